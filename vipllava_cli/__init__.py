@@ -1,0 +1,3 @@
+"""Ask a vision-language model about marked regions of pictures."""
+
+__version__ = "0.1.0"
