@@ -1,0 +1,178 @@
+"""Pictures: every file that a user may have becomes upright RGB, or one clear line."""
+
+import http.server
+import io
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vipllava_cli import pictures
+from vipllava_cli.errors import InputError
+from vipllava_cli.marks_text import parse_mark
+from vipllava_cli.pictures import decode, fingerprint, open_picture, square, to_rgb, zoom_box
+from vipllava_cli.placing import place_marks
+
+ORANGE = (250, 120, 10)
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def close_to(picture: Image.Image, rgb: tuple[int, int, int], tolerance: int = 12) -> bool:
+    found = picture.getpixel((picture.width // 2, picture.height // 2))
+    assert picture.mode == "RGB"
+    return all(abs(a - b) <= tolerance for a, b in zip(found, rgb, strict=True))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
+def test_every_format_is_read_whatever_its_name(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "picture.dat"
+    path.write_bytes(encoded(Image.new("RGB", (40, 30), ORANGE), kind))
+    assert close_to(open_picture(str(path)), ORANGE)
+
+
+def test_the_first_frame_of_an_animation_is_taken() -> None:
+    frames = [Image.new("RGB", (40, 30), color) for color in (ORANGE, (0, 0, 0))]
+    for kind in ("GIF", "TIFF", "WEBP"):
+        data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+        assert close_to(decode(data, "x"), ORANGE)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "YCbCr", "HSV", "CMYK", "LAB"])
+def test_every_opaque_mode_keeps_its_colour(mode: str) -> None:
+    white = Image.new("RGB", (8, 8), (255, 255, 255))
+    picture = white.convert(mode)
+    assert close_to(to_rgb(picture), (255, 255, 255))
+
+
+@pytest.mark.parametrize("mode", ["LA", "PA", "RGBA", "RGBa"])
+def test_transparency_lies_over_white(mode: str) -> None:
+    clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0)).convert(mode)
+    assert close_to(to_rgb(clear), (255, 255, 255))
+
+
+def test_a_palettes_transparent_colour_lies_over_white() -> None:
+    picture = Image.new("P", (8, 8), 0)
+    picture.putpalette([0, 0, 0, 255, 0, 0])
+    assert close_to(decode(encoded(picture, "PNG", transparency=0), "x"), (255, 255, 255))
+
+
+def test_sixteen_bits_keep_their_brightness() -> None:
+    values = np.full((8, 8), 32768, np.uint16)
+    assert close_to(decode(encoded(Image.fromarray(values)), "x"), (128, 128, 128), 1)
+    ramp = np.linspace(-3, 5, 64, dtype=np.float32).reshape(8, 8)
+    grey = to_rgb(Image.fromarray(ramp)).convert("L")
+    assert grey.getextrema() == (0, 255)
+
+
+def test_an_exif_rotation_is_applied() -> None:
+    upright = Image.new("RGB", (40, 20), ORANGE)
+    upright.paste((0, 0, 255), (0, 0, 10, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = upright.transpose(Image.Transpose.ROTATE_90)
+    assert decode(encoded(turned, "PNG", exif=exif), "x").tobytes() == upright.tobytes()
+
+
+def test_a_damaged_exif_block_is_passed_over() -> None:
+    data = encoded(Image.new("RGB", (40, 20), ORANGE), "JPEG", exif=b"Exif\x00\x00MM\x00*garbage")
+    assert close_to(decode(data, "x"), ORANGE)
+
+
+def test_a_fingerprint_is_of_the_pixels() -> None:
+    picture = Image.new("RGB", (40, 20), ORANGE)
+    assert fingerprint(picture) == fingerprint(decode(encoded(picture), "x"))
+    assert fingerprint(picture) != fingerprint(Image.new("RGB", (20, 40), ORANGE))
+
+
+def test_a_square_keeps_the_picture_whole_in_its_middle() -> None:
+    wide = Image.new("RGB", (60, 20), ORANGE)
+    view = square(wide)
+    assert view.size == (60, 60)
+    assert view.crop((0, 20, 60, 40)).tobytes() == wide.tobytes()
+    assert view.getpixel((0, 0)) == pictures.PADDING
+
+
+def test_a_very_long_picture_is_made_shorter_before_it_is_made_square() -> None:
+    assert square(Image.new("RGB", (40_000, 3), ORANGE)).size == (8192, 8192)
+
+
+def test_zoom_keeps_every_mark_inside_its_crop() -> None:
+    specs = [parse_mark("box", "0,0,10,10"), parse_mark("point", "60,40")]
+    marks = place_marks(specs, 400, 300).marks
+    left, top, right, bottom = zoom_box(marks, (400, 300))
+    assert (left, top) == (0, 0)
+    assert 60 < right < 200
+    assert 40 < bottom < 150
+
+
+# --- the web ---------------------------------------------------------------------------------
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """A picture, a text, a wrong address, a redirection, endless bytes, and slow ones."""
+
+    def do_GET(self) -> None:
+        body = {
+            "/picture": encoded(Image.new("RGB", (40, 20), ORANGE)),
+            "/text": b"<html>hello</html>",
+        }.get(self.path)
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "/picture")
+            self.end_headers()
+        elif self.path in ("/endless", "/slow"):
+            self.send_response(200)
+            self.end_headers()
+            try:
+                for _ in range(100):
+                    self.wfile.write(b"x" * (1 << 16 if self.path == "/endless" else 1))
+                    self.wfile.flush()
+                    time.sleep(0 if self.path == "/endless" else 0.05)
+            except OSError:
+                pass
+        elif body is None:
+            self.send_error(404)
+        else:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_picture_is_fetched_from_the_web(web: str) -> None:
+    assert close_to(open_picture(f"{web}/picture"), ORANGE)
+    assert close_to(open_picture(f"{web}/moved"), ORANGE)
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [("/text", "a web page"), ("/none", "404"), ("/endless", "MiB"), ("/slow", "took longer")],
+)
+def test_what_the_web_gives_wrongly_is_one_line(
+    web: str, page: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "MOST_WEB_BYTES", 1 << 20)
+    monkeypatch.setattr(pictures, "WEB_SECONDS", 0.6)
+    with pytest.raises(InputError, match=said) as caught:
+        open_picture(web + page)
+    assert "\n" not in str(caught.value)

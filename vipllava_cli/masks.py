@@ -1,0 +1,44 @@
+"""Mask pictures -> the outlines of masks and contours."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from vipllava_cli.errors import InputError
+from vipllava_cli.marks import Coordinate, MarkSpec
+from vipllava_cli.pictures import open_picture
+
+
+def with_outlines(specs: Sequence[MarkSpec], size: tuple[int, int]) -> list[MarkSpec]:
+    """The specs with the outlines of their mask pictures, for a picture of this size.
+
+    A mask picture is as large as the picture: bright where the object is, dark or clear elsewhere.
+    Raises InputError.
+
+    """
+    return [
+        spec if spec.file is None else replace(spec, file=None, parts=_outlines(spec.file, size))
+        for spec in specs
+    ]
+
+
+def _outlines(file: str, size: tuple[int, int]) -> tuple[tuple[Coordinate, ...], ...]:
+    mask = open_picture(file, over=(0, 0, 0)).convert("L")
+    if mask.size != size:
+        raise InputError(
+            f"the mask {file} is {mask.width}x{mask.height} pixels and the picture"
+            f" {size[0]}x{size[1]}: expected a mask of the picture's size"
+        )
+    bright = np.asarray(mask, np.int32)
+    inside = (bright * 2 > bright.max()).astype(np.uint8)
+    contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    parts = tuple(
+        tuple(Coordinate(float(value) + 0.5) for value in contour.reshape(-1))
+        for contour in contours
+        if len(contour) >= 3
+    )
+    if not parts:
+        raise InputError(f"the mask {file} shows no region: expected white where the object is")
+    return parts
