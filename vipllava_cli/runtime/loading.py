@@ -1,0 +1,111 @@
+"""A checkpoint -> the model and its processor, through transformers; every fault is one line."""
+
+from dataclasses import dataclass
+
+import torch
+import transformers.utils.logging
+from huggingface_hub.errors import StrictDataclassError
+from huggingface_hub.utils.tqdm import disable_progress_bars
+from safetensors import SafetensorError
+from transformers import LlavaProcessor, VipLlavaConfig, VipLlavaForConditionalGeneration
+
+from vipllava_cli.errors import GenerationError, ModelError
+from vipllava_cli.runtime.checkpoints import Checkpoint
+from vipllava_cli.runtime.placement import Placement, place
+
+# What transformers, safetensors and json raise for checkpoints that are not what they claim.
+_FAULTS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    SafetensorError,
+    StrictDataclassError,
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready to answer, its processor, and where it lies."""
+
+    model: VipLlavaForConditionalGeneration
+    processor: LlavaProcessor
+    placement: Placement
+
+
+def load(checkpoint: Checkpoint, *, device: str, dtype: str) -> Loaded:
+    """Load weights and processor. Raises ModelError, and GenerationError when memory runs out."""
+    _quiet()
+    try:
+        config = VipLlavaConfig.from_pretrained(checkpoint.folder)
+        placement = place(config, device, dtype)
+        model = _load_model(checkpoint, config, placement)
+        processor = _load_processor(checkpoint, config)
+    except (*_FAULTS, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise GenerationError(
+                f"out of memory while loading {checkpoint.name}: use a smaller model or --dtype bf16"
+            ) from error
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ModelError(f"{checkpoint.name} cannot be loaded: {why}") from error
+    return Loaded(model, processor, placement)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether Python's, CUDA's or the CPU allocator's memory ran out."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        words in str(error) for words in ("out of memory", "can't allocate memory")
+    )
+
+
+def _load_model(
+    checkpoint: Checkpoint, config: VipLlavaConfig, placement: Placement
+) -> VipLlavaForConditionalGeneration:
+    model, report = VipLlavaForConditionalGeneration.from_pretrained(
+        checkpoint.folder,
+        config=config,
+        dtype=placement.dtype,
+        device_map=dict(placement.devices),
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # so that they are reported, and refused, below
+    )
+    for fault in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        names = sorted(_name(entry) for entry in report[fault])
+        if names:
+            kind = fault.removesuffix("_keys")
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise ModelError(
+                f"{checkpoint.name} does not fit its config.json: {len(names)} {kind} weights"
+                f" ({', '.join(names[:3])}{more}); get the checkpoint again"
+            )
+    model.eval()
+    return model
+
+
+def _name(entry: str | tuple[str, object, object]) -> str:
+    """A weight's name; mismatched ones come with their two sizes."""
+    return entry if isinstance(entry, str) else f"{entry[0]} {entry[1]} for {entry[2]}"
+
+
+def _load_processor(checkpoint: Checkpoint, config: VipLlavaConfig) -> LlavaProcessor:
+    """The checkpoint's processor; how many tokens a picture takes is told by the model itself,
+    because processors were published that lack it or say it wrongly.
+    """
+    processor = LlavaProcessor.from_pretrained(checkpoint.folder, local_files_only=True)
+    processor.patch_size = config.vision_config.patch_size
+    processor.num_additional_image_tokens = 1
+    processor.vision_feature_select_strategy = "default"
+    processor.tokenizer.padding_side = "left"
+    return processor
+
+
+def _quiet() -> None:
+    """What the libraries would print is either in our own line or no user's concern."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    disable_progress_bars()
