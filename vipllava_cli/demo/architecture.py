@@ -1,0 +1,140 @@
+"""The demo model before training: its configuration, its tokenizer and its processor.
+
+It is a small VipLlavaForConditionalGeneration in the layout of the public checkpoints: a CLIP vision
+tower of which five layers are read, a projector and a Llama decoder.
+"""
+
+import json
+import string
+from collections.abc import Iterable
+
+from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers, processors
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
+from transformers import (
+    CLIPImageProcessorPil,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+    VipLlavaConfig,
+)
+
+from vipllava_cli.prompts import IMAGE, TEMPLATES
+
+IMAGE_SIZE = 140
+PATCH_SIZE = 14
+GRID = IMAGE_SIZE // PATCH_SIZE
+VOCABULARY = 1024
+
+_SPECIAL = ("<unk>", "<s>", "</s>", IMAGE, "<pad>")
+
+# The processor's own template says what the `human` template says.
+CHAT_TEMPLATE = (
+    TEMPLATES["human"].system.replace("'", "\\'").join(("{{ '", "' }}"))
+    + "{% for message in messages %}"
+    "{% if message['role'] == 'user' %}###Human: {% else %}###Assistant: {% endif %}"
+    "{% for part in message['content'] if part['type'] == 'image' %}<image>\n{% endfor %}"
+    "{% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] }}{% endfor %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}###Assistant:{% endif %}"
+)
+
+
+def make_config() -> VipLlavaConfig:
+    """4.9 million parameters."""
+    vision = CLIPVisionConfig(
+        hidden_size=192,
+        intermediate_size=768,
+        num_hidden_layers=6,
+        num_attention_heads=3,
+        image_size=IMAGE_SIZE,
+        patch_size=PATCH_SIZE,
+        projection_dim=192,
+    )
+    text = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=192,
+        intermediate_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=3,
+        num_key_value_heads=3,
+        max_position_embeddings=2048,
+        bos_token_id=_SPECIAL.index("<s>"),
+        eos_token_id=_SPECIAL.index("</s>"),
+        pad_token_id=_SPECIAL.index("<pad>"),
+        tie_word_embeddings=False,
+    )
+    return VipLlavaConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_index=_SPECIAL.index(IMAGE),
+        vision_feature_layer=[-1, -2, -3, -4, 2],
+        image_seq_length=GRID * GRID,
+    )
+
+
+def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """A byte-pair tokenizer with byte fallback, like Llama's, learned from the texts.
+
+    Words, digits, marks of punctuation and the stop text are kept apart, so that a conversation has
+    the same tokens whether it is read turn by turn or whole.
+    """
+    model = Tokenizer(BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    model.normalizer = normalizers.Replace(" ", "▁")
+    model.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split("\n", "isolated"),
+            pre_tokenizers.Punctuation("isolated"),
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.Split("▁", "merged_with_next"),
+        ]
+    )
+    model.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    bytes_ = [f"<0x{value:02X}>" for value in range(256)]
+    trainer = BpeTrainer(
+        vocab_size=VOCABULARY - 1,
+        special_tokens=[*_SPECIAL, *bytes_],
+        initial_alphabet=list(string.ascii_letters),
+        show_progress=False,
+    )
+    model.train_from_iterator(texts, trainer)
+    model = _with_plain_bytes(model, bytes_)
+    model.add_tokens([AddedToken("###", normalized=False, special=False)])
+    model.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", _SPECIAL.index("<s>"))]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=model,
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        pad_token="<pad>",
+        extra_special_tokens={"image_token": IMAGE},
+        padding_side="left",
+        model_max_length=2048,
+    )
+
+
+def _with_plain_bytes(model: Tokenizer, bytes_: list[str]) -> Tokenizer:
+    """The tokenizer with its byte tokens as words of the model, not as special ones."""
+    state = json.loads(model.to_str())
+    state["added_tokens"] = [t for t in state["added_tokens"] if t["content"] not in bytes_]
+    return Tokenizer.from_str(json.dumps(state))
+
+
+def make_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
+    """The processor in the public checkpoints' layout: short side to the model's size, centre crop."""
+    size = IMAGE_SIZE
+    return LlavaProcessor(
+        image_processor=CLIPImageProcessorPil(
+            size={"shortest_edge": size}, crop_size={"height": size, "width": size}
+        ),
+        tokenizer=tokenizer,
+        patch_size=PATCH_SIZE,
+        num_additional_image_tokens=1,
+        vision_feature_select_strategy="default",
+        chat_template=CHAT_TEMPLATE,
+    )

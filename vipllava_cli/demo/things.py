@@ -1,0 +1,127 @@
+"""The things of the demo scenes: their names, kinds and sprites.
+
+The sprites are drawings of Noto Emoji (Copyright Google Inc., SIL Open Font License 1.1), in cells
+of one sheet, in the order of the table.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+CELL = 96  # a sprite's side on the sheet, in pixels
+COLUMNS = 10
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A thing that a scene may show; `phrase` is its name as an answer gives it."""
+
+    name: str
+    phrase: str
+    kind: str
+    emoji: str
+
+
+THINGS: tuple[Thing, ...] = tuple(
+    Thing(*row)
+    for row in (
+        ("dog", "a dog", "animal", "🐶"),
+        ("cat", "a cat", "animal", "🐱"),
+        ("rabbit", "a rabbit", "animal", "🐰"),
+        ("fox", "a fox", "animal", "🦊"),
+        ("bear", "a bear", "animal", "🐻"),
+        ("panda", "a panda", "animal", "🐼"),
+        ("koala", "a koala", "animal", "🐨"),
+        ("tiger", "a tiger", "animal", "🐯"),
+        ("lion", "a lion", "animal", "🦁"),
+        ("cow", "a cow", "animal", "🐮"),
+        ("pig", "a pig", "animal", "🐷"),
+        ("frog", "a frog", "animal", "🐸"),
+        ("monkey", "a monkey", "animal", "🐵"),
+        ("chicken", "a chicken", "animal", "🐔"),
+        ("penguin", "a penguin", "animal", "🐧"),
+        ("owl", "an owl", "animal", "🦉"),
+        ("duck", "a duck", "animal", "🦆"),
+        ("bee", "a bee", "animal", "🐝"),
+        ("butterfly", "a butterfly", "animal", "🦋"),
+        ("snail", "a snail", "animal", "🐌"),
+        ("ladybug", "a ladybug", "animal", "🐞"),
+        ("turtle", "a turtle", "animal", "🐢"),
+        ("octopus", "an octopus", "animal", "🐙"),
+        ("crab", "a crab", "animal", "🦀"),
+        ("fish", "a fish", "animal", "🐟"),
+        ("whale", "a whale", "animal", "🐳"),
+        ("horse", "a horse", "animal", "🐴"),
+        ("elephant", "an elephant", "animal", "🐘"),
+        ("apple", "an apple", "food", "🍎"),
+        ("banana", "a banana", "food", "🍌"),
+        ("orange", "an orange", "food", "🍊"),
+        ("lemon", "a lemon", "food", "🍋"),
+        ("strawberry", "a strawberry", "food", "🍓"),
+        ("grapes", "grapes", "food", "🍇"),
+        ("watermelon", "a watermelon", "food", "🍉"),
+        ("pineapple", "a pineapple", "food", "🍍"),
+        ("cherry", "a cherry", "food", "🍒"),
+        ("carrot", "a carrot", "food", "🥕"),
+        ("corn", "corn", "food", "🌽"),
+        ("broccoli", "broccoli", "food", "🥦"),
+        ("bread", "bread", "food", "🍞"),
+        ("cheese", "cheese", "food", "🧀"),
+        ("pizza", "a pizza", "food", "🍕"),
+        ("hamburger", "a hamburger", "food", "🍔"),
+        ("donut", "a donut", "food", "🍩"),
+        ("cookie", "a cookie", "food", "🍪"),
+        ("cake", "a cake", "food", "🍰"),
+        ("egg", "an egg", "food", "🍳"),
+        ("car", "a car", "vehicle", "🚗"),
+        ("bus", "a bus", "vehicle", "🚌"),
+        ("truck", "a truck", "vehicle", "🚚"),
+        ("bicycle", "a bicycle", "vehicle", "🚲"),
+        ("train", "a train", "vehicle", "🚆"),
+        ("airplane", "an airplane", "vehicle", "✈"),
+        ("helicopter", "a helicopter", "vehicle", "🚁"),
+        ("rocket", "a rocket", "vehicle", "🚀"),
+        ("sailboat", "a sailboat", "vehicle", "⛵"),
+        ("tractor", "a tractor", "vehicle", "🚜"),
+        ("hammer", "a hammer", "tool", "🔨"),
+        ("scissors", "scissors", "tool", "✂"),
+        ("key", "a key", "tool", "🔑"),
+        ("camera", "a camera", "tool", "📷"),
+        ("bell", "a bell", "tool", "🔔"),
+        ("umbrella", "an umbrella", "tool", "☔"),
+        ("book", "a book", "tool", "📕"),
+        ("shirt", "a shirt", "clothing", "👕"),
+        ("shoe", "a shoe", "clothing", "👟"),
+        ("hat", "a hat", "clothing", "🎩"),
+        ("sock", "a sock", "clothing", "🧦"),
+        ("guitar", "a guitar", "instrument", "🎸"),
+        ("drum", "a drum", "instrument", "🥁"),
+        ("trumpet", "a trumpet", "instrument", "🎺"),
+        ("chair", "a chair", "furniture", "🪑"),
+        ("bed", "a bed", "furniture", "🛏"),
+        ("tree", "a tree", "plant", "🌳"),
+        ("cactus", "a cactus", "plant", "🌵"),
+        ("sunflower", "a sunflower", "plant", "🌻"),
+        ("rose", "a rose", "plant", "🌹"),
+        ("mushroom", "a mushroom", "plant", "🍄"),
+        ("balloon", "a balloon", "toy", "🎈"),
+    )
+)
+
+KINDS: tuple[str, ...] = tuple(dict.fromkeys(thing.kind for thing in THINGS))
+
+
+@cache
+def sprites() -> tuple[NDArray[np.uint8], ...]:
+    """One RGBA array, uint8 [CELL, CELL, 4], for each of THINGS."""
+    with files(__package__).joinpath("sprites.webp").open("rb") as file:
+        sheet = np.array(Image.open(file).convert("RGBA"))
+    return tuple(_cell(sheet, *divmod(index, COLUMNS)) for index in range(len(THINGS)))
+
+
+def _cell(sheet: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint8]:
+    return sheet[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
