@@ -1,0 +1,49 @@
+"""What the tests share: the command run in this process, and small pictures."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.pop("VIPLLAVA_MODEL", None)
+
+from vipllava_cli.cli import app
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "sample_images"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Finished]
+
+
+@pytest.fixture
+def run() -> Run:
+    """Run `vipllava` with these arguments in this process."""
+
+    def run_command(*arguments: str | Path, stdin: bytes | None = None) -> Finished:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+        return Finished(result.exit_code, result.stdout, result.stderr)
+
+    return run_command
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A grey picture of 200x100 pixels."""
+    path = tmp_path / "grey.png"
+    Image.new("RGB", (200, 100), (128, 128, 128)).save(path)
+    return path

@@ -1,0 +1,263 @@
+"""What goes wrong: one line on stderr, nothing on stdout, the right exit code, nothing left behind."""
+
+import json
+import os
+import resource
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import SAMPLES, Run
+from vipllava_cli.errors import ExitCode
+from vipllava_cli.runtime.checkpoints import BUNDLED
+
+BOX = "10,10,90,90"
+QUESTION = "what is in the red box?"
+
+
+def assert_one_line(result: object, code: int, said: str) -> None:
+    stderr, stdout, found = result.stderr, result.stdout, result.code  # type: ignore[attr-defined]
+    errors = [line for line in stderr.splitlines() if not line.startswith("note: ")]
+    assert found == code, stderr
+    assert stdout == ""
+    assert len(errors) == 1, stderr
+    assert errors[0].startswith("error: ")
+    assert said in errors[0]
+    assert "Traceback" not in stderr
+
+
+def huge_png() -> bytes:
+    """The header of a picture of 60,000 x 60,000 pixels, and no pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    size = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", b"")
+
+
+def truncated_jpeg(folder: Path) -> bytes:
+    path = folder / "whole.jpg"
+    Image.effect_noise((200, 200), 50).save(path)
+    return path.read_bytes()[:3000]
+
+
+PICTURES: dict[str, tuple[Callable[[Path], bytes | None], str]] = {
+    "missing.jpg": (lambda folder: None, "there is no file"),
+    "empty.png": (lambda folder: b"", "is empty"),
+    "text.jpg": (lambda folder: b"hello, I am a text", "found text"),
+    "vector.png": (lambda folder: b"<svg xmlns='x'></svg>", "SVG"),
+    "truncated.jpg": (truncated_jpeg, "cut short"),
+    "huge.png": (lambda folder: huge_png(), "60000x60000"),
+    "only-a-header.png": (lambda folder: b"\x89PNG\r\n\x1a\n", "cut short or damaged"),
+}
+
+
+@pytest.mark.parametrize("command", ["ask", "annotate"])
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures(run: Run, tmp_path: Path, name: str, command: str) -> None:
+    make, said = PICTURES[name]
+    data = make(tmp_path)
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    more = [QUESTION] if command == "ask" else ["-o", str(tmp_path / "out.png")]
+    assert_one_line(run(command, tmp_path / name, *more), ExitCode.INPUT, said)
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_folder(run: Run, tmp_path: Path) -> None:
+    assert_one_line(run("ask", tmp_path, QUESTION), ExitCode.INPUT, "is a folder")
+
+
+def test_an_address_that_cannot_be_reached(run: Run) -> None:
+    result = run("ask", "http://127.0.0.1:9/picture.png", QUESTION)
+    assert_one_line(result, ExitCode.INPUT, "cannot be reached")
+
+
+def test_an_address_that_is_none(run: Run) -> None:
+    assert run("ask", "http://[::1", QUESTION).code == ExitCode.INPUT
+    assert run("ask", "https://", QUESTION).code == ExitCode.INPUT
+
+
+def test_empty_standard_input(run: Run) -> None:
+    assert_one_line(run("ask", "-", QUESTION, stdin=b""), ExitCode.INPUT, "empty")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--box", "300,10,400,90"], "outside the picture: the picture is 200x100"),
+        (["--box", "10,10,10,90"], "has no area"),
+        (["--box", "10,10,90"], "found 3 numbers"),
+        (["--box", "10,nan,90,90"], "finite"),
+        (["--box", "10,10,1e400,90"], "finite"),
+        (["--box", "blurple:10,10,90,90"], "unknown colour 'blurple'"),
+        (["--box", BOX, "--alpha", "2"], "alpha"),
+        (["--box", BOX, "--width", "-1"], "width"),
+        (["--mask", "nowhere.png"], "there is no file nowhere.png"),
+        (["--marks", "nowhere.json"], "cannot be read"),
+    ],
+)
+def test_marks(run: Run, picture: Path, flags: list[str], said: str) -> None:
+    assert_one_line(run("ask", picture, QUESTION, *flags), ExitCode.INPUT, said)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not JSON"),
+        ("7", "holds no list"),
+        ('[{"shape": "box", "coords": [1, 2]}]', "mark 1: a box is"),
+    ],
+)
+def test_marks_files(run: Run, picture: Path, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "marks.json").write_text(text)
+    result = run("ask", picture, QUESTION, "--marks", tmp_path / "marks.json")
+    assert_one_line(result, ExitCode.INPUT, said)
+
+
+def test_a_mask_of_another_size(run: Run, picture: Path, tmp_path: Path) -> None:
+    Image.new("L", (20, 20), 255).save(tmp_path / "mask.png")
+    result = run("ask", picture, QUESTION, "--mask", tmp_path / "mask.png")
+    assert_one_line(result, ExitCode.INPUT, "20x20")
+    Image.new("L", (200, 100), 0).save(tmp_path / "mask.png")
+    result = run("ask", picture, QUESTION, "--mask", tmp_path / "mask.png")
+    assert_one_line(result, ExitCode.INPUT, "no region")
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("", "empty"),
+        ("what is {3}?", "only 2"),
+        ("word " * 100_000, "reads at most"),
+    ],
+)
+def test_questions(run: Run, picture: Path, question: str, said: str) -> None:
+    result = run("ask", picture, question, "--box", BOX, "--arrow", BOX)
+    assert_one_line(result, ExitCode.USAGE, said)
+
+
+def test_several_pictures(run: Run) -> None:
+    result = run("ask", SAMPLES / "garden.png", SAMPLES / "farm.png", QUESTION)
+    assert_one_line(result, ExitCode.USAGE, "vipllava batch")
+
+
+def test_an_unknown_model(run: Run, picture: Path) -> None:
+    result = run("ask", picture, QUESTION, "--model", "llama")
+    assert_one_line(result, ExitCode.MODEL, "expected tiny, 7b, 13b")
+
+
+def test_a_broken_model(run: Run, picture: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(BUNDLED["tiny"], tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "llava"}))
+    result = run("ask", picture, QUESTION, "--model", folder)
+    assert_one_line(result, ExitCode.MODEL, "expected a vipllava checkpoint")
+
+
+def test_a_device_that_is_not_here(run: Run, picture: Path) -> None:
+    result = run(
+        "ask", picture, QUESTION, "--device", "mps" if sys.platform != "darwin" else "cuda"
+    )
+    assert_one_line(result, ExitCode.MODEL, "device on this machine")
+
+
+# --- output ----------------------------------------------------------------------------------
+
+
+def test_nothing_to_do(run: Run, picture: Path) -> None:
+    assert_one_line(run("annotate", picture, "--box", BOX), ExitCode.USAGE, "-o FILE")
+
+
+def test_a_file_that_exists_is_kept(run: Run, picture: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.png"
+    kept.write_bytes(b"precious")
+    result = run("annotate", picture, "--box", BOX, "-o", kept)
+    assert_one_line(result, ExitCode.INPUT, "--force")
+    assert kept.read_bytes() == b"precious"
+    assert run("annotate", picture, "--box", BOX, "-o", kept, "--force").code == ExitCode.DONE
+    with Image.open(kept) as written:
+        assert written.size == (200, 100)
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "said"),
+    [
+        ("out.xyz", ExitCode.USAGE, "suffix"),
+        ("nowhere/out.png", ExitCode.INPUT, "there is no folder"),
+        ("folder.png", ExitCode.INPUT, "is a folder"),
+    ],
+)
+def test_a_wrong_place(
+    run: Run, picture: Path, tmp_path: Path, place: str, code: int, said: str
+) -> None:
+    (tmp_path / "folder.png").mkdir()
+    assert_one_line(run("annotate", picture, "--box", BOX, "-o", tmp_path / place), code, said)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_read_only_place(run: Run, picture: Path) -> None:
+    result = run("annotate", picture, "--box", BOX, "-o", "/proc/out.png")
+    assert_one_line(result, ExitCode.INPUT, "cannot be written")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits are POSIX's")
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The limit on a file's size makes the write fail in its middle, as a full disk does."""
+    Image.effect_noise((600, 600), 90).save(tmp_path / "noise.png")
+    before = sorted(os.listdir(tmp_path))
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "vipllava_cli",
+            "annotate",
+            str(tmp_path / "noise.png"),
+            "--box",
+            BOX,
+            "-o",
+            str(tmp_path / "out.png"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+    )
+    assert result.returncode == ExitCode.INPUT
+    assert result.stdout == ""
+    assert "cannot be written" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_show_without_a_terminal(run: Run, picture: Path) -> None:
+    assert_one_line(run("annotate", picture, "--show"), ExitCode.USAGE, "terminal")
+
+
+def test_pick_without_a_display(run: Run, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if sys.platform != "linux":
+        pytest.skip("other systems always have a display")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert_one_line(run("annotate", picture, "--pick"), ExitCode.USAGE, "no display")
+
+
+def test_control_characters_in_a_name_do_not_reach_the_terminal(run: Run) -> None:
+    result = run("ask", "evil\x1b]0;owned\x07.png", QUESTION)
+    assert_one_line(result, ExitCode.INPUT, r"\x1b]0;owned\x07")
+    assert "\x1b" not in result.stderr
+
+
+def test_debug_shows_where_it_happened(run: Run) -> None:
+    result = run("ask", "missing.png", QUESTION, "--debug")
+    assert result.code == ExitCode.INPUT
+    assert "Traceback" in result.stderr

@@ -1,0 +1,226 @@
+"""The command as a user meets it: help, ask, annotate, and what they do not load."""
+
+import fcntl
+import io
+import json
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import SAMPLES, Run
+from vipllava_cli import __version__
+from vipllava_cli.records import SCHEMA
+
+MUSIC = SAMPLES / "music-blue-arrow.png"
+QUESTION = "what does the blue arrow point to?"
+
+
+def vipllava(*arguments: str, **options: object) -> "subprocess.CompletedProcess[bytes]":
+    """The command in a process of its own."""
+    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        [sys.executable, "-m", "vipllava_cli", *arguments],
+        capture_output=True,
+        check=False,
+        **options,
+    )
+
+
+def test_help_shows_every_subcommand_with_an_example(run: Run) -> None:
+    overview = run("--help")
+    assert overview.code == 0
+    for name in ("ask", "annotate"):
+        assert name in overview.stdout
+        assert f"vipllava {name} " in run(name, "--help").stdout
+    assert run("--version").stdout.strip() == f"vipllava {__version__}"
+
+
+def test_an_answer_is_alone_on_stdout(run: Run) -> None:
+    result = run("ask", MUSIC, QUESTION)
+    assert (result.code, result.stdout) == (0, "a drum\n")
+    assert "tiny" in result.stderr
+    assert "hf download llava-hf/vip-llava-7b-hf" in result.stderr
+    assert run("ask", MUSIC, QUESTION, "-q").stderr == ""
+    assert run("ask", MUSIC, QUESTION, "--model", "tiny").stderr == ""
+
+
+def test_several_questions_give_one_answer_a_line(run: Run) -> None:
+    result = run("ask", MUSIC, QUESTION, "what kind of thing is at the blue arrow?")
+    assert result.stdout == "a drum\nan instrument\n"
+
+
+def test_a_picture_comes_from_standard_input(run: Run) -> None:
+    assert run("ask", "-", QUESTION, stdin=MUSIC.read_bytes()).stdout == "a drum\n"
+
+
+def test_a_record_holds_what_repeats_the_answer(run: Run) -> None:
+    flags = ["--box", "blue:414,194,605,391", "--template", "vicuna", "--json"]
+    result = run("ask", SAMPLES / "music-blue-arrow.png", "what is {1}?", *flags)
+    row = json.loads(result.stdout)
+    assert row["schema"] == SCHEMA
+    assert set(row) == {
+        "schema", "id", "image", "width", "height", "marks", "numbers", "crop", "question", "answer",
+        "finish_reason", "prompt_tokens", "answer_tokens", "model", "revision", "template",
+        "options", "dtype", "device", "seconds", "error",
+    }  # fmt: skip
+    assert row["question"] == "what is the object within the blue rectangle?"
+    assert row["answer"] == "a drum"
+    assert (row["width"], row["height"]) == (640, 611)
+    assert row["marks"][0]["coords"] == [414, 194, 605, 391]
+    assert (row["model"], row["template"], row["finish_reason"]) == ("tiny", "vicuna", "stop")
+    again = json.loads(run("ask", row["image"], row["question"], *flags).stdout)
+    assert again["id"] == row["id"]
+
+
+def test_a_record_repeats_from_its_own_marks(run: Run, tmp_path: Path) -> None:
+    flags = ["--ellipse", "lime:45,257,293,534", "--arrow", "20,20,90,90", "--json"]
+    row = json.loads(run("ask", MUSIC, QUESTION, *flags).stdout)
+    (tmp_path / "marks.json").write_text(json.dumps(row["marks"]))
+    again = json.loads(
+        run("ask", MUSIC, QUESTION, "--marks", tmp_path / "marks.json", "--json").stdout
+    )
+    assert again["id"] == row["id"]
+
+
+def test_notes_say_what_a_user_should_know(run: Run) -> None:
+    said = run("ask", MUSIC, "what does the blue arrow show, ###?", "--box", "-5,10,9,20").stderr
+    assert "blue arrow" in said
+    assert "###" in said
+    assert "clipped" in said
+    assert "--zoom" in said
+
+
+def test_zoom_looks_at_a_small_region(run: Run) -> None:
+    flags = ["--box", "10,10,30,30", "--zoom", "--json"]
+    row = json.loads(run("ask", MUSIC, QUESTION, *flags).stdout)
+    assert row["crop"] == [0, 0, 95, 95]
+    assert row["marks"][0]["coords"] == [10, 10, 30, 30]
+
+
+def test_marks_are_drawn_in_the_order_typed(run: Run, picture: Path, tmp_path: Path) -> None:
+    flags = ["--point", "50,50", "--box", "40,40,60,60", "--point", "70,50"]
+    row = json.loads(run("ask", picture, "{1} {2} {3}", *flags, "--json").stdout)
+    assert [mark["shape"] for mark in row["marks"]] == ["point", "box", "point"]
+    assert [mark["color"] for mark in row["marks"]] == ["red", "lime", "blue"]
+
+
+# --- annotate --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (4032, 3024)])
+def test_the_models_view_keeps_a_box_at_the_edge(
+    run: Run, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    Image.new("RGB", size, (128, 128, 128)).save(tmp_path / "wide.png")
+    result = run(
+        "annotate", tmp_path / "wide.png", "--box", "0,25%,20%,75%",
+        "--model-view", "-o", tmp_path / "view.png",
+    )  # fmt: skip
+    assert result.code == 0
+    with Image.open(tmp_path / "view.png") as view:
+        pixels = np.asarray(view.convert("RGB"), int)
+    assert pixels.shape == (336, 336, 3)
+    red = (pixels[..., 0] > 150) & (pixels[..., 1] < 100) & (pixels[..., 2] < 100)
+    assert red.sum() > 300
+
+
+def test_a_rotated_picture_is_marked_as_it_is_seen(run: Run, tmp_path: Path) -> None:
+    with Image.open(SAMPLES / "astronaut-rotated.jpg") as stored:
+        pixels = stored.convert("RGB").transpose(Image.Transpose.ROTATE_270)
+        assert stored.getexif()[0x0112] == 6
+        stored.convert("RGB").save(tmp_path / "rotated.png", exif=stored.getexif())
+    pixels.save(tmp_path / "upright.png")
+    for name in ("rotated", "upright"):
+        flags = ["--box", "10,20,200,300", "--arrow", "20%,80%", "-o", tmp_path / f"{name}-out.png"]
+        assert run("annotate", tmp_path / f"{name}.png", *flags).code == 0
+    with (
+        Image.open(tmp_path / "rotated-out.png") as one,
+        Image.open(tmp_path / "upright-out.png") as other,
+    ):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_a_picture_goes_through_a_pipe() -> None:
+    drawn = vipllava("annotate", str(MUSIC), "--point", "50,50", "-o", "-", "-q")
+    with Image.open(io.BytesIO(drawn.stdout)) as picture:
+        assert picture.size == (640, 611)
+
+
+# --- what a process loads and returns ----------------------------------------------------------
+
+
+def test_help_and_annotate_never_import_torch(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from vipllava_cli.cli import app\n"
+        "try:\n"
+        "    app(sys.argv[1:])\n"
+        "except SystemExit as end:\n"
+        "    loaded = [m for m in ('torch', 'transformers', 'accelerate') if m in sys.modules]\n"
+        "    sys.exit(loaded or end.code)\n"
+    )
+    for arguments in (
+        ["--help"],
+        ["ask", "--help"],
+        ["annotate", str(MUSIC), "--box", "1,1,50,50", "-o", str(tmp_path / "out.png")],
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-c", program, *arguments], capture_output=True, check=False
+        )
+        assert ended.returncode == 0, ended.stderr
+
+
+def test_a_closed_pipe_is_no_bug() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-m", "vipllava_cli", "annotate", str(MUSIC), "-o", "-", "-q"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert ended.returncode == 141
+    assert ended.stderr == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_an_answer_streams_to_a_terminal_and_the_picture_is_shown_in_half_blocks() -> None:
+    shown = in_terminal("annotate", str(MUSIC), "--show")
+    assert "▀" in shown or "▄" in shown
+    said = in_terminal("ask", str(MUSIC), QUESTION, "--model", "tiny", "-q")
+    assert said.replace("\r", "") == "a drum\n"
+
+
+def in_terminal(*arguments: str) -> str:
+    """What a terminal of 80 columns receives, until the command ends."""
+    process_id, terminal = pty.fork()
+    if process_id == 0:
+        os.environ.update(TERM="xterm-256color", COLUMNS="80", LINES="24")
+        time.sleep(0.1)  # until the terminal has its size
+        os.execv(sys.executable, [sys.executable, "-m", "vipllava_cli", *arguments])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 640, 384))
+    received = b""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if not select.select([terminal], [], [], 1)[0]:
+            continue
+        try:
+            data = os.read(terminal, 1 << 16)
+        except OSError:
+            break
+        if not data:
+            break
+        received += data
+    os.waitpid(process_id, 0)
+    os.close(terminal)
+    return received.decode()

@@ -1,0 +1,1 @@
+"""One thin file for each subcommand: flags -> flow -> render."""

@@ -1,0 +1,118 @@
+"""`vipllava ask`: questions about one picture."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from vipllava_cli.commands.command import command
+from vipllava_cli.commands.flags import (
+    AnswerFlags,
+    MarkFlags,
+    ModelFlags,
+    OutputFlags,
+)
+from vipllava_cli.errors import UsageError
+
+TINY_NOTICE = (
+    "using tiny, the demo model in this package: it knows only clip-art scenes. For photographs:"
+    " `hf download llava-hf/vip-llava-7b-hf` (14.2 GB), then --model 7b"
+)
+
+
+@command
+def ask(
+    picture: Annotated[str, typer.Argument(help="A file, an http(s) address, or - for stdin.")],
+    questions: Annotated[
+        list[str], typer.Argument(help="One or more; {1} stands for the first mark.")
+    ],
+    zoom: Annotated[
+        bool, typer.Option("--zoom", help="Look only at the marks and what is around them.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON record a line.")] = False,
+    *,
+    marks: MarkFlags,
+    model: ModelFlags,
+    answer: AnswerFlags,
+    output: OutputFlags,
+) -> None:
+    """Ask about a picture and the regions marked on it.
+
+    vipllava ask street.jpg "what is in the red box?" --box 120,80,340,300
+    """
+    from vipllava_cli import ask as flow
+    from vipllava_cli.commands.marking import mark_picture
+    from vipllava_cli.engine import DEFAULT_MODEL, GenerationOptions
+    from vipllava_cli.marked import MarkedPicture, zoomed
+    from vipllava_cli.prompts import prepare_question
+    from vipllava_cli.render.text import print_answer, print_piece
+    from vipllava_cli.runtime import open_engine
+
+    messages = output.messages()
+    _refuse_pictures(questions)
+    opened, placed = mark_picture(picture, marks, messages)
+    prepared = [prepare_question(question, placed) for question in questions]
+    for note in dict.fromkeys(note for question in prepared for note in question.notes):
+        messages.note(note)
+    marked = MarkedPicture(picture, opened, placed, marks.numbers)
+    if zoom:
+        marked = zoomed(marked)
+    if model.model is None:
+        messages.note(TINY_NOTICE)
+
+    with messages.waiting("loading the model"):
+        engine = open_engine(
+            model.model or DEFAULT_MODEL,
+            device=model.device.value,
+            dtype=model.dtype.value,
+            revision=model.revision,
+        )
+    info = engine.info
+    messages.detail(f"{info.name} at {info.revision}, {info.dtype} on {info.device}")
+    small = flow.small_mark(engine, marked)
+    if small:
+        messages.note(
+            f"the {small.color.name} {small.shape} is smaller than one patch of what the model sees"
+            + (" even so" if zoom else ": --zoom looks closer")
+        )
+    options = GenerationOptions(
+        answer.max_new_tokens, answer.temperature, answer.top_p, answer.seed
+    )
+    streams = sys.stdout.isatty() and not json and len(questions) == 1
+    records = flow.ask(
+        engine,
+        marked,
+        [question.text for question in prepared],
+        template=answer.template.value,
+        options=options,
+        on_text=print_piece if streams else None,
+    )
+    for record in records:
+        if json:
+            sys.stdout.write(record.to_line() + "\n")
+            sys.stdout.flush()
+        elif streams:
+            print_piece("\n")
+        else:
+            print_answer(record.answer, single_line=len(questions) > 1)
+        if record.finish_reason == "length":
+            more = (
+                ": --max-new-tokens allows more"
+                if record.answer_tokens >= options.max_new_tokens
+                else ", the end of what the model can hold"
+            )
+            messages.note(f"the answer was cut at {record.answer_tokens} tokens{more}")
+        messages.detail(
+            f"{record.prompt_tokens} + {record.answer_tokens} tokens, {record.seconds} s"
+        )
+
+
+def _refuse_pictures(questions: list[str]) -> None:
+    """Several pictures in one call: the model was trained with one a question."""
+    for question in questions:
+        if os.path.isfile(question):
+            raise UsageError(
+                f"ask takes one picture, then questions, and {question} is a file: the model was"
+                " trained with one picture a question; `vipllava batch` asks about many"
+            )

@@ -1,0 +1,113 @@
+"""A function -> a subcommand: its groups of flags spread out, its errors turned into exit codes."""
+
+import dataclasses
+import functools
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import typer
+from typer.core import TyperCommand
+
+from vipllava_cli.commands import flags
+from vipllava_cli.commands.flags import AnswerFlags, MarkFlags, ModelFlags, OutputFlags
+from vipllava_cli.errors import ExitCode, VipllavaError
+
+_GROUPS = (MarkFlags, ModelFlags, AnswerFlags, OutputFlags)
+
+
+class OrderedCommand(TyperCommand):
+    """Keeps the order in which options were typed, which parsing into lists by name would lose."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        ctx.meta["order"] = tuple(parameter.name for parameter in order)
+        return super().parse_args(ctx, args)
+
+
+def command(body: Callable[..., None]) -> Callable[..., None]:
+    """The function with its groups of flags spread out for Typer, and its errors turned into codes."""
+    hints = get_type_hints(body, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if hint in _GROUPS}
+    own = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(body).parameters.items()
+        if name not in groups
+    ]
+    spread = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=get_type_hints(group, globalns=vars(flags), include_extras=True)[field.name],
+        )
+        for group in groups.values()
+        for field in dataclasses.fields(group)
+        if field.name != "order"
+    ]
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+
+    @functools.wraps(body)
+    def run(ctx: typer.Context, **values: Any) -> None:
+        debug = values.get("debug", False)
+        for name, group in groups.items():
+            chosen = {
+                field.name: values.pop(field.name)
+                for field in dataclasses.fields(group)
+                if field.name in values
+            }
+            if group is MarkFlags:
+                shapes = [shape for shape in ctx.meta["order"] if shape in _SHAPE_FLAGS]
+                chosen["order"] = tuple(shapes)
+            values[name] = group(**chosen)
+        raise typer.Exit(_guarded(functools.partial(body, **values), debug))
+
+    parameters = [context, *own, *spread]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+_SHAPE_FLAGS = ("box", "ellipse", "arrow", "point", "triangle", "scribble", "mask", "contour")
+
+
+def _guarded(body: Callable[[], None], debug: bool) -> int:
+    """Run, and return the exit code; what failed is one line on stderr."""
+    from vipllava_cli.render.text import print_error
+
+    try:
+        body()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.CLOSED_PIPE
+    except VipllavaError as error:
+        if debug:
+            traceback.print_exc()
+        print_error(str(error))
+        return error.exit_code
+    except OSError as error:  # inputs and files out have their own; this is stdout, or a full disk
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print_error(f"the output cannot be written: {error.strerror or error}")
+        return ExitCode.INPUT
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        if isinstance(error, ImportError) and ".so" in str(error):
+            print_error(
+                f"a library of the system is missing ({error}): on Debian and Ubuntu, OpenCV needs"
+                " `apt-get install libgl1 libglib2.0-0`"
+            )
+            return ExitCode.USAGE
+        print_error(
+            f"a bug in vipllava ({type(error).__name__}: {error}): please report it with what"
+            " --debug prints"
+        )
+        return ExitCode.BUG
+    return ExitCode.DONE

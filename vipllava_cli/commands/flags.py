@@ -1,0 +1,179 @@
+"""The flags that several subcommands share, in groups that are handed over filled in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:  # these pull in Pillow, which `--help` does not need
+    from vipllava_cli.marks import MarkSpec
+    from vipllava_cli.render.text import Messages
+
+MARKS_PANEL = "Marks (repeatable; drawn in the order given)"
+MODEL_PANEL = "Model"
+ANSWER_PANEL = "Answer"
+OUTPUT_PANEL = "Output"
+
+
+class Units(StrEnum):
+    """What a bare coordinate counts."""
+
+    px = "px"
+    percent = "percent"
+    unit = "unit"
+    thousand = "thousand"
+
+
+class TemplateName(StrEnum):
+    """The forms of prompt."""
+
+    human = "human"
+    vicuna = "vicuna"
+    chat = "chat"
+
+
+class Device(StrEnum):
+    """Where to run."""
+
+    auto = "auto"
+    cuda = "cuda"
+    mps = "mps"
+    cpu = "cpu"
+
+
+class Dtype(StrEnum):
+    """How precisely to run."""
+
+    auto = "auto"
+    bf16 = "bf16"
+    fp16 = "fp16"
+    fp32 = "fp32"
+
+
+def _mark(metavar: str, help: str) -> Any:
+    return typer.Option(metavar=metavar, help=help, rich_help_panel=MARKS_PANEL)
+
+
+@dataclass(frozen=True)
+class MarkFlags:
+    """`order` names the shape of each mark in the order in which the flags were typed."""
+
+    box: Annotated[
+        list[str] | None,
+        _mark(
+            "[COLOUR:]X1,Y1,X2,Y2", "A rectangle; X,Y,+W,+H gives a size, % a share of the side."
+        ),
+    ] = None
+    ellipse: Annotated[
+        list[str] | None, _mark("[COLOUR:]X1,Y1,X2,Y2", "An ellipse within these corners.")
+    ] = None
+    arrow: Annotated[
+        list[str] | None,
+        _mark("[COLOUR:]X1,Y1,X2,Y2", "An arrow from tail to tip; X,Y alone is the tip."),
+    ] = None
+    point: Annotated[list[str] | None, _mark("[COLOUR:]X,Y", "A dot.")] = None
+    triangle: Annotated[list[str] | None, _mark("[COLOUR:]X1,Y1,X2,Y2,X3,Y3", "A triangle.")] = None
+    scribble: Annotated[
+        list[str] | None, _mark("[COLOUR:]X1,Y1,X2,Y2,…", "A line through these points.")
+    ] = None
+    mask: Annotated[
+        list[str] | None, _mark("[COLOUR:]X1,Y1,…|FILE", "A filled region, or a mask picture.")
+    ] = None
+    contour: Annotated[
+        list[str] | None, _mark("[COLOUR:]X1,Y1,…|FILE", "A region's outline, or a mask picture.")
+    ] = None
+    marks: Annotated[
+        str | None, _mark("FILE", "Marks as JSON: a list of {shape, coords, color, …}.")
+    ] = None
+    units: Annotated[Units, _mark("px|percent|unit|thousand", "What a bare number counts.")] = (
+        Units.px
+    )
+    width: Annotated[
+        float | None, _mark("PIXELS", "Line width in the model's 336-pixel view. (default: 3)")
+    ] = None
+    alpha: Annotated[
+        float | None, _mark("0-1", "Opacity of the marks. (default: 1, masks 0.5)")
+    ] = None
+    numbers: Annotated[
+        bool,
+        typer.Option(
+            "--numbers", help="Write 1, 2, 3 beside the marks.", rich_help_panel=MARKS_PANEL
+        ),
+    ] = False
+    order: tuple[str, ...] = ()
+
+    def specs(self) -> list["MarkSpec"]:
+        """The marks as typed: those of the file, then those of the flags. Raises InputError."""
+        from vipllava_cli.marks_text import parse_mark, read_marks_file, with_style
+
+        typed: dict[str, Iterator[str]] = {
+            shape: iter(getattr(self, shape)) for shape in set(self.order)
+        }
+        specs = [] if self.marks is None else read_marks_file(self.marks, self.units.value)
+        specs += [parse_mark(shape, next(typed[shape]), self.units.value) for shape in self.order]
+        return [with_style(spec, width=self.width, alpha=self.alpha) for spec in specs]
+
+
+def _model(help: str, **more: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel=MODEL_PANEL, **more)
+
+
+@dataclass(frozen=True)
+class ModelFlags:
+    """Which model, where and how precisely."""
+
+    model: Annotated[
+        str | None,
+        _model(
+            "tiny (shipped), 7b, 13b, a hub name or a folder. (default: tiny)",
+            metavar="NAME",
+            envvar="VIPLLAVA_MODEL",
+        ),
+    ] = None
+    revision: Annotated[str | None, _model("The hub's branch, tag or commit.", metavar="REV")] = (
+        None
+    )
+    device: Annotated[Device, _model("Where to run.")] = Device.auto
+    dtype: Annotated[Dtype, _model("How precisely to run.")] = Dtype.auto
+
+
+def _answer(help: str, **more: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel=ANSWER_PANEL, **more)
+
+
+@dataclass(frozen=True)
+class AnswerFlags:
+    """How an answer is made."""
+
+    template: Annotated[TemplateName, _answer("The form of the prompt.")] = TemplateName.human
+    max_new_tokens: Annotated[int, _answer("Longest answer, in tokens.", metavar="N", min=1)] = 256
+    temperature: Annotated[
+        float, _answer("0 is greedy: the same answer each time.", metavar="T", min=0.0)
+    ] = 0.0
+    top_p: Annotated[
+        float,
+        _answer("With a temperature: sample from this share.", metavar="P", min=0.01, max=1.0),
+    ] = 1.0
+    seed: Annotated[int, _answer("With a temperature: repeat an answer.", metavar="N", min=0)] = 0
+
+
+@dataclass(frozen=True)
+class OutputFlags:
+    """What is said beside the answer."""
+
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="No notes.", rich_help_panel=OUTPUT_PANEL)
+    ] = False
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="More notes.", rich_help_panel=OUTPUT_PANEL)
+    ] = False
+    debug: Annotated[
+        bool, typer.Option("--debug", help="A traceback with errors.", rich_help_panel=OUTPUT_PANEL)
+    ] = False
+
+    def messages(self) -> "Messages":
+        from vipllava_cli.render.text import Messages
+
+        return Messages(self.quiet, self.verbose)

@@ -1,0 +1,42 @@
+"""What every subcommand with marks does first: open the picture and put the marks on it."""
+
+import itertools
+import sys
+
+from PIL import Image
+
+from vipllava_cli.colors import MODEL_COLORS
+from vipllava_cli.commands.flags import MarkFlags
+from vipllava_cli.marks import Mark
+from vipllava_cli.marks_text import parse_mark
+from vipllava_cli.masks import with_outlines
+from vipllava_cli.pictures import open_picture
+from vipllava_cli.placing import place_marks
+from vipllava_cli.render.text import Messages
+
+
+def mark_picture(
+    source: str, flags: MarkFlags, messages: Messages
+) -> tuple[Image.Image, tuple[Mark, ...]]:
+    """The upright picture and the marks that fit it; what was clipped is said. Raises InputError."""
+    specs = flags.specs()
+    picture = open_picture(source)
+    placed = place_marks(with_outlines(specs, picture.size), *picture.size)
+    for note in placed.notes:
+        messages.note(note)
+    return picture, placed.marks
+
+
+def pick_marks(picture: Image.Image, marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
+    """The marks and the boxes that the user drags; the boxes are printed as flags."""
+    from vipllava_cli.render.picker import as_corners, pick_boxes
+
+    taken = {mark.color.name for mark in marks}
+    free = [color for color in MODEL_COLORS if color.name not in taken]
+    texts = [
+        f"{color.name}:{as_corners(box)}"
+        for color, box in zip(itertools.cycle(free or MODEL_COLORS), pick_boxes(picture))
+    ]
+    sys.stdout.write(" ".join(f"--box {text}" for text in texts) + "\n")
+    specs = [parse_mark("box", text) for text in texts]
+    return (*marks, *place_marks(specs, *picture.size).marks)

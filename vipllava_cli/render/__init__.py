@@ -1,0 +1,1 @@
+"""Output: answers and errors on the terminal, pictures in it."""

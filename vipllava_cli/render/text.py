@@ -1,0 +1,81 @@
+"""Text for a terminal: control characters made visible, notes and errors on stderr."""
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.text import Text
+
+# Control characters, escape sequences and the overrides of writing direction, all but \n and \t.
+_UNSAFE = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for code in (
+        *(c for c in range(32) if c not in (9, 10)),
+        *range(127, 160),
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    )
+}
+
+
+def safe(text: str) -> str:
+    """The text with control characters written out, so that no terminal acts on them."""
+    return text.translate(_UNSAFE).encode("utf-8", "replace").decode("utf-8")
+
+
+def one_line(text: str) -> str:
+    """Safe text on one line."""
+    return " ".join(safe(text).split())
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Nobody reads the notes: that is no reason to leave the work undone."""
+
+
+def stderr_console() -> Console:
+    """A console for all that is not the answer; colour only on a terminal, `NO_COLOR` kept."""
+    return _Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_error(message: str) -> None:
+    """One line on stderr."""
+    stderr_console().print(Text.assemble(("error: ", "bold red"), one_line(message)))
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What is said beside the answer, as `-q` and `-v` ask."""
+
+    quiet: bool = False
+    verbose: bool = False
+    console: Console = field(default_factory=stderr_console)
+
+    def note(self, message: str) -> None:
+        """Something that the user should know."""
+        if not self.quiet:
+            self.console.print(Text.assemble(("note: ", "yellow"), one_line(message)))
+
+    def waiting(self, what: str) -> AbstractContextManager[object]:
+        """A spinner on a terminal while something takes its time."""
+        if self.quiet or not self.console.is_terminal:
+            return nullcontext()
+        return self.console.status(what)
+
+    def detail(self, message: str) -> None:
+        """Something for the curious."""
+        if self.verbose:
+            self.console.print(Text(one_line(message), style="dim"))
+
+
+def print_answer(text: str, *, single_line: bool = False) -> None:
+    """The answer alone on stdout."""
+    sys.stdout.write((one_line(text) if single_line else safe(text)) + "\n")
+    sys.stdout.flush()
+
+
+def print_piece(text: str) -> None:
+    """A piece of an answer as it comes."""
+    sys.stdout.write(safe(text))
+    sys.stdout.flush()
