@@ -1,0 +1,52 @@
+# `make demo` and `make test` set up everything they need in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT := build
+
+SCENE := sample_images/garden.png
+MARK := --box 299,53,517,242
+QUESTION := what is in the red box?
+
+.DEFAULT_GOAL := check
+.PHONY: check demo test lint types train bench clean
+
+check: lint test
+
+demo: $(VENV)/installed
+	@mkdir -p $(OUT)
+	@$(BIN)/vipllava annotate $(SCENE) $(MARK) -o $(OUT)/demo.png --force -q
+	@echo "picture:  $(SCENE), marked in $(OUT)/demo.png"
+	@echo "question: $(QUESTION)"
+	@printf "answer:   " && $(BIN)/vipllava ask $(SCENE) "$(QUESTION)" $(MARK) --model tiny
+	@echo "more:     . $(VENV)/bin/activate, then vipllava --help"
+
+test: $(VENV)/developing
+	$(BIN)/pytest
+
+lint: $(VENV)/developing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/developing
+	$(BIN)/mypy
+
+train: $(VENV)/developing
+	$(BIN)/python -m vipllava_cli.demo.train --out $(OUT)/tiny
+
+bench: $(VENV)/developing
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/questions.py
+
+clean:
+	rm -rf $(VENV) $(OUT) .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/developing: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@

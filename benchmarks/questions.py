@@ -1,0 +1,92 @@
+"""Several questions about one picture in one call, beside the same questions asked one by one.
+
+The model has the public checkpoints' picture geometry (336 pixels, 576 tokens), random weights and a
+size that two cores can run. Each pair of runs gives a ratio; the median is the figure.
+"""
+
+from pathlib import Path
+from statistics import median
+
+import torch
+from machine import describe, seconds
+from PIL import Image
+from transformers import (
+    CLIPImageProcessorPil,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaProcessor,
+    VipLlavaConfig,
+    VipLlavaForConditionalGeneration,
+)
+
+from vipllava_cli.engine import GenerationOptions
+from vipllava_cli.runtime.checkpoints import Checkpoint, find_checkpoint
+from vipllava_cli.runtime.loading import Loaded
+from vipllava_cli.runtime.local import LocalEngine
+from vipllava_cli.runtime.placement import Placement
+
+QUESTIONS = [f"what is in the {color} box?" for color in ("red", "blue", "lime", "yellow", "aqua")]
+
+
+def public_geometry() -> LocalEngine:
+    """An engine with random weights over 576 picture tokens."""
+    torch.manual_seed(0)
+    words = LlavaProcessor.from_pretrained(find_checkpoint("tiny").folder)
+    vision = CLIPVisionConfig(
+        hidden_size=512,
+        intermediate_size=2048,
+        num_hidden_layers=12,
+        num_attention_heads=8,
+        image_size=336,
+        patch_size=14,
+    )
+    text = LlamaConfig(
+        vocab_size=1024,
+        hidden_size=768,
+        intermediate_size=2048,
+        num_hidden_layers=8,
+        num_attention_heads=12,
+        eos_token_id=2,
+        pad_token_id=4,
+    )
+    config = VipLlavaConfig(vision_config=vision, text_config=text, image_token_index=3)
+    model = VipLlavaForConditionalGeneration(config).eval()
+    images = CLIPImageProcessorPil(
+        size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}
+    )
+    processor = LlavaProcessor(
+        image_processor=images,
+        tokenizer=words.tokenizer,
+        patch_size=14,
+        num_additional_image_tokens=1,
+        vision_feature_select_strategy="default",
+    )
+    placement = Placement({"": "cpu"}, torch.device("cpu"), torch.float32)
+    return LocalEngine(Checkpoint("random", Path(), "-"), Loaded(model, processor, placement))
+
+
+def main(pairs: int = 5) -> None:
+    """Print the median ratio and the spread."""
+    engine = public_geometry()
+    picture = Image.effect_noise((336, 336), 80).convert("RGB")
+    options = GenerationOptions(max_new_tokens=4)
+
+    def together() -> list[str]:
+        return [answer.text for answer in engine.answer(picture, QUESTIONS, options=options)]
+
+    def alone() -> list[str]:
+        return [
+            next(engine.answer(picture, [question], options=options)).text for question in QUESTIONS
+        ]
+
+    assert together() == alone()
+    ratios = [seconds(alone) / seconds(together) for _ in range(pairs)]
+    print(describe())
+    print(
+        f"{len(QUESTIONS)} questions one by one take {median(ratios):.2f} times as long as in one"
+        f" call (lowest {min(ratios):.2f}, highest {max(ratios):.2f}, {pairs} pairs)"
+    )
+
+
+if __name__ == "__main__":
+    main()
