@@ -21,8 +21,8 @@ from tests.conftest import SAMPLES, Run
 from vipllava_cli import __version__
 from vipllava_cli.records import SCHEMA
 
-MUSIC = SAMPLES / "music-blue-arrow.png"
-QUESTION = "what does the blue arrow point to?"
+ZOO = SAMPLES / "zoo-red-box.png"
+QUESTION = "what is in the red box?"
 
 
 def vipllava(*arguments: str, **options: object) -> "subprocess.CompletedProcess[bytes]":
@@ -45,26 +45,26 @@ def test_help_shows_every_subcommand_with_an_example(run: Run) -> None:
 
 
 def test_an_answer_is_alone_on_stdout(run: Run) -> None:
-    result = run("ask", MUSIC, QUESTION)
-    assert (result.code, result.stdout) == (0, "a drum\n")
+    result = run("ask", ZOO, QUESTION)
+    assert (result.code, result.stdout) == (0, "a penguin\n")
     assert "tiny" in result.stderr
     assert "hf download llava-hf/vip-llava-7b-hf" in result.stderr
-    assert run("ask", MUSIC, QUESTION, "-q").stderr == ""
-    assert run("ask", MUSIC, QUESTION, "--model", "tiny").stderr == ""
+    assert run("ask", ZOO, QUESTION, "-q").stderr == ""
+    assert run("ask", ZOO, QUESTION, "--model", "tiny").stderr == ""
 
 
 def test_several_questions_give_one_answer_a_line(run: Run) -> None:
-    result = run("ask", MUSIC, QUESTION, "what kind of thing is at the blue arrow?")
-    assert result.stdout == "a drum\nan instrument\n"
+    result = run("ask", ZOO, QUESTION, "what kind of thing is in the red box?")
+    assert result.stdout == "a penguin\nan animal\n"
 
 
 def test_a_picture_comes_from_standard_input(run: Run) -> None:
-    assert run("ask", "-", QUESTION, stdin=MUSIC.read_bytes()).stdout == "a drum\n"
+    assert run("ask", "-", QUESTION, stdin=ZOO.read_bytes()).stdout == "a penguin\n"
 
 
 def test_a_record_holds_what_repeats_the_answer(run: Run) -> None:
-    flags = ["--box", "blue:414,194,605,391", "--template", "vicuna", "--json"]
-    result = run("ask", SAMPLES / "music-blue-arrow.png", "what is {1}?", *flags)
+    flags = ["--box", "294,48,522,247", "--template", "vicuna", "--json"]
+    result = run("ask", SAMPLES / "garden.png", "what is {1}?", *flags)
     row = json.loads(result.stdout)
     assert row["schema"] == SCHEMA
     assert set(row) == {
@@ -72,10 +72,10 @@ def test_a_record_holds_what_repeats_the_answer(run: Run) -> None:
         "finish_reason", "prompt_tokens", "answer_tokens", "model", "revision", "template",
         "options", "dtype", "device", "seconds", "error",
     }  # fmt: skip
-    assert row["question"] == "what is the object within the blue rectangle?"
-    assert row["answer"] == "a drum"
-    assert (row["width"], row["height"]) == (640, 611)
-    assert row["marks"][0]["coords"] == [414, 194, 605, 391]
+    assert row["question"] == "what is the object within the red rectangle?"
+    assert row["answer"] == "a butterfly"
+    assert (row["width"], row["height"]) == (640, 640)
+    assert row["marks"][0]["coords"] == [294, 48, 522, 247]
     assert (row["model"], row["template"], row["finish_reason"]) == ("tiny", "vicuna", "stop")
     again = json.loads(run("ask", row["image"], row["question"], *flags).stdout)
     assert again["id"] == row["id"]
@@ -83,16 +83,16 @@ def test_a_record_holds_what_repeats_the_answer(run: Run) -> None:
 
 def test_a_record_repeats_from_its_own_marks(run: Run, tmp_path: Path) -> None:
     flags = ["--ellipse", "lime:45,257,293,534", "--arrow", "20,20,90,90", "--json"]
-    row = json.loads(run("ask", MUSIC, QUESTION, *flags).stdout)
+    row = json.loads(run("ask", ZOO, QUESTION, *flags).stdout)
     (tmp_path / "marks.json").write_text(json.dumps(row["marks"]))
     again = json.loads(
-        run("ask", MUSIC, QUESTION, "--marks", tmp_path / "marks.json", "--json").stdout
+        run("ask", ZOO, QUESTION, "--marks", tmp_path / "marks.json", "--json").stdout
     )
     assert again["id"] == row["id"]
 
 
 def test_notes_say_what_a_user_should_know(run: Run) -> None:
-    said = run("ask", MUSIC, "what does the blue arrow show, ###?", "--box", "-5,10,9,20").stderr
+    said = run("ask", ZOO, "what does the blue arrow show, ###?", "--box", "-5,10,9,20").stderr
     assert "blue arrow" in said
     assert "###" in said
     assert "clipped" in said
@@ -101,7 +101,7 @@ def test_notes_say_what_a_user_should_know(run: Run) -> None:
 
 def test_zoom_looks_at_a_small_region(run: Run) -> None:
     flags = ["--box", "10,10,30,30", "--zoom", "--json"]
-    row = json.loads(run("ask", MUSIC, QUESTION, *flags).stdout)
+    row = json.loads(run("ask", ZOO, QUESTION, *flags).stdout)
     assert row["crop"] == [0, 0, 95, 95]
     assert row["marks"][0]["coords"] == [10, 10, 30, 30]
 
@@ -150,9 +150,9 @@ def test_a_rotated_picture_is_marked_as_it_is_seen(run: Run, tmp_path: Path) -> 
 
 
 def test_a_picture_goes_through_a_pipe() -> None:
-    drawn = vipllava("annotate", str(MUSIC), "--point", "50,50", "-o", "-", "-q")
+    drawn = vipllava("annotate", str(ZOO), "--point", "50,50", "-o", "-", "-q")
     with Image.open(io.BytesIO(drawn.stdout)) as picture:
-        assert picture.size == (640, 611)
+        assert picture.size == (640, 640)
 
 
 # --- what a process loads and returns ----------------------------------------------------------
@@ -171,7 +171,7 @@ def test_help_and_annotate_never_import_torch(tmp_path: Path) -> None:
     for arguments in (
         ["--help"],
         ["ask", "--help"],
-        ["annotate", str(MUSIC), "--box", "1,1,50,50", "-o", str(tmp_path / "out.png")],
+        ["annotate", str(ZOO), "--box", "1,1,50,50", "-o", str(tmp_path / "out.png")],
     ):
         ended = subprocess.run(
             [sys.executable, "-c", program, *arguments], capture_output=True, check=False
@@ -183,7 +183,7 @@ def test_a_closed_pipe_is_no_bug() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     ended = subprocess.run(
-        [sys.executable, "-m", "vipllava_cli", "annotate", str(MUSIC), "-o", "-", "-q"],
+        [sys.executable, "-m", "vipllava_cli", "annotate", str(ZOO), "-o", "-", "-q"],
         stdout=writer,
         stderr=subprocess.PIPE,
         check=False,
@@ -195,10 +195,10 @@ def test_a_closed_pipe_is_no_bug() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_an_answer_streams_to_a_terminal_and_the_picture_is_shown_in_half_blocks() -> None:
-    shown = in_terminal("annotate", str(MUSIC), "--show")
+    shown = in_terminal("annotate", str(ZOO), "--show")
     assert "▀" in shown or "▄" in shown
-    said = in_terminal("ask", str(MUSIC), QUESTION, "--model", "tiny", "-q")
-    assert said.replace("\r", "") == "a drum\n"
+    said = in_terminal("ask", str(ZOO), QUESTION, "--model", "tiny", "-q")
+    assert said.replace("\r", "") == "a penguin\n"
 
 
 def in_terminal(*arguments: str) -> str:

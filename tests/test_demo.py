@@ -26,19 +26,21 @@ from vipllava_cli.runtime.local import LocalEngine
 POINTED = [
     ("garden", "butterfly", "box"),
     ("garden", "snail", "box"),
-    ("farm", "cow", "box"),
+    ("garden", "rose", "box"),
+    ("garden", "butterfly", "ellipse"),
+    ("garden", "snail", "point"),
     ("farm", "tractor", "box"),
+    ("farm", "corn", "box"),
+    ("farm", "corn", "ellipse"),
     ("breakfast", "egg", "box"),
-    ("breakfast", "orange", "box"),
-    ("street", "dog", "arrow"),
-    ("street", "bicycle", "box"),
-    ("zoo-red-box", "lion", "ellipse"),
-    ("zoo-red-box", "monkey", "ellipse"),
+    ("breakfast", "bread", "box"),
+    ("breakfast", "egg", "arrow"),
+    ("breakfast", "bread", "arrow"),
 ]
 
 # What the shipped weights reach, as their card says, less what a hundred scenes may differ by.
 # The weights may only get better: with better ones this goes up.
-HELD_OUT_FLOOR = 0.45
+HELD_OUT_FLOOR = 0.5
 
 
 def flag_for(scene: str, thing: str, shape: str) -> list[str]:

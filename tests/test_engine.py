@@ -15,8 +15,8 @@ from vipllava_cli.runtime import open_engine
 from vipllava_cli.runtime.local import AnswerText, LocalEngine
 
 QUESTIONS = [
-    "what does the blue arrow point to?",
-    "what kind of thing is at the blue arrow?",
+    "what is in the red box?",
+    "what kind of thing is in the red box?",
     "what is marked?",
 ]
 
@@ -29,8 +29,8 @@ def engine() -> LocalEngine:
 
 
 @pytest.fixture(scope="module")
-def music() -> Image.Image:
-    return square(sample_scene("music-blue-arrow").picture)
+def zoo() -> Image.Image:
+    return square(sample_scene("zoo-red-box").picture)
 
 
 def long_way(engine: LocalEngine, picture: Image.Image, question: str) -> str:
@@ -44,15 +44,15 @@ def long_way(engine: LocalEngine, picture: Image.Image, question: str) -> str:
 
 
 def test_questions_that_share_a_picture_are_answered_as_if_alone(
-    engine: LocalEngine, music: Image.Image
+    engine: LocalEngine, zoo: Image.Image
 ) -> None:
-    together = [answer.text for answer in engine.answer(music, QUESTIONS)]
-    alone = [next(engine.answer(music, [question])).text for question in QUESTIONS]
-    assert together == alone == [long_way(engine, music, question) for question in QUESTIONS]
+    together = [answer.text for answer in engine.answer(zoo, QUESTIONS)]
+    alone = [next(engine.answer(zoo, [question])).text for question in QUESTIONS]
+    assert together == alone == [long_way(engine, zoo, question) for question in QUESTIONS]
 
 
 def test_the_picture_is_read_once_for_all_questions(
-    engine: LocalEngine, music: Image.Image, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = 0
     tower = engine.model.model.vision_tower
@@ -64,40 +64,40 @@ def test_the_picture_is_read_once_for_all_questions(
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(tower, "forward", counted)
-    assert len(list(engine.answer(music, QUESTIONS))) == 3
+    assert len(list(engine.answer(zoo, QUESTIONS))) == 3
     assert runs == 1
 
 
 @pytest.mark.parametrize("template", ["human", "vicuna", "chat"])
 def test_every_template_gives_an_answer_without_control_words(
-    engine: LocalEngine, music: Image.Image, template: str
+    engine: LocalEngine, zoo: Image.Image, template: str
 ) -> None:
-    answer = next(engine.answer(music, [QUESTIONS[0]], template=template))
-    assert answer.text == "a drum"
+    answer = next(engine.answer(zoo, [QUESTIONS[0]], template=template))
+    assert answer.text == "a penguin"
     assert answer.finish_reason == "stop"
 
 
-def test_the_pieces_of_a_stream_are_the_answer(engine: LocalEngine, music: Image.Image) -> None:
+def test_the_pieces_of_a_stream_are_the_answer(engine: LocalEngine, zoo: Image.Image) -> None:
     pieces: list[str] = []
-    answers = list(engine.answer(music, QUESTIONS[:1], on_text=pieces.append))
+    answers = list(engine.answer(zoo, QUESTIONS[:1], on_text=pieces.append))
     assert "".join(pieces) == answers[0].text
     assert len(pieces) > 1
 
 
-def test_an_answer_that_meets_the_limit_says_so(engine: LocalEngine, music: Image.Image) -> None:
-    answer = next(engine.answer(music, QUESTIONS, options=GenerationOptions(max_new_tokens=1)))
+def test_an_answer_that_meets_the_limit_says_so(engine: LocalEngine, zoo: Image.Image) -> None:
+    answer = next(engine.answer(zoo, QUESTIONS, options=GenerationOptions(max_new_tokens=1)))
     assert (answer.finish_reason, answer.answer_tokens) == ("length", 1)
-    exact = next(engine.answer(music, QUESTIONS))
+    exact = next(engine.answer(zoo, QUESTIONS))
     same = GenerationOptions(max_new_tokens=exact.answer_tokens)
-    assert next(engine.answer(music, QUESTIONS, options=same)).finish_reason == "stop"
+    assert next(engine.answer(zoo, QUESTIONS, options=same)).finish_reason == "stop"
 
 
 def test_sampling_repeats_with_its_seed_and_leaves_torchs_own_alone(
-    engine: LocalEngine, music: Image.Image
+    engine: LocalEngine, zoo: Image.Image
 ) -> None:
     def sampled(seed: int) -> list[str]:
         options = GenerationOptions(temperature=8.0, max_new_tokens=12, seed=seed)
-        return [answer.text for answer in engine.answer(music, QUESTIONS, options=options)]
+        return [answer.text for answer in engine.answer(zoo, QUESTIONS, options=options)]
 
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -107,19 +107,19 @@ def test_sampling_repeats_with_its_seed_and_leaves_torchs_own_alone(
 
 
 def test_a_question_that_is_too_long_is_refused_not_cut(
-    engine: LocalEngine, music: Image.Image
+    engine: LocalEngine, zoo: Image.Image
 ) -> None:
     with pytest.raises(UsageError, match="reads at most"):
-        next(engine.answer(music, ["word " * 3000]))
+        next(engine.answer(zoo, ["word " * 3000]))
 
 
-def test_a_second_picture_in_the_words_is_refused(engine: LocalEngine, music: Image.Image) -> None:
+def test_a_second_picture_in_the_words_is_refused(engine: LocalEngine, zoo: Image.Image) -> None:
     with pytest.raises(UsageError, match="2 pictures"):
-        next(engine.answer(music, ["what is <image>?"]))
+        next(engine.answer(zoo, ["what is <image>?"]))
 
 
 def test_what_torch_raises_is_one_line(
-    engine: LocalEngine, music: Image.Image, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(error: Exception) -> Callable[..., object]:
         def forward(*args: object, **kwargs: object) -> object:
@@ -133,7 +133,7 @@ def test_what_torch_raises_is_one_line(
     ):
         monkeypatch.setattr(engine.model.model.vision_tower, "forward", fails(error))
         with pytest.raises(GenerationError, match=said):
-            next(engine.answer(music, QUESTIONS))
+            next(engine.answer(zoo, QUESTIONS))
 
 
 class Letters:

@@ -56,12 +56,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the shipped weights were trained with."""
+    """How to train from nothing; the card beside the weights says what the shipped ones had."""
 
     seed: int = 0
-    tower: Stage = Stage(steps=3000, batch=64, rate=1.3e-2, plain_rate=3e-3)
-    answers: Stage = Stage(steps=2000, batch=48, rate=1.3e-2, plain_rate=3e-3)
-    together: Stage = Stage(steps=600, batch=48, rate=3e-3, plain_rate=5e-4)
+    tower: Stage = Stage(steps=9000, batch=64, rate=5e-3, plain_rate=1.5e-3)
+    answers: Stage = Stage(steps=6000, batch=32, rate=6e-3, plain_rate=2e-3)
+    together: Stage = Stage(steps=3000, batch=32, rate=3e-3, plain_rate=1e-3)
     kept_patches: int = (
         56  # of 100, empty ones dropped first, in the first part of the tower's stage
     )
