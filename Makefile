@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT := build
 
 SCENE := sample_images/garden.png
-MARK := --box 299,53,517,242
+MARK := --box 294,48,522,247
 QUESTION := what is in the red box?
 
 .DEFAULT_GOAL := check
