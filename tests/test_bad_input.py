@@ -99,6 +99,8 @@ def test_empty_standard_input(run: Run) -> None:
         (["--box", "10,10,90"], "found 3 numbers"),
         (["--box", "10,nan,90,90"], "finite"),
         (["--box", "10,10,1e400,90"], "finite"),
+        (["--ellipse", "-1e308,-1e308,1e308,1e308"], "too far outside"),
+        (["--scribble", "0,0,150000000,150000000"], "too far outside"),
         (["--box", "blurple:10,10,90,90"], "unknown colour 'blurple'"),
         (["--box", BOX, "--alpha", "2"], "alpha"),
         (["--box", BOX, "--width", "-1"], "width"),

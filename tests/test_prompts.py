@@ -54,6 +54,12 @@ def test_control_words_are_made_harmless_and_said() -> None:
     question = prepare_question("is <image> or </s> or ### a thing?", ())
     assert question.text == "is < image > or < /s > or # # # a thing?"
     assert len(question.notes) == 3
+    assert "###" not in prepare_question("what is #####?", ()).text
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    with pytest.raises(UsageError, match="UTF-8"):
+        prepare_question("what is \udcff?", ())
 
 
 @pytest.mark.parametrize(

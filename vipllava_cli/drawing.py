@@ -19,6 +19,8 @@ POINT_RADIUS = 8 / 3  # a dot's radius in line widths: ViP-LLaVA's 8 pixels besi
 ARROW_HEAD = 0.35  # of the arrow's length
 ARROW_HEAD_LEAST = 4.0  # in line widths
 
+THICKEST = 32767  # what OpenCV can draw
+
 _SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
 
 Pixels = NDArray[np.uint8]
@@ -120,7 +122,7 @@ def _moved_in(value: float, room: float, side: int) -> float:
 
 
 def _line(canvas: Pixels, points: Part, width: float, *, closed: bool) -> None:
-    thickness = max(round(width), 1)
+    thickness = min(max(round(width), 1), THICKEST)
     cv2.polylines(canvas, [_fixed(points)], closed, 255, thickness, cv2.LINE_AA, _SHIFT)
 
 

@@ -194,7 +194,7 @@ def _download(address: str) -> bytes:
                     )
     except httpx2.InvalidURL as error:
         raise InputError(f"{address} is not an address that can be fetched: {error}") from None
-    except (httpx2.HTTPError, ImportError, ValueError) as error:  # the last two: odd proxies
+    except (httpx2.HTTPError, OSError, ImportError, ValueError) as error:  # odd proxies, too
         raise InputError(
             f"{address} cannot be reached ({_reason(error)}): are you online? A file works too"
         ) from None

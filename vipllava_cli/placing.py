@@ -11,6 +11,8 @@ from vipllava_cli.colors import MODEL_COLORS, Color
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks import DEFAULT_WIDTH, SHAPES, Coordinate, Mark, MarkSpec, Part, Point
 
+FARTHEST = 1e6  # pixels: what OpenCV's fixed-point coordinates hold with room to spare
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -67,6 +69,11 @@ def _points(flat: tuple[Coordinate, ...], shape: str, width: int, height: int) -
         px, py = x.pixels(width), y.pixels(height)
         if x.is_size:
             px, py = points[-1][0] + px, points[-1][1] + py
+        if max(abs(px), abs(py)) > FARTHEST:
+            raise InputError(
+                f"a coordinate of the {shape} is {max(px, py, key=abs):g} pixels, too far outside the"
+                f" picture: the picture is {width}x{height} pixels"
+            )
         points.append((px, py))
     if shape in ("box", "ellipse"):
         (x1, y1), (x2, y2) = points

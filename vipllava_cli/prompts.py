@@ -49,8 +49,8 @@ _CONTROL_WORDS: Mapping[str, str] = {
     "</s>": "< /s >",
     "<pad>": "< pad >",
     "<unk>": "< unk >",
-    "###": "# # #",
 }
+_STOP_TEXT = re.compile(r"#{3,}")
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,10 @@ def prepare_question(text: str, marks: Sequence[Mark]) -> Question:
     Raises UsageError for an empty question and for a number that no mark has.
     """
     words = text.strip()
+    if not words.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in words):
+        raise UsageError(
+            "the question is not valid text: expected UTF-8, check the terminal's locale"
+        )
     if not words:
         raise UsageError("the question is empty: expected words like 'what is in the red box?'")
     notes = []
@@ -74,6 +78,9 @@ def prepare_question(text: str, marks: Sequence[Mark]) -> Question:
         if control in words:
             words = words.replace(control, harmless)
             notes.append(f"{control} is a control word of the model: sent as {harmless!r}")
+    if _STOP_TEXT.search(words):
+        words = _STOP_TEXT.sub(lambda match: " ".join(match[0]), words)
+        notes.append("### ends an answer of the model: sent with spaces between")
     absent = absent_mark(words, marks)
     if absent:
         drawn = ", ".join(f"{mark.color.name} {mark.shape}" for mark in marks)

@@ -88,11 +88,11 @@ def annotate(
     drawn = (zoomed(marked) if zoom else marked).drawn()
     if model_view:
         drawn = seen_by_model(drawn, MODEL_VIEW)
-    if show:
-        from vipllava_cli.render.terminal_picture import show as show_picture
-
-        show_picture(drawn)
     if out:
         write_picture(drawn, out, force=force)
         count = "1 mark" if len(placed) == 1 else f"{len(placed)} marks"
         messages.note(f"wrote {out}, {drawn.width}x{drawn.height} pixels, {count}")
+    if show:
+        from vipllava_cli.render.terminal_picture import show as show_picture
+
+        show_picture(drawn)

@@ -58,7 +58,7 @@ def ask(
     marked = MarkedPicture(picture, opened, placed, marks.numbers)
     if zoom:
         marked = zoomed(marked)
-    if model.model is None:
+    if not model.model:
         messages.note(TINY_NOTICE)
 
     with messages.waiting("loading the model"):

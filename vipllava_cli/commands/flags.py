@@ -156,7 +156,9 @@ class AnswerFlags:
         float,
         _answer("With a temperature: sample from this share.", metavar="P", min=0.01, max=1.0),
     ] = 1.0
-    seed: Annotated[int, _answer("With a temperature: repeat an answer.", metavar="N", min=0)] = 0
+    seed: Annotated[
+        int, _answer("With a temperature: repeat an answer.", metavar="N", min=0, max=2**32 - 1)
+    ] = 0
 
 
 @dataclass(frozen=True)

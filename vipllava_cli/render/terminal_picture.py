@@ -1,5 +1,6 @@
 """A picture in the terminal: Sixel or Kitty's protocol where it can, half blocks elsewhere."""
 
+import logging
 import os
 import sys
 
@@ -15,8 +16,11 @@ def show(picture: Image.Image) -> None:
         raise UsageError(
             "--show draws on a terminal, and stdout is none that says its size: write a file with -o"
         )
+    logging.getLogger("textual_image").addHandler(logging.NullHandler())
     from textual_image.renderable import Image as TerminalImage  # asks the terminal what it can do
 
     console = Console()
-    columns = min(console.width, 80)
-    console.print(TerminalImage(picture, width=columns, height="auto"))
+    # A cell is about twice as high as wide; the picture fits into both of the terminal's sides.
+    scale = min(min(console.width, 80) / picture.width, 2 * console.height / picture.height)
+    columns, rows = round(picture.width * scale), round(picture.height * scale / 2)
+    console.print(TerminalImage(picture, width=max(columns, 1), height=max(rows, 1)))
