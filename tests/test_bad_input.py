@@ -245,9 +245,8 @@ def test_show_without_a_terminal(run: Run, picture: Path) -> None:
     assert_one_line(run("annotate", picture, "--show"), ExitCode.USAGE, "terminal")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
 def test_pick_without_a_display(run: Run, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if sys.platform != "linux":
-        pytest.skip("other systems always have a display")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert_one_line(run("annotate", picture, "--pick"), ExitCode.USAGE, "no display")
