@@ -1,6 +1,5 @@
 """What goes wrong: one line on stderr, nothing on stdout, the right exit code, nothing left behind."""
 
-import json
 import os
 import resource
 import shutil
@@ -15,8 +14,16 @@ import pytest
 from PIL import Image
 
 from tests.conftest import SAMPLES, Run
+from tests.test_checkpoints import (
+    config_of_another_size,
+    config_that_is_no_json,
+    missing_shard,
+    other_architecture,
+    pickle_only,
+)
 from vipllava_cli.errors import ExitCode
 from vipllava_cli.runtime.checkpoints import BUNDLED
+from vipllava_cli.runtime.placement import choose_device
 
 BOX = "10,10,90,90"
 QUESTION = "what is in the red box?"
@@ -158,19 +165,31 @@ def test_an_unknown_model(run: Run, picture: Path) -> None:
     assert_one_line(result, ExitCode.MODEL, "expected tiny, 7b, 13b")
 
 
-def test_a_broken_model(run: Run, picture: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (missing_shard, "is missing"),
+        (config_that_is_no_json, "JSON"),
+        (config_of_another_size, "mismatched"),
+        (other_architecture, "expected a vipllava checkpoint"),
+        (pickle_only, "pickle"),
+    ],
+)
+def test_a_broken_model(
+    run: Run, picture: Path, tmp_path: Path, harm: Callable[[Path], None], said: str
+) -> None:
     folder = shutil.copytree(BUNDLED["tiny"], tmp_path / "model")
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "model_type": "llava"}))
+    harm(folder)
     result = run("ask", picture, QUESTION, "--model", folder)
-    assert_one_line(result, ExitCode.MODEL, "expected a vipllava checkpoint")
+    assert_one_line(result, ExitCode.MODEL, said)
 
 
-def test_a_device_that_is_not_here(run: Run, picture: Path) -> None:
-    result = run(
-        "ask", picture, QUESTION, "--device", "mps" if sys.platform != "darwin" else "cuda"
-    )
-    assert_one_line(result, ExitCode.MODEL, "device on this machine")
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_here(run: Run, picture: Path, device: str) -> None:
+    if choose_device("auto") == device:
+        pytest.skip("it is here")
+    result = run("ask", picture, QUESTION, "--device", device)
+    assert_one_line(result, ExitCode.MODEL, f"no {device} device on this machine")
 
 
 # --- output ----------------------------------------------------------------------------------
