@@ -1,10 +1,14 @@
 """Files out: whole or not at all, and never over another without being asked to."""
 
+import hashlib
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -30,17 +34,22 @@ def check_output(name: str, *, force: bool) -> None:
         if sys.stdout.isatty():
             raise UsageError("-o - writes a PNG to stdout, which is a terminal: redirect it")
         return
-    path = Path(name)
-    if path.suffix.lower() not in _FORMATS:
+    if Path(name).suffix.lower() not in _FORMATS:
         raise UsageError(
             f"{name} has no suffix of a picture: expected one of {', '.join(_FORMATS)}"
         )
+    check_place(name, force=force)
+
+
+def check_place(name: str, *, force: bool) -> None:
+    """Refuse a path where no file can be written, or where one is already. Raises InputError."""
     if os.path.isdir(name):
         raise InputError(f"{name} is a folder: name a file in it")
     if os.path.lexists(name) and not force:
         raise InputError(f"{name} exists already: --force writes over it")
-    if not os.path.isdir(path.parent):
-        raise InputError(f"there is no folder {path.parent}: make it first")
+    folder = Path(name).parent
+    if not os.path.isdir(folder):
+        raise InputError(f"there is no folder {folder}: make it first")
 
 
 def write_picture(picture: Image.Image, name: str, *, force: bool) -> None:
@@ -52,26 +61,53 @@ def write_picture(picture: Image.Image, name: str, *, force: bool) -> None:
     if name == STANDARD_OUTPUT:
         picture.save(sys.stdout.buffer, "PNG")
         return
+    kind, options = _FORMATS[Path(name).suffix.lower()]
+    try:
+        with whole_file(name) as file:
+            picture.save(file, kind, **options)
+    except ValueError as error:  # more pixels than the format can hold
+        raise _unwritable(name, error) from None
+
+
+def picture_place(folder: Path, id: str) -> Path:
+    """A PNG in the folder for a row of this id; what cannot stand in a file's name is replaced, and
+    then a hash keeps two ids apart.
+    """
+    name = re.sub(r"[^\w.#~ -]", "_", id).lstrip(".")[:80]
+    if name != id:
+        name += f"-{hashlib.sha256(id.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    return folder / f"{name}.png"
+
+
+@contextmanager
+def whole_file(name: str) -> Iterator[BinaryIO]:
+    """A file to write to that takes its name when all is written; on an error nothing is left.
+
+    Raises InputError for a place that cannot be written.
+    """
     path = Path(name)
-    kind, options = _FORMATS[path.suffix.lower()]
     temporary: str | None = None
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
-            picture.save(file, kind, **options)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
         temporary = None
-    except (OSError, ValueError) as error:  # ValueError: more pixels than the format can hold
-        why = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"{name} cannot be written: {why}; nothing was left behind, give another place with -o"
-        ) from None
+    except OSError as error:
+        raise _unwritable(name, error) from None
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _unwritable(name: str, error: Exception) -> InputError:
+    why = getattr(error, "strerror", None) or str(error)
+    return InputError(
+        f"{name} cannot be written: {why}; nothing was left behind, give another place with -o"
+    )
 
 
 def _umask() -> int:
