@@ -72,12 +72,13 @@ def main(pairs: int = 5) -> None:
     options = GenerationOptions(max_new_tokens=4)
 
     def together() -> list[str]:
-        return [answer.text for answer in engine.answer(picture, QUESTIONS, options=options)]
+        view = engine.view(picture)
+        prompts = [engine.prompt(view, question) for question in QUESTIONS]
+        return [answer.text for answer in engine.answer(prompts, options)]
 
     def alone() -> list[str]:
-        return [
-            next(engine.answer(picture, [question], options=options)).text for question in QUESTIONS
-        ]
+        prompts = [engine.prompt(engine.view(picture), question) for question in QUESTIONS]
+        return [answer.text for answer in engine.answer(prompts, options)]
 
     assert together() == alone()
     ratios = [seconds(alone) / seconds(together) for _ in range(pairs)]

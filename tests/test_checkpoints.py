@@ -72,7 +72,8 @@ def as_published(folder: Path) -> Path:
 
 def answer_of(model: str | Path) -> str:
     picture = square(sample_scene("zoo-red-box").picture)
-    return next(open_engine(str(model), device="cpu").answer(picture, [QUESTION])).text
+    engine = open_engine(str(model), device="cpu")
+    return next(engine.answer([engine.prompt(engine.view(picture), QUESTION)])).text
 
 
 def test_the_hubs_layout_gives_the_same_answer(folder: Path) -> None:

@@ -84,7 +84,8 @@ def test_answers_about_new_scenes_are_right_as_often_as_the_card_says(engine: Lo
         rng = scene_rng(HELD_OUT, number)
         marked = mark_scene(rng, make_scene(rng))
         questions = [f"What is {place_phrase(mark)}?" for mark in marked.marks]
-        answers = engine.answer(square(marked.picture), questions)
+        view = engine.view(square(marked.picture))
+        answers = engine.answer([engine.prompt(view, question) for question in questions])
         for answer, target in zip(answers, marked.targets, strict=True):
             right += answer.text == marked.scene.placements[target].thing.phrase
             asked += 1
@@ -144,7 +145,8 @@ def test_training_runs_from_beginning_to_end(tmp_path: Path) -> None:
     assert 0 <= train(recipe, tmp_path / "model", workers=0) <= 1
     picture = square(sample_scene("garden").picture)
     engine = open_engine(str(tmp_path / "model"), device="cpu")
-    assert next(engine.answer(picture, ["what is marked?"])).answer_tokens > 0
+    prompt = engine.prompt(engine.view(picture), "what is marked?")
+    assert next(engine.answer([prompt])).answer_tokens > 0
 
 
 def test_the_shipped_model_is_small_and_real() -> None:

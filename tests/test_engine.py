@@ -1,18 +1,21 @@
 """The engine on the shipped model: every short way equals the long one."""
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from PIL import Image
 
+from vipllava_cli.colors import MODEL_COLORS
 from vipllava_cli.demo.samples import sample_scene
-from vipllava_cli.engine import GenerationOptions
-from vipllava_cli.errors import GenerationError, UsageError
+from vipllava_cli.drawing import draw
+from vipllava_cli.engine import GenerationOptions, Prompt
+from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
+from vipllava_cli.marks import Mark
 from vipllava_cli.pictures import square
 from vipllava_cli.prompts import TEMPLATES, Turn, render
 from vipllava_cli.runtime import open_engine
-from vipllava_cli.runtime.local import AnswerText, LocalEngine
+from vipllava_cli.runtime.local import LocalEngine, Stream
 
 QUESTIONS = [
     "what is in the red box?",
@@ -43,61 +46,111 @@ def long_way(engine: LocalEngine, picture: Image.Image, question: str) -> str:
     return text.partition("###")[0].strip()
 
 
+def said(engine: LocalEngine, picture: Image.Image, questions: list[str]) -> list[str]:
+    view = engine.view(picture)
+    prompts = [engine.prompt(view, question) for question in questions]
+    return [answer.text for answer in engine.answer(prompts)]
+
+
+def test_a_prompt_is_what_the_processor_makes(engine: LocalEngine, zoo: Image.Image) -> None:
+    for name in ("human", "vicuna"):
+        text = render(TEMPLATES[name], [Turn(QUESTIONS[0])])
+        whole = engine.processor(images=zoo, text=text, return_tensors="pt")
+        prompt = engine.prompt(engine.view(zoo), QUESTIONS[0], name)
+        assert list(prompt.ids) == whole["input_ids"][0].tolist()
+        assert isinstance(prompt.view.pixels, torch.Tensor)
+        assert torch.equal(prompt.view.pixels, whole["pixel_values"])
+
+
 def test_questions_that_share_a_picture_are_answered_as_if_alone(
     engine: LocalEngine, zoo: Image.Image
 ) -> None:
-    together = [answer.text for answer in engine.answer(zoo, QUESTIONS)]
-    alone = [next(engine.answer(zoo, [question])).text for question in QUESTIONS]
-    assert together == alone == [long_way(engine, zoo, question) for question in QUESTIONS]
+    alone = [said(engine, zoo, [question])[0] for question in QUESTIONS]
+    assert said(engine, zoo, QUESTIONS) == alone
+    assert alone == [long_way(engine, zoo, question) for question in QUESTIONS]
 
 
+def test_a_batch_answers_as_each_question_alone(engine: LocalEngine, zoo: Image.Image) -> None:
+    """Pictures, templates and lengths mixed, and answers that end at different times."""
+    box = Mark("box", (((354.0, 212.0), (511.0, 433.0)),), MODEL_COLORS[0])
+    breakfast = square(draw(sample_scene("breakfast").picture, [box]))
+    views = [engine.view(zoo), engine.view(breakfast)]
+    prompts = [
+        engine.prompt(view, question, template)
+        for question in QUESTIONS
+        for view in views
+        for template in ("human", "vicuna")
+    ]
+    options = GenerationOptions(max_new_tokens=6)
+    alone = [next(engine.answer([prompt], options)) for prompt in prompts]
+    together = engine.answer_together(prompts, options)
+    assert [replace(answer, seconds=0) for answer in together] == [
+        replace(answer, seconds=0) for answer in alone
+    ]
+    assert len({answer.answer_tokens for answer in alone}) > 1
+
+
+def test_a_sampled_answer_is_the_same_in_any_batch(engine: LocalEngine, zoo: Image.Image) -> None:
+    options = GenerationOptions(temperature=8.0, max_new_tokens=8, seed=3)
+    prompts = [engine.prompt(engine.view(zoo), question) for question in QUESTIONS]
+    together = [answer.text for answer in engine.answer_together(prompts, options)]
+    assert together == [next(engine.answer([prompt], options)).text for prompt in prompts]
+
+
+@pytest.mark.parametrize("batch", [False, True])
 def test_the_picture_is_read_once_for_all_questions(
-    engine: LocalEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch, batch: bool
 ) -> None:
-    runs = 0
+    seen: list[int] = []
     tower = engine.model.model.vision_tower
     forward = tower.forward
 
-    def counted(*args: object, **kwargs: object) -> object:
-        nonlocal runs
-        runs += 1
-        return forward(*args, **kwargs)
+    def counted(pixels: torch.Tensor, *args: object, **kwargs: object) -> object:
+        seen.append(len(pixels))
+        return forward(pixels, *args, **kwargs)
 
     monkeypatch.setattr(tower, "forward", counted)
-    assert len(list(engine.answer(zoo, QUESTIONS))) == 3
-    assert runs == 1
+    view = engine.view(zoo)
+    prompts = [engine.prompt(view, question) for question in QUESTIONS]
+    assert len(list((engine.answer_together if batch else engine.answer)(prompts))) == 3
+    assert seen == [1]
 
 
 @pytest.mark.parametrize("template", ["human", "vicuna", "chat"])
 def test_every_template_gives_an_answer_without_control_words(
     engine: LocalEngine, zoo: Image.Image, template: str
 ) -> None:
-    answer = next(engine.answer(zoo, [QUESTIONS[0]], template=template))
+    answer = next(engine.answer([engine.prompt(engine.view(zoo), QUESTIONS[0], template)]))
     assert answer.text == "a penguin"
     assert answer.finish_reason == "stop"
 
 
-def test_the_pieces_of_a_stream_are_the_answer(engine: LocalEngine, zoo: Image.Image) -> None:
+@pytest.fixture
+def prompt(engine: LocalEngine, zoo: Image.Image) -> Prompt:
+    return engine.prompt(engine.view(zoo), QUESTIONS[0])
+
+
+def test_the_pieces_of_a_stream_are_the_answer(engine: LocalEngine, prompt: Prompt) -> None:
     pieces: list[str] = []
-    answers = list(engine.answer(zoo, QUESTIONS[:1], on_text=pieces.append))
+    answers = list(engine.answer([prompt], on_text=pieces.append))
     assert "".join(pieces) == answers[0].text
     assert len(pieces) > 1
 
 
-def test_an_answer_that_meets_the_limit_says_so(engine: LocalEngine, zoo: Image.Image) -> None:
-    answer = next(engine.answer(zoo, QUESTIONS, options=GenerationOptions(max_new_tokens=1)))
+def test_an_answer_that_meets_the_limit_says_so(engine: LocalEngine, prompt: Prompt) -> None:
+    answer = next(engine.answer([prompt], GenerationOptions(max_new_tokens=1)))
     assert (answer.finish_reason, answer.answer_tokens) == ("length", 1)
-    exact = next(engine.answer(zoo, QUESTIONS))
+    exact = next(engine.answer([prompt]))
     same = GenerationOptions(max_new_tokens=exact.answer_tokens)
-    assert next(engine.answer(zoo, QUESTIONS, options=same)).finish_reason == "stop"
+    assert next(engine.answer([prompt], same)).finish_reason == "stop"
 
 
 def test_sampling_repeats_with_its_seed_and_leaves_torchs_own_alone(
-    engine: LocalEngine, zoo: Image.Image
+    engine: LocalEngine, prompt: Prompt
 ) -> None:
     def sampled(seed: int) -> list[str]:
         options = GenerationOptions(temperature=8.0, max_new_tokens=12, seed=seed)
-        return [answer.text for answer in engine.answer(zoo, QUESTIONS, options=options)]
+        return [answer.text for answer in engine.answer([prompt] * 3, options)]
 
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -110,30 +163,37 @@ def test_a_question_that_is_too_long_is_refused_not_cut(
     engine: LocalEngine, zoo: Image.Image
 ) -> None:
     with pytest.raises(UsageError, match="reads at most"):
-        next(engine.answer(zoo, ["word " * 3000]))
+        engine.prompt(engine.view(zoo), "word " * 3000)
 
 
 def test_a_second_picture_in_the_words_is_refused(engine: LocalEngine, zoo: Image.Image) -> None:
     with pytest.raises(UsageError, match="2 pictures"):
-        next(engine.answer(zoo, ["what is <image>?"]))
+        engine.prompt(engine.view(zoo), "what is <image>?")
 
 
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemoryError, "out of memory"),
+        (RuntimeError("shapes\ndo not fit"), GenerationError, "shapes do not fit"),
+    ],
+)
 def test_what_torch_raises_is_one_line(
-    engine: LocalEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine,
+    prompt: Prompt,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    kind: type[Exception],
+    words: str,
 ) -> None:
-    def fails(error: Exception) -> Callable[..., object]:
-        def forward(*args: object, **kwargs: object) -> object:
-            raise error
+    def fails(*args: object, **kwargs: object) -> object:
+        raise error
 
-        return forward
-
-    for error, said in (
-        (torch.OutOfMemoryError("CUDA out of memory"), "out of memory"),
-        (RuntimeError("shapes\ndo not fit"), "shapes do not fit"),
-    ):
-        monkeypatch.setattr(engine.model.model.vision_tower, "forward", fails(error))
-        with pytest.raises(GenerationError, match=said):
-            next(engine.answer(zoo, QUESTIONS))
+    monkeypatch.setattr(engine.model.model.vision_tower, "forward", fails)
+    with pytest.raises(kind, match=words):
+        next(engine.answer([prompt]))
+    with pytest.raises(kind, match=words):
+        engine.answer_together([prompt, prompt])
 
 
 class Letters:
@@ -146,10 +206,10 @@ class Letters:
 @pytest.mark.parametrize("said", ["a cat###Human: no", "a #1 cat##", "a cat ", "###", "# # ok"])
 def test_a_stream_never_shows_a_part_of_the_stop(said: str) -> None:
     pieces: list[str] = []
-    text = AnswerText(Letters(), pieces.append)
+    text = Stream(Letters(), pieces.append)
     text.put(torch.tensor([1, 2, 3]))
     for letter in said:
         text.put(torch.tensor([ord(letter)]))
         assert "###" not in "".join(pieces)
     text.end()
-    assert "".join(pieces) == said.partition("###")[0].rstrip() == text.final()
+    assert "".join(pieces) == said.partition("###")[0].rstrip()

@@ -50,23 +50,56 @@ class Answer:
     seconds: float
 
 
+@dataclass(frozen=True, eq=False)
+class View:
+    """A marked picture as the model will see it; `pixels` is the engine's own."""
+
+    pixels: object
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question about a view, in the model's tokens."""
+
+    view: View
+    ids: tuple[int, ...]
+
+
 class Engine(Protocol):
-    """Answers questions about one marked picture at a time."""
+    """Answers questions about marked pictures."""
 
     info: ModelInfo
 
+    def view(self, picture: Image.Image) -> View:
+        """What the model will see of a square picture. May be called from any thread."""
+        ...
+
+    def prompt(self, view: View, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
+        """The whole prompt. Raises UsageError for one that is too long."""
+        ...
+
     def answer(
         self,
-        picture: Image.Image,
-        questions: Sequence[str],
-        *,
-        template: str = DEFAULT_TEMPLATE,
+        prompts: Sequence[Prompt],
         options: GenerationOptions = GREEDY,
         on_text: Callable[[str], None] | None = None,
     ) -> Iterator[Answer]:
-        """An answer to each question, each on its own; `on_text` gets the pieces as they come.
+        """An answer to each prompt, one after the other; `on_text` gets the pieces as they come.
 
-        The picture's part of the prompt is computed once for all of them. Raises UsageError for a
-        prompt that is too long and GenerationError when the model fails.
+        What prompts share up to the end of their picture is computed once for those that follow
+        each other. Raises GenerationError when the model fails.
         """
+        ...
+
+    def answer_together(
+        self, prompts: Sequence[Prompt], options: GenerationOptions = GREEDY
+    ) -> list[Answer]:
+        """The same answers in one batch; each view is computed once.
+
+        Raises OutOfMemoryError when the batch is too large, and GenerationError.
+        """
+        ...
+
+    def most_together(self) -> int:
+        """How many prompts fit into the memory that is free now."""
         ...

@@ -5,7 +5,8 @@ expected, what was found and what to do.
     ├── UsageError        2   flags or a question that make no sense
     ├── InputError        3   a picture, a mark or a manifest that cannot be used
     ├── ModelError        4   the model is not there or cannot be loaded
-    └── GenerationError   5   out of memory, or generation failed
+    └── GenerationError   5   generation failed
+        └── OutOfMemoryError
 """
 
 from enum import IntEnum
@@ -53,3 +54,7 @@ class GenerationError(VipllavaError):
     """The model was loaded, and making the answer failed."""
 
     exit_code = ExitCode.GENERATION
+
+
+class OutOfMemoryError(GenerationError):
+    """Memory ran out while loading or answering; fewer questions at once may fit."""

@@ -17,3 +17,11 @@ def open_engine(
     from vipllava_cli.runtime.local import open_local_engine
 
     return open_local_engine(model, device=device, dtype=dtype, revision=revision)
+
+
+def identify(model: str = DEFAULT_MODEL, revision: str | None = None) -> tuple[str, str]:
+    """The name and revision that records will say, without torch. Raises ModelError."""
+    from vipllava_cli.runtime.checkpoints import find_checkpoint
+
+    checkpoint = find_checkpoint(model, revision)
+    return checkpoint.name, checkpoint.revision

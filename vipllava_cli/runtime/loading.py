@@ -9,7 +9,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from safetensors import SafetensorError
 from transformers import LlavaProcessor, VipLlavaConfig, VipLlavaForConditionalGeneration
 
-from vipllava_cli.errors import GenerationError, ModelError
+from vipllava_cli.errors import ModelError, OutOfMemoryError
 from vipllava_cli.runtime.checkpoints import Checkpoint
 from vipllava_cli.runtime.placement import Placement, place
 
@@ -37,7 +37,7 @@ class Loaded:
 
 
 def load(checkpoint: Checkpoint, *, device: str, dtype: str) -> Loaded:
-    """Load weights and processor. Raises ModelError, and GenerationError when memory runs out."""
+    """Load weights and processor. Raises ModelError, and OutOfMemoryError when memory runs out."""
     _quiet()
     try:
         config = VipLlavaConfig.from_pretrained(checkpoint.folder)
@@ -46,7 +46,7 @@ def load(checkpoint: Checkpoint, *, device: str, dtype: str) -> Loaded:
         processor = _load_processor(checkpoint, config)
     except (*_FAULTS, MemoryError) as error:
         if is_out_of_memory(error):
-            raise GenerationError(
+            raise OutOfMemoryError(
                 f"out of memory while loading {checkpoint.name}: use a smaller model or --dtype bf16"
             ) from error
         why = " ".join(str(error).split())[:300] or type(error).__name__
