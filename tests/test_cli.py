@@ -38,7 +38,7 @@ def vipllava(*arguments: str, **options: object) -> "subprocess.CompletedProcess
 def test_help_shows_every_subcommand_with_an_example(run: Run) -> None:
     overview = run("--help")
     assert overview.code == 0
-    for name in ("ask", "annotate"):
+    for name in ("ask", "annotate", "batch", "report"):
         assert name in overview.stdout
         assert f"vipllava {name} " in run(name, "--help").stdout
     assert run("--version").stdout.strip() == f"vipllava {__version__}"
@@ -70,7 +70,7 @@ def test_a_record_holds_what_repeats_the_answer(run: Run) -> None:
     assert set(row) == {
         "schema", "id", "image", "width", "height", "marks", "numbers", "crop", "question", "answer",
         "finish_reason", "prompt_tokens", "answer_tokens", "model", "revision", "template",
-        "options", "dtype", "device", "seconds", "error",
+        "options", "dtype", "device", "seconds", "error", "key", "extra",
     }  # fmt: skip
     assert row["question"] == "what is the object within the red rectangle?"
     assert row["answer"] == "a butterfly"
@@ -158,7 +158,9 @@ def test_a_picture_goes_through_a_pipe() -> None:
 # --- what a process loads and returns ----------------------------------------------------------
 
 
-def test_help_and_annotate_never_import_torch(tmp_path: Path) -> None:
+def test_what_needs_no_model_never_imports_torch(tmp_path: Path, run: Run) -> None:
+    records = tmp_path / "records.jsonl"
+    records.write_text(run("ask", ZOO, QUESTION, "--json").stdout)
     program = (
         "import sys\n"
         "from vipllava_cli.cli import app\n"
@@ -172,6 +174,8 @@ def test_help_and_annotate_never_import_torch(tmp_path: Path) -> None:
         ["--help"],
         ["ask", "--help"],
         ["annotate", str(ZOO), "--box", "1,1,50,50", "-o", str(tmp_path / "out.png")],
+        ["batch", str(SAMPLES), "--out", str(tmp_path / "r.jsonl"), "--dry-run"],
+        ["report", str(records), "-o", str(tmp_path / "r.html")],
     ):
         ended = subprocess.run(
             [sys.executable, "-c", program, *arguments], capture_output=True, check=False

@@ -14,7 +14,15 @@ from PIL import Image
 from vipllava_cli import pictures
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks_text import parse_mark
-from vipllava_cli.pictures import decode, fingerprint, open_picture, square, to_rgb, zoom_box
+from vipllava_cli.pictures import (
+    decode,
+    fingerprint,
+    open_picture,
+    square,
+    to_rgb,
+    upright_size,
+    zoom_box,
+)
 from vipllava_cli.placing import place_marks
 
 ORANGE = (250, 120, 10)
@@ -87,10 +95,18 @@ def test_a_damaged_exif_block_is_passed_over() -> None:
     assert close_to(decode(data, "x"), ORANGE)
 
 
-def test_a_fingerprint_is_of_the_pixels() -> None:
-    picture = Image.new("RGB", (40, 20), ORANGE)
-    assert fingerprint(picture) == fingerprint(decode(encoded(picture), "x"))
-    assert fingerprint(picture) != fingerprint(Image.new("RGB", (20, 40), ORANGE))
+def test_a_fingerprint_tells_pictures_apart() -> None:
+    orange = encoded(Image.new("RGB", (40, 20), ORANGE))
+    assert fingerprint(orange) == fingerprint(bytes(orange))
+    assert fingerprint(orange) != fingerprint(encoded(Image.new("RGB", (20, 40), ORANGE)))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_header_tells_the_upright_size(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(Image.new("RGB", (40, 20), ORANGE), "JPEG", exif=exif)
+    assert upright_size(data, "x") == decode(data, "x").size
 
 
 def test_a_square_keeps_the_picture_whole_in_its_middle() -> None:

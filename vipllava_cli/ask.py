@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
-from vipllava_cli.engine import GREEDY, Answer, Engine, GenerationOptions
+from vipllava_cli.engine import GREEDY, Answer, Engine, GenerationOptions, ModelInfo
 from vipllava_cli.marked import MarkedPicture
 from vipllava_cli.marks import Mark
 from vipllava_cli.marks_text import mark_to_json
-from vipllava_cli.pictures import fingerprint, square
+from vipllava_cli.pictures import square
 from vipllava_cli.prompts import DEFAULT_TEMPLATE
-from vipllava_cli.records import Record, stable_key
+from vipllava_cli.records import Asked, Record, stable_key
 
 
 def ask(
@@ -22,16 +22,18 @@ def ask(
     on_text: Callable[[str], None] | None = None,
 ) -> Iterator[Record]:
     """One record for each question, as soon as it is answered. Raises what the engine raises."""
-    picture = square(marked.drawn())
-    answers = engine.answer(picture, questions, template=template, options=options, on_text=on_text)
-    for question, answer in zip(questions, answers, strict=True):
-        yield _record(engine, marked, question, answer, template, options)
+    view = engine.view(square(marked.drawn()))
+    prompts = [engine.prompt(view, question, template) for question in questions]
+    info = engine.info
+    for question, answer in zip(questions, engine.answer(prompts, options, on_text), strict=True):
+        asked = asked_about(marked, question, (info.name, info.revision), template, options)
+        yield answered(asked, answer, info)
 
 
 def small_mark(engine: Engine, marked: MarkedPicture) -> Mark | None:
     """The first mark whose region is smaller than about one patch of what the model sees."""
     crop = marked.crop
-    size = marked.picture.size if crop is None else (crop[2] - crop[0], crop[3] - crop[1])
+    size = marked.file.size if crop is None else (crop[2] - crop[0], crop[3] - crop[1])
     patch = engine.info.patch * max(size) / engine.info.view
     for mark in marked.marks:
         left, top, right, bottom = mark.bounds
@@ -40,44 +42,53 @@ def small_mark(engine: Engine, marked: MarkedPicture) -> Mark | None:
     return None
 
 
-def _record(
-    engine: Engine,
+def asked_about(
     marked: MarkedPicture,
     question: str,
-    answer: Answer,
+    model: tuple[str, str],
     template: str,
     options: GenerationOptions,
-) -> Record:
-    info = engine.info
+) -> Asked:
+    """The question with its key; `model` is the model's name and revision."""
+    name, revision = model
     marks = tuple(mark_to_json(mark) for mark in marked.marks)
     key = stable_key(
-        picture=fingerprint(marked.picture),
+        picture=marked.file.fingerprint,
         marks=marks,
         numbers=marked.numbers,
         crop=marked.crop,
         question=question,
-        model=info.name,
-        revision=info.revision,
+        model=name,
+        revision=revision,
         template=template,
         options=asdict(options),
     )
-    return Record(
+    width, height = marked.file.size
+    return Asked(
         id=key,
-        image=marked.source,
-        width=marked.picture.width,
-        height=marked.picture.height,
+        key=key,
+        image=marked.file.source,
+        width=width,
+        height=height,
         marks=marks,
         numbers=marked.numbers,
         crop=marked.crop,
         question=question,
+        model=name,
+        revision=revision,
+        template=template,
+        options=asdict(options),
+    )
+
+
+def answered(asked: Asked, answer: Answer, info: ModelInfo) -> Record:
+    """The record of a question that was answered."""
+    return Record(
+        asked,
         answer=answer.text,
         finish_reason=answer.finish_reason,
         prompt_tokens=answer.prompt_tokens,
         answer_tokens=answer.answer_tokens,
-        model=info.name,
-        revision=info.revision,
-        template=template,
-        options=asdict(options),
         dtype=info.dtype,
         device=info.device,
         seconds=round(answer.seconds, 3),

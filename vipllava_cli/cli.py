@@ -7,9 +7,12 @@ import typer
 from vipllava_cli import __version__
 from vipllava_cli.commands.annotate import annotate
 from vipllava_cli.commands.ask import ask
+from vipllava_cli.commands.batch import batch
 from vipllava_cli.commands.command import OrderedCommand
+from vipllava_cli.commands.report import report
 
 ASK_PANEL = "Ask"
+RESULTS_PANEL = "Results"
 
 app = typer.Typer(
     name="vipllava",
@@ -41,3 +44,5 @@ def main(
 
 app.command(cls=OrderedCommand, rich_help_panel=ASK_PANEL)(ask)
 app.command(cls=OrderedCommand, rich_help_panel=ASK_PANEL)(annotate)
+app.command(cls=OrderedCommand, rich_help_panel=ASK_PANEL)(batch)
+app.command(rich_help_panel=RESULTS_PANEL)(report)

@@ -1,34 +1,64 @@
 """A picture with its marks, whole or zoomed, ready to be drawn."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from PIL import Image
 
 from vipllava_cli.drawing import draw
 from vipllava_cli.marks import Mark, shifted
-from vipllava_cli.pictures import zoom_box
+from vipllava_cli.pictures import called, decode, fingerprint, read_bytes, upright_size, zoom_box
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """An encoded picture, decoded when its pixels are wanted; its upright size and the hash of its
+    bytes are known before.
+    """
+
+    source: str
+    data: bytes
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint(self.data)
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Width and height. Raises InputError."""
+        return upright_size(self.data, called(self.source))
+
+    @cached_property
+    def picture(self) -> Image.Image:
+        """Upright RGB. Raises InputError."""
+        return decode(self.data, called(self.source))
+
+
+def read_picture(source: str) -> PictureFile:
+    """The file at a path, an address or `-`, not decoded yet. Raises InputError."""
+    return PictureFile(source, read_bytes(source))
 
 
 @dataclass(frozen=True)
 class MarkedPicture:
-    """An upright picture, where it came from, and the marks on it; `crop` is the part to look at."""
+    """A picture's file and the marks on it; `crop` is the part to look at."""
 
-    source: str
-    picture: Image.Image
+    file: PictureFile
     marks: tuple[Mark, ...] = ()
     numbers: bool = False
     crop: tuple[int, int, int, int] | None = None
 
     def drawn(self) -> Image.Image:
-        """The picture, or its crop, with the marks drawn on it."""
+        """The picture, or its crop, with the marks drawn on it. Raises InputError."""
+        picture = self.file.picture
         if self.crop is None:
-            return draw(self.picture, self.marks, numbers=self.numbers)
+            return draw(picture, self.marks, numbers=self.numbers)
         marks = [shifted(mark, -self.crop[0], -self.crop[1]) for mark in self.marks]
-        return draw(self.picture.crop(self.crop), marks, numbers=self.numbers)
+        return draw(picture.crop(self.crop), marks, numbers=self.numbers)
 
 
 def zoomed(marked: MarkedPicture) -> MarkedPicture:
     """The same with a crop around the marks; as it is without marks."""
     if not marked.marks:
         return marked
-    return replace(marked, crop=zoom_box(marked.marks, marked.picture.size))
+    return replace(marked, crop=zoom_box(marked.marks, marked.file.size))

@@ -9,11 +9,12 @@ import io
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks import Mark
@@ -37,27 +38,53 @@ _EXPECTED = "expected a JPEG, PNG, WebP, GIF, TIFF or BMP"
 
 # The size is checked from the header before any pixel is decoded, by a limit of our own.
 Image.MAX_IMAGE_PIXELS = None
+warnings.filterwarnings("ignore", module="PIL")  # its remarks on odd metadata
 
 
 def open_picture(source: str, *, over: RGB = WHITE) -> Image.Image:
     """The first frame of a path, an http(s) address or `-`, as upright RGB; what is transparent lies
     over a colour. Raises InputError.
     """
-    name = "standard input" if source == STANDARD_INPUT else source
-    return decode(_read(source), name, over=over)
+    return decode(read_bytes(source), called(source), over=over)
+
+
+def called(source: str) -> str:
+    """What messages call a source."""
+    return "standard input" if source == STANDARD_INPUT else source
 
 
 def decode(data: bytes, name: str, *, over: RGB = WHITE) -> Image.Image:
     """The first frame of an encoded picture, as upright RGB; `name` is for messages."""
+    with _decoding(data, name) as picture:
+        picture.load()
+        return to_rgb(_upright(picture), over=over)
+
+
+def upright_size(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height that `decode` will give, from the header alone. Raises InputError."""
+    with _decoding(data, name) as picture:
+        return (picture.height, picture.width) if _lies_on_side(picture) else picture.size
+
+
+def _lies_on_side(picture: Image.Image) -> bool:
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation) in _TURNED_ON_SIDE
+    except Exception:  # as in `_upright`: a damaged EXIF block says nothing
+        return False
+
+
+_TURNED_ON_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+
+
+@contextmanager
+def _decoding(data: bytes, name: str) -> Iterator[Image.Image]:
+    """The picture with its header read; whatever goes wrong with it becomes one line."""
     if not data:
         raise InputError(f"{name} is empty: {_EXPECTED}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
-            picture = Image.open(io.BytesIO(data), formats=FORMATS)
-            _check_size(picture, name)
-            picture.load()
-            return to_rgb(_upright(picture), over=over)
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        _check_size(picture, name)
+        yield picture
     except UnidentifiedImageError:
         if data.startswith(_PICTURE_SIGNATURES):
             raise InputError(_damaged(name, "no whole header")) from None
@@ -84,11 +111,11 @@ def to_rgb(picture: Image.Image, *, over: RGB = WHITE) -> Image.Image:
     return picture.convert("RGB")
 
 
-def fingerprint(picture: Image.Image) -> str:
-    """A hash of the RGB pixels and their size: 32 hexadecimal digits."""
-    digest = hashlib.sha256(f"{picture.width}x{picture.height}:".encode())
-    digest.update(picture.convert("RGB").tobytes())
-    return digest.hexdigest()[:32]
+def fingerprint(data: bytes) -> str:
+    """A hash of an encoded picture: 32 hexadecimal digits. Needs no decoding, so that a run that goes
+    on knows thousands of pictures again in seconds.
+    """
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 # --- views -----------------------------------------------------------------------------------
@@ -141,7 +168,8 @@ def zoom_box(marks: Sequence[Mark], size: tuple[int, int]) -> tuple[int, int, in
 # --- reading ---------------------------------------------------------------------------------
 
 
-def _read(source: str) -> bytes:
+def read_bytes(source: str) -> bytes:
+    """The encoded picture at a path, an http(s) address or `-`. Raises InputError."""
     if source == STANDARD_INPUT:
         data = sys.stdin.buffer.read(MOST_BYTES + 1)
         return _not_too_long(data, "standard input")

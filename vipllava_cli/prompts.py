@@ -7,6 +7,7 @@ The `human` template is the one of the model's documentation, `vicuna` the one o
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vipllava_cli.errors import UsageError
 from vipllava_cli.marks import Mark
@@ -40,7 +41,7 @@ def object_phrase(mark: Mark) -> str:
 
 # --- the user's words ------------------------------------------------------------------------
 
-_PLACEHOLDER = re.compile(r"\{(\d{1,6})\}")
+_PLACEHOLDER = re.compile(r"\{(?:(?P<number>\d{1,6})|(?P<column>[^\W\d][^{}]{0,60}))\}")
 
 # Text that would act as control words of the model, and the harmless form that is sent instead.
 _CONTROL_WORDS: Mapping[str, str] = {
@@ -61,10 +62,13 @@ class Question:
     notes: tuple[str, ...] = ()
 
 
-def prepare_question(text: str, marks: Sequence[Mark]) -> Question:
-    """Put mark phrases in place of `{1}`, `{2}`, … and make control words harmless.
+def prepare_question(
+    text: str, marks: Sequence[Mark], columns: Mapping[str, Any] | None = None
+) -> Question:
+    """Put mark phrases in place of `{1}`, `{2}`, …, the row's own in place of `{label}` and its like
+    where there are `columns`, and make control words harmless.
 
-    Raises UsageError for an empty question and for a number that no mark has.
+    Raises UsageError for an empty question, and for a number or a name that stands for nothing.
     """
     words = text.strip()
     if not words.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in words):
@@ -74,6 +78,7 @@ def prepare_question(text: str, marks: Sequence[Mark]) -> Question:
     if not words:
         raise UsageError("the question is empty: expected words like 'what is in the red box?'")
     notes = []
+    words = _PLACEHOLDER.sub(lambda match: _filled(match, marks, columns), words)
     for control, harmless in _CONTROL_WORDS.items():
         if control in words:
             words = words.replace(control, harmless)
@@ -85,11 +90,13 @@ def prepare_question(text: str, marks: Sequence[Mark]) -> Question:
     if absent:
         drawn = ", ".join(f"{mark.color.name} {mark.shape}" for mark in marks)
         notes.append(f"the question names the {absent}, but the marks drawn are: {drawn}")
-    return Question(_PLACEHOLDER.sub(lambda match: _filled(match, marks), words), tuple(notes))
+    return Question(words, tuple(notes))
 
 
-def _filled(match: re.Match[str], marks: Sequence[Mark]) -> str:
-    number = int(match[1])
+def _filled(match: re.Match[str], marks: Sequence[Mark], columns: Mapping[str, Any] | None) -> str:
+    if match["column"]:
+        return match[0] if columns is None else _column(match["column"], columns)
+    number = int(match["number"])
     if not 1 <= number <= len(marks):
         have = f"only {len(marks)}" if marks else "no marks"
         raise UsageError(
@@ -97,6 +104,14 @@ def _filled(match: re.Match[str], marks: Sequence[Mark]) -> str:
             " {1} stands for the first mark, given with --box, --arrow and their like"
         )
     return object_phrase(marks[number - 1])
+
+
+def _column(name: str, columns: Mapping[str, Any]) -> str:
+    if name not in columns:
+        have = f"only {', '.join(columns)}" if columns else "no further columns"
+        raise UsageError(f"the question says {{{name}}}, but the row has {have}")
+    value = columns[name]
+    return " ".join(str(value).split())
 
 
 # What people call the model's shapes and colours.

@@ -1,5 +1,6 @@
 """`vipllava annotate`: draw marks on a picture, without any model."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -71,7 +72,7 @@ def annotate(
     from vipllava_cli.commands.marking import mark_picture, pick_marks
     from vipllava_cli.drawing import MODEL_VIEW
     from vipllava_cli.files import STANDARD_OUTPUT, check_output, write_picture
-    from vipllava_cli.marked import MarkedPicture, zoomed
+    from vipllava_cli.marked import zoomed
     from vipllava_cli.pictures import model_view as seen_by_model
 
     if not (out or show or pick):
@@ -81,16 +82,15 @@ def annotate(
     if out == STANDARD_OUTPUT and (show or pick):
         raise UsageError("-o - gives stdout to the picture: --show and --pick need it too")
     messages = output.messages()
-    opened, placed = mark_picture(picture, marks, messages)
+    marked = mark_picture(picture, marks, messages)
     if pick:
-        placed = pick_marks(opened, placed)
-    marked = MarkedPicture(picture, opened, placed, marks.numbers)
+        marked = replace(marked, marks=pick_marks(marked.file.picture, marked.marks))
     drawn = (zoomed(marked) if zoom else marked).drawn()
     if model_view:
         drawn = seen_by_model(drawn, MODEL_VIEW)
     if out:
         write_picture(drawn, out, force=force)
-        count = "1 mark" if len(placed) == 1 else f"{len(placed)} marks"
+        count = "1 mark" if len(marked.marks) == 1 else f"{len(marked.marks)} marks"
         messages.note(f"wrote {out}, {drawn.width}x{drawn.height} pixels, {count}")
     if show:
         from vipllava_cli.render.terminal_picture import show as show_picture

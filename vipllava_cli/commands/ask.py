@@ -15,11 +15,6 @@ from vipllava_cli.commands.flags import (
 )
 from vipllava_cli.errors import UsageError
 
-TINY_NOTICE = (
-    "using tiny, the demo model in this package: it knows only clip-art scenes. For photographs:"
-    " `hf download llava-hf/vip-llava-7b-hf` (14.2 GB), then --model 7b"
-)
-
 
 @command
 def ask(
@@ -43,42 +38,27 @@ def ask(
     """
     from vipllava_cli import ask as flow
     from vipllava_cli.commands.marking import mark_picture
-    from vipllava_cli.engine import DEFAULT_MODEL, GenerationOptions
-    from vipllava_cli.marked import MarkedPicture, zoomed
+    from vipllava_cli.commands.opening import open_model
+    from vipllava_cli.marked import zoomed
     from vipllava_cli.prompts import prepare_question
     from vipllava_cli.render.text import print_answer, print_piece
-    from vipllava_cli.runtime import open_engine
 
     messages = output.messages()
     _refuse_pictures(questions)
-    opened, placed = mark_picture(picture, marks, messages)
-    prepared = [prepare_question(question, placed) for question in questions]
+    marked = mark_picture(picture, marks, messages)
+    prepared = [prepare_question(question, marked.marks) for question in questions]
     for note in dict.fromkeys(note for question in prepared for note in question.notes):
         messages.note(note)
-    marked = MarkedPicture(picture, opened, placed, marks.numbers)
     if zoom:
         marked = zoomed(marked)
-    if not model.model:
-        messages.note(TINY_NOTICE)
-
-    with messages.waiting("loading the model"):
-        engine = open_engine(
-            model.model or DEFAULT_MODEL,
-            device=model.device.value,
-            dtype=model.dtype.value,
-            revision=model.revision,
-        )
-    info = engine.info
-    messages.detail(f"{info.name} at {info.revision}, {info.dtype} on {info.device}")
+    engine = open_model(model, messages)
     small = flow.small_mark(engine, marked)
     if small:
         messages.note(
             f"the {small.color.name} {small.shape} is smaller than one patch of what the model sees"
             + (" even so" if zoom else ": --zoom looks closer")
         )
-    options = GenerationOptions(
-        answer.max_new_tokens, answer.temperature, answer.top_p, answer.seed
-    )
+    options = answer.options()
     streams = sys.stdout.isatty() and not json and len(questions) == 1
     records = flow.ask(
         engine,
@@ -95,7 +75,7 @@ def ask(
         elif streams:
             print_piece("\n")
         else:
-            print_answer(record.answer, single_line=len(questions) > 1)
+            print_answer(record.answer or "", single_line=len(questions) > 1)
         if record.finish_reason == "length":
             more = (
                 ": --max-new-tokens allows more"

@@ -28,8 +28,10 @@ class OrderedCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-def command(body: Callable[..., None]) -> Callable[..., None]:
-    """The function with its groups of flags spread out for Typer, and its errors turned into codes."""
+def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
+    """The function with its groups of flags spread out for Typer, and its errors turned into codes.
+    It may return a code of its own.
+    """
     hints = get_type_hints(body, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if hint in _GROUPS}
     own = [
@@ -75,12 +77,12 @@ def command(body: Callable[..., None]) -> Callable[..., None]:
 _SHAPE_FLAGS = ("box", "ellipse", "arrow", "point", "triangle", "scribble", "mask", "contour")
 
 
-def _guarded(body: Callable[[], None], debug: bool) -> int:
+def _guarded(body: Callable[[], ExitCode | None], debug: bool) -> int:
     """Run, and return the exit code; what failed is one line on stderr."""
     from vipllava_cli.render.text import print_error
 
     try:
-        body()
+        code = body()
         sys.stdout.flush()
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
@@ -110,4 +112,4 @@ def _guarded(body: Callable[[], None], debug: bool) -> int:
             " --debug prints"
         )
         return ExitCode.BUG
-    return ExitCode.DONE
+    return code or ExitCode.DONE

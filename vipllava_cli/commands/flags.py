@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:  # these pull in Pillow, which `--help` does not need
+    from vipllava_cli.engine import GenerationOptions
     from vipllava_cli.marks import MarkSpec
     from vipllava_cli.render.text import Messages
 
@@ -159,6 +160,11 @@ class AnswerFlags:
     seed: Annotated[
         int, _answer("With a temperature: repeat an answer.", metavar="N", min=0, max=2**32 - 1)
     ] = 0
+
+    def options(self) -> "GenerationOptions":
+        from vipllava_cli.engine import GenerationOptions
+
+        return GenerationOptions(self.max_new_tokens, self.temperature, self.top_p, self.seed)
 
 
 @dataclass(frozen=True)

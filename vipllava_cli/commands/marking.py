@@ -7,24 +7,23 @@ from PIL import Image
 
 from vipllava_cli.colors import MODEL_COLORS
 from vipllava_cli.commands.flags import MarkFlags
+from vipllava_cli.marked import MarkedPicture, read_picture
 from vipllava_cli.marks import Mark
 from vipllava_cli.marks_text import parse_mark
 from vipllava_cli.masks import with_outlines
-from vipllava_cli.pictures import open_picture
 from vipllava_cli.placing import place_marks
 from vipllava_cli.render.text import Messages
 
 
-def mark_picture(
-    source: str, flags: MarkFlags, messages: Messages
-) -> tuple[Image.Image, tuple[Mark, ...]]:
+def mark_picture(source: str, flags: MarkFlags, messages: Messages) -> MarkedPicture:
     """The upright picture and the marks that fit it; what was clipped is said. Raises InputError."""
     specs = flags.specs()
-    picture = open_picture(source)
-    placed = place_marks(with_outlines(specs, picture.size), *picture.size)
+    file = read_picture(source)
+    _ = file.picture  # a damaged one is said before a model is loaded
+    placed = place_marks(with_outlines(specs, file.size), *file.size)
     for note in placed.notes:
         messages.note(note)
-    return picture, placed.marks
+    return MarkedPicture(file, placed.marks, flags.numbers)
 
 
 def pick_marks(picture: Image.Image, marks: tuple[Mark, ...]) -> tuple[Mark, ...]:

@@ -57,6 +57,11 @@ class Messages:
         if not self.quiet:
             self.console.print(Text.assemble(("note: ", "yellow"), one_line(message)))
 
+    def say(self, message: str) -> None:
+        """How the work goes on, or ended."""
+        if not self.quiet:
+            self.console.print(Text(one_line(message)))
+
     def waiting(self, what: str) -> AbstractContextManager[object]:
         """A spinner on a terminal while something takes its time."""
         if self.quiet or not self.console.is_terminal:

@@ -1,0 +1,512 @@
+"""Batch: every row answered once, in order, whatever happens on the way."""
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, SAMPLES, Run
+from tests.fake_engine import FakeEngine
+from vipllava_cli import batch
+from vipllava_cli.ask import ask
+from vipllava_cli.batch import Summary, Task
+from vipllava_cli.demo.samples import SAMPLE_SCENES, sample_scene
+from vipllava_cli.demo.scenes import HELD_OUT, make_scene, mark_scene, scene_rng
+from vipllava_cli.engine import Engine
+from vipllava_cli.journal import open_journal, read_records
+from vipllava_cli.marked import MarkedPicture, read_picture
+from vipllava_cli.marks_text import mark_from_json, mark_to_json
+from vipllava_cli.placing import place_marks
+from vipllava_cli.records import Record
+from vipllava_cli.rows import BadRow, Row, Source
+from vipllava_cli.runtime import open_engine
+from vipllava_cli.sources import read_source
+
+TASK = Task(("fake", "1"), ("what is this?",))
+
+
+class Silent:
+    """Watches nothing, keeps the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def advance(self, summary: Summary, id: str) -> None:
+        pass
+
+    def note(self, id: str, text: str) -> None:
+        self.notes.append(f"{id}: {text}")
+
+
+def run_over(
+    rows: Sequence[Row | BadRow], out: Path, engine: Engine, task: Task = TASK, **more: Any
+) -> Summary:
+    with open_journal(out) as journal:
+        source = Source(iter(rows), "test")
+        return batch.Run(source, task, journal, lambda: engine, Silent(), **more)()
+
+
+def answers(out: Path) -> dict[str, str | None]:
+    return {record["id"]: record["answer"] for record in read_records(out)}
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Twenty small pictures that all differ."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(20):
+        pixels = np.full((30, 40, 3), number * 10, np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def rows(pictures: Path) -> list[Row]:
+    return [Row(f"{number}.png", str(pictures / f"{number}.png")) for number in range(20)]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "results.jsonl"
+
+
+# --- order, batches, failures ----------------------------------------------------------------
+
+
+def test_rows_stand_in_the_order_of_the_source(rows: list[Row], out: Path) -> None:
+    lengths = random.Random(1)
+    asked = [Row(row.id, row.image, questions=("why " * lengths.randrange(1, 60),)) for row in rows]
+    engine = FakeEngine()
+    summary = run_over(asked, out, engine, size=4)
+    assert (summary.answered, summary.failed) == (20, 0)
+    assert list(answers(out)) == [row.id for row in rows]
+    assert engine.batches == [4] * 5
+
+
+def test_every_question_of_a_row_is_answered(rows: list[Row], out: Path) -> None:
+    task = Task(("fake", "1"), ("what?", "who?", "why?"))
+    run_over(rows[:3], out, FakeEngine(), task)
+    ids = [f"{number}.png:q{question}" for number in range(3) for question in (1, 2, 3)]
+    assert list(answers(out)) == ids
+    assert [str(answer).partition(":")[2] for answer in answers(out).values()] == [
+        "what?",
+        "who?",
+        "why?",
+    ] * 3
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(rows: list[Row], out: Path) -> None:
+    engine = FakeEngine(fits=3)
+    summary = run_over(rows, out, engine, size=16)
+    assert summary.answered == 20
+    assert max(engine.batches) <= 3
+
+
+def test_out_of_memory_at_one_row_is_an_error_of_that_row(rows: list[Row], out: Path) -> None:
+    summary = run_over(rows[:2], out, FakeEngine(fits=0))
+    assert summary.failures == {"OutOfMemoryError": 2}
+
+
+def test_a_row_that_breaks_the_model_fails_alone(rows: list[Row], out: Path) -> None:
+    asked = [Row(row.id, row.image, questions=(f"is it {row.id}?",)) for row in rows]
+    summary = run_over(asked, out, FakeEngine(broken="13.png"), size=8)
+    assert summary.failures == {"GenerationError": 1}
+    assert [id for id, answer in answers(out).items() if answer is None] == ["13.png"]
+
+
+def test_ids_that_repeat_are_told_apart(rows: list[Row], out: Path) -> None:
+    same = [Row("a", row.image) for row in rows[:3]]
+    run_over(same, out, FakeEngine())
+    assert list(answers(out)) == ["a", "a~2", "a~3"]
+    assert run_over(same, out, FakeEngine()).kept == 3
+
+
+def test_fail_fast_stops_at_the_first(rows: list[Row], out: Path) -> None:
+    bad = Row("bad", "/nowhere.png")
+    engine = FakeEngine()
+    summary = run_over([rows[0], bad, *rows[1:]], out, engine, fail_fast=True)
+    assert (summary.failed, summary.finished) == (1, False)
+    assert summary.answered < 20
+    assert "bad" in answers(out)
+
+
+# --- going on --------------------------------------------------------------------------------
+
+
+def test_a_second_run_asks_nothing_and_opens_no_model(rows: list[Row], out: Path) -> None:
+    run_over(rows, out, FakeEngine())
+    before = out.read_bytes()
+
+    def opens() -> Engine:
+        raise AssertionError("the model was opened")
+
+    with open_journal(out) as journal:
+        summary = batch.Run(Source(iter(rows), "test"), TASK, journal, opens, Silent())()
+    assert (summary.kept, summary.answered) == (20, 0)
+    assert out.read_bytes() == before
+
+
+def test_what_changed_is_asked_again_and_only_that(rows: list[Row], out: Path) -> None:
+    run_over(rows, out, FakeEngine())
+    before = answers(out)
+    Image.new("RGB", (9, 9), (1, 2, 3)).save(rows[4].image)
+    box = mark_from_json({"shape": "box", "coords": [1, 1, 20, 20]})
+    changed = [
+        Row(row.id, row.image, (box,)) if number == 7 else row for number, row in enumerate(rows)
+    ]
+    summary = run_over(changed, out, FakeEngine())
+    assert (summary.kept, summary.answered) == (18, 2)
+    after = answers(out)
+    assert list(after) == list(before)
+    assert {id for id in after if after[id] != before[id]} == {"4.png", "7.png"}
+
+
+def test_failed_rows_are_tried_again(rows: list[Row], out: Path) -> None:
+    Path(rows[3].image).rename(rows[3].image + ".away")
+    assert run_over(rows, out, FakeEngine()).failed == 1
+    Path(rows[3].image + ".away").rename(rows[3].image)
+    summary = run_over(rows, out, FakeEngine())
+    assert (summary.kept, summary.answered, summary.failed) == (19, 1, 0)
+    assert len(answers(out)) == 20
+
+
+def test_a_picture_of_another_name_is_not_asked_again(rows: list[Row], out: Path) -> None:
+    run_over(rows, out, FakeEngine())
+    renamed = Path(rows[0].image).with_name("new.png")
+    Path(rows[0].image).rename(renamed)
+    engine = FakeEngine()
+    summary = run_over([Row("new.png", str(renamed)), *rows[1:]], out, engine)
+    assert (summary.copied, summary.kept, engine.batches) == (1, 19, [])
+    assert list(answers(out))[:2] == ["new.png", "1.png"]
+    assert summary.others == 1
+
+
+def test_other_settings_are_asked_anew(rows: list[Row], out: Path) -> None:
+    run_over(rows[:4], out, FakeEngine())
+    summary = run_over(rows[:4], out, FakeEngine(), Task(("fake", "2"), TASK.questions))
+    assert summary.answered == 4
+    assert len(answers(out)) == 4
+
+
+def test_a_stop_finishes_what_is_in_flight(rows: list[Row], out: Path) -> None:
+    stop = threading.Event()
+    engine = FakeEngine(seconds=0.2)
+    threading.Timer(0.5, stop.set).start()
+    summary = run_over(rows, out, engine, size=2, stop=stop)
+    assert not summary.finished
+    assert 0 < summary.answered < 20
+    assert len(answers(out)) == summary.answered == 2 * len(engine.batches)
+    assert run_over(rows, out, FakeEngine()).kept == summary.answered
+
+
+CHILD = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tests.fake_engine import FakeEngine
+from tests.test_batch import Silent, TASK
+from vipllava_cli.batch import Run
+from vipllava_cli.journal import open_journal
+from vipllava_cli.sources import read_source
+
+with open_journal(Path(sys.argv[3])) as journal:
+    Run(read_source(sys.argv[2]), TASK, journal, lambda: FakeEngine(seconds=0.01), Silent(), 4)()
+"""
+
+
+def test_a_run_that_is_killed_twenty_times_ends_as_one_that_was_not(
+    tmp_path: Path, out: Path
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(300):
+        pixels = np.full((8, 8, 3), (number % 256, number // 256, 7), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    whole = tmp_path / "whole.jsonl"
+    command = [sys.executable, "-c", CHILD, str(ROOT), str(folder)]
+    subprocess.run([*command, str(whole)], check=True)
+
+    moments = random.Random(5)
+    for _ in range(20):
+        child = subprocess.Popen([*command, str(out)])
+        size = _size(out)
+        while child.poll() is None and _size(out) == size:
+            time.sleep(0.005)  # until it writes at all
+        time.sleep(moments.uniform(0, 0.15))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        lines = [line for line in out.read_bytes().splitlines(True) if line.endswith(b"\n")]
+        times = Counter(json.loads(line)["id"] for line in lines)
+        assert set(times.values()) == {1}, "a row that was on disk was answered again"
+    subprocess.run([*command, str(out)], check=True)
+
+    def timeless(path: Path) -> list[dict[str, Any]]:
+        return [{**record, "seconds": 0} for record in read_records(path)]
+
+    assert timeless(out) == timeless(whole)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+# --- bad rows --------------------------------------------------------------------------------
+
+
+def bad_rows(folder: Path) -> list[dict[str, Any]]:
+    """Twelve ways to be bad, each about a picture that is there or not."""
+    good = str(folder / "0.png")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.png").write_text("no picture")
+    (folder / "cut.png").write_bytes(Path(good).read_bytes()[:40])
+    box = {"shape": "box", "coords": [1, 1, 5, 5]}
+    return [
+        {"image": str(folder / "gone.png")},
+        {"image": str(folder / "empty.png")},
+        {"image": str(folder / "text.png")},
+        {"image": str(folder / "cut.png")},
+        {"image": str(folder)},
+        {"image": good, "marks": [{"shape": "box", "coords": [100, 100, 200, 200]}]},
+        {"image": good, "marks": [{"shape": "box", "coords": [1, 2, 3]}]},
+        {"image": good, "marks": [{"shape": "star", "coords": [1, 2]}]},
+        {"image": good, "marks": [{**box, "color": "no colour"}]},
+        {"image": good, "marks": [box], "question": "what is {3}?"},
+        {"image": good, "question": "long " * 200},
+        {"question": "where is the picture?"},
+    ]
+
+
+def test_a_thousand_rows_of_which_a_hundred_are_bad(pictures: Path, out: Path) -> None:
+    bad = bad_rows(pictures)
+    good = [
+        {"image": str(pictures / f"{number % 20}.png"), "question": f"is it {number}?"}
+        for number in range(900)
+    ]
+    mixed = [*good, *(bad[number % len(bad)] for number in range(100))]
+    random.Random(3).shuffle(mixed)
+    manifest = out.with_name("manifest.jsonl")
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in mixed))
+    with open_journal(out) as journal:
+        engine = FakeEngine()
+        run = batch.Run(read_source(str(manifest)), TASK, journal, lambda: engine, Silent())
+        summary = run()
+    assert (summary.answered, summary.failed) == (900, 100)
+    records = list(read_records(out))
+    assert len(records) == 1000
+    failed = [record["error"]["message"] for record in records if record["error"]]
+    assert len({message.replace("\n", "") for message in failed}) >= len(bad)
+    assert not [
+        record for record in records if record["error"] and "Bug" in record["error"]["type"]
+    ]
+
+
+# --- the command, on the shipped model -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return open_engine("tiny", device="cpu")
+
+
+def write_scenes(folder: Path, count: int) -> list[dict[str, Any]]:
+    """Scenes that training never saw, and a manifest's rows about their marks."""
+    rows = []
+    for number in range(count):
+        rng = scene_rng(HELD_OUT, 5000 + number)
+        marked = mark_scene(rng, make_scene(rng))
+        name = f"scene-{number}.png"
+        marked.scene.picture.save(folder / name)
+        marks = [mark_to_json(mark) for mark in marked.marks]
+        questions = [f"What is {{{place}}}?" for place in range(1, len(marks) + 1)]
+        rows.append({"image": name, "marks": marks, "questions": questions})
+    return rows
+
+
+def test_batch_answers_as_single_asks_row_by_row(
+    tmp_path: Path, run: Run, engine: Engine, out: Path
+) -> None:
+    rows = write_scenes(tmp_path, 12)
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    finished = run("batch", manifest, "--out", out, "--model", "tiny", "-q")
+    assert (finished.code, finished.stdout) == (0, "")
+    records = list(read_records(out))
+    alone: list[Record] = []
+    for row in rows:
+        file = read_picture(str(tmp_path / row["image"]))
+        marks = place_marks([mark_from_json(mark) for mark in row["marks"]], *file.size).marks
+        asked = records[len(alone) : len(alone) + len(marks)]
+        questions = [record["question"] for record in asked]
+        for question in questions:
+            alone.append(next(ask(engine, MarkedPicture(file, marks), [question])))
+    assert [record["answer"] for record in records] == [single.answer for single in alone]
+    assert [record["key"] for record in records] == [single.asked.key for single in alone]
+
+
+def test_the_readmes_line_works_as_it_stands_and_again(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(SAMPLES, tmp_path / "sample_images")
+    monkeypatch.chdir(tmp_path)
+    first = run("batch", "sample_images/", "--out", "results.jsonl")
+    assert first.code == 0
+    pictures = [path for path in SAMPLES.iterdir() if path.suffix != ".md"]
+    assert len(answers(Path("results.jsonl"))) == len(pictures)
+    assert '"Describe this image."' in first.stderr
+    second = run("batch", "sample_images/", "--out", "results.jsonl")
+    assert second.code == 0
+    said = " ".join(second.stderr.split())
+    assert f"0 answered {len(pictures)} kept from before" in said
+
+
+def test_failed_rows_give_exit_code_6(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "in").mkdir()
+    shutil.copy(SAMPLES / "garden.png", tmp_path / "in" / "good.png")
+    (tmp_path / "in" / "bad.png").write_bytes(b"")
+    finished = run("batch", tmp_path / "in", "-o", tmp_path / "r.csv", "--question", "what is it?")
+    assert finished.code == 6
+    assert "failed: InputError" in finished.stderr
+    with (tmp_path / "r.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [row["id"] for row in table] == ["bad.png", "good.png"]
+    assert "is empty" in table[0]["error"]
+    assert table[1]["answer"]
+
+
+def test_parquet_holds_the_same_rows(tmp_path: Path, run: Run) -> None:
+    import pyarrow.parquet as pq
+
+    (tmp_path / "in").mkdir()
+    shutil.copy(SAMPLES / "garden.png", tmp_path / "in" / "good.png")
+    out = tmp_path / "r.parquet"
+    box = ["--box", "1,1,90,90", "--question", "what is {1}?", "-q"]
+    assert run("batch", tmp_path / "in", "-o", out, *box).code == 0
+    row = pq.read_table(out).to_pylist()[0]
+    record = next(read_records(tmp_path / "r.parquet.jsonl"))
+    assert row["answer"] == record["answer"]
+    assert json.loads(row["marks"]) == record["marks"]
+    assert row["width"] == record["width"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "--out results.jsonl"),
+        (["--out", "results.txt"], ".jsonl, .csv or .parquet"),
+        (["--out", "r.jsonl", "--batch-size", "many"], "--batch-size is auto or a number"),
+        (["--out", "nowhere/r.jsonl"], "there is no folder nowhere"),
+        (["--out", "r.jsonl", "--model", "nothing"], "there is no model 'nothing'"),
+    ],
+)
+def test_wrong_use_is_one_line(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, flags: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    finished = run("batch", str(SAMPLES), "-q", *flags)
+    assert finished.code in (2, 3, 4)
+    assert said in finished.stderr
+    assert finished.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_source_is_never_written_over(tmp_path: Path, run: Run) -> None:
+    manifest = tmp_path / "rows.jsonl"
+    manifest.write_text('{"image": "a.png"}\n')
+    finished = run("batch", manifest, "--out", manifest)
+    assert finished.code == 2
+    assert "is the source itself" in finished.stderr
+    assert manifest.read_text() == '{"image": "a.png"}\n'
+
+
+def test_a_dry_run_lists_and_writes_nothing(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "in").mkdir()
+    shutil.copy(SAMPLES / "garden.png", tmp_path / "in")
+    (tmp_path / "in" / "bad.png").write_bytes(b"")
+    out = tmp_path / "r.jsonl"
+    finished = run(
+        "batch",
+        tmp_path / "in",
+        "--out",
+        out,
+        "--dry-run",
+        "--box",
+        "1,1,9,9",
+        "--question",
+        "{1}?",
+    )
+    assert finished.stdout.splitlines() == [
+        f"failed\tbad.png\t{tmp_path}/in/bad.png is empty: expected a JPEG, PNG, WebP, GIF, TIFF or BMP",
+        "asked\tgarden.png\tthe object within the red rectangle?",
+    ]
+    assert not out.exists()
+
+
+def test_columns_fill_the_questions_of_the_command_line(tmp_path: Path, run: Run) -> None:
+    shutil.copy(SAMPLES / "garden.png", tmp_path)
+    table = tmp_path / "rows.csv"
+    table.write_text("image,box,animal\ngarden.png,'',lion\n".replace("''", '"1,1,90,90"'))
+    finished = run(
+        "batch", table, "--out", tmp_path / "r.jsonl", "--question", "is {1} a {animal}?", "-q"
+    )
+    assert finished.code == 0
+    record = next(read_records(tmp_path / "r.jsonl"))
+    assert record["question"] == "is the object within the red rectangle a lion?"
+    assert record["extra"] == {"animal": "lion"}
+    wrong = run("batch", table, "--out", tmp_path / "w.jsonl", "--question", "is it a {beast}?")
+    assert wrong.code == 6
+    assert "the row has only" in next(read_records(tmp_path / "w.jsonl"))["error"]["message"]
+
+
+def test_marked_pictures_are_kept(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "in").mkdir()
+    shutil.copy(SAMPLES / "garden.png", tmp_path / "in")
+    kept = tmp_path / "marked"
+    flags = ["--box", "10,10,90,90", "--save-marked", kept, "-q"]
+    assert run("batch", tmp_path / "in", "--out", tmp_path / "r.jsonl", *flags).code == 0
+    (path,) = kept.iterdir()
+    assert path.name == "garden.png.png"
+    plain = np.asarray(Image.open(SAMPLES / "garden.png").convert("RGB")).astype(int)
+    assert (np.asarray(Image.open(path)).astype(int) != plain).any()
+
+
+def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, name in enumerate(tuple(SAMPLE_SCENES) * 40):
+        sample_scene(name).picture.resize((200 + number, 200)).save(folder / f"{number}.bmp")
+    out = tmp_path / "r.jsonl"
+    command = ["batch", str(folder), "--out", str(out), "--batch-size", "2", "--model", "tiny"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "vipllava_cli", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    _wait_until(lambda: out.exists() and out.stat().st_size > 0)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "the same command goes on from here" in said
+    assert 0 < len(list(read_records(out))) < len(SAMPLE_SCENES) * 40
+
+
+def _wait_until(true: Any, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
