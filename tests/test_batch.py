@@ -358,6 +358,118 @@ def test_batch_answers_as_single_asks_row_by_row(
     assert [record["key"] for record in records] == [single.asked.key for single in alone]
 
 
+FORMATS = ("jsonl", "coco", "labelme", "voc", "yolo")
+
+
+@pytest.mark.parametrize("format", FORMATS[1:])
+def test_the_same_regions_in_any_format_give_equal_answers(
+    tmp_path: Path, run: Run, format: str
+) -> None:
+    """Boxes of whole pixels, so that no format rounds them."""
+    scenes = [_boxes(number) for number in range(3)]
+    said = {}
+    for name in (FORMATS[0], format):
+        folder = tmp_path / name
+        folder.mkdir()
+        source = _WRITERS[name](folder, scenes)
+        out = tmp_path / f"{name}.out.jsonl"
+        flags = ("--question", "What is {1}?", "--model", "tiny", "-q")
+        assert run("batch", source, "--out", out, *flags).code == 0
+        said[name] = [
+            (Path(record["image"]).name, record["marks"][0]["coords"], record["answer"])
+            for record in read_records(out)
+        ]
+    assert sorted(said[format]) == sorted(said[FORMATS[0]])
+    assert len(said[format]) == sum(len(boxes) for _, _, boxes in scenes)
+
+
+Boxes = list[tuple[int, int, int, int]]
+Scenes = list[tuple[str, Image.Image, Boxes]]
+
+
+def _boxes(number: int) -> tuple[str, Image.Image, Boxes]:
+    """A picture and a box around each of its things: left, top, right, bottom."""
+    scene = make_scene(scene_rng(HELD_OUT, 7000 + number))
+    bounds = [tuple(round(edge) for edge in placement.box) for placement in scene.placements]
+    return f"scene{number}.png", scene.picture, [(a, b, c, d) for a, b, c, d in bounds]
+
+
+def _save(folder: Path, scenes: Scenes) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, picture, _ in scenes:
+        picture.save(folder / name)
+
+
+def _as_jsonl(folder: Path, scenes: Scenes) -> Path:
+    _save(folder, scenes)
+    rows = [
+        {"image": name, "marks": [{"shape": "box", "coords": list(box)}]}
+        for name, _, boxes in scenes
+        for box in boxes
+    ]
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def _as_coco(folder: Path, scenes: Scenes) -> Path:
+    _save(folder, scenes)
+    annotations = [
+        {"image_id": image, "category_id": 1, "bbox": [a, b, c - a, d - b]}
+        for image, (_, _, boxes) in enumerate(scenes)
+        for a, b, c, d in boxes
+    ]
+    images = [{"id": image, "file_name": name} for image, (name, _, _) in enumerate(scenes)]
+    categories = [{"id": 1, "name": "thing"}]
+    whole = {"images": images, "annotations": annotations, "categories": categories}
+    path = folder / "instances.json"
+    path.write_text(json.dumps(whole))
+    return path
+
+
+def _as_labelme(folder: Path, scenes: Scenes) -> Path:
+    _save(folder, scenes)
+    for name, _, boxes in scenes:
+        shapes = [
+            {"label": "thing", "shape_type": "rectangle", "points": [[a, b], [c, d]]}
+            for a, b, c, d in boxes
+        ]
+        path = (folder / name).with_suffix(".json")
+        path.write_text(json.dumps({"shapes": shapes, "imagePath": name}))
+    return folder
+
+
+def _as_voc(folder: Path, scenes: Scenes) -> Path:
+    _save(folder / "JPEGImages", scenes)
+    (folder / "Annotations").mkdir()
+    for name, _, boxes in scenes:
+        objects = "".join(
+            f"<object><name>thing</name><bndbox><xmin>{a + 1}</xmin><ymin>{b + 1}</ymin>"
+            f"<xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>"
+            for a, b, c, d in boxes
+        )
+        text = f"<annotation><filename>{name}</filename>{objects}</annotation>"
+        (folder / "Annotations" / name).with_suffix(".xml").write_text(text)
+    return folder
+
+
+def _as_yolo(folder: Path, scenes: Scenes) -> Path:
+    _save(folder / "images", scenes)
+    (folder / "labels").mkdir()
+    (folder / "classes.txt").write_text("thing\n")
+    for name, picture, boxes in scenes:
+        wide, high = picture.size
+        lines = [
+            f"0 {(a + c) / 2 / wide} {(b + d) / 2 / high} {(c - a) / wide} {(d - b) / high}\n"
+            for a, b, c, d in boxes
+        ]
+        (folder / "labels" / name).with_suffix(".txt").write_text("".join(lines))
+    return folder
+
+
+_WRITERS = dict(zip(FORMATS, (_as_jsonl, _as_coco, _as_labelme, _as_voc, _as_yolo), strict=True))
+
+
 def test_the_readmes_line_works_as_it_stands_and_again(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,24 @@ def test_a_picture_goes_through_a_pipe() -> None:
         assert picture.size == (640, 640)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ask"], "Missing argument 'picture': see `vipllava ask --help`"),
+        (["asq"], "Did you mean 'ask'?"),
+        (["ask", "a.png", "what?", "--temprature", "1"], "--temperature"),
+        (["ask", "a.png", "what?", "--device", "gpu"], "'auto', 'cuda', 'mps', 'cpu'"),
+        (["--nothing"], "see `vipllava --help`"),
+    ],
+)
+def test_wrong_usage_is_one_line(run: Run, arguments: list[str], said: str) -> None:
+    result = run(*arguments)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert said in result.stderr
+
+
 # --- what a process loads and returns ----------------------------------------------------------
 
 

@@ -1,8 +1,11 @@
 """The command `vipllava`: its subcommands, in panels."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from vipllava_cli import __version__
 from vipllava_cli.commands.annotate import annotate
@@ -14,8 +17,30 @@ from vipllava_cli.commands.report import report
 ASK_PANEL = "Ask"
 RESULTS_PANEL = "Results"
 
+
+class OneLineErrors(TyperGroup):
+    """Wrong usage as one line, like every other error, where Typer would draw a box of several."""
+
+    def main(self, *arguments: Any, standalone_mode: bool = True, **more: Any) -> Any:
+        """Run, and leave with the exit code."""
+        try:
+            code = super().main(*arguments, standalone_mode=False, **more)
+        except TyperException as error:
+            from vipllava_cli.render.text import print_error
+
+            context = getattr(error, "ctx", None)
+            help = f"{context.command_path} --help" if context else "vipllava --help"
+            if error.format_message():  # empty after the help that no arguments ask for
+                print_error(f"{error.format_message().rstrip('.')}: see `{help}`")
+            code = error.exit_code
+        if standalone_mode:
+            sys.exit(code or 0)
+        return code
+
+
 app = typer.Typer(
     name="vipllava",
+    cls=OneLineErrors,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

@@ -58,3 +58,9 @@ class GenerationError(VipllavaError):
 
 class OutOfMemoryError(GenerationError):
     """Memory ran out while loading or answering; fewer questions at once may fit."""
+
+
+def short(value: object) -> str:
+    """A value that was found, as a message shows it."""
+    shown = repr(value)
+    return shown if len(shown) <= 40 else shown[:39] + "…"

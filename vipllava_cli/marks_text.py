@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.colors import parse_color
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short
 from vipllava_cli.marks import FROM_PICTURE, SHAPES, UNITS, Coordinate, Mark, MarkSpec
 
 
@@ -41,14 +41,14 @@ def mark_from_json(value: Any, units: str = "px") -> MarkSpec:
     "label": "dog", "units": "px"}; masks may hold a list of such lists, or "file" for "coords".
     """
     if not isinstance(value, Mapping):
-        raise InputError(f'a mark is an object like {{"shape": "box", …}}, not {_short(value)}')
+        raise InputError(f'a mark is an object like {{"shape": "box", …}}, not {short(value)}')
     unknown = sorted(set(value) - _JSON_FIELDS)
     if unknown:
         known = ", ".join(sorted(_JSON_FIELDS))
         raise InputError(f"a mark has no field {unknown[0]!r}: its fields are {known}")
     shape = value.get("shape")
     if not isinstance(shape, str) or shape not in SHAPES:
-        raise InputError(f"a mark's shape is one of {', '.join(SHAPES)}, not {_short(shape)}")
+        raise InputError(f"a mark's shape is one of {', '.join(SHAPES)}, not {short(shape)}")
     color = value.get("color")
     spec = MarkSpec(
         shape,
@@ -157,14 +157,14 @@ def _coordinate(token: str, shape: str, units: str) -> Coordinate:
     if number is None:
         raise InputError(
             f"a {shape} is {SHAPES[shape].form}, each a finite number or a percentage;"
-            f" found {_short(token)}"
+            f" found {short(token)}"
         )
     return Coordinate(number, 100.0 if percent else _scale(units), is_size)
 
 
 def _scale(units: Any) -> float | None:
     if not isinstance(units, str) or units not in UNITS:
-        raise InputError(f"units are one of {', '.join(UNITS)}, not {_short(units)}")
+        raise InputError(f"units are one of {', '.join(UNITS)}, not {short(units)}")
     return UNITS[units]
 
 
@@ -179,7 +179,7 @@ def _json_parts(coords: Any, shape: str, units: Any) -> tuple[tuple[Coordinate, 
         raise InputError("coords are one flat list of numbers, or several such lists")
     for value in (value for part in nested for value in part):
         if not _is_number(value):
-            raise InputError(f"coords are finite numbers; found {_short(value)}")
+            raise InputError(f"coords are finite numbers; found {short(value)}")
     return tuple(tuple(Coordinate(float(value), scale) for value in part) for part in nested)
 
 
@@ -212,7 +212,7 @@ def _looks_like_numbers(text: str) -> bool:
 def _optional_text(value: Mapping[str, Any], field: str) -> str | None:
     text = value.get(field)
     if text is not None and not isinstance(text, str):
-        raise InputError(f"a mark's {field} is text, not {_short(text)}")
+        raise InputError(f"a mark's {field} is text, not {short(text)}")
     return text
 
 
@@ -221,15 +221,10 @@ def _optional_number(value: Mapping[str, Any], field: str) -> float | None:
     if number is None:
         return None
     if not _is_number(number):
-        raise InputError(f"a mark's {field} is a number, not {_short(number)}")
+        raise InputError(f"a mark's {field} is a number, not {short(number)}")
     return float(number)
 
 
 def _tidy(value: float) -> float:
     rounded = round(value, 3)
     return int(rounded) if rounded == int(rounded) else rounded
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"

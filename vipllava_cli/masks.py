@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks import Coordinate, MarkSpec
@@ -32,13 +33,19 @@ def _outlines(file: str, size: tuple[int, int]) -> tuple[tuple[Coordinate, ...],
             f" {size[0]}x{size[1]}: expected a mask of the picture's size"
         )
     bright = np.asarray(mask, np.int32)
-    inside = (bright * 2 > bright.max()).astype(np.uint8)
-    contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    parts = tuple(
-        tuple(Coordinate(float(value) + 0.5) for value in contour.reshape(-1))
-        for contour in contours
-        if len(contour) >= 3
-    )
+    parts = outlines((bright * 2 > bright.max()).astype(np.uint8))
     if not parts:
         raise InputError(f"the mask {file} shows no region: expected white where the object is")
-    return parts
+    return tuple(tuple(map(Coordinate, part)) for part in parts)
+
+
+def outlines(inside: NDArray[np.uint8]) -> list[list[float]]:
+    """The outlines, holes too, of what is not 0 in uint8 [height, width]: for each a flat list
+    x, y, x, y, … through the centres of its pixels. Specks of fewer than three are passed over.
+    """
+    contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    return [
+        [float(value) + 0.5 for value in contour.reshape(-1)]
+        for contour in contours
+        if len(contour) >= 3
+    ]

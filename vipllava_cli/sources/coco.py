@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short
 from vipllava_cli.marks import MarkSpec
 from vipllava_cli.rows import BadRow
-from vipllava_cli.sources.reading import beside, first_existing, holds, load_json, short
+from vipllava_cli.sources.reading import beside, first_existing, holds, load_json
 from vipllava_cli.sources.regions import (
     Annotated,
     Annotations,
@@ -149,8 +149,9 @@ def _outlines(rle: Object) -> list[list[float]]:
     """The outlines of {"size": [height, width], "counts": a list, or text if compressed}: a flat
     list of pixel centres for each part. Raises InputError.
     """
-    import cv2
     import numpy as np
+
+    from vipllava_cli.masks import outlines
 
     height, width = _size(rle.get("size"))
     counts = rle.get("counts")
@@ -163,12 +164,7 @@ def _outlines(rle: Object) -> list[list[float]]:
     # in memory where the runs end too soon, and raises NumPy's warning of a call that will go.
     values = (np.arange(len(runs)) % 2).astype(np.uint8)
     inside = np.ascontiguousarray(np.repeat(values, runs).reshape(width, height).T)
-    contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    parts = [
-        [float(value) + 0.5 for value in contour.reshape(-1)]
-        for contour in contours
-        if len(contour) >= 3
-    ]
+    parts = outlines(inside)
     if not parts:
         raise InputError("the run lengths show no region: expected one of several pixels")
     return parts

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short
 from vipllava_cli.marks import MarkSpec
 from vipllava_cli.sources.folder import picture_suffixes
 from vipllava_cli.sources.per_picture import read_per_picture
@@ -20,7 +20,6 @@ from vipllava_cli.sources.reading import (
     holds,
     load_json,
     relative,
-    short,
 )
 from vipllava_cli.sources.regions import (
     Annotated,

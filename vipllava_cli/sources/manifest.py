@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short
 from vipllava_cli.marks import SHAPES, MarkSpec
 from vipllava_cli.marks_text import parse_mark
 from vipllava_cli.rows import BadRow, Row, Source
@@ -31,7 +31,6 @@ from vipllava_cli.sources.reading import (
     load_json,
     not_utf8,
     opened,
-    short,
     spoken,
 )
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short
 from vipllava_cli.marks import MarkSpec
 from vipllava_cli.marks_text import mark_from_json
 from vipllava_cli.rows import BadRow, Row
-from vipllava_cli.sources.reading import beside, short, spoken
+from vipllava_cli.sources.reading import beside, spoken
 
 FORM = '{"image": "a.jpg", "question": "…", "marks": […]}'
 

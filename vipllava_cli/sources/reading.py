@@ -138,12 +138,6 @@ def relative(path: str, folder: str) -> str:
 # --- words -----------------------------------------------------------------------------------
 
 
-def short(value: object) -> str:
-    """A value of a file as a message shows it."""
-    shown = repr(value)
-    return shown if len(shown) <= 40 else shown[:39] + "…"
-
-
 def counted(number: int, noun: str) -> str:
     """As in "1 file" and "3 files"."""
     return f"1 {noun}" if number == 1 else f"{number} {noun}s"

@@ -10,10 +10,9 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short
 from vipllava_cli.rows import Source
 from vipllava_cli.sources.manifest import count_objects, rows_of_lines
-from vipllava_cli.sources.reading import short
 
 SPLITS = ("bbox", "human")
 _QUESTIONS = "questions.jsonl"

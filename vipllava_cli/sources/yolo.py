@@ -13,11 +13,11 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short
 from vipllava_cli.marks import MarkSpec
 from vipllava_cli.rows import BadRow
 from vipllava_cli.sources.folder import list_folder
-from vipllava_cli.sources.reading import counted, head, short, text
+from vipllava_cli.sources.reading import counted, head, text
 from vipllava_cli.sources.regions import (
     Annotated,
     Annotations,

@@ -1,0 +1,145 @@
+"""The throughput of `batch` on the shipped model, in ratios within one run:
+
+- beside a bare `model.generate` over tensors that are ready, at the same batch size;
+- beside the loop of the model's documentation, one picture after another;
+- eight questions about a picture beside eight rows of one question each.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from statistics import median
+
+import torch
+from machine import describe, seconds
+from PIL import Image
+
+from vipllava_cli.batch import Run, Summary, Task
+from vipllava_cli.demo.scenes import HELD_OUT, make_scene, mark_scene, scene_rng
+from vipllava_cli.engine import GenerationOptions
+from vipllava_cli.journal import open_journal, read_records
+from vipllava_cli.pictures import square
+from vipllava_cli.prompts import STOPS, TEMPLATES, Turn, render
+from vipllava_cli.rows import Row, Source
+from vipllava_cli.runtime import open_engine
+from vipllava_cli.runtime.local import LocalEngine
+
+SIZE = 16
+PICTURES = 96
+QUESTION = "what is marked?"
+EIGHT = tuple(
+    f"what {verb} in the {color} box?"
+    for verb in ("is", "thing is")
+    for color in ("red", "blue", "lime", "yellow")
+)
+TOKENS = 8
+
+
+class Nobody:
+    """Watches nothing."""
+
+    def advance(self, summary: Summary, id: str) -> None:
+        pass
+
+    def note(self, id: str, text: str) -> None:
+        pass
+
+
+def write_scenes(folder: Path) -> list[Path]:
+    """Pictures with one mark each."""
+    paths = []
+    for number in range(PICTURES):
+        rng = scene_rng(HELD_OUT, 9000 + number)
+        path = folder / f"{number}.png"
+        mark_scene(rng, make_scene(rng), 1).picture.save(path)
+        paths.append(path)
+    return paths
+
+
+def batch(engine: LocalEngine, rows: Iterable[Row], out: Path) -> list[str]:
+    """What `vipllava batch` does, the model loaded."""
+    out.unlink(missing_ok=True)
+    task = Task(("tiny", "1"), options=GenerationOptions(max_new_tokens=TOKENS))
+    with open_journal(out) as journal:
+        Run(Source(iter(rows), "folder"), task, journal, lambda: engine, Nobody(), SIZE)()
+    return [record["answer"] for record in read_records(out)]
+
+
+def ready(engine: LocalEngine, paths: list[Path]) -> Callable[[], object]:
+    """`generate` over batches that were made before."""
+    prompt = render(TEMPLATES["human"], [Turn(QUESTION)])
+    batches = []
+    for at in range(0, len(paths), SIZE):
+        pictures = [square(Image.open(path).convert("RGB")) for path in paths[at : at + SIZE]]
+        texts = [prompt] * len(pictures)
+        batches.append(engine.processor(images=pictures, text=texts, return_tensors="pt"))
+
+    def generate() -> None:
+        for inputs in batches:
+            with torch.inference_mode():
+                engine.model.generate(
+                    **inputs,
+                    max_new_tokens=TOKENS,
+                    do_sample=False,
+                    stop_strings=list(STOPS),
+                    tokenizer=engine.tokenizer,
+                )
+
+    return generate
+
+
+def documented(engine: LocalEngine, paths: list[Path]) -> list[str]:
+    """The documentation's way: open, process, generate, decode, and the next."""
+    prompt = render(TEMPLATES["human"], [Turn(QUESTION)])
+    answers = []
+    for path in paths:
+        picture = square(Image.open(path).convert("RGB"))
+        inputs = engine.processor(text=prompt, images=picture, return_tensors="pt")
+        output = engine.model.generate(**inputs, max_new_tokens=TOKENS, do_sample=False)
+        new = output[0, inputs["input_ids"].shape[1] :]
+        answers.append(engine.tokenizer.decode(new, skip_special_tokens=True))
+    return [answer.partition(STOPS[0])[0].strip() for answer in answers]
+
+
+def main(rounds: int = 5) -> None:
+    """Print each ratio's median and spread."""
+    engine = open_engine("tiny", device="cpu")
+    assert isinstance(engine, LocalEngine)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = write_scenes(folder)
+        out = folder / "results.jsonl"
+        one = [Row(path.name, str(path), questions=(QUESTION,)) for path in paths]
+        some = paths[: PICTURES // 4]
+        eight = [Row(path.name, str(path), questions=EIGHT) for path in some]
+        apart = [
+            Row(f"{path.name}-{number}", str(path), questions=(question,))
+            for path in some
+            for number, question in enumerate(EIGHT)
+        ]
+        assert batch(engine, one, out) == documented(engine, paths)
+        assert batch(engine, eight, out) == batch(engine, apart, out)
+        bare = ready(engine, paths)
+        bare()
+        compared: dict[str, list[float]] = {"bare": [], "documented": [], "eight": []}
+        for _ in range(rounds):
+            ours = seconds(lambda: batch(engine, one, out))
+            compared["bare"].append(seconds(bare) / ours)
+            compared["documented"].append(seconds(lambda: documented(engine, paths)) / ours)
+            together = seconds(lambda: batch(engine, eight, out))
+            compared["eight"].append(seconds(lambda: batch(engine, apart, out)) / together)
+    print(describe())
+    print(f"{PICTURES} pictures, {SIZE} at a time, medians of {rounds} rounds (lowest, highest):")
+    said = {
+        "bare": "throughput as a share of a bare generate over ready tensors",
+        "documented": "throughput in times the documentation's loop",
+        "eight": "eight questions a picture, in times eight rows",
+    }
+    for name, ratios in compared.items():
+        print(f"{said[name]}: {median(ratios):.2f} ({min(ratios):.2f}, {max(ratios):.2f})")
+    print(json.dumps(compared))
+
+
+if __name__ == "__main__":
+    main()
