@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.conftest import ROOT, SAMPLES, Run
@@ -27,6 +28,7 @@ from vipllava_cli.batch import Summary, Task
 from vipllava_cli.demo.samples import SAMPLE_SCENES, sample_scene
 from vipllava_cli.demo.scenes import HELD_OUT, make_scene, mark_scene, scene_rng
 from vipllava_cli.engine import Engine
+from vipllava_cli.errors import OutOfMemoryError
 from vipllava_cli.journal import open_journal, read_records
 from vipllava_cli.marked import MarkedPicture, read_picture
 from vipllava_cli.marks_text import mark_from_json, mark_to_json
@@ -35,6 +37,7 @@ from vipllava_cli.records import Record
 from vipllava_cli.rows import BadRow, Row, Source
 from vipllava_cli.runtime import open_engine
 from vipllava_cli.sources import read_source
+from vipllava_cli.tables import write_table
 
 TASK = Task(("fake", "1"), ("what is this?",))
 
@@ -185,6 +188,63 @@ def test_failed_rows_are_tried_again(rows: list[Row], out: Path) -> None:
     assert len(answers(out)) == 20
 
 
+def test_what_cannot_be_read_today_does_not_replace_its_answer(rows: list[Row], out: Path) -> None:
+    run_over(rows[:3], out, FakeEngine())
+    before = out.read_bytes()
+    Path(rows[1].image).rename(rows[1].image + ".away")
+    summary = run_over(rows[:3], out, FakeEngine())
+    assert (summary.kept, summary.failed) == (2, 1)
+    assert out.read_bytes() == before
+
+
+def test_failed_rows_that_are_gone_leave_the_file(rows: list[Row], out: Path) -> None:
+    run_over([rows[0], Row("line 2", "/nowhere.png")], out, FakeEngine())
+    assert list(answers(out)) == ["0.png", "line 2"]
+    run_over(rows[:2], out, FakeEngine())
+    assert list(answers(out)) == ["0.png", "1.png"]
+
+
+def test_ids_never_meet(rows: list[Row], out: Path) -> None:
+    image = rows[0].image
+    asked = [
+        Row("a", image, questions=("1?",)),
+        Row("a", image, questions=("2?",)),
+        Row("a~2", image, questions=("3?",)),
+        Row("b", image, questions=("4?", "5?")),
+        Row("b:q1", image, questions=("6?",)),
+    ]
+    assert run_over(asked, out, FakeEngine()).answered == 6
+    assert len(answers(out)) == 6
+    assert run_over(asked, out, FakeEngine()).kept == 6
+
+
+def test_text_that_is_no_text_is_an_error_of_its_row(rows: list[Row], out: Path) -> None:
+    odd = Row("odd\udce9.png", rows[0].image, extra={"name": "\ud83d"})
+    task = Task(("fake", "1"), ("is it {name}?",))
+    summary = run_over([odd, Row("b", rows[1].image, extra={"name": "b"})], out, FakeEngine(), task)
+    assert (summary.answered, summary.failures) == (1, {"UsageError": 1})
+    table = out.with_suffix(".csv")
+    write_table(read_records(out), table)
+    assert "odd\\udce9.png" in table.read_text()
+
+
+def test_memory_that_ran_out_once_does_not_slow_the_rest(rows: list[Row], out: Path) -> None:
+    """One question that fits nowhere; the batches after it are whole again."""
+
+    class Heavy(FakeEngine):
+        def answer_together(self, prompts: Any, options: Any = None) -> Any:
+            if any(b"heavy" in bytes(prompt.ids) for prompt in prompts):
+                raise OutOfMemoryError("out of memory")
+            return super().answer_together(prompts)
+
+    asked = [Row(row.id, row.image, questions=("what?",)) for row in rows]
+    asked[1] = Row("1.png", rows[1].image, questions=("heavy",))
+    engine = Heavy()
+    summary = run_over(asked, out, engine, size=4)
+    assert (summary.answered, summary.failed) == (19, 1)
+    assert max(engine.batches[-2:]) >= 2
+
+
 def test_a_picture_of_another_name_is_not_asked_again(rows: list[Row], out: Path) -> None:
     run_over(rows, out, FakeEngine())
     renamed = Path(rows[0].image).with_name("new.png")
@@ -223,6 +283,7 @@ from tests.test_batch import Silent, TASK
 from vipllava_cli.batch import Run
 from vipllava_cli.journal import open_journal
 from vipllava_cli.sources import read_source
+from vipllava_cli.tables import write_table
 
 with open_journal(Path(sys.argv[3])) as journal:
     Run(read_source(sys.argv[2]), TASK, journal, lambda: FakeEngine(seconds=0.01), Silent(), 4)()
@@ -541,8 +602,51 @@ def test_the_source_is_never_written_over(tmp_path: Path, run: Run) -> None:
     manifest.write_text('{"image": "a.png"}\n')
     finished = run("batch", manifest, "--out", manifest)
     assert finished.code == 2
-    assert "is the source itself" in finished.stderr
+    assert "is the source too" in finished.stderr
     assert manifest.read_text() == '{"image": "a.png"}\n'
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--out", "r.csv", "--report", "r.csv"],
+        ["--out", "r.jsonl", "--report", "rows.jsonl"],
+        ["--out", "r.jsonl", "--report", "r.jsonl"],
+    ],
+)
+def test_outputs_never_write_over_each_other(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text('{"image": "a.png"}\n')
+    finished = run("batch", "rows.jsonl", *flags)
+    assert finished.code == 2
+    assert "give each a name of its own" in finished.stderr
+    assert os.listdir() == ["rows.jsonl"]
+
+
+def test_marked_pictures_are_not_kept_in_the_source(tmp_path: Path, run: Run) -> None:
+    shutil.copy(SAMPLES / "garden.png", tmp_path)
+    out = tmp_path.with_suffix(".jsonl")
+    finished = run("batch", tmp_path, "--out", out, "--save-marked", tmp_path / "marked")
+    assert finished.code == 2
+    assert "lies in the source" in finished.stderr
+    assert not (tmp_path / "marked").exists()
+
+
+def test_starting_anew_loses_nothing_before_there_is_something_new(
+    tmp_path: Path, run: Run
+) -> None:
+    out = tmp_path / "r.jsonl"
+    (tmp_path / "in").mkdir()
+    shutil.copy(SAMPLES / "garden.png", tmp_path / "in")
+    assert run("batch", tmp_path / "in", "--out", out, "-q").code == 0
+    before = out.read_bytes()
+    anew = ("batch", tmp_path / "in", "--out", out, "--fresh", "--force", "-q")
+    assert run(*anew, "--dry-run").code == 0
+    absent = "mps" if torch.cuda.is_available() else "cuda"
+    assert run(*anew, "--device", absent).code == 4
+    assert out.read_bytes() == before
 
 
 def test_a_dry_run_lists_and_writes_nothing(tmp_path: Path, run: Run) -> None:

@@ -36,6 +36,11 @@ def zoo() -> Image.Image:
     return square(sample_scene("zoo-red-box").picture)
 
 
+@pytest.fixture
+def prompt(engine: LocalEngine, zoo: Image.Image) -> Prompt:
+    return engine.prompt(engine.view(zoo), QUESTIONS[0])
+
+
 def long_way(engine: LocalEngine, picture: Image.Image, question: str) -> str:
     """One plain `generate` over everything, picture included."""
     prompt = render(TEMPLATES["human"], [Turn(question)])
@@ -90,6 +95,17 @@ def test_a_batch_answers_as_each_question_alone(engine: LocalEngine, zoo: Image.
     assert len({answer.answer_tokens for answer in alone}) > 1
 
 
+def test_a_long_prompt_does_not_cut_the_answers_beside_it(
+    engine: LocalEngine, prompt: Prompt
+) -> None:
+    limit = engine.model.config.text_config.max_position_embeddings
+    filler = engine.tokenizer(" box", add_special_tokens=False)["input_ids"]
+    words = prompt.ids[:-8] + tuple(filler * limit)[: limit - len(prompt.ids) - 1] + prompt.ids[-8:]
+    together = engine.answer_together([prompt, Prompt(prompt.view, words)])
+    assert (together[0].text, together[0].finish_reason) == ("a penguin", "stop")
+    assert (together[1].answer_tokens, together[1].finish_reason) == (1, "length")
+
+
 def test_a_sampled_answer_is_the_same_in_any_batch(engine: LocalEngine, zoo: Image.Image) -> None:
     options = GenerationOptions(temperature=8.0, max_new_tokens=8, seed=3)
     prompts = [engine.prompt(engine.view(zoo), question) for question in QUESTIONS]
@@ -123,11 +139,6 @@ def test_every_template_gives_an_answer_without_control_words(
     answer = next(engine.answer([engine.prompt(engine.view(zoo), QUESTIONS[0], template)]))
     assert answer.text == "a penguin"
     assert answer.finish_reason == "stop"
-
-
-@pytest.fixture
-def prompt(engine: LocalEngine, zoo: Image.Image) -> Prompt:
-    return engine.prompt(engine.view(zoo), QUESTIONS[0])
 
 
 def test_the_pieces_of_a_stream_are_the_answer(engine: LocalEngine, prompt: Prompt) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from vipllava_cli.ask import answered, asked_about
 from vipllava_cli.engine import GREEDY, Answer, Engine, GenerationOptions, Prompt, View
-from vipllava_cli.errors import GenerationError, OutOfMemoryError, VipllavaError
+from vipllava_cli.errors import GenerationError, OutOfMemoryError
 from vipllava_cli.files import picture_place, write_picture
 from vipllava_cli.journal import Journal
 from vipllava_cli.marked import MarkedPicture, PictureFile, read_picture, zoomed
@@ -32,7 +32,7 @@ DEFAULT_QUESTION = "What is {1}?"
 DEFAULT_QUESTION_UNMARKED = "Describe this image."
 
 READERS = min(4, os.cpu_count() or 1)  # threads that read, decode, draw and resize
-AHEAD = 32  # rows that each stage may be ahead of the next
+AHEAD = 4 * READERS  # rows that each stage may be ahead of the next: their files are in memory
 BATCHES_AT_ONCE = 4  # so many batches' rows are looked at together to put like lengths beside
 
 T = TypeVar("T")
@@ -152,7 +152,9 @@ class Run:
 
     def _views(self, pool: ThreadPoolExecutor) -> Iterator[Planned]:
         """The rows in order, each with what the model will see of it."""
-        plans = _ahead(pool, partial(plan, self.task, self.journal), _numbered(self.source.rows))
+        plans = _ahead(
+            pool, partial(plan, self.task, self.journal), _numbered(self.task, self.source.rows)
+        )
         return _ahead(pool, self._see, self._with_engine(plans))
 
     def _with_engine(self, plans: Iterable[Planned]) -> Iterator[Planned]:
@@ -202,7 +204,7 @@ class Run:
                         planned.view, item.asked.question, self.task.template
                     )
                     waiting.append((item.asked, prompt))
-                except VipllavaError as refused:
+                except Exception as refused:  # one bad row never stops the run
                     error = refused
             if error:
                 self._fail(item.asked, error)
@@ -237,23 +239,22 @@ class Run:
         assert engine is not None
         try:
             answers = engine.answer_together([prompt for _, prompt in batch], self.task.options)
-        except OutOfMemoryError as error:
-            self.size = max(len(batch) // 2, 1)
-            self._answer_parts(batch, self.size, error)
         except GenerationError as error:
-            self._answer_parts(batch, 1, error)
+            # Kept without its traceback, which would keep the memory of what failed.
+            failed = type(error)(str(error))
         else:
             self._write(engine, [asked for asked, _ in batch], answers)
-
-    def _answer_parts(
-        self, batch: Sequence[tuple[Asked, Prompt]], size: int, error: GenerationError
-    ) -> None:
-        if len(batch) == 1:
-            self._fail(batch[0][0], error)
             return
+        if len(batch) == 1:
+            self._fail(batch[0][0], failed)
+            return
+        halved = isinstance(failed, OutOfMemoryError)
+        size = len(batch) // 2 if halved else 1
         for at in range(0, len(batch), size):
             if not self.stop.is_set():
                 self._answer_batch(batch[at : at + size])
+        if halved and len(batch) == self.size:
+            self.size = size  # a full batch did not fit: the next ones will not either
 
     def _write(self, engine: Engine, asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
         records = [
@@ -266,10 +267,13 @@ class Run:
             self.watcher.advance(self.summary, record.asked.id)
 
     def _fail(self, asked: Asked, error: Exception) -> None:
-        record = Record(asked, error=failure(error))
-        self.journal.append([record.to_json()])
-        assert record.error is not None
-        self.summary.failures[record.error.type] += 1
+        """Write the failure; but what cannot be read today does not replace an answer of before."""
+        failed = failure(error)
+        if not asked.key and self.journal.has_answer(asked.id):
+            self.watcher.note(asked.id, f"its answer of before is kept: {failed.message}")
+        else:
+            self.journal.append([Record(asked, error=failed).to_json()])
+        self.summary.failures[failed.type] += 1
         self.watcher.advance(self.summary, asked.id)
         if self.fail_fast:
             self.stop.set()
@@ -277,7 +281,7 @@ class Run:
 
 def plan_all(source: Source, task: Task, journal: Journal) -> Iterator[Planned]:
     """What a run would ask, without asking it."""
-    return map(partial(plan, task, journal), _numbered(source.rows))
+    return map(partial(plan, task, journal), _numbered(task, source.rows))
 
 
 # --- one row ---------------------------------------------------------------------------------
@@ -301,7 +305,7 @@ def plan(task: Task, journal: Journal, row: Row | BadRow) -> Planned:
             prepared = prepare_question(question, marked.marks, columns)
             items.append(_item(task, journal, row, id, marked, prepared.text))
             notes += prepared.notes
-        except VipllavaError as error:
+        except Exception as error:  # one bad row never stops the run
             items.append(_failed(task, replace(row, id=id), question, error))
     waits = any(item.waits for item in items)
     return Planned(row.id, tuple(items), marked if waits else None, notes=notes, default=default)
@@ -378,12 +382,22 @@ def _failed(task: Task, row: Row | BadRow, question: str, error: Exception) -> I
 # --- order and pace --------------------------------------------------------------------------
 
 
-def _numbered(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
+def _numbered(task: Task, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
     """The rows with ids that are all different: the second `a.png` is `a.png~2`."""
-    seen: Counter[str] = Counter()
+    taken: set[str] = set()
     for row in rows:
-        seen[row.id] += 1
-        yield row if seen[row.id] == 1 else replace(row, id=f"{row.id}~{seen[row.id]}")
+        id, number = row.id, 1
+        while not taken.isdisjoint(_ids(task, row, id)):
+            number += 1
+            id = f"{row.id}~{number}"
+        taken.update(_ids(task, row, id))
+        yield row if id == row.id else replace(row, id=id)
+
+
+def _ids(task: Task, row: Row | BadRow, id: str) -> list[str]:
+    """The ids of a row's records."""
+    questions = (row.questions if isinstance(row, Row) else ()) or task.questions or ("",)
+    return [named for named, _ in _named(id, questions)]
 
 
 def _ahead(pool: ThreadPoolExecutor, work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:

@@ -85,10 +85,10 @@ def whole_file(name: str) -> Iterator[BinaryIO]:
 
     Raises InputError for a place that cannot be written.
     """
-    path = Path(name)
+    path = Path(os.path.realpath(name))  # a link stays a link
     temporary: str | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}"[:80], dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()

@@ -48,9 +48,9 @@ class Journal:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if os.fstat(self.file.fileno()).st_size == 0:
+            self.path.unlink(missing_ok=True)  # while it is locked: another run may wait for it
         self.file.close()
-        if self._end == 0:
-            self.path.unlink(missing_ok=True)
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -59,6 +59,11 @@ class Journal:
         """Whether the file holds the answer to this very row."""
         entry = self._by_id.get(id)
         return entry is not None and entry.key == key
+
+    def has_answer(self, id: str) -> bool:
+        """Whether the file holds any answer under this id."""
+        entry = self._by_id.get(id)
+        return entry is not None and entry.key is not None
 
     def same_answer(self, key: str) -> dict[str, Any] | None:
         """The record of another row that asked the same of the same picture, if there is one."""
@@ -75,6 +80,7 @@ class Journal:
         lines = [json.dumps(row).encode() + b"\n" for row in rows]
         data = b"".join(lines)
         try:
+            self.file.truncate(self._end)  # a file begun anew loses the old only now
             self.file.seek(self._end)
             _write_all(self.file, data)
             os.fsync(self.file.fileno())
@@ -90,17 +96,26 @@ class Journal:
 
     def settle(self, order: Sequence[str]) -> int:
         """Put the records into this order of ids, drop those that were replaced, and return how many
-        others, which the order does not name, were kept at the end.
+        answers, which the order does not name, were kept at the end. Raises InputError.
         """
         wanted = dict.fromkeys(order)
-        others = [id for id in self._by_id if id not in wanted]
+        others = [id for id in self._by_id if id not in wanted and self.has_answer(id)]
         offsets = [self._by_id[id].offset for id in (*wanted, *others)]
         if len(offsets) < self._lines or offsets != sorted(offsets):
-            with self.path.open("rb") as old, whole_file(str(self.path)) as new:
-                for offset in offsets:
-                    old.seek(offset)
-                    new.write(old.readline())
+            try:
+                self._write_in_order(offsets)
+            except InputError as error:
+                raise InputError(
+                    f"all rows are in {self.path}, not yet in the source's order ({error}): make room"
+                    " and give the same command again"
+                ) from None
         return len(others)
+
+    def _write_in_order(self, offsets: Sequence[int]) -> None:
+        with self.path.open("rb") as old, whole_file(str(self.path)) as new:
+            for offset in offsets:
+                old.seek(offset)
+                new.write(old.readline())
 
     def _note(self, row: Mapping[str, Any], offset: int) -> None:
         key = None if row["error"] else row["key"]
@@ -149,9 +164,8 @@ def open_journal(path: Path, *, fresh: bool = False, force: bool = False) -> Jou
         if fresh and size and not force:
             raise UsageError(f"{path} is not empty: --fresh --force throws away what is in it")
         journal = Journal(path, file)
-        if fresh:
-            file.truncate(0)
-        journal._read()
+        if not fresh:
+            journal._read()
     except BaseException:
         file.close()
         raise

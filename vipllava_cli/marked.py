@@ -1,7 +1,7 @@
 """A picture with its marks, whole or zoomed, ready to be drawn."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from threading import Lock
 
 from PIL import Image
 
@@ -10,28 +10,26 @@ from vipllava_cli.marks import Mark, shifted
 from vipllava_cli.pictures import called, decode, fingerprint, read_bytes, upright_size, zoom_box
 
 
-@dataclass(frozen=True)
 class PictureFile:
     """An encoded picture, decoded when its pixels are wanted; its upright size and the hash of its
-    bytes are known before.
+    bytes are known before. May be used from several threads.
     """
 
-    source: str
-    data: bytes
+    def __init__(self, source: str, data: bytes) -> None:
+        self.source = source
+        self.data = data
+        self._lock = Lock()  # of its own: `cached_property` of Python 3.11 has one for all pictures
+        self._picture: Image.Image | None = None
+        self.fingerprint = fingerprint(data)
+        self.size = upright_size(data, called(source))
 
-    @cached_property
-    def fingerprint(self) -> str:
-        return fingerprint(self.data)
-
-    @cached_property
-    def size(self) -> tuple[int, int]:
-        """Width and height. Raises InputError."""
-        return upright_size(self.data, called(self.source))
-
-    @cached_property
+    @property
     def picture(self) -> Image.Image:
         """Upright RGB. Raises InputError."""
-        return decode(self.data, called(self.source))
+        with self._lock:
+            if self._picture is None:
+                self._picture = decode(self.data, called(self.source))
+            return self._picture
 
 
 def read_picture(source: str) -> PictureFile:

@@ -71,14 +71,14 @@ def prepare_question(
     Raises UsageError for an empty question, and for a number or a name that stands for nothing.
     """
     words = text.strip()
-    if not words.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in words):
-        raise UsageError(
-            "the question is not valid text: expected UTF-8, check the terminal's locale"
-        )
     if not words:
         raise UsageError("the question is empty: expected words like 'what is in the red box?'")
     notes = []
     words = _PLACEHOLDER.sub(lambda match: _filled(match, marks, columns), words)
+    if not words.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in words):
+        raise UsageError(
+            "the question is not valid text: expected UTF-8, check the terminal's locale or the file"
+        )
     for control, harmless in _CONTROL_WORDS.items():
         if control in words:
             words = words.replace(control, harmless)

@@ -68,6 +68,9 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    """What a cell can hold; a file's name that is not UTF-8 has its odd bytes written out."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
     return json.dumps(value) if isinstance(value, list | dict) else value
 
 

@@ -1,16 +1,16 @@
 """`vipllava batch`: many pictures and questions into one file, never lost, never asked twice."""
 
+import os
 import signal
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -155,17 +155,17 @@ def batch(
             messages.note(note)
         if dry_run:
             return _list(rows, task, journal, messages)
-        _make_folder(save_marked)
-        with watching(messages, rows.total) as watch:
+        _make_folder(save_marked, source)
+        asked = rows.total and rows.total * max(len(task.questions), 1)
+        with watching(messages, asked) as watch:
             opener = partial(open_model, model, messages)
             run = Run(rows, task, journal, opener, watch, size, fail_fast)
-            with _interruptible(run.stop) as interrupted:
+            with _interruptible(run.stop, messages) as interrupted:
                 summary = run()
     return _conclude(summary, places, messages, interrupted=interrupted.is_set())
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(NamedTuple):
     """Where things are written: the records, the table made of them, the page."""
 
     journal: Path
@@ -188,19 +188,29 @@ def _places(out: str | None, source: str, report: str | None, force: bool) -> Pl
     suffix = path.suffix.lower()
     if suffix not in (".jsonl", *TABLES):
         raise UsageError(f"--out ends in .jsonl, {' or '.join(TABLES)}, which {out} does not")
-    if path.exists() and Path(source).exists() and path.samefile(source):
-        raise UsageError(f"{out} is the source itself: give the answers another name")
     places = Places(
         path.with_name(path.name + ".jsonl") if suffix in TABLES else path,
         path if suffix in TABLES else None,
         Path(report) if report else None,
     )
+    _check_apart(source, *places)
     if places.table:
         check_table(places.table)
         check_place(out, force=force or places.journal.exists())
     if places.report:
         check_place(str(report), force=True)
     return places
+
+
+def _check_apart(source: str, *outputs: Path | None) -> None:
+    """Refuse outputs that would write over each other or over the source."""
+    taken = {os.path.realpath(source): "the source"}
+    for output in outputs:
+        if output is not None:
+            where = os.path.realpath(output)
+            if where in taken:
+                raise UsageError(f"{output} is {taken[where]} too: give each a name of its own")
+            taken[where] = "another output"
 
 
 def _batch_size(text: str) -> int | None:
@@ -211,9 +221,16 @@ def _batch_size(text: str) -> int | None:
     return int(text)
 
 
-def _make_folder(folder: Path | None) -> None:
+def _make_folder(folder: Path | None, source: str) -> None:
     if folder is None:
         return
+    if os.path.isdir(source) and Path(os.path.realpath(folder)).is_relative_to(
+        os.path.realpath(source)
+    ):
+        raise UsageError(
+            f"--save-marked {folder} lies in the source, which would read the marked pictures the next"
+            " time: give a folder elsewhere"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -221,7 +238,7 @@ def _make_folder(folder: Path | None) -> None:
 
 
 @contextmanager
-def _interruptible(stop: threading.Event) -> Iterator[threading.Event]:
+def _interruptible(stop: threading.Event, messages: "Messages") -> Iterator[threading.Event]:
     """Ctrl-C asks the run to stop after what is in flight; a second one stops at once. Yields what
     tells whether there was one.
     """
@@ -231,6 +248,7 @@ def _interruptible(stop: threading.Event) -> Iterator[threading.Event]:
         interrupted.set()
         stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        messages.say("finishing what is in flight; Ctrl-C again stops at once")
 
     before = signal.signal(signal.SIGINT, first)
     try:
@@ -248,6 +266,9 @@ def _conclude(
     from vipllava_cli.render.report import write_report
     from vipllava_cli.tables import write_table
 
+    if summary.finished and not summary.rows:
+        messages.note("the source gave no rows: nothing was asked, nothing written")
+        return ExitCode.DONE
     if summary.finished and places.table:
         write_table(read_records(places.journal), places.table)
     if not messages.quiet:

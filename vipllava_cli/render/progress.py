@@ -38,9 +38,12 @@ class Watch:
     def advance(self, summary: Summary, id: str) -> None:
         """A row was done."""
         if self.bar and self.task is not None:
+            if self.total and summary.rows > self.total:
+                self.total = None  # rows with several questions of their own
             self.bar.update(
                 self.task,
                 completed=summary.rows,
+                total=self.total,
                 failed=f"{summary.failed} failed" if summary.failed else "",
                 pace=f"{self._pace(summary):.1f} rows/s",
                 row=_short(id),

@@ -99,9 +99,11 @@ class LocalEngine:
             return list(self.answer(prompts, options))
         start = time.perf_counter()
         answers: dict[int, Answer] = {}
-        starts = [prompt.ids[: self._picture_end(prompt.ids)] for prompt in prompts]
-        for beginning in dict.fromkeys(starts):
-            chosen = [at for at, other in enumerate(starts) if other == beginning]
+        alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
+        for at, prompt in enumerate(prompts):
+            beginning = prompt.ids[: self._picture_end(prompt.ids)]
+            alike.setdefault((beginning, self._most_new(prompt, options)), []).append(at)
+        for (beginning, _), chosen in alike.items():
             views = list(dict.fromkeys(prompts[at].view for at in chosen))
             cache = self._read_pictures(views, beginning).cache
             rows = torch.tensor([views.index(prompts[at].view) for at in chosen])
@@ -180,13 +182,12 @@ class LocalEngine:
         start: float,
         streamer: "Stream | None" = None,
     ) -> list[Answer]:
-        """Answers to prompts whose beginning is in the cache; `seconds` is a row's share of the time
-        since `start`.
+        """Answers to prompts whose beginning is in the cache and which have the same room for new
+        tokens; `seconds` is a row's share of the time since `start`.
         """
         read = cache.get_seq_length()
         ids, mask = self._padded([prompt.ids for prompt in prompts], read)
-        room = self.model.config.text_config.max_position_embeddings - ids.shape[1]
-        config = self._generation_config(options, min(options.max_new_tokens, room))
+        config = self._generation_config(options, self._most_new(prompts[0], options))
         with torch.inference_mode(), torch.random.fork_rng(self._gpus), _faults():
             torch.manual_seed(options.seed)
             output = self.model.generate(
@@ -203,6 +204,11 @@ class LocalEngine:
             self._answer(prompt, new, config, seconds)
             for prompt, new in zip(prompts, said, strict=True)
         ]
+
+    def _most_new(self, prompt: Prompt, options: GenerationOptions) -> int:
+        """How many tokens an answer may have: what is asked for, or what the model can still hold."""
+        limit: int = self.model.config.text_config.max_position_embeddings
+        return min(options.max_new_tokens, limit - len(prompt.ids))
 
     def _padded(self, rows: list[tuple[int, ...]], read: int) -> tuple[Tensor, Tensor]:
         """Ids and mask [rows, longest]. The gap lies between what is read already, which all rows
