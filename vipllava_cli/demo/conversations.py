@@ -70,12 +70,23 @@ _ARROW_NAMING = (
 )
 
 
+MOST_TURNS = 6
+
+
 def make_conversation(rng: Generator, marked: MarkedScene) -> tuple[Turn, ...]:
-    """Turns about every mark, some of them about its kind, and some about marks that are not there."""
-    turns = [_about(rng, marked, number) for number in rng.permutation(len(marked.marks))]
-    if rng.random() < 0.35:
-        turns.insert(int(rng.integers(0, len(turns) + 1)), _absent(rng, marked.marks))
-    return tuple(turns)
+    """Turns about every mark, what it shows or its kind, and about marks that are not there. Most are
+    long: the more is asked of a picture, the more is learned of having read it.
+    """
+    marks = len(marked.marks)
+    if rng.random() < 0.25:
+        turns = [_about(rng, marked, int(number)) for number in rng.permutation(marks)]
+        absent = int(rng.random() < 0.35)
+    else:
+        numbers = [*rng.permutation(marks), *rng.permutation(marks)][: MOST_TURNS - 2]
+        turns = [_about(rng, marked, int(number)) for number in numbers]
+        absent = int(rng.integers(1, 3))
+    turns += [_absent(rng, marked.marks) for _ in range(absent)]
+    return tuple(turns[at] for at in rng.permutation(len(turns)))
 
 
 def _about(rng: Generator, marked: MarkedScene, number: int) -> Turn:

@@ -1,57 +1,69 @@
 """Train the demo model from a seed: `python -m vipllava_cli.demo.train --out FOLDER`.
 
 Three stages, because a model of this size trained end to end from nothing stays at guessing:
-1. the vision tower alone learns to tell, patch by patch, the thing there, the mark drawn there, and
-   which thing a mark means;
-2. the decoder learns to answer, the tower frozen;
-3. both together, gently.
+1. the decoder learns to answer about symbols, which stand for what the tower will see;
+2. the tower learns what is on each patch, and the projector to give its symbol;
+3. both together, with answers.
+
+Started again with the same folder it goes on where it stopped.
 """
 
 import argparse
 import itertools
-import math
+import os
+import shutil
 import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.nn import functional
-from transformers import PreTrainedTokenizerBase, VipLlavaForConditionalGeneration
-from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+from transformers import LlavaProcessor, PreTrainedTokenizerBase, VipLlavaForConditionalGeneration
 
 from vipllava_cli.demo.architecture import make_config, make_processor, make_tokenizer
 from vipllava_cli.demo.conversations import make_conversation
-from vipllava_cli.demo.labels import IGNORE, TARGETS
+from vipllava_cli.demo.learner import Learner, Tally
+from vipllava_cli.demo.optimizer import Muon
 from vipllava_cli.demo.scenes import HELD_OUT, TRAINING, make_scene, mark_scene, scene_rng
-from vipllava_cli.demo.stream import (
-    Batches,
-    ConversationBatch,
-    ConversationMaker,
-    PatchBatch,
-    load,
-    patch_batch,
-)
+from vipllava_cli.demo.stream import Batch, Batches, Talk, load
 from vipllava_cli.prompts import TEMPLATES
+
+Loss = Callable[..., Tensor]
+_WEIGHTS = "weights.pt"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """`steps` batches of `batch` marked scenes; `rate` for Muon's matrices, `plain_rate` for the rest."""
+    """`steps` batches of `batch` marked scenes; `rate` for Muon's matrices, `plain_rate` for AdamW's
+    rest. `loss` names the Learner's method, `parts` what of it learns.
+    """
 
+    name: str
+    loss: str
+    parts: tuple[str, ...]
     steps: int
     batch: int
     rate: float
     plain_rate: float
+    pixels: bool = True
+    talk: bool = True
     warm_up: int = 60
-    cool_down: float = 0.45  # the last share of the steps, in which the rate falls to nothing
+    cool_down: float = 0.7  # the last share of the steps, in which the rate falls to nothing
+    whole_from: float = 0.85  # from this share of the steps on, no patch is left out
 
     def factor(self, step: int) -> float:
         left = (self.steps - step) / (self.cool_down * self.steps)
         return min(1.0, (step + 1) / self.warm_up, left)
+
+
+_DECODER = ("model.model.language_model", "model.lm_head")
+_TOWER = ("model.model.vision_tower", "model.model.multi_modal_projector", "heads")
 
 
 @dataclass(frozen=True)
@@ -59,305 +71,231 @@ class Recipe:
     """How to train from nothing; the card beside the weights says what the shipped ones had."""
 
     seed: int = 0
-    tower: Stage = Stage(steps=9000, batch=64, rate=5e-3, plain_rate=1.5e-3)
-    answers: Stage = Stage(steps=6000, batch=32, rate=6e-3, plain_rate=2e-3)
-    together: Stage = Stage(steps=3000, batch=32, rate=3e-3, plain_rate=1e-3)
-    kept_patches: int = (
-        56  # of 100, empty ones dropped first, in the first part of the tower's stage
+    reading: Stage = Stage(
+        "reading", "reading_loss", (*_DECODER, "symbols"), 1500, 32, 3e-3, 1.5e-3, pixels=False
     )
-    kept_until: float = 0.75
+    seeing: Stage = Stage("seeing", "seeing_loss", _TOWER, 4000, 96, 4.5e-3, 1.5e-3, talk=False)
+    whole: Stage = Stage("whole", "whole_loss", (*_DECODER, *_TOWER), 1500, 24, 2.5e-3, 1.2e-3)
     tokenizer_scenes: int = 4000
-    held_out_batches: int = 16
+    held_out_batches: int = 8
+    save_every: int = 250
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return self.reading, self.seeing, self.whole
 
 
-class MixedOptimizer:
-    """Muon for the hidden matrices and AdamW for the rest, on float32 copies of bfloat16 weights."""
+@dataclass
+class Position:
+    """How far a stage has come; saved with the weights."""
 
-    def __init__(self, module: nn.Module, stage: Stage) -> None:
-        self.stage = stage
-        self.weights = [p for p in module.parameters() if p.requires_grad]
-        hidden = [
-            p.requires_grad and p.ndim == 2 and ".layers." in name
-            for name, p in module.named_parameters()
-            if p.requires_grad
-        ]
-        self.masters = [p.detach().float().clone().requires_grad_() for p in self.weights]
-        module.to(torch.bfloat16)
-        matrices = list(itertools.compress(self.masters, hidden))
-        others = [m for m, is_hidden in zip(self.masters, hidden, strict=True) if not is_hidden]
-        self.parts: list[tuple[torch.optim.Optimizer, float]] = [
-            (
-                torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-                stage.rate,
-            ),
-            (torch.optim.AdamW(others, weight_decay=0.01, betas=(0.9, 0.98)), stage.plain_rate),
-        ]
+    step: int = 0
 
-    def step(self, number: int) -> None:
-        """Move the weights against their gradients, which are cleared."""
-        for master, weight in zip(self.masters, self.weights, strict=True):
-            master.grad = None if weight.grad is None else weight.grad.float()
-            weight.grad = None
-        nn.utils.clip_grad_norm_(self.masters, 1.0)
-        for optimizer, rate in self.parts:
-            for group in optimizer.param_groups:
-                group["lr"] = rate * self.stage.factor(number)
-            optimizer.step()
-        with torch.no_grad():
-            for weight, master in zip(self.weights, self.masters, strict=True):
-                weight.copy_(master)
+    def state_dict(self) -> dict[str, int]:
+        return {"step": self.step}
 
-    def restore(self) -> None:
-        """Give the module its float32 weights back."""
-        with torch.no_grad():
-            for weight, master in zip(self.weights, self.masters, strict=True):
-                weight.data = master.detach().clone()
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.step = state["step"]
 
 
-# --- stage 1: what is on each patch ----------------------------------------------------------
+def train(recipe: Recipe, folder: Path, workers: int) -> float:
+    """All stages, those that the folder holds passed over; the share of right answers about held-out
+    scenes. Saves the model into the folder.
+    """
+    set_seed(recipe.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    processor = _processor(recipe, folder)
+    learner = Learner(VipLlavaForConditionalGeneration(make_config()), processor.tokenizer)
+    first = 0
+    for number, stage in enumerate(recipe.stages):
+        set_seed(recipe.seed + number)  # so that a stage does not depend on how the last one ended
+        train_stage(learner, processor.tokenizer, stage, recipe, first, folder, workers)
+        first += stage.steps * stage.batch
+    held_out = _held_out(recipe, recipe.whole, processor.tokenizer)
+    right = accuracy(learner, recipe.whole, held_out)["answer"]
+    save(learner.model, processor, folder)
+    return right
 
 
-class PatchHeads(nn.Module):
-    """One linear reading of the tower's last layer for each target; thrown away after training."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.reads = nn.ModuleDict({t.name: nn.Linear(width, t.classes) for t in TARGETS})
-
-    def losses(self, states: Tensor, labels: Tensor, tally: Counter[str]) -> Tensor:
-        """The sum of the targets' losses over `states` [batch, patches, width]."""
-        states = self.norm(states).flatten(0, 1)
-        total = states.new_zeros((), dtype=torch.float32)
-        for number, target in enumerate(TARGETS):
-            wanted = labels[:, number].flatten()
-            nothing = wanted == target.classes - 1
-            chosen = wanted != IGNORE
-            if target.name in ("thing", "mark_color"):  # most patches are empty: a share is enough
-                chosen &= ~nothing | (torch.rand(wanted.shape, device=wanted.device) < 0.3)
-            scores = self.reads[target.name](states[chosen]).float()
-            total = total + functional.cross_entropy(scores, wanted[chosen])
-            counted = ~nothing[chosen] if target.name != "points_to" else nothing[chosen] >= 0
-            right = scores.argmax(-1) == wanted[chosen]
-            tally[f"{target.name} right"] += int(right[counted].sum())
-            tally[f"{target.name} asked"] += int(counted.sum())
-        return total
-
-
-def train_tower(tower: Any, recipe: Recipe, device: torch.device, workers: int) -> None:
-    """Stage 1, in place."""
-    stage = recipe.tower
-    tower = getattr(tower, "vision_model", tower)
-    heads = PatchHeads(tower.config.hidden_size)
-    _small_weights(tower)
-    both = nn.ModuleDict({"tower": tower, "heads": heads}).to(device)
-    tower.post_layernorm.requires_grad_(False)  # nothing reads the pooled output
-    optimizer = MixedOptimizer(both, stage)
-    tally: Counter[str] = Counter()
-    progress = Progress("tower", stage)
-    batches: Iterator[PatchBatch] = load(Batches(patch_batch, stage.batch, TRAINING, 0), workers)
-    for step, batch in zip(range(stage.steps), batches, strict=False):
-        labels = batch.labels.to(device)
-        states = tower.embeddings(normalized(batch.pixels.to(device)))
-        if step < recipe.kept_until * stage.steps:
-            states, labels = _occupied(states, labels, recipe.kept_patches)
-        states = tower.encoder(inputs_embeds=tower.pre_layrnorm(states)).last_hidden_state
-        loss = heads.losses(states[:, 1:], labels, tally)
-        loss.backward()
-        optimizer.step(step)
-        progress.report(step, loss, tally)
-    optimizer.restore()
-
-
-def _occupied(states: Tensor, labels: Tensor, keep: int) -> tuple[Tensor, Tensor]:
-    """The class token and `keep` patches, those with things and marks first: half the work."""
-    thing, color = TARGETS[0], TARGETS[1]
-    empty = (labels[:, 0] == thing.classes - 1) & (labels[:, 1] == color.classes - 1)
-    rank = (~empty).float() + 1.2 * torch.rand(empty.shape, device=empty.device)
-    kept = rank.topk(keep, dim=1).indices
-    patches = states[:, 1:].gather(1, kept[..., None].expand(-1, -1, states.shape[-1]))
-    return (
-        torch.cat([states[:, :1], patches], dim=1),
-        labels.gather(2, kept[:, None].expand(-1, len(TARGETS), -1)),
-    )
-
-
-def _small_weights(tower: Any) -> None:
-    """CLIP's own start is made for wide towers; this one learns sooner from the usual 0.02."""
-    depth = tower.config.num_hidden_layers
-    for name, weight in tower.named_parameters():
-        if weight.ndim >= 2:
-            out = name.endswith(("out_proj.weight", "fc2.weight"))
-            nn.init.normal_(weight, std=0.02 / math.sqrt(2 * depth) if out else 0.02)
-
-
-# --- stages 2 and 3: answers -----------------------------------------------------------------
-
-
-def train_answers(
-    model: VipLlavaForConditionalGeneration,
+def train_stage(
+    learner: Learner,
     tokenizer: PreTrainedTokenizerBase,
     stage: Stage,
-    first_scene: int,
-    device: torch.device,
+    recipe: Recipe,
+    first: int,
+    folder: Path,
     workers: int,
-    label: str,
 ) -> None:
-    """Stages 2 and 3, in place: whatever of the model requires gradients learns."""
-    model.to(device)
-    optimizer = MixedOptimizer(model, stage)
-    model.to(torch.bfloat16)
-    tally: Counter[str] = Counter()
-    progress = Progress(label, stage)
-    maker = ConversationMaker(tokenizer)
-    batches: Iterator[ConversationBatch] = load(
-        Batches(maker, stage.batch, TRAINING, first_scene), workers
+    """One stage, in place, from where the folder's state of it stands."""
+    finished = folder / stage.name / _WEIGHTS
+    if finished.exists():
+        learner.load_state_dict(torch.load(finished, weights_only=True))
+        return
+    accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
+    learns = _choose(learner, stage)
+    optimizers = _optimizers(learns, stage)
+    prepared, *optimizers = accelerator.prepare(learner, *optimizers)
+    position = Position()
+    accelerator.register_for_checkpointing(position)
+    state = folder / stage.name / "state"
+    if state.exists():
+        accelerator.load_state(str(state))
+    held_out = _held_out(recipe, stage, tokenizer)
+    batches = Batches(
+        TRAINING, first, stage.batch, stage.steps, stage.pixels, tokenizer if stage.talk else None
     )
-    for step, batch in zip(range(stage.steps), batches, strict=False):
-        loss = answer_loss(model, batch, device, tally)
-        loss.backward()
-        optimizer.step(step)
-        progress.report(step, loss, tally)
-    optimizer.restore()
-    model.float()
+    loss_of: Loss = getattr(prepared, stage.loss)
+    tally = Tally()
+    with _progress(stage) as report:
+        for batch in load(batches, position.step, workers):
+            here = _to(batch, accelerator.device)
+            whole = position.step >= stage.whole_from * stage.steps
+            with accelerator.autocast():
+                loss = loss_of(here, tally, whole=whole)
+            accelerator.backward(loss)
+            accelerator.clip_grad_norm_(learns.values(), 1.0)
+            _step(optimizers, (stage.rate, stage.plain_rate), stage.factor(position.step))
+            position.step += 1
+            if position.step % recipe.save_every == 0 or position.step == stage.steps:
+                report(position.step, shares(tally), accuracy(learner, stage, held_out))
+                _save_state(accelerator, state)
+                tally.clear()
+            else:
+                report(position.step, shares(tally), None)
+    torch.save(learner.state_dict(), finished)
+    shutil.rmtree(state, ignore_errors=True)
+    accelerator.free_memory()
 
 
-def answer_loss(
-    model: VipLlavaForConditionalGeneration,
-    batch: ConversationBatch,
-    device: torch.device,
-    tally: Counter[str],
-) -> Tensor:
-    """Cross entropy over the answers' tokens; an answer counts as right when every token is."""
-    ids, labels = batch.ids.to(device), batch.labels.to(device)
-    # Padding at the right needs no mask: attention looks only to the left, and faster without one.
-    states = model.model(
-        input_ids=ids,
-        pixel_values=normalized(batch.pixels.to(device)),
-        use_cache=False,
-    ).last_hidden_state
-    wanted = labels[:, 1:]
-    chosen = wanted != IGNORE
-    scores = model.lm_head(states[:, :-1][chosen]).float()
-    right = torch.ones_like(chosen)
-    right[chosen] = scores.argmax(-1) == wanted[chosen]
-    starts = chosen & ~functional.pad(chosen, (1, 0))[:, :-1]
-    answer = starts.cumsum(1) * chosen  # 0 outside answers, then 1, 2, 3, …
-    for number in range(1, int(answer.max()) + 1):
-        inside = answer == number
-        tally["answer right"] += int((right | ~inside).all(1)[inside.any(1)].sum())
-        tally["answer asked"] += int(inside.any(1).sum())
-    loss = functional.cross_entropy(scores, wanted[chosen])
-    return loss + _naming_loss(model, states, ids, batch) + _hint_loss(model, states, batch)
+# --- parts -----------------------------------------------------------------------------------
 
 
-def _naming_loss(
-    model: VipLlavaForConditionalGeneration, states: Tensor, ids: Tensor, batch: ConversationBatch
-) -> Tensor:
-    """Cross entropy of the name that the decoder would give each patch of the picture.
-
-    Answers alone say little; this tells the decoder, patch by patch, what the tower's features are
-    called, and leaves it only to learn which patch a question means.
-    """
-    patches = states[ids == model.config.image_token_id]
-    names = batch.names.to(states.device).flatten()
-    named = names != IGNORE
-    return functional.cross_entropy(model.lm_head(patches[named]).float(), names[named])
+def _choose(learner: Learner, stage: Stage) -> dict[str, nn.Parameter]:
+    """Let what the stage names learn, and nothing else."""
+    chosen = {}
+    for name, weight in learner.named_parameters():
+        unused = "vision_tower" in name and "post_layernorm" in name  # of the pooled output
+        weight.requires_grad_(name.startswith(stage.parts) and not unused)
+        if weight.requires_grad:
+            chosen[name] = weight
+    return chosen
 
 
-def _hint_loss(
-    model: VipLlavaForConditionalGeneration, states: Tensor, batch: ConversationBatch
-) -> Tensor:
-    """Cross entropy of the answer as soon as the question has named its mark: more places to learn
-    which mark is meant than the answer's one word.
-    """
-    hints = batch.hints.to(states.device)
-    hinted = hints != IGNORE
-    return functional.cross_entropy(model.lm_head(states[hinted]).float(), hints[hinted])
+def _optimizers(weights: dict[str, nn.Parameter], stage: Stage) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers; AdamW for tables, norms, biases and the ends."""
+    hidden = {name for name, weight in weights.items() if weight.ndim == 2 and ".layers." in name}
+    plain = [weight for name, weight in weights.items() if name not in hidden]
+    return [
+        Muon([weights[name] for name in weights if name in hidden], lr=stage.rate),
+        torch.optim.AdamW(plain, lr=stage.plain_rate, weight_decay=0.01, betas=(0.9, 0.98)),
+    ]
 
 
-# --- the whole -------------------------------------------------------------------------------
+def _step(optimizers: list[Any], rates: tuple[float, float], factor: float) -> None:
+    for optimizer, rate in zip(optimizers, rates, strict=True):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * factor
+        optimizer.step()
+        optimizer.zero_grad()
 
 
-def normalized(pixels: Tensor) -> Tensor:
-    """uint8 [batch, 3, side, side] -> bfloat16, as the processor scales it."""
-    mean = torch.tensor(OPENAI_CLIP_MEAN, device=pixels.device).view(3, 1, 1)
-    deviation = torch.tensor(OPENAI_CLIP_STD, device=pixels.device).view(3, 1, 1)
-    return ((pixels.float() / 255 - mean) / deviation).to(torch.bfloat16)
+def _to(batch: Batch, device: torch.device) -> Batch:
+    talk = batch.talk and Talk(
+        *(getattr(batch.talk, each.name).to(device) for each in fields(Talk))
+    )
+    pixels = None if batch.pixels is None else batch.pixels.to(device)
+    return Batch(batch.labels.to(device), pixels, talk)
 
 
-class Progress:
-    """A line every fifty steps: the loss and the share that was right since the last line."""
+def _save_state(accelerator: Accelerator, folder: Path) -> None:
+    """Everything that going on needs, in the place of the last such folder in one step."""
+    new, old = folder.with_suffix(".new"), folder.with_suffix(".old")
+    shutil.rmtree(new, ignore_errors=True)
+    accelerator.save_state(str(new))
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
-    def __init__(self, label: str, stage: Stage) -> None:
-        self.label, self.stage, self.start = label, stage, time.monotonic()
 
-    def report(self, step: int, loss: Tensor, tally: Counter[str]) -> None:
-        if (step + 1) % 50:
-            return
-        minutes = (time.monotonic() - self.start) / 60
-        shares = " ".join(
-            f"{name.removesuffix(' asked')}={tally[name.replace('asked', 'right')] / count:.3f}"
-            for name, count in tally.items()
-            if name.endswith("asked") and count
-        )
-        print(
-            f"{self.label} {step + 1}/{self.stage.steps} {minutes:.1f} min"
-            f" {(step + 1) * self.stage.batch / minutes / 60:.0f} scenes/s"
-            f" loss {loss.item():.3f} {shares}",
-            flush=True,
-        )
-        tally.clear()
+def _held_out(recipe: Recipe, stage: Stage, tokenizer: PreTrainedTokenizerBase) -> Batches:
+    count = recipe.held_out_batches
+    talk = tokenizer if stage.talk else None
+    return Batches(HELD_OUT, 0, stage.batch, count, stage.pixels, talk)
+
+
+@torch.no_grad()
+def accuracy(learner: Learner, stage: Stage, held_out: Batches) -> dict[str, float]:
+    """What is right of held-out scenes, looked at whole, by what a stage tells."""
+    tally = Tally()
+    device = next(learner.parameters()).device
+    for number in range(len(held_out)):
+        getattr(learner, stage.loss)(_to(held_out[number], device), tally, whole=True)
+    return shares(tally)
+
+
+def shares(tally: Tally) -> dict[str, float]:
+    """The right shares of what was counted."""
+    names = [name.removesuffix(" asked") for name in tally if name.endswith(" asked")]
+    return {n: tally[f"{n} right"] / tally[f"{n} asked"] for n in names if tally[f"{n} asked"]}
+
+
+@contextmanager
+def _progress(
+    stage: Stage,
+) -> Iterator[Callable[[int, dict[str, float], dict[str, float] | None], None]]:
+    """A bar with what was right lately and of held-out scenes; without a terminal, lines."""
+    columns = (
+        TextColumn(stage.name),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    start = time.monotonic()
+    with Progress(*columns) as bar:
+        task = bar.add_task("", total=stage.steps)
+
+        def report(step: int, lately: dict[str, float], held: dict[str, float] | None) -> None:
+            bar.update(task, completed=step)
+            if held is not None:
+                said = " ".join(f"{name} {share:.1%}" for name, share in held.items())
+                bar.update(task, description=f"held out: {said}")
+                minutes = (time.monotonic() - start) / 60
+                now = " ".join(f"{name} {share:.1%}" for name, share in lately.items())
+                bar.console.print(
+                    f"{stage.name} {step}/{stage.steps}, {minutes:.1f} min; {now}; held out: {said}",
+                    soft_wrap=True,
+                )
+
+        yield report
+
+
+def _processor(recipe: Recipe, folder: Path) -> LlavaProcessor:
+    """The processor, its tokenizer learned once for all goings-on."""
+    if not (folder / "tokenizer.json").exists():
+        tokenizer = make_tokenizer(tokenizer_texts(recipe.tokenizer_scenes))
+        make_processor(tokenizer).save_pretrained(folder)
+    return LlavaProcessor.from_pretrained(folder)
 
 
 def tokenizer_texts(scenes: int) -> Iterator[str]:
     """What the tokenizer learns its words from."""
     for number in range(scenes):
         rng = scene_rng(TRAINING, number)
-        scene = make_scene(rng)
-        if scene.placements:
-            for turn in make_conversation(rng, mark_scene(rng, scene)):
-                yield turn.question
-                yield f" {turn.answer}"
+        for turn in make_conversation(rng, mark_scene(rng, make_scene(rng))):
+            yield turn.question
+            yield f" {turn.answer}"
     for template in TEMPLATES.values():
         yield from itertools.repeat(template.asked("", first=True), 200)
 
 
-def held_out_accuracy(
-    model: VipLlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, batches: int
-) -> float:
-    """The share of right answers about scenes that training never saw."""
-    tally: Counter[str] = Counter()
-    stream = iter(Batches(ConversationMaker(tokenizer), 64, HELD_OUT, 0))
-    device = model.device
-    model.to(torch.bfloat16)
-    with torch.no_grad():
-        for _, batch in zip(range(batches), stream, strict=False):
-            answer_loss(model, batch, device, tally)
-    model.float()
-    return tally["answer right"] / tally["answer asked"]
-
-
-def train(recipe: Recipe, folder: Path, workers: int) -> float:
-    """All three stages; the share of right answers about held-out scenes. Saves into the folder."""
-    torch.manual_seed(recipe.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    folder.mkdir(parents=True, exist_ok=True)
-
-    processor = make_processor(make_tokenizer(tokenizer_texts(recipe.tokenizer_scenes)))
-    tokenizer = processor.tokenizer
-    model = VipLlavaForConditionalGeneration(make_config())
-    tower = model.model.vision_tower
-    train_tower(tower, recipe, device, workers)
-    scenes = recipe.tower.steps * recipe.tower.batch
-    tower.requires_grad_(False)
-    train_answers(model, tokenizer, recipe.answers, scenes, device, workers, "answers")
-    scenes += recipe.answers.steps * recipe.answers.batch
-    tower.requires_grad_(True)
-    train_answers(model, tokenizer, recipe.together, scenes, device, workers, "together")
-    right = held_out_accuracy(model, tokenizer, recipe.held_out_batches)
-    save(model, processor, folder)
-    return right
+def save(model: VipLlavaForConditionalGeneration, processor: LlavaProcessor, folder: Path) -> None:
+    """Write the model as the public checkpoints are written, in float16."""
+    model.generation_config.eos_token_id = model.config.text_config.eos_token_id
+    model.generation_config.pad_token_id = model.config.text_config.pad_token_id
+    model.half().save_pretrained(folder)
+    processor.save_pretrained(folder)
 
 
 def main() -> None:
@@ -369,15 +307,10 @@ def main() -> None:
     start = time.monotonic()
     right = train(Recipe(), arguments.out, arguments.workers)
     hours = (time.monotonic() - start) / 3600
-    print(f"{right:.1%} of the answers about held-out scenes are right, after {hours:.1f} hours")
-
-
-def save(model: VipLlavaForConditionalGeneration, processor: object, folder: Path) -> None:
-    """Write the model as the public checkpoints are written, in float16."""
-    model.generation_config.eos_token_id = model.config.text_config.eos_token_id
-    model.generation_config.pad_token_id = model.config.text_config.pad_token_id
-    model.half().save_pretrained(folder)
-    processor.save_pretrained(folder)  # type: ignore[attr-defined]
+    device = "a GPU" if torch.cuda.is_available() else f"{os.cpu_count()} cores"
+    print(
+        f"{right:.1%} of the answers about held-out scenes are right, after {hours:.1f} h on {device}"
+    )
 
 
 if __name__ == "__main__":

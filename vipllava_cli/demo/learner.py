@@ -1,0 +1,223 @@
+"""What is trained: the model with its helpers, and what each stage loses by."""
+
+from collections import Counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedTokenizerBase, VipLlavaForConditionalGeneration
+from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+
+from vipllava_cli.demo.architecture import GRID
+from vipllava_cli.demo.labels import IGNORE, TARGETS
+from vipllava_cli.demo.stream import Batch, Talk
+from vipllava_cli.demo.symbols import Symbols, name_tokens, start_reading
+from vipllava_cli.demo.things import THINGS
+
+KEPT_PATCHES = 56  # of 100: empty ones are dropped first, and with them half the work
+_NAMING_SHARE, _PATCH_SHARE, _SYMBOL_SHARE = 0.3, 0.3, 2.0
+_SYMBOL_SCALE = 0.25  # the variance of a symbol's entries
+_NOTHING, _UNMARKED = TARGETS[0].classes - 1, TARGETS[1].classes - 1
+
+Tally = Counter[str]
+
+
+class Learner(nn.Module):
+    """The model, and what helps to train it and is thrown away: patch heads and symbols."""
+
+    names: Tensor
+
+    def __init__(
+        self, model: VipLlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerBase
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.heads = PatchHeads(model.config.vision_config.hidden_size)
+        self.symbols = Symbols(model.config.text_config.hidden_size)
+        self.register_buffer("names", torch.tensor(name_tokens(tokenizer)), persistent=False)
+        _small_weights(self.tower)
+        start_reading(model.model.language_model, model.lm_head, self.symbols, tokenizer)
+
+    @property
+    def tower(self) -> Any:
+        """CLIP's own, without the wrapper that some versions put around it."""
+        tower = self.model.model.vision_tower
+        return getattr(tower, "vision_model", tower)
+
+    # --- stages ------------------------------------------------------------------------------
+
+    def reading_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
+        """Stage 1: the decoder answers about symbols."""
+        assert batch.talk is not None
+        kept = kept_patches(batch.labels, whole=whole)
+        vectors: Tensor = _at(self.symbols(batch.labels), kept)
+        return self._answer_loss(vectors, batch.labels, kept, batch.talk, tally)
+
+    def seeing_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
+        """Stage 2: the tower tells what is on each patch, the projector gives its symbol."""
+        kept = kept_patches(batch.labels, whole=whole)
+        labels = _at(batch.labels.transpose(1, 2), kept).transpose(1, 2)
+        states, vectors = self._see(batch, kept)
+        wanted = self.symbols(labels).detach()
+        empty = (labels[:, 0] == _NOTHING) & (labels[:, 1] == _UNMARKED)
+        told = (labels[:, 0] != IGNORE) | (labels[:, 1] != IGNORE)
+        weight = torch.where(empty, 0.2, 1.0) * told
+        off = (vectors.float() - wanted).square().mean(-1) / _SYMBOL_SCALE
+        patches: Tensor = self.heads(states, labels, tally)
+        return patches + _SYMBOL_SHARE * _mean(off, weight)
+
+    def whole_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
+        """Stage 3: answers about pictures."""
+        assert batch.talk is not None
+        kept = kept_patches(batch.labels, whole=whole)
+        states, vectors = self._see(batch, kept)
+        labels = _at(batch.labels.transpose(1, 2), kept).transpose(1, 2)
+        patches: Tensor = self.heads(states, labels, tally)
+        answers = self._answer_loss(vectors, batch.labels, kept, batch.talk, tally)
+        return answers + _PATCH_SHARE * patches
+
+    # --- parts -------------------------------------------------------------------------------
+
+    def _see(self, batch: Batch, kept: Tensor) -> tuple[Tensor, Tensor]:
+        """The tower's last states and the projector's vectors of the kept patches."""
+        assert batch.pixels is not None
+        tower, model = self.tower, self.model
+        states = tower.embeddings(normalized(batch.pixels))
+        states = torch.cat([states[:, :1], _at(states[:, 1:], kept)], dim=1)
+        seen = [tower.pre_layrnorm(states)]
+        for layer in tower.encoder.layers:
+            seen.append(layer(seen[-1], attention_mask=None))
+        read = [seen[layer][:, 1:] for layer in model.config.vision_feature_layer]
+        return seen[-1][:, 1:], model.model.multi_modal_projector(torch.cat(read, dim=-1))
+
+    def _answer_loss(
+        self, vectors: Tensor, labels: Tensor, kept: Tensor, talk: Talk, tally: Tally
+    ) -> Tensor:
+        """Cross entropy of the answers, of the hints before them, and of the name that the decoder
+        gives each patch. An answer counts as right when every token of it is.
+        """
+        model = self.model
+        before = int((talk.ids[0] == model.config.image_token_id).nonzero()[0])
+        after = before + GRID * GRID
+        words = model.model.language_model.embed_tokens(talk.ids)
+        inputs = torch.cat([words[:, :before], vectors.to(words.dtype), words[:, after:]], dim=1)
+        places = torch.arange(talk.ids.shape[1], device=kept.device).expand(len(kept), -1)
+        states = model.model.language_model(
+            inputs_embeds=inputs,
+            position_ids=torch.cat([places[:, :before], before + kept, places[:, after:]], dim=1),
+            # Padding at the right needs no mask: attention looks only to the left.
+            attention_mask=torch.ones(inputs.shape[:2], dtype=torch.long, device=kept.device),
+            use_cache=False,
+        ).last_hidden_state
+        patches, said = (
+            states[:, before : before + kept.shape[1]],
+            states[:, -(len(places[0]) - after) :],
+        )
+        first = states[:, -(len(places[0]) - after) - 1 : -1]
+        answers, hints = talk.answers[:, after:], talk.hints[:, after:]
+        return (
+            self._spoken(first, answers, tally)
+            + self._guessed(said, hints)
+            + _NAMING_SHARE * self._guessed(patches, self._names(labels, kept))
+        )
+
+    def _spoken(self, states: Tensor, wanted: Tensor, tally: Tally) -> Tensor:
+        chosen = wanted != IGNORE
+        scores = self.model.lm_head(states[chosen]).float()
+        right = torch.ones_like(chosen)
+        right[chosen] = scores.argmax(-1) == wanted[chosen]
+        tally["token right"] += int(right[chosen].sum())
+        tally["token asked"] += int(chosen.sum())
+        starts = chosen & ~functional.pad(chosen, (1, 0))[:, :-1]
+        answer = starts.cumsum(1) * chosen  # 0 outside answers, then 1, 2, 3, …
+        for number in range(1, int(answer.max()) + 1):
+            inside = answer == number
+            tally["answer right"] += int((right | ~inside).all(1)[inside.any(1)].sum())
+            tally["answer asked"] += int(inside.any(1).sum())
+        return functional.cross_entropy(scores, wanted[chosen])
+
+    def _guessed(self, states: Tensor, wanted: Tensor) -> Tensor:
+        chosen = wanted != IGNORE
+        scores = self.model.lm_head(states[chosen]).float()
+        return functional.cross_entropy(scores, wanted[chosen])
+
+    def _names(self, labels: Tensor, kept: Tensor) -> Tensor:
+        """For a patch of a mark the thing that it marks, else the thing there: its name's token."""
+        shown, meant = labels[:, 0].gather(1, kept), labels[:, -1].gather(1, kept)
+        index = torch.where(meant != IGNORE, meant, shown)
+        known = (index != IGNORE) & (index < len(THINGS))
+        return torch.where(known, self.names[torch.where(known, index, 0)], IGNORE)
+
+
+class PatchHeads(nn.Module):
+    """One linear reading of the tower's last layer for each target."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.reads = nn.ModuleDict({t.name: nn.Linear(width, t.classes) for t in TARGETS})
+
+    def forward(self, states: Tensor, labels: Tensor, tally: Tally) -> Tensor:
+        """The sum of the targets' losses over `states` [batch, patches, width]."""
+        states = self.norm(states)
+        total = states.new_zeros((), dtype=torch.float32)
+        for number, target in enumerate(TARGETS):
+            wanted = labels[:, number]
+            chosen = wanted != IGNORE
+            nothing = wanted == target.classes - 1
+            if target.name in ("thing", "mark_color"):  # most patches are empty: a share is enough
+                chosen &= ~nothing | (torch.rand(wanted.shape, device=wanted.device) < 0.3)
+            weight = (
+                _per_mark(labels) if target.name == "points_to" else torch.ones_like(states[..., 0])
+            )
+            scores = self.reads[target.name](states[chosen]).float()
+            losses = functional.cross_entropy(scores, wanted[chosen], reduction="none")
+            total = total + _mean(losses, weight[chosen])
+            counted = chosen if target.name == "points_to" else chosen & ~nothing
+            right = scores.argmax(-1) == wanted[chosen]
+            tally[f"{target.name} right"] += int(right[counted[chosen]].sum())
+            tally[f"{target.name} asked"] += int(counted.sum())
+        return total
+
+
+def _per_mark(labels: Tensor) -> Tensor:
+    """Weights [batch, patches] by which each mark counts alike, however many patches it covers."""
+    colors = functional.one_hot(labels[:, 1].clamp(min=0), TARGETS[1].classes)
+    colors = colors * (labels[:, -1] != IGNORE)[..., None]
+    return (colors / colors.sum(1, keepdim=True).clamp(min=1)).sum(-1)
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
+
+
+def kept_patches(labels: Tensor, *, whole: bool) -> Tensor:
+    """The numbers, rising, of the patches that a step looks at: [batch, patches]."""
+    patches = labels.shape[-1]
+    if whole:
+        return torch.arange(patches, device=labels.device).expand(len(labels), -1)
+    empty = (labels[:, 0] == _NOTHING) & (labels[:, 1] == _UNMARKED)
+    rank = (~empty).float() + 1.2 * torch.rand(empty.shape, device=labels.device)
+    return rank.topk(min(KEPT_PATCHES, patches), dim=1).indices.sort(dim=1).values
+
+
+def _at(values: Tensor, kept: Tensor) -> Tensor:
+    """[batch, patches, width] -> the kept patches."""
+    return values.gather(1, kept[..., None].expand(-1, -1, values.shape[-1]))
+
+
+def normalized(pixels: Tensor) -> Tensor:
+    """uint8 [batch, 3, side, side] -> float32, as the processor scales it."""
+    mean = torch.tensor(OPENAI_CLIP_MEAN, device=pixels.device).view(3, 1, 1)
+    deviation = torch.tensor(OPENAI_CLIP_STD, device=pixels.device).view(3, 1, 1)
+    return (pixels.float() / 255 - mean) / deviation
+
+
+def _small_weights(tower: Any) -> None:
+    """CLIP's own start is made for wide towers; this one learns sooner from the usual 0.02."""
+    depth = len(tower.encoder.layers)
+    for name, weight in tower.named_parameters():
+        if weight.ndim >= 2:
+            out = name.endswith(("out_proj.weight", "fc2.weight"))
+            nn.init.normal_(weight, std=0.02 / (2 * depth) ** 0.5 if out else 0.02)
