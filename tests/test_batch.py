@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from tests.conftest import ROOT, SAMPLES, Run
@@ -644,6 +643,8 @@ def test_starting_anew_loses_nothing_before_there_is_something_new(
     before = out.read_bytes()
     anew = ("batch", tmp_path / "in", "--out", out, "--fresh", "--force", "-q")
     assert run(*anew, "--dry-run").code == 0
+    import torch  # here: the runs that are killed import this file, and need to start fast
+
     absent = "mps" if torch.cuda.is_available() else "cuda"
     assert run(*anew, "--device", absent).code == 4
     assert out.read_bytes() == before

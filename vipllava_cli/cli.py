@@ -24,7 +24,7 @@ class OneLineErrors(TyperGroup):
     def main(self, *arguments: Any, standalone_mode: bool = True, **more: Any) -> Any:
         """Run, and leave with the exit code."""
         try:
-            code = super().main(*arguments, standalone_mode=False, **more)
+            code = super().main(*arguments, **{**more, "standalone_mode": False})
         except TyperException as error:
             from vipllava_cli.render.text import print_error
 

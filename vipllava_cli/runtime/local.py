@@ -55,7 +55,7 @@ class LocalEngine:
         self.device = loaded.placement.inputs
         self._gpus = [self.device] if self.device.type == "cuda" else []
         vision = loaded.model.config.vision_config
-        self.picture_tokens = (vision.image_size // vision.patch_size) ** 2
+        self.picture_tokens: int = (vision.image_size // vision.patch_size) ** 2
         self.info = ModelInfo(
             name=checkpoint.name,
             revision=checkpoint.revision,
