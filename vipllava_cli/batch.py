@@ -137,6 +137,7 @@ class Run:
     def __call__(self) -> Summary:
         """Answer every row. Raises ModelError, and InputError when the journal cannot be written."""
         start = time.monotonic()
+        _file.cache_clear()  # of another run in this process: files change
         with ThreadPoolExecutor(READERS) as pool:
             try:
                 self._answer_all(self._views(pool))
