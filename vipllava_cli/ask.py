@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from vipllava_cli.engine import GREEDY, Answer, Engine, GenerationOptions, ModelInfo
 from vipllava_cli.marked import MarkedPicture
@@ -51,34 +52,19 @@ def asked_about(
 ) -> Asked:
     """The question with its key; `model` is the model's name and revision."""
     name, revision = model
-    marks = tuple(mark_to_json(mark) for mark in marked.marks)
-    key = stable_key(
-        picture=marked.file.fingerprint,
-        marks=marks,
-        numbers=marked.numbers,
-        crop=marked.crop,
-        question=question,
-        model=name,
-        revision=revision,
-        template=template,
-        options=asdict(options),
-    )
+    decides: dict[str, Any] = {
+        "marks": tuple(mark_to_json(mark) for mark in marked.marks),
+        "numbers": marked.numbers,
+        "crop": marked.crop,
+        "question": question,
+        "model": name,
+        "revision": revision,
+        "template": template,
+        "options": asdict(options),
+    }
+    key = stable_key(picture=marked.file.fingerprint, **decides)
     width, height = marked.file.size
-    return Asked(
-        id=key,
-        key=key,
-        image=marked.file.source,
-        width=width,
-        height=height,
-        marks=marks,
-        numbers=marked.numbers,
-        crop=marked.crop,
-        question=question,
-        model=name,
-        revision=revision,
-        template=template,
-        options=asdict(options),
-    )
+    return Asked(id=key, key=key, image=marked.file.source, width=width, height=height, **decides)
 
 
 def answered(asked: Asked, answer: Answer, info: ModelInfo) -> Record:

@@ -42,7 +42,7 @@ CHAT_TEMPLATE = (
 
 
 def make_config() -> VipLlavaConfig:
-    """4.9 million parameters."""
+    """5.2 million parameters."""
     vision = CLIPVisionConfig(
         hidden_size=192,
         intermediate_size=768,
