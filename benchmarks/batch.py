@@ -16,7 +16,7 @@ from machine import describe, seconds
 from PIL import Image
 
 from vipllava_cli.batch import Run, Summary, Task
-from vipllava_cli.demo.scenes import HELD_OUT, make_scene, mark_scene, scene_rng
+from vipllava_cli.demo.scenes import HELD_OUT, SHIPPED, make_scene, mark_scene, scene_rng
 from vipllava_cli.engine import GenerationOptions
 from vipllava_cli.journal import open_journal, read_records
 from vipllava_cli.pictures import square
@@ -52,7 +52,7 @@ def write_scenes(folder: Path) -> list[Path]:
     for number in range(PICTURES):
         rng = scene_rng(HELD_OUT, 9000 + number)
         path = folder / f"{number}.png"
-        mark_scene(rng, make_scene(rng), 1).picture.save(path)
+        mark_scene(rng, make_scene(rng, SHIPPED), SHIPPED, 1).picture.save(path)
         paths.append(path)
     return paths
 

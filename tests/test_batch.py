@@ -21,11 +21,11 @@ from PIL import Image
 
 from tests.conftest import ROOT, SAMPLES, Run
 from tests.fake_engine import FakeEngine
+from tests.samples import PLACES, open_sample
 from vipllava_cli import batch
 from vipllava_cli.ask import ask
 from vipllava_cli.batch import Summary, Task
-from vipllava_cli.demo.samples import SAMPLE_SCENES, sample_scene
-from vipllava_cli.demo.scenes import HELD_OUT, make_scene, mark_scene, scene_rng
+from vipllava_cli.demo.scenes import HELD_OUT, SHIPPED, make_scene, mark_scene, scene_rng
 from vipllava_cli.engine import Engine
 from vipllava_cli.errors import OutOfMemoryError
 from vipllava_cli.journal import open_journal, read_records
@@ -388,7 +388,7 @@ def write_scenes(folder: Path, count: int) -> list[dict[str, Any]]:
     rows = []
     for number in range(count):
         rng = scene_rng(HELD_OUT, 5000 + number)
-        marked = mark_scene(rng, make_scene(rng))
+        marked = mark_scene(rng, make_scene(rng, SHIPPED), SHIPPED)
         name = f"scene-{number}.png"
         marked.scene.picture.save(folder / name)
         marks = [mark_to_json(mark) for mark in marked.marks]
@@ -449,7 +449,7 @@ Scenes = list[tuple[str, Image.Image, Boxes]]
 
 def _boxes(number: int) -> tuple[str, Image.Image, Boxes]:
     """A picture and a box around each of its things: left, top, right, bottom."""
-    scene = make_scene(scene_rng(HELD_OUT, 7000 + number))
+    scene = make_scene(scene_rng(HELD_OUT, 7000 + number), SHIPPED)
     bounds = [tuple(round(edge) for edge in placement.box) for placement in scene.placements]
     return f"scene{number}.png", scene.picture, [(a, b, c, d) for a, b, c, d in bounds]
 
@@ -704,8 +704,8 @@ def test_marked_pictures_are_kept(tmp_path: Path, run: Run) -> None:
 def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    for number, name in enumerate(tuple(SAMPLE_SCENES) * 40):
-        sample_scene(name).picture.resize((200 + number, 200)).save(folder / f"{number}.bmp")
+    for number, name in enumerate(tuple(PLACES) * 40):
+        open_sample(name).resize((200 + number, 200)).save(folder / f"{number}.bmp")
     out = tmp_path / "r.jsonl"
     command = ["batch", str(folder), "--out", str(out), "--batch-size", "2", "--model", "tiny"]
     child = subprocess.Popen(
@@ -719,7 +719,7 @@ def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on(tmp_path: Path)
     _, said = child.communicate(timeout=60)
     assert child.returncode == 130
     assert "the same command goes on from here" in said
-    assert 0 < len(list(read_records(out))) < len(SAMPLE_SCENES) * 40
+    assert 0 < len(list(read_records(out))) < len(PLACES) * 40
 
 
 def _wait_until(true: Any, seconds: float = 120) -> None:

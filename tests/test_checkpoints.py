@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import CLIPVisionConfig, LlamaConfig, VipLlavaConfig
 
-from vipllava_cli.demo.samples import sample_scene
+from tests.samples import open_sample
 from vipllava_cli.errors import ModelError
 from vipllava_cli.pictures import square
 from vipllava_cli.runtime import open_engine
@@ -71,7 +71,7 @@ def as_published(folder: Path) -> Path:
 
 
 def answer_of(model: str | Path) -> str:
-    picture = square(sample_scene("zoo-red-box").picture)
+    picture = square(open_sample("zoo-red-box"))
     engine = open_engine(str(model), device="cpu")
     return next(engine.answer([engine.prompt(engine.view(picture), QUESTION)])).text
 

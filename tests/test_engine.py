@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.samples import open_sample
 from vipllava_cli.colors import MODEL_COLORS
-from vipllava_cli.demo.samples import sample_scene
 from vipllava_cli.drawing import draw
 from vipllava_cli.engine import GenerationOptions, Prompt
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
@@ -33,7 +33,7 @@ def engine() -> LocalEngine:
 
 @pytest.fixture(scope="module")
 def zoo() -> Image.Image:
-    return square(sample_scene("zoo-red-box").picture)
+    return square(open_sample("zoo-red-box"))
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_questions_that_share_a_picture_are_answered_as_if_alone(
 def test_a_batch_answers_as_each_question_alone(engine: LocalEngine, zoo: Image.Image) -> None:
     """Pictures, templates and lengths mixed, and answers that end at different times."""
     box = Mark("box", (((354.0, 212.0), (511.0, 433.0)),), MODEL_COLORS[0])
-    breakfast = square(draw(sample_scene("breakfast").picture, [box]))
+    breakfast = square(draw(open_sample("breakfast"), [box]))
     views = [engine.view(zoo), engine.view(breakfast)]
     prompts = [
         engine.prompt(view, question, template)

@@ -12,6 +12,7 @@ from vipllava_cli.commands.annotate import annotate
 from vipllava_cli.commands.ask import ask
 from vipllava_cli.commands.batch import batch
 from vipllava_cli.commands.command import OrderedCommand
+from vipllava_cli.commands.eval import demo
 from vipllava_cli.commands.report import report
 
 ASK_PANEL = "Ask"
@@ -71,3 +72,10 @@ app.command(cls=OrderedCommand, rich_help_panel=ASK_PANEL)(ask)
 app.command(cls=OrderedCommand, rich_help_panel=ASK_PANEL)(annotate)
 app.command(cls=OrderedCommand, rich_help_panel=ASK_PANEL)(batch)
 app.command(rich_help_panel=RESULTS_PANEL)(report)
+
+evals = typer.Typer(
+    name="eval", no_args_is_help=True, help="Run a benchmark and score it.", rich_markup_mode="rich"
+)
+evals.command()(demo)
+evals.callback()(lambda: None)
+app.add_typer(evals, rich_help_panel=RESULTS_PANEL)

@@ -69,6 +69,14 @@ def write_picture(picture: Image.Image, name: str, *, force: bool) -> None:
         raise _unwritable(name, error) from None
 
 
+def make_folder(folder: Path) -> None:
+    """The folder and those above it, where they are not there yet. Raises InputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder {folder} cannot be made: {error.strerror}") from None
+
+
 def picture_place(folder: Path, id: str) -> Path:
     """A PNG in the folder for a row of this id; what cannot stand in a file's name is replaced, and
     then a hash keeps two ids apart.

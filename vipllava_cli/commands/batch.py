@@ -22,7 +22,7 @@ from vipllava_cli.commands.flags import (
     ModelFlags,
     OutputFlags,
 )
-from vipllava_cli.errors import ExitCode, InputError, UsageError
+from vipllava_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from vipllava_cli.batch import Summary, Task
@@ -222,6 +222,8 @@ def _batch_size(text: str) -> int | None:
 
 
 def _make_folder(folder: Path | None, source: str) -> None:
+    from vipllava_cli.files import make_folder
+
     if folder is None:
         return
     if os.path.isdir(source) and Path(os.path.realpath(folder)).is_relative_to(
@@ -231,10 +233,7 @@ def _make_folder(folder: Path | None, source: str) -> None:
             f"--save-marked {folder} lies in the source, which would read the marked pictures the next"
             " time: give a folder elsewhere"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the folder {folder} cannot be made: {error.strerror}") from None
+    make_folder(folder)
 
 
 @contextmanager

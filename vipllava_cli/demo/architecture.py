@@ -7,10 +7,14 @@ tower of which five layers are read, a projector and a Llama decoder.
 import json
 import string
 from collections.abc import Iterable
+from pathlib import Path
 
+import torch
 from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
+from torch import Tensor
+from torch.nn import functional
 from transformers import (
     CLIPImageProcessorPil,
     CLIPVisionConfig,
@@ -18,14 +22,15 @@ from transformers import (
     LlavaProcessor,
     PreTrainedTokenizerFast,
     VipLlavaConfig,
+    VipLlavaForConditionalGeneration,
 )
 
 from vipllava_cli.prompts import IMAGE, TEMPLATES
 
-IMAGE_SIZE = 140
+IMAGE_SIZE = 168
 PATCH_SIZE = 14
 GRID = IMAGE_SIZE // PATCH_SIZE
-VOCABULARY = 1024
+VOCABULARY = 1280
 
 _SPECIAL = ("<unk>", "<s>", "</s>", IMAGE, "<pad>")
 
@@ -42,7 +47,7 @@ CHAT_TEMPLATE = (
 
 
 def make_config() -> VipLlavaConfig:
-    """5.2 million parameters."""
+    """5.8 million parameters."""
     vision = CLIPVisionConfig(
         hidden_size=192,
         intermediate_size=768,
@@ -56,7 +61,7 @@ def make_config() -> VipLlavaConfig:
         vocab_size=VOCABULARY,
         hidden_size=192,
         intermediate_size=512,
-        num_hidden_layers=4,
+        num_hidden_layers=5,
         num_attention_heads=3,
         num_key_value_heads=3,
         max_position_embeddings=2048,
@@ -138,3 +143,24 @@ def make_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
         vision_feature_select_strategy="default",
         chat_template=CHAT_TEMPLATE,
     )
+
+
+def take_tower(model: VipLlavaForConditionalGeneration, folder: Path) -> None:
+    """Begin with the vision tower of a checkpoint; its places are stretched over this grid."""
+    tower = model.model.vision_tower
+    known = VipLlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    taken = known.model.vision_tower.state_dict()
+    for name, weight in taken.items():
+        if name.endswith("position_embedding.weight"):
+            taken[name] = _stretched(weight)
+    own = tower.state_dict()
+    tower.load_state_dict({name: taken.get(name, weight) for name, weight in own.items()})
+
+
+def _stretched(places: Tensor) -> Tensor:
+    """[1 + grid², width], the first for the whole picture, -> the same over GRID x GRID patches."""
+    whole, patches = places[:1], places[1:]
+    side = round(len(patches) ** 0.5)
+    square = patches.T.reshape(1, -1, side, side)
+    wide = functional.interpolate(square, (GRID, GRID), mode="bicubic", align_corners=False)
+    return torch.cat([whole, wide.reshape(places.shape[1], -1).T])

@@ -1,143 +1,304 @@
 """Questions and answers about a marked scene, in the product's own words and in people's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from numpy.random import Generator
 
-from vipllava_cli.demo.scenes import SCENE_COLORS, SCENE_SHAPES, MarkedScene
+from vipllava_cli.colors import MODEL_COLORS
+from vipllava_cli.demo import wordings
+from vipllava_cli.demo.relations import DIRECTIONS, beside, reading_order
+from vipllava_cli.demo.scenes import WHOLE, MarkedScene, World
+from vipllava_cli.demo.things import THINGS, Thing
+from vipllava_cli.demo.wordings import KIND_PHRASES, PLACES, SIDES, Wordings
 from vipllava_cli.marks import Mark
-from vipllava_cli.prompts import COLOR_WORDS, SHAPE_WORDS, Turn, place_phrase
-
-KIND_PHRASES: Mapping[str, str] = {
-    "animal": "an animal",
-    "food": "food",
-    "vehicle": "a vehicle",
-    "tool": "a tool",
-    "clothing": "clothing",
-    "instrument": "an instrument",
-    "furniture": "furniture",
-    "plant": "a plant",
-    "toy": "a toy",
-}
-
-# {mark} is "red box", {place} "in the red box" or "within the red rectangle".
-_NAMING = (
-    "what is {place}?",
-    "what is {place}?",
-    "what is the object {place}?",
-    "what's {place}?",
-    "what is shown {place}?",
-    "what do you see {place}?",
-    "which thing is {place}?",
-    "which object is {place}?",
-    "what thing is {place}?",
-    "name the object {place}.",
-    "name the thing {place}.",
-    "what does the {mark} show?",
-    "describe the object {place}.",
-    "can you tell me what is {place}?",
-    "the object {place} is what?",
-)
-_KIND = (
-    "what kind of thing is {place}?",
-    "what kind of object is {place}?",
-    "what kind of thing is the object {place}?",
-    "what category is the object {place}?",
-    "what type of thing is {place}?",
-    "is it an animal, food or what {place}?",
-)
-_ALONE = (
-    "what is marked?",
-    "what is the marked object?",
-    "what is the marked thing?",
-    "what is in the marked region?",
-    "describe the pointed region.",
-    "what is in the {shape}?",
-    "what does the {shape} mark?",
-)
-_POINTING: Mapping[str, tuple[str, ...]] = {
-    "box": ("in the {mark}", "inside the {mark}", "within the {mark}"),
-    "ellipse": ("in the {mark}", "inside the {mark}", "within the {mark}"),
-    "arrow": ("at the {mark}", "pointed to by the {mark}", "that the {mark} points to"),
-    "point": ("at the {mark}", "under the {mark}", "on the {mark}"),
-}
-_ARROW_NAMING = (
-    "what does the {mark} point to?",
-    "what does the {mark} point at?",
-    "what is the {mark} pointing at?",
-    "what is the {mark} pointing to?",
-    "where does the {mark} point?",
-)
-
+from vipllava_cli.prompts import COLOR_WORDS, SHAPE_WORDS, Turn, object_phrase, place_phrase
 
 MOST_TURNS = 6
+_LETTERS = "ABCD"
+
+T = TypeVar("T")
 
 
-def make_conversation(rng: Generator, marked: MarkedScene) -> tuple[Turn, ...]:
-    """Turns about every mark, what it shows or its kind, and about marks that are not there. Most are
-    long: the more is asked of a picture, the more is learned of having read it.
+@dataclass(frozen=True)
+class Exchange:
+    """A question and its answer; `kind` says what is asked for, `mark` is the number of the mark that
+    it is about, if it is about one.
     """
-    marks = len(marked.marks)
-    if rng.random() < 0.25:
-        turns = [_about(rng, marked, int(number)) for number in rng.permutation(marks)]
-        absent = int(rng.random() < 0.35)
-    else:
-        numbers = [*rng.permutation(marks), *rng.permutation(marks)][: MOST_TURNS - 2]
-        turns = [_about(rng, marked, int(number)) for number in numbers]
-        absent = int(rng.integers(1, 3))
-    turns += [_absent(rng, marked.marks) for _ in range(absent)]
-    return tuple(turns[at] for at in rng.permutation(len(turns)))
+
+    kind: str
+    question: str
+    answer: str
+    mark: int | None = None
+
+    @property
+    def turn(self) -> Turn:
+        return Turn(self.question, self.answer)
 
 
-def _about(rng: Generator, marked: MarkedScene, number: int) -> Turn:
-    mark = marked.marks[number]
-    thing = marked.scene.placements[marked.targets[number]].thing
-    if rng.random() < 0.15:
-        question = _pick(rng, _KIND)
-        return Turn(_worded(rng, question, mark), KIND_PHRASES[thing.kind])
-    if len(marked.marks) == 1 and rng.random() < 0.3:
-        return Turn(_worded(rng, _pick(rng, _ALONE), mark), thing.phrase)
-    if mark.shape == "arrow" and rng.random() < 0.4:
-        return Turn(_worded(rng, _pick(rng, _ARROW_NAMING), mark), thing.phrase)
-    return Turn(_worded(rng, _pick(rng, _NAMING), mark), thing.phrase)
+@dataclass(frozen=True)
+class Talker:
+    """Asks about a marked scene; `measured` takes the wordings that are kept for measuring."""
+
+    rng: Generator
+    marked: MarkedScene
+    world: World = WHOLE
+    measured: bool = False
+
+    def ask(self, kind: str, mark: int | None = None) -> Exchange | None:
+        """A question of this kind, about this mark if it is about one; None where the scene gives no
+        such question.
+        """
+        if mark is None:
+            mark = self.number(len(self.marked.marks))
+        return ASKED[kind](self, mark)
+
+    # --- chance ------------------------------------------------------------------------------
+
+    def number(self, below: int) -> int:
+        return int(self.rng.integers(below))
+
+    def chance(self, share: float) -> bool:
+        return bool(self.rng.random() < share)
+
+    def pick(self, options: Sequence[T]) -> T:
+        return options[self.number(len(options))]
+
+    # --- words -------------------------------------------------------------------------------
+
+    def words(self, wordings: Wordings, **parts: str) -> str:
+        """One of the sentences, filled in, cased and dotted as people do."""
+        sentence = self.pick(wordings.measured if self.measured else wordings.learned)
+        sentence = sentence.format(**parts)
+        if self.chance(0.5):
+            sentence = sentence[0].upper() + sentence[1:]
+        return sentence if self.chance(0.9) else sentence.rstrip("?.")
+
+    def mark_words(self, mark: Mark) -> dict[str, str]:
+        """What stands for {mark}, {place} and {shape}."""
+        shape = self.pick(SHAPE_WORDS[mark.shape])
+        name = f"{self.pick(COLOR_WORDS[mark.color.name])} {shape}"
+        people = self.pick(PLACES[mark.shape]).format(mark=name)
+        place = place_phrase(mark) if self.chance(0.35) else people
+        return {"mark": name, "place": place, "shape": shape}
+
+    def other_thing(self, thing: Thing) -> Thing:
+        """Another thing, mostly one of the scene."""
+        shown = [p.thing for p in self.marked.scene.placements if p.thing != thing]
+        if shown and self.chance(0.6):
+            return self.pick(shown)
+        while True:
+            other = self.pick(THINGS[: self.world.things])
+            if other != thing:
+                return other
+
+    def alone(self) -> bool:
+        return len(self.marked.marks) == 1
 
 
-def _absent(rng: Generator, marks: Sequence[Mark]) -> Turn:
-    """A question about a colour and shape that no mark has."""
-    drawn = {(mark.color.name, mark.shape) for mark in marks}
+def make_conversation(
+    rng: Generator, marked: MarkedScene, world: World = WHOLE, *, measured: bool = False
+) -> tuple[Exchange, ...]:
+    """Mostly about what the marks show, in turn, the rest of other kinds by their weights. Long ones:
+    the more is asked of a picture, the more is learned of having read it.
+    """
+    talker = Talker(rng, marked, world, measured)
+    order = rng.permutation(len(marked.marks)).tolist()
+    kinds = rng.choice(list(WEIGHTS), size=MOST_TURNS, p=_SHARES).tolist()
+    talk: list[Exchange] = []
+    for turn, kind in enumerate(kinds):
+        mark = order[turn % len(order)]
+        said = talker.ask(kind, mark)
+        if said is not None:
+            talk.append(said)
+        if talk and talk[-1].kind == "naming" and talker.chance(0.1):
+            talk.append(_kind_again(talker, talk[-1].mark or 0))
+    return tuple(talk[:MOST_TURNS]) or (_naming(talker, 0),)
+
+
+# --- kinds of question -----------------------------------------------------------------------
+
+
+def _naming(talker: Talker, number: int) -> Exchange:
+    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
+    sentences = wordings.NAMING
+    if talker.alone() and talker.chance(0.3):
+        sentences = wordings.ALONE
+    elif mark.shape == "arrow" and talker.chance(0.4):
+        sentences = wordings.POINTED
+    question = talker.words(sentences, **talker.mark_words(mark))
+    if talker.chance(0.08):
+        return Exchange("naming", f"{question}\n{wordings.SHORT_LINE}", thing.name, number)
+    return Exchange("naming", question, thing.phrase, number)
+
+
+def _absent(talker: Talker, number: int) -> Exchange:
+    """About a mark that is not there, which is mostly like one that is."""
+    drawn = {(mark.color.name, mark.shape) for mark in talker.marked.marks}
+    like = talker.marked.marks[number]
     while True:
-        color = SCENE_COLORS[rng.integers(len(SCENE_COLORS))]
-        shape = SCENE_SHAPES[rng.integers(len(SCENE_SHAPES))]
+        color = talker.pick(MODEL_COLORS[: talker.world.colors])
+        shape = talker.pick(talker.world.shapes)
+        if talker.chance(0.3):
+            color = like.color
+        elif talker.chance(0.3):
+            shape = like.shape
         if (color.name, shape) not in drawn:
             break
-    mark = Mark(shape, (((0.0, 0.0), (1.0, 1.0)),), color)
-    name = _mark_name(rng, mark)
-    question = _pick(rng, _NAMING).format(
-        mark=name, place=_pick(rng, _POINTING[shape]).format(mark=name)
+    words = talker.mark_words(Mark(shape, (((0.0, 0.0), (1.0, 1.0)),), color))
+    question = talker.words(wordings.NAMING, **words)
+    return Exchange("absent", question, f"there is no {color.name} {SHAPE_WORDS[shape][0]}")
+
+
+def _color(talker: Talker, number: int) -> Exchange:
+    """With several marks the thing says which is meant."""
+    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
+    unique = [other.shape for other in talker.marked.marks].count(mark.shape) == 1
+    sentences = wordings.COLOR if unique else wordings.COLOR_OF_THING
+    words = talker.words(sentences, the=f"the {thing.name}", **talker.mark_words(mark))
+    return Exchange("colour", words, mark.color.name, number)
+
+
+def _which(talker: Talker, number: int) -> Exchange:
+    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
+    question = talker.words(wordings.WHICH, the=f"the {thing.name}")
+    return Exchange("which mark", question, _name(mark), number)
+
+
+def _yes_no(talker: Talker, number: int) -> Exchange:
+    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
+    yes = talker.chance(0.5)
+    asked = thing if yes else talker.other_thing(thing)
+    question = talker.words(wordings.YES_NO, thing=asked.phrase, **talker.mark_words(mark))
+    return Exchange("yes or no", question, "yes" if yes else "no", number)
+
+
+def _kind(talker: Talker, number: int) -> Exchange:
+    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
+    question = talker.words(wordings.KIND, **talker.mark_words(mark))
+    return Exchange("kind", question, KIND_PHRASES[thing.kind], number)
+
+
+def _kind_again(talker: Talker, number: int) -> Exchange:
+    """What a mark shows was asked just before."""
+    thing = talker.marked.marked(number).thing
+    return Exchange("kind", talker.words(wordings.KIND_AGAIN), KIND_PHRASES[thing.kind], number)
+
+
+def _beside(talker: Talker, number: int) -> Exchange | None:
+    told = {side: beside(talker.marked, side) for side in DIRECTIONS}
+    sides = [side for side in DIRECTIONS if number in told[side]]
+    if not sides:
+        return None
+    side = talker.pick(sides)
+    words = talker.mark_words(talker.marked.marks[number])
+    question = talker.words(wordings.BESIDE, side=talker.pick(SIDES[side]), **words)
+    found = talker.marked.scene.placements[told[side][number]]
+    return Exchange("beside", question, found.thing.phrase, number)
+
+
+def _count(talker: Talker, number: int) -> Exchange:
+    things = len(talker.marked.scene.placements)
+    return Exchange("count", talker.words(wordings.COUNT), str(things))
+
+
+def _list(talker: Talker, number: int) -> Exchange:
+    placements = talker.marked.scene.placements
+    phrases = [placements[at].thing.phrase for at in reading_order(placements)]
+    return Exchange("list", talker.words(wordings.LIST), listed(phrases))
+
+
+def _compare(talker: Talker, number: int) -> Exchange | None:
+    marks = talker.marked.marks
+    if len(marks) < 2:
+        return None
+    second = (number + 1 + talker.number(len(marks) - 1)) % len(marks)
+    question = talker.words(
+        wordings.COMPARE,
+        first=_object(talker, marks[number]),
+        second=_object(talker, marks[second]),
     )
-    return Turn(_cased(rng, question), f"there is no {name}")
+    kinds = [KIND_PHRASES[talker.marked.marked(at).thing.kind] for at in (number, second)]
+    same = f"both are {kinds[0]}"
+    different = f"the first is {kinds[0]}, the second is {kinds[1]}"
+    return Exchange("compare", question, same if kinds[0] == kinds[1] else different, number)
 
 
-def _worded(rng: Generator, question: str, mark: Mark) -> str:
-    name = _mark_name(rng, mark)
-    place = (
-        place_phrase(mark)
-        if rng.random() < 0.35
-        else _pick(rng, _POINTING[mark.shape]).format(mark=name)
-    )
-    shape = _pick(rng, SHAPE_WORDS[mark.shape])
-    return _cased(rng, question.format(mark=name, place=place, shape=shape))
+def _choose_thing(talker: Talker, number: int) -> Exchange:
+    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
+    options = [thing]
+    while len(options) < len(_LETTERS):
+        other = talker.other_thing(thing)
+        if other not in options:
+            options.append(other)
+    question = talker.words(wordings.NAMING, **talker.mark_words(mark))
+    phrases = [option.phrase for option in options]
+    return Exchange("choose thing", *_lettered(talker, question, phrases), number)
 
 
-def _mark_name(rng: Generator, mark: Mark) -> str:
-    return f"{_pick(rng, COLOR_WORDS[mark.color.name])} {_pick(rng, SHAPE_WORDS[mark.shape])}"
+def _choose_mark(talker: Talker, number: int) -> Exchange | None:
+    """As Visual7W asks: four marks, and which of them is on a thing."""
+    marks = talker.marked.marks
+    if len(marks) < 2:
+        return None
+    options = [marks[number], *(mark for at, mark in enumerate(marks) if at != number)]
+    thing = talker.marked.marked(number).thing
+    question = talker.words(wordings.CHOOSE_MARK, the=f"the {thing.name}")
+    phrases = [object_phrase(mark).capitalize() for mark in options[: len(_LETTERS)]]
+    return Exchange("choose mark", *_lettered(talker, question, phrases), number)
 
 
-def _cased(rng: Generator, question: str) -> str:
-    if rng.random() < 0.5:
-        question = question[0].upper() + question[1:]
-    return question if rng.random() < 0.9 else question.rstrip("?.")
+def _lettered(talker: Talker, question: str, options: Sequence[str]) -> tuple[str, str]:
+    """The question with its options, shuffled, and the letter of the first, which is right."""
+    order = talker.rng.permutation(len(options)).tolist()
+    lines = [f"{letter}. {options[at]}" for letter, at in zip(_LETTERS, order, strict=False)]
+    return "\n".join([question, *lines, wordings.LETTER_LINE]), _LETTERS[order.index(0)]
 
 
-def _pick(rng: Generator, options: Sequence[str]) -> str:
-    return options[int(rng.integers(len(options)))]
+def _object(talker: Talker, mark: Mark) -> str:
+    words = talker.mark_words(mark)
+    return object_phrase(mark) if talker.chance(0.5) else f"the {words['mark']}"
+
+
+def _name(mark: Mark) -> str:
+    return f"the {mark.color.name} {SHAPE_WORDS[mark.shape][0]}"
+
+
+def listed(phrases: Sequence[str]) -> str:
+    """`a dog, a cat and a tree`."""
+    *most, last = phrases
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+ASKED: Mapping[str, Callable[[Talker, int], Exchange | None]] = {
+    "naming": _naming,
+    "absent": _absent,
+    "colour": _color,
+    "which mark": _which,
+    "yes or no": _yes_no,
+    "kind": _kind,
+    "beside": _beside,
+    "count": _count,
+    "list": _list,
+    "compare": _compare,
+    "choose thing": _choose_thing,
+    "choose mark": _choose_mark,
+}
+
+# How often training asks each kind.
+WEIGHTS: Mapping[str, float] = {
+    "naming": 4.0,
+    "absent": 1.5,
+    "colour": 0.7,
+    "which mark": 0.8,
+    "yes or no": 1.0,
+    "kind": 1.0,
+    "beside": 1.2,
+    "count": 0.5,
+    "list": 0.8,
+    "compare": 0.6,
+    "choose thing": 0.6,
+    "choose mark": 0.6,
+}
+_SHARES = [weight / sum(WEIGHTS.values()) for weight in WEIGHTS.values()]

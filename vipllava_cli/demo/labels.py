@@ -1,12 +1,15 @@
 """What each patch of the model's view shows: the dense targets that the vision tower learns first."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vipllava_cli.demo.scenes import SCENE_COLORS, SCENE_SHAPES, MarkedScene
+from vipllava_cli.colors import MODEL_COLORS
+from vipllava_cli.demo.relations import DIRECTIONS, beside, reading_order
+from vipllava_cli.demo.scenes import WHOLE, MarkedScene
 from vipllava_cli.demo.things import THINGS
 from vipllava_cli.drawing import coverage
 
@@ -17,54 +20,82 @@ _MARKED = 0.04  # the same for a mark, whose lines are thin
 
 @dataclass(frozen=True)
 class Target:
-    """One thing to tell of a patch, of `classes` possible values."""
+    """One thing to tell of a patch, of `values` possible values and, if `or_none`, "none" after them;
+    `share` is how much it counts in the loss.
+    """
 
     name: str
-    classes: int
+    values: int
+    or_none: bool = True
+    share: float = 1.0
+
+    @property
+    def classes(self) -> int:
+        return self.values + self.or_none
 
 
 TARGETS: tuple[Target, ...] = (
-    Target("thing", len(THINGS) + 1),  # what is here, or nothing
-    Target("mark_color", len(SCENE_COLORS) + 1),  # the colour of the mark drawn here, or none
-    Target("marked_by", len(SCENE_COLORS) + 1),  # on a thing: the colour of its mark, or none
-    Target("marked_shape", len(SCENE_SHAPES) + 1),  # on a thing: the shape of its mark, or none
-    Target("points_to", len(THINGS)),  # on a mark: the thing that it marks
+    Target("thing", len(THINGS)),  # what is here
+    Target("mark_color", WHOLE.colors),  # the colour of the mark drawn here
+    Target("marked_by", WHOLE.colors),  # on a thing: the colour of its mark
+    Target("marked_shape", len(WHOLE.shapes)),  # on a thing: the shape of its mark
+    Target("points_to", len(THINGS), or_none=False),  # on a mark: the thing that it marks
+    # On a thing: the colour of the mark on the thing that has this one to its left, right, …
+    *(Target(direction, WHOLE.colors, share=0.5) for direction in DIRECTIONS),
+    Target(
+        "order", WHOLE.most_objects, or_none=False, share=0.5
+    ),  # on a thing: its place from left to right
+    Target(
+        "count", WHOLE.most_objects, or_none=False, share=0.3
+    ),  # on a thing: how many there are, less one
 )
+NUMBERS: Mapping[str, int] = {target.name: number for number, target in enumerate(TARGETS)}
 
 
 def patch_labels(marked: MarkedScene, grid: int) -> NDArray[np.int64]:
     """Labels int64 [len(TARGETS), grid * grid] of the padded square's patches, row by row."""
+    placements = marked.scene.placements
     size = marked.scene.picture.size
     things = np.stack(
-        [_thing_share(p.alpha, p.corner, size, grid) for p in marked.scene.placements]
+        [_share(p.silhouette.alpha, p.silhouette.corner, size, grid) for p in placements]
     )
     lines = np.stack([_to_grid(coverage(mark, *size), size, grid) for mark in marked.marks])
-    indices = np.array([placement.index for placement in marked.scene.placements])
-    targets = np.array(marked.targets)
-    colors = np.array([SCENE_COLORS.index(mark.color) for mark in marked.marks])
-    shapes = np.array([SCENE_SHAPES.index(mark.shape) for mark in marked.marks])
-
     shown, share = things.argmax(0), things.max(0)
     drawn, ink = lines.argmax(0), lines.max(0)
-    on_thing = share >= _SHOWN
-    on_mark = ink >= _MARKED
-    unmarked = len(marked.marks)
-    mark_of = np.full(len(indices), unmarked)
-    mark_of[targets] = np.arange(unmarked)
-    color_of = np.append(colors, len(SCENE_COLORS))[mark_of]
-    shape_of = np.append(shapes, len(SCENE_SHAPES))[mark_of]
-    return np.stack(
-        [
-            np.select([on_thing, share == 0], [indices[shown], len(THINGS)], IGNORE),
-            np.select([on_mark, ink == 0], [colors[drawn], len(SCENE_COLORS)], IGNORE),
-            np.where(on_thing, color_of[shown], IGNORE),
-            np.where(on_thing, shape_of[shown], IGNORE),
-            np.where(on_mark, indices[targets[drawn]], IGNORE),
-        ]
-    ).reshape(len(TARGETS), grid * grid)
+    on_thing, on_mark = share >= _SHOWN, ink >= _MARKED
+
+    told = _told(marked)
+    of_things = {name: np.where(on_thing, values[shown], IGNORE) for name, values in told.items()}
+    indices = np.array([placement.index for placement in placements])
+    colors = np.array([MODEL_COLORS.index(mark.color) for mark in marked.marks])
+    labels = of_things | {
+        "thing": np.select([on_thing, share == 0], [indices[shown], len(THINGS)], IGNORE),
+        "mark_color": np.select([on_mark, ink == 0], [colors[drawn], WHOLE.colors], IGNORE),
+        "points_to": np.where(on_mark, indices[np.array(marked.targets)[drawn]], IGNORE),
+    }
+    return np.stack([labels[target.name] for target in TARGETS]).reshape(len(TARGETS), grid * grid)
 
 
-def _thing_share(
+def _told(marked: MarkedScene) -> dict[str, NDArray[np.int64]]:
+    """What is told of each thing of the scene, by target."""
+    things = len(marked.scene.placements)
+    told = {
+        "marked_by": np.full(things, WHOLE.colors),
+        "marked_shape": np.full(things, len(WHOLE.shapes)),
+        "order": np.argsort(reading_order(marked.scene.placements)),
+        "count": np.full(things, things - 1),
+    }
+    for mark, target in zip(marked.marks, marked.targets, strict=True):
+        told["marked_by"][target] = MODEL_COLORS.index(mark.color)
+        told["marked_shape"][target] = WHOLE.shapes.index(mark.shape)
+    for direction in DIRECTIONS:
+        told[direction] = np.full(things, WHOLE.colors)
+        for number, found in beside(marked, direction).items():
+            told[direction][found] = MODEL_COLORS.index(marked.marks[number].color)
+    return told
+
+
+def _share(
     alpha: NDArray[np.uint8], corner: tuple[int, int], size: tuple[int, int], grid: int
 ) -> NDArray[np.float32]:
     canvas = np.zeros((size[1], size[0]), np.uint8)

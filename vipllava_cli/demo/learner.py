@@ -10,15 +10,15 @@ from transformers import PreTrainedTokenizerBase, VipLlavaForConditionalGenerati
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from vipllava_cli.demo.architecture import GRID
-from vipllava_cli.demo.labels import IGNORE, TARGETS
-from vipllava_cli.demo.stream import Batch, Talk
+from vipllava_cli.demo.labels import IGNORE, NUMBERS, TARGETS
+from vipllava_cli.demo.stream import KINDS, Batch, Talk
 from vipllava_cli.demo.symbols import Symbols, name_tokens, start_reading
 from vipllava_cli.demo.things import THINGS
 
-KEPT_PATCHES = 56  # of 100: empty ones are dropped first, and with them half the work
-_NAMING_SHARE, _PATCH_SHARE, _SYMBOL_SHARE = 0.3, 0.3, 2.0
+KEPT_PATCHES = 72  # of 144: empty ones are dropped first, and with them half the work
+_NAMING_SHARE, _SYMBOL_SHARE = 0.3, 2.0
 _SYMBOL_SCALE = 0.25  # the variance of a symbol's entries
-_NOTHING, _UNMARKED = TARGETS[0].classes - 1, TARGETS[1].classes - 1
+_THING, _INK, _POINTS_TO = NUMBERS["thing"], NUMBERS["mark_color"], NUMBERS["points_to"]
 
 Tally = Counter[str]
 
@@ -32,7 +32,7 @@ class Learner(nn.Module):
         self, model: VipLlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerBase
     ) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.tokenizer = model, tokenizer
         self.heads = PatchHeads(model.config.vision_config.hidden_size)
         self.symbols = Symbols(model.config.text_config.hidden_size)
         self.register_buffer("names", torch.tensor(name_tokens(tokenizer)), persistent=False)
@@ -55,41 +55,50 @@ class Learner(nn.Module):
         return self._answer_loss(vectors, batch.labels, kept, batch.talk, tally)
 
     def seeing_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
-        """Stage 2: the tower tells what is on each patch, the projector gives its symbol."""
+        """Stage 2: the tower tells what is on each patch."""
         kept = kept_patches(batch.labels, whole=whole)
-        labels = _at(batch.labels.transpose(1, 2), kept).transpose(1, 2)
-        states, vectors = self._see(batch, kept)
+        seen = self._see(batch, kept)
+        loss: Tensor = self.heads(seen[-1], _of_patches(batch.labels, kept), tally)
+        return loss
+
+    def joining_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
+        """Stage 3: and the projector gives its symbol."""
+        kept = kept_patches(batch.labels, whole=whole)
+        labels = _of_patches(batch.labels, kept)
+        seen = self._see(batch, kept)
         wanted = self.symbols(labels).detach()
-        empty = (labels[:, 0] == _NOTHING) & (labels[:, 1] == _UNMARKED)
-        told = (labels[:, 0] != IGNORE) | (labels[:, 1] != IGNORE)
-        weight = torch.where(empty, 0.2, 1.0) * told
-        off = (vectors.float() - wanted).square().mean(-1) / _SYMBOL_SCALE
-        patches: Tensor = self.heads(states, labels, tally)
+        told = (labels[:, _THING] != IGNORE) | (labels[:, _INK] != IGNORE)
+        weight = torch.where(_empty(labels), 0.2, 1.0) * told
+        off = (self._project(seen).float() - wanted).square().mean(-1) / _SYMBOL_SCALE
+        patches: Tensor = self.heads(seen[-1], labels, tally)
         return patches + _SYMBOL_SHARE * _mean(off, weight)
 
     def whole_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
-        """Stage 3: answers about pictures."""
+        """Stage 4: answers about pictures; what the tower learned is kept."""
         assert batch.talk is not None
         kept = kept_patches(batch.labels, whole=whole)
-        states, vectors = self._see(batch, kept)
-        labels = _at(batch.labels.transpose(1, 2), kept).transpose(1, 2)
-        patches: Tensor = self.heads(states, labels, tally)
-        answers = self._answer_loss(vectors, batch.labels, kept, batch.talk, tally)
-        return answers + _PATCH_SHARE * patches
+        with torch.no_grad():
+            seen = self._see(batch, kept)
+        return self._answer_loss(self._project(seen), batch.labels, kept, batch.talk, tally)
 
     # --- parts -------------------------------------------------------------------------------
 
-    def _see(self, batch: Batch, kept: Tensor) -> tuple[Tensor, Tensor]:
-        """The tower's last states and the projector's vectors of the kept patches."""
+    def _see(self, batch: Batch, kept: Tensor) -> list[Tensor]:
+        """The tower's states of the kept patches, layer by layer."""
         assert batch.pixels is not None
-        tower, model = self.tower, self.model
+        tower = self.tower
         states = tower.embeddings(normalized(batch.pixels))
         states = torch.cat([states[:, :1], _at(states[:, 1:], kept)], dim=1)
         seen = [tower.pre_layrnorm(states)]
         for layer in tower.encoder.layers:
             seen.append(layer(seen[-1], attention_mask=None))
-        read = [seen[layer][:, 1:] for layer in model.config.vision_feature_layer]
-        return seen[-1][:, 1:], model.model.multi_modal_projector(torch.cat(read, dim=-1))
+        return [states[:, 1:] for states in seen]
+
+    def _project(self, seen: list[Tensor]) -> Tensor:
+        """What the decoder reads of the layers that the model reads."""
+        read = [seen[layer] for layer in self.model.config.vision_feature_layer]
+        vectors: Tensor = self.model.model.multi_modal_projector(torch.cat(read, dim=-1))
+        return vectors
 
     def _answer_loss(
         self, vectors: Tensor, labels: Tensor, kept: Tensor, talk: Talk, tally: Tally
@@ -117,24 +126,26 @@ class Learner(nn.Module):
         first = states[:, -(len(places[0]) - after) - 1 : -1]
         answers, hints = talk.answers[:, after:], talk.hints[:, after:]
         return (
-            self._spoken(first, answers, tally)
+            self._spoken(first, answers, talk.kinds[:, after:], tally)
             + self._guessed(said, hints)
             + _NAMING_SHARE * self._guessed(patches, self._names(labels, kept))
         )
 
-    def _spoken(self, states: Tensor, wanted: Tensor, tally: Tally) -> Tensor:
+    def _spoken(self, states: Tensor, wanted: Tensor, kinds: Tensor, tally: Tally) -> Tensor:
         chosen = wanted != IGNORE
         scores = self.model.lm_head(states[chosen]).float()
         right = torch.ones_like(chosen)
         right[chosen] = scores.argmax(-1) == wanted[chosen]
-        tally["token right"] += int(right[chosen].sum())
-        tally["token asked"] += int(chosen.sum())
         starts = chosen & ~functional.pad(chosen, (1, 0))[:, :-1]
         answer = starts.cumsum(1) * chosen  # 0 outside answers, then 1, 2, 3, …
         for number in range(1, int(answer.max()) + 1):
             inside = answer == number
-            tally["answer right"] += int((right | ~inside).all(1)[inside.any(1)].sum())
-            tally["answer asked"] += int(inside.any(1).sum())
+            rows = inside.any(1)
+            whole = (right | ~inside).all(1)[rows]
+            kind = kinds[rows].gather(1, inside[rows].int().argmax(1, keepdim=True))[:, 0]
+            for index, name in enumerate(KINDS):
+                tally[f"{name} right"] += int((whole & (kind == index)).sum())
+                tally[f"{name} asked"] += int((kind == index).sum())
         return functional.cross_entropy(scores, wanted[chosen])
 
     def _guessed(self, states: Tensor, wanted: Tensor) -> Tensor:
@@ -144,7 +155,7 @@ class Learner(nn.Module):
 
     def _names(self, labels: Tensor, kept: Tensor) -> Tensor:
         """For a patch of a mark the thing that it marks, else the thing there: its name's token."""
-        shown, meant = labels[:, 0].gather(1, kept), labels[:, -1].gather(1, kept)
+        shown, meant = labels[:, _THING].gather(1, kept), labels[:, _POINTS_TO].gather(1, kept)
         index = torch.where(meant != IGNORE, meant, shown)
         known = (index != IGNORE) & (index < len(THINGS))
         return torch.where(known, self.names[torch.where(known, index, 0)], IGNORE)
@@ -162,19 +173,18 @@ class PatchHeads(nn.Module):
         """The sum of the targets' losses over `states` [batch, patches, width]."""
         states = self.norm(states)
         total = states.new_zeros((), dtype=torch.float32)
-        for number, target in enumerate(TARGETS):
-            wanted = labels[:, number]
+        for target, wanted in zip(TARGETS, labels.unbind(1), strict=True):
             chosen = wanted != IGNORE
-            nothing = wanted == target.classes - 1
+            none = (wanted == target.values) & target.or_none
             if target.name in ("thing", "mark_color"):  # most patches are empty: a share is enough
-                chosen &= ~nothing | (torch.rand(wanted.shape, device=wanted.device) < 0.3)
+                chosen &= ~none | (torch.rand(wanted.shape, device=wanted.device) < 0.3)
             weight = (
                 _per_mark(labels) if target.name == "points_to" else torch.ones_like(states[..., 0])
             )
             scores = self.reads[target.name](states[chosen]).float()
             losses = functional.cross_entropy(scores, wanted[chosen], reduction="none")
-            total = total + _mean(losses, weight[chosen])
-            counted = chosen if target.name == "points_to" else chosen & ~nothing
+            total = total + target.share * _mean(losses, weight[chosen])
+            counted = chosen & ~none
             right = scores.argmax(-1) == wanted[chosen]
             tally[f"{target.name} right"] += int(right[counted[chosen]].sum())
             tally[f"{target.name} asked"] += int(counted.sum())
@@ -183,8 +193,8 @@ class PatchHeads(nn.Module):
 
 def _per_mark(labels: Tensor) -> Tensor:
     """Weights [batch, patches] by which each mark counts alike, however many patches it covers."""
-    colors = functional.one_hot(labels[:, 1].clamp(min=0), TARGETS[1].classes)
-    colors = colors * (labels[:, -1] != IGNORE)[..., None]
+    colors = functional.one_hot(labels[:, _INK].clamp(min=0), TARGETS[_INK].classes)
+    colors = colors * (labels[:, _POINTS_TO] != IGNORE)[..., None]
     return (colors / colors.sum(1, keepdim=True).clamp(min=1)).sum(-1)
 
 
@@ -197,9 +207,20 @@ def kept_patches(labels: Tensor, *, whole: bool) -> Tensor:
     patches = labels.shape[-1]
     if whole:
         return torch.arange(patches, device=labels.device).expand(len(labels), -1)
-    empty = (labels[:, 0] == _NOTHING) & (labels[:, 1] == _UNMARKED)
+    empty = _empty(labels)
     rank = (~empty).float() + 1.2 * torch.rand(empty.shape, device=labels.device)
     return rank.topk(min(KEPT_PATCHES, patches), dim=1).indices.sort(dim=1).values
+
+
+def _empty(labels: Tensor) -> Tensor:
+    """Whether patches [batch, patches] show neither a thing nor a mark."""
+    nothing, unmarked = TARGETS[_THING].values, TARGETS[_INK].values
+    return (labels[:, _THING] == nothing) & (labels[:, _INK] == unmarked)
+
+
+def _of_patches(labels: Tensor, kept: Tensor) -> Tensor:
+    """[batch, targets, patches] -> those of the kept patches."""
+    return _at(labels.transpose(1, 2), kept).transpose(1, 2)
 
 
 def _at(values: Tensor, kept: Tensor) -> Tensor:

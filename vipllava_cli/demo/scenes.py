@@ -14,31 +14,66 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vipllava_cli.colors import MODEL_COLORS, Color
-from vipllava_cli.demo.things import THINGS, Thing, sprites
+from vipllava_cli.demo.backgrounds import background
+from vipllava_cli.demo.outlines import Silhouette, outline
+from vipllava_cli.demo.things import STYLES, THINGS, Thing, sprites
 from vipllava_cli.drawing import draw
-from vipllava_cli.marks import Mark
+from vipllava_cli.marks import SHAPES, Mark
 
-SCENE_SHAPES = ("box", "ellipse", "arrow", "point")
-SCENE_COLORS: tuple[Color, ...] = MODEL_COLORS[:6]
-MOST_OBJECTS = 4
-MOST_MARKS = 3
+# Streams of seeds that never meet: a scene's seed is the stream and a number in it. Training watches
+# itself by HELD_OUT, `eval demo` measures by MEASURED.
+TRAINING, HELD_OUT, MEASURED = 0, 1, 3
 
-# Streams of seeds that never meet: a scene's seed is (stream, number).
-TRAINING, HELD_OUT, SAMPLES = 0, 1, 2
+
+@dataclass(frozen=True)
+class World:
+    """What scenes may show: the first `things` of THINGS in the first `styles` of their drawings,
+    `sides` from the smallest to the largest as shares of the picture's longer side; the first
+    `colors` of the model's.
+    """
+
+    things: int = len(THINGS)
+    styles: int = len(STYLES)
+    shapes: tuple[str, ...] = tuple(SHAPES)
+    colors: int = len(MODEL_COLORS)
+    most_objects: int = 8
+    most_marks: int = 4
+    sides: tuple[float, float] = (0.17, 0.46)
+    narrowest: float = 0.45  # the shorter side as a share of the longer
+
+
+WHOLE = World()
+# What the shipped weights were trained on; with the next ones this goes.
+SHIPPED = World(80, 1, ("box", "ellipse", "arrow", "point"), 6, 4, 3, (0.28, 0.46), 0.6)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What must not decide: backgrounds, and the longer side of pictures in pixels."""
+
+    backgrounds: tuple[str, ...]
+    longest: tuple[int, int]
+
+
+TRAINED = Look(("plain", "gradient", "blotches", "noisy", "cluttered"), (200, 320))
+UNSEEN = Look(("striped", "checkered", "cluttered"), (330, 640))  # for what is measured
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A thing in a scene: its bounds in pixels (left, top, right, bottom) and its index in THINGS."""
+    """A thing in a scene: its index in THINGS and where it lies."""
 
     index: int
-    box: tuple[float, float, float, float]
-    alpha: NDArray[np.uint8]
-    corner: tuple[int, int]
+    silhouette: Silhouette
 
     @property
     def thing(self) -> Thing:
         return THINGS[self.index]
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom in pixels."""
+        return self.silhouette.box
 
     @property
     def center(self) -> tuple[float, float]:
@@ -66,111 +101,72 @@ class MarkedScene:
     def picture(self) -> Image.Image:
         return draw(self.scene.picture, self.marks)
 
+    def marked(self, number: int) -> Placement:
+        """What mark number `number` marks."""
+        return self.scene.placements[self.targets[number]]
 
-def scene_rng(stream: int, number: int) -> Generator:
+
+def scene_rng(stream: int, *number: int) -> Generator:
     """The random numbers of one scene of a stream."""
-    return np.random.default_rng((stream, number))
+    return np.random.default_rng((stream, *number))
 
 
 def make_scene(
-    rng: Generator, *, longest: int | None = None, things: Sequence[int] | None = None
+    rng: Generator,
+    world: World = WHOLE,
+    look: Look = TRAINED,
+    *,
+    longest: int | None = None,
+    things: Sequence[int] | None = None,
 ) -> Scene:
     """A scene whose longer side is `longest` pixels, of `things` by their index; random if None."""
-    width, height = _size(rng, longest)
-    pixels = _background(rng, width, height)
+    width, height = _size(rng, world, longest or int(rng.integers(*look.longest)))
+    style = look.backgrounds[rng.integers(len(look.backgrounds))]
+    pixels = background(rng, style, width, height)
     if things is None:
-        wanted = int(rng.integers(1, MOST_OBJECTS + 1))
-        things = rng.choice(len(THINGS), size=wanted, replace=False).tolist()
+        wanted = int(rng.integers(1, world.most_objects + 1))
+        things = rng.choice(world.things, size=wanted, replace=False).tolist()
     placements: list[Placement] = []
     for index in things:
-        placement = _place(rng, index, width, height, placements)
-        if placement is not None:
-            _paste(pixels, placement)
-            placements.append(placement[0])
+        sides = _sides(world, len(things))
+        placed = _place(
+            rng, index, int(rng.integers(world.styles)), (width, height), sides, placements
+        )
+        if placed is not None:
+            _paste(pixels, *placed)
+            placements.append(placed[0])
     return Scene(Image.fromarray(pixels), tuple(placements))
 
 
-def mark_scene(rng: Generator, scene: Scene, count: int | None = None) -> MarkedScene:
+def mark_scene(
+    rng: Generator, scene: Scene, world: World = WHOLE, count: int | None = None
+) -> MarkedScene:
     """The scene with marks of different colours on different things; `count` random if None."""
     shown = len(scene.placements)
     if count is None:
-        count = 1 if rng.random() < 1 / 3 else int(rng.integers(1, min(shown, MOST_MARKS) + 1))
-    targets = rng.permutation(shown)[:count]
-    colors = rng.permutation(len(SCENE_COLORS))
+        most = min(shown, world.most_marks)
+        count = 1 if rng.random() < 1 / 3 else int(rng.integers(1, most + 1))
+    targets = tuple(int(target) for target in rng.permutation(shown)[:count])
+    colors = rng.permutation(world.colors)
     marks = tuple(
         mark_placement(
             rng,
             scene.placements[target],
-            SCENE_SHAPES[rng.integers(len(SCENE_SHAPES))],
-            SCENE_COLORS[color],
-            scene.picture.size,
+            world.shapes[rng.integers(len(world.shapes))],
+            MODEL_COLORS[color],
         )
         for target, color in zip(targets, colors, strict=False)
     )
-    return MarkedScene(scene, marks, tuple(int(target) for target in targets))
+    return MarkedScene(scene, marks, targets)
 
 
-def mark_placement(
-    rng: Generator, placement: Placement, shape: str, color: Color, size: tuple[int, int]
-) -> Mark:
-    """A mark of this shape on one thing, as a careful person would put it."""
-    outline = _OUTLINES[shape](rng, placement, size)
+def mark_placement(rng: Generator, placement: Placement, shape: str, color: Color) -> Mark:
+    """A mark of this shape on one thing, as a careful person would put it, about as wide and as
+    opaque as the product draws it.
+    """
+    parts = outline(rng, shape, placement.silhouette)
     width = float(rng.uniform(2.5, 5.0))
-    return Mark(shape, (outline,), color, width, float(rng.uniform(0.75, 1.0)))
-
-
-# --- outlines --------------------------------------------------------------------------------
-
-Points = tuple[tuple[float, float], ...]
-
-
-def _around(rng: Generator, placement: Placement, size: tuple[int, int], room: float) -> Points:
-    left, top, right, bottom = placement.box
-    grow = rng.uniform(0.0, 0.12, 4) + room
-    wide, high = right - left, bottom - top
-    return (
-        (max(left - grow[0] * wide, 0.0), max(top - grow[1] * high, 0.0)),
-        (min(right + grow[2] * wide, size[0]), min(bottom + grow[3] * high, size[1])),
-    )
-
-
-def _box(rng: Generator, placement: Placement, size: tuple[int, int]) -> Points:
-    return _around(rng, placement, size, 0.0)
-
-
-def _ellipse(rng: Generator, placement: Placement, size: tuple[int, int]) -> Points:
-    return _around(rng, placement, size, 0.12)
-
-
-def _point(rng: Generator, placement: Placement, size: tuple[int, int]) -> Points:
-    return (_inside(rng, placement),)
-
-
-def _arrow(rng: Generator, placement: Placement, size: tuple[int, int]) -> Points:
-    """The tip lies on the thing, the tail away from it and inside the picture."""
-    tip = _inside(rng, placement)
-    longest = max(size)
-    for _ in range(20):
-        angle = rng.uniform(0, 2 * np.pi)
-        reach = rng.uniform(0.12, 0.24) * longest
-        tail = (tip[0] + reach * np.cos(angle), tip[1] + reach * np.sin(angle))
-        if 0 <= tail[0] <= size[0] and 0 <= tail[1] <= size[1]:
-            break
-    else:
-        tail = (size[0] / 2, size[1] / 2)
-    return (float(tail[0]), float(tail[1])), tip
-
-
-def _inside(rng: Generator, placement: Placement) -> tuple[float, float]:
-    """A point on the thing's own pixels, near its middle."""
-    ys, xs = np.nonzero(placement.alpha > 128)
-    middle = placement.alpha.shape[1] / 2, placement.alpha.shape[0] / 2
-    picks = rng.integers(0, len(xs), 4)
-    nearest = min(picks, key=lambda i: (xs[i] - middle[0]) ** 2 + (ys[i] - middle[1]) ** 2)
-    return float(xs[nearest] + placement.corner[0]), float(ys[nearest] + placement.corner[1])
-
-
-_OUTLINES = {"box": _box, "ellipse": _ellipse, "arrow": _arrow, "point": _point}
+    return Mark(shape, parts, color, width, SHAPES[shape].alpha * float(rng.uniform(0.75, 1.0)))
 
 
 # --- pixels ----------------------------------------------------------------------------------
@@ -178,53 +174,45 @@ _OUTLINES = {"box": _box, "ellipse": _ellipse, "arrow": _arrow, "point": _point}
 _RGBA = NDArray[np.uint8]
 
 
-def _size(rng: Generator, longest: int | None) -> tuple[int, int]:
-    side = int(rng.integers(200, 321)) if longest is None else longest
-    other = round(side * rng.choice([1.0, 1.0, rng.uniform(0.6, 1.0)]))
-    return (side, other) if rng.random() < 0.6 else (other, side)
+def _size(rng: Generator, world: World, longest: int) -> tuple[int, int]:
+    shorter = round(longest * rng.choice([1.0, rng.uniform(world.narrowest, 1.0)], p=(0.35, 0.65)))
+    return (longest, shorter) if rng.random() < 0.6 else (shorter, longest)
 
 
-def _background(rng: Generator, width: int, height: int) -> _RGBA:
-    """Plain, a gradient, soft blotches, or either with grain: uint8 [height, width, 3]."""
-    style = rng.integers(4)
-    light = rng.uniform(90, 255, 3) if rng.random() < 0.8 else rng.uniform(0, 140, 3)
-    if style == 0:
-        pixels = np.full((height, width, 3), light, np.float32)
-    elif style == 1:
-        corners = (light + rng.uniform(-60, 60, (2, 2, 3))).astype(np.float32)
-        pixels = cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)
-    else:
-        cells = int(rng.integers(3, 9))
-        blotches = (light + rng.normal(0, 25, (cells, cells, 3))).astype(np.float32)
-        pixels = cv2.resize(blotches, (width, height), interpolation=cv2.INTER_CUBIC)
-    if style == 3:
-        grain = rng.normal(0, rng.uniform(2, 9), (64, 64, 1)).astype(np.float32)
-        pixels = pixels + np.tile(grain, (height // 64 + 1, width // 64 + 1, 1))[:height, :width]
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+def _sides(world: World, things: int) -> tuple[float, float]:
+    """The smallest and the largest side of a thing among so many: many must be small to fit."""
+    smallest, largest = world.sides
+    return smallest, max(min(largest, 0.8 / things**0.5), smallest + 0.05)
 
 
 def _place(
-    rng: Generator, index: int, width: int, height: int, others: Sequence[Placement]
+    rng: Generator,
+    index: int,
+    style: int,
+    size: tuple[int, int],
+    sides: tuple[float, float],
+    others: Sequence[Placement],
 ) -> tuple[Placement, _RGBA] | None:
     """A turned, perhaps mirrored sprite where it touches no other thing; None if there is no room."""
-    longest = max(width, height)
+    (width, height), longest = size, max(size)
+    smallest, largest = sides
     for attempt in range(8):
-        side = rng.uniform(0.28, max(0.46 - 0.03 * attempt, 0.3)) * longest
-        sprite, mask = _turned(rng, index, side)
-        high, wide = mask.shape
+        side = rng.uniform(smallest, max(largest - 0.04 * attempt, smallest + 0.02)) * longest
+        sprite = _turned(rng, sprites(STYLES[style])[index], side)
+        high, wide = sprite.shape[:2]
         if wide >= width or high >= height:
             continue
         for _ in range(12):
             x, y = int(rng.integers(0, width - wide)), int(rng.integers(0, height - high))
-            box = (float(x), float(y), float(x + wide), float(y + high))
+            box = (x, y, x + wide, y + high)
             if all(_apart(box, other.box, 0.02 * longest) for other in others):
-                return Placement(index, box, mask, (x, y)), sprite
+                alpha = np.ascontiguousarray(sprite[..., 3])
+                return Placement(index, Silhouette(alpha, (x, y), size)), sprite
     return None
 
 
-def _turned(rng: Generator, index: int, side: float) -> tuple[_RGBA, _RGBA]:
-    """The sprite at about `side` pixels, cut to its own bounds: RGBA and its alpha."""
-    source = sprites()[index]
+def _turned(rng: Generator, source: _RGBA, side: float) -> _RGBA:
+    """The sprite at about `side` pixels, cut to its own bounds."""
     if rng.random() < 0.5:
         source = source[:, ::-1]
     scale = side / source.shape[0]
@@ -235,20 +223,19 @@ def _turned(rng: Generator, index: int, side: float) -> tuple[_RGBA, _RGBA]:
     turn[:, 2] += room / 2 - np.array([source.shape[1], source.shape[0]]) / 2
     if scale < 0.5:  # warping alone would skip pixels
         source = cv2.GaussianBlur(source, (0, 0), 0.35 / scale)
-    turned = cv2.warpAffine(source, turn, (room, room), flags=cv2.INTER_LINEAR)
+    turned: _RGBA = cv2.warpAffine(source, turn, (room, room), flags=cv2.INTER_LINEAR)
     x, y, wide, high = cv2.boundingRect((turned[..., 3] > 40).astype(np.uint8))
-    cut = turned[y : y + high, x : x + wide]
-    return cut, np.ascontiguousarray(cut[..., 3])
+    cut: _RGBA = turned[y : y + high, x : x + wide]
+    return cut
 
 
-def _paste(pixels: _RGBA, placed: tuple[Placement, _RGBA]) -> None:
-    placement, sprite = placed
-    x, y = placement.corner
+def _paste(pixels: _RGBA, placement: Placement, sprite: _RGBA) -> None:
+    x, y = placement.silhouette.corner
     window = np.s_[y : y + sprite.shape[0], x : x + sprite.shape[1]]
     share = sprite[..., 3:].astype(np.float32) / 255
     below = pixels[window].astype(np.float32)
     pixels[window] = np.round(below + (sprite[..., :3] - below) * share)
 
 
-def _apart(a: tuple[float, ...], b: tuple[float, ...], gap: float) -> bool:
+def _apart(a: Sequence[float], b: Sequence[float], gap: float) -> bool:
     return a[2] + gap < b[0] or b[2] + gap < a[0] or a[3] + gap < b[1] or b[3] + gap < a[1]

@@ -12,24 +12,36 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
 from vipllava_cli.demo.architecture import GRID, IMAGE_SIZE
-from vipllava_cli.demo.conversations import make_conversation
+from vipllava_cli.demo.conversations import ASKED, Exchange, make_conversation
 from vipllava_cli.demo.labels import IGNORE, patch_labels
-from vipllava_cli.demo.scenes import MarkedScene, make_scene, mark_scene, scene_rng
+from vipllava_cli.demo.scenes import (
+    HELD_OUT,
+    TRAINED,
+    UNSEEN,
+    WHOLE,
+    MarkedScene,
+    make_scene,
+    mark_scene,
+    scene_rng,
+)
 from vipllava_cli.pictures import square
-from vipllava_cli.prompts import COLOR_WORDS, SHAPE_WORDS, TEMPLATES, Turn
+from vipllava_cli.prompts import COLOR_WORDS, SHAPE_WORDS, TEMPLATES
 
+KINDS = tuple(ASKED)
 MARKINGS = 3  # a scene is drawn once and marked this often: rendering costs less, marks decide more
 
 
 @dataclass(frozen=True)
 class Talk:
     """A conversation about each scene, int64 [batch, length], padded at the right: `ids`; `answers`,
-    the tokens to be said; `hints`, an answer's last token from the word for the mark on.
+    the tokens to be said; `hints`, an answer's last token from the word for the mark on; `kinds`, the
+    number in KINDS of what an answer's tokens answer.
     """
 
     ids: Tensor
     answers: Tensor
     hints: Tensor
+    kinds: Tensor
 
 
 @dataclass(frozen=True)
@@ -68,14 +80,16 @@ class Batches(Dataset[Batch]):
         rows: list[tuple[Generator, MarkedScene]] = []
         for scene_number in range(self.scenes):
             rng = scene_rng(self.stream, self.first + number * self.scenes + scene_number)
-            scene = make_scene(rng)
+            scene = make_scene(rng, WHOLE, UNSEEN if self.stream == HELD_OUT else TRAINED)
             rows += [(rng, mark_scene(rng, scene)) for _ in range(MARKINGS)]
         rows = rows[: self.size]
         labels = torch.from_numpy(np.stack([patch_labels(marked, GRID) for _, marked in rows]))
         return Batch(
             labels,
             _pixels(rows) if self.pixels else None,
-            _talk(rows, self.tokenizer) if self.tokenizer else None,
+            _talk(rows, self.tokenizer, measured=self.stream == HELD_OUT)
+            if self.tokenizer
+            else None,
         )
 
 
@@ -110,49 +124,63 @@ def _pixels(rows: list[tuple[Generator, MarkedScene]]) -> Tensor:
 # --- conversations ---------------------------------------------------------------------------
 
 
-def _talk(rows: list[tuple[Generator, MarkedScene]], tokenizer: PreTrainedTokenizerBase) -> Talk:
+def _talk(
+    rows: list[tuple[Generator, MarkedScene]],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    measured: bool,
+) -> Talk:
     """One template for a batch: then the pictures lie at the same place in every row."""
     name = "human" if rows[0][0].random() < 0.85 else "vicuna"
     told = [
-        conversation_tokens(tokenizer, name, make_conversation(rng, marked)) for rng, marked in rows
+        conversation_tokens(tokenizer, name, make_conversation(rng, marked, measured=measured))
+        for rng, marked in rows
     ]
     return Talk(
         _padded([tokens.ids for tokens in told], tokenizer.pad_token_id),
-        _padded([tokens.labels for tokens in told], IGNORE),
-        _padded([tokens.hints for tokens in told], IGNORE),
+        *(
+            _padded([getattr(tokens, part) for tokens in told], IGNORE)
+            for part in ("labels", "hints", "kinds")
+        ),
     )
 
 
 @dataclass(frozen=True)
 class ConversationTokens:
-    """A whole conversation as `ids`; `labels` for the answers and the stops after them, `hints` for
-    the questions: what will be answered, from the mark's colour on. At the word `red` the way to the
-    red patches is shortest, and what is learned there serves the words after it.
+    """A whole conversation as `ids`; `labels` for the answers and the stops after them, `kinds` their
+    kinds; `hints` for the questions: the name that will be answered, from the mark's colour on. At the
+    word `red` the way to the red patches is shortest, and what is learned there serves the words after
+    it.
     """
 
     ids: list[int]
     labels: list[int]
     hints: list[int]
+    kinds: list[int]
 
 
 def conversation_tokens(
-    tokenizer: PreTrainedTokenizerBase, name: str, turns: tuple[Turn, ...]
+    tokenizer: PreTrainedTokenizerBase, name: str, talk: tuple[Exchange, ...]
 ) -> ConversationTokens:
     """The tokens of a conversation under the template of this name."""
     template = TEMPLATES[name]
     stop = tokenizer.convert_tokens_to_ids(template.stop)
     ids, labels, hints = [tokenizer.bos_token_id], [IGNORE], [IGNORE]
-    for number, turn in enumerate(turns):
-        asked = _tokens(tokenizer, template.asked(turn.question, first=number == 0))
-        answer = _tokens(tokenizer, template.answered(turn.answer or ""))
+    kinds, last = [IGNORE], IGNORE
+    for number, exchange in enumerate(talk):
+        asked = _tokens(tokenizer, template.asked(exchange.question, first=number == 0))
+        answer = _tokens(tokenizer, template.answered(exchange.answer))
         words = tokenizer.convert_ids_to_tokens(asked)
         mark = next((at for at, word in enumerate(words) if word in _MARK_TOKENS), len(words))
-        known = not (turn.answer or "").startswith("there is no")
         labels += [stop if number else IGNORE] + [IGNORE] * (len(asked) - 1) + answer
+        known = exchange.kind == "naming"
         hints += [answer[-1] if known and at >= mark else IGNORE for at in range(len(asked) - 1)]
         hints += [IGNORE] * (1 + len(answer))
+        kinds += [last] + [IGNORE] * (len(asked) - 1)
+        last = KINDS.index(exchange.kind)
+        kinds += [last] * len(answer)
         ids += asked + answer
-    return ConversationTokens([*ids, stop], [*labels, stop], [*hints, IGNORE])
+    return ConversationTokens([*ids, stop], [*labels, stop], [*hints, IGNORE], [*kinds, last])
 
 
 _MARK_TOKENS = {

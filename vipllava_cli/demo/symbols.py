@@ -14,14 +14,16 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaModel, PreTrainedTokenizerBase
 
+from vipllava_cli.colors import MODEL_COLORS
 from vipllava_cli.demo.labels import IGNORE, TARGETS
-from vipllava_cli.demo.scenes import SCENE_COLORS, SCENE_SHAPES
+from vipllava_cli.demo.scenes import WHOLE
 from vipllava_cli.demo.things import THINGS
 from vipllava_cli.prompts import COLOR_WORDS, SHAPE_WORDS
 
 _SPREAD = 0.5  # of an embedding's entries
 _LIKENESS = 0.9  # how much of `lime` there is in `green`
 _SHAPE_SHARE = 0.3  # shapes matter less than colours: no two marks of a scene have one colour
+_COUNT_SHARE = 0.3
 _GAZE = 1.2  # of queries and keys
 _COPY = 0.3  # of values: what a head brings from where it looks
 _READ_OUT = 0.08  # of the embeddings in the head
@@ -97,19 +99,23 @@ def _start_attention(attention: Any, heads: int) -> None:
 def _start_symbols(symbols: Symbols, words: Tensor, tokenizer: PreTrainedTokenizerBase) -> None:
     """A thing is its name's vector, a mark's colour the colour's, its shape some of the shape's."""
     things = words[name_tokens(tokenizer)]
-    colors = words[_tokens(tokenizer, [color.name for color in SCENE_COLORS])]
-    shapes = words[_tokens(tokenizer, [SHAPE_WORDS[shape][0] for shape in SCENE_SHAPES])]
+    colors = words[_tokens(tokenizer, [color.name for color in MODEL_COLORS])]
+    shapes = words[_tokens(tokenizer, [SHAPE_WORDS[shape][0] for shape in WHOLE.shapes])]
+    digits = tokenizer.convert_tokens_to_ids([str(n + 1) for n in range(WHOLE.most_objects)])
     meant = {
         "thing": things,
         "mark_color": colors,
         "marked_by": colors,
         "marked_shape": _SHAPE_SHARE * shapes,
         "points_to": things,
+        "count": _COUNT_SHARE * words[digits],
     }
     tables: Any = symbols.tables
     for target, table in zip(TARGETS, tables, strict=True):
-        nn.init.normal_(table.weight, std=_SPREAD / 10)
-        table.weight[1 : len(meant[target.name]) + 1] = meant[target.name]
+        known = meant.get(target.name)
+        nn.init.normal_(table.weight, std=_SPREAD / (2 if known is None else 10))
+        if known is not None:
+            table.weight[1 : len(known) + 1] = known
 
 
 def _tokens(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[int]:

@@ -1,7 +1,8 @@
 """The things of the demo scenes: their names, kinds and sprites.
 
-The sprites are drawings of Noto Emoji (Copyright Google Inc., SIL Open Font License 1.1), in cells
-of one sheet, in the order of the table.
+Each is drawn in two styles: by Noto Emoji (copyright Google Inc., SIL Open Font License 1.1) and by
+Fluent Emoji, flat (copyright Microsoft Corporation, MIT License). A style is a sheet of cells in the
+order of the table.
 """
 
 from dataclasses import dataclass
@@ -109,16 +110,97 @@ THINGS: tuple[Thing, ...] = tuple(
         ("rose", "a rose", "plant", "🌹"),
         ("mushroom", "a mushroom", "plant", "🍄"),
         ("balloon", "a balloon", "toy", "🎈"),
+        ("zebra", "a zebra", "animal", "🦓"),
+        ("giraffe", "a giraffe", "animal", "🦒"),
+        ("camel", "a camel", "animal", "🐫"),
+        ("kangaroo", "a kangaroo", "animal", "🦘"),
+        ("hippo", "a hippo", "animal", "🦛"),
+        ("bat", "a bat", "animal", "🦇"),
+        ("parrot", "a parrot", "animal", "🦜"),
+        ("flamingo", "a flamingo", "animal", "🦩"),
+        ("peacock", "a peacock", "animal", "🦚"),
+        ("swan", "a swan", "animal", "🦢"),
+        ("snake", "a snake", "animal", "🐍"),
+        ("crocodile", "a crocodile", "animal", "🐊"),
+        ("dolphin", "a dolphin", "animal", "🐬"),
+        ("spider", "a spider", "animal", "🕷"),
+        ("sheep", "a sheep", "animal", "🐑"),
+        ("dinosaur", "a dinosaur", "animal", "🦕"),
+        ("mouse", "a mouse", "animal", "🐭"),
+        ("pear", "a pear", "food", "🍐"),
+        ("peach", "a peach", "food", "🍑"),
+        ("kiwi", "a kiwi", "food", "🥝"),
+        ("coconut", "a coconut", "food", "🥥"),
+        ("avocado", "an avocado", "food", "🥑"),
+        ("eggplant", "an eggplant", "food", "🍆"),
+        ("tomato", "a tomato", "food", "🍅"),
+        ("pepper", "a pepper", "food", "🌶"),
+        ("onion", "an onion", "food", "🧅"),
+        ("pretzel", "a pretzel", "food", "🥨"),
+        ("croissant", "a croissant", "food", "🥐"),
+        ("pancakes", "pancakes", "food", "🥞"),
+        ("taco", "a taco", "food", "🌮"),
+        ("fries", "fries", "food", "🍟"),
+        ("popcorn", "popcorn", "food", "🍿"),
+        ("lollipop", "a lollipop", "food", "🍭"),
+        ("coffee", "coffee", "food", "☕"),
+        ("milk", "milk", "food", "🥛"),
+        ("ambulance", "an ambulance", "vehicle", "🚑"),
+        ("motorcycle", "a motorcycle", "vehicle", "🏍"),
+        ("scooter", "a scooter", "vehicle", "🛵"),
+        ("ship", "a ship", "vehicle", "🚢"),
+        ("canoe", "a canoe", "vehicle", "🛶"),
+        ("saw", "a saw", "tool", "🪚"),
+        ("axe", "an axe", "tool", "🪓"),
+        ("wrench", "a wrench", "tool", "🔧"),
+        ("screwdriver", "a screwdriver", "tool", "🪛"),
+        ("ladder", "a ladder", "tool", "🪜"),
+        ("magnet", "a magnet", "tool", "🧲"),
+        ("flashlight", "a flashlight", "tool", "🔦"),
+        ("lock", "a lock", "tool", "🔒"),
+        ("clock", "a clock", "tool", "⏰"),
+        ("phone", "a phone", "tool", "📱"),
+        ("laptop", "a laptop", "tool", "💻"),
+        ("pencil", "a pencil", "tool", "✏"),
+        ("broom", "a broom", "tool", "🧹"),
+        ("candle", "a candle", "tool", "🕯"),
+        ("dress", "a dress", "clothing", "👗"),
+        ("coat", "a coat", "clothing", "🧥"),
+        ("jeans", "jeans", "clothing", "👖"),
+        ("gloves", "gloves", "clothing", "🧤"),
+        ("scarf", "a scarf", "clothing", "🧣"),
+        ("boot", "a boot", "clothing", "👢"),
+        ("cap", "a cap", "clothing", "🧢"),
+        ("crown", "a crown", "clothing", "👑"),
+        ("glasses", "glasses", "clothing", "👓"),
+        ("backpack", "a backpack", "clothing", "🎒"),
+        ("piano", "a piano", "instrument", "🎹"),
+        ("violin", "a violin", "instrument", "🎻"),
+        ("saxophone", "a saxophone", "instrument", "🎷"),
+        ("accordion", "an accordion", "instrument", "🪗"),
+        ("couch", "a couch", "furniture", "🛋"),
+        ("mirror", "a mirror", "furniture", "🪞"),
+        ("tulip", "a tulip", "plant", "🌷"),
+        ("palm", "a palm", "plant", "🌴"),
+        ("clover", "a clover", "plant", "🍀"),
+        ("kite", "a kite", "toy", "🪁"),
+        ("doll", "a doll", "toy", "🪆"),
+        ("dice", "dice", "toy", "🎲"),
+        ("ball", "a ball", "toy", "⚽"),
+        ("robot", "a robot", "toy", "🤖"),
     )
 )
 
 KINDS: tuple[str, ...] = tuple(dict.fromkeys(thing.kind for thing in THINGS))
 
 
+STYLES = ("noto", "fluent")
+
+
 @cache
-def sprites() -> tuple[NDArray[np.uint8], ...]:
-    """One RGBA array, uint8 [CELL, CELL, 4], for each of THINGS."""
-    with files(__package__).joinpath("sprites.webp").open("rb") as file:
+def sprites(style: str) -> tuple[NDArray[np.uint8], ...]:
+    """One RGBA array, uint8 [CELL, CELL, 4], for each of THINGS, as this style draws it."""
+    with files(__package__).joinpath(f"sprites-{style}.webp").open("rb") as file:
         sheet = np.array(Image.open(file).convert("RGBA"))
     return tuple(_cell(sheet, *divmod(index, COLUMNS)) for index in range(len(THINGS)))
 

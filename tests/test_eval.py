@@ -1,0 +1,129 @@
+"""`eval demo`: what it asks, how it scores, and that a batch answers as single asks do."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import Run
+from vipllava_cli.demo.conversations import ASKED
+from vipllava_cli.demo.scenes import SHIPPED
+from vipllava_cli.evals.demo import JOURNEYS, obedience, pages, score
+from vipllava_cli.evals.examples import Asked, Example, as_json, share_out
+from vipllava_cli.journal import read_records
+from vipllava_cli.pictures import square
+from vipllava_cli.runtime import open_engine
+
+SCENES = 5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("eval")
+
+
+def test_the_figures_are_those_of_the_records(run: Run, folder: Path) -> None:
+    command = ("eval", "demo", "--n", SCENES, "--seed", 7, "--out", folder, "--json", "-q")
+    result = run(*command, "--model", "tiny")
+    assert result.code == 0, result.stderr
+    figures = json.loads(result.stdout)
+    records = {record["id"]: record for record in read_records(folder / "records.jsonl")}
+    right: dict[str, list[float]] = {}
+    for page in pages(SCENES, 7):
+        for number, example in enumerate(page.examples, 1):
+            id = f"{page.id}:q{number}" if len(page.examples) > 1 else page.id
+            assert records[id]["question"] == example.question
+            if kind := example.groups.get("kind"):
+                right.setdefault(kind, []).append(score(example, records.pop(id)["answer"]))
+    assert all("-moved-" in id for id in records)
+    shares = figures["shares"]["kind"]
+    assert shares == {
+        kind: {"right": round(sum(some) / len(some), 4), "of": len(some)}
+        for kind, some in right.items()
+    }
+    again = run(*command, "--model", "tiny")
+    assert json.loads(again.stdout) == figures
+
+
+def test_a_batch_answers_the_benchmark_as_single_asks_do(run: Run, tmp_path: Path) -> None:
+    run("eval", "demo", "--n", 3, "--seed", 8, "--out", tmp_path, "-q", "--model", "tiny")
+    together = {r["id"]: r["answer"] for r in read_records(tmp_path / "records.jsonl")}
+    engine = open_engine("tiny", device="cpu")
+    asked = 0
+    for page in pages(3, 8):
+        view = engine.view(square(page.picture))
+        for number, example in enumerate(page.examples, 1):
+            (alone,) = engine.answer([engine.prompt(view, example.question)])
+            id = f"{page.id}:q{number}" if len(page.examples) > 1 else page.id
+            assert together[id] == alone.text
+            asked += 1
+    assert asked == len(together) > 3 * 8
+
+
+def test_every_kind_of_question_is_measured_and_the_same_seed_gives_the_same_scenes() -> None:
+    first, again = (list(pages(12, 0)) for _ in range(2))
+    kinds = {e.groups["kind"] for page in first for e in page.examples if "kind" in e.groups}
+    assert kinds == set(ASKED)
+    assert [page.examples for page in first] == [page.examples for page in again]
+    assert all(
+        page.picture.tobytes() == other.picture.tobytes()
+        for page, other in zip(first, again, strict=True)
+    )
+    others = [page.examples for page in pages(12, 1)]
+    assert others != [page.examples for page in first]
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "answer", "right"),
+    [
+        ("naming", "a dog", "A dog.", 1.0),
+        ("naming", "a dog", "a dog and a cat", 0.0),
+        ("list", "a dog, a cat and a tree", "a tree and a dog", 2 / 3),
+        ("list", "a dog", "a dog, a cat", 1 / 2),
+        ("absent", "there is no red box", "a dog", 0.0),
+    ],
+)
+def test_scores(kind: str, wanted: str, answer: str, right: float) -> None:
+    assert score(Example("?", wanted, {"kind": kind}), answer) == pytest.approx(right)
+
+
+def test_failed_answers_count_as_wrong_and_both_moved_marks_must_be_followed() -> None:
+    example = Example("?", "a dog", {"kind": "naming"})
+    answered = [
+        ("0", example, None),
+        ("1", example, "a dog"),
+        ("4-moved-0", example, "a dog"),
+        ("4-moved-1", example, "a cat"),
+        ("8-moved-0", example, "a dog"),
+        ("8-moved-1", example, "a dog"),
+    ]
+    shares = share_out(answered[:2], score)
+    assert as_json(shares) == {"kind": {"naming": {"right": 0.5, "of": 2}}}
+    followed = obedience(answered)
+    assert (followed.right, followed.of) == (1, 2)
+
+
+@pytest.mark.parametrize("journey", JOURNEYS)
+def test_journeys_keep_the_picture_recognisable(journey: str) -> None:
+    plain, travelled = (next(pages(1, 3, name)).picture for name in ("none", journey))
+    ratio = travelled.width / travelled.height
+    if journey == "wide":
+        assert ratio == pytest.approx(plain.width / plain.height * 4 / 3, abs=0.02)
+        left = (travelled.width - plain.width) // 2
+        travelled = travelled.crop((left, 0, left + plain.width, plain.height))
+    else:
+        assert ratio == pytest.approx(plain.width / plain.height, abs=0.02)
+    back = np.asarray(travelled.resize(plain.size, Image.Resampling.BICUBIC)).astype(float)
+    assert np.abs(back - np.asarray(plain)).mean() < 8
+
+
+def test_a_page_is_written_once_and_its_records_find_their_examples(tmp_path: Path) -> None:
+    asked = Asked(tmp_path)
+    rows = list(asked.rows(pages(2, 0, world=SHIPPED)))
+    assert {Path(row.image).name for row in rows} == {path.name for path in tmp_path.iterdir()}
+    first = rows[0]
+    record = {"id": f"{first.id}:q2", "answer": "yes"}
+    ((page, example, answer),) = asked.answered([record])
+    assert (page, example.question, answer) == (first.id, first.questions[1], "yes")

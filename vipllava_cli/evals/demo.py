@@ -1,0 +1,149 @@
+"""The demo model's own benchmark: clip-art scenes, backgrounds, sizes and wordings kept from training.
+
+Every scene is asked what each mark shows, and one question of every other kind. In every fourth scene
+the same mark is then put on two things in turn, and both must be named: does the model look at what
+is pointed at?
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+from numpy.random import Generator
+from PIL import Image
+
+from vipllava_cli.demo.conversations import ASKED, Exchange, Talker
+from vipllava_cli.demo.outlines import outline
+from vipllava_cli.demo.scenes import (
+    MEASURED,
+    UNSEEN,
+    WHOLE,
+    MarkedScene,
+    World,
+    make_scene,
+    mark_scene,
+    scene_rng,
+)
+from vipllava_cli.evals.examples import Example, Page, Share
+
+OBEDIENCE_EVERY = 4
+_SIZES = ((0.2, "under 0.2 of the side"), (0.3, "0.2 to 0.3"), (1.0, "over 0.3"))
+
+
+def pages(count: int, seed: int, journey: str = "none", world: World = WHOLE) -> Iterator[Page]:
+    """`count` scenes, each on a page, and the pages of the marks that are moved."""
+    travel = JOURNEYS[journey]
+    for number in range(count):
+        rng = scene_rng(MEASURED, seed, number)
+        marked = mark_scene(rng, make_scene(rng, world, UNSEEN), world)
+        examples = tuple(_examples(rng, marked, world))
+        yield Page(f"{number}", travel(marked.picture), examples)
+        if number % OBEDIENCE_EVERY == 0 and len(marked.scene.placements) > 1:
+            for which, moved in enumerate(_moved(rng, marked)):
+                example = _named(rng, moved, world)
+                yield Page(f"{number}-moved-{which}", travel(moved.picture), (example,))
+
+
+def score(example: Example, answer: str) -> float:
+    """1 for the wanted words; of a list, what it shares with the wanted one of all that either names."""
+    said, wanted = _plain(answer), _plain(example.wanted)
+    if example.groups.get("kind") == "list":
+        named, shown = set(_items(said)), set(_items(wanted))
+        return len(named & shown) / len(named | shown)
+    return float(said == wanted)
+
+
+def obedience(answered: Sequence[tuple[str, Example, str | None]]) -> Share:
+    """In how many scenes the moved mark was followed to both things."""
+    followed: dict[str, list[bool]] = {}
+    for page, example, answer in answered:
+        if "-moved-" in page:
+            right = answer is not None and score(example, answer) == 1.0
+            followed.setdefault(page.partition("-")[0], []).append(right)
+    share = Share()
+    for both in followed.values():
+        share.add(float(all(both)))
+    return share
+
+
+# --- examples --------------------------------------------------------------------------------
+
+
+def _examples(rng: Generator, marked: MarkedScene, world: World) -> Iterator[Example]:
+    talker = Talker(rng, marked, world, measured=True)
+    for kind in ASKED:
+        for mark in range(len(marked.marks)) if kind == "naming" else (None,):
+            exchange = talker.ask(kind, mark)
+            if exchange is not None:
+                yield _example(marked, exchange)
+
+
+def _example(marked: MarkedScene, exchange: Exchange) -> Example:
+    groups = {"kind": exchange.kind}
+    if exchange.kind == "naming" and exchange.mark is not None:
+        mark, placement = marked.marks[exchange.mark], marked.marked(exchange.mark)
+        left, top, right, bottom = placement.box
+        side = max(right - left, bottom - top) / max(marked.scene.picture.size)
+        groups |= {
+            "shape": mark.shape,
+            "colour": mark.color.name,
+            "things in the scene": str(len(marked.scene.placements)),
+            "size of the marked thing": next(name for most, name in _SIZES if side < most),
+        }
+    return Example(exchange.question, exchange.answer, groups)
+
+
+def _moved(rng: Generator, marked: MarkedScene) -> Iterator[MarkedScene]:
+    """The scene with its first mark alone, on one thing and then on another."""
+    mark, placements = marked.marks[0], marked.scene.placements
+    for target in rng.permutation(len(placements))[:2].tolist():
+        parts = outline(rng, mark.shape, placements[target].silhouette)
+        yield MarkedScene(marked.scene, (replace(mark, parts=parts),), (target,))
+
+
+def _named(rng: Generator, marked: MarkedScene, world: World) -> Example:
+    exchange = Talker(rng, marked, world, measured=True).ask("naming", 0)
+    assert exchange is not None
+    return Example(exchange.question, exchange.answer, {})
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split()).rstrip(".")
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.replace(" and ", ", ").split(",")]
+
+
+# --- what a picture goes through before it is asked about --------------------------------------
+
+
+def _as_jpeg(picture: Image.Image) -> Image.Image:
+    data = BytesIO()
+    picture.save(data, "JPEG", quality=60)
+    return Image.open(data).convert("RGB")
+
+
+def _scaled(factor: float) -> Callable[[Image.Image], Image.Image]:
+    return lambda picture: picture.resize(
+        (round(picture.width * factor), round(picture.height * factor)), Image.Resampling.LANCZOS
+    )
+
+
+def _on_a_wide_canvas(picture: Image.Image) -> Image.Image:
+    """In the middle of a canvas wider by a third, of the picture's own mean colour."""
+    width = round(picture.width * 4 / 3)
+    mean = np.asarray(picture).reshape(-1, 3).mean(0).astype(int).tolist()
+    canvas = Image.new("RGB", (width, picture.height), tuple(mean))
+    canvas.paste(picture, ((width - picture.width) // 2, 0))
+    return canvas
+
+
+JOURNEYS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
+    "none": lambda picture: picture,
+    "jpeg": _as_jpeg,
+    "half": _scaled(0.5),
+    "double": _scaled(2.0),
+    "wide": _on_a_wide_canvas,
+}
