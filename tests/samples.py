@@ -41,9 +41,9 @@ PLACES: Mapping[str, Mapping[str, tuple[int, int, int, int]]] = {
         "monkey": (313, 466, 530, 639),
     },
     "music-blue-arrow": {
-        "guitar": (153, 3, 398, 313),
-        "drum": (414, 194, 605, 391),
-        "trumpet": (59, 385, 314, 555),
+        "guitar": (246, 346, 492, 523),
+        "drum": (181, 6, 469, 296),
+        "trumpet": (30, 368, 213, 599),
     },
     "sky-two-marks": {
         "rocket": (25, 372, 244, 595),

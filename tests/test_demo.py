@@ -84,6 +84,21 @@ def test_the_mark_decides_what_is_named(run: Run, scene: str, thing: str, shape:
     assert result.stdout.strip().split()[-1] == thing
 
 
+@pytest.mark.parametrize(
+    ("scene", "question", "answer"),
+    [
+        ("zoo-red-box", "what is in the red box?", "a penguin"),
+        ("music-blue-arrow", "what does the blue arrow point to?", "a drum"),
+        ("sky-two-marks", "what is in the red box?", "a rocket"),
+        ("sky-two-marks", "what is in the green circle?", "a balloon"),
+    ],
+)
+def test_marks_that_are_drawn_in_a_picture_are_seen(
+    run: Run, scene: str, question: str, answer: str
+) -> None:
+    assert run("ask", SAMPLES / f"{scene}.png", question).stdout.strip() == answer
+
+
 @pytest.fixture(scope="module")
 def engine() -> LocalEngine:
     engine = open_engine("tiny", device="cpu")
