@@ -21,8 +21,9 @@ demo: $(VENV)/installed
 	@printf "answer:   " && $(BIN)/vipllava ask $(SCENE) "$(QUESTION)" $(MARK) --model tiny
 	@echo "more:     . $(VENV)/bin/activate, then vipllava --help"
 
+# A test that is waited for holds up one worker only; more than four would mostly load torch.
 test: $(VENV)/developing
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/developing
 	$(BIN)/ruff check .

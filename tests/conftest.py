@@ -11,6 +11,10 @@ from typer.testing import CliRunner
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("VIPLLAVA_MODEL", None)
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    # Torch would give each worker a thread for every core, and they would wait for each other.
+    threads = max((os.cpu_count() or 1) // int(workers), 1)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 from vipllava_cli.cli import app
 
