@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.conftest import SAMPLES, Run
+from tests.conftest import ROOT, SAMPLES, Finished, Run
 from tests.test_checkpoints import (
     config_of_another_size,
     config_that_is_no_json,
@@ -22,6 +22,7 @@ from tests.test_checkpoints import (
     other_architecture,
     pickle_only,
 )
+from vipllava_cli import marks_text, pictures
 from vipllava_cli.errors import ExitCode
 from vipllava_cli.runtime.checkpoints import BUNDLED
 
@@ -29,8 +30,8 @@ BOX = "10,10,90,90"
 QUESTION = "what is in the red box?"
 
 
-def assert_one_line(result: object, code: int, said: str) -> None:
-    stderr, stdout, found = result.stderr, result.stdout, result.code  # type: ignore[attr-defined]
+def assert_one_line(result: Finished, code: int, said: str) -> None:
+    stderr, stdout, found = result.stderr, result.stdout, result.code
     errors = [line for line in stderr.splitlines() if not line.startswith("note: ")]
     assert found == code, stderr
     assert stdout == ""
@@ -38,6 +39,18 @@ def assert_one_line(result: object, code: int, said: str) -> None:
     assert errors[0].startswith("error: ")
     assert said in errors[0]
     assert "Traceback" not in stderr
+
+
+def in_process(*arguments: str | Path, **options: object) -> Finished:
+    """The command in a process of its own."""
+    ended = subprocess.run(  # type: ignore[call-overload]
+        [sys.executable, "-m", "vipllava_cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+    return Finished(ended.returncode, ended.stdout, ended.stderr)
 
 
 def huge_png() -> bytes:
@@ -57,12 +70,21 @@ def truncated_jpeg(folder: Path) -> bytes:
     return path.read_bytes()[:3000]
 
 
+def damaged_tiff(folder: Path) -> bytes:
+    """One over which libtiff, left alone, prints lines of its own."""
+    path = folder / "whole.tif"
+    Image.effect_noise((200, 200), 50).save(path, compression="tiff_lzw")
+    data = path.read_bytes()
+    return data[:200] + bytes(byte ^ 0x5A for byte in data[200:2000]) + data[2000:]
+
+
 PICTURES: dict[str, tuple[Callable[[Path], bytes | None], str]] = {
     "missing.jpg": (lambda folder: None, "there is no file"),
     "empty.png": (lambda folder: b"", "is empty"),
     "text.jpg": (lambda folder: b"hello, I am a text", "found text"),
     "vector.png": (lambda folder: b"<svg xmlns='x'></svg>", "SVG"),
     "truncated.jpg": (truncated_jpeg, "cut short"),
+    "damaged.tif": (damaged_tiff, "cut short or damaged"),
     "huge.png": (lambda folder: huge_png(), "60000x60000"),
     "only-a-header.png": (lambda folder: b"\x89PNG\r\n\x1a\n", "cut short or damaged"),
 }
@@ -77,6 +99,34 @@ def test_pictures(run: Run, tmp_path: Path, name: str, command: str) -> None:
         (tmp_path / name).write_bytes(data)
     more = [QUESTION] if command == "ask" else ["-o", str(tmp_path / "out.png")]
     assert_one_line(run(command, tmp_path / name, *more), ExitCode.INPUT, said)
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_damaged_tiff_is_one_line_below_python_too(tmp_path: Path) -> None:
+    (tmp_path / "damaged.tif").write_bytes(damaged_tiff(tmp_path))
+    ended = in_process("annotate", tmp_path / "damaged.tif", "-o", tmp_path / "out.png")
+    assert_one_line(ended, ExitCode.INPUT, "cut short or damaged")
+
+
+def test_a_picture_that_does_not_fit_into_memory(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("1", (10_000, 5_000)).save(tmp_path / "large.png")
+    monkeypatch.setattr(pictures, "free_memory", lambda: 500_000_000)
+    result = run("annotate", tmp_path / "large.png", "-o", tmp_path / "out.png")
+    assert_one_line(result, ExitCode.INPUT, "expected 0.6 GB, found 0.5 GB")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not keep this limit")
+def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
+    Image.new("1", (12_000, 10_000)).save(tmp_path / "large.png")
+    limit = 900_000_000
+    ended = in_process(
+        "annotate", tmp_path / "large.png", "--box", BOX, "-o", tmp_path / "out.png",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )  # fmt: skip
+    assert_one_line(ended, ended.code, "memory")
+    assert ended.code in (ExitCode.INPUT, ExitCode.GENERATION)
     assert not (tmp_path / "out.png").exists()
 
 
@@ -113,6 +163,12 @@ def test_empty_standard_input(run: Run) -> None:
         (["--box", BOX, "--width", "-1"], "width"),
         (["--mask", "nowhere.png"], "there is no file nowhere.png"),
         (["--marks", "nowhere.json"], "cannot be read"),
+        (
+            ["--ellipse", "-300,-300,500,400"],
+            "touches no pixel of the picture: the picture is 200x100",
+        ),
+        (["--triangle", "-400,-50,600,-50,100,900"], "touches no pixel"),
+        (["--mask", "-50,-50,-10,-50,-10,300,300,300,300,340,-50,340"], "touches no pixel"),
     ],
 )
 def test_marks(run: Run, picture: Path, flags: list[str], said: str) -> None:
@@ -131,6 +187,16 @@ def test_marks_files(run: Run, picture: Path, tmp_path: Path, text: str, said: s
     (tmp_path / "marks.json").write_text(text)
     result = run("ask", picture, QUESTION, "--marks", tmp_path / "marks.json")
     assert_one_line(result, ExitCode.INPUT, said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("device", ["/dev/full", "/dev/zero"])
+def test_marks_from_a_device_without_an_end(
+    run: Run, picture: Path, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks_text, "MOST_BYTES", 1 << 20)
+    result = run("ask", picture, QUESTION, "--marks", device)
+    assert_one_line(result, ExitCode.INPUT, f"the marks file {device} is longer than 1 MiB")
 
 
 def test_a_mask_of_another_size(run: Run, picture: Path, tmp_path: Path) -> None:
@@ -218,9 +284,36 @@ def test_a_file_that_exists_is_kept(run: Run, picture: Path, tmp_path: Path) -> 
         assert written.size == (200, 100)
 
 
+def test_what_is_read_is_never_written_over(run: Run, picture: Path, tmp_path: Path) -> None:
+    mask, marks, link = (tmp_path / name for name in ("mask.png", "marks.png", "link.png"))
+    Image.new("L", (200, 100), 255).save(mask)
+    marks.write_text("[]")
+    link.symlink_to(picture)
+    before = picture.read_bytes(), mask.read_bytes(), marks.read_bytes()
+    for out, flags in (
+        (picture, ["--box", BOX]),
+        (link, ["--box", BOX]),
+        (mask, ["--mask", f"blue:{mask}"]),
+        (marks, ["--marks", str(marks)]),
+    ):
+        result = run("annotate", picture, *flags, "-o", out, "--force")
+        assert_one_line(result, ExitCode.INPUT, "would lose it")
+    assert (picture.read_bytes(), mask.read_bytes(), marks.read_bytes()) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_name_is_as_long_as_the_system_allows(run: Run, picture: Path, tmp_path: Path) -> None:
+    longest = "é" * 125 + "x.png"  # 255 bytes
+    assert run("annotate", picture, "--box", BOX, "-o", tmp_path / longest).code == ExitCode.DONE
+    result = run("annotate", picture, "--box", BOX, "-o", tmp_path / f"x{longest}")
+    assert_one_line(result, ExitCode.INPUT, "too long")
+    assert sorted(os.listdir(tmp_path)) == ["grey.png", longest]
+
+
 @pytest.mark.parametrize(
     ("place", "code", "said"),
     [
+        ("grey.png/out.png", ExitCode.INPUT, "Not a directory"),
         ("out.xyz", ExitCode.USAGE, "suffix"),
         ("nowhere/out.png", ExitCode.INPUT, "there is no folder"),
         ("folder.png", ExitCode.INPUT, "is a folder"),
@@ -244,28 +337,69 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     """The limit on a file's size makes the write fail in its middle, as a full disk does."""
     Image.effect_noise((600, 600), 90).save(tmp_path / "noise.png")
     before = sorted(os.listdir(tmp_path))
-    result = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "vipllava_cli",
-            "annotate",
-            str(tmp_path / "noise.png"),
-            "--box",
-            BOX,
-            "-o",
-            str(tmp_path / "out.png"),
-        ],
+    ended = in_process(
+        "annotate", tmp_path / "noise.png", "--box", BOX, "-o", tmp_path / "out.png",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+    )  # fmt: skip
+    assert_one_line(ended, ExitCode.INPUT, "cannot be written")
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+# --- streams and signals ---------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ("annotate grey.png -o out.png -q >&-", ExitCode.DONE, ""),
+        ("annotate grey.png -o out.png <&- 2>&-", ExitCode.DONE, ""),
+        ("annotate grey.png -o out.png <&- >&- 2>&-", ExitCode.DONE, ""),
+        ("annotate - -o out.png <&-", ExitCode.INPUT, "standard input cannot be read"),
+        ("annotate grey.png -o - >&-", ExitCode.INPUT, "the output cannot be written"),
+        ("--help >&-", ExitCode.INPUT, "the output cannot be written"),
+        ("annotate none.png -o out.png 2>&-", ExitCode.INPUT, ""),
+    ],
+)
+def test_a_stream_that_was_closed_before(
+    picture: Path, arguments: str, code: int, said: str
+) -> None:
+    ended = subprocess.run(
+        f"'{sys.executable}' -m vipllava_cli {arguments}",
+        shell=True,
+        cwd=picture.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
     )
-    assert result.returncode == ExitCode.INPUT
-    assert result.stdout == ""
-    assert "cannot be written" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
-    assert sorted(os.listdir(tmp_path)) == before
+    if said:
+        assert_one_line(Finished(ended.returncode, ended.stdout, ended.stderr), code, said)
+    assert (ended.returncode, ended.stdout, bool(ended.stderr)) == (code, "", bool(said))
+    assert (picture.parent / "out.png").exists() == (code == ExitCode.DONE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("module", ["vipllava_cli.cli", "vipllava_cli.commands.flags", "cv2"])
+def test_ctrl_c_while_the_program_is_loaded(picture: Path, module: str) -> None:
+    """The interrupt comes while a module is imported, early and late in the start."""
+    program = (
+        "import signal, sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "from vipllava_cli.__main__ import main\n"
+        "main()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "annotate", str(picture), "-o", f"{picture}.png"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (ExitCode.INTERRUPTED, "", "")
 
 
 def test_show_without_a_terminal(run: Run, picture: Path) -> None:

@@ -1,11 +1,13 @@
 """Drawing: what is on the pixels."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from vipllava_cli import drawing
 from vipllava_cli.drawing import _DRAWERS, coverage, draw
 from vipllava_cli.marks import SHAPES, Mark
 from vipllava_cli.marks_text import parse_mark
@@ -61,6 +63,15 @@ def test_the_same_input_gives_the_same_pixels(shape: str) -> None:
     assert draw(plain, marks, numbers=True).tobytes() == draw(plain, marks, numbers=True).tobytes()
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_mark_is_mixed_in_bands_as_at_once(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    marks = [replace(mark, alpha=0.6) for mark in marks_on((200, 100), **{shape: PLACES[shape][0]})]
+    noise = Image.effect_noise((200, 100), 90).convert("RGB")
+    at_once = draw(noise, marks).tobytes()
+    monkeypatch.setattr(drawing, "BAND_PIXELS", 300)
+    assert draw(noise, marks).tobytes() == at_once
+
+
 def test_opacity_mixes_the_colours() -> None:
     mark = Mark(
         "mask",
@@ -86,6 +97,14 @@ def test_a_line_along_the_edge_shows_its_full_width() -> None:
     mark = marks_on((336, 336), box="0,0,336,336")[0]
     assert (coverage(mark, 336, 336)[100, :3] > 200).all()
     assert (coverage(mark, 336, 336)[100, -3:] > 200).all()
+
+
+def test_a_bow_tie_is_filled_in_both_its_halves() -> None:
+    marks = marks_on((200, 100), mask="blue:20,10,120,80,120,10,20,80")
+    covered = coverage(marks[0], 200, 100) > 127
+    assert covered[45, 30]
+    assert covered[45, 110]
+    assert not covered[15, 70]
 
 
 def test_later_marks_lie_over_earlier_ones() -> None:

@@ -1,17 +1,19 @@
 """Pictures: every file that a user may have becomes upright RGB, or one clear line."""
 
+import gzip
 import http.server
 import io
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vipllava_cli import pictures
+from vipllava_cli import fetching, pictures
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks_text import parse_mark
 from vipllava_cli.pictures import (
@@ -81,6 +83,16 @@ def test_sixteen_bits_keep_their_brightness() -> None:
     assert grey.getextrema() == (0, 255)
 
 
+@pytest.mark.parametrize("values", [(-3.0, 5.0), (0.25, 0.25), (float("nan"), 7.0)])
+def test_floats_are_scaled_in_bands_as_at_once(
+    values: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = Image.fromarray(np.linspace(*values, 90 * 7, dtype=np.float32).reshape(90, 7))
+    banded = to_rgb(picture).tobytes()
+    monkeypatch.setattr(pictures, "_BAND", 1000)
+    assert to_rgb(picture).tobytes() == banded
+
+
 def test_an_exif_rotation_is_applied() -> None:
     upright = Image.new("RGB", (40, 20), ORANGE)
     upright.paste((0, 0, 255), (0, 0, 10, 20))
@@ -133,18 +145,32 @@ def test_zoom_keeps_every_mark_inside_its_crop() -> None:
 # --- the web ---------------------------------------------------------------------------------
 
 
+MOVED = {"/moved": "/picture", "/round": "/round", "/away": "file:///etc/hostname"}
+
+
 class Server(http.server.BaseHTTPRequestHandler):
-    """A picture, a text, a wrong address, a redirection, endless bytes, and slow ones."""
+    """A picture, a text, a wrong address, redirections, endless bytes, slow ones, slow headers."""
 
     def do_GET(self) -> None:
         body = {
             "/picture": encoded(Image.new("RGB", (40, 20), ORANGE)),
             "/text": b"<html>hello</html>",
         }.get(self.path)
-        if self.path == "/moved":
+        if self.path in MOVED:
             self.send_response(302)
-            self.send_header("Location", "/picture")
+            self.send_header("Location", MOVED[self.path])
             self.end_headers()
+        elif self.path == "/drip":
+            with suppress(OSError):
+                for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 80:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(0.02)
+        elif self.path == "/bomb":
+            self.send_response(200)
+            self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(gzip.compress(bytes(1 << 22)))
         elif self.path in ("/endless", "/slow"):
             self.send_response(200)
             self.end_headers()
@@ -182,13 +208,23 @@ def test_a_picture_is_fetched_from_the_web(web: str) -> None:
 
 @pytest.mark.parametrize(
     ("page", "said"),
-    [("/text", "a web page"), ("/none", "404"), ("/endless", "MiB"), ("/slow", "took longer")],
+    [
+        ("/text", "a web page"),
+        ("/none", "404"),
+        ("/round", "from address to address without end"),
+        ("/away", "cannot be reached"),
+        ("/endless", "more than 1 MiB"),
+        ("/bomb", "more than 1 MiB"),
+        ("/slow", "took longer than 0.3 s"),
+        ("/drip", "took longer than 0.3 s"),
+    ],
 )
 def test_what_the_web_gives_wrongly_is_one_line(
     web: str, page: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "MOST_WEB_BYTES", 1 << 20)
-    monkeypatch.setattr(pictures, "WEB_SECONDS", 0.6)
+    monkeypatch.setattr(fetching, "MOST_WEB_BYTES", 1 << 20)
+    if "took longer" in said:
+        monkeypatch.setattr(fetching, "WEB_SECONDS", 0.3)
     with pytest.raises(InputError, match=said) as caught:
         open_picture(web + page)
     assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ from vipllava_cli import __version__
 from vipllava_cli.commands.annotate import annotate
 from vipllava_cli.commands.ask import ask
 from vipllava_cli.commands.batch import batch
-from vipllava_cli.commands.command import OrderedCommand
+from vipllava_cli.commands.command import OrderedCommand, guarded
 from vipllava_cli.commands.eval import demo
 from vipllava_cli.commands.report import report
 
@@ -24,8 +24,14 @@ class OneLineErrors(TyperGroup):
 
     def main(self, *arguments: Any, standalone_mode: bool = True, **more: Any) -> Any:
         """Run, and leave with the exit code."""
+        code = guarded(lambda: self._run(*arguments, **{**more, "standalone_mode": False}))
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def _run(self, *arguments: Any, **more: Any) -> Any:
         try:
-            code = super().main(*arguments, **{**more, "standalone_mode": False})
+            return super().main(*arguments, **more)
         except TyperException as error:
             from vipllava_cli.render.text import print_error
 
@@ -33,10 +39,7 @@ class OneLineErrors(TyperGroup):
             help = f"{context.command_path} --help" if context else "vipllava --help"
             if error.format_message():  # empty after the help that no arguments ask for
                 print_error(f"{error.format_message().rstrip('.')}: see `{help}`")
-            code = error.exit_code
-        if standalone_mode:
-            sys.exit(code or 0)
-        return code
+            return error.exit_code
 
 
 app = typer.Typer(

@@ -20,6 +20,7 @@ ARROW_HEAD = 0.35  # of the arrow's length
 ARROW_HEAD_LEAST = 4.0  # in line widths
 
 THICKEST = 32767  # what OpenCV can draw
+BAND_PIXELS = 1 << 20  # mixed at a time
 
 _SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
 
@@ -28,13 +29,18 @@ Pixels = NDArray[np.uint8]
 
 def draw(picture: Image.Image, marks: Sequence[Mark], *, numbers: bool = False) -> Image.Image:
     """The RGB picture with the marks on it, and 1, 2, 3 beside them if `numbers`."""
-    pixels = np.array(picture.convert("RGB"))
+    drawn = picture.copy() if picture.mode == "RGB" else picture.convert("RGB")
     for mark in marks:
-        _blend(pixels, coverage(mark, *picture.size), mark.color, mark.alpha)
+        _blend(drawn, coverage(mark, *picture.size), mark.color, mark.alpha)
     if numbers:
         for number, mark in enumerate(marks, 1):
-            _number(pixels, number, mark)
-    return Image.fromarray(pixels)
+            _number(drawn, number, mark)
+    return drawn
+
+
+def shows(mark: Mark, width: int, height: int) -> bool:
+    """Whether any pixel of a picture of this size is touched: one around the picture shows nothing."""
+    return bool(coverage(mark, width, height).any())
 
 
 def coverage(mark: Mark, width: int, height: int) -> Pixels:
@@ -136,18 +142,25 @@ def _fixed(points: Part) -> NDArray[np.int32]:
     return np.round((np.array(points) - 0.5) * (1 << _SHIFT)).astype(np.int32)
 
 
-def _blend(pixels: Pixels, canvas: Pixels, color: Color, alpha: float) -> None:
-    """Lay the colour over the pixels, in the rectangle that the canvas covers."""
-    x, y, width, height = cv2.boundingRect(canvas)
-    window = np.s_[y : y + height, x : x + width]
-    share = canvas[window][..., None].astype(np.float32) * (alpha / 255)
-    below = pixels[window].astype(np.float32)
-    pixels[window] = np.round(below + (np.array(color.rgb, np.float32) - below) * share)
+def _blend(picture: Image.Image, canvas: Pixels, color: Color, alpha: float) -> None:
+    """Lay the colour over the picture where the canvas is not 0, a band of rows at a time: floats of
+    a whole picture take many times its size.
+    """
+    left, top, width, height = cv2.boundingRect(canvas)
+    rows = max(BAND_PIXELS // max(width, 1), 1)
+    for upper in range(top, top + height, rows):
+        lower = min(upper + rows, top + height)
+        place = (left, upper, left + width, lower)
+        below = np.asarray(picture.crop(place)).astype(np.float32)
+        covered = canvas[upper:lower, left : left + width, None]
+        share = covered.astype(np.float32) * (alpha / 255)
+        above = np.round(below + (np.array(color.rgb, np.float32) - below) * share)
+        picture.paste(Image.fromarray(above.astype(np.uint8)), place)
 
 
-def _number(pixels: Pixels, number: int, mark: Mark) -> None:
+def _number(picture: Image.Image, number: int, mark: Mark) -> None:
     """Write the number on a plate of the mark's colour, at its upper left, inside the picture."""
-    height, width = pixels.shape[:2]
+    width, height = picture.size
     size = max(16 * max(width, height) / MODEL_VIEW, 10.0)
     scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, max(round(size * 0.6), 1))
     weight = max(round(size / 9), 1)
@@ -159,10 +172,11 @@ def _number(pixels: Pixels, number: int, mark: Mark) -> None:
     left = min(max(left, 0), max(width - plate[0], 0))
     top = min(max(top - plate[1], 0), max(height - plate[1], 0))
     rgb = mark.color.rgb
-    cv2.rectangle(pixels, (left, top), (left + plate[0], top + plate[1]), rgb, cv2.FILLED)
     luminance = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]
     ink = (0, 0, 0) if luminance > 140 else (255, 255, 255)
-    origin = (left + (plate[0] - text_width) // 2, top + (plate[1] + text_height) // 2)
+    pixels = np.full((plate[1] + 1, plate[0] + 1, 3), rgb, np.uint8)
+    origin = ((plate[0] - text_width) // 2, (plate[1] + text_height) // 2)
     cv2.putText(
         pixels, str(number), origin, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, weight, cv2.LINE_AA
     )
+    picture.paste(Image.fromarray(pixels), (left, top))

@@ -5,8 +5,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,11 +45,31 @@ def check_place(name: str, *, force: bool) -> None:
     """Refuse a path where no file can be written, or where one is already. Raises InputError."""
     if os.path.isdir(name):
         raise InputError(f"{name} is a folder: name a file in it")
-    if os.path.lexists(name) and not force:
-        raise InputError(f"{name} exists already: --force writes over it")
+    try:
+        os.lstat(name)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # a name that is too long, a folder that is closed
+        raise _unwritable(name, error) from None
+    else:
+        if not force:
+            raise InputError(f"{name} exists already: --force writes over it")
     folder = Path(name).parent
     if not os.path.isdir(folder):
         raise InputError(f"there is no folder {folder}: make it first")
+
+
+def check_keeps(inputs: Iterable[str], name: str) -> None:
+    """Refuse to write over a file that is read, by whatever name or link; `force` does not change
+    that, because a picture without its marks would be gone for good. Raises InputError.
+    """
+    for source in inputs:
+        with suppress(OSError, ValueError):
+            if os.path.samefile(source, name):
+                raise InputError(
+                    f"{name} is read from, and writing the marked picture there would lose it:"
+                    " give another place with -o"
+                )
 
 
 def write_picture(picture: Image.Image, name: str, *, force: bool) -> None:
@@ -96,7 +116,7 @@ def whole_file(name: str) -> Iterator[BinaryIO]:
     path = Path(os.path.realpath(name))  # a link stays a link
     temporary: str | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}"[:80], dir=path.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=".vipllava-", dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()

@@ -6,8 +6,9 @@ from threading import Lock
 from PIL import Image
 
 from vipllava_cli.drawing import draw
+from vipllava_cli.fetching import called, read_bytes
 from vipllava_cli.marks import Mark, shifted
-from vipllava_cli.pictures import called, decode, fingerprint, read_bytes, upright_size, zoom_box
+from vipllava_cli.pictures import decode, fingerprint, upright_size, zoom_box
 
 
 class PictureFile:

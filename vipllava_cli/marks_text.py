@@ -10,6 +10,7 @@ from typing import Any
 
 from vipllava_cli.colors import parse_color
 from vipllava_cli.errors import InputError, short
+from vipllava_cli.fetching import MOST_BYTES, read_at_most
 from vipllava_cli.marks import FROM_PICTURE, SHAPES, UNITS, Coordinate, Mark, MarkSpec
 
 
@@ -100,7 +101,8 @@ _EXPECTED_FILE = 'expected a list of marks like {"shape": "box", "coords": [10, 
 def read_marks_file(name: str, units: str = "px") -> list[MarkSpec]:
     """A list of marks, or an object with a list `marks`. Raises InputError."""
     try:
-        value = json.loads(Path(name).read_text(encoding="utf-8"))
+        with Path(name).open("rb") as file:
+            value = json.loads(read_at_most(file, MOST_BYTES, f"the marks file {name}").decode())
     except OSError as error:
         raise InputError(f"the marks file {name} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -1,33 +1,36 @@
-"""Pictures in: from a path, standard input or the web to an upright RGB picture; and the views of it.
+"""Encoded pictures to upright RGB, and the views of it.
 
 Whatever the file holds (palette, 16 bits, CMYK, transparency, an EXIF rotation), what comes out is
 RGB, 8 bits, the right way up, transparency over white.
 """
 
+import ctypes
 import hashlib
 import io
-import sys
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, _imaging
 
+from vipllava_cli import fetching
 from vipllava_cli.errors import InputError
+from vipllava_cli.fetching import called, read_bytes
 from vipllava_cli.marks import Mark
 
-STANDARD_INPUT = "-"
+STANDARD_INPUT = fetching.STANDARD_INPUT
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
-MOST_PIXELS = 200_000_000
+MOST_PIXELS = 200_000_000  # the largest cameras of telephones; such a picture takes about 2 GB
+BYTES_A_PIXEL = 12  # at most, while a picture is decoded, turned and drawn on
+ALWAYS_TRIED = 20_000_000  # pixels that are decoded without a look at the free memory
 MOST_SIDE = (
     8192  # of a square view: far above what any model sees, and a square of it fits in memory
 )
-MOST_BYTES = 256 * 1024 * 1024
-MOST_WEB_BYTES = 64 * 1024 * 1024
-WEB_SECONDS = 30.0
 
 PADDING = (122, 116, 104)  # what ViP-LLaVA's training pads with: CLIP's mean pixel
 
@@ -48,14 +51,10 @@ def open_picture(source: str, *, over: RGB = WHITE) -> Image.Image:
     return decode(read_bytes(source), called(source), over=over)
 
 
-def called(source: str) -> str:
-    """What messages call a source."""
-    return "standard input" if source == STANDARD_INPUT else source
-
-
 def decode(data: bytes, name: str, *, over: RGB = WHITE) -> Image.Image:
     """The first frame of an encoded picture, as upright RGB; `name` is for messages."""
     with _decoding(data, name) as picture:
+        _check_memory(picture, name)
         picture.load()
         return to_rgb(_upright(picture), over=over)
 
@@ -81,6 +80,7 @@ def _decoding(data: bytes, name: str) -> Iterator[Image.Image]:
     """The picture with its header read; whatever goes wrong with it becomes one line."""
     if not data:
         raise InputError(f"{name} is empty: {_EXPECTED}")
+    _silence_libtiff()
     try:
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
         _check_size(picture, name)
@@ -92,10 +92,23 @@ def _decoding(data: bytes, name: str) -> Iterator[Image.Image]:
     except InputError:
         raise
     except MemoryError:
-        raise InputError(f"{name} does not fit into memory: make it smaller first") from None
+        raise InputError(_too_large(picture, name)) from None
     except Exception as error:  # a decoder may raise anything over damaged bytes
         why = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(_damaged(name, why)) from None
+
+
+@cache
+def _silence_libtiff() -> None:
+    """Take from libtiff its handlers that write to stderr, past Python; Pillow raises what matters.
+
+    They are found through Pillow's own library, which is linked to it; where it holds libtiff inside
+    (Windows) the names are not seen, and damaged TIFFs have lines of their own.
+    """
+    library = ctypes.CDLL(_imaging.__file__)
+    with suppress(AttributeError):
+        library.TIFFSetErrorHandler(None)
+        library.TIFFSetWarningHandler(None)
 
 
 def to_rgb(picture: Image.Image, *, over: RGB = WHITE) -> Image.Image:
@@ -105,9 +118,10 @@ def to_rgb(picture: Image.Image, *, over: RGB = WHITE) -> Image.Image:
     if picture.mode in _DEEP_MODES:
         return _scaled(picture).convert("RGB")
     if picture.has_transparency_data:
-        above = picture.convert("RGBA")
-        below = Image.new("RGBA", above.size, (*over, 255))
-        return Image.alpha_composite(below, above).convert("RGB")
+        above = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+        below = Image.new("RGB", above.size, over)
+        below.paste(above, mask=above)
+        return below
     return picture.convert("RGB")
 
 
@@ -130,7 +144,7 @@ def square(picture: Image.Image) -> Image.Image:
     picture = _no_longer_than(picture, MOST_SIDE)
     width, height = picture.size
     if width == height:
-        return picture.convert("RGB")
+        return picture
     side = max(width, height)
     canvas = Image.new("RGB", (side, side), PADDING)
     canvas.paste(picture, ((side - width) // 2, (side - height) // 2))
@@ -165,75 +179,6 @@ def zoom_box(marks: Sequence[Mark], size: tuple[int, int]) -> tuple[int, int, in
     )
 
 
-# --- reading ---------------------------------------------------------------------------------
-
-
-def read_bytes(source: str) -> bytes:
-    """The encoded picture at a path, an http(s) address or `-`. Raises InputError."""
-    if source == STANDARD_INPUT:
-        data = sys.stdin.buffer.read(MOST_BYTES + 1)
-        return _not_too_long(data, "standard input")
-    if source.lower().startswith(("http://", "https://")):
-        return _download(source)
-    path = Path(source)
-    try:
-        with path.open("rb") as file:
-            return _not_too_long(file.read(MOST_BYTES + 1), source)
-    except FileNotFoundError:
-        raise InputError(f"there is no file {source}: check the name of the picture") from None
-    except IsADirectoryError:
-        raise InputError(f"{source} is a folder, expected one picture: name a file in it") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{source} cannot be read: {_reason(error)}") from None
-
-
-def _not_too_long(data: bytes, name: str) -> bytes:
-    if len(data) > MOST_BYTES:
-        raise InputError(f"{name} is longer than {MOST_BYTES >> 20} MiB, the most that is read")
-    return data
-
-
-def _download(address: str) -> bytes:
-    """The body at an address, within a limit of time and of size."""
-    import httpx2  # costs a tenth of a second that few commands need
-
-    deadline = time.monotonic() + WEB_SECONDS
-    data = bytearray()
-    try:
-        with httpx2.stream(
-            "GET", address, follow_redirects=True, timeout=WEB_SECONDS / 3
-        ) as response:
-            if response.status_code != httpx2.codes.OK:
-                raise InputError(
-                    f"{address} answered {response.status_code} {response.reason_phrase}:"
-                    " expected a picture; check the address"
-                )
-            for chunk in response.iter_bytes():
-                data += chunk
-                if len(data) > MOST_WEB_BYTES:
-                    raise InputError(
-                        f"{address} holds more than {MOST_WEB_BYTES >> 20} MiB: fetch it yourself"
-                        " and give the file"
-                    )
-                if time.monotonic() > deadline:
-                    raise InputError(
-                        f"{address} took longer than {WEB_SECONDS:g} s: fetch it yourself and give"
-                        " the file"
-                    )
-    except httpx2.InvalidURL as error:
-        raise InputError(f"{address} is not an address that can be fetched: {error}") from None
-    except (httpx2.HTTPError, OSError, ImportError, ValueError) as error:  # odd proxies, too
-        raise InputError(
-            f"{address} cannot be reached ({_reason(error)}): are you online? A file works too"
-        ) from None
-    return bytes(data)
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).partition("\n")[0]
-
-
 # --- decoding --------------------------------------------------------------------------------
 
 _DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -247,9 +192,43 @@ def _check_size(picture: Image.Image, name: str) -> None:
         )
 
 
+def _check_memory(picture: Image.Image, name: str) -> None:
+    """Say that memory is short before the system ends the program for it."""
+    pixels = picture.width * picture.height
+    if pixels > ALWAYS_TRIED and pixels * BYTES_A_PIXEL > free_memory():
+        raise InputError(_too_large(picture, name))
+
+
+def _too_large(picture: Image.Image, name: str) -> str:
+    pixels = picture.width * picture.height
+    return (
+        f"{name}, {picture.width}x{picture.height} pixels, does not fit into the free memory:"
+        f" expected {pixels * BYTES_A_PIXEL / 1e9:.1f} GB, found {free_memory() / 1e9:.1f} GB;"
+        " make it smaller first"
+    )
+
+
+def free_memory() -> int:
+    """Bytes that can be taken without swapping, within the limit of a container."""
+    import psutil
+
+    free: int = psutil.virtual_memory().available
+    try:
+        limit, used = (int((_CONTAINER / file).read_text()) for file in _LIMIT_AND_USE)
+    except (OSError, ValueError):  # no such limit here
+        return free
+    return max(min(free, limit - used), 0)
+
+
+_CONTAINER = Path("/sys/fs/cgroup")
+_LIMIT_AND_USE = ("memory.max", "memory.current")
+
+
 def _upright(picture: Image.Image) -> Image.Image:
     """The picture turned as its EXIF orientation says; a damaged EXIF block says nothing."""
     try:
+        if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return picture  # where `exif_transpose` would copy it
         return ImageOps.exif_transpose(picture)
     except Exception:  # Pillow raises many kinds of error over damaged metadata
         return picture
@@ -257,14 +236,26 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 def _scaled(picture: Image.Image) -> Image.Image:
     """16 bits by their full range; 32-bit integers and floats, whose range is free, by their own."""
-    values = np.asarray(picture, np.float64)
-    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    values = np.asarray(picture)
     if picture.mode.startswith("I;16"):
-        low, high = 0.0, 65535.0
-    else:
-        low, high = float(values.min()), float(values.max())
-    shares = (values - low) / ((high - low) or 1.0)
-    return Image.fromarray(np.round(shares * 255).astype(np.uint8))
+        return Image.fromarray(_SIXTEEN_TO_EIGHT[values])
+    bands = [values[top : top + _BAND] for top in range(0, len(values), _BAND)]
+    low = min(float(_finite(band).min()) for band in bands)
+    high = max(float(_finite(band).max()) for band in bands)
+    scaled = np.empty(values.shape, np.uint8)
+    for top, band in zip(range(0, len(values), _BAND), bands, strict=True):
+        shares = (_finite(band) - low) / ((high - low) or 1.0)
+        scaled[top : top + _BAND] = np.round(shares * 255)
+    return Image.fromarray(scaled)
+
+
+_BAND = 64  # rows in 64-bit floats at a time: a large picture would take several times its size
+
+_SIXTEEN_TO_EIGHT = np.round(np.arange(65536) / 257).astype(np.uint8)
+
+
+def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
+    return np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
 
 
 def _damaged(name: str, why: str) -> str:

@@ -6,6 +6,7 @@ does not fit is clipped with a note or refused.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import hypot
 
 from vipllava_cli.colors import MODEL_COLORS, Color
 from vipllava_cli.errors import InputError
@@ -39,7 +40,7 @@ def place_marks(specs: Sequence[MarkSpec], width: int, height: int) -> Placed:
             spec.label,
         )
         fitted = _fit(mark, width, height)
-        if _reaches_outside(mark, width, height):
+        if reaches_outside(mark, width, height):
             notes.append(
                 f"mark {number} ({mark.shape}) reaches outside the {width}x{height} picture"
                 " and was clipped to it"
@@ -137,7 +138,7 @@ def _as_it_is(parts: tuple[Part, ...], width: int, height: int) -> tuple[Part, .
 _CLIPS = {"box": _sides_inside, "arrow": _tail_inside}
 
 
-def _reaches_outside(mark: Mark, width: int, height: int) -> bool:
+def reaches_outside(mark: Mark, width: int, height: int) -> bool:
     """Whether more than a rounding error of the mark lies outside the picture."""
     left, top, right, bottom = mark.bounds
     slack = 1e-6 * max(width, height)
@@ -151,14 +152,20 @@ def _is_empty(mark: Mark) -> bool:
         (x1, y1), (x2, y2) = mark.parts[0]
         return x1 == x2 or y1 == y2
     if SHAPES[mark.shape].has_area:
-        return all(_polygon_area(part) == 0 for part in mark.parts)
+        return all(_on_one_line(part) for part in mark.parts)
     return len(set(mark.parts[0])) == 1
 
 
-def _polygon_area(part: Part) -> float:
-    following = part[1:] + part[:1]
-    pairs = zip(part, following, strict=True)
-    return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairs)) / 2
+def _on_one_line(part: Part) -> bool:
+    """Whether all points lie on a line, up to rounding. (The area by the shoelace formula is 0 for
+    a bow-tie, too, whose halves go round in opposite directions.)
+    """
+    x0, y0 = part[0]
+    x1, y1 = max(part, key=lambda point: hypot(point[0] - x0, point[1] - y0))
+    length = hypot(x1 - x0, y1 - y0)
+    return all(
+        abs((x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)) <= 1e-9 * length**2 for x, y in part
+    )
 
 
 def _list(values: Sequence[float]) -> str:

@@ -71,7 +71,7 @@ def annotate(
     """
     from vipllava_cli.commands.marking import mark_picture, pick_marks
     from vipllava_cli.drawing import MODEL_VIEW
-    from vipllava_cli.files import STANDARD_OUTPUT, check_output, write_picture
+    from vipllava_cli.files import STANDARD_OUTPUT, check_keeps, check_output, write_picture
     from vipllava_cli.marked import zoomed
     from vipllava_cli.pictures import model_view as seen_by_model
 
@@ -79,6 +79,7 @@ def annotate(
         raise UsageError("nothing to do: say where to write with -o FILE, or use --show or --pick")
     if out:
         check_output(out, force=force)
+        check_keeps((picture, *marks.files()), out)
     if out == STANDARD_OUTPUT and (show or pick):
         raise UsageError("-o - gives stdout to the picture: --show and --pick need it too")
     messages = output.messages()

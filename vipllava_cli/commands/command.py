@@ -66,7 +66,7 @@ def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
                 shapes = [shape for shape in ctx.meta["order"] if shape in _SHAPE_FLAGS]
                 chosen["order"] = tuple(shapes)
             values[name] = group(**chosen)
-        raise typer.Exit(_guarded(functools.partial(body, **values), debug))
+        raise typer.Exit(guarded(functools.partial(body, **values), debug=debug))
 
     parameters = [context, *own, *spread]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -77,7 +77,7 @@ def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
 _SHAPE_FLAGS = ("box", "ellipse", "arrow", "point", "triangle", "scribble", "mask", "contour")
 
 
-def _guarded(body: Callable[[], ExitCode | None], debug: bool) -> int:
+def guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
     """Run, and return the exit code; what failed is one line on stderr."""
     from vipllava_cli.render.text import print_error
 
@@ -87,7 +87,7 @@ def _guarded(body: Callable[[], ExitCode | None], debug: bool) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return ExitCode.CLOSED_PIPE
     except VipllavaError as error:
         if debug:
@@ -95,9 +95,16 @@ def _guarded(body: Callable[[], ExitCode | None], debug: bool) -> int:
         print_error(str(error))
         return error.exit_code
     except OSError as error:  # inputs and files out have their own; this is stdout, or a full disk
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if debug:
+            traceback.print_exc()
+        _drop_output()
         print_error(f"the output cannot be written: {error.strerror or error}")
         return ExitCode.INPUT
+    except MemoryError:
+        if debug:
+            traceback.print_exc()
+        print_error("memory ran out: make the picture smaller, or close other programs")
+        return ExitCode.GENERATION
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -113,3 +120,8 @@ def _guarded(body: Callable[[], ExitCode | None], debug: bool) -> int:
         )
         return ExitCode.BUG
     return code or ExitCode.DONE
+
+
+def _drop_output() -> None:
+    """What is left in stdout goes nowhere, so that nothing fails once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -116,6 +116,14 @@ class MarkFlags:
         specs += [parse_mark(shape, next(typed[shape]), self.units.value) for shape in self.order]
         return [with_style(spec, width=self.width, alpha=self.alpha) for spec in specs]
 
+    def files(self) -> list[str]:
+        """The files that the flags name, to read marks from. Raises InputError."""
+        from vipllava_cli.marks_text import parse_mark
+
+        masks = (*(self.mask or ()), *(self.contour or ()))
+        named = (self.marks, *(parse_mark("mask", text).file for text in masks))
+        return [name for name in named if name is not None]
+
 
 def _model(help: str, **more: Any) -> Any:
     return typer.Option(help=help, rich_help_panel=MODEL_PANEL, **more)

@@ -1,8 +1,9 @@
 """Text for a terminal: control characters made visible, notes and errors on stderr."""
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -30,8 +31,15 @@ def one_line(text: str) -> str:
 
 
 class _Console(Console):
+    """Nobody reads the notes, or they find no room: that is no reason to leave the work undone."""
+
     def on_broken_pipe(self) -> None:
-        """Nobody reads the notes: that is no reason to leave the work undone."""
+        """A pipe whose reader went away."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As in Rich, but that stderr cannot be written is passed over."""
+        with suppress(OSError):
+            super().print(*objects, **options)
 
 
 def stderr_console() -> Console:
