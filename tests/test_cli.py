@@ -1,16 +1,10 @@
 """The command as a user meets it: help, ask, annotate, and what they do not load."""
 
-import fcntl
 import io
 import json
 import os
-import pty
-import select
-import struct
 import subprocess
 import sys
-import termios
-import time
 from pathlib import Path
 
 import numpy as np
@@ -213,36 +207,3 @@ def test_a_closed_pipe_is_no_bug() -> None:
     os.close(writer)
     assert ended.returncode == 141
     assert ended.stderr == b""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_an_answer_streams_to_a_terminal_and_the_picture_is_shown_in_half_blocks() -> None:
-    shown = in_terminal("annotate", str(ZOO), "--show")
-    assert "▀" in shown or "▄" in shown
-    said = in_terminal("ask", str(ZOO), QUESTION, "--model", "tiny", "-q")
-    assert said.replace("\r", "") == "a penguin\n"
-
-
-def in_terminal(*arguments: str) -> str:
-    """What a terminal of 80 columns receives, until the command ends."""
-    process_id, terminal = pty.fork()
-    if process_id == 0:
-        os.environ.update(TERM="xterm-256color", COLUMNS="80", LINES="24")
-        time.sleep(0.1)  # until the terminal has its size
-        os.execv(sys.executable, [sys.executable, "-m", "vipllava_cli", *arguments])
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 640, 384))
-    received = b""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if not select.select([terminal], [], [], 1)[0]:
-            continue
-        try:
-            data = os.read(terminal, 1 << 16)
-        except OSError:
-            break
-        if not data:
-            break
-        received += data
-    os.waitpid(process_id, 0)
-    os.close(terminal)
-    return received.decode()

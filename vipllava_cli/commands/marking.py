@@ -49,6 +49,7 @@ def pick_marks(picture: Image.Image, marks: tuple[Mark, ...]) -> tuple[Mark, ...
         f"{color.name}:{as_corners(box)}"
         for color, box in zip(itertools.cycle(free or MODEL_COLORS), pick_boxes(picture))
     ]
-    sys.stdout.write(" ".join(f"--box {text}" for text in texts) + "\n")
+    if texts:
+        sys.stdout.write(" ".join(f"--box {text}" for text in texts) + "\n")
     specs = [parse_mark("box", text) for text in texts]
     return (*marks, *place_marks(specs, *picture.size).marks)
