@@ -33,9 +33,26 @@ def test_help_shows_every_subcommand_with_an_example(run: Run) -> None:
     overview = run("--help")
     assert overview.code == 0
     for name in ("ask", "annotate", "batch", "report"):
-        assert name in overview.stdout
+        assert f"vipllava {name} " in overview.stdout
         assert f"vipllava {name} " in run(name, "--help").stdout
     assert run("--version").stdout.strip() == f"vipllava {__version__}"
+
+
+def test_help_goes_from_the_marks_to_the_output(run: Run) -> None:
+    for name in ("ask", "annotate"):
+        shown = run(name, "--help").stdout
+        places = [shown.find(flag) for flag in ("--box", "--zoom", "--quiet")]
+        assert -1 < places[0] < places[1] < places[2]
+        assert "<bool>" not in shown
+
+
+def test_a_shell_completes_subcommands_and_flags() -> None:
+    for words, expected in (("vipllava ann", "annotate"), ("vipllava ask --ell", "--ellipse")):
+        ended = vipllava(env={
+            **os.environ, "_VIPLLAVA_COMPLETE": "complete_bash",
+            "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1),
+        })  # fmt: skip
+        assert ended.stdout.decode().split() == [expected]
 
 
 def test_an_answer_is_alone_on_stdout(run: Run) -> None:

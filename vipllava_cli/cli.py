@@ -1,9 +1,12 @@
 """The command `vipllava`: its subcommands, in panels."""
 
+import inspect
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
@@ -11,7 +14,7 @@ from vipllava_cli import __version__
 from vipllava_cli.commands.annotate import annotate
 from vipllava_cli.commands.ask import ask
 from vipllava_cli.commands.batch import batch
-from vipllava_cli.commands.command import OrderedCommand, guarded
+from vipllava_cli.commands.command import OrderedCommand, guarded, without_types
 from vipllava_cli.commands.eval import demo
 from vipllava_cli.commands.report import report
 
@@ -21,6 +24,9 @@ RESULTS_PANEL = "Results"
 
 class OneLineErrors(TyperGroup):
     """Wrong usage as one line, like every other error, where Typer would draw a box of several."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return without_types(super().get_params(ctx))
 
     def main(self, *arguments: Any, standalone_mode: bool = True, **more: Any) -> Any:
         """Run, and leave with the exit code."""
@@ -71,14 +77,25 @@ def main(
     """Ask a vision-language model about regions that you mark on a picture."""
 
 
-app.command(cls=OrderedCommand, rich_help_panel=ASK_PANEL)(ask)
-app.command(cls=OrderedCommand, rich_help_panel=ASK_PANEL)(annotate)
-app.command(cls=OrderedCommand, rich_help_panel=ASK_PANEL)(batch)
-app.command(rich_help_panel=RESULTS_PANEL)(report)
+def _add(body: Callable[..., None], panel: str) -> None:
+    """A subcommand, its example below it in the overview."""
+    summary, example = inspect.cleandoc(body.__doc__ or "").split("\n\n")[:2]
+    brief = f"{summary}\n[dim]{escape(example)}[/dim]"
+    app.command(cls=OrderedCommand, rich_help_panel=panel, short_help=brief)(body)
+
+
+_add(ask, ASK_PANEL)
+_add(annotate, ASK_PANEL)
+_add(batch, ASK_PANEL)
+_add(report, RESULTS_PANEL)
 
 evals = typer.Typer(
-    name="eval", no_args_is_help=True, help="Run a benchmark and score it.", rich_markup_mode="rich"
+    name="eval",
+    no_args_is_help=True,
+    help="Run a benchmark and score it.",
+    short_help="Run a benchmark and score it.\n[dim]vipllava eval demo[/dim]",
+    rich_markup_mode="rich",
 )
-evals.command()(demo)
+evals.command(cls=OrderedCommand)(demo)
 evals.callback()(lambda: None)
 app.add_typer(evals, rich_help_panel=RESULTS_PANEL)

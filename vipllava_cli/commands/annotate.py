@@ -17,6 +17,8 @@ from vipllava_cli.errors import UsageError
 @command
 def annotate(
     picture: Annotated[str, typer.Argument(help="A file, an http(s) address, or - for stdin.")],
+    *,
+    marks: MarkFlags,
     out: Annotated[
         str | None,
         typer.Option(
@@ -61,13 +63,11 @@ def annotate(
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = False,
-    *,
-    marks: MarkFlags,
     output: OutputFlags,
 ) -> None:
     """Draw marks on a picture and write it; needs no model.
 
-    vipllava annotate street.jpg --ellipse 10%,20%,40%,60% -o marked.png
+    vipllava annotate cat.jpg --ellipse 10%,20%,40%,60% -o marked.png
     """
     from vipllava_cli.commands.marking import mark_picture, pick_marks
     from vipllava_cli.drawing import MODEL_VIEW

@@ -8,6 +8,8 @@ import typer
 
 from vipllava_cli.commands.command import command
 from vipllava_cli.commands.flags import (
+    MARKS_PANEL,
+    OUTPUT_PANEL,
     AnswerFlags,
     MarkFlags,
     ModelFlags,
@@ -22,19 +24,27 @@ def ask(
     questions: Annotated[
         list[str], typer.Argument(help="One or more; {1} stands for the first mark.")
     ],
-    zoom: Annotated[
-        bool, typer.Option("--zoom", help="Look only at the marks and what is around them.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON record a line.")] = False,
     *,
     marks: MarkFlags,
+    zoom: Annotated[
+        bool,
+        typer.Option(
+            "--zoom",
+            help="Look only at the marks and what is around them.",
+            rich_help_panel=MARKS_PANEL,
+        ),
+    ] = False,
     model: ModelFlags,
     answer: AnswerFlags,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print one JSON record a line.", rich_help_panel=OUTPUT_PANEL),
+    ] = False,
     output: OutputFlags,
 ) -> None:
     """Ask about a picture and the regions marked on it.
 
-    vipllava ask street.jpg "what is in the red box?" --box 120,80,340,300
+    vipllava ask cat.jpg "what is in the red box?" --box 20,80,340,300
     """
     from vipllava_cli import ask as flow
     from vipllava_cli.commands.marking import mark_picture

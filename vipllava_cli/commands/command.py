@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, get_type_hints
 
 import typer
@@ -19,8 +19,19 @@ from vipllava_cli.errors import ExitCode, VipllavaError
 _GROUPS = (MarkFlags, ModelFlags, AnswerFlags, OutputFlags)
 
 
+def without_types(parameters: list[Any]) -> list[Any]:
+    """The parameters, flags without the type that help would show: `--json <bool>` takes no word."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
+
+
 class OrderedCommand(TyperCommand):
     """Keeps the order in which options were typed, which parsing into lists by name would lose."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return without_types(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
@@ -34,24 +45,15 @@ def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
     """
     hints = get_type_hints(body, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if hint in _GROUPS}
-    own = [
-        parameter.replace(annotation=hints[name])
-        for name, parameter in inspect.signature(body).parameters.items()
-        if name not in groups
+    parameters = [
+        inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     ]
-    spread = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=get_type_hints(group, globalns=vars(flags), include_extras=True)[field.name],
-        )
-        for group in groups.values()
-        for field in dataclasses.fields(group)
-        if field.name != "order"
-    ]
-    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    for name, parameter in inspect.signature(body).parameters.items():
+        if name in groups:  # help shows its flags where the group stands
+            parameters += _spread(groups[name])
+        else:
+            kind = inspect.Parameter.KEYWORD_ONLY
+            parameters.append(parameter.replace(annotation=hints[name], kind=kind))
 
     @functools.wraps(body)
     def run(ctx: typer.Context, **values: Any) -> None:
@@ -68,10 +70,22 @@ def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
             values[name] = group(**chosen)
         raise typer.Exit(guarded(functools.partial(body, **values), debug=debug))
 
-    parameters = [context, *own, *spread]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _spread(group: type) -> Iterator[inspect.Parameter]:
+    """A parameter for each flag of a group."""
+    hints = get_type_hints(group, globalns=vars(flags), include_extras=True)
+    for field in dataclasses.fields(group):
+        if field.name != "order":
+            yield inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=hints[field.name],
+            )
 
 
 _SHAPE_FLAGS = ("box", "ellipse", "arrow", "point", "triangle", "scribble", "mask", "contour")
