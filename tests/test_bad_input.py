@@ -144,6 +144,10 @@ def test_an_address_that_is_none(run: Run) -> None:
     assert run("ask", "https://", QUESTION).code == ExitCode.INPUT
 
 
+def test_a_picture_without_a_name(run: Run) -> None:
+    assert_one_line(run("ask", "", QUESTION), ExitCode.INPUT, "no name")
+
+
 def test_empty_standard_input(run: Run) -> None:
     assert_one_line(run("ask", "-", QUESTION, stdin=b""), ExitCode.INPUT, "empty")
 
@@ -152,6 +156,7 @@ def test_empty_standard_input(run: Run) -> None:
     ("flags", "said"),
     [
         (["--box", "300,10,400,90"], "outside the picture: the picture is 200x100"),
+        (["--point", "200.0001,50"], "lies at 200.0001,50, outside the picture"),
         (["--box", "10,10,10,90"], "has no area"),
         (["--box", "10,10,90"], "found 3 numbers"),
         (["--box", "10,nan,90,90"], "finite"),

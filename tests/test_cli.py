@@ -95,7 +95,7 @@ def test_a_record_holds_what_repeats_the_answer(run: Run) -> None:
 def test_a_record_repeats_from_its_own_marks(run: Run, tmp_path: Path) -> None:
     flags = ["--ellipse", "lime:45,257,293,534", "--arrow", "20,20,90,90", "--json"]
     row = json.loads(run("ask", ZOO, QUESTION, *flags).stdout)
-    (tmp_path / "marks.json").write_text(json.dumps(row["marks"]))
+    (tmp_path / "marks.json").write_text(json.dumps(row["marks"]), encoding="utf-8-sig")
     again = json.loads(
         run("ask", ZOO, QUESTION, "--marks", tmp_path / "marks.json", "--json").stdout
     )
@@ -172,6 +172,7 @@ def test_a_picture_goes_through_a_pipe() -> None:
         (["ask"], "Missing argument 'picture': see `vipllava ask --help`"),
         (["asq"], "Did you mean 'ask'?"),
         (["ask", "a.png", "what?", "--temprature", "1"], "--temperature"),
+        (["ask", "a.png", "what?", "--temperature", "inf"], "less than or equal to 100"),
         (["ask", "a.png", "what?", "--device", "gpu"], "'auto', 'cuda', 'mps', 'cpu'"),
         (["--nothing"], "see `vipllava --help`"),
     ],

@@ -20,6 +20,8 @@ def called(source: str) -> str:
 
 def read_bytes(source: str) -> bytes:
     """The encoded picture at a path, an http(s) address or `-`. Raises InputError."""
+    if not source:
+        raise InputError("the picture has no name: give a file, an http(s) address or -")
     if source.lower().startswith(("http://", "https://")):
         return _download(source)
     try:

@@ -102,7 +102,8 @@ def read_marks_file(name: str, units: str = "px") -> list[MarkSpec]:
     """A list of marks, or an object with a list `marks`. Raises InputError."""
     try:
         with Path(name).open("rb") as file:
-            value = json.loads(read_at_most(file, MOST_BYTES, f"the marks file {name}").decode())
+            data = read_at_most(file, MOST_BYTES, f"the marks file {name}")
+        value = json.loads(data.decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"the marks file {name} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -155,7 +156,8 @@ def _coordinate(token: str, shape: str, units: str) -> Coordinate:
     body = token.strip()
     is_size = body.startswith("+")
     percent = body.endswith("%")
-    number = _number(body.rstrip("%").lstrip("+"))
+    text = body.removesuffix("%").removeprefix("+")
+    number = None if is_size and text.startswith(("+", "-")) else _number(text)
     if number is None:
         raise InputError(
             f"a {shape} is {SHAPES[shape].form}, each a finite number or a percentage;"
@@ -187,7 +189,7 @@ def _json_parts(coords: Any, shape: str, units: Any) -> tuple[tuple[Coordinate, 
 
 def _number(text: str) -> float | None:
     try:
-        value = float(text)
+        value = float(text if "_" not in text else "")  # Python's 1_000 is nobody's coordinate
     except ValueError:
         return None
     return value if math.isfinite(value) else None

@@ -169,4 +169,4 @@ def _on_one_line(part: Part) -> bool:
 
 
 def _list(values: Sequence[float]) -> str:
-    return ",".join(f"{value:g}" for value in values)
+    return ",".join(f"{value:.10g}" for value in values)

@@ -159,7 +159,7 @@ class AnswerFlags:
     template: Annotated[TemplateName, _answer("The form of the prompt.")] = TemplateName.human
     max_new_tokens: Annotated[int, _answer("Longest answer, in tokens.", metavar="N", min=1)] = 256
     temperature: Annotated[
-        float, _answer("0 is greedy: the same answer each time.", metavar="T", min=0.0)
+        float, _answer("0 is greedy: the same answer each time.", metavar="T", min=0.0, max=100.0)
     ] = 0.0
     top_p: Annotated[
         float,
