@@ -142,6 +142,19 @@ def test_zoom_keeps_every_mark_inside_its_crop() -> None:
     assert 40 < bottom < 150
 
 
+def test_free_memory_ends_at_the_limit_of_a_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "_CONTAINER", tmp_path)
+    whole = pictures.free_memory()
+    assert whole > 10_000_000
+    (tmp_path / "memory.current").write_text("4000000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert pictures.free_memory() > 10_000_000
+    (tmp_path / "memory.max").write_text("10000000\n")
+    assert pictures.free_memory() == 6_000_000
+
+
 # --- the web ---------------------------------------------------------------------------------
 
 
