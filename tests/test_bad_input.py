@@ -390,6 +390,7 @@ def test_ctrl_c_while_the_program_is_loaded(picture: Path, module: str) -> None:
     """The interrupt comes while a module is imported, early and late in the start."""
     program = (
         "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # it may be ignored here
         "class Interrupts:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         f"        if name == {module!r}:\n"
