@@ -62,16 +62,19 @@ def decode(data: bytes, name: str, *, over: RGB = WHITE) -> Image.Image:
 def upright_size(data: bytes, name: str) -> tuple[int, int]:
     """Width and height that `decode` will give, from the header alone. Raises InputError."""
     with _decoding(data, name) as picture:
-        return (picture.height, picture.width) if _lies_on_side(picture) else picture.size
+        return (picture.height, picture.width) if _lies_on_side(picture, data) else picture.size
 
 
-def _lies_on_side(picture: Image.Image) -> bool:
+def _lies_on_side(picture: Image.Image, data: bytes) -> bool:
+    if picture.format == "PNG" and not any(chunk in data for chunk in _PNG_CHUNKS_WITH_EXIF):
+        return False  # else Pillow decodes a PNG to its end, where EXIF may stand, to look for it
     try:
         return picture.getexif().get(ExifTags.Base.Orientation) in _TURNED_ON_SIDE
     except Exception:  # as in `_upright`: a damaged EXIF block says nothing
         return False
 
 
+_PNG_CHUNKS_WITH_EXIF = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 _TURNED_ON_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
