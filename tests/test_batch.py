@@ -24,7 +24,7 @@ from tests.fake_engine import FakeEngine
 from tests.samples import PLACES, open_sample
 from vipllava_cli import batch
 from vipllava_cli.ask import ask
-from vipllava_cli.batch import Summary, Task
+from vipllava_cli.batch import Summary
 from vipllava_cli.demo.scenes import HELD_OUT, SHIPPED, make_scene, mark_scene, scene_rng
 from vipllava_cli.engine import Engine
 from vipllava_cli.errors import OutOfMemoryError
@@ -32,6 +32,7 @@ from vipllava_cli.journal import open_journal, read_records
 from vipllava_cli.marked import MarkedPicture, read_picture
 from vipllava_cli.marks_text import mark_from_json, mark_to_json
 from vipllava_cli.placing import place_marks
+from vipllava_cli.planning import Task
 from vipllava_cli.records import Record
 from vipllava_cli.rows import BadRow, Row, Source
 from vipllava_cli.runtime import open_engine

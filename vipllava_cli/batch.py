@@ -1,84 +1,37 @@
-"""Many rows: source -> read ahead, marked and seen in threads -> answered in batches -> journal.
+"""Planned rows -> read, drawn and resized ahead in threads -> answered in batches -> the journal.
 
 The model is opened when the first row needs it; rows that the journal knows are passed by.
 """
 
 import os
+import sys
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache, partial
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
 
-from vipllava_cli.ask import answered, asked_about
-from vipllava_cli.engine import GREEDY, Answer, Engine, GenerationOptions, Prompt, View
+from vipllava_cli.ask import answered
+from vipllava_cli.engine import Answer, Engine, Prompt, View
 from vipllava_cli.errors import GenerationError, OutOfMemoryError
 from vipllava_cli.files import picture_place, write_picture
 from vipllava_cli.journal import Journal
-from vipllava_cli.marked import MarkedPicture, PictureFile, read_picture, zoomed
-from vipllava_cli.marks import MarkSpec
-from vipllava_cli.masks import with_outlines
 from vipllava_cli.pictures import square
-from vipllava_cli.placing import place_marks
-from vipllava_cli.prompts import DEFAULT_TEMPLATE, prepare_question
+from vipllava_cli.planning import Planned, Planner, Task, numbered
 from vipllava_cli.records import Asked, Record, failure
 from vipllava_cli.rows import BadRow, Row, Source
 
-DEFAULT_QUESTION = "What is {1}?"
-DEFAULT_QUESTION_UNMARKED = "Describe this image."
-
 READERS = min(4, os.cpu_count() or 1)  # threads that read, decode, draw and resize
-AHEAD = 4 * READERS  # rows that each stage may be ahead of the next: their files are in memory
+MOST_PIXELS = 100_000_000  # decoded at a time, by all readers: about 1.5 GB on the way to a view
+AHEAD = 2 * READERS  # rows that are read before the model is there: their files stay in memory
 BATCHES_AT_ONCE = 4  # so many batches' rows are looked at together to put like lengths beside
+MOST_AT_ONCE = 256  # rows of them, unless one batch has more: their views stay in memory
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is asked of every row; `model` is the model's name and revision."""
-
-    model: tuple[str, str]
-    questions: tuple[str, ...] = ()
-    marks: tuple[MarkSpec, ...] = ()
-    numbers: bool = False
-    zoom: bool = False
-    template: str = DEFAULT_TEMPLATE
-    options: GenerationOptions = GREEDY
-    save_marked: Path | None = None
-
-
-@dataclass(frozen=True)
-class Item:
-    """One question of a row: kept from before, copied from a row that asked the same, failed, or
-    still to be answered.
-    """
-
-    asked: Asked
-    kept: bool = False
-    copied: dict[str, Any] | None = None
-    error: Exception | None = None
-
-    @property
-    def waits(self) -> bool:
-        return not self.kept and self.copied is None and self.error is None
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A row with its questions, and its picture where one of them waits for an answer."""
-
-    id: str
-    items: tuple[Item, ...]
-    marked: MarkedPicture | None = None
-    view: View | None = None
-    notes: tuple[str, ...] = ()
-    default: str | None = None  # the question that nobody asked
 
 
 @dataclass
@@ -131,18 +84,19 @@ class Run:
     stop: threading.Event = field(default_factory=threading.Event)
     summary: Summary = field(default_factory=Summary)
     _engine: Engine | None = None
+    _room: "Room" = field(default_factory=lambda: Room(MOST_PIXELS))
     _order: list[str] = field(default_factory=list)
     _defaults: set[str] = field(default_factory=set)
 
     def __call__(self) -> Summary:
         """Answer every row. Raises ModelError, and InputError when the journal cannot be written."""
         start = time.monotonic()
-        _file.cache_clear()  # of another run in this process: files change
-        with ThreadPoolExecutor(READERS) as pool:
-            try:
-                self._answer_all(self._views(pool))
-            finally:
-                pool.shutdown(cancel_futures=True)
+        pool = ThreadPoolExecutor(READERS)
+        try:
+            self._answer_all(self._seen(pool))
+        finally:
+            at_once = isinstance(sys.exception(), KeyboardInterrupt)
+            pool.shutdown(wait=not at_once, cancel_futures=True)
         self.summary.seconds = time.monotonic() - start
         if not self.stop.is_set():
             self.summary.others = self.journal.settle(self._order)
@@ -151,46 +105,56 @@ class Run:
 
     # --- reading ahead -----------------------------------------------------------------------
 
-    def _views(self, pool: ThreadPoolExecutor) -> Iterator[Planned]:
+    def _seen(self, pool: ThreadPoolExecutor) -> Iterator[Planned]:
         """The rows in order, each with what the model will see of it."""
-        plans = _ahead(
-            pool, partial(plan, self.task, self.journal), _numbered(self.task, self.source.rows)
-        )
-        return _ahead(pool, self._see, self._with_engine(plans))
+        planner = Planner(self.task, self.journal)
 
-    def _with_engine(self, plans: Iterable[Planned]) -> Iterator[Planned]:
-        for planned in plans:
+        def prepare(row: Row | BadRow) -> Planned:
+            planned = planner(row)
+            return self._see(planned, self._engine) if self._engine else planned
+
+        rows = numbered(self.task, self.source.rows)
+        for planned in _ahead(pool, prepare, rows, lambda: self._most_at_once() or AHEAD):
             if planned.marked and self._engine is None:
                 self._engine = self.open_engine()
                 self.size = self.size or self._engine.most_together()
-            yield planned
+            # Those that were read before the model was there are seen only now.
+            yield self._see(planned, self._engine) if self._engine else planned
 
-    def _see(self, planned: Planned) -> Planned:
-        """Decode, draw and resize; the picture itself is let go."""
-        marked, engine = planned.marked, self._engine
-        if marked is None or engine is None:
+    def _see(self, planned: Planned, engine: Engine) -> Planned:
+        """Decode, draw and resize where that is still to be done; the picture itself is let go."""
+        marked = planned.marked
+        if marked is None:
             return planned
+        width, height = marked.file.size
         try:
-            drawn = marked.drawn()
-            if self.task.save_marked:
-                place = picture_place(self.task.save_marked, planned.id)
-                write_picture(drawn, str(place), force=True)
-            return replace(planned, marked=None, view=engine.view(square(drawn)))
+            with self._room.taken(width * height):
+                drawn = marked.drawn()
+                if self.task.save_marked:
+                    place = picture_place(self.task.save_marked, planned.id)
+                    write_picture(drawn, str(place), force=True)
+                return replace(planned, marked=None, view=engine.view(square(drawn)))
         except Exception as error:  # one bad row never stops the run
-            failed = [replace(item, error=error) if item.waits else item for item in planned.items]
-            return replace(planned, marked=None, items=tuple(failed))
+            return planned.failed(error)
+
+    def _most_at_once(self) -> int:
+        """How many rows are looked at together; 0 until the model is there to say."""
+        size = self.size if self._engine and self.size else 0
+        return max(size, min(BATCHES_AT_ONCE * size, MOST_AT_ONCE))
 
     # --- answering ---------------------------------------------------------------------------
 
     def _answer_all(self, plans: Iterable[Planned]) -> None:
         waiting: list[tuple[Asked, Prompt]] = []
+        enough = self.size or 1  # for a start one batch: the model need not wait for more
         for planned in plans:
             waiting += self._settled_at_once(planned)
             if self.stop.is_set():
                 return
-            if len(waiting) >= BATCHES_AT_ONCE * (self.size or 1):
+            if len(waiting) >= max(enough, self.size or 1):
                 self._answer_some(waiting)
                 waiting = []
+                enough = min(2 * max(enough, self.size or 1), self._most_at_once())
         self._answer_some(waiting)
 
     def _settled_at_once(self, planned: Planned) -> list[tuple[Asked, Prompt]]:
@@ -280,133 +244,39 @@ class Run:
             self.stop.set()
 
 
-def plan_all(source: Source, task: Task, journal: Journal) -> Iterator[Planned]:
-    """What a run would ask, without asking it."""
-    return map(partial(plan, task, journal), _numbered(task, source.rows))
-
-
-# --- one row ---------------------------------------------------------------------------------
-
-
-def plan(task: Task, journal: Journal, row: Row | BadRow) -> Planned:
-    """What a row asks, and what of it the journal knows; its picture is not decoded for that."""
-    if isinstance(row, BadRow):
-        return Planned(row.id, (_failed(task, row, "", row.error),))
-    default = None if row.questions or task.questions else _default(task, row)
-    named = list(_named(row.id, row.questions or task.questions or (str(default),)))
-    try:
-        marked, notes = _marked(task, row)
-    except Exception as error:  # one bad row never stops the run
-        failed = (_failed(task, replace(row, id=id), text, error) for id, text in named)
-        return Planned(row.id, tuple(failed))
-    items = []
-    for id, question in named:
-        try:
-            columns = None if row.questions else _columns(row)
-            prepared = prepare_question(question, marked.marks, columns)
-            items.append(_item(task, journal, row, id, marked, prepared.text))
-            notes += prepared.notes
-        except Exception as error:  # one bad row never stops the run
-            items.append(_failed(task, replace(row, id=id), question, error))
-    waits = any(item.waits for item in items)
-    return Planned(row.id, tuple(items), marked if waits else None, notes=notes, default=default)
-
-
-def _item(
-    task: Task, journal: Journal, row: Row, id: str, marked: MarkedPicture, question: str
-) -> Item:
-    asked = asked_about(marked, question, task.model, task.template, task.options)
-    asked = replace(asked, id=id, extra=dict(row.extra))
-    if journal.is_answered(id, asked.key):
-        return Item(asked, kept=True)
-    same = journal.same_answer(asked.key)
-    if same is None:
-        return Item(asked)
-    return Item(asked, copied={**same, "id": id, "image": row.image, "extra": dict(row.extra)})
-
-
-def _marked(task: Task, row: Row) -> tuple[MarkedPicture, tuple[str, ...]]:
-    file = _file(row.image)
-    specs = with_outlines((*row.marks, *task.marks), file.size)
-    placed = place_marks(specs, *file.size)
-    marked = MarkedPicture(file, placed.marks, task.numbers)
-    return (zoomed(marked) if task.zoom else marked), placed.notes
-
-
-@lru_cache(maxsize=2)  # the regions of one picture follow each other
-def _file(image: str) -> PictureFile:
-    return read_picture(image)
-
-
-def _columns(row: Row) -> dict[str, Any]:
-    """What `{name}` in a question of the command line may stand for."""
-    labels = [spec.label for spec in row.marks if spec.label]
-    return {
-        "id": row.id,
-        "image": row.image,
-        **({"label": labels[0]} if labels else {}),
-        **row.extra,
-    }
-
-
-def _default(task: Task, row: Row) -> str:
-    return DEFAULT_QUESTION if row.marks or task.marks else DEFAULT_QUESTION_UNMARKED
-
-
-def _named(id: str, questions: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each question with the id of its record."""
-    for number, question in enumerate(questions, 1):
-        yield (f"{id}:q{number}" if len(questions) > 1 else id), question
-
-
-def _failed(task: Task, row: Row | BadRow, question: str, error: Exception) -> Item:
-    name, revision = task.model
-    asked = Asked(
-        id=row.id,
-        key="",
-        image=row.image,
-        width=None,
-        height=None,
-        marks=(),
-        numbers=task.numbers,
-        crop=None,
-        question=question,
-        model=name,
-        revision=revision,
-        template=task.template,
-        options=asdict(task.options),
-        extra=dict(row.extra) if isinstance(row, Row) else {},
-    )
-    return Item(asked, error=error)
-
-
 # --- order and pace --------------------------------------------------------------------------
 
 
-def _numbered(task: Task, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
-    """The rows with ids that are all different: the second `a.png` is `a.png~2`."""
-    taken: set[str] = set()
-    for row in rows:
-        id, number = row.id, 1
-        while not taken.isdisjoint(_ids(task, row, id)):
-            number += 1
-            id = f"{row.id}~{number}"
-        taken.update(_ids(task, row, id))
-        yield row if id == row.id else replace(row, id=id)
+class Room:
+    """Lets threads take so much at a time; one that wants more than there is goes alone."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, amount: int) -> Iterator[None]:
+        """Wait until there is room for the amount, and hold it meanwhile."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + amount <= self.size)
+            self._taken += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= amount
+                self._changed.notify_all()
 
 
-def _ids(task: Task, row: Row | BadRow, id: str) -> list[str]:
-    """The ids of a row's records."""
-    questions = (row.questions if isinstance(row, Row) else ()) or task.questions or ("",)
-    return [named for named, _ in _named(id, questions)]
-
-
-def _ahead(pool: ThreadPoolExecutor, work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """`work` over the items in their order, at most AHEAD of them begun before they are wanted."""
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[T], U], items: Iterable[T], most: Callable[[], int]
+) -> Iterator[U]:
+    """`work` over the items in their order, at most so many of them begun before they are wanted."""
     begun: deque[Future[U]] = deque()
     for item in items:
         begun.append(pool.submit(work, item))
-        if len(begun) >= AHEAD:
+        while len(begun) >= most():
             yield begun.popleft().result()
     while begun:
         yield begun.popleft().result()

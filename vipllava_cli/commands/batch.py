@@ -25,8 +25,9 @@ from vipllava_cli.commands.flags import (
 from vipllava_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from vipllava_cli.batch import Summary, Task
+    from vipllava_cli.batch import Summary
     from vipllava_cli.journal import Journal
+    from vipllava_cli.planning import Task
     from vipllava_cli.render.text import Messages
     from vipllava_cli.rows import Source
 
@@ -125,10 +126,11 @@ def batch(
 
     vipllava batch pictures/ --out results.jsonl --question "what is in the red box?"
     """
-    from vipllava_cli.batch import Run, Task
+    from vipllava_cli.batch import Run
     from vipllava_cli.commands.opening import open_model
     from vipllava_cli.engine import DEFAULT_MODEL
     from vipllava_cli.journal import open_journal
+    from vipllava_cli.planning import Task
     from vipllava_cli.render.progress import watching
     from vipllava_cli.runtime import identify
     from vipllava_cli.sources import read_source
@@ -283,7 +285,7 @@ def _conclude(
 
 def _list(rows: "Source", task: "Task", journal: "Journal", messages: "Messages") -> ExitCode:
     """What would be asked, a line each, and the first picture as it would be seen."""
-    from vipllava_cli.batch import plan_all
+    from vipllava_cli.planning import plan_all
     from vipllava_cli.render.terminal_picture import show
     from vipllava_cli.render.text import one_line
 

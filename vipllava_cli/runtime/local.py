@@ -3,8 +3,10 @@
 import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, cast
 
 import psutil
@@ -12,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 from transformers import DynamicCache, GenerationConfig
+from transformers.generation.stopping_criteria import StoppingCriteriaList, StopStringCriteria
 from transformers.generation.streamers import BaseStreamer
 
 from vipllava_cli.engine import GREEDY, Answer, GenerationOptions, ModelInfo, Prompt, View
@@ -20,8 +23,10 @@ from vipllava_cli.prompts import DEFAULT_TEMPLATE, IMAGE, STOPS, TEMPLATES, Turn
 from vipllava_cli.runtime.checkpoints import Checkpoint, find_checkpoint
 from vipllava_cli.runtime.loading import Loaded, is_out_of_memory, load
 
-# More rows than these bring no more speed, as measured with the shipped model on two cores.
-MOST_TOGETHER: Mapping[str, int] = {"cpu": 16, "cuda": 64, "mps": 16}
+# More rows than these bring no more speed, as measured with the shipped model on two cores; each of
+# the threads that share a batch gets so many.
+MOST_TOGETHER: Mapping[str, int] = {"cpu": 32, "cuda": 64, "mps": 16}
+SMALL = 256 * 1024 * 1024  # bytes of weights that a core reads as fast as it computes with them
 ROOM_FOR_WORDS = 512  # tokens of question and answer that a row is planned for
 
 
@@ -98,19 +103,46 @@ class LocalEngine:
         if options.temperature > 0:
             return list(self.answer(prompts, options))
         start = time.perf_counter()
-        answers: dict[int, Answer] = {}
         alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
         for at, prompt in enumerate(prompts):
             beginning = prompt.ids[: self._picture_end(prompt.ids)]
             alike.setdefault((beginning, self._most_new(prompt, options)), []).append(at)
-        for (beginning, _), chosen in alike.items():
-            views = list(dict.fromkeys(prompts[at].view for at in chosen))
-            cache = self._read_pictures(views, beginning).cache
-            rows = torch.tensor([views.index(prompts[at].view) for at in chosen])
-            cache.batch_select_indices(rows.to(self.device))
-            found = self._generate([prompts[at] for at in chosen], cache, options, start)
-            answers |= zip(chosen, found, strict=True)
-        return [answers[at] for at in range(len(prompts))]
+        parts = [part for chosen in alike.values() for part in _even_parts(chosen, self._threads)]
+        each = self._pool.map if self._pool else map
+        found = each(lambda part: self._answer_alike([prompts[at] for at in part], options), parts)
+        answers: dict[int, Answer] = {}
+        for part, said in zip(parts, found, strict=True):
+            answers |= zip(part, said, strict=True)
+        seconds = (time.perf_counter() - start) / len(prompts)
+        return [replace(answers[at], seconds=seconds) for at in range(len(prompts))]
+
+    def _answer_alike(self, prompts: Sequence[Prompt], options: GenerationOptions) -> list[Answer]:
+        """Answers to prompts that begin alike and have the same room for new tokens."""
+        start = time.perf_counter()
+        views = list(dict.fromkeys(prompt.view for prompt in prompts))
+        if len(views) == len(prompts):  # nothing is shared, and one pass reads all
+            return self._generate(prompts, None, options, start)
+        cache = self._read_pictures(views, prompts[0].ids).cache
+        rows = torch.tensor([views.index(prompt.view) for prompt in prompts])
+        cache.batch_select_indices(rows.to(self.device))
+        return self._generate(prompts, cache, options, start)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor | None:
+        """Threads that answer a part of a batch each, on a core of their own; for a small model on a
+        CPU, whose operations are so short that threads which share each of them mostly wait for each
+        other. Of a large model the weights had better be read once for all rows.
+        """
+        cores = torch.get_num_threads()
+        small = self.device.type == "cpu" and self.model.get_memory_footprint() <= SMALL
+        if not small or cores == 1:
+            return None
+        return ThreadPoolExecutor(cores, "answering", torch.set_num_threads, (1,))
+
+    @property
+    def _threads(self) -> int:
+        """How many threads share a batch."""
+        return torch.get_num_threads() if self._pool else 1
 
     # --- prompt ------------------------------------------------------------------------------
 
@@ -162,41 +194,48 @@ class LocalEngine:
     def _read_pictures(self, views: Sequence[View], ids: tuple[int, ...]) -> Prefix:
         """Run the model over the prompt up to the end of the picture, for every view at once."""
         beginning = ids[: self._picture_end(ids)]
-        pixels = torch.cat([cast(Tensor, view.pixels) for view in views])
         cache = DynamicCache(config=self.model.config.get_text_config())
         with torch.inference_mode(), _faults():
             self.model(
                 input_ids=torch.tensor([beginning], device=self.device).expand(len(views), -1),
-                pixel_values=pixels.to(self.device, self.model.dtype),
+                pixel_values=self._pixels(views),
                 past_key_values=cache,
                 use_cache=True,
                 logits_to_keep=1,
             )
         return Prefix(views[0], beginning, cache)
 
+    def _pixels(self, views: Sequence[View]) -> Tensor:
+        """[views, 3, side, side], where and as the model takes them."""
+        pixels = torch.cat([cast(Tensor, view.pixels) for view in views])
+        return pixels.to(self.device, self.model.dtype)
+
     def _generate(
         self,
         prompts: Sequence[Prompt],
-        cache: DynamicCache,
+        cache: DynamicCache | None,
         options: GenerationOptions,
         start: float,
         streamer: "Stream | None" = None,
     ) -> list[Answer]:
-        """Answers to prompts whose beginning is in the cache and which have the same room for new
-        tokens; `seconds` is a row's share of the time since `start`.
+        """Answers to prompts whose beginning is in the cache, or of which nothing is read yet, and
+        which have the same room for new tokens; `seconds` is a row's share of the time since `start`.
         """
-        read = cache.get_seq_length()
+        read = 0 if cache is None else cache.get_seq_length()
         ids, mask = self._padded([prompt.ids for prompt in prompts], read)
         config = self._generation_config(options, self._most_new(prompts[0], options))
         with torch.inference_mode(), torch.random.fork_rng(self._gpus), _faults():
             torch.manual_seed(options.seed)
+            views = [prompt.view for prompt in prompts]
+            unread = {"pixel_values": self._pixels(views)} if cache is None else {}
             output = self.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 past_key_values=cache,
                 generation_config=config,
-                tokenizer=self.tokenizer,
+                stopping_criteria=StoppingCriteriaList([self._stop_text]),
                 streamer=streamer,
+                **unread,
             )
         seconds = (time.perf_counter() - start) / len(prompts)
         said = output[:, ids.shape[1] :].tolist()
@@ -255,12 +294,18 @@ class LocalEngine:
         eos = own.eos_token_id if own.eos_token_id is not None else self.tokenizer.eos_token_id
         return GenerationConfig(
             max_new_tokens=most,
-            stop_strings=list(STOPS),
             bos_token_id=self.tokenizer.bos_token_id,
             eos_token_id=eos,
             pad_token_id=self._pad_token(),
             **sampling,
         )
+
+    @cached_property
+    def _stop_text(self) -> StopStringCriteria:
+        """Made once: it looks through the whole vocabulary, which `generate(stop_strings=...)` does
+        anew for every batch.
+        """
+        return StopStringCriteria(self.tokenizer, list(STOPS))
 
     def _pad_token(self) -> int:
         pad: int | None = self.tokenizer.pad_token_id
@@ -275,7 +320,8 @@ class LocalEngine:
         free: int = (
             torch.cuda.mem_get_info(self.device)[0] if on_gpu else psutil.virtual_memory().available
         )
-        return max(min(free // 2 // self._row_bytes(), MOST_TOGETHER[self.device.type]), 1)
+        most = self._threads * MOST_TOGETHER[self.device.type]
+        return max(min(free // 2 // self._row_bytes(), most), 1)
 
     def _row_bytes(self) -> int:
         """What one more row takes: the cache of a long prompt and answer, and twice its activations
@@ -288,6 +334,12 @@ class LocalEngine:
         work = 2 * (config.intermediate_size + config.hidden_size) * tokens
         size: int = self.model.dtype.itemsize
         return int((cache + work) * size)
+
+
+def _even_parts(items: Sequence[int], count: int) -> list[Sequence[int]]:
+    """The items in order, in at most so many parts."""
+    size = -(-len(items) // count)
+    return [items[at : at + size] for at in range(0, len(items), size)]
 
 
 # --- text --------------------------------------------------------------------------------------
