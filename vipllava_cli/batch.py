@@ -28,7 +28,7 @@ READERS = min(4, os.cpu_count() or 1)  # threads that read, decode, draw and res
 MOST_PIXELS = 100_000_000  # decoded at a time, by all readers: about 1.5 GB on the way to a view
 AHEAD = 2 * READERS  # rows that are read before the model is there: their files stay in memory
 BATCHES_AT_ONCE = 4  # so many batches' rows are looked at together to put like lengths beside
-MOST_AT_ONCE = 256  # rows of them, unless one batch has more: their views stay in memory
+MOST_AT_ONCE = 128  # rows of them, unless one batch has more: their views stay in memory
 
 T = TypeVar("T")
 U = TypeVar("U")

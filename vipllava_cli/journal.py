@@ -24,7 +24,7 @@ _BEGINNING = f'{{"schema": {SCHEMA}, "id": "'.encode()  # of every line that a r
 _START_ANEW = "give another --out, or --fresh --force to write over it"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """Where a record lies in the file, and the key that it answers; None for a failed row."""
 

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -107,8 +107,8 @@ class LocalEngine:
         for at, prompt in enumerate(prompts):
             beginning = prompt.ids[: self._picture_end(prompt.ids)]
             alike.setdefault((beginning, self._most_new(prompt, options)), []).append(at)
-        parts = [part for chosen in alike.values() for part in _even_parts(chosen, self._threads)]
-        each = self._pool.map if self._pool else map
+        parts = [part for chosen in alike.values() for part in self._parts(prompts, chosen)]
+        each = self._pool.map if self._pool and len(parts) > 1 else map
         found = each(lambda part: self._answer_alike([prompts[at] for at in part], options), parts)
         answers: dict[int, Answer] = {}
         for part, said in zip(parts, found, strict=True):
@@ -126,6 +126,16 @@ class LocalEngine:
         rows = torch.tensor([views.index(prompt.view) for prompt in prompts])
         cache.batch_select_indices(rows.to(self.device))
         return self._generate(prompts, cache, options, start)
+
+    def _parts(self, prompts: Sequence[Prompt], chosen: Sequence[int]) -> Iterable[list[int]]:
+        """The chosen prompts in a part for each thread; those of one view stay together."""
+        views = list(dict.fromkeys(prompts[at].view for at in chosen))
+        threads = min(self._threads, len(views))
+        thread = {view: number * threads // len(views) for number, view in enumerate(views)}
+        parts: dict[int, list[int]] = {}
+        for at in chosen:
+            parts.setdefault(thread[prompts[at].view], []).append(at)
+        return parts.values()
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor | None:
@@ -334,12 +344,6 @@ class LocalEngine:
         work = 2 * (config.intermediate_size + config.hidden_size) * tokens
         size: int = self.model.dtype.itemsize
         return int((cache + work) * size)
-
-
-def _even_parts(items: Sequence[int], count: int) -> list[Sequence[int]]:
-    """The items in order, in at most so many parts."""
-    size = -(-len(items) // count)
-    return [items[at : at + size] for at in range(0, len(items), size)]
 
 
 # --- text --------------------------------------------------------------------------------------
