@@ -182,7 +182,7 @@ class Run:
                 self.watcher.advance(self.summary, item.asked.id)
         for note in planned.notes:
             self.watcher.note(planned.id, note)
-        if planned.default and planned.default not in self._defaults:
+        if planned.view and planned.default and planned.default not in self._defaults:
             self._defaults.add(planned.default)
             self.watcher.note(
                 planned.id,

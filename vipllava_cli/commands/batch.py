@@ -152,18 +152,21 @@ def batch(
     for note in rows.notes:
         messages.note(note)
 
-    with open_journal(places.journal, fresh=fresh, force=force) as journal:
-        for note in journal.notes:
-            messages.note(note)
-        if dry_run:
-            return _list(rows, task, journal, messages)
-        _make_folder(save_marked, source)
-        asked = rows.total and rows.total * max(len(task.questions), 1)
-        with watching(messages, asked) as watch:
-            opener = partial(open_model, model, messages)
-            run = Run(rows, task, journal, opener, watch, size, fail_fast)
-            with _interruptible(run.stop, messages) as interrupted:
-                summary = run()
+    try:
+        with open_journal(places.journal, fresh=fresh, force=force) as journal:
+            for note in journal.notes:
+                messages.note(note)
+            if dry_run:
+                return _list(rows, task, journal, messages)
+            _make_folder(save_marked, source)
+            asked = rows.total and rows.total * max(len(task.questions), 1)
+            with watching(messages, asked) as watch:
+                opener = partial(open_model, model, messages)
+                run = Run(rows, task, journal, opener, watch, size, fail_fast)
+                with _interruptible(run.stop, messages) as interrupted:
+                    summary = run()
+    except KeyboardInterrupt:  # the second: threads that still read would be waited for
+        os._exit(ExitCode.INTERRUPTED)
     return _conclude(summary, places, messages, interrupted=interrupted.is_set())
 
 

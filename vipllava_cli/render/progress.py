@@ -101,8 +101,9 @@ def summary_table(summary: Summary, out: str) -> Table:
     for name, count in rows.items():
         if count or name == "answered":
             table.add_row(str(count), Text(name))
-    pace = (summary.answered + summary.failed) / max(summary.seconds, 1e-3)
-    table.add_row(f"{summary.seconds:.1f}", Text(f"seconds, {pace:.1f} rows a second"))
+    done = summary.answered + summary.failed
+    pace = f", {done / max(summary.seconds, 1e-3):.1f} rows a second" if done else ""
+    table.add_row(f"{summary.seconds:.1f}", Text(f"seconds{pace}"))
     table.add_row("in", Text(one_line(out)))
     return table
 
