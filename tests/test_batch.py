@@ -22,7 +22,6 @@ from PIL import Image
 
 from tests.conftest import ROOT, SAMPLES, Run
 from tests.fake_engine import FakeEngine
-from tests.samples import PLACES, open_sample
 from vipllava_cli import batch
 from vipllava_cli.ask import ask
 from vipllava_cli.batch import Summary

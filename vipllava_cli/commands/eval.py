@@ -55,13 +55,14 @@ def demo(
 
     vipllava eval demo --n 500
     """
-    from vipllava_cli.batch import Run, Task
+    from vipllava_cli.batch import Run
     from vipllava_cli.commands.opening import open_model
     from vipllava_cli.engine import DEFAULT_MODEL
     from vipllava_cli.evals import demo as benchmark
     from vipllava_cli.evals.examples import Asked, as_json, share_out
     from vipllava_cli.files import make_folder
     from vipllava_cli.journal import open_journal, read_records
+    from vipllava_cli.planning import Task
     from vipllava_cli.render.progress import watching
     from vipllava_cli.render.scores import score_tables
     from vipllava_cli.rows import Source
