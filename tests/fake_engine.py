@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from vipllava_cli.engine import GREEDY, Answer, GenerationOptions, ModelInfo, Prompt, View
+from vipllava_cli.engine import (
+    GREEDY,
+    Answer,
+    GenerationOptions,
+    ModelInfo,
+    Prompt,
+    Reply,
+    Spoken,
+    View,
+)
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
 
 INFO = ModelInfo("fake", "1", "cpu", "fp32", 336, 14)
@@ -57,5 +66,49 @@ class FakeEngine:
             for prompt in prompts
         ]
 
+    def converse(self) -> "FakeConversation":
+        return FakeConversation(self)
+
     def most_together(self) -> int:
         return 8
+
+
+@dataclass
+class FakeConversation:
+    """Answers with a hash of the pixels and the number of turns; a letter is a token. What it was asked
+    is in `heard`.
+    """
+
+    engine: FakeEngine
+    most: int = 1000
+    heard: list[list[str]] = field(default_factory=list)
+
+    def count(self, turns: Sequence[Spoken], template: str = "human") -> int:
+        return sum(len(turn.question) + len(turn.answer) for turn in turns)
+
+    def answer(
+        self,
+        view: View,
+        turns: Sequence[Spoken],
+        *,
+        template: str = "human",
+        options: GenerationOptions = GREEDY,
+        on_text: Callable[[str], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Reply:
+        length = self.count(turns)
+        if length >= self.most:
+            raise UsageError("the question is too long: ask a shorter one")
+        if self.engine.broken in turns[-1].question:
+            raise GenerationError("generation failed")
+        self.heard.append([turn.question for turn in turns])
+        whole = f"{view.pixels}:{len(turns)}:{options.seed}"
+        begun = turns[-1].answer
+        text = (begun + whole)[: len(begun) + options.max_new_tokens]
+        if on_text:
+            on_text(text[len(begun) :])
+        reason = "stop" if text.endswith(whole) else "length"
+        if stop is not None and stop():
+            reason = "stopped"
+        answer = Answer(text, reason, length, len(text), 0.1)
+        return Reply(answer, tuple(text.encode()), length, 0.05)

@@ -15,7 +15,8 @@ from vipllava_cli.marks import Mark
 from vipllava_cli.pictures import square
 from vipllava_cli.prompts import TEMPLATES, Turn, render
 from vipllava_cli.runtime import open_engine
-from vipllava_cli.runtime.local import LocalEngine, Stream
+from vipllava_cli.runtime.local import LocalEngine
+from vipllava_cli.runtime.streaming import Stream
 
 QUESTIONS = [
     "what is in the red box?",

@@ -65,6 +65,58 @@ class Prompt:
     ids: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """A turn of a conversation: a question, the answer if there is one, and the tokens in which the
+    model gave it (without them, the answer's text is cut into tokens).
+    """
+
+    question: str
+    answer: str = ""
+    tokens: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer in a conversation, whose `finish_reason` may be `stopped` too. `tokens` go into the
+    turn; `read` counts the prompt's tokens that the model had to read, and `wait` the seconds until the
+    first new token.
+    """
+
+    answer: Answer
+    tokens: tuple[int, ...]
+    read: int
+    wait: float
+
+
+class Conversation(Protocol):
+    """Answers question after question; what was read for one turn is not read again for the next."""
+
+    most: int  # tokens that a prompt and its answer can have together
+
+    def count(self, turns: Sequence[Spoken], template: str = DEFAULT_TEMPLATE) -> int:
+        """The tokens of a prompt about these turns, which may be more than `most`."""
+        ...
+
+    def answer(
+        self,
+        view: View,
+        turns: Sequence[Spoken],
+        *,
+        template: str = DEFAULT_TEMPLATE,
+        options: GenerationOptions = GREEDY,
+        on_text: Callable[[str], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Reply:
+        """The answer to the last turn, or how the one that it has goes on. It equals that of a new
+        conversation about the same turns, whatever was asked before.
+
+        `stop` is looked at after each token. A KeyboardInterrupt ends the answer in the middle of one.
+        Raises UsageError for turns too long, and GenerationError.
+        """
+        ...
+
+
 class Engine(Protocol):
     """Answers questions about marked pictures."""
 
@@ -98,6 +150,10 @@ class Engine(Protocol):
 
         Raises OutOfMemoryError when the batch is too large, and GenerationError.
         """
+        ...
+
+    def converse(self) -> Conversation:
+        """A conversation that is empty yet."""
         ...
 
     def most_together(self) -> int:

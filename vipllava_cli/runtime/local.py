@@ -4,8 +4,7 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -15,18 +14,22 @@ from PIL import Image
 from torch import Tensor
 from transformers import DynamicCache, GenerationConfig
 from transformers.generation.stopping_criteria import StoppingCriteriaList, StopStringCriteria
-from transformers.generation.streamers import BaseStreamer
 
 from vipllava_cli.engine import GREEDY, Answer, GenerationOptions, ModelInfo, Prompt, View
-from vipllava_cli.errors import GenerationError, ModelError, OutOfMemoryError, UsageError
+from vipllava_cli.errors import ModelError, UsageError
 from vipllava_cli.prompts import DEFAULT_TEMPLATE, IMAGE, STOPS, TEMPLATES, Turn, render
 from vipllava_cli.runtime.checkpoints import Checkpoint, find_checkpoint
-from vipllava_cli.runtime.loading import Loaded, is_out_of_memory, load
+from vipllava_cli.runtime.conversation import LocalConversation
+from vipllava_cli.runtime.faults import faults
+from vipllava_cli.runtime.loading import Loaded, load
+from vipllava_cli.runtime.prefix import Prefix
+from vipllava_cli.runtime.streaming import Stream, answer_text, holds_stop
 
 # More rows than these bring no more speed, as measured with the shipped model on two cores; each of
 # the threads that share a batch gets so many.
 MOST_TOGETHER: Mapping[str, int] = {"cpu": 32, "cuda": 64, "mps": 16}
 SMALL = 256 * 1024 * 1024  # bytes of weights that a core reads as fast as it computes with them
+_SOME_ANSWER = "(answer)"  # stands where a chat template would put one
 ROOM_FOR_WORDS = 512  # tokens of question and answer that a row is planned for
 
 
@@ -38,18 +41,6 @@ def open_local_engine(
     return LocalEngine(checkpoint, load(checkpoint, device=device, dtype=dtype))
 
 
-@dataclass(frozen=True)
-class Prefix:
-    """The part of a prompt up to the end of the picture, already read: its token ids and cache."""
-
-    view: View
-    ids: tuple[int, ...]
-    cache: DynamicCache
-
-    def begins(self, prompt: Prompt) -> bool:
-        return prompt.view is self.view and prompt.ids[: len(self.ids)] == self.ids
-
-
 class LocalEngine:
     """Implements `engine.Engine` with a transformers model in this process."""
 
@@ -58,7 +49,7 @@ class LocalEngine:
         self.processor = loaded.processor
         self.tokenizer = loaded.processor.tokenizer
         self.device = loaded.placement.inputs
-        self._gpus = [self.device] if self.device.type == "cuda" else []
+        self.gpus = [self.device] if self.device.type == "cuda" else []
         vision = loaded.model.config.vision_config
         self.picture_tokens: int = (vision.image_size // vision.patch_size) ** 2
         self.info = ModelInfo(
@@ -76,7 +67,9 @@ class LocalEngine:
 
     def prompt(self, view: View, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
         """See `engine.Engine.prompt`."""
-        return Prompt(view, self._encode(self._text(question, template)))
+        ids = self.encode(self.text(question, template))
+        self.check_length(len(ids))
+        return Prompt(view, ids)
 
     def answer(
         self,
@@ -89,7 +82,7 @@ class LocalEngine:
         for prompt in prompts:
             start = time.perf_counter()
             if prefix is None or not prefix.begins(prompt):
-                prefix = self._read_pictures([prompt.view], prompt.ids)
+                prefix = self.read_pictures([prompt.view], prompt.ids)
             cache = copy.deepcopy(prefix.cache)
             streamer = on_text and Stream(self.tokenizer, on_text)
             yield self._generate([prompt], cache, options, start, streamer)[0]
@@ -105,8 +98,8 @@ class LocalEngine:
         start = time.perf_counter()
         alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
         for at, prompt in enumerate(prompts):
-            beginning = prompt.ids[: self._picture_end(prompt.ids)]
-            alike.setdefault((beginning, self._most_new(prompt, options)), []).append(at)
+            beginning = prompt.ids[: self.picture_end(prompt.ids)]
+            alike.setdefault((beginning, self.most_new(prompt, options)), []).append(at)
         parts = [part for chosen in alike.values() for part in self._parts(prompts, chosen)]
         each = self._pool.map if self._pool and len(parts) > 1 else map
         found = each(lambda part: self._answer_alike([prompts[at] for at in part], options), parts)
@@ -122,7 +115,7 @@ class LocalEngine:
         views = list(dict.fromkeys(prompt.view for prompt in prompts))
         if len(views) == len(prompts):  # nothing is shared, and one pass reads all
             return self._generate(prompts, None, options, start)
-        cache = self._read_pictures(views, prompts[0].ids).cache
+        cache = self.read_pictures(views, prompts[0].ids).cache
         rows = torch.tensor([views.index(prompt.view) for prompt in prompts])
         cache.batch_select_indices(rows.to(self.device))
         return self._generate(prompts, cache, options, start)
@@ -154,23 +147,48 @@ class LocalEngine:
         """How many threads share a batch."""
         return torch.get_num_threads() if self._pool else 1
 
+    def converse(self) -> LocalConversation:
+        """See `engine.Engine.converse`."""
+        return LocalConversation(self)
+
     # --- prompt ------------------------------------------------------------------------------
 
-    def _text(self, question: str, template: str) -> str:
+    def text(self, question: str, template: str) -> str:
+        """The prompt of a first question as text. Raises UsageError."""
         if template in TEMPLATES:
             return render(TEMPLATES[template], [Turn(question)])
+        return self._chat_text([Turn(question)])
+
+    def between(self, before: str, question: str, template: str) -> tuple[str, str]:
+        """What a conversation has between the prompt of question `before` and its answer, and what it
+        has after that answer up to the next one, which is to `question`.
+        """
+        if template in TEMPLATES:
+            chosen = TEMPLATES[template]
+            return chosen.answered(""), chosen.asked(question, first=False)
+        opening = self._chat_text([Turn(before)])
+        whole = self._chat_text([Turn(before, _SOME_ANSWER), Turn(question)])
+        lead, _, asked = whole.removeprefix(opening).partition(_SOME_ANSWER)
+        return lead, asked
+
+    def _chat_text(self, turns: Sequence[Turn]) -> str:
         if not self.processor.chat_template:
             raise UsageError(
                 f"the model {self.info.name} has no chat template: use --template human or vicuna"
             )
-        content = [{"type": "image"}, {"type": "text", "text": question}]
-        prompt: str = self.processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True
-        )
-        return prompt
+        messages: list[dict[str, Any]] = []
+        for turn in turns:
+            picture = [] if messages else [{"type": "image"}]
+            question = [*picture, {"type": "text", "text": turn.question}]
+            messages.append({"role": "user", "content": question})
+            if turn.answer is not None:
+                answer = [{"type": "text", "text": turn.answer}]
+                messages.append({"role": "assistant", "content": answer})
+        text: str = self.processor.apply_chat_template(messages, add_generation_prompt=True)
+        return text
 
-    def _encode(self, text: str) -> tuple[int, ...]:
-        """Token ids. Raises UsageError for a prompt too long.
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The token ids of a prompt's beginning.
 
         The picture's token is repeated in ids rather than in text: equal, and hundreds of words less
         to be cut up.
@@ -185,27 +203,29 @@ class LocalEngine:
                 f" {IMAGE}: the tokenizer of {self.info.name} does not fit its model"
             )
         at = ids.index(image)
-        whole = (*ids[:at], *[image] * self.picture_tokens, *ids[at + 1 :])
+        return (*ids[:at], *[image] * self.picture_tokens, *ids[at + 1 :])
+
+    def check_length(self, tokens: int) -> None:
+        """Raises UsageError for a prompt of so many tokens that no answer would have room."""
         most = self.model.config.text_config.max_position_embeddings
-        if len(whole) >= most:
+        if tokens >= most:
             raise UsageError(
-                f"the question makes a prompt of {len(whole)} tokens and {self.info.name} reads at"
+                f"the question makes a prompt of {tokens} tokens and {self.info.name} reads at"
                 f" most {most - 1}: ask a shorter question"
             )
-        return whole
 
-    def _picture_end(self, ids: tuple[int, ...]) -> int:
+    def picture_end(self, ids: tuple[int, ...]) -> int:
         """The place after the picture's last token."""
         first: int = ids.index(self.model.config.image_token_id)
         return first + self.picture_tokens
 
     # --- generation --------------------------------------------------------------------------
 
-    def _read_pictures(self, views: Sequence[View], ids: tuple[int, ...]) -> Prefix:
+    def read_pictures(self, views: Sequence[View], ids: tuple[int, ...]) -> Prefix:
         """Run the model over the prompt up to the end of the picture, for every view at once."""
-        beginning = ids[: self._picture_end(ids)]
+        beginning = ids[: self.picture_end(ids)]
         cache = DynamicCache(config=self.model.config.get_text_config())
-        with torch.inference_mode(), _faults():
+        with torch.inference_mode(), faults():
             self.model(
                 input_ids=torch.tensor([beginning], device=self.device).expand(len(views), -1),
                 pixel_values=self._pixels(views),
@@ -226,15 +246,15 @@ class LocalEngine:
         cache: DynamicCache | None,
         options: GenerationOptions,
         start: float,
-        streamer: "Stream | None" = None,
+        streamer: Stream | None = None,
     ) -> list[Answer]:
         """Answers to prompts whose beginning is in the cache, or of which nothing is read yet, and
         which have the same room for new tokens; `seconds` is a row's share of the time since `start`.
         """
         read = 0 if cache is None else cache.get_seq_length()
         ids, mask = self._padded([prompt.ids for prompt in prompts], read)
-        config = self._generation_config(options, self._most_new(prompts[0], options))
-        with torch.inference_mode(), torch.random.fork_rng(self._gpus), _faults():
+        config = self.generation_config(options, self.most_new(prompts[0], options))
+        with torch.inference_mode(), torch.random.fork_rng(self.gpus), faults():
             torch.manual_seed(options.seed)
             views = [prompt.view for prompt in prompts]
             unread = {"pixel_values": self._pixels(views)} if cache is None else {}
@@ -243,7 +263,7 @@ class LocalEngine:
                 attention_mask=mask,
                 past_key_values=cache,
                 generation_config=config,
-                stopping_criteria=StoppingCriteriaList([self._stop_text]),
+                stopping_criteria=StoppingCriteriaList([self.stop_text]),
                 streamer=streamer,
                 **unread,
             )
@@ -254,7 +274,7 @@ class LocalEngine:
             for prompt, new in zip(prompts, said, strict=True)
         ]
 
-    def _most_new(self, prompt: Prompt, options: GenerationOptions) -> int:
+    def most_new(self, prompt: Prompt, options: GenerationOptions) -> int:
         """How many tokens an answer may have: what is asked for, or what the model can still hold."""
         limit: int = self.model.config.text_config.max_position_embeddings
         return min(options.max_new_tokens, limit - len(prompt.ids))
@@ -279,22 +299,18 @@ class LocalEngine:
             config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
         )
         end = next((at for at, token in enumerate(new) if token in ends), None)
-        if end is None or self._stopped(new[:end]):
+        if end is None or holds_stop(self.tokenizer, new[:end]):
             own = new if end is None else new[:end]
             while own and own[-1] == config.pad_token_id:
                 own = own[:-1]
-            stopped = self._stopped(own)
+            stopped = holds_stop(self.tokenizer, own)
         else:
             own, stopped = new[: end + 1], True
         text = answer_text(self.tokenizer, own).rstrip()
         return Answer(text, "stop" if stopped else "length", len(prompt.ids), len(own), seconds)
 
-    def _stopped(self, ids: list[int]) -> bool:
-        """Whether the tokens hold a stop text."""
-        whole = self.tokenizer.decode(ids, skip_special_tokens=True)
-        return any(stop in whole for stop in STOPS)
-
-    def _generation_config(self, options: GenerationOptions, most: int) -> GenerationConfig:
+    def generation_config(self, options: GenerationOptions, most: int) -> GenerationConfig:
+        """The options as `generate` takes them, for at most so many new tokens."""
         own = self.model.generation_config
         sampling: dict[str, Any] = (
             {"do_sample": True, "temperature": options.temperature, "top_p": options.top_p}
@@ -311,9 +327,9 @@ class LocalEngine:
         )
 
     @cached_property
-    def _stop_text(self) -> StopStringCriteria:
-        """Made once: it looks through the whole vocabulary, which `generate(stop_strings=...)` does
-        anew for every batch.
+    def stop_text(self) -> StopStringCriteria:
+        """Ends an answer at a stop text. Made once: it looks through the whole vocabulary, which
+        `generate(stop_strings=...)` does anew for every batch.
         """
         return StopStringCriteria(self.tokenizer, list(STOPS))
 
@@ -344,66 +360,3 @@ class LocalEngine:
         work = 2 * (config.intermediate_size + config.hidden_size) * tokens
         size: int = self.model.dtype.itemsize
         return int((cache + work) * size)
-
-
-# --- text --------------------------------------------------------------------------------------
-
-
-def answer_text(tokenizer: Any, ids: list[int]) -> str:
-    """New tokens -> the answer, without special tokens and without the stop text."""
-    text: str = tokenizer.decode(ids, skip_special_tokens=True)
-    for stop in STOPS:
-        text = text.partition(stop)[0]
-    return text.lstrip()
-
-
-class Stream(BaseStreamer):
-    """Hands on an answer's text as it grows."""
-
-    def __init__(self, tokenizer: Any, on_text: Callable[[str], None]) -> None:
-        self.tokenizer = tokenizer
-        self.on_text = on_text
-        self.ids: list[int] = []
-        self.sent = 0
-        self.prompt_seen = False
-
-    def put(self, value: Tensor) -> None:
-        """Called by `generate`: first with the prompt, then with each new token."""
-        if not self.prompt_seen:
-            self.prompt_seen = True
-            return
-        self.ids += value.flatten().tolist()
-        self._send(_without_partial_stop(answer_text(self.tokenizer, self.ids)))
-
-    def end(self) -> None:
-        """Called by `generate` at the end."""
-        self._send(answer_text(self.tokenizer, self.ids).rstrip())
-
-    def _send(self, text: str) -> None:
-        if len(text) > self.sent:
-            self.on_text(text[self.sent :])
-            self.sent = len(text)
-
-
-def _without_partial_stop(text: str) -> str:
-    """The text less what may yet become a stop, half a character, or space at the end."""
-    text = text.rstrip("\ufffd")
-    for stop in STOPS:
-        for size in range(len(stop) - 1, 0, -1):
-            if text.endswith(stop[:size]):
-                text = text[:-size]
-    return text.rstrip()
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turns what torch raises during a run into one line."""
-    try:
-        yield
-    except (RuntimeError, ValueError, IndexError, MemoryError) as error:
-        if is_out_of_memory(error):
-            raise OutOfMemoryError(
-                "out of memory while answering: use a smaller model, --dtype bf16 or --device cpu"
-            ) from error
-        why = " ".join(str(error).split())[:300]
-        raise GenerationError(f"generation failed: {why}") from error
