@@ -49,8 +49,11 @@ def asked_about(
     model: tuple[str, str],
     template: str,
     options: GenerationOptions,
+    before: Sequence[tuple[str, str]] = (),
 ) -> Asked:
-    """The question with its key; `model` is the model's name and revision."""
+    """The question with its key; `model` is the model's name and revision. `before` holds the questions
+    and answers that the model had in mind: they count for the key.
+    """
     name, revision = model
     decides: dict[str, Any] = {
         "marks": tuple(mark_to_json(mark) for mark in marked.marks),
@@ -62,7 +65,8 @@ def asked_about(
         "template": template,
         "options": asdict(options),
     }
-    key = stable_key(picture=marked.file.fingerprint, **decides)
+    said: dict[str, Any] = {"before": before} if before else {}
+    key = stable_key(picture=marked.file.fingerprint, **decides, **said)
     width, height = marked.file.size
     return Asked(id=key, key=key, image=marked.file.source, width=width, height=height, **decides)
 

@@ -108,8 +108,9 @@ def picture_place(folder: Path, id: str) -> Path:
 
 
 @contextmanager
-def whole_file(name: str) -> Iterator[BinaryIO]:
-    """A file to write to that takes its name when all is written; on an error nothing is left.
+def whole_file(name: str, *, private: bool = False) -> Iterator[BinaryIO]:
+    """A file to write to that takes its name when all is written; on an error nothing is left. A
+    private one is its owner's alone to read.
 
     Raises InputError for a place that cannot be written.
     """
@@ -121,7 +122,7 @@ def whole_file(name: str) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o600 if private else 0o666 & ~_umask())
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
@@ -134,7 +135,7 @@ def whole_file(name: str) -> Iterator[BinaryIO]:
 def _unwritable(name: str, error: Exception) -> InputError:
     why = getattr(error, "strerror", None) or str(error)
     return InputError(
-        f"{name} cannot be written: {why}; nothing was left behind, give another place with -o"
+        f"{name} cannot be written: {why}; nothing was left behind, give another place"
     )
 
 

@@ -23,13 +23,13 @@ class Placed:
     notes: tuple[str, ...]
 
 
-def place_marks(specs: Sequence[MarkSpec], width: int, height: int) -> Placed:
-    """Put marks on a picture of `width` x `height` pixels. Raises InputError for a mark that lies
-    wholly outside it or has no area.
+def place_marks(specs: Sequence[MarkSpec], width: int, height: int, *, first: int = 1) -> Placed:
+    """Put marks on a picture of `width` x `height` pixels; notes number them from `first` on. Raises
+    InputError for a mark that lies wholly outside it or has no area.
     """
     colors = _colors(specs)
     marks, notes = [], []
-    for number, (spec, color) in enumerate(zip(specs, colors, strict=True), 1):
+    for number, (spec, color) in enumerate(zip(specs, colors, strict=True), first):
         parts = tuple(_points(part, spec.shape, width, height) for part in spec.parts)
         mark = Mark(
             spec.shape,
@@ -47,6 +47,18 @@ def place_marks(specs: Sequence[MarkSpec], width: int, height: int) -> Placed:
             )
         marks.append(fitted)
     return Placed(tuple(marks), tuple(notes))
+
+
+def place_another(spec: MarkSpec, marks: Sequence[Mark], width: int, height: int) -> Placed:
+    """One more mark beside those that are on the picture, which keep their colours; without one of its
+    own it takes the next that none of them has. Raises InputError.
+    """
+    if spec.color is None:
+        taken = {mark.color.name for mark in marks}
+        free = [color for color in MODEL_COLORS if color.name not in taken]
+        color = free[0] if free else MODEL_COLORS[len(marks) % len(MODEL_COLORS)]
+        spec = replace(spec, color=color)
+    return place_marks([spec], width, height, first=len(marks) + 1)
 
 
 def _colors(specs: Sequence[MarkSpec]) -> list[Color]:

@@ -73,24 +73,33 @@ def prepare_question(
     words = text.strip()
     if not words:
         raise UsageError("the question is empty: expected words like 'what is in the red box?'")
-    notes = []
+    notes: list[str] = []
     words = _PLACEHOLDER.sub(lambda match: _filled(match, marks, columns), words)
     if not words.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in words):
         raise UsageError(
             "the question is not valid text: expected UTF-8, check the terminal's locale or the file"
         )
-    for control, harmless in _CONTROL_WORDS.items():
-        if control in words:
-            words = words.replace(control, harmless)
-            notes.append(f"{control} is a control word of the model: sent as {harmless!r}")
-    if _STOP_TEXT.search(words):
-        words = _STOP_TEXT.sub(lambda match: " ".join(match[0]), words)
-        notes.append("### ends an answer of the model: sent with spaces between")
+    harmless = harmless_question(words)
+    words = harmless.text
+    notes += harmless.notes
     absent = absent_mark(words, marks)
     if absent:
         drawn = ", ".join(f"{mark.color.name} {mark.shape}" for mark in marks)
         notes.append(f"the question names the {absent}, but the marks drawn are: {drawn}")
     return Question(words, tuple(notes))
+
+
+def harmless_question(text: str) -> Question:
+    """The text without control words of the model, and with a note for each kind of them."""
+    notes = []
+    for control, harmless in _CONTROL_WORDS.items():
+        if control in text:
+            text = text.replace(control, harmless)
+            notes.append(f"{control} is a control word of the model: sent as {harmless!r}")
+    if _STOP_TEXT.search(text):
+        text = _STOP_TEXT.sub(lambda match: " ".join(match[0]), text)
+        notes.append("### ends an answer of the model: sent with spaces between")
+    return Question(text, tuple(notes))
 
 
 def _filled(match: re.Match[str], marks: Sequence[Mark], columns: Mapping[str, Any] | None) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from vipllava_cli.errors import VipllavaError
+from vipllava_cli.errors import InputError, VipllavaError, short
 
 SCHEMA = 1
 
@@ -81,6 +81,57 @@ class Record:
     def to_line(self) -> str:
         """The row as one line of JSON, in ASCII: no character of it acts on a terminal."""
         return json.dumps(self.to_json())
+
+
+_TEXT, _NUMBER = (str,), (int, float)
+_OPTIONAL_TEXT, _OPTIONAL_SIZE = (str, type(None)), (int, type(None))
+
+# What each field of a row is; `schema` has been looked at before, `error` is for rows without answers.
+_FIELDS: Mapping[str, tuple[type, ...]] = {
+    "id": _TEXT,
+    "key": _TEXT,
+    "image": _TEXT,
+    "width": _OPTIONAL_SIZE,
+    "height": _OPTIONAL_SIZE,
+    "marks": (list,),
+    "numbers": (bool,),
+    "crop": (list, type(None)),
+    "question": _TEXT,
+    "model": _TEXT,
+    "revision": _TEXT,
+    "template": _TEXT,
+    "options": (dict,),
+    "extra": (dict,),
+    "answer": _TEXT,
+    "finish_reason": _TEXT,
+    "prompt_tokens": (int,),
+    "answer_tokens": (int,),
+    "dtype": _OPTIONAL_TEXT,
+    "device": _OPTIONAL_TEXT,
+    "seconds": _NUMBER,
+}
+
+
+def record_from_json(row: Any) -> Record:
+    """The record of a row with an answer, as `to_json` gives it. Raises InputError."""
+    if not isinstance(row, Mapping) or row.get("schema") != SCHEMA:
+        raise InputError(f'a record is an object with "schema": {SCHEMA}, not {short(row)}')
+    values: dict[str, Any] = {}
+    for name, kinds in _FIELDS.items():
+        value = row.get(name)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            wanted = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
+            raise InputError(f"a record's {name} is {wanted}, not {short(value)}")
+        values[name] = value
+    if not all(isinstance(mark, dict) for mark in values["marks"]):
+        raise InputError("a record's marks are objects")
+    values["marks"] = tuple(values["marks"])
+    crop = values["crop"]
+    if crop is not None and (len(crop) != 4 or not all(type(side) is int for side in crop)):
+        raise InputError(f"a record's crop is four whole numbers, not {short(crop)}")
+    values["crop"] = crop and tuple(crop)
+    own = {each.name: values.pop(each.name) for each in fields(Asked)}
+    return Record(Asked(**own), **values)
 
 
 def stable_key(**parts: Any) -> str:
