@@ -32,7 +32,7 @@ def vipllava(*arguments: str, **options: object) -> "subprocess.CompletedProcess
 def test_help_shows_every_subcommand_with_an_example(run: Run) -> None:
     overview = run("--help")
     assert overview.code == 0
-    for name in ("ask", "annotate", "batch", "report"):
+    for name in ("ask", "annotate", "batch", "chat", "report"):
         assert f"vipllava {name} " in overview.stdout
         assert f"vipllava {name} " in run(name, "--help").stdout
     assert run("--version").stdout.strip() == f"vipllava {__version__}"
@@ -197,12 +197,14 @@ def test_what_needs_no_model_never_imports_torch(tmp_path: Path, run: Run) -> No
         "try:\n"
         "    app(sys.argv[1:])\n"
         "except SystemExit as end:\n"
-        "    loaded = [m for m in ('torch', 'transformers', 'accelerate') if m in sys.modules]\n"
+        "    heavy = ('torch', 'transformers', 'accelerate', 'prompt_toolkit')\n"
+        "    loaded = [module for module in heavy if module in sys.modules]\n"
         "    sys.exit(loaded or end.code)\n"
     )
     for arguments in (
         ["--help"],
         ["ask", "--help"],
+        ["chat", "--help"],
         ["annotate", str(ZOO), "--box", "1,1,50,50", "-o", str(tmp_path / "out.png")],
         ["batch", str(SAMPLES), "--out", str(tmp_path / "r.jsonl"), "--dry-run"],
         ["report", str(records), "-o", str(tmp_path / "r.html")],

@@ -14,6 +14,7 @@ from vipllava_cli import __version__
 from vipllava_cli.commands.annotate import annotate
 from vipllava_cli.commands.ask import ask
 from vipllava_cli.commands.batch import batch
+from vipllava_cli.commands.chat import chat
 from vipllava_cli.commands.command import OrderedCommand, guarded, without_types
 from vipllava_cli.commands.eval import demo
 from vipllava_cli.commands.report import report
@@ -87,6 +88,7 @@ def _add(body: Callable[..., None], panel: str) -> None:
 _add(ask, ASK_PANEL)
 _add(annotate, ASK_PANEL)
 _add(batch, ASK_PANEL)
+_add(chat, ASK_PANEL)
 _add(report, RESULTS_PANEL)
 
 evals = typer.Typer(

@@ -34,7 +34,8 @@ def show(picture: Image.Image) -> None:
     """Draw the picture on stdout, no wider than the terminal. Raises UsageError without one."""
     if not sys.stdout.isatty() or not all(os.get_terminal_size(sys.stdout.fileno())):
         raise UsageError(
-            "--show draws on a terminal, and stdout is none that says its size: write a file with -o"
+            "a picture is drawn on a terminal, and stdout is none that says its size: write a file,"
+            " `vipllava annotate -o FILE`"
         )
     console = Console(no_color=False)  # NO_COLOR is about text; this was asked for
     if console.color_system is None:

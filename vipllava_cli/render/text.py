@@ -1,11 +1,13 @@
 """Text for a terminal: control characters made visible, notes and errors on stderr."""
 
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 # Control characters, escape sequences and the overrides of writing direction, all but \n and \t.
@@ -47,9 +49,14 @@ def stderr_console() -> Console:
     return _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def plain_console() -> Console:
+    """The same without colour, spinner or redrawing, on any terminal."""
+    return _Console(stderr=True, highlight=False, soft_wrap=True, force_terminal=False)
+
+
 def print_error(message: str) -> None:
     """One line on stderr."""
-    stderr_console().print(Text.assemble(("error: ", "bold red"), one_line(message)))
+    Messages().error(message)
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,22 @@ class Messages:
         """How the work goes on, or ended."""
         if not self.quiet:
             self.console.print(Text(one_line(message)))
+
+    def tell(self, text: str) -> None:
+        """What was asked for, whatever `-q` says; may have several lines."""
+        self.console.print(Text(safe(text)))
+
+    def tell_pairs(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Two columns, whatever `-q` says; the second is wrapped to the terminal."""
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True)
+        for name, words in pairs:
+            table.add_row(Text(safe(name)), Text(safe(words)))
+        self.console.print(table, soft_wrap=False)
+
+    def error(self, message: str) -> None:
+        """Something that was not done, and why."""
+        self.console.print(Text.assemble(("error: ", "bold red"), one_line(message)))
 
     def waiting(self, what: str) -> AbstractContextManager[object]:
         """A spinner on a terminal while something takes its time."""
