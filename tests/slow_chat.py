@@ -1,0 +1,23 @@
+"""`vipllava` with the real model, which takes its time over each token while the file SLOW is there."""
+
+import os
+import time
+
+from torch import Tensor
+
+from vipllava_cli.cli import app
+from vipllava_cli.runtime.streaming import Stream
+
+put = Stream.put
+
+
+def slow_put(stream: Stream, value: Tensor) -> None:
+    """Hand on a token, and wait."""
+    put(stream, value)
+    if os.path.exists(os.environ["SLOW"]):
+        time.sleep(0.3)
+
+
+if __name__ == "__main__":
+    setattr(Stream, "put", slow_put)  # noqa: B010
+    app()
