@@ -38,6 +38,7 @@ train: $(VENV)/developing
 bench: $(VENV)/developing
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/questions.py
+	$(BIN)/python benchmarks/chat.py
 
 clean:
 	rm -rf $(VENV) $(OUT) .mypy_cache .pytest_cache .ruff_cache

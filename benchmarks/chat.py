@@ -1,0 +1,52 @@
+"""How long the first token of a conversation's later turns takes beside that of its first.
+
+The model has the public checkpoints' picture geometry (336 pixels, 576 tokens), random weights and a
+size that two cores can run. The first turn's time is without that for preparing the picture's pixels.
+"""
+
+from itertools import cycle, islice
+from statistics import median
+
+from machine import describe
+from PIL import Image
+from questions import QUESTIONS, public_geometry
+
+from vipllava_cli.engine import Engine, GenerationOptions, Spoken, View
+
+
+def waits(engine: Engine, view: View, turns: int) -> list[float]:
+    """Seconds to the first token of each turn of a new conversation."""
+    conversation = engine.converse()
+    said: list[Spoken] = []
+    taken = []
+    for question in islice(cycle(QUESTIONS), turns):
+        reply = conversation.answer(
+            view, [*said, Spoken(question)], options=GenerationOptions(max_new_tokens=8)
+        )
+        said.append(Spoken(question, reply.answer.text, reply.tokens))
+        taken.append(reply.wait)
+    return taken
+
+
+def main(rounds: int = 9, turns: int = 6) -> None:
+    """Print the medians and the ratio."""
+    engine = public_geometry()
+    view = engine.view(Image.effect_noise((336, 336), 80).convert("RGB"))
+    waits(engine, view, 2)
+    measured = [waits(engine, view, turns) for _ in range(rounds)]
+    ratios = [median(later) / first for first, *later in measured]
+    print(describe())
+    print(f"first token of turn 1: {median(taken[0] for taken in measured) * 1000:.0f} ms")
+    for turn in range(1, turns):
+        print(
+            f"first token of turn {turn + 1}:"
+            f" {median(taken[turn] for taken in measured) * 1000:.0f} ms"
+        )
+    print(
+        f"later turns take {median(ratios):.3f} of turn 1"
+        f" (lowest {min(ratios):.3f}, highest {max(ratios):.3f}, {rounds} conversations)"
+    )
+
+
+if __name__ == "__main__":
+    main()
