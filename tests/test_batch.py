@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from vipllava_cli import batch
 from vipllava_cli.ask import ask
 from vipllava_cli.batch import Summary
 from vipllava_cli.demo.scenes import HELD_OUT, SHIPPED, make_scene, mark_scene, scene_rng
-from vipllava_cli.engine import Engine
+from vipllava_cli.engine import Engine, View
 from vipllava_cli.errors import OutOfMemoryError
 from vipllava_cli.journal import open_journal, read_records
 from vipllava_cli.marked import MarkedPicture, read_picture
@@ -146,6 +147,49 @@ def test_fail_fast_stops_at_the_first(rows: list[Row], out: Path) -> None:
     assert (summary.failed, summary.finished) == (1, False)
     assert summary.answered < 20
     assert "bad" in answers(out)
+
+
+def test_what_waits_for_the_model_is_bounded(rows: list[Row], out: Path) -> None:
+    """However many rows there are: of the next ones so many are read, and no more."""
+
+    class Counting(FakeEngine):
+        seen = answered = most = 0
+
+        def view(self, picture: Image.Image) -> View:
+            self.seen += 1
+            self.most = max(self.most, self.seen - self.answered)
+            return super().view(picture)
+
+        def answer_together(self, prompts: Any, options: Any = None) -> Any:
+            time.sleep(0.001)
+            self.answered += len(prompts)
+            return super().answer_together(prompts)
+
+    asked = [replace(row, id=f"{n}", questions=(f"{n}?",)) for n in range(15) for row in rows]
+    engine = Counting()
+    assert run_over(asked, out, engine, size=2).answered == 300
+    assert engine.most <= 2 * batch.BATCHES_AT_ONCE * 2 + batch.READERS
+
+
+def test_large_pictures_are_decoded_one_at_a_time(
+    rows: list[Row], out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "MOST_PIXELS", 40 * 30)
+    monkeypatch.setattr(batch, "READERS", 4)
+
+    class Counting(FakeEngine):
+        now = most = 0
+
+        def view(self, picture: Image.Image) -> View:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            time.sleep(0.002)
+            self.now -= 1
+            return super().view(picture)
+
+    engine = Counting()
+    assert run_over(rows, out, engine, size=4).answered == 20
+    assert engine.most == 1
 
 
 # --- going on --------------------------------------------------------------------------------
@@ -681,6 +725,30 @@ def test_starting_anew_loses_nothing_before_there_is_something_new(
     absent = "mps" if torch.cuda.is_available() else "cuda"
     assert run(*anew, "--device", absent).code == 4
     assert out.read_bytes() == before
+
+
+def test_a_pipe_among_the_pictures_holds_nothing_up(rows: list[Row], out: Path) -> None:
+    pipe = Path(rows[0].image).with_name("pipe.png")
+    os.mkfifo(pipe)
+    summary = run_over([Row("pipe.png", str(pipe)), *rows], out, FakeEngine())
+    assert (summary.answered, summary.failures) == (20, {"InputError": 1})
+    assert "is a pipe or a device" in next(read_records(out))["error"]["message"]
+
+
+def test_numbers_beyond_all_bounds_are_carried_as_nothing(pictures: Path, out: Path) -> None:
+    manifest = pictures / "rows.jsonl"
+    manifest.write_text('{"image": "0.png", "a": 1e999, "b": [-1e999, 2.5], "c": NaN}\n')
+    run_over(list(read_source(str(manifest)).rows), out, FakeEngine())
+    line = json.loads(out.read_text(), parse_constant=lambda name: pytest.fail(f"holds {name}"))
+    assert line["extra"] == {"a": None, "b": [None, 2.5], "c": None}
+
+
+def test_a_note_about_a_row_of_a_long_name_is_short(tmp_path: Path, run: Run) -> None:
+    row = {"image": str(SAMPLES / "garden.png"), "id": "x" * 100_000}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row))
+    finished = run("batch", tmp_path / "rows.jsonl", "--out", tmp_path / "r.jsonl")
+    assert finished.code == 0
+    assert max(map(len, finished.stderr.splitlines())) < 500
 
 
 def test_a_dry_run_lists_and_writes_nothing(tmp_path: Path, run: Run) -> None:

@@ -3,6 +3,7 @@
 No picture is decoded for that: what the journal knows costs a file's reading and a hash.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -11,8 +12,9 @@ from typing import Any
 
 from vipllava_cli.ask import asked_about
 from vipllava_cli.engine import GREEDY, GenerationOptions, View
+from vipllava_cli.errors import InputError
 from vipllava_cli.journal import Journal
-from vipllava_cli.marked import MarkedPicture, read_picture, zoomed
+from vipllava_cli.marked import MarkedPicture, PictureFile, read_picture, zoomed
 from vipllava_cli.marks import MarkSpec
 from vipllava_cli.masks import with_outlines
 from vipllava_cli.placing import place_marks
@@ -79,7 +81,7 @@ class Planner:
     def __init__(self, task: Task, journal: Journal) -> None:
         self.task = task
         self.journal = journal
-        self._file = lru_cache(maxsize=2)(read_picture)  # a picture's regions follow each other
+        self._file = lru_cache(maxsize=2)(_read)  # a picture's regions follow each other
 
     def __call__(self, row: Row | BadRow) -> Planned:
         task = self.task
@@ -122,6 +124,15 @@ class Planner:
         if same is None:
             return Item(asked)
         return Item(asked, copied={**same, "id": id, "image": row.image, "extra": dict(row.extra)})
+
+
+def _read(image: str) -> PictureFile:
+    """The file of a row's picture. A pipe or a device, which might give bytes for ever or never, is
+    refused: nobody watches a batch.
+    """
+    if os.path.exists(image) and not (os.path.isfile(image) or os.path.isdir(image)):
+        raise InputError(f"{image} is a pipe or a device: expected the file of a picture")
+    return read_picture(image)
 
 
 def plan_all(source: Source, task: Task, journal: Journal) -> Iterator[Planned]:

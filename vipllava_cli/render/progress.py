@@ -59,7 +59,7 @@ class Watch:
         """The first few are shown, all with `-v`."""
         self.notes += 1
         if self.messages.verbose or self.notes <= MOST_NOTES:
-            self.messages.note(f"{id}: {text}")
+            self.messages.note(f"{_short(id)}: {text}")
         elif self.notes == MOST_NOTES + 1:
             self.messages.note("more notes like these are shown with -v")
 

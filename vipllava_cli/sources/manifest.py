@@ -8,6 +8,7 @@ and `marks` (both in JSON), and of the shapes' names, whose cells are as typed a
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
@@ -97,7 +98,7 @@ def _parse(line: bytes) -> Any:
         raise InputError("expected text in UTF-8, found other bytes")
     text = line.decode("utf-8")
     try:
-        return json.loads(text, parse_constant=_nothing)
+        return _from_json(text)
     except json.JSONDecodeError as error:
         why = f"{error.msg} at column {error.colno}"
         raise InputError(f"expected JSON like {FORM}, found {short(text)} ({why})") from None
@@ -105,8 +106,16 @@ def _parse(line: bytes) -> Any:
         raise InputError(f"expected JSON like {FORM}: {error}") from None
 
 
-def _nothing(constant: str) -> None:
-    """NaN stands for what is missing where Python wrote it; JSON, and our records, know only null."""
+def _from_json(text: str) -> Any:
+    """The value of a text. NaN stands for what is missing where Python wrote it, 1e999 for infinity;
+    JSON, and our records, know only null. Raises ValueError, RecursionError.
+    """
+    return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+
+
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 # --- JSON ------------------------------------------------------------------------------------
@@ -114,7 +123,7 @@ def _nothing(constant: str) -> None:
 
 def read_json(name: str) -> Source:
     """A row for each object of the list. Raises InputError for a file without such a list."""
-    rows = _row_list(name, load_json(name, _nothing))
+    rows = _row_list(name, load_json(name, _from_json))
     if not rows:
         raise InputError(f"{spoken(name)} holds an empty list: expected rows like {FORM}")
     folder = folder_of(name)
@@ -225,7 +234,7 @@ def _table_marks(cells: list[tuple[str, str]]) -> list[MarkSpec]:
 def _json_or_text(cell: str) -> Any:
     """The value of a cell in JSON; the text itself, which is no list, is refused further on."""
     try:
-        return json.loads(cell, parse_constant=_nothing)
+        return _from_json(cell)
     except (ValueError, RecursionError):
         return cell
 

@@ -99,11 +99,11 @@ def not_utf8(name: str, line: int) -> InputError:
     )
 
 
-def load_json(name: str, constants: Callable[[str], Any] = float) -> Any:
-    """The value of a whole JSON file; `constants` reads NaN and its like. Raises InputError."""
+def load_json(name: str, parse: Callable[[str], Any] = json.loads) -> Any:
+    """The value of a whole JSON file. Raises InputError."""
     content = text(name)
     try:
-        return json.loads(content, parse_constant=constants)
+        return parse(content)
     except json.JSONDecodeError as error:
         at = f"{error.msg} at line {error.lineno}, column {error.colno}"
         raise InputError(f"{spoken(name)} is not JSON ({at}): mend it or make it anew") from None
