@@ -39,6 +39,9 @@ bench: $(VENV)/developing
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/questions.py
 	$(BIN)/python benchmarks/chat.py
+	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/batch_memory.py
+	$(BIN)/python benchmarks/batch_kills.py
 
 clean:
 	rm -rf $(VENV) $(OUT) .mypy_cache .pytest_cache .ruff_cache
