@@ -669,6 +669,7 @@ def test_a_picture_is_shown_larger(page: Page, picture: Path) -> None:
     assert "what is in box 0?" in viewer.text
     page.press(Keys.ESCAPE)
     assert not viewer.is_displayed()
+    page.until("document.activeElement.closest('.row')")  # the dialog tells that it closed later
     assert page.at() == "row-0"
     page.find(".row:nth-child(3) .thumb").click()
     assert "what is in box 2?" in viewer.text
