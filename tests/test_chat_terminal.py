@@ -6,6 +6,7 @@ import re
 import stat
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -31,15 +32,21 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def terminal(module: str, *arguments: str, home: Path, **env: str) -> Terminal:
-    """`vipllava chat` in a terminal, at the root of the checkout."""
+def terminal(
+    module: str,
+    *arguments: str,
+    home: Path,
+    folder: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+) -> Terminal:
+    """`vipllava chat` in a terminal, at the root of the checkout if nothing else is said."""
     environment = {
         "VIPLLAVA_HOME": str(home),
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
-        **env,
+        **(env or {}),
     }
-    return Terminal("-m", module, "chat", *arguments, env=environment, folder=ROOT)
+    return Terminal("-m", module, "chat", *arguments, env=environment, folder=folder)
 
 
 def transcript() -> list[str]:
@@ -59,7 +66,7 @@ def test_the_readmes_session_is_what_the_terminal_shows_and_ctrl_c_stops_an_answ
     command, *shown = transcript()
     arguments = [*command.split()[2:], "--plain", "--model", "tiny"]
     slow = tmp_path / "slow"
-    with terminal("tests.slow_chat", *arguments, home=home, SLOW=str(slow)) as talk:
+    with terminal("tests.slow_chat", *arguments, home=home, env={"SLOW": str(slow)}) as talk:
         printed = talk.until("> ", SLOW)
         for line in (line[2:] for line in shown if line.startswith("> ")):
             talk.type(line + "\n")
@@ -97,7 +104,7 @@ def test_the_prompt_edits_completes_remembers_and_leaves(home: Path, tmp_path: P
     editor = tmp_path / "editor.py"
     editor.write_text("import sys; open(sys.argv[1], 'a').write(' edited?')")
     env = {"EDITOR": f"{sys.executable} {editor}"}
-    with terminal("tests.fake_chat", str(GARDEN), home=home, **env) as talk:
+    with terminal("tests.fake_chat", str(GARDEN), home=home, env=env) as talk:
 
         def enter(keys: str) -> str:
             talk.type(keys)
@@ -156,8 +163,9 @@ WORDS = [
     "what is in the red box?", "{1}", "{9}", "<image>", "###", "", " ", "/", "//", "/bix", "/ image",
     "/box red:1,2", "/box 10%,10%,+50%,+50%", "/arrow 5,5", "/mask missing.png", "/box 1e999,1,2,3",
     "/image missing.png", "/image /", "/image sample_images/farm.png", "/load missing",
-    "/load README.md", "/save /", "/save /nowhere/x", "/set temperature 1", "/set temperature -1",
-    "/set seed x", "/set max-new-tokens 3", "/set zoom on", "/set nothing 1", "/unmark all",
+    "/load sample_images/SOURCES.md", "/save /", "/save /nowhere/x", "/set temperature 1",
+    "/set temperature -1", "/set seed x", "/set max-new-tokens 3", "/set zoom on", "/set nothing 1",
+    "/unmark all",
     "/unmark 99999999999", "sample_images/farm.png", "'sample_images/farm.png", "file:///nowhere.png",
     '"""', "\u202e\u200b二つ 🐘", "word " * 300,
 ]  # fmt: skip
@@ -205,8 +213,17 @@ def test_no_keys_and_commands_bring_it_down(home: Path, tmp_path: Path) -> None:
     module = "vipllava_cli" if "VIPLLAVA_STROKES" in os.environ else "tests.fake_chat"
     rng = random.Random(seed)
     log: list[bytes] = []
+    (tmp_path / "sample_images").symlink_to(SAMPLES)  # what is saved lands beside it
     while len(log) < count:
-        with terminal(module, str(GARDEN), "--model", "tiny", home=home, EDITOR="true") as talk:
+        with terminal(
+            module,
+            str(GARDEN),
+            "--model",
+            "tiny",
+            home=home,
+            folder=tmp_path,
+            env={"EDITOR": "true"},
+        ) as talk:
             talk.prompt(SLOW)
             while len(log) < count:
                 log.append(strokes(rng))
