@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("VIPLLAVA_MODEL", None)
+os.environ["VIPLLAVA_HOME"] = os.devnull  # nobody's own settings; a test that keeps some says where
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     # Torch would give each worker a thread for every core, and they would wait for each other.
     threads = max((os.cpu_count() or 1) // int(workers), 1)

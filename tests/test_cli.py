@@ -59,7 +59,7 @@ def test_an_answer_is_alone_on_stdout(run: Run) -> None:
     result = run("ask", ZOO, QUESTION)
     assert (result.code, result.stdout) == (0, "a penguin\n")
     assert "tiny" in result.stderr
-    assert "hf download llava-hf/vip-llava-7b-hf" in result.stderr
+    assert "vipllava models pull 7b" in result.stderr
     assert run("ask", ZOO, QUESTION, "-q").stderr == ""
     assert run("ask", ZOO, QUESTION, "--model", "tiny").stderr == ""
 
@@ -208,6 +208,8 @@ def test_what_needs_no_model_never_imports_torch(tmp_path: Path, run: Run) -> No
         ["annotate", str(ZOO), "--box", "1,1,50,50", "-o", str(tmp_path / "out.png")],
         ["batch", str(SAMPLES), "--out", str(tmp_path / "r.jsonl"), "--dry-run"],
         ["report", str(records), "-o", str(tmp_path / "r.html")],
+        ["models", "list"],
+        ["models", "info", "7b"],
     ):
         ended = subprocess.run(
             [sys.executable, "-c", program, *arguments], capture_output=True, check=False

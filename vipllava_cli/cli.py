@@ -17,10 +17,12 @@ from vipllava_cli.commands.batch import batch
 from vipllava_cli.commands.chat import chat
 from vipllava_cli.commands.command import OrderedCommand, guarded, without_types
 from vipllava_cli.commands.eval import demo
+from vipllava_cli.commands.models import info, list_models, pull, remove, use
 from vipllava_cli.commands.report import report
 
 ASK_PANEL = "Ask"
 RESULTS_PANEL = "Results"
+MODELS_PANEL = "Models"
 
 
 class OneLineErrors(TyperGroup):
@@ -101,3 +103,16 @@ evals = typer.Typer(
 evals.command(cls=OrderedCommand)(demo)
 evals.callback()(lambda: None)
 app.add_typer(evals, rich_help_panel=RESULTS_PANEL)
+
+models = typer.Typer(
+    name="models",
+    no_args_is_help=True,
+    help="List, fetch, choose and remove models.",
+    rich_markup_mode="rich",
+)
+models.command("list")(list_models)
+models.command()(pull)
+models.command()(use)
+models.command()(info)
+models.command()(remove)
+app.add_typer(models, rich_help_panel=MODELS_PANEL)

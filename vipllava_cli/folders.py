@@ -1,4 +1,4 @@
-"""Where this program keeps what it remembers of its user: the XDG state folder."""
+"""Where this program keeps its settings and what it remembers of its user: the XDG folders."""
 
 import os
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 from vipllava_cli.errors import InputError
 
 
+def config_folder() -> Path:
+    """`VIPLLAVA_HOME/config`, or `vipllava` in the XDG config folder; it need not exist."""
+    return _folder("config", "XDG_CONFIG_HOME", ".config")
+
+
 def state_folder() -> Path:
     """`VIPLLAVA_HOME/state`, or `vipllava` in the XDG state folder; it need not exist."""
-    home = os.environ.get("VIPLLAVA_HOME")
-    if home:
-        return Path(home) / "state"
-    state = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
-    return base / "vipllava"
+    return _folder("state", "XDG_STATE_HOME", ".local/state")
 
 
 def private_file(name: str) -> Path:
@@ -28,3 +28,11 @@ def private_file(name: str) -> Path:
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
     return path
+
+
+def _folder(kind: str, variable: str, usual: str) -> Path:
+    home = os.environ.get("VIPLLAVA_HOME")
+    if home:
+        return Path(home) / kind
+    chosen = os.environ.get(variable, "")
+    return (Path(chosen) if os.path.isabs(chosen) else Path.home() / usual) / "vipllava"

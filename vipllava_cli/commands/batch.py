@@ -127,19 +127,17 @@ def batch(
     vipllava batch pictures/ --out results.jsonl --question "what is in the red box?"
     """
     from vipllava_cli.batch import Run
-    from vipllava_cli.commands.opening import open_model
-    from vipllava_cli.engine import DEFAULT_MODEL
+    from vipllava_cli.commands.opening import name_model, open_model
     from vipllava_cli.journal import open_journal
     from vipllava_cli.planning import Task
     from vipllava_cli.render.progress import watching
-    from vipllava_cli.runtime import identify
     from vipllava_cli.sources import read_source
 
     messages = output.messages()
     places = _places(out, source, report, force)
     size = _batch_size(batch_size)
     task = Task(
-        model=identify(model.model or DEFAULT_MODEL, model.revision),
+        model=name_model(model),
         questions=tuple(question or ()),
         marks=tuple(marks.specs()),
         numbers=marks.numbers,

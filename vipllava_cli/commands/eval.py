@@ -56,8 +56,7 @@ def demo(
     vipllava eval demo --n 500
     """
     from vipllava_cli.batch import Run
-    from vipllava_cli.commands.opening import open_model
-    from vipllava_cli.engine import DEFAULT_MODEL
+    from vipllava_cli.commands.opening import name_model, open_model
     from vipllava_cli.evals import demo as benchmark
     from vipllava_cli.evals.examples import Asked, as_json, share_out
     from vipllava_cli.files import make_folder
@@ -66,7 +65,6 @@ def demo(
     from vipllava_cli.render.progress import watching
     from vipllava_cli.render.scores import score_tables
     from vipllava_cli.rows import Source
-    from vipllava_cli.runtime import identify
 
     messages = output.messages()
     with ExitStack() as stack:
@@ -74,7 +72,7 @@ def demo(
         make_folder(folder)
         asked = Asked(folder)
         source = Source(asked.rows(benchmark.pages(n, seed, journey.value)), "eval")
-        task = Task(identify(model.model or DEFAULT_MODEL, model.revision))
+        task = Task(name_model(model))
         journal = stack.enter_context(open_journal(folder / "records.jsonl"))
         watch = stack.enter_context(watching(messages, None))
         summary = Run(source, task, journal, partial(open_model, model, messages), watch)()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # these pull in Pillow, which `--help` does not need
     from vipllava_cli.engine import GenerationOptions
     from vipllava_cli.marks import MarkSpec
     from vipllava_cli.render.text import Messages
+    from vipllava_cli.settings import Settings
 
 MARKS_PANEL = "Marks (repeatable; drawn in the order given)"
 MODEL_PANEL = "Model"
@@ -136,7 +137,8 @@ class ModelFlags:
     model: Annotated[
         str | None,
         _model(
-            "tiny (shipped), 7b, 13b, a hub name or a folder. (default: tiny)",
+            "tiny (shipped), 7b, 13b, a hub name or a folder. (default: what `vipllava models use`"
+            " chose, or tiny)",
             metavar="NAME",
             envvar="VIPLLAVA_MODEL",
         ),
@@ -146,6 +148,17 @@ class ModelFlags:
     )
     device: Annotated[Device, _model("Where to run.")] = Device.auto
     dtype: Annotated[Dtype, _model("How precisely to run.")] = Dtype.auto
+
+    def chosen(self) -> "Settings":
+        """The model of the flag or of the variable, else that of the settings; None when nobody chose.
+        Raises UsageError.
+        """
+        from vipllava_cli.settings import Settings, read_settings
+
+        if self.model:
+            return Settings(self.model, self.revision)
+        settings = read_settings()
+        return Settings(settings.model, self.revision or settings.revision)
 
 
 def _answer(help: str, **more: Any) -> Any:

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import HFValidationError
 
 from vipllava_cli import __version__
 from vipllava_cli.errors import ModelError, UsageError
+from vipllava_cli.runtime.cache import begun, snapshot
+from vipllava_cli.runtime.published import PUBLISHED
 
 MODEL_TYPE = "vipllava"
 BUNDLED: Mapping[str, Path] = {"tiny": Path(__file__).parent.parent / "demo" / "weights"}
-HUB_NAMES: Mapping[str, str] = {
-    "7b": "llava-hf/vip-llava-7b-hf",
-    "13b": "llava-hf/vip-llava-13b-hf",
-}
 
 _INDEX = "model.safetensors.index.json"
 _WEIGHTS = "model.safetensors"
@@ -34,40 +31,72 @@ class Checkpoint:
     revision: str
 
 
+@dataclass(frozen=True)
+class HubName:
+    """A repository of the hub, and the branch, tag or commit that is meant."""
+
+    repository: str
+    revision: str
+
+
 def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
     """The checkpoint that a name stands for; nothing is downloaded. Raises ModelError."""
-    if revision and (name in BUNDLED or os.path.isdir(name)):
-        raise UsageError(f"--revision chooses among a hub's versions, and {name} is not on a hub")
-    if name in BUNDLED:
+    hub = hub_name(name, revision)
+    if hub:
+        found = _in_hub_cache(name, hub, revision)
+    elif name in BUNDLED:
         found = Checkpoint(name, BUNDLED[name], __version__)
-    elif name in HUB_NAMES:
-        found = _in_hub_cache(name, HUB_NAMES[name], revision)
-    elif os.path.isdir(name):
-        found = Checkpoint(name, Path(name), "local")
-    elif name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        found = _in_hub_cache(name, name, revision)
     else:
-        names = ", ".join([*BUNDLED, *HUB_NAMES])
-        raise ModelError(
-            f"there is no model {name!r}: expected {names}, a hub name like owner/name, or a folder"
-        )
+        found = Checkpoint(name, Path(name), "local")
     _check(found.folder, name)
     return found
 
 
-def _in_hub_cache(name: str, repository: str, revision: str | None) -> Checkpoint:
+def hub_name(name: str, revision: str | None = None) -> HubName | None:
+    """What a model's name means on the hub; None for what lies in the package or in a folder.
+
+    Raises ModelError for a name that means nothing, UsageError for a revision that means nothing.
+    """
+    if name in BUNDLED or (name not in PUBLISHED and os.path.isdir(name)):
+        if revision:
+            raise UsageError(
+                f"--revision chooses among a hub's versions, and {name} is not on a hub"
+            )
+        return None
+    if name in PUBLISHED:
+        published = PUBLISHED[name]
+        return HubName(published.repository, revision or published.revision)
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return HubName(name, revision or "main")
+    names = ", ".join([*BUNDLED, *PUBLISHED])
+    raise ModelError(
+        f"there is no model {name!r}: expected {names}, a hub name like owner/name, or a folder"
+    )
+
+
+def pull_command(name: str, revision: str | None = None) -> str:
+    """What fetches a model, for a message."""
+    option = f" --revision {revision}" if revision else ""
+    return f"`vipllava models pull {name}{option}`"
+
+
+def _in_hub_cache(name: str, hub: HubName, revision: str | None) -> Checkpoint:
     try:
-        folder = snapshot_download(repository, revision=revision, local_files_only=True)
-    except LocalEntryNotFoundError:
-        wanted = f" at revision {revision}" if revision else ""
-        option = f" --revision {revision}" if revision else ""
-        raise ModelError(
-            f"the model {repository}{wanted} is not on this machine: fetch it with"
-            f" `hf download {repository}{option}`"
-        ) from None
+        folder = snapshot(hub.repository, hub.revision)
     except HFValidationError as error:
         raise ModelError(f"{name!r} is no hub name: {str(error).splitlines()[0]}") from None
-    return Checkpoint(name, Path(folder), Path(folder).name)
+    if folder is None:
+        wanted = f" at revision {revision}" if revision else ""
+        pull = pull_command(name, revision)
+        if begun(hub.repository):
+            raise ModelError(
+                f"the model {hub.repository}{wanted} is not whole on this machine: {pull} fetches"
+                " the rest"
+            )
+        raise ModelError(
+            f"the model {hub.repository}{wanted} is not on this machine: fetch it with {pull}"
+        )
+    return Checkpoint(name, folder, folder.name)
 
 
 # --- what a whole checkpoint needs -----------------------------------------------------------
@@ -75,31 +104,38 @@ def _in_hub_cache(name: str, repository: str, revision: str | None) -> Checkpoin
 
 def _check(folder: Path, name: str) -> None:
     """Refuse, before torch is asked, what can never load."""
+    config = read_config(folder, name)
+    for part in ("vision_config", "text_config"):
+        if not isinstance(config.get(part), dict):
+            raise ModelError(f"{name}: config.json lacks {part}; {_mend(name)}")
+    if not any((folder / file).is_file() for file in _TOKENIZERS):
+        raise ModelError(f"{name} has no tokenizer: {_TOKENIZERS[0]} is missing from {folder}")
+    missing = [file for file in weight_files(folder, name) if not (folder / file).is_file()]
+    if missing:
+        raise ModelError(
+            f"{name} is incomplete: {missing[0]} is missing"
+            + (f" and {len(missing) - 1} more" if missing[1:] else "")
+            + f"; {_mend(name)}"
+        )
+
+
+def read_config(folder: Path, name: str) -> dict[str, Any]:
+    """The config.json of a model of our kind. Raises ModelError for any other."""
     config = _json(folder / "config.json", name)
     found = config.get("model_type")
     if found != MODEL_TYPE:
         raise ModelError(
             f"{name} is a {found or 'nameless'} model: expected a {MODEL_TYPE} checkpoint"
         )
-    for part in ("vision_config", "text_config"):
-        if not isinstance(config.get(part), dict):
-            raise ModelError(f"{name}: config.json lacks {part}; get the checkpoint again")
-    if not any((folder / file).is_file() for file in _TOKENIZERS):
-        raise ModelError(f"{name} has no tokenizer: {_TOKENIZERS[0]} is missing from {folder}")
-    missing = [file for file in _weight_files(folder, name) if not (folder / file).is_file()]
-    if missing:
-        raise ModelError(
-            f"{name} is incomplete: {missing[0]} is missing"
-            + (f" and {len(missing) - 1} more" if missing[1:] else "")
-            + "; get the checkpoint again"
-        )
+    return config
 
 
-def _weight_files(folder: Path, name: str) -> list[str]:
+def weight_files(folder: Path, name: str) -> list[str]:
+    """The files that hold a checkpoint's weights, as its index lists them. Raises ModelError."""
     if (folder / _INDEX).is_file():
         weight_map = _json(folder / _INDEX, name).get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
-            raise ModelError(f"{name}: {_INDEX} lists no weights; get the checkpoint again")
+            raise ModelError(f"{name}: {_INDEX} lists no weights; {_mend(name)}")
         return sorted(set(map(str, weight_map.values())))
     if not (folder / _WEIGHTS).is_file() and any(folder.glob("*.bin")):
         raise ModelError(
@@ -107,6 +143,13 @@ def _weight_files(folder: Path, name: str) -> list[str]:
             " expected safetensors; convert them or get another revision"
         )
     return [_WEIGHTS]
+
+
+def _mend(name: str) -> str:
+    """What to do about a checkpoint that is not whole."""
+    return (
+        "get the checkpoint again" if os.path.isdir(name) else f"mend it with {pull_command(name)}"
+    )
 
 
 def _json(path: Path, name: str) -> dict[str, Any]:
@@ -119,5 +162,5 @@ def _json(path: Path, name: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ModelError(f"{name}: {path.name} cannot be read as JSON ({error})") from None
     if not isinstance(value, dict):
-        raise ModelError(f"{name}: {path.name} holds no JSON object; get the checkpoint again")
+        raise ModelError(f"{name}: {path.name} holds no JSON object; {_mend(name)}")
     return value
