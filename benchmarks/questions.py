@@ -20,10 +20,12 @@ from transformers import (
 )
 
 from vipllava_cli.engine import GenerationOptions
+from vipllava_cli.runtime.anatomy import anatomy
 from vipllava_cli.runtime.checkpoints import Checkpoint, find_checkpoint
 from vipllava_cli.runtime.loading import Loaded
 from vipllava_cli.runtime.local import LocalEngine
-from vipllava_cli.runtime.placement import Placement
+from vipllava_cli.runtime.machine import this_machine
+from vipllava_cli.runtime.placement import Wishes, place
 
 QUESTIONS = [f"what is in the {color} box?" for color in ("red", "blue", "lime", "yellow", "aqua")]
 
@@ -61,7 +63,8 @@ def public_geometry() -> LocalEngine:
         num_additional_image_tokens=1,
         vision_feature_select_strategy="default",
     )
-    placement = Placement({"": "cpu"}, torch.device("cpu"), torch.float32)
+    wishes = Wishes(device="cpu", dtype="fp32")
+    placement = place(anatomy(config.to_dict()), wishes, this_machine())
     return LocalEngine(Checkpoint("random", Path(), "-"), Loaded(model, processor, placement))
 
 

@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import CLIPVisionConfig, LlamaConfig, VipLlavaConfig
 
 from tests.samples import open_sample
 from vipllava_cli.errors import ModelError
 from vipllava_cli.pictures import square
 from vipllava_cli.runtime import open_engine
 from vipllava_cli.runtime.checkpoints import BUNDLED, find_checkpoint
-from vipllava_cli.runtime.placement import choose_dtype, place, plan
 from vipllava_cli.runtime.published import PUBLISHED
 
 QUESTION = "what is in the red box?"
@@ -195,51 +193,3 @@ def test_a_broken_folder_is_one_line(folder: Path, harm: object, said: str) -> N
     with pytest.raises(ModelError, match=said) as caught:
         open_engine(str(folder), device="cpu")
     assert "\n" not in str(caught.value)
-
-
-# --- placement -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def config_7b() -> VipLlavaConfig:
-    """The public 7B's configuration, as its config.json has it."""
-    vision = CLIPVisionConfig(
-        hidden_size=1024,
-        intermediate_size=4096,
-        num_hidden_layers=24,
-        num_attention_heads=16,
-        image_size=336,
-        patch_size=14,
-        projection_dim=768,
-    )
-    text = LlamaConfig(vocab_size=32064, max_position_embeddings=4096)
-    return VipLlavaConfig(vision_config=vision, text_config=text)
-
-
-def test_a_7b_is_planned_over_a_small_gpu_and_the_cpu(config_7b: VipLlavaConfig) -> None:
-    from accelerate import init_empty_weights
-    from transformers import VipLlavaForConditionalGeneration
-
-    with init_empty_weights():
-        empty = VipLlavaForConditionalGeneration(config_7b)
-    devices = plan(empty, torch.float16, {0: 6 << 30, "cpu": 20 << 30})
-    assert devices["model.vision_tower"] == 0
-    assert devices["model.multi_modal_projector"] == 0
-    assert set(devices.values()) == {0, "cpu"}
-    for name, _ in empty.named_parameters():
-        assert sum(name == at or name.startswith(f"{at}.") for at in devices) == 1
-
-
-def test_on_the_cpu_a_small_model_runs_in_32_bits_and_a_large_one_in_16(
-    config_7b: VipLlavaConfig,
-) -> None:
-    assert choose_dtype("cpu", "auto", 5_000_000) == torch.float32
-    placed = place(config_7b, "cpu", "auto")
-    assert placed.dtype == torch.bfloat16
-    assert choose_dtype("cpu", "fp16", 5_000_000) == torch.float16
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_a_device_that_is_not_here_is_one_line(config_7b: VipLlavaConfig) -> None:
-    with pytest.raises(ModelError, match="no cuda device"):
-        place(config_7b, "cuda", "auto")

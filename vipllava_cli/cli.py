@@ -18,6 +18,7 @@ from vipllava_cli.commands.chat import chat
 from vipllava_cli.commands.command import OrderedCommand, guarded, without_types
 from vipllava_cli.commands.eval import demo
 from vipllava_cli.commands.models import info, list_models, pull, remove, use
+from vipllava_cli.commands.plan import plan
 from vipllava_cli.commands.report import report
 
 ASK_PANEL = "Ask"
@@ -116,3 +117,4 @@ models.command()(use)
 models.command()(info)
 models.command()(remove)
 app.add_typer(models, rich_help_panel=MODELS_PANEL)
+app.command(rich_help_panel=MODELS_PANEL)(plan)

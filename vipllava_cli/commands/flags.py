@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # these pull in Pillow, which `--help` does not need
     from vipllava_cli.engine import GenerationOptions
     from vipllava_cli.marks import MarkSpec
     from vipllava_cli.render.text import Messages
+    from vipllava_cli.runtime.placement import Wishes
     from vipllava_cli.settings import Settings
 
 MARKS_PANEL = "Marks (repeatable; drawn in the order given)"
@@ -52,6 +53,22 @@ class Dtype(StrEnum):
     bf16 = "bf16"
     fp16 = "fp16"
     fp32 = "fp32"
+
+
+class Attention(StrEnum):
+    """How attention is computed."""
+
+    auto = "auto"
+    sdpa = "sdpa"
+    flash = "flash"
+    eager = "eager"
+
+
+class Quantize(StrEnum):
+    """How decoder layers are kept in fewer bits."""
+
+    int8 = "int8"
+    nf4 = "nf4"
 
 
 def _mark(metavar: str, help: str) -> Any:
@@ -148,6 +165,28 @@ class ModelFlags:
     )
     device: Annotated[Device, _model("Where to run.")] = Device.auto
     dtype: Annotated[Dtype, _model("How precisely to run.")] = Dtype.auto
+    quantize: Annotated[
+        Quantize | None, _model("Keep the decoder in 8 or 4 bits; pip install 'vipllava[int8]'.")
+    ] = None
+    max_memory: Annotated[
+        str | None,
+        _model(
+            "What may be taken, like 0=8GiB,cpu=20GiB; the rest stays on disk.", metavar="SIZES"
+        ),
+    ] = None
+    attention: Annotated[Attention, _model("How attention is computed.")] = Attention.auto
+
+    def wishes(self) -> "Wishes":
+        """Where and how precisely to run. Raises UsageError."""
+        from vipllava_cli.runtime.placement import Wishes, parse_max_memory
+
+        return Wishes(
+            device=self.device.value,
+            dtype=self.dtype.value,
+            quantize=self.quantize and self.quantize.value,
+            max_memory=None if self.max_memory is None else parse_max_memory(self.max_memory),
+            attention=self.attention.value,
+        )
 
     def chosen(self) -> "Settings":
         """The model of the flag or of the variable, else that of the settings; None when nobody chose.

@@ -1,9 +1,16 @@
 """What every subcommand that answers does: open the model that its flags name."""
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vipllava_cli.commands.flags import ModelFlags
 from vipllava_cli.engine import DEFAULT_MODEL, Engine
 from vipllava_cli.render.text import Messages
 from vipllava_cli.runtime import identify, open_engine
+from vipllava_cli.sizes import binary_size
+
+if TYPE_CHECKING:
+    from vipllava_cli.runtime.placement import Placement
 
 TINY_NOTICE = (
     "using tiny, the demo model in this package: it knows only clip-art scenes. For photographs:"
@@ -19,13 +26,28 @@ def open_model(flags: ModelFlags, messages: Messages) -> Engine:
     with messages.waiting("loading the model"):
         engine = open_engine(
             chosen.model or DEFAULT_MODEL,
-            device=flags.device.value,
-            dtype=flags.dtype.value,
             revision=chosen.revision,
+            wishes=flags.wishes(),
+            on_plan=partial(_show, messages),
         )
     info = engine.info
     messages.detail(f"{info.name} at {info.revision}, {info.dtype} on {info.device}")
     return engine
+
+
+def _show(messages: Messages, placement: "Placement") -> None:
+    """The plan by which a model is loaded, and what of it slows every token down."""
+    from vipllava_cli.render.plan import placement_line, placement_table
+
+    if messages.verbose:
+        messages.console.print(placement_table(placement))
+    messages.detail(placement_line(placement))
+    on_disk = placement.weights_at("disk")
+    if on_disk:
+        messages.note(
+            f"{binary_size(on_disk)} of the weights do not fit into memory and are read from the disk"
+            " for every token: --quantize makes them smaller, `vipllava plan` says how much"
+        )
 
 
 def name_model(flags: ModelFlags) -> tuple[str, str]:

@@ -36,7 +36,7 @@ def print_models(models: Iterable[KnownModel], chosen: str | None) -> None:
             Text(one_line(model.where)),
             Text(model.licence),
         )
-    _console().print(table)
+    table_console().print(table)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
@@ -46,7 +46,7 @@ def print_facts(facts: Mapping[str, object]) -> None:
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, Text(one_line(_written(name, value))))
-    _console().print(table)
+    table_console().print(table)
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def _count(parameters: int) -> str:
     )
 
 
-def _console() -> Console:
+def table_console() -> Console:
     """Lines of a pipe are never folded."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=1000)

@@ -1,6 +1,12 @@
 """Where torch lives: checkpoints, placement on devices, and the engine that answers."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from vipllava_cli.engine import DEFAULT_MODEL, Engine
+
+if TYPE_CHECKING:
+    from vipllava_cli.runtime.placement import Placement, Wishes
 
 
 def open_engine(
@@ -9,14 +15,23 @@ def open_engine(
     device: str = "auto",
     dtype: str = "auto",
     revision: str | None = None,
+    wishes: "Wishes | None" = None,
+    on_plan: "Callable[[Placement], None] | None" = None,
 ) -> Engine:
     """Load a model: `tiny`, `7b`, `13b`, a hub name or a folder. Raises ModelError.
 
-    This is the door to torch: nothing imports it before this call.
+    `wishes` say more than device and dtype and go before them; `on_plan` sees what goes where before it
+    is loaded. This is the door to torch: nothing imports it before this call.
     """
-    from vipllava_cli.runtime.local import open_local_engine
+    from vipllava_cli.runtime.checkpoints import find_checkpoint
+    from vipllava_cli.runtime.placement import Wishes
 
-    return open_local_engine(model, device=device, dtype=dtype, revision=revision)
+    checkpoint = find_checkpoint(model, revision)
+    from vipllava_cli.runtime.loading import load
+    from vipllava_cli.runtime.local import LocalEngine
+
+    chosen = wishes or Wishes(device, dtype)
+    return LocalEngine(checkpoint, load(checkpoint, chosen, on_plan))
 
 
 def identify(model: str = DEFAULT_MODEL, revision: str | None = None) -> tuple[str, str]:

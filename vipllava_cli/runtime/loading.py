@@ -1,5 +1,6 @@
 """A checkpoint -> the model and its processor, through transformers; every fault is one line."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +11,17 @@ from safetensors import SafetensorError
 from transformers import LlavaProcessor, VipLlavaConfig, VipLlavaForConditionalGeneration
 
 from vipllava_cli.errors import ModelError, OutOfMemoryError
-from vipllava_cli.runtime.checkpoints import Checkpoint
-from vipllava_cli.runtime.placement import Placement, place
+from vipllava_cli.runtime.anatomy import anatomy
+from vipllava_cli.runtime.checkpoints import Checkpoint, read_config
+from vipllava_cli.runtime.machine import this_machine
+from vipllava_cli.runtime.placement import Placement, Wishes, place
+from vipllava_cli.runtime.precision import WidenedModel
+
+DTYPES: Mapping[str, torch.dtype] = {
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    "fp32": torch.float32,
+}
 
 # What transformers, safetensors and json raise for checkpoints that are not what they claim.
 _FAULTS = (
@@ -36,12 +46,19 @@ class Loaded:
     placement: Placement
 
 
-def load(checkpoint: Checkpoint, *, device: str, dtype: str) -> Loaded:
-    """Load weights and processor. Raises ModelError, and OutOfMemoryError when memory runs out."""
+def load(
+    checkpoint: Checkpoint, wishes: Wishes, on_plan: Callable[[Placement], None] | None = None
+) -> Loaded:
+    """Load weights and processor; the plan is shown first. Raises ModelError, and OutOfMemoryError when
+    memory runs out.
+    """
     _quiet()
     try:
         config = VipLlavaConfig.from_pretrained(checkpoint.folder)
-        placement = place(config, device, dtype)
+        parts = anatomy(read_config(checkpoint.folder, checkpoint.name))
+        placement = place(parts, wishes, this_machine())
+        if on_plan:
+            on_plan(placement)
         model = _load_model(checkpoint, config, placement)
         processor = _load_processor(checkpoint, config)
     except (*_FAULTS, MemoryError) as error:
@@ -64,11 +81,12 @@ def is_out_of_memory(error: Exception) -> bool:
 def _load_model(
     checkpoint: Checkpoint, config: VipLlavaConfig, placement: Placement
 ) -> VipLlavaForConditionalGeneration:
-    model, report = VipLlavaForConditionalGeneration.from_pretrained(
+    kind = WidenedModel if placement.needs.widened else VipLlavaForConditionalGeneration
+    model, report = kind.from_pretrained(
         checkpoint.folder,
         config=config,
-        dtype=placement.dtype,
-        device_map=dict(placement.devices),
+        dtype=DTYPES[placement.needs.dtype],
+        device_map=placement.devices,
         use_safetensors=True,
         local_files_only=True,
         output_loading_info=True,

@@ -18,10 +18,10 @@ from transformers.generation.stopping_criteria import StoppingCriteriaList, Stop
 from vipllava_cli.engine import GREEDY, Answer, GenerationOptions, ModelInfo, Prompt, View
 from vipllava_cli.errors import ModelError, UsageError
 from vipllava_cli.prompts import DEFAULT_TEMPLATE, IMAGE, STOPS, TEMPLATES, Turn, render
-from vipllava_cli.runtime.checkpoints import Checkpoint, find_checkpoint
+from vipllava_cli.runtime.checkpoints import Checkpoint
 from vipllava_cli.runtime.conversation import LocalConversation
 from vipllava_cli.runtime.faults import faults
-from vipllava_cli.runtime.loading import Loaded, load
+from vipllava_cli.runtime.loading import Loaded
 from vipllava_cli.runtime.prefix import Prefix
 from vipllava_cli.runtime.streaming import Stream, answer_text, holds_stop
 
@@ -31,14 +31,6 @@ MOST_TOGETHER: Mapping[str, int] = {"cpu": 32, "cuda": 64, "mps": 16}
 SMALL = 256 * 1024 * 1024  # bytes of weights that a core reads as fast as it computes with them
 _SOME_ANSWER = "(answer)"  # stands where a chat template would put one
 ROOM_FOR_WORDS = 512  # tokens of question and answer that a row is planned for
-
-
-def open_local_engine(
-    model: str, *, device: str, dtype: str, revision: str | None
-) -> "LocalEngine":
-    """Find a checkpoint and load it. Raises ModelError."""
-    checkpoint = find_checkpoint(model, revision)
-    return LocalEngine(checkpoint, load(checkpoint, device=device, dtype=dtype))
 
 
 class LocalEngine:

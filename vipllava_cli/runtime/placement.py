@@ -1,108 +1,326 @@
-"""Which device, how precise, and which layer goes where: decided on the meta device, before loading."""
+"""Which device, how precise, and which part goes where: decided from sizes alone, before loading."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import torch
-from accelerate import infer_auto_device_map, init_empty_weights
-from accelerate.utils import get_max_memory
-from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
+from vipllava_cli.errors import ModelError, UsageError, short
+from vipllava_cli.runtime.anatomy import LAYER, Anatomy, Part
+from vipllava_cli.runtime.machine import Machine, Place
+from vipllava_cli.sizes import binary_size, parse_size
 
-from vipllava_cli.errors import ModelError
+if TYPE_CHECKING:
+    import torch
 
-DTYPES: Mapping[str, torch.dtype] = {
-    "bf16": torch.bfloat16,
-    "fp16": torch.float16,
-    "fp32": torch.float32,
-}
+ITEM_BYTES: Mapping[str, int] = {"bf16": 2, "fp16": 2, "fp32": 4}
 
-# Five hidden states of the tower are joined, so it must lie on one device, as must the projector.
-_WHOLE = ("CLIPVisionModel", "VipLlavaMultiModalProjector")
+# Bytes for each quantised number, its share of the scales included.
+QUANTIZED_BYTES: Mapping[str, float] = {"int8": 1.002, "nf4": 0.5625}
+
+WIDENED_AT_ONCE = 16 << 20  # weights that are in 32 bits at one time, see `precision.py`
+
+ROOM_FOR_WORDS = 512  # tokens of question and answer that are planned for when nobody says
 
 # Below this a CPU answers soonest, and exactly, in 32 bits; above it the memory decides.
 _SMALL_BYTES = 2 << 30
+_LEAST_KEPT = 512 << 20  # of a CPU's memory, for everything else that runs
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asks for. `max_memory` is in bytes by place; a place that it leaves out has what is
+    free there. `length` counts the tokens of a prompt and its answer.
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    quantize: str | None = None
+    max_memory: Mapping[Place, int] | None = None
+    attention: str = "auto"
+    length: int | None = None
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The bytes that a model takes at a precision."""
+
+    anatomy: Anatomy
+    dtype: str
+    quantize: str | None
+    length: int
+    widened: bool  # see `precision.py`
+
+    def weights(self, part: Part) -> int:
+        item = ITEM_BYTES[self.dtype]
+        if self.quantize and part.kind == LAYER:
+            rest = (part.parameters - part.linear) * item
+            return int(part.linear * QUANTIZED_BYTES[self.quantize]) + rest
+        return part.parameters * item
+
+    @property
+    def layer_cache(self) -> int:
+        """What one decoder layer keeps of one prompt and answer."""
+        return self.anatomy.cache * self.length * ITEM_BYTES[self.dtype]
+
+    @property
+    def row(self) -> int:
+        """What each prompt that is answered takes beside its cache, at the widest place."""
+        widths = 2 * (self.anatomy.intermediate + self.anatomy.hidden) * self.length
+        seen = (self.anatomy.vision_layers + 1) * self.anatomy.vision_hidden
+        seen *= self.anatomy.picture_tokens + 1
+        return (widths + seen) * ITEM_BYTES[self.dtype]
+
+    @property
+    def work(self) -> int:
+        """What is taken once: a copy of the picture's cache, and the part of a matrix that is widened."""
+        kept = self.anatomy.cache * self.anatomy.picture_tokens * self.anatomy.layers
+        return kept * ITEM_BYTES[self.dtype] + 4 * WIDENED_AT_ONCE * self.widened
+
+    @property
+    def largest(self) -> int:
+        return max(self.weights(part) for part in self.anatomy.parts)
 
 
 @dataclass(frozen=True)
 class Placement:
-    """`devices` maps module names to devices; `inputs` is where prompts and pictures go."""
+    """`where` has a place for each part. `main` is where prompts and pictures go, and where what lies
+    in memory or on disk beside a GPU is brought to be computed. `budgets` are the bytes that may be
+    taken, by place; `rows` is how many prompts fit at once.
+    """
 
-    devices: Mapping[str, str | int | torch.device]
-    inputs: torch.device
-    dtype: torch.dtype
+    needs: Needs
+    where: Mapping[str, Place]
+    main: str
+    budgets: Mapping[Place, int]
+    rows: int
+    attention: str = "auto"
+    why: str = ""
+
+    @property
+    def inputs(self) -> "torch.device":
+        import torch
+
+        return torch.device(self.main)
 
     @property
     def dtype_name(self) -> str:
-        return next(name for name, dtype in DTYPES.items() if dtype == self.dtype)
+        """How precisely the decoder is kept."""
+        return self.needs.quantize or self.needs.dtype
+
+    @property
+    def devices(self) -> dict[str, Place]:
+        """The map that transformers loads by."""
+        places = set(self.where.values())
+        return {"": places.pop()} if len(places) == 1 else dict(self.where)
+
+    def weights_at(self, place: Place) -> int:
+        return sum(
+            self.needs.weights(part)
+            for part in self.needs.anatomy.parts
+            if self.where[part.module] == place
+        )
+
+    def cache_at(self, place: Place) -> int:
+        """The cache of one prompt there: it lies where a layer is computed."""
+        layers = [part for part in self.needs.anatomy.parts if part.kind == LAYER]
+        computed = [computed_at(self.where[layer.module], self.main) for layer in layers]
+        return self.needs.layer_cache * computed.count(place)
+
+
+def computed_at(place: Place, main: str) -> Place:
+    """Where a part is computed that lies there."""
+    first: Place = int(main.removeprefix("cuda:")) if main.startswith("cuda") else main
+    is_gpu = isinstance(place, int) or place == "mps"
+    return place if is_gpu else first
 
 
 def place(
-    config: VipLlavaConfig,
-    device: str,
-    dtype: str,
-    max_memory: Mapping[int | str, int] | None = None,
+    anatomy: Anatomy, wishes: Wishes, machine: Machine, *, imagined: bool = False
 ) -> Placement:
-    """The plan for a model of this configuration. Raises ModelError for a device that is not here."""
-    kind = choose_device(device)
-    with init_empty_weights():
-        empty = VipLlavaForConditionalGeneration(config)
-    chosen = choose_dtype(kind, dtype, sum(p.numel() for p in empty.parameters()))
-    if kind != "cuda":
-        return Placement({"": kind}, torch.device(kind), chosen)
-    devices = plan(empty, chosen, max_memory)
-    return Placement(devices, _input_device(devices), chosen)
+    """The plan. Where it is `imagined`, the user's numbers stand for a machine that is not this one.
+
+    Raises ModelError for a device that is not here, and for what does not fit, with what would.
+    """
+    kind = choose_device(wishes, machine, imagined=imagined)
+    dtype, why = choose_dtype(kind, wishes.dtype, anatomy.parameters, machine)
+    length = min(wishes.length or anatomy.picture_tokens + ROOM_FOR_WORDS, anatomy.longest)
+    widened = kind == "cpu" and dtype != "fp32" and not machine.fast_half
+    needs = Needs(anatomy, dtype, wishes.quantize, length, widened)
+    budgets = dict(_budgets(kind, wishes, machine, imagined=imagined))
+    where = _fill(needs, budgets)
+    if where is None:
+        raise ModelError(_refusal(needs, budgets))
+    first = next(iter(budgets))
+    main = f"cuda:{first}" if isinstance(first, int) else str(first)
+    found = Placement(needs, where, main, budgets, 1, wishes.attention, why)
+    return replace(found, rows=_rows(found))
 
 
-def choose_device(wanted: str) -> str:
+def choose_device(wishes: Wishes, machine: Machine, *, imagined: bool = False) -> str:
     """`cuda`, `mps` or `cpu`. Raises ModelError when the wanted one is not here."""
-    present = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if wanted == "auto":
-        return next(name for name, is_here in present.items() if is_here)
-    if not present[wanted]:
-        here = ", ".join(name for name, is_here in present.items() if is_here)
+    named = [at for at in wishes.max_memory or {} if isinstance(at, int)]
+    if imagined and named and wishes.device in {"auto", "cuda"}:
+        return "cuda"
+    missing = [at for at in named if at not in machine.gpus]
+    if missing and not imagined:
+        here = ", ".join(map(str, machine.gpus)) or "none"
+        raise ModelError(f"--max-memory names GPU {missing[0]}, and the GPUs here are: {here}")
+    if wishes.device == "auto":
+        return machine.devices[0]
+    if wishes.device not in machine.devices:
+        here = ", ".join(machine.devices)
         raise ModelError(
-            f"there is no {wanted} device on this machine: use --device {here}, or auto"
+            f"there is no {wishes.device} device on this machine: use --device {here}, or auto"
         )
-    return wanted
+    return wishes.device
 
 
-def choose_dtype(device: str, wanted: str, parameters: int) -> torch.dtype:
-    """What the device is fast and safe in, unless the user says."""
+def choose_dtype(kind: str, wanted: str, parameters: int, machine: Machine) -> tuple[str, str]:
+    """What the device is fast and safe in, unless the user says; and why."""
     if wanted != "auto":
-        return DTYPES[wanted]
-    if device == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if native else torch.float16
-    if device == "mps":
-        return torch.float16
-    return torch.float32 if 4 * parameters <= _SMALL_BYTES else torch.bfloat16
+        return wanted, "as asked for"
+    if kind == "cuda":
+        return machine.half, "what this GPU is fast in"
+    if kind == "mps":
+        return "fp16", "what this GPU is fast in"
+    if 4 * parameters <= _SMALL_BYTES:
+        return "fp32", "small enough to be exact"
+    if machine.fast_half:
+        return "bf16", "this CPU multiplies it itself"
+    return "bf16", "half the memory to read for each token; prompts are multiplied in 32 bits"
 
 
-def plan(
-    empty: VipLlavaForConditionalGeneration,
-    dtype: torch.dtype,
-    max_memory: Mapping[int | str, int] | None = None,
-) -> dict[str, str | int | torch.device]:
-    """Layers to GPUs first, then to the CPU, then to disk, by the memory that is free."""
-    memory = _free_memory() if max_memory is None else dict(max_memory)
-    whole = sorted({*_WHOLE, *(empty._no_split_modules or ())})
-    devices: dict[str, str | int | torch.device] = infer_auto_device_map(
-        empty, max_memory=memory, no_split_module_classes=whole, dtype=dtype
+def parse_max_memory(text: str) -> dict[Place, int]:
+    """`0=8GiB,cpu=20GiB` -> bytes by place. Raises UsageError."""
+    found: dict[Place, int] = {}
+    for entry in text.split(","):
+        at, _, size = (piece.strip() for piece in entry.partition("="))
+        if not (at == "cpu" or (at.isascii() and at.isdigit())) or not size:
+            raise UsageError(
+                f"{short(entry.strip())} is no memory: expected a GPU's number or cpu, =, and a size,"
+                " like 0=8GiB,cpu=20GiB"
+            )
+        found[int(at) if at.isdigit() else at] = parse_size(size)
+    return found
+
+
+# --- what goes where -------------------------------------------------------------------------
+
+
+def _budgets(
+    kind: str, wishes: Wishes, machine: Machine, *, imagined: bool
+) -> Iterator[tuple[Place, int]]:
+    """The places that may be filled, in this order."""
+    asked = wishes.max_memory or {}
+    if kind == "cuda":
+        for at in sorted(at for at in asked if isinstance(at, int)) or machine.gpus:
+            free = machine.gpus[at].free * 9 // 10 if at in machine.gpus else asked[at]
+            yield at, asked.get(at, free) if imagined else min(asked.get(at, free), free)
+    kept = max(machine.cpu.free // 20, _LEAST_KEPT)
+    free = max(machine.cpu.free - kept, 0)
+    memory = asked.get("cpu", free)
+    memory = memory if imagined else min(memory, free)
+    if kind == "mps":
+        yield "mps", memory
+        return
+    yield "cpu", memory
+
+
+def _fill(needs: Needs, budgets: Mapping[Place, int]) -> dict[str, Place] | None:
+    """A place for each part: all where it is computed if that is possible, else GPUs first, then the
+    CPU's memory, then the disk. None when even so there is no room to compute.
+    """
+    computing: list[Place] = [at for at in budgets if at != "cpu"] or ["cpu"]
+    first = computing[0]
+    room = dict(budgets)
+    room[first] -= needs.work + needs.row
+    whole = _spread(needs, computing, room)
+    if whole is not None or needs.quantize or first == "mps":
+        return whole
+    # What lies elsewhere is brought to the first device part by part, and its cache is kept there.
+    room[first] -= needs.largest
+    if first == "cpu":
+        room[first] -= needs.layer_cache * needs.anatomy.layers
+        return _in_order(needs, ["cpu", "disk"], room, [])
+    room[first] -= needs.layer_cache * needs.anatomy.layers
+    others = [at for at in computing if at != first]
+    return _in_order(needs, [*computing, "cpu", "disk"], room, others)
+
+
+def _spread(
+    needs: Needs, places: Sequence[Place], room: Mapping[Place, int]
+) -> dict[str, Place] | None:
+    """All where it is computed, on several devices in like shares if that is possible."""
+    total = sum(needs.weights(part) for part in needs.anatomy.parts)
+    share = (total + needs.layer_cache * needs.anatomy.layers) // len(places) + needs.largest
+    even = {at: min(room[at], share) for at in places}
+    return _in_order(needs, places, even, places) or _in_order(needs, places, room, places)
+
+
+def _in_order(
+    needs: Needs, places: Sequence[Place], room: Mapping[Place, int], cached: Sequence[Place]
+) -> dict[str, Place] | None:
+    """Fill the places one after the other; `cached` are those where a layer brings its cache along."""
+    left = {at: room.get(at, 0) for at in places}
+    if any(left[at] < 0 for at in places if at != "disk"):
+        return None
+    where: dict[str, Place] = {}
+    open_places = list(places)
+    for part in needs.anatomy.parts:
+        while open_places:
+            at = open_places[0]
+            cache = needs.layer_cache if part.kind == LAYER and at in cached else 0
+            size = needs.weights(part) + cache
+            if at == "disk" or size <= left[at]:
+                left[at] -= size
+                where[part.module] = at
+                break
+            open_places.pop(0)
+        else:
+            return None
+    return where
+
+
+def _rows(found: Placement) -> int:
+    """How many prompts fit at once, the first included."""
+    needs = found.needs
+    spare = []
+    for at, budget in found.budgets.items():
+        each = found.cache_at(at)
+        fixed = found.weights_at(at)
+        if at == computed_at("cpu", found.main):
+            each += needs.row
+            fixed += needs.work
+        if each:
+            spare.append((budget - fixed) // each)
+    return max(min(spare, default=1), 1)
+
+
+def _refusal(needs: Needs, budgets: Mapping[Place, int]) -> str:
+    """What does not fit, and what would."""
+    weights = sum(needs.weights(part) for part in needs.anatomy.parts)
+    found = ", ".join(f"{binary_size(size)} on {name_of(at)}" for at, size in budgets.items())
+    needed = weights + needs.work + needs.row + needs.layer_cache * needs.anatomy.layers
+    options = [
+        f"--quantize {name}"
+        for name in QUANTIZED_BYTES
+        if name != needs.quantize and _fill(replace(needs, quantize=name), budgets) is not None
+    ]
+    if needs.quantize and _fill(replace(needs, quantize=None), budgets) is not None:
+        options.append("no --quantize, which leaves layers on the disk")
+    smaller = replace(needs, length=needs.anatomy.picture_tokens + 64)
+    if _fill(smaller, budgets) is not None:
+        options.append(f"a length of {smaller.length} tokens")
+    advice = " or ".join(options) if options else "a smaller model, or more memory"
+    return (
+        f"the model does not fit: {binary_size(needed)} are needed ({binary_size(weights)} of"
+        f" weights as {needs.quantize or needs.dtype}) and there are {found}; what would fit:"
+        f" {advice}"
     )
-    return devices
 
 
-def _free_memory() -> dict[int | str, int]:
-    """What accelerate finds free, less a tenth of each GPU for the cache and the work itself."""
-    found: dict[int | str, int] = get_max_memory()
-    return {at: size if isinstance(at, str) else size * 9 // 10 for at, size in found.items()}
-
-
-def _input_device(devices: Mapping[str, str | int | torch.device]) -> torch.device:
-    """The GPU that holds the first layers, or the CPU when the plan puts nothing on a GPU."""
-    gpus = [place for place in devices.values() if isinstance(place, int)]
-    return torch.device("cuda", gpus[0]) if gpus else torch.device("cpu")
+def name_of(at: Place) -> str:
+    """A place in words."""
+    return (
+        f"GPU {at}" if isinstance(at, int) else {"cpu": "the CPU", "disk": "the disk"}.get(at, at)
+    )

@@ -1,0 +1,215 @@
+"""`vipllava plan`, and the plan by which models are loaded."""
+
+import json
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+
+import pytest
+import torch
+from accelerate import init_empty_weights
+from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
+
+from tests.conftest import SAMPLES, Run
+from tests.samples import open_sample
+from vipllava_cli.errors import ModelError, UsageError
+from vipllava_cli.pictures import square
+from vipllava_cli.runtime import open_engine
+from vipllava_cli.runtime.anatomy import LAYER, PROJECTOR, TOWER, Anatomy, anatomy
+from vipllava_cli.runtime.checkpoints import BUNDLED, read_config
+from vipllava_cli.runtime.machine import Machine, Memory
+from vipllava_cli.runtime.placement import (
+    Placement,
+    Wishes,
+    choose_dtype,
+    parse_max_memory,
+    place,
+)
+from vipllava_cli.runtime.precision import WidenedModel
+from vipllava_cli.runtime.published import PUBLISHED
+
+GIB = 1 << 30
+ZOO = SAMPLES / "zoo-red-box.png"
+QUESTION = "what is in the red box?"
+LAPTOP = Machine(Memory(16 * GIB, 13 * GIB), {}, {}, mps=False, fast_half=False)
+GPU = Machine(
+    Memory(24 * GIB, 20 * GIB),
+    {0: Memory(8 * GIB, 8 * GIB)},
+    {0: "a GPU"},
+    mps=False,
+    fast_half=True,
+)
+SEVERAL = replace(GPU, gpus={at: Memory(24 * GIB, 24 * GIB) for at in range(4)})
+
+
+@cache
+def of(name: str) -> Anatomy:
+    config = PUBLISHED[name].config if name in PUBLISHED else read_config(BUNDLED[name], name)
+    return anatomy(config)
+
+
+@pytest.mark.parametrize("name", ["tiny", "7b", "13b"])
+def test_the_parts_are_those_of_the_model_itself(name: str) -> None:
+    published = PUBLISHED.get(name)
+    config = VipLlavaConfig(**(published.config if published else read_config(BUNDLED[name], name)))
+    with init_empty_weights():
+        model = VipLlavaForConditionalGeneration(config)
+    for part in of(name).parts:
+        module = model.get_submodule(part.module)
+        assert sum(p.numel() for p in module.parameters()) == part.parameters, part.module
+        linear = [m for m in module.modules() if isinstance(m, torch.nn.Linear)]
+        if part.kind == LAYER:
+            assert sum(m.weight.numel() for m in linear) == part.linear
+    total = sum(p.numel() for p in model.parameters())
+    assert of(name).parameters == total
+    if published:
+        assert published.parameters == total
+        assert published.size == pytest.approx(2 * total, rel=0.001)
+
+
+def test_parts_follow_from_a_config_that_says_little() -> None:
+    text = {"model_type": "llama", "vocab_size": 32064, "max_position_embeddings": 4096}
+    config = {"model_type": "vipllava", "text_config": text, "vision_config": {}}
+    assert anatomy(config) == of("7b")
+
+
+# --- what goes where -------------------------------------------------------------------------
+
+
+def check(found: Placement) -> Placement:
+    """Every part has a place, none holds more than it may, tower and projector lie where they run."""
+    assert set(found.where) == {part.module for part in found.needs.anatomy.parts}
+    for at, budget in found.budgets.items():
+        assert found.weights_at(at) + found.cache_at(at) <= budget
+    order = [*found.budgets, "disk"]
+    places = [order.index(at) for at in found.where.values()]
+    assert all(one <= next_one for one, next_one in pairwise(places))
+    return found
+
+
+def test_a_7b_in_16_bits_fits_a_card_of_16_gib_whole() -> None:
+    card = replace(GPU, gpus={0: Memory(24 * GIB, 20 * GIB)})
+    found = check(place(of("7b"), Wishes(), card))
+    assert found.devices == {"": 0}
+    assert (found.main, found.needs.dtype) == ("cuda:0", "bf16")
+    assert found.rows > 1
+
+
+def test_a_7b_is_spread_over_a_small_gpu_and_the_cpu() -> None:
+    found = check(place(of("7b"), Wishes(), GPU))
+    assert set(found.where.values()) == {0, "cpu"}
+    kinds = {part.module: part.kind for part in of("7b").parts}
+    assert {found.where[name] for name, kind in kinds.items() if kind in {TOWER, PROJECTOR}} == {0}
+    assert found.cache_at("cpu") == 0  # it stays where layers are computed
+
+
+def test_several_gpus_share_alike() -> None:
+    found = check(place(of("13b"), Wishes(), SEVERAL))
+    held = [found.weights_at(at) / GIB for at in range(4)]
+    assert max(held) - min(held) < 2
+
+
+def test_what_is_too_large_for_memory_stays_on_the_disk() -> None:
+    small = replace(LAPTOP, cpu=Memory(8 * GIB, 6 * GIB))
+    found = check(place(of("7b"), Wishes(), small))
+    assert found.main == "cpu"
+    assert found.weights_at("disk") > 8 * GIB
+
+
+def test_what_cannot_fit_is_refused_with_what_would() -> None:
+    small = replace(LAPTOP, cpu=Memory(8 * GIB, 6 * GIB))
+    with pytest.raises(ModelError, match=r"7\.2 GiB of weights as int8.*--quantize nf4"):
+        place(of("7b"), Wishes(quantize="int8"), small)
+    with pytest.raises(ModelError, match="a smaller model, or more memory"):
+        place(of("7b"), Wishes(), replace(LAPTOP, cpu=Memory(2 * GIB, GIB)))
+
+
+def test_the_users_numbers_never_go_beyond_what_is_free() -> None:
+    asked = Wishes(max_memory={"cpu": 64 * GIB})
+    assert place(of("7b"), asked, LAPTOP).budgets["cpu"] < 13 * GIB
+    assert place(of("7b"), asked, LAPTOP, imagined=True).budgets["cpu"] == 64 * GIB
+    with pytest.raises(ModelError, match="names GPU 1, and the GPUs here are: 0"):
+        place(of("7b"), Wishes(max_memory={1: GIB}), GPU)
+
+
+def test_a_small_model_runs_in_32_bits_on_a_cpu_and_a_large_one_in_16() -> None:
+    assert place(of("tiny"), Wishes(), LAPTOP).needs.dtype == "fp32"
+    assert place(of("7b"), Wishes(), LAPTOP).needs.dtype == "bf16"
+    assert choose_dtype("cpu", "fp16", 5_000_000, LAPTOP)[0] == "fp16"
+    assert choose_dtype("cuda", "auto", 5_000_000, replace(GPU, half="fp16"))[0] == "fp16"
+
+
+def test_a_device_that_is_not_here_is_one_line() -> None:
+    with pytest.raises(ModelError, match=r"no cuda device.*--device cpu"):
+        place(of("7b"), Wishes(device="cuda"), LAPTOP)
+
+
+@pytest.mark.parametrize("text", ["8GiB", "0=", "x=8GiB", "cpu=much", "0=8GiB,,cpu=1GiB", "²=1GiB"])
+def test_memory_that_makes_no_sense_is_one_line(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_max_memory(text)
+    assert "\n" not in str(caught.value)
+
+
+# --- the command -----------------------------------------------------------------------------
+
+
+def test_a_plan_adds_up_to_the_parameters(run: Run) -> None:
+    planned = run("plan", "7b", "--max-memory", "0=8GiB,cpu=20GiB", "--json")
+    plan = json.loads(planned.stdout)
+    total = sum(part["weights"] for part in plan["parts"])
+    assert total == pytest.approx(2 * PUBLISHED["7b"].parameters, rel=0.01)
+    assert {part["place"] for part in plan["parts"]} == {0, "cpu"}
+    assert plan["places"]["0"]["cache"] == 1088 * 512 * 1024  # 512 KiB a token
+    assert plan["tokens_a_second"] > 0
+    table = run("plan", "7b", "--max-memory", "0=8GiB,cpu=20GiB").stdout
+    for words in ("vision tower", "decoder layers 0 to", "GPU 0", "13.2 GiB", "14.2 GB to fetch"):
+        assert words in table
+
+
+def test_a_plan_says_what_would_fit(run: Run) -> None:
+    refused = run("plan", "7b", "--quantize", "int8", "--max-memory", "cpu=6GiB")
+    assert (refused.code, refused.stdout) == (4, "")
+    assert "--quantize nf4" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert run("plan", "7b", "--max-memory", "8GiB").code == 2
+
+
+def test_a_model_is_loaded_by_the_plan(run: Run) -> None:
+    answered = run("ask", ZOO, QUESTION, "--model", "tiny", "-v")
+    assert "19.8 MiB on the CPU" in answered.stderr
+    few = run("ask", ZOO, QUESTION, "--model", "tiny", "--max-memory", "cpu=1MiB")
+    assert (few.code, few.stdout) == (4, "")
+    assert "the model does not fit" in few.stderr
+
+
+def test_layers_on_the_disk_give_the_same_answer(run: Run) -> None:
+    flags = [ZOO, QUESTION, "--model", "tiny", "--json", "--max-memory"]
+    beside = run("ask", *flags, "cpu=24MiB")
+    assert "stay on the disk" in beside.stderr or "read from the disk" in beside.stderr
+    whole = json.loads(run("ask", *flags, "cpu=1GiB").stdout)
+    part = json.loads(beside.stdout)
+    assert whole["answer"] == part["answer"] == "a penguin"
+    assert whole["answer_tokens"] == part["answer_tokens"]
+
+
+# --- precision -------------------------------------------------------------------------------
+
+
+def test_widened_products_equal_exact_ones_within_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vipllava_cli.runtime.precision.WIDENED_AT_ONCE", 192 * 50)
+    exact = VipLlavaForConditionalGeneration.from_pretrained(BUNDLED["tiny"], dtype=torch.float32)
+    wide = WidenedModel.from_pretrained(BUNDLED["tiny"], dtype=torch.bfloat16)
+    layers = [m.model.language_model.layers[0].mlp.up_proj for m in (exact, wide)]
+    for rows in (1, 7):
+        given = torch.randn(rows, 192, generator=torch.Generator().manual_seed(rows))
+        one, other = (layer(given.to(layer.weight.dtype)).float() for layer in layers)
+        torch.testing.assert_close(one, other, rtol=0.02, atol=0.02)
+
+
+def test_16_bits_on_a_cpu_give_the_same_answer() -> None:
+    picture = square(open_sample("zoo-red-box"))
+    engine = open_engine("tiny", device="cpu", dtype="bf16")
+    assert engine.info.dtype == "bf16"
+    [answer] = engine.answer([engine.prompt(engine.view(picture), QUESTION)])
+    assert answer.text == "a penguin"
