@@ -193,6 +193,19 @@ def test_layers_on_the_disk_give_the_same_answer(run: Run) -> None:
     assert whole["answer_tokens"] == part["answer_tokens"]
 
 
+def test_doctor_says_what_is_here_and_what_would_be_chosen(run: Run) -> None:
+    found = json.loads(run("doctor", "--json").stdout)
+    assert set(found) == {"versions", "machine", "speed", "models", "terminal", "chosen"}
+    assert found["versions"]["torch"] == torch.__version__
+    assert found["versions"]["flash-attn"] == "not installed"
+    assert found["chosen"]["model"].startswith("tiny: nobody chose")
+    assert found["chosen"]["precision"].startswith("fp32: small")
+    assert "in this package" in found["models"]["tiny"]
+    refused = run("doctor", "--model", "7b", "--max-memory", "cpu=1GiB").stdout
+    assert "the model does not fit" in refused
+    assert "--model or VIPLLAVA_MODEL" in refused
+
+
 # --- precision -------------------------------------------------------------------------------
 
 

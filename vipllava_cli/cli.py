@@ -16,6 +16,7 @@ from vipllava_cli.commands.ask import ask
 from vipllava_cli.commands.batch import batch
 from vipllava_cli.commands.chat import chat
 from vipllava_cli.commands.command import OrderedCommand, guarded, without_types
+from vipllava_cli.commands.doctor import doctor
 from vipllava_cli.commands.eval import demo
 from vipllava_cli.commands.models import info, list_models, pull, remove, use
 from vipllava_cli.commands.plan import plan
@@ -109,12 +110,12 @@ models = typer.Typer(
     name="models",
     no_args_is_help=True,
     help="List, fetch, choose and remove models.",
+    short_help="List, fetch, choose and remove models.\n[dim]vipllava models pull 7b[/dim]",
     rich_markup_mode="rich",
 )
-models.command("list")(list_models)
-models.command()(pull)
-models.command()(use)
-models.command()(info)
-models.command()(remove)
+models.command("list", cls=OrderedCommand)(list_models)
+for body in (pull, use, info, remove):
+    models.command(cls=OrderedCommand)(body)
 app.add_typer(models, rich_help_panel=MODELS_PANEL)
-app.command(rich_help_panel=MODELS_PANEL)(plan)
+_add(plan, MODELS_PANEL)
+_add(doctor, MODELS_PANEL)

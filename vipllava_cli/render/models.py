@@ -49,6 +49,18 @@ def print_facts(facts: Mapping[str, object]) -> None:
     table_console().print(table)
 
 
+def print_sections(sections: Mapping[str, Mapping[str, str]]) -> None:
+    """Facts below headings."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for heading, facts in sections.items():
+        table.add_row(Text(heading, style="bold"), "")
+        for name, value in facts.items():
+            table.add_row(Text(f"  {one_line(name)}"), Text(one_line(value)))
+    table_console().print(table)
+
+
 @contextmanager
 def download_watched(messages: Messages, what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, one line elsewhere; what it gives is told of bytes as they are there."""

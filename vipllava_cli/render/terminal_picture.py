@@ -58,6 +58,19 @@ def show(picture: Image.Image) -> None:
         console.print(renderable(picture, width=columns, height=rows))
 
 
+def how_it_draws() -> str:
+    """How pictures are drawn on stdout, in words."""
+    if not sys.stdout.isatty():
+        return "not at all: stdout is no terminal"
+    if Console(no_color=False).color_system is None:
+        return f"not at all: TERM={os.environ.get('TERM', '')} has no colours"
+    if _is_iterm2():
+        return "iTerm2's inline images"
+    with _no_questions():
+        kind = _renderable().__module__.rpartition(".")[2]
+    return {"sixel": "Sixel", "tgp": "Kitty's graphics"}.get(kind, "half blocks")
+
+
 # --- iTerm2 ----------------------------------------------------------------------------------
 
 

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import psutil
 
+from vipllava_cli.pictures import free_memory
+
 Place = int | str  # a GPU's number, `cpu`, `mps` or `disk`
 
-_CONTAINER = Path("/sys/fs/cgroup")
 _TIMED_ROWS = 32  # of a product, as many as make it one of matrices
 _TIMED_SIDE = 1024
 _TIMED_SECONDS = 0.15
@@ -77,14 +77,7 @@ def this_machine() -> Machine:
 
 def cpu_memory() -> Memory:
     """What can be taken without swapping, within the limit of a container."""
-    memory = psutil.virtual_memory()
-    total, free = int(memory.total), int(memory.available)
-    try:
-        limit = int((_CONTAINER / "memory.max").read_text())
-        used = int((_CONTAINER / "memory.current").read_text())
-    except (OSError, ValueError):  # no such limit here
-        return Memory(total, free)
-    return Memory(min(total, limit), max(min(free, limit - used), 0))
+    return Memory(int(psutil.virtual_memory().total), free_memory())
 
 
 def has_fast_half() -> bool:
