@@ -39,6 +39,7 @@ GPU = Machine(
     mps=False,
     fast_half=True,
 )
+QUANTIZING = frozenset({"torchao", "bitsandbytes"})
 SEVERAL = replace(GPU, gpus={at: Memory(24 * GIB, 24 * GIB) for at in range(4)})
 
 
@@ -117,7 +118,7 @@ def test_what_is_too_large_for_memory_stays_on_the_disk() -> None:
 
 
 def test_what_cannot_fit_is_refused_with_what_would() -> None:
-    small = replace(LAPTOP, cpu=Memory(8 * GIB, 6 * GIB))
+    small = replace(LAPTOP, cpu=Memory(8 * GIB, 6 * GIB), packages=QUANTIZING)
     with pytest.raises(ModelError, match=r"7\.2 GiB of weights as int8.*--quantize nf4"):
         place(of("7b"), Wishes(quantize="int8"), small)
     with pytest.raises(ModelError, match="a smaller model, or more memory"):
@@ -204,6 +205,26 @@ def test_doctor_says_what_is_here_and_what_would_be_chosen(run: Run) -> None:
     refused = run("doctor", "--model", "7b", "--max-memory", "cpu=1GiB").stdout
     assert "the model does not fit" in refused
     assert "--model or VIPLLAVA_MODEL" in refused
+
+
+# --- attention ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attention", ["auto", "sdpa", "eager"])
+def test_every_attention_that_runs_here_gives_the_same_answer(run: Run, attention: str) -> None:
+    flags = ["--model", "tiny", "--attention", attention]
+    answered = run("ask", ZOO, QUESTION, "what kind of thing is in the red box?", *flags)
+    assert answered.stdout == "a penguin\nan animal\n"
+
+
+def test_attention_that_is_not_here_names_what_it_needs() -> None:
+    with pytest.raises(ModelError, match="needs a CUDA GPU"):
+        place(of("tiny"), Wishes(attention="flash"), LAPTOP)
+    with pytest.raises(ModelError, match=r"package flash-attn.*pip install flash-attn"):
+        place(of("tiny"), Wishes(attention="flash", dtype="bf16"), GPU)
+    installed = replace(GPU, packages=frozenset({"flash_attn"}))
+    assert place(of("7b"), Wishes(), installed).attention == "flash"
+    assert place(of("7b"), Wishes(), GPU).attention == "sdpa"
 
 
 # --- precision -------------------------------------------------------------------------------

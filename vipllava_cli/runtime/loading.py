@@ -23,6 +23,8 @@ DTYPES: Mapping[str, torch.dtype] = {
     "fp32": torch.float32,
 }
 
+_ATTENTION: Mapping[str, str] = {"flash": "flash_attention_2"}  # else by the same name
+
 # What transformers, safetensors and json raise for checkpoints that are not what they claim.
 _FAULTS = (
     OSError,
@@ -87,6 +89,7 @@ def _load_model(
         config=config,
         dtype=DTYPES[placement.needs.dtype],
         device_map=placement.devices,
+        attn_implementation=_ATTENTION.get(placement.attention, placement.attention),
         use_safetensors=True,
         local_files_only=True,
         output_loading_info=True,

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 
 import psutil
 
@@ -36,6 +37,13 @@ class Speed:
     assumed: bool = False
 
 
+# What can be installed beside the rest, and how.
+EXTRAS: Mapping[str, str] = {
+    "torchao": "pip install 'vipllava[int8]'",
+    "bitsandbytes": "pip install 'vipllava[nf4]'",
+    "flash_attn": "pip install flash-attn",
+}
+
 ASSUMED_GPU = Speed(300e9, 20e12, assumed=True)
 
 
@@ -51,6 +59,7 @@ class Machine:
     mps: bool
     fast_half: bool
     half: str = "bf16"  # what GPUs are fast in
+    packages: frozenset[str] = frozenset()  # those of EXTRAS that are installed
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -72,6 +81,7 @@ def this_machine() -> Machine:
         mps=torch.backends.mps.is_available(),
         fast_half=has_fast_half(),
         half="bf16" if native or not gpus else "fp16",
+        packages=frozenset(name for name in EXTRAS if find_spec(name) is not None),
     )
 
 

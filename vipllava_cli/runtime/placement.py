@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vipllava_cli.errors import ModelError, UsageError, short
 from vipllava_cli.runtime.anatomy import LAYER, Anatomy, Part
-from vipllava_cli.runtime.machine import Machine, Place
+from vipllava_cli.runtime.machine import EXTRAS, Machine, Place
 from vipllava_cli.sizes import binary_size, parse_size
 
 if TYPE_CHECKING:
@@ -14,8 +14,20 @@ if TYPE_CHECKING:
 
 ITEM_BYTES: Mapping[str, int] = {"bf16": 2, "fp16": 2, "fp32": 4}
 
-# Bytes for each quantised number, its share of the scales included.
-QUANTIZED_BYTES: Mapping[str, float] = {"int8": 1.002, "nf4": 0.5625}
+
+@dataclass(frozen=True)
+class Quantizer:
+    """`bytes` are those of a quantised number, its share of the scales included."""
+
+    bytes: float
+    package: str
+    devices: tuple[str, ...]
+
+
+QUANTIZERS: Mapping[str, Quantizer] = {
+    "int8": Quantizer(1.002, "torchao", ("cuda", "cpu")),
+    "nf4": Quantizer(0.5625, "bitsandbytes", ("cuda", "cpu")),
+}
 
 WIDENED_AT_ONCE = 16 << 20  # weights that are in 32 bits at one time, see `precision.py`
 
@@ -54,7 +66,7 @@ class Needs:
         item = ITEM_BYTES[self.dtype]
         if self.quantize and part.kind == LAYER:
             rest = (part.parameters - part.linear) * item
-            return int(part.linear * QUANTIZED_BYTES[self.quantize]) + rest
+            return int(part.linear * QUANTIZERS[self.quantize].bytes) + rest
         return part.parameters * item
 
     @property
@@ -144,7 +156,10 @@ def place(
     kind = choose_device(wishes, machine, imagined=imagined)
     dtype, why = choose_dtype(kind, wishes.dtype, anatomy.parameters, machine)
     length = min(wishes.length or anatomy.picture_tokens + ROOM_FOR_WORDS, anatomy.longest)
-    widened = kind == "cpu" and dtype != "fp32" and not machine.fast_half
+    by_itself = machine.fast_half or wishes.quantize
+    widened = kind == "cpu" and dtype != "fp32" and not by_itself
+    if wishes.quantize and not imagined:
+        check_quantize(kind, wishes.quantize, machine)
     needs = Needs(anatomy, dtype, wishes.quantize, length, widened)
     budgets = dict(_budgets(kind, wishes, machine, imagined=imagined))
     where = _fill(needs, budgets)
@@ -152,7 +167,8 @@ def place(
         raise ModelError(_refusal(needs, budgets))
     first = next(iter(budgets))
     main = f"cuda:{first}" if isinstance(first, int) else str(first)
-    found = Placement(needs, where, main, budgets, 1, wishes.attention, why)
+    attention = choose_attention(kind, wishes.attention, dtype, machine, imagined=imagined)
+    found = Placement(needs, where, main, budgets, 1, attention, why)
     return replace(found, rows=_rows(found))
 
 
@@ -188,6 +204,38 @@ def choose_dtype(kind: str, wanted: str, parameters: int, machine: Machine) -> t
     if machine.fast_half:
         return "bf16", "this CPU multiplies it itself"
     return "bf16", "half the memory to read for each token; prompts are multiplied in 32 bits"
+
+
+def choose_attention(
+    kind: str, wanted: str, dtype: str, machine: Machine, *, imagined: bool = False
+) -> str:
+    """`sdpa`, `flash` or `eager`. Raises ModelError for what does not run here."""
+    runs = kind == "cuda" and dtype != "fp32"
+    if wanted == "flash" and not imagined:
+        if not runs:
+            raise ModelError("--attention flash needs a CUDA GPU and 16 bits: use --attention sdpa")
+        _need("flash_attn", "--attention flash", machine)
+    if wanted != "auto":
+        return wanted
+    return "flash" if runs and "flash_attn" in machine.packages else "sdpa"
+
+
+def check_quantize(kind: str, wanted: str, machine: Machine) -> None:
+    """Raises ModelError for what the package or the device lacks."""
+    if kind not in QUANTIZERS[wanted].devices:
+        raise ModelError(
+            f"--quantize {wanted} does not run on {kind}: use --device"
+            f" {' or '.join(QUANTIZERS[wanted].devices)}"
+        )
+    _need(QUANTIZERS[wanted].package, f"--quantize {wanted}", machine)
+
+
+def _need(package: str, option: str, machine: Machine) -> None:
+    if package not in machine.packages:
+        raise ModelError(
+            f"{option} needs the package {package.replace('_', '-')}, which is not installed:"
+            f" `{EXTRAS[package]}`"
+        )
 
 
 def parse_max_memory(text: str) -> dict[Place, int]:
@@ -303,7 +351,7 @@ def _refusal(needs: Needs, budgets: Mapping[Place, int]) -> str:
     needed = weights + needs.work + needs.row + needs.layer_cache * needs.anatomy.layers
     options = [
         f"--quantize {name}"
-        for name in QUANTIZED_BYTES
+        for name in QUANTIZERS
         if name != needs.quantize and _fill(replace(needs, quantize=name), budgets) is not None
     ]
     if needs.quantize and _fill(replace(needs, quantize=None), budgets) is not None:
