@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from itertools import pairwise
 
 import pytest
@@ -16,7 +17,8 @@ from vipllava_cli.errors import ModelError, UsageError
 from vipllava_cli.pictures import square
 from vipllava_cli.runtime import open_engine
 from vipllava_cli.runtime.anatomy import LAYER, PROJECTOR, TOWER, Anatomy, anatomy
-from vipllava_cli.runtime.checkpoints import BUNDLED, read_config
+from vipllava_cli.runtime.checkpoints import BUNDLED, find_checkpoint, read_config
+from vipllava_cli.runtime.loading import load
 from vipllava_cli.runtime.machine import Machine, Memory
 from vipllava_cli.runtime.placement import (
     Placement,
@@ -247,3 +249,42 @@ def test_16_bits_on_a_cpu_give_the_same_answer() -> None:
     assert engine.info.dtype == "bf16"
     [answer] = engine.answer([engine.prompt(engine.view(picture), QUESTION)])
     assert answer.text == "a penguin"
+
+
+@pytest.mark.parametrize(("wanted", "package"), [("int8", "torchao"), ("nf4", "bitsandbytes")])
+def test_quantised_layers_give_the_same_answer_or_name_the_package(
+    run: Run, wanted: str, package: str
+) -> None:
+    answered = run("ask", ZOO, QUESTION, "--model", "tiny", "--quantize", wanted, "--json")
+    if find_spec(package) is None:
+        assert answered.code == 4
+        assert f"needs the package {package}, which is not installed" in answered.stderr
+        assert f"vipllava[{wanted}]" in answered.stderr
+        assert answered.stderr.count("\n") == 1
+        return
+    record = json.loads(answered.stdout)
+    assert (record["answer"], record["dtype"], answered.stderr) == ("a penguin", wanted, "")
+
+
+@pytest.mark.parametrize(("wanted", "package"), [("int8", "torchao"), ("nf4", "bitsandbytes")])
+def test_only_decoder_layers_are_quantised(wanted: str, package: str) -> None:
+    pytest.importorskip(package)
+    loaded = load(find_checkpoint("tiny"), Wishes(device="cpu", quantize=wanted))
+    model = loaded.model.model
+    whole = [loaded.model.lm_head, *model.vision_tower.modules()]
+    whole += model.multi_modal_projector.modules()
+    for module in whole:
+        if isinstance(module, torch.nn.Linear):
+            assert type(module.weight) is torch.nn.Parameter
+            assert module.weight.dtype == torch.bfloat16
+    layer = model.language_model.layers[0].mlp.up_proj
+    assert type(layer.weight) is not torch.nn.Parameter
+    held = loaded.placement.weights_at("cpu")
+    small = replace(loaded.placement.needs, quantize=None)
+    assert held < sum(small.weights(part) for part in small.anatomy.parts)
+
+
+def test_quantising_needs_a_device_that_can() -> None:
+    apple = replace(LAPTOP, mps=True, packages=QUANTIZING)
+    with pytest.raises(ModelError, match="nf4 does not run on mps: use --device cuda or cpu"):
+        place(of("7b"), Wishes(quantize="nf4"), apple)

@@ -1,5 +1,6 @@
 """Where torch lives: checkpoints, placement on devices, and the engine that answers."""
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,9 @@ from vipllava_cli.engine import DEFAULT_MODEL, Engine
 
 if TYPE_CHECKING:
     from vipllava_cli.runtime.placement import Placement, Wishes
+
+# What torchao, where it is installed, says when it is loaded is no user's concern.
+_TALKATIVE = ("torchao", "torch.utils._pytree")
 
 
 def open_engine(
@@ -27,6 +31,8 @@ def open_engine(
     from vipllava_cli.runtime.placement import Wishes
 
     checkpoint = find_checkpoint(model, revision)
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(logging.ERROR)
     from vipllava_cli.runtime.loading import load
     from vipllava_cli.runtime.local import LocalEngine
 

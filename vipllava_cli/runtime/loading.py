@@ -15,7 +15,7 @@ from vipllava_cli.runtime.anatomy import anatomy
 from vipllava_cli.runtime.checkpoints import Checkpoint, read_config
 from vipllava_cli.runtime.machine import this_machine
 from vipllava_cli.runtime.placement import Placement, Wishes, place
-from vipllava_cli.runtime.precision import WidenedModel
+from vipllava_cli.runtime.precision import WidenedModel, quantization
 
 DTYPES: Mapping[str, torch.dtype] = {
     "bf16": torch.bfloat16,
@@ -83,16 +83,20 @@ def is_out_of_memory(error: Exception) -> bool:
 def _load_model(
     checkpoint: Checkpoint, config: VipLlavaConfig, placement: Placement
 ) -> VipLlavaForConditionalGeneration:
-    kind = WidenedModel if placement.needs.widened else VipLlavaForConditionalGeneration
+    quantize = placement.needs.quantize
+    widened = placement.needs.widened
+    kind = WidenedModel if widened else VipLlavaForConditionalGeneration
     model, report = kind.from_pretrained(
         checkpoint.folder,
         config=config,
         dtype=DTYPES[placement.needs.dtype],
         device_map=placement.devices,
         attn_implementation=_ATTENTION.get(placement.attention, placement.attention),
+        quantization_config=quantize and quantization(quantize, placement.main == "cpu"),
         use_safetensors=True,
         local_files_only=True,
         output_loading_info=True,
+        **({"but_layers": quantize == "nf4"} if widened else {}),
         ignore_mismatched_sizes=True,  # so that they are reported, and refused, below
     )
     for fault in ("missing_keys", "unexpected_keys", "mismatched_keys"):

@@ -154,10 +154,11 @@ def place(
     Raises ModelError for a device that is not here, and for what does not fit, with what would.
     """
     kind = choose_device(wishes, machine, imagined=imagined)
-    dtype, why = choose_dtype(kind, wishes.dtype, anatomy.parameters, machine)
+    dtype, why = choose_dtype(
+        kind, wishes.dtype, anatomy.parameters, machine, quantized=bool(wishes.quantize)
+    )
     length = min(wishes.length or anatomy.picture_tokens + ROOM_FOR_WORDS, anatomy.longest)
-    by_itself = machine.fast_half or wishes.quantize
-    widened = kind == "cpu" and dtype != "fp32" and not by_itself
+    widened = kind == "cpu" and dtype != "fp32" and not machine.fast_half
     if wishes.quantize and not imagined:
         check_quantize(kind, wishes.quantize, machine)
     needs = Needs(anatomy, dtype, wishes.quantize, length, widened)
@@ -191,7 +192,9 @@ def choose_device(wishes: Wishes, machine: Machine, *, imagined: bool = False) -
     return wishes.device
 
 
-def choose_dtype(kind: str, wanted: str, parameters: int, machine: Machine) -> tuple[str, str]:
+def choose_dtype(
+    kind: str, wanted: str, parameters: int, machine: Machine, *, quantized: bool = False
+) -> tuple[str, str]:
     """What the device is fast and safe in, unless the user says; and why."""
     if wanted != "auto":
         return wanted, "as asked for"
@@ -199,7 +202,7 @@ def choose_dtype(kind: str, wanted: str, parameters: int, machine: Machine) -> t
         return machine.half, "what this GPU is fast in"
     if kind == "mps":
         return "fp16", "what this GPU is fast in"
-    if 4 * parameters <= _SMALL_BYTES:
+    if 4 * parameters <= _SMALL_BYTES and not quantized:
         return "fp32", "small enough to be exact"
     if machine.fast_half:
         return "bf16", "this CPU multiplies it itself"
