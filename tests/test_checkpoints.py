@@ -1,19 +1,25 @@
 """Checkpoints as they are published, and broken in every way a folder can be."""
 
 import json
-import re
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
+from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 
+from tests.published import ODDITIES, as_published, edit, edit_config, weights_of
 from tests.samples import open_sample
+from vipllava_cli.engine import GenerationOptions
 from vipllava_cli.errors import ModelError
 from vipllava_cli.pictures import square
 from vipllava_cli.runtime import open_engine
 from vipllava_cli.runtime.checkpoints import BUNDLED, find_checkpoint
+from vipllava_cli.runtime.loading import load
+from vipllava_cli.runtime.placement import Wishes
 from vipllava_cli.runtime.published import PUBLISHED
 
 QUESTION = "what is in the red box?"
@@ -25,65 +31,52 @@ def folder(tmp_path: Path) -> Path:
     return shutil.copytree(BUNDLED["tiny"], tmp_path / "model")
 
 
-def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "model.safetensors")
-
-
-def edit_config(folder: Path, **changes: object) -> None:
-    path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-
-
-def as_published(folder: Path) -> Path:
-    """Rewrite in the hub's layout: the class's older parameter names, float16, shards, and the
-    files of an older processor, which do not say how many tokens a picture takes.
-    """
-    weights = weights_of(folder)
-    renamed = {
-        re.sub(r"^vision_tower\.(?!vision_model)", "vision_tower.vision_model.", name): value
-        for name, value in weights.items()
-    }
-    assert all(
-        name.startswith(
-            (
-                "language_model.model.",
-                "language_model.lm_head.",
-                "vision_tower.",
-                "multi_modal_projector.",
-            )
-        )
-        for name in renamed
-    )
-    names = sorted(renamed)
-    shards = {f"model-0000{i + 1}-of-00003.safetensors": names[i::3] for i in range(3)}
-    for file, inside in shards.items():
-        save_file({n: renamed[n].half() for n in inside}, folder / file, {"format": "pt"})
-    (folder / "model.safetensors").unlink()
-    weight_map = {name: file for file, inside in shards.items() for name in inside}
-    index = {"metadata": {"total_size": 0}, "weight_map": weight_map}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    processor = json.loads((folder / "processor_config.json").read_text())
-    images = {**processor["image_processor"], "processor_class": "LlavaProcessor"}
-    (folder / "preprocessor_config.json").write_text(json.dumps(images))
-    (folder / "processor_config.json").write_text(json.dumps({"processor_class": "LlavaProcessor"}))
-    return folder
-
-
 def answer_of(model: str | Path) -> str:
     picture = square(open_sample("zoo-red-box"))
     engine = open_engine(str(model), device="cpu")
-    return next(engine.answer([engine.prompt(engine.view(picture), QUESTION)])).text
+    prompt = engine.prompt(engine.view(picture), QUESTION)
+    return next(engine.answer([prompt], GenerationOptions(max_new_tokens=12))).text
 
 
-def test_the_hubs_layout_gives_the_same_answer(folder: Path) -> None:
-    assert answer_of(as_published(folder)) == answer_of("tiny") == "a penguin"
+@pytest.mark.parametrize("oddity", ODDITIES)
+def test_an_oddity_of_published_checkpoints_changes_no_answer(
+    folder: Path, oddity: Callable[[Path], object]
+) -> None:
+    oddity(folder)
+    engine = open_engine(str(folder), device="cpu")
+    picture = square(open_sample("farm"))  # its mark lies near the edge
+    view = engine.view(picture)
+    prompts = [engine.prompt(view, question) for question in (QUESTION, "what is marked?")]
+    assert [answer.text for answer in engine.answer(prompts)] == clean_answers()
+    assert [answer.text for answer in engine.answer_together(prompts)] == clean_answers()
 
 
-def test_a_wrong_count_of_picture_tokens_is_repaired(folder: Path) -> None:
-    path = folder / "processor_config.json"
-    processor = json.loads(path.read_text())
-    path.write_text(json.dumps({**processor, "patch_size": 7, "num_additional_image_tokens": 0}))
-    assert answer_of(folder) == "a penguin"
+@cache
+def clean_answers() -> list[str]:
+    engine = open_engine("tiny", device="cpu")
+    view = engine.view(square(open_sample("farm")))
+    prompts = [engine.prompt(view, question) for question in (QUESTION, "what is marked?")]
+    return [answer.text for answer in engine.answer(prompts)]
+
+
+def test_layers_that_nobody_names_are_those_of_vip_llava(tmp_path: Path) -> None:
+    vision = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 12}
+    vision |= {"num_attention_heads": 2, "image_size": 140, "patch_size": 14}
+    text = json.loads((BUNDLED["tiny"] / "config.json").read_text())["text_config"]
+    config = VipLlavaConfig(vision_config=vision, text_config=text, image_token_index=3)
+    torch.manual_seed(1)
+    VipLlavaForConditionalGeneration(config).save_pretrained(tmp_path / "said")
+    for file in ("tokenizer.json", "tokenizer_config.json", "processor_config.json"):
+        shutil.copy(BUNDLED["tiny"] / file, tmp_path / "said")
+    unsaid = shutil.copytree(tmp_path / "said", tmp_path / "unsaid")
+    edit(unsaid, "config.json", lambda config: config.pop("vision_feature_layer"))
+    stale = shutil.copytree(tmp_path / "said", tmp_path / "stale")
+    edit_config(stale, vision_feature_layer=-2)
+    said = answer_of(tmp_path / "said")
+    assert answer_of(unsaid) == answer_of(stale) == said
+    for folder in (unsaid, stale):
+        loaded = load(find_checkpoint(str(folder)), Wishes(device="cpu"))
+        assert loaded.model.config.vision_feature_layer == [-2, -5, -8, -11, 6]
 
 
 def test_a_hub_name_is_found_in_the_hubs_cache(folder: Path, tmp_path: Path) -> None:
@@ -165,6 +158,18 @@ def weights_cut_short(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
 
 
+def head_of_noise(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"<html>not found</html>" * 100)
+
+
+def no_layers(folder: Path) -> None:
+    edit(folder, "config.json", lambda config: config.pop("vision_feature_layer"))
+
+
+def other_tokenizer(folder: Path) -> None:
+    edit_config(folder, image_token_index=7)
+
+
 def no_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
     (folder / "tokenizer_config.json").unlink()
@@ -185,6 +190,12 @@ def no_tokenizer(folder: Path) -> None:
         (unexpected_weights, "1 unexpected weights"),
         (weights_cut_short, "incomplete"),
         (no_tokenizer, "has no tokenizer"),
+        (head_of_noise, "model.safetensors is damaged"),
+        (
+            no_layers,
+            "names no vision_feature_layer that fits: expected 5 of .* 6 layers, found none",
+        ),
+        (other_tokenizer, "token 7 to the model and 3 to its tokenizer"),
     ],
 )
 def test_a_broken_folder_is_one_line(folder: Path, harm: object, said: str) -> None:

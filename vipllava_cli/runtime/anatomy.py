@@ -19,7 +19,7 @@ _TEXT_DEFAULTS: Mapping[str, Any] = {
     "vocab_size": 32000,
     "max_position_embeddings": 2048,
 }
-_VISION_DEFAULTS: Mapping[str, Any] = {
+VISION_DEFAULTS: Mapping[str, Any] = {
     "hidden_size": 1024,
     "intermediate_size": 4096,
     "num_hidden_layers": 24,
@@ -74,7 +74,7 @@ class Anatomy:
 def anatomy(config: Mapping[str, Any]) -> Anatomy:
     """The parts of the model that a config.json describes. Raises TypeError, ValueError for nonsense."""
     text = {**_TEXT_DEFAULTS, **config["text_config"]}
-    vision = {**_VISION_DEFAULTS, **config["vision_config"]}
+    vision = {**VISION_DEFAULTS, **config["vision_config"]}
     hidden, intermediate = int(text["hidden_size"]), int(text["intermediate_size"])
     heads = int(text["num_attention_heads"])
     head = int(text.get("head_dim") or hidden // heads)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ BUNDLED: Mapping[str, Path] = {"tiny": Path(__file__).parent.parent / "demo" / "
 
 _INDEX = "model.safetensors.index.json"
 _WEIGHTS = "model.safetensors"
+_LONGEST_HEAD = 100 << 20
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model")
 
 
@@ -143,6 +145,25 @@ def weight_files(folder: Path, name: str) -> list[str]:
             " expected safetensors; convert them or get another revision"
         )
     return [_WEIGHTS]
+
+
+def weight_shapes(folder: Path, name: str) -> dict[str, list[int]]:
+    """The size of every weight, from the heads of the files. Raises ModelError."""
+    return {
+        weight: entry["shape"]
+        for file in weight_files(folder, name)
+        for weight, entry in _head(folder / file, name).items()
+        if weight != "__metadata__"
+    }
+
+
+def _head(path: Path, name: str) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            return dict(json.loads(file.read(min(length, _LONGEST_HEAD))))
+    except (OSError, ValueError, TypeError, struct.error):
+        raise ModelError(f"{name}: {path.name} is damaged; {_mend(name)}") from None
 
 
 def _mend(name: str) -> str:

@@ -12,10 +12,11 @@ from transformers import LlavaProcessor, VipLlavaConfig, VipLlavaForConditionalG
 
 from vipllava_cli.errors import ModelError, OutOfMemoryError
 from vipllava_cli.runtime.anatomy import anatomy
-from vipllava_cli.runtime.checkpoints import Checkpoint, read_config
+from vipllava_cli.runtime.checkpoints import Checkpoint, read_config, weight_shapes
 from vipllava_cli.runtime.machine import this_machine
 from vipllava_cli.runtime.placement import Placement, Wishes, place
 from vipllava_cli.runtime.precision import WidenedModel, quantization
+from vipllava_cli.runtime.repairs import repair_processor, repaired
 
 DTYPES: Mapping[str, torch.dtype] = {
     "bf16": torch.bfloat16,
@@ -56,9 +57,10 @@ def load(
     """
     _quiet()
     try:
-        config = VipLlavaConfig.from_pretrained(checkpoint.folder)
-        parts = anatomy(read_config(checkpoint.folder, checkpoint.name))
-        placement = place(parts, wishes, this_machine())
+        said = read_config(checkpoint.folder, checkpoint.name)
+        fitting = repaired(said, weight_shapes(checkpoint.folder, checkpoint.name), checkpoint.name)
+        config = VipLlavaConfig.from_dict(fitting)
+        placement = place(anatomy(fitting), wishes, this_machine())
         if on_plan:
             on_plan(placement)
         model = _load_model(checkpoint, config, placement)
@@ -118,14 +120,8 @@ def _name(entry: str | tuple[str, object, object]) -> str:
 
 
 def _load_processor(checkpoint: Checkpoint, config: VipLlavaConfig) -> LlavaProcessor:
-    """The checkpoint's processor; how many tokens a picture takes is told by the model itself,
-    because processors were published that lack it or say it wrongly.
-    """
     processor = LlavaProcessor.from_pretrained(checkpoint.folder, local_files_only=True)
-    processor.patch_size = config.vision_config.patch_size
-    processor.num_additional_image_tokens = 1
-    processor.vision_feature_select_strategy = "default"
-    processor.tokenizer.padding_side = "left"
+    repair_processor(processor, config, checkpoint.name)
     return processor
 
 

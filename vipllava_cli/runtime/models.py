@@ -1,7 +1,5 @@
 """The models that have a name or are on this machine, and what is known about them without torch."""
 
-import json
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -21,7 +19,7 @@ from vipllava_cli.runtime.checkpoints import (
     find_checkpoint,
     hub_name,
     read_config,
-    weight_files,
+    weight_shapes,
 )
 from vipllava_cli.runtime.published import PUBLISHED
 
@@ -98,23 +96,8 @@ def facts(name: str, revision: str | None = None) -> Mapping[str, object]:
 
 
 def count_parameters(folder: Path, name: str) -> int:
-    """From the heads of the weight files, which say the size of every weight. Raises ModelError."""
-    return sum(
-        prod(entry["shape"])
-        for file in weight_files(folder, name)
-        for entry in _head(folder / file, name).values()
-    )
-
-
-def _head(path: Path, name: str) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            head = json.loads(file.read(min(length, 100 << 20)))
-        head.pop("__metadata__", None)
-    except (OSError, ValueError, struct.error, AttributeError):
-        raise ModelError(f"{name}: {path.name} is damaged; get the checkpoint again") from None
-    return dict(head)
+    """Of all weights. Raises ModelError."""
+    return sum(prod(shape) for shape in weight_shapes(folder, name).values())
 
 
 def _shape(config: Mapping[str, Any]) -> dict[str, object]:
