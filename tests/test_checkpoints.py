@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 
+from benchmarks.make_checkpoint import make
 from tests.published import ODDITIES, as_published, edit, edit_config, weights_of
 from tests.samples import open_sample
 from vipllava_cli.engine import GenerationOptions
@@ -57,6 +58,15 @@ def clean_answers() -> list[str]:
     view = engine.view(square(open_sample("farm")))
     prompts = [engine.prompt(view, question) for question in (QUESTION, "what is marked?")]
     return [answer.text for answer in engine.answer(prompts)]
+
+
+def test_a_made_checkpoint_is_one_of_the_hubs(tmp_path: Path) -> None:
+    make("tiny", tmp_path / "made")
+    loaded = load(find_checkpoint(str(tmp_path / "made")), Wishes(device="cpu"))
+    config = loaded.model.config
+    assert (config.text_config.vocab_size, config.image_token_id) == (32064, 32000)
+    assert len(loaded.processor.tokenizer) == 32002
+    assert answer_of(tmp_path / "made")
 
 
 def test_layers_that_nobody_names_are_those_of_vip_llava(tmp_path: Path) -> None:

@@ -7,7 +7,13 @@ from typing import Any
 from vipllava_cli.errors import ModelError
 from vipllava_cli.runtime.anatomy import EMBEDDINGS, LAYER, PROJECTOR, TOWER, anatomy
 from vipllava_cli.runtime.cache import snapshot
-from vipllava_cli.runtime.checkpoints import find_checkpoint, hub_name, read_config
+from vipllava_cli.runtime.checkpoints import (
+    find_checkpoint,
+    hub_name,
+    read_config,
+    weight_files,
+    weight_shapes,
+)
 from vipllava_cli.runtime.machine import (
     ASSUMED_GPU,
     BUS_BANDWIDTH,
@@ -20,6 +26,7 @@ from vipllava_cli.runtime.machine import (
 )
 from vipllava_cli.runtime.placement import ITEM_BYTES, Placement, Wishes, computed_at, place
 from vipllava_cli.runtime.published import PUBLISHED
+from vipllava_cli.runtime.repairs import repaired
 
 WORDS = 60  # tokens of a usual question and of what the template says
 
@@ -63,10 +70,15 @@ def plan_for(name: str, revision: str | None, wishes: Wishes) -> Plan:
 def _config(name: str, revision: str | None) -> tuple[Mapping[str, Any], int]:
     """What config.json says, and how many bytes are still to be fetched."""
     hub = hub_name(name, revision)
-    folder = hub and snapshot(hub.repository, hub.revision)
+    folder = snapshot(hub.repository, hub.revision) if hub else None
     if name in PUBLISHED and folder is None:
         return PUBLISHED[name].config, PUBLISHED[name].size
-    return read_config(folder or find_checkpoint(name, revision).folder, name), 0
+    if folder is None:
+        folder = find_checkpoint(name, revision).folder
+    said = read_config(folder, name)
+    if not all((folder / file).is_file() for file in weight_files(folder, name)):
+        return said, 0  # half fetched, which loading will say
+    return repaired(said, weight_shapes(folder, name), name), 0
 
 
 def _speed(at: Place, found: Placement, machine: Machine) -> Speed:

@@ -1,14 +1,14 @@
 """What published checkpoints leave out or say wrongly, told by their weights instead."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from tokenizers import AddedToken
-from transformers import LlavaProcessor, VipLlavaConfig
+from typing import TYPE_CHECKING, Any
 
 from vipllava_cli.errors import ModelError
 from vipllava_cli.prompts import IMAGE
 from vipllava_cli.runtime.anatomy import FEATURE_LAYERS, VISION_DEFAULTS
+
+if TYPE_CHECKING:  # a plan is made without them
+    from transformers import LlavaProcessor, VipLlavaConfig
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -25,10 +25,12 @@ def repaired(config: Mapping[str, Any], shapes: Shapes, name: str) -> dict[str, 
     return found
 
 
-def repair_processor(processor: LlavaProcessor, config: VipLlavaConfig, name: str) -> None:
+def repair_processor(processor: "LlavaProcessor", config: "VipLlavaConfig", name: str) -> None:
     """How many tokens a picture takes is told by the model itself, and a tokenizer that does not know
     the picture's token learns it. Raises ModelError.
     """
+    from tokenizers import AddedToken
+
     processor.patch_size = config.vision_config.patch_size
     processor.num_additional_image_tokens = 1
     processor.vision_feature_select_strategy = "default"

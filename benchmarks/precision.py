@@ -1,0 +1,96 @@
+"""Reading a prompt and decoding after it on the CPU, by precision, on a model that `make_checkpoint.py`
+wrote. A plain 16-bit run shows what `--dtype auto` avoids; quantised ones need the extras.
+
+    python benchmarks/precision.py build/mid
+"""
+
+import gc
+import sys
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from machine import describe, seconds
+from transformers import TorchAoConfig, VipLlavaForConditionalGeneration
+
+from vipllava_cli.prompts import TEMPLATES, Turn, render
+from vipllava_cli.runtime.checkpoints import find_checkpoint
+from vipllava_cli.runtime.loading import load
+from vipllava_cli.runtime.placement import Wishes
+
+QUESTION = "what is the object within the red rectangle doing, and what is it made of?"
+TOKENS = 12
+RUNS = 3
+
+
+def chosen(folder: Path, **wishes: str) -> Any:
+    """As `vipllava` loads it."""
+    return load(find_checkpoint(str(folder)), Wishes(device="cpu", **wishes)).model
+
+
+def plain(folder: Path, dtype: torch.dtype = torch.bfloat16, **more: Any) -> Any:
+    """As transformers loads it."""
+    return VipLlavaForConditionalGeneration.from_pretrained(
+        folder, dtype=dtype, device_map="cpu", **more
+    )
+
+
+def dynamic(folder: Path) -> Any:
+    """Activations in 8 bits as well, which `vipllava` does not offer."""
+    from torchao.quantization import Int8DynamicActivationInt8WeightConfig
+
+    kept = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
+    quantised = TorchAoConfig(Int8DynamicActivationInt8WeightConfig(), modules_to_not_convert=kept)
+    return plain(folder, torch.float32, quantization_config=quantised)
+
+
+VARIANTS: Mapping[str, tuple[Callable[[Path], Any], str | None]] = {
+    "fp32": (lambda folder: chosen(folder, dtype="fp32"), None),
+    "bf16": (plain, None),
+    "bf16, prompts in 32 bits": (lambda folder: chosen(folder, dtype="bf16"), None),
+    "int8 weight-only": (lambda folder: chosen(folder, quantize="int8"), "torchao"),
+    "int8 dynamic": (dynamic, "torchao"),
+    "nf4": (lambda folder: chosen(folder, quantize="nf4"), "bitsandbytes"),
+}
+
+
+def best(work: Callable[[], object]) -> float:
+    """The fewest seconds of a few runs."""
+    return min(seconds(work) for _ in range(RUNS))
+
+
+def measure(model: Any, processor: Any) -> tuple[float, float]:
+    """Seconds for the prompt, and tokens a second after it."""
+    text = render(TEMPLATES["human"], [Turn(QUESTION)])
+    side = model.config.vision_config.image_size
+    inputs = processor.tokenizer(text.replace("<image>", "<image>" * 576), return_tensors="pt")
+    pixels = torch.zeros(1, 3, side, side, dtype=model.dtype)
+    with torch.inference_mode():
+
+        def read() -> Any:
+            return model(**inputs, pixel_values=pixels, use_cache=True, logits_to_keep=1)
+
+        cache = read().past_key_values
+
+        def decode() -> None:
+            token = torch.tensor([[5]])
+            for _ in range(TOKENS):
+                out = model(input_ids=token, past_key_values=cache, use_cache=True)
+                token = out.logits[:, -1:].argmax(-1)
+
+        return best(read), TOKENS / best(decode)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    print(describe())
+    processor = load(find_checkpoint(str(folder)), Wishes(device="cpu", dtype="bf16")).processor
+    for name, (open_model, package) in VARIANTS.items():
+        if package and find_spec(package) is None:
+            print(f"{name:26} {package} is not installed")
+            continue
+        reading, decoding = measure(open_model(folder), processor)
+        print(f"{name:26} prompt {reading:7.2f} s   then {decoding:6.2f} tokens/s")
+        gc.collect()
