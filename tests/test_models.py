@@ -182,6 +182,48 @@ def test_gigabytes_are_asked_for(hub: StandInHub, run: Run) -> None:
     assert hub.sent("model.safetensors") == 0
 
 
+@pytest.mark.usefixtures("online")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_person_is_asked_before_gigabytes_and_before_a_model_goes(
+    hub: StandInHub, run: Run, environment: dict[str, str]
+) -> None:
+    assert run("models", "pull", "7b").code == 0
+    said = at_a_terminal(environment, b"\n", "models", "remove", "7b")
+    assert "delete 10.4 MB" in said
+    assert "nothing was done" in said
+    assert run("models", "info", "7b").stdout.count("whole") == 1
+    assert "removed llava-hf" in at_a_terminal(environment, b"y\n", "models", "remove", "7b")
+    hub.claimed = {"model.safetensors": 2 * 10**9}
+    hub.asked.clear()
+    said = at_a_terminal(environment, b"no\n", "models", "pull", "7b")
+    assert "fetch 2.0 GB of llava-hf/vip-llava-7b-hf?" in said
+    assert hub.sent("model.safetensors") == 0
+
+
+def at_a_terminal(environment: dict[str, str], typed: bytes, *arguments: str) -> str:
+    """What a person sees who types this at the question, on one line."""
+    import pty
+
+    process_id, terminal = pty.fork()
+    if process_id == 0:
+        command = [sys.executable, "-m", "vipllava_cli", *arguments]
+        os.execve(sys.executable, command, {**environment, "TERM": "dumb"})
+    seen = b""
+    while True:
+        try:
+            data = os.read(terminal, 1 << 16)
+        except OSError:
+            break
+        if not data:
+            break
+        if b"[y/N]" in data:
+            os.write(terminal, typed)
+        seen += data
+    os.waitpid(process_id, 0)
+    os.close(terminal)
+    return " ".join(seen.decode().split())
+
+
 def other_architecture(hub: StandInHub) -> None:
     config = json.loads(hub.files["config.json"])
     hub.files["config.json"] = json.dumps({**config, "model_type": "llava"}).encode()
