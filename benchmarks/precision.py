@@ -1,5 +1,6 @@
 """Reading a prompt and decoding after it on the CPU, by precision, on a model that `make_checkpoint.py`
-wrote. A plain 16-bit run shows what `--dtype auto` avoids; quantised ones need the extras.
+wrote. A plain 16-bit run shows what `--dtype auto` avoids; quantised ones need the extras. Names of
+variants may follow, to measure these alone.
 
     python benchmarks/precision.py build/mid
 """
@@ -87,7 +88,8 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     print(describe())
     processor = load(find_checkpoint(str(folder)), Wishes(device="cpu", dtype="bf16")).processor
-    for name, (open_model, package) in VARIANTS.items():
+    for name in sys.argv[2:] or VARIANTS:
+        open_model, package = VARIANTS[name]
         if package and find_spec(package) is None:
             print(f"{name:26} {package} is not installed")
             continue
