@@ -192,29 +192,33 @@ def test_what_needs_no_model_never_imports_torch(tmp_path: Path, run: Run) -> No
     records = tmp_path / "records.jsonl"
     records.write_text(run("ask", ZOO, QUESTION, "--json").stdout)
     program = (
-        "import sys\n"
+        "import json, sys\n"
         "from vipllava_cli.cli import app\n"
-        "try:\n"
-        "    app(sys.argv[1:])\n"
-        "except SystemExit as end:\n"
-        "    heavy = ('torch', 'transformers', 'accelerate', 'prompt_toolkit')\n"
-        "    loaded = [module for module in heavy if module in sys.modules]\n"
-        "    sys.exit(loaded or end.code)\n"
+        "for arguments in json.loads(sys.argv[1]):\n"
+        "    try:\n"
+        "        app(arguments, prog_name='vipllava')\n"
+        "    except SystemExit as end:\n"
+        "        heavy = ('torch', 'transformers', 'accelerate', 'prompt_toolkit')\n"
+        "        loaded = [module for module in heavy if module in sys.modules]\n"
+        "        if loaded or end.code:\n"
+        "            sys.exit(f'{arguments}: {loaded}, {end.code}')\n"
     )
-    for arguments in (
+    commands = [
         ["--help"],
         ["ask", "--help"],
         ["chat", "--help"],
+        ["eval", "demo", "--help"],
         ["annotate", str(ZOO), "--box", "1,1,50,50", "-o", str(tmp_path / "out.png")],
         ["batch", str(SAMPLES), "--out", str(tmp_path / "r.jsonl"), "--dry-run"],
         ["report", str(records), "-o", str(tmp_path / "r.html")],
         ["models", "list"],
         ["models", "info", "7b"],
-    ):
-        ended = subprocess.run(
-            [sys.executable, "-c", program, *arguments], capture_output=True, check=False
-        )
-        assert ended.returncode == 0, ended.stderr
+    ]
+    ended = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(commands)], capture_output=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count(b"Usage: vipllava") == 4
 
 
 def test_a_closed_pipe_is_no_bug() -> None:

@@ -248,7 +248,7 @@ def test_a_conversation_has_the_same_tokens_turn_by_turn_and_whole(
 
 def short_recipe() -> Recipe:
     reading, seeing, joining, whole = (
-        replace(stage, steps=3, batch=2, warm_up=1, rate=1e-3, plain_rate=1e-3)
+        replace(stage, steps=2, batch=2, warm_up=1, rate=1e-3, plain_rate=1e-3)
         for stage in Recipe().stages
     )
     return Recipe(
@@ -258,7 +258,7 @@ def short_recipe() -> Recipe:
         whole=whole,
         tokenizer_scenes=50,
         held_out_batches=1,
-        save_every=2,
+        save_every=1,
     )
 
 
@@ -273,7 +273,7 @@ def test_training_goes_on_where_it_was_stopped_and_stages_may_go_side_by_side(
     def stopping(*arguments: Any) -> None:
         nonlocal steps
         steps += 1
-        if steps == 3:  # the last step of the first stage, after its state was saved
+        if steps == 2:  # the last step of the first stage, after its state was saved
             raise KeyboardInterrupt
         step(*arguments)
 
