@@ -31,7 +31,8 @@ from vipllava_cli.runtime import open_engine
 from vipllava_cli.runtime.local import LocalEngine
 
 PICTURES = 256
-FEW = 16  # pictures, for what takes long
+FEW = 16  # pictures, for the loop, which takes long
+ASKED_MORE = 48  # pictures, for what asks eight questions
 QUESTION = "what is marked?"
 EIGHT = tuple(
     f"what {verb} in the {color} box?"
@@ -118,10 +119,11 @@ def main(rounds: int = 5) -> None:
         out = folder / "results.jsonl"
         one = [Row(path.name, str(path), questions=(QUESTION,)) for path in paths]
         some = paths[:FEW]
-        eight = [Row(path.name, str(path), questions=EIGHT) for path in some]
+        asked_more = paths[:ASKED_MORE]
+        eight = [Row(path.name, str(path), questions=EIGHT) for path in asked_more]
         apart = [
             Row(f"{path.name}-{number}", str(path), questions=(question,))
-            for path in some
+            for path in asked_more
             for number, question in enumerate(EIGHT)
         ]
         stops = {"stop_strings": list(STOPS), "tokenizer": engine.tokenizer}
