@@ -188,7 +188,6 @@ def train_stage(
                 tally.clear()
             else:
                 report(position.step, shares(tally), None)
-    accelerator.free_memory()
     return {name: weight.detach().cpu().clone() for name, weight in learns.items()}
 
 
