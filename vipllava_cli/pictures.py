@@ -18,12 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, _imaging
 
-from vipllava_cli import fetching
 from vipllava_cli.errors import InputError
 from vipllava_cli.fetching import called, read_bytes
 from vipllava_cli.marks import Mark
 
-STANDARD_INPUT = fetching.STANDARD_INPUT
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
 MOST_PIXELS = 200_000_000  # the largest cameras of telephones; such a picture takes about 2 GB
 BYTES_A_PIXEL = 12  # at most, while a picture is decoded, turned and drawn on

@@ -73,7 +73,7 @@ def chat(
     from vipllava_cli.commands.opening import open_model
     from vipllava_cli.commands.room import Room
     from vipllava_cli.commands.slash import described_picture, tell_so_far, warn_of_small_mark
-    from vipllava_cli.pictures import STANDARD_INPUT
+    from vipllava_cli.fetching import STANDARD_INPUT
     from vipllava_cli.render.text import plain_console
     from vipllava_cli.sessions import read_session
     from vipllava_cli.sessions import resume as resume_session

@@ -37,8 +37,8 @@ def report(
 
     vipllava report results.jsonl -o report.html
     """
+    from vipllava_cli.fetching import STANDARD_INPUT
     from vipllava_cli.files import STANDARD_OUTPUT
-    from vipllava_cli.pictures import STANDARD_INPUT
     from vipllava_cli.render.report import write_report
 
     source = Path(results)

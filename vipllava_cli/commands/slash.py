@@ -12,10 +12,11 @@ from vipllava_cli.chat import ChatTurn, Talk
 from vipllava_cli.commands.room import Room
 from vipllava_cli.commands.settings import SETTINGS, described, set_value
 from vipllava_cli.errors import UsageError, short
+from vipllava_cli.fetching import STANDARD_INPUT
 from vipllava_cli.marked import read_picture
 from vipllava_cli.marks import FROM_PICTURE, SHAPES, Mark
 from vipllava_cli.marks_text import mark_to_json, parse_mark, with_style
-from vipllava_cli.pictures import STANDARD_INPUT, model_view
+from vipllava_cli.pictures import model_view
 from vipllava_cli.render.answers import Work
 from vipllava_cli.sessions import read_session, resume
 

@@ -24,9 +24,9 @@ from typing import Any, BinaryIO
 from rich.progress import track
 
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.fetching import STANDARD_INPUT
 from vipllava_cli.files import check_place, whole_file
 from vipllava_cli.marks_text import mark_from_json
-from vipllava_cli.pictures import STANDARD_INPUT
 from vipllava_cli.records import SCHEMA
 from vipllava_cli.render.text import Messages, safe
 from vipllava_cli.render.thumbnails import View, thumbnails, view_of

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.fetching import STANDARD_INPUT
 from vipllava_cli.marked import MarkedPicture, PictureFile, read_picture
 from vipllava_cli.marks_text import mark_from_json
-from vipllava_cli.pictures import STANDARD_INPUT
 from vipllava_cli.placing import place_marks
 from vipllava_cli.render.text import one_line
 
