@@ -1,7 +1,8 @@
 """Questions and answers about a marked scene, in the product's own words and in people's."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from numpy.random import Generator
@@ -22,15 +23,24 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class Clue:
+    """A word that a reader of the question has in mind from its letter number `end` on."""
+
+    end: int
+    word: str
+
+
+@dataclass(frozen=True)
 class Exchange:
     """A question and its answer; `kind` says what is asked for, `mark` is the number of the mark that
-    it is about, if it is about one.
+    it is about, if it is about one; `clues`, in their order, lead to the answer.
     """
 
     kind: str
     question: str
     answer: str
     mark: int | None = None
+    clues: tuple[Clue, ...] = ()
 
     @property
     def turn(self) -> Turn:
@@ -128,9 +138,10 @@ def _naming(talker: Talker, number: int) -> Exchange:
     elif mark.shape == "arrow" and talker.chance(0.4):
         sentences = wordings.POINTED
     question = talker.words(sentences, **talker.mark_words(mark))
+    clues = _at_mark(question, mark, thing.name)
     if talker.chance(0.08):
-        return Exchange("naming", f"{question}\n{wordings.SHORT_LINE}", thing.name, number)
-    return Exchange("naming", question, thing.phrase, number)
+        return Exchange("naming", f"{question}\n{wordings.SHORT_LINE}", thing.name, number, clues)
+    return Exchange("naming", question, thing.phrase, number, clues)
 
 
 def _absent(talker: Talker, number: int) -> Exchange:
@@ -148,7 +159,10 @@ def _absent(talker: Talker, number: int) -> Exchange:
             break
     words = talker.mark_words(Mark(shape, (((0.0, 0.0), (1.0, 1.0)),), color))
     question = talker.words(wordings.NAMING, **words)
-    return Exchange("absent", question, f"there is no {color.name} {SHAPE_WORDS[shape][0]}")
+    clues = _after(question, SHAPE_WORDS[shape], "there")
+    return Exchange(
+        "absent", question, f"there is no {color.name} {SHAPE_WORDS[shape][0]}", clues=clues
+    )
 
 
 def _color(talker: Talker, number: int) -> Exchange:
@@ -156,14 +170,16 @@ def _color(talker: Talker, number: int) -> Exchange:
     mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
     unique = [other.shape for other in talker.marked.marks].count(mark.shape) == 1
     sentences = wordings.COLOR if unique else wordings.COLOR_OF_THING
-    words = talker.words(sentences, the=f"the {thing.name}", **talker.mark_words(mark))
-    return Exchange("colour", words, mark.color.name, number)
+    question = talker.words(sentences, the=f"the {thing.name}", **talker.mark_words(mark))
+    clues = _after(question, (thing.name, *SHAPE_WORDS[mark.shape]), mark.color.name)
+    return Exchange("colour", question, mark.color.name, number, clues)
 
 
 def _which(talker: Talker, number: int) -> Exchange:
     mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
     question = talker.words(wordings.WHICH, the=f"the {thing.name}")
-    return Exchange("which mark", question, _name(mark), number)
+    clues = _after(question, (thing.name,), mark.color.name)
+    return Exchange("which mark", question, _name(mark), number, clues)
 
 
 def _yes_no(talker: Talker, number: int) -> Exchange:
@@ -171,13 +187,17 @@ def _yes_no(talker: Talker, number: int) -> Exchange:
     yes = talker.chance(0.5)
     asked = thing if yes else talker.other_thing(thing)
     question = talker.words(wordings.YES_NO, thing=asked.phrase, **talker.mark_words(mark))
-    return Exchange("yes or no", question, "yes" if yes else "no", number)
+    answer = "yes" if yes else "no"
+    shown = _at_mark(question, mark, thing.name)
+    both = max(shown[0].end, *(clue.end for clue in _after(question, (asked.name,), answer)))
+    return Exchange("yes or no", question, answer, number, (*shown, Clue(both, answer)))
 
 
 def _kind(talker: Talker, number: int) -> Exchange:
     mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
     question = talker.words(wordings.KIND, **talker.mark_words(mark))
-    return Exchange("kind", question, KIND_PHRASES[thing.kind], number)
+    clues = _at_mark(question, mark, thing.name)
+    return Exchange("kind", question, KIND_PHRASES[thing.kind], number, clues)
 
 
 def _kind_again(talker: Talker, number: int) -> Exchange:
@@ -192,10 +212,11 @@ def _beside(talker: Talker, number: int) -> Exchange | None:
     if not sides:
         return None
     side = talker.pick(sides)
-    words = talker.mark_words(talker.marked.marks[number])
+    mark, found = talker.marked.marks[number], talker.marked.scene.placements[told[side][number]]
+    words = talker.mark_words(mark)
     question = talker.words(wordings.BESIDE, side=talker.pick(SIDES[side]), **words)
-    found = talker.marked.scene.placements[told[side][number]]
-    return Exchange("beside", question, found.thing.phrase, number)
+    clues = _at_mark(question, mark, found.thing.name)
+    return Exchange("beside", question, found.thing.phrase, number, clues)
 
 
 def _count(talker: Talker, number: int) -> Exchange:
@@ -219,10 +240,17 @@ def _compare(talker: Talker, number: int) -> Exchange | None:
         first=_object(talker, marks[number]),
         second=_object(talker, marks[second]),
     )
-    kinds = [KIND_PHRASES[talker.marked.marked(at).thing.kind] for at in (number, second)]
+    things = [talker.marked.marked(at).thing for at in (number, second)]
+    clues = [
+        clue
+        for at, thing in zip((number, second), things, strict=True)
+        for clue in _at_mark(question, marks[at], thing.name)
+    ]
+    kinds = [KIND_PHRASES[thing.kind] for thing in things]
     same = f"both are {kinds[0]}"
     different = f"the first is {kinds[0]}, the second is {kinds[1]}"
-    return Exchange("compare", question, same if kinds[0] == kinds[1] else different, number)
+    answer = same if kinds[0] == kinds[1] else different
+    return Exchange("compare", question, answer, number, tuple(clues))
 
 
 def _choose_thing(talker: Talker, number: int) -> Exchange:
@@ -234,7 +262,8 @@ def _choose_thing(talker: Talker, number: int) -> Exchange:
             options.append(other)
     question = talker.words(wordings.NAMING, **talker.mark_words(mark))
     phrases = [option.phrase for option in options]
-    return Exchange("choose thing", *_lettered(talker, question, phrases), number)
+    clues = _at_mark(question, mark, thing.name)
+    return _lettered(talker, Exchange("choose thing", question, "", number, clues), phrases)
 
 
 def _choose_mark(talker: Talker, number: int) -> Exchange | None:
@@ -246,14 +275,30 @@ def _choose_mark(talker: Talker, number: int) -> Exchange | None:
     thing = talker.marked.marked(number).thing
     question = talker.words(wordings.CHOOSE_MARK, the=f"the {thing.name}")
     phrases = [object_phrase(mark).capitalize() for mark in options[: len(_LETTERS)]]
-    return Exchange("choose mark", *_lettered(talker, question, phrases), number)
+    clues = _after(question, (thing.name,), marks[number].color.name)
+    return _lettered(talker, Exchange("choose mark", question, "", number, clues), phrases)
 
 
-def _lettered(talker: Talker, question: str, options: Sequence[str]) -> tuple[str, str]:
-    """The question with its options, shuffled, and the letter of the first, which is right."""
+def _lettered(talker: Talker, asked: Exchange, options: Sequence[str]) -> Exchange:
+    """The question with its options, shuffled; its answer the letter of the first, which is right."""
     order = talker.rng.permutation(len(options)).tolist()
     lines = [f"{letter}. {options[at]}" for letter, at in zip(_LETTERS, order, strict=False)]
-    return "\n".join([question, *lines, wordings.LETTER_LINE]), _LETTERS[order.index(0)]
+    question = "\n".join([asked.question, *lines, wordings.LETTER_LINE])
+    letter, right = _LETTERS[order.index(0)], lines[order.index(0)]
+    clue = Clue(question.index(f"\n{right}\n") + 1 + len(right), letter)
+    return replace(asked, question=question, answer=letter, clues=(*asked.clues, clue))
+
+
+def _at_mark(question: str, mark: Mark, word: str) -> tuple[Clue, ...]:
+    """From the mark's colour on, or from its shape where no colour is named; none where neither is."""
+    by_color = _after(question, COLOR_WORDS[mark.color.name], word)
+    return by_color or _after(question, SHAPE_WORDS[mark.shape], word)
+
+
+def _after(question: str, words: Sequence[str], means: str) -> tuple[Clue, ...]:
+    """From the first of the words on, if the question has one of them."""
+    found = re.search(rf"\b({'|'.join(words)})\b", question, re.IGNORECASE)
+    return (Clue(found.end(), means),) if found else ()
 
 
 def _object(talker: Talker, mark: Mark) -> str:
@@ -288,17 +333,17 @@ ASKED: Mapping[str, Callable[[Talker, int], Exchange | None]] = {
 
 # How often training asks each kind.
 WEIGHTS: Mapping[str, float] = {
-    "naming": 4.0,
+    "naming": 2.5,
     "absent": 1.5,
     "colour": 0.7,
-    "which mark": 0.8,
-    "yes or no": 1.0,
-    "kind": 1.0,
-    "beside": 1.2,
-    "count": 0.5,
+    "which mark": 0.9,
+    "yes or no": 1.3,
+    "kind": 0.6,
+    "beside": 1.5,
+    "count": 0.6,
     "list": 0.8,
-    "compare": 0.6,
-    "choose thing": 0.6,
-    "choose mark": 0.6,
+    "compare": 0.8,
+    "choose thing": 1.2,
+    "choose mark": 1.2,
 }
 _SHARES = [weight / sum(WEIGHTS.values()) for weight in WEIGHTS.values()]

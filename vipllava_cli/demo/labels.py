@@ -21,13 +21,14 @@ _MARKED = 0.04  # the same for a mark, whose lines are thin
 @dataclass(frozen=True)
 class Target:
     """One thing to tell of a patch, of `values` possible values and, if `or_none`, "none" after them;
-    `share` is how much it counts in the loss.
+    `share` is how much it counts in the loss, `nones` which share of the many patches of no value.
     """
 
     name: str
     values: int
     or_none: bool = True
     share: float = 1.0
+    nones: float = 1.0
 
     @property
     def classes(self) -> int:
@@ -35,13 +36,13 @@ class Target:
 
 
 TARGETS: tuple[Target, ...] = (
-    Target("thing", len(THINGS)),  # what is here
-    Target("mark_color", WHOLE.colors),  # the colour of the mark drawn here
+    Target("thing", len(THINGS), nones=0.3),  # what is here
+    Target("mark_color", WHOLE.colors, nones=0.3),  # the colour of the mark drawn here
     Target("marked_by", WHOLE.colors),  # on a thing: the colour of its mark
     Target("marked_shape", len(WHOLE.shapes)),  # on a thing: the shape of its mark
     Target("points_to", len(THINGS), or_none=False),  # on a mark: the thing that it marks
     # On a thing: the colour of the mark on the thing that has this one to its left, right, …
-    *(Target(direction, WHOLE.colors, share=0.5) for direction in DIRECTIONS),
+    *(Target(direction, WHOLE.colors, share=0.5, nones=0.1) for direction in DIRECTIONS),
     Target(
         "order", WHOLE.most_objects, or_none=False, share=0.5
     ),  # on a thing: its place from left to right

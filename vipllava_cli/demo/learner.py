@@ -15,7 +15,8 @@ from vipllava_cli.demo.stream import KINDS, Batch, Talk
 from vipllava_cli.demo.symbols import Symbols, name_tokens, start_reading
 from vipllava_cli.demo.things import THINGS
 
-KEPT_PATCHES = 72  # of 144: empty ones are dropped first, and with them half the work
+# Of 144: empty ones are dropped first, and with them half the work. Symbols can spare some more.
+KEPT_PATCHES, KEPT_SYMBOLS = 72, 56
 _NAMING_SHARE, _SYMBOL_SHARE = 0.3, 2.0
 _SYMBOL_SCALE = 0.25  # the variance of a symbol's entries
 _THING, _INK, _POINTS_TO = NUMBERS["thing"], NUMBERS["mark_color"], NUMBERS["points_to"]
@@ -50,7 +51,7 @@ class Learner(nn.Module):
     def reading_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
         """Stage 1: the decoder answers about symbols."""
         assert batch.talk is not None
-        kept = kept_patches(batch.labels, whole=whole)
+        kept = kept_patches(batch.labels, KEPT_SYMBOLS, whole=whole)
         vectors: Tensor = _at(self.symbols(batch.labels), kept)
         return self._answer_loss(vectors, batch.labels, kept, batch.talk, tally)
 
@@ -176,8 +177,8 @@ class PatchHeads(nn.Module):
         for target, wanted in zip(TARGETS, labels.unbind(1), strict=True):
             chosen = wanted != IGNORE
             none = (wanted == target.values) & target.or_none
-            if target.name in ("thing", "mark_color"):  # most patches are empty: a share is enough
-                chosen &= ~none | (torch.rand(wanted.shape, device=wanted.device) < 0.3)
+            if target.nones < 1:
+                chosen &= ~none | (torch.rand(wanted.shape, device=wanted.device) < target.nones)
             weight = (
                 _per_mark(labels) if target.name == "points_to" else torch.ones_like(states[..., 0])
             )
@@ -202,14 +203,14 @@ def _mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
-def kept_patches(labels: Tensor, *, whole: bool) -> Tensor:
+def kept_patches(labels: Tensor, most: int = KEPT_PATCHES, *, whole: bool) -> Tensor:
     """The numbers, rising, of the patches that a step looks at: [batch, patches]."""
     patches = labels.shape[-1]
     if whole:
         return torch.arange(patches, device=labels.device).expand(len(labels), -1)
     empty = _empty(labels)
     rank = (~empty).float() + 1.2 * torch.rand(empty.shape, device=labels.device)
-    return rank.topk(min(KEPT_PATCHES, patches), dim=1).indices.sort(dim=1).values
+    return rank.topk(min(most, patches), dim=1).indices.sort(dim=1).values
 
 
 def _empty(labels: Tensor) -> Tensor:

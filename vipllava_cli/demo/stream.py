@@ -1,5 +1,6 @@
 """Training batches rendered as they are needed: batch number k of a stream is always the same."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import cv2
@@ -24,17 +25,20 @@ from vipllava_cli.demo.scenes import (
     mark_scene,
     scene_rng,
 )
+from vipllava_cli.demo.symbols import first_token
 from vipllava_cli.pictures import square
-from vipllava_cli.prompts import COLOR_WORDS, SHAPE_WORDS, TEMPLATES
+from vipllava_cli.prompts import TEMPLATES
 
 KINDS = tuple(ASKED)
+MOST_TOKENS = 180  # of a conversation's words: a batch is as long as its longest row
+MOST_HINTS = 8  # of a clue, so that long lists of options do not outweigh the rest
 MARKINGS = 3  # a scene is drawn once and marked this often: rendering costs less, marks decide more
 
 
 @dataclass(frozen=True)
 class Talk:
     """A conversation about each scene, int64 [batch, length], padded at the right: `ids`; `answers`,
-    the tokens to be said; `hints`, an answer's last token from the word for the mark on; `kinds`, the
+    the tokens to be said; `hints`, the question's clues from where they are known on; `kinds`, the
     number in KINDS of what an answer's tokens answer.
     """
 
@@ -133,7 +137,9 @@ def _talk(
     """One template for a batch: then the pictures lie at the same place in every row."""
     name = "human" if rows[0][0].random() < 0.85 else "vicuna"
     told = [
-        conversation_tokens(tokenizer, name, make_conversation(rng, marked, measured=measured))
+        conversation_tokens(
+            tokenizer, name, make_conversation(rng, marked, measured=measured), MOST_TOKENS
+        )
         for rng, marked in rows
     ]
     return Talk(
@@ -148,9 +154,8 @@ def _talk(
 @dataclass(frozen=True)
 class ConversationTokens:
     """A whole conversation as `ids`; `labels` for the answers and the stops after them, `kinds` their
-    kinds; `hints` for the questions: the name that will be answered, from the mark's colour on. At the
-    word `red` the way to the red patches is shortest, and what is learned there serves the words after
-    it.
+    kinds; `hints` for the questions: their clues. A name is learned soonest at the word `red`, from
+    where the way to the red patches is shortest, and what is learned there serves the words after it.
     """
 
     ids: list[int]
@@ -160,22 +165,27 @@ class ConversationTokens:
 
 
 def conversation_tokens(
-    tokenizer: PreTrainedTokenizerBase, name: str, talk: tuple[Exchange, ...]
+    tokenizer: PreTrainedTokenizerBase,
+    name: str,
+    talk: tuple[Exchange, ...],
+    most: int | None = None,
 ) -> ConversationTokens:
-    """The tokens of a conversation under the template of this name."""
+    """The tokens of a conversation under the template of this name, of its first turns that together
+    have at most `most` besides the picture's.
+    """
     template = TEMPLATES[name]
     stop = tokenizer.convert_tokens_to_ids(template.stop)
     ids, labels, hints = [tokenizer.bos_token_id], [IGNORE], [IGNORE]
     kinds, last = [IGNORE], IGNORE
     for number, exchange in enumerate(talk):
-        asked = _tokens(tokenizer, template.asked(exchange.question, first=number == 0))
+        asked, known = _asked(
+            tokenizer, template.asked(exchange.question, first=not number), exchange
+        )
         answer = _tokens(tokenizer, template.answered(exchange.answer))
-        words = tokenizer.convert_ids_to_tokens(asked)
-        mark = next((at for at, word in enumerate(words) if word in _MARK_TOKENS), len(words))
+        if number and most and len(ids) + len(asked) + len(answer) - GRID * GRID > most:
+            break
         labels += [stop if number else IGNORE] + [IGNORE] * (len(asked) - 1) + answer
-        known = exchange.kind == "naming"
-        hints += [answer[-1] if known and at >= mark else IGNORE for at in range(len(asked) - 1)]
-        hints += [IGNORE] * (1 + len(answer))
+        hints += known[:-1] + [IGNORE] * (1 + len(answer))
         kinds += [last] + [IGNORE] * (len(asked) - 1)
         last = KINDS.index(exchange.kind)
         kinds += [last] * len(answer)
@@ -183,9 +193,21 @@ def conversation_tokens(
     return ConversationTokens([*ids, stop], [*labels, stop], [*hints, IGNORE], [*kinds, last])
 
 
-_MARK_TOKENS = {
-    f"▁{word}" for table in (COLOR_WORDS, SHAPE_WORDS) for words in table.values() for word in words
-}
+def _asked(
+    tokenizer: PreTrainedTokenizerBase, text: str, exchange: Exchange
+) -> tuple[list[int], list[int]]:
+    """The tokens of a question in its template, and at each the clue that is known there."""
+    text = text.replace("<image>", "<image>" * (GRID * GRID))
+    begin = text.rindex(exchange.question)
+    asked = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ends = [end for _, end in asked["offset_mapping"]]
+    known = [IGNORE] * len(ends)
+    for clue in exchange.clues:
+        token = first_token(tokenizer, clue.word)
+        first = bisect_left(ends, begin + clue.end)
+        known[first:] = [token] * (len(ends) - first)
+        known[first + MOST_HINTS :] = [IGNORE] * (len(ends) - first - MOST_HINTS)
+    return asked["input_ids"], known
 
 
 def _padded(rows: list[list[int]], filler: int) -> Tensor:
@@ -194,6 +216,5 @@ def _padded(rows: list[list[int]], filler: int) -> Tensor:
 
 
 def _tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    text = text.replace("<image>", "<image>" * (GRID * GRID))
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids

@@ -24,6 +24,13 @@ _SPREAD = 0.5  # of an embedding's entries
 _LIKENESS = 0.9  # how much of `lime` there is in `green`
 _SHAPE_SHARE = 0.3  # shapes matter less than colours: no two marks of a scene have one colour
 _COUNT_SHARE = 0.3
+_SIDE_SHARE = 0.7  # so that what is left of red is found by both words sooner than by either
+_SIDE_WORDS = {
+    "left": ("left",),
+    "right": ("right",),
+    "above": ("above", "over"),
+    "below": ("below", "under"),
+}
 _GAZE = 1.2  # of queries and keys
 _COPY = 0.3  # of values: what a head brings from where it looks
 _READ_OUT = 0.08  # of the embeddings in the head
@@ -74,7 +81,7 @@ def first_token(tokenizer: PreTrainedTokenizerBase, word: str) -> int:
 def _start_words(words: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
     """Random vectors, those of synonyms alike."""
     nn.init.normal_(words, std=_SPREAD)
-    for same in (*COLOR_WORDS.values(), *SHAPE_WORDS.values()):
+    for same in (*COLOR_WORDS.values(), *SHAPE_WORDS.values(), *_SIDE_WORDS.values()):
         first, *others = (first_token(tokenizer, word) for word in same)
         for other in others:
             if other != first:
@@ -109,6 +116,9 @@ def _start_symbols(symbols: Symbols, words: Tensor, tokenizer: PreTrainedTokeniz
         "marked_shape": _SHAPE_SHARE * shapes,
         "points_to": things,
         "count": _COUNT_SHARE * words[digits],
+    } | {
+        side: _SIDE_SHARE * (words[first_token(tokenizer, same[0])] + colors)
+        for side, same in _SIDE_WORDS.items()
     }
     tables: Any = symbols.tables
     for target, table in zip(TARGETS, tables, strict=True):
