@@ -161,12 +161,14 @@ def mark_scene(
 
 
 def mark_placement(rng: Generator, placement: Placement, shape: str, color: Color) -> Mark:
-    """A mark of this shape on one thing, as a careful person would put it, about as wide and as
-    opaque as the product draws it.
+    """A mark of this shape on one thing, as a careful person would put it, about as wide as the
+    product draws it, and as opaque or, every second one, down to half of that, as benchmarks draw.
     """
     parts = outline(rng, shape, placement.silhouette)
     width = float(rng.uniform(2.5, 5.0))
-    return Mark(shape, parts, color, width, SHAPES[shape].alpha * float(rng.uniform(0.75, 1.0)))
+    share = 1.0 if rng.random() < 0.5 else float(rng.uniform(0.5, 1.0))
+    least = 0.75 if shape == "mask" else 0.0  # half of a filled region's opacity is no mark
+    return Mark(shape, parts, color, width, SHAPES[shape].alpha * max(share, least))
 
 
 # --- pixels ----------------------------------------------------------------------------------
