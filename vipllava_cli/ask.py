@@ -63,7 +63,7 @@ def asked_about(
         "model": name,
         "revision": revision,
         "template": template,
-        "options": asdict(options),
+        "options": options.to_json(),
     }
     said: dict[str, Any] = {"before": before} if before else {}
     key = stable_key(picture=marked.file.fingerprint, **decides, **said)
@@ -82,4 +82,5 @@ def answered(asked: Asked, answer: Answer, info: ModelInfo) -> Record:
         dtype=info.dtype,
         device=info.device,
         seconds=round(answer.seconds, 3),
+        choices=tuple(asdict(choice) for choice in answer.choices) or None,
     )

@@ -1,8 +1,8 @@
 """The contract between the flows and whatever makes the answers; nothing here knows torch."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -13,12 +13,19 @@ DEFAULT_MODEL = "tiny"
 
 @dataclass(frozen=True)
 class GenerationOptions:
-    """How an answer is made. `temperature` 0 is greedy; else `top_p` and `seed` count."""
+    """How an answer is made. `temperature` 0 is greedy; else `top_p` and `seed` count. Of `choices` the
+    likeliest is the answer, and nothing is generated.
+    """
 
     max_new_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    choices: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """What decides an answer, by name; choices only where there are some."""
+        return {name: value for name, value in asdict(self).items() if name != "choices" or value}
 
 
 GREEDY = GenerationOptions()
@@ -40,14 +47,28 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """An answer that was weighed: the natural logarithm of how likely the model is to say just that and
+    stop, and its share of all that were weighed, 0-1.
+    """
+
+    text: str
+    log_likelihood: float
+    probability: float
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What the model said. `finish_reason` is `stop`, or `length` when it was cut off."""
+    """What the model said. `finish_reason` is `stop`, or `length` when it was cut off; `choices` holds
+    what was weighed, as it was given.
+    """
 
     text: str
     finish_reason: str
     prompt_tokens: int
     answer_tokens: int
     seconds: float
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +80,11 @@ class View:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A question about a view, in the model's tokens."""
+    """A question about a view, in the model's tokens; `text` is what an answer is written behind."""
 
     view: View
     ids: tuple[int, ...]
+    text: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ No picture is decoded for that: what the journal knows costs a file's reading an
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -194,7 +194,7 @@ def _failed(task: Task, row: Row | BadRow, id: str, question: str, error: Except
         model=name,
         revision=revision,
         template=task.template,
-        options=asdict(task.options),
+        options=task.options.to_json(),
         extra=dict(row.extra) if isinstance(row, Row) else {},
     )
     return Item(asked, error=error)

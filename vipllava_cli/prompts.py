@@ -4,12 +4,13 @@ The `human` template is the one of the model's documentation, `vicuna` the one o
 (ViP-LLaVA's conversation.py, v1); `chat` is the processor's own and is filled in by the engine.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import UsageError, short
 from vipllava_cli.marks import Mark
 
 IMAGE = "<image>"
@@ -87,6 +88,24 @@ def prepare_question(
         drawn = ", ".join(f"{mark.color.name} {mark.shape}" for mark in marks)
         notes.append(f"the question names the {absent}, but the marks drawn are: {drawn}")
     return Question(words, tuple(notes))
+
+
+def read_choices(text: str) -> tuple[str, ...]:
+    """`cat,dog` or, where a choice has a comma in it, `["cat", "a dog, asleep"]`. Raises UsageError."""
+    expected = '--choices takes two or more different answers, like "cat,dog" or \'["cat", "dog"]\''
+    try:
+        given = json.loads(text) if text.lstrip().startswith("[") else text.split(",")
+    except ValueError:
+        raise UsageError(f"{expected}: {short(text)} is no JSON list") from None
+    if not all(isinstance(choice, str) and choice.strip() for choice in given):
+        raise UsageError(f"{expected}: one of {short(text)} has no words")
+    choices = tuple(choice.strip() for choice in given)
+    if len(set(choices)) < max(len(choices), 2):
+        raise UsageError(f"{expected}, found {short(text)}")
+    for choice in choices:
+        if harmless_question(choice).notes:
+            raise UsageError(f"{short(choice)} has a control word of the model in it: leave it out")
+    return choices
 
 
 def harmless_question(text: str) -> Question:

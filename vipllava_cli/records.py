@@ -66,6 +66,7 @@ class Record:
     device: str | None = None
     seconds: float = 0.0
     error: Failure | None = None
+    choices: tuple[Mapping[str, Any], ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The row with its schema version, ready for `json.dumps`."""
@@ -75,6 +76,8 @@ class Record:
         row |= {each.name: getattr(self, each.name) for each in fields(self)[1:]}
         row["marks"] = [dict(mark) for mark in asked.marks]
         row["options"], row["extra"] = dict(asked.options), dict(asked.extra)
+        if self.choices is None:
+            del row["choices"]  # only where some were weighed
         row["error"] = None if error is None else {"type": error.type, "message": error.message}
         return row
 

@@ -11,6 +11,7 @@ from vipllava_cli.commands.flags import (
     MARKS_PANEL,
     OUTPUT_PANEL,
     AnswerFlags,
+    Choices,
     MarkFlags,
     ModelFlags,
     OutputFlags,
@@ -36,6 +37,7 @@ def ask(
     ] = False,
     model: ModelFlags,
     answer: AnswerFlags,
+    choices: Choices = None,
     json: Annotated[
         bool,
         typer.Option("--json", help="Print one JSON record a line.", rich_help_panel=OUTPUT_PANEL),
@@ -51,9 +53,10 @@ def ask(
     from vipllava_cli.commands.opening import open_model
     from vipllava_cli.marked import zoomed
     from vipllava_cli.prompts import prepare_question
-    from vipllava_cli.render.text import print_answer, print_piece
+    from vipllava_cli.render.text import print_answer, print_choices, print_piece
 
     messages = output.messages()
+    options = answer.options(choices)
     _refuse_pictures(questions)
     marked = mark_picture(picture, marks, messages)
     prepared = [prepare_question(question, marked.marks) for question in questions]
@@ -68,8 +71,7 @@ def ask(
             f"the {small.color.name} {small.shape} is smaller than one patch of what the model sees"
             + (" even so" if zoom else ": --zoom looks closer")
         )
-    options = answer.options()
-    streams = sys.stdout.isatty() and not json and len(questions) == 1
+    streams = sys.stdout.isatty() and not json and len(questions) == 1 and not options.choices
     records = flow.ask(
         engine,
         marked,
@@ -86,6 +88,8 @@ def ask(
             print_piece("\n")
         else:
             print_answer(record.answer or "", single_line=len(questions) > 1)
+        if record.choices and not json:
+            print_choices(record.choices, messages)
         if record.finish_reason == "length":
             more = (
                 ": --max-new-tokens allows more"

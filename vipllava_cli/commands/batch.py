@@ -18,6 +18,7 @@ from vipllava_cli.commands.command import command
 from vipllava_cli.commands.flags import (
     OUTPUT_PANEL,
     AnswerFlags,
+    Choices,
     MarkFlags,
     ModelFlags,
     OutputFlags,
@@ -120,6 +121,7 @@ def batch(
     marks: MarkFlags,
     model: ModelFlags,
     answer: AnswerFlags,
+    choices: Choices = None,
     output: OutputFlags,
 ) -> ExitCode:
     """Ask about many pictures; stop and go on whenever you like.
@@ -143,7 +145,7 @@ def batch(
         numbers=marks.numbers,
         zoom=zoom,
         template=answer.template.value,
-        options=answer.options(),
+        options=answer.options(choices),
         save_marked=save_marked,
     )
     rows = read_source(source, format=format.value, per=per.value, labels=tuple(label or ()))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipllava_cli.errors import UsageError
+
 if TYPE_CHECKING:  # these pull in Pillow, which `--help` does not need
     from vipllava_cli.engine import GenerationOptions
     from vipllava_cli.marks import MarkSpec
@@ -204,6 +206,14 @@ def _answer(help: str, **more: Any) -> Any:
     return typer.Option(help=help, rich_help_panel=ANSWER_PANEL, **more)
 
 
+Choices = Annotated[
+    str | None,
+    _answer(
+        "Say how likely each of these answers is, and answer with the likeliest.", metavar="A,B,…"
+    ),
+]
+
+
 @dataclass(frozen=True)
 class AnswerFlags:
     """How an answer is made."""
@@ -221,10 +231,17 @@ class AnswerFlags:
         int, _answer("With a temperature: repeat an answer.", metavar="N", min=0, max=2**32 - 1)
     ] = 0
 
-    def options(self) -> "GenerationOptions":
+    def options(self, choices: str | None = None) -> "GenerationOptions":
+        """Raises UsageError for choices that are none."""
         from vipllava_cli.engine import GenerationOptions
+        from vipllava_cli.prompts import read_choices
 
-        return GenerationOptions(self.max_new_tokens, self.temperature, self.top_p, self.seed)
+        weighed = () if choices is None else read_choices(choices)
+        if weighed and self.temperature > 0:
+            raise UsageError("--choices are weighed, not sampled: leave out --temperature")
+        return GenerationOptions(
+            self.max_new_tokens, self.temperature, self.top_p, self.seed, weighed
+        )
 
 
 @dataclass(frozen=True)

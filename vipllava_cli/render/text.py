@@ -1,7 +1,7 @@
 """Text for a terminal: control characters made visible, notes and errors on stderr."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,6 +109,12 @@ def print_answer(text: str, *, single_line: bool = False) -> None:
     """The answer alone on stdout."""
     sys.stdout.write((one_line(text) if single_line else safe(text)) + "\n")
     sys.stdout.flush()
+
+
+def print_choices(choices: Sequence[Mapping[str, Any]], messages: Messages) -> None:
+    """How likely each is, the likeliest first: beside the answer, on stderr."""
+    for choice in sorted(choices, key=lambda choice: -choice["log_likelihood"]):
+        messages.say(f"{choice['probability']:.1%} {choice['text']}")
 
 
 def print_piece(text: str) -> None:

@@ -24,6 +24,7 @@ from vipllava_cli.runtime.faults import faults
 from vipllava_cli.runtime.loading import Loaded
 from vipllava_cli.runtime.prefix import Prefix
 from vipllava_cli.runtime.streaming import Stream, answer_text, holds_stop
+from vipllava_cli.runtime.weighing import weigh
 
 # More rows than these bring no more speed, as measured with the shipped model on two cores; each of
 # the threads that share a batch gets so many.
@@ -59,9 +60,10 @@ class LocalEngine:
 
     def prompt(self, view: View, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
         """See `engine.Engine.prompt`."""
-        ids = self.encode(self.text(question, template))
+        text = self.text(question, template)
+        ids = self.encode(text)
         self.check_length(len(ids))
-        return Prompt(view, ids)
+        return Prompt(view, ids, text + self.between(question, "", template)[0])
 
     def answer(
         self,
@@ -76,6 +78,9 @@ class LocalEngine:
             if prefix is None or not prefix.begins(prompt):
                 prefix = self.read_pictures([prompt.view], prompt.ids)
             cache = copy.deepcopy(prefix.cache)
+            if options.choices:
+                yield weigh(self, prompt, cache, options.choices, start)
+                continue
             streamer = on_text and Stream(self.tokenizer, on_text)
             yield self._generate([prompt], cache, options, start, streamer)[0]
 
@@ -83,9 +88,9 @@ class LocalEngine:
         self, prompts: Sequence[Prompt], options: GenerationOptions = GREEDY
     ) -> list[Answer]:
         """See `engine.Engine.answer_together`. Sampling goes one by one: an answer that was drawn
-        must not depend on what was asked beside it.
+        must not depend on what was asked beside it. Choices are a batch of their own.
         """
-        if options.temperature > 0:
+        if options.temperature > 0 or options.choices:
             return list(self.answer(prompts, options))
         start = time.perf_counter()
         alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
@@ -287,10 +292,7 @@ class LocalEngine:
         self, prompt: Prompt, new: list[int], config: GenerationConfig, seconds: float
     ) -> Answer:
         """The answer in a row of new tokens, which other rows may have outlasted."""
-        ends = (
-            config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
-        )
-        end = next((at for at, token in enumerate(new) if token in ends), None)
+        end = next((at for at, token in enumerate(new) if token in self.ends), None)
         if end is None or holds_stop(self.tokenizer, new[:end]):
             own = new if end is None else new[:end]
             while own and own[-1] == config.pad_token_id:
@@ -303,20 +305,25 @@ class LocalEngine:
 
     def generation_config(self, options: GenerationOptions, most: int) -> GenerationConfig:
         """The options as `generate` takes them, for at most so many new tokens."""
-        own = self.model.generation_config
         sampling: dict[str, Any] = (
             {"do_sample": True, "temperature": options.temperature, "top_p": options.top_p}
             if options.temperature > 0
             else {"do_sample": False}
         )
-        eos = own.eos_token_id if own.eos_token_id is not None else self.tokenizer.eos_token_id
         return GenerationConfig(
             max_new_tokens=most,
             bos_token_id=self.tokenizer.bos_token_id,
-            eos_token_id=eos,
+            eos_token_id=self.ends,
             pad_token_id=self._pad_token(),
             **sampling,
         )
+
+    @cached_property
+    def ends(self) -> list[int]:
+        """The tokens that end an answer."""
+        own = self.model.generation_config.eos_token_id
+        ends = self.tokenizer.eos_token_id if own is None else own
+        return ends if isinstance(ends, list) else [ends]
 
     @cached_property
     def stop_text(self) -> StopStringCriteria:
