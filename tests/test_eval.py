@@ -11,9 +11,11 @@ from tests.conftest import Run
 from vipllava_cli.demo.conversations import ASKED
 from vipllava_cli.demo.scenes import SHIPPED
 from vipllava_cli.evals.demo import JOURNEYS, obedience, pages, score
-from vipllava_cli.evals.examples import Asked, Example, as_json, share_out
+from vipllava_cli.evals.examples import Asked, Example, Result
+from vipllava_cli.evals.figures import figures
 from vipllava_cli.journal import read_records
 from vipllava_cli.pictures import square
+from vipllava_cli.rows import Row
 from vipllava_cli.runtime import open_engine
 
 SCENES = 5
@@ -28,7 +30,7 @@ def test_the_figures_are_those_of_the_records(run: Run, folder: Path) -> None:
     command = ("eval", "demo", "--n", SCENES, "--seed", 7, "--out", folder, "--json", "-q")
     result = run(*command, "--model", "tiny")
     assert result.code == 0, result.stderr
-    figures = json.loads(result.stdout)
+    scores = json.loads(result.stdout)
     records = {record["id"]: record for record in read_records(folder / "records.jsonl")}
     right: dict[str, list[float]] = {}
     for page in pages(SCENES, 7):
@@ -36,15 +38,20 @@ def test_the_figures_are_those_of_the_records(run: Run, folder: Path) -> None:
             id = f"{page.id}:q{number}" if len(page.examples) > 1 else page.id
             assert records[id]["question"] == example.question
             if kind := example.groups.get("kind"):
-                right.setdefault(kind, []).append(score(example, records.pop(id)["answer"]))
+                answer = records.pop(id)["answer"]
+                right.setdefault(str(kind), []).append(score(Result(page.id, example, answer)))
     assert all("-moved-" in id for id in records)
-    shares = figures["shares"]["kind"]
-    assert shares == {
-        kind: {"right": round(sum(some) / len(some), 4), "of": len(some)}
-        for kind, some in right.items()
+    told = {
+        figure["group"]: (figure["right"], figure["of"])
+        for figure in scores["figures"]
+        if figure["what"] == "kind"
     }
+    assert told == {
+        kind: (round(sum(some) / len(some), 4), len(some)) for kind, some in right.items()
+    }
+    assert (folder / "scores.json").read_text() == result.stdout
     again = run(*command, "--model", "tiny")
-    assert json.loads(again.stdout) == figures
+    assert json.loads(again.stdout) == scores
 
 
 def test_a_batch_answers_the_benchmark_as_single_asks_do(run: Run, tmp_path: Path) -> None:
@@ -53,6 +60,7 @@ def test_a_batch_answers_the_benchmark_as_single_asks_do(run: Run, tmp_path: Pat
     engine = open_engine("tiny", device="cpu")
     asked = 0
     for page in pages(3, 8):
+        assert isinstance(page.picture, Image.Image)
         view = engine.view(square(page.picture))
         for number, example in enumerate(page.examples, 1):
             (alone,) = engine.answer([engine.prompt(view, example.question)])
@@ -67,10 +75,7 @@ def test_every_kind_of_question_is_measured_and_the_same_seed_gives_the_same_sce
     kinds = {e.groups["kind"] for page in first for e in page.examples if "kind" in e.groups}
     assert kinds == set(ASKED)
     assert [page.examples for page in first] == [page.examples for page in again]
-    assert all(
-        page.picture.tobytes() == other.picture.tobytes()
-        for page, other in zip(first, again, strict=True)
-    )
+    assert all(page.picture == other.picture for page, other in zip(first, again, strict=True))
     others = [page.examples for page in pages(12, 1)]
     assert others != [page.examples for page in first]
 
@@ -86,28 +91,33 @@ def test_every_kind_of_question_is_measured_and_the_same_seed_gives_the_same_sce
     ],
 )
 def test_scores(kind: str, wanted: str, answer: str, right: float) -> None:
-    assert score(Example("?", wanted, {"kind": kind}), answer) == pytest.approx(right)
+    result = Result("0", Example("?", wanted, {"kind": kind}), answer)
+    assert score(result) == pytest.approx(right)
 
 
 def test_failed_answers_count_as_wrong_and_both_moved_marks_must_be_followed() -> None:
     example = Example("?", "a dog", {"kind": "naming"})
-    answered = [
-        ("0", example, None),
-        ("1", example, "a dog"),
-        ("4-moved-0", example, "a dog"),
-        ("4-moved-1", example, "a cat"),
-        ("8-moved-0", example, "a dog"),
-        ("8-moved-1", example, "a dog"),
-    ]
-    shares = share_out(answered[:2], score)
-    assert as_json(shares) == {"kind": {"naming": {"right": 0.5, "of": 2}}}
-    followed = obedience(answered)
-    assert (followed.right, followed.of) == (1, 2)
+    answers = {
+        "0": None,
+        "1": "a dog",
+        "4-moved-0": "a dog",
+        "4-moved-1": "a cat",
+        "8-moved-0": "a dog",
+        "8-moved-1": "a dog",
+    }
+    results = [Result(id, example, answer) for id, answer in answers.items()]
+    (naming,) = figures(results[:2], {"words": score})
+    assert (naming.right, naming.of, naming.failed) == (0.5, 2, 1)
+    (followed,) = obedience(results)
+    assert (followed.right, followed.of) == (0.5, 2)
+    assert obedience(results[:2]) == []
 
 
 @pytest.mark.parametrize("journey", JOURNEYS)
 def test_journeys_keep_the_picture_recognisable(journey: str) -> None:
     plain, travelled = (next(pages(1, 3, name)).picture for name in ("none", journey))
+    assert isinstance(plain, Image.Image)
+    assert isinstance(travelled, Image.Image)
     ratio = travelled.width / travelled.height
     if journey == "wide":
         assert ratio == pytest.approx(plain.width / plain.height * 4 / 3, abs=0.02)
@@ -124,6 +134,10 @@ def test_a_page_is_written_once_and_its_records_find_their_examples(tmp_path: Pa
     rows = list(asked.rows(pages(2, 0, world=SHIPPED)))
     assert {Path(row.image).name for row in rows} == {path.name for path in tmp_path.iterdir()}
     first = rows[0]
-    record = {"id": f"{first.id}:q2", "answer": "yes"}
-    ((page, example, answer),) = asked.answered([record])
-    assert (page, example.question, answer) == (first.id, first.questions[1], "yes")
+    assert isinstance(first, Row)
+    (result,) = asked.results([{"id": f"{first.id}:q2", "answer": "yes"}])
+    assert (result.id, result.example.question, result.answer) == (
+        first.id,
+        first.questions[1],
+        "yes",
+    )

@@ -12,11 +12,8 @@ from typing import Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from vipllava_cli.commands import flags
-from vipllava_cli.commands.flags import AnswerFlags, MarkFlags, ModelFlags, OutputFlags
+from vipllava_cli.commands.flags import MarkFlags
 from vipllava_cli.errors import ExitCode, VipllavaError
-
-_GROUPS = (MarkFlags, ModelFlags, AnswerFlags, OutputFlags)
 
 
 def without_types(parameters: list[Any]) -> list[Any]:
@@ -44,7 +41,9 @@ def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
     It may return a code of its own.
     """
     hints = get_type_hints(body, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if hint in _GROUPS}
+    groups: dict[str, Any] = {
+        name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)
+    }
     parameters = [
         inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     ]
@@ -77,17 +76,18 @@ def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
 
 def _spread(group: type) -> Iterator[inspect.Parameter]:
     """A parameter for each flag of a group."""
-    hints = get_type_hints(group, globalns=vars(flags), include_extras=True)
+    hints = get_type_hints(group, globalns=vars(sys.modules[group.__module__]), include_extras=True)
     for field in dataclasses.fields(group):
         if field.name != "order":
             yield inspect.Parameter(
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=field.default,
+                default=_EMPTY if field.default is dataclasses.MISSING else field.default,
                 annotation=hints[field.name],
             )
 
 
+_EMPTY = inspect.Parameter.empty
 _SHAPE_FLAGS = ("box", "ellipse", "arrow", "point", "triangle", "scribble", "mask", "contour")
 
 

@@ -25,7 +25,8 @@ from vipllava_cli.demo.scenes import (
     mark_scene,
     scene_rng,
 )
-from vipllava_cli.evals.examples import Example, Page, Share
+from vipllava_cli.evals.examples import Example, Page, Result
+from vipllava_cli.evals.figures import Figure, Scores, figure
 
 OBEDIENCE_EVERY = 4
 _SIZES = ((0.2, "under 0.2 of the side"), (0.3, "0.2 to 0.3"), (1.0, "over 0.3"))
@@ -45,26 +46,26 @@ def pages(count: int, seed: int, journey: str = "none", world: World = WHOLE) ->
                 yield Page(f"{number}-moved-{which}", travel(moved.picture), (example,))
 
 
-def score(example: Example, answer: str) -> float:
+def score(result: Result) -> float:
     """1 for the wanted words; of a list, what it shares with the wanted one of all that either names."""
-    said, wanted = _plain(answer), _plain(example.wanted)
-    if example.groups.get("kind") == "list":
+    said, wanted = _plain(result.answer or ""), _plain(result.example.wanted)
+    if result.example.groups.get("kind") == "list":
         named, shown = set(_items(said)), set(_items(wanted))
         return len(named & shown) / len(named | shown)
     return float(said == wanted)
 
 
-def obedience(answered: Sequence[tuple[str, Example, str | None]]) -> Share:
-    """In how many scenes the moved mark was followed to both things."""
-    followed: dict[str, list[bool]] = {}
-    for page, example, answer in answered:
-        if "-moved-" in page:
-            right = answer is not None and score(example, answer) == 1.0
-            followed.setdefault(page.partition("-")[0], []).append(right)
-    share = Share()
-    for both in followed.values():
-        share.add(float(all(both)))
-    return share
+def obedience(results: Sequence[Result]) -> list[Figure]:
+    """In how many scenes the moved mark was followed to both things, if there is such a scene."""
+    moved: dict[str, list[Result]] = {}
+    for result in results:
+        if "-moved-" in result.id:
+            moved.setdefault(result.id.partition("-")[0], []).append(result)
+    scores = Scores()
+    for both in moved.values():
+        failed = any(result.answer is None for result in both)
+        scores.add(float(not failed and all(map(score, both))), failed=failed)
+    return [figure("words", "mark moved", "followed to both things", scores)] if moved else []
 
 
 # --- examples --------------------------------------------------------------------------------

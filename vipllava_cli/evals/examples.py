@@ -1,52 +1,52 @@
-"""What a benchmark is made of, and what comes of it: examples -> rows of a batch -> shares of right."""
+"""What a benchmark is made of, and what comes of it: examples -> rows of a batch -> results."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from vipllava_cli.rows import Row
+from vipllava_cli.errors import InputError
+from vipllava_cli.marks import MarkSpec
+from vipllava_cli.rows import BadRow, Row
+
+Groups = Mapping[str, str | tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Example:
     """A question, the answer that is right, and the groups in which it is counted, by what they are
-    groups of: `{"kind": "naming", "shape": "box"}`.
+    groups of: `{"kind": "naming", "shape": "box"}`; several of one sort stand in a tuple. `options`
+    are the texts behind the letters of a multiple choice.
     """
 
     question: str
     wanted: str
-    groups: Mapping[str, str]
+    groups: Groups
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Page:
-    """A picture and what is asked about it."""
+    """A picture, or its path, and what is asked about it; `error` where the benchmark's own data make
+    that impossible: it counts as failed, and nothing takes its place.
+    """
 
     id: str
-    picture: Image.Image
+    picture: Image.Image | str
     examples: tuple[Example, ...]
+    marks: tuple[MarkSpec, ...] = ()
+    error: InputError | None = None
 
 
-@dataclass
-class Share:
-    """How much of `of` answers was right; one that failed counts, as wrong."""
+@dataclass(frozen=True)
+class Result:
+    """An example, the id of its page, and the answer; None where it failed."""
 
-    right: float = 0.0
-    of: int = 0
-
-    def add(self, right: float) -> None:
-        self.right += right
-        self.of += 1
-
-    @property
-    def share(self) -> float:
-        return self.right / self.of if self.of else 0.0
-
-
-Shares = dict[str, dict[str, Share]]
+    id: str
+    example: Example
+    answer: str | None
 
 
 @dataclass
@@ -56,45 +56,41 @@ class Asked:
     folder: Path
     pages: dict[str, tuple[Example, ...]] = field(default_factory=dict)
 
-    def rows(self, pages: Iterable[Page]) -> Iterator[Row]:
-        """A row for each page, its picture written into the folder when it is wanted."""
+    def rows(self, pages: Iterable[Page]) -> Iterator[Row | BadRow]:
+        """A row for each page; a picture without a path is written into the folder when it is wanted."""
         for page in pages:
-            self.pages[page.id] = page.examples
-            path = self.folder / f"{page.id}.png"
-            if not path.exists():
-                page.picture.save(path, compress_level=1)
-            yield Row(page.id, str(path), questions=tuple(e.question for e in page.examples))
+            id = self._own(page.id)
+            self.pages[id] = page.examples
+            path = self._path(page.picture, id)
+            if page.error:
+                yield BadRow(id, path, page.error)
+                continue
+            questions = tuple(example.question for example in page.examples)
+            truth = {"wanted": page.examples[0].wanted} if len(questions) == 1 else {}
+            yield Row(id, path, page.marks, questions, truth)
 
-    def answered(
-        self, records: Iterable[Mapping[str, Any]]
-    ) -> Iterator[tuple[str, Example, str | None]]:
-        """The id of its page, the example and its answer, for every record; None where it failed."""
+    def results(self, records: Iterable[Mapping[str, Any]]) -> Iterator[Result]:
+        """A result for every record of the pages."""
         for record in records:
-            page, _, number = record["id"].partition(":q")
+            page, _, number = record["id"].rpartition(":q")
+            if page not in self.pages:
+                page, number = record["id"], ""
             examples = self.pages.get(page, ())
             if examples:
-                yield page, examples[int(number or 1) - 1], record["answer"]
+                yield Result(page, examples[int(number or 1) - 1], record["answer"])
 
+    def _own(self, id: str) -> str:
+        """The id, or where another page has it, the id with a number."""
+        number, own = 1, id
+        while own in self.pages:
+            number += 1
+            own = f"{id}~{number}"
+        return own
 
-def share_out(
-    answered: Iterable[tuple[str, Example, str | None]],
-    score: Callable[[Example, str], float],
-) -> Shares:
-    """The shares of right answers in every group."""
-    shares: Shares = {}
-    for _, example, answer in answered:
-        right = 0.0 if answer is None else score(example, answer)
-        for what, group in example.groups.items():
-            shares.setdefault(what, {}).setdefault(group, Share()).add(right)
-    return shares
-
-
-def as_json(shares: Shares) -> dict[str, dict[str, dict[str, float]]]:
-    """Every group's share and what it is a share of."""
-    return {
-        what: {
-            group: {"right": round(share.share, 4), "of": share.of}
-            for group, share in groups.items()
-        }
-        for what, groups in shares.items()
-    }
+    def _path(self, picture: Image.Image | str, id: str) -> str:
+        if isinstance(picture, str):
+            return picture
+        path = self.folder / f"{id}.png"
+        if not path.exists():
+            picture.save(path, compress_level=1)
+        return str(path)

@@ -1,20 +1,35 @@
-"""The shares of right answers as tables."""
+"""Figures of a benchmark as tables."""
+
+from collections.abc import Sequence
+from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from vipllava_cli.evals.examples import Shares
+from vipllava_cli.evals.figures import Figure, models_of
+from vipllava_cli.render.text import one_line
 
 
-def score_tables(shares: Shares) -> None:
-    """Print a table for each thing that answers are grouped by."""
+def score_tables(figures: Sequence[Figure]) -> None:
+    """Print a table for each thing that answers are grouped by, percents with their intervals."""
     console = Console(highlight=False)
-    for what, groups in shares.items():
+    several = len({figure.rule for figure in figures}) > 1
+    for (rule, what), some in groupby(figures, key=lambda figure: (figure.rule, figure.what)):
+        group = list(some)
+        models = models_of(group)
         table = Table(box=None, padding=(0, 2, 0, 0))
-        table.add_column("right", justify="right")
-        table.add_column("of", justify="right")
-        table.add_column(what)
-        for name, share in sorted(groups.items()):
-            table.add_row(f"{share.share:.1%}", str(share.of), name)
+        for title in ("right", "95 %", "of", "failed", *models):
+            table.add_column(title, justify="right", no_wrap=title not in models)
+        table.add_column(f"{what}, {rule}" if several else what, overflow="fold")
+        for figure in group if what == "all" else sorted(group, key=lambda each: each.group):
+            table.add_row(
+                f"{figure.right:.1%}",
+                f"{100 * figure.low:.1f}-{100 * figure.high:.1f}",
+                str(figure.of),
+                str(figure.failed or ""),
+                *(str(figure.published.get(model, "")) for model in models),
+                Text(one_line(figure.group)),
+            )
         console.print(table)
         console.print()
