@@ -17,7 +17,7 @@ from vipllava_cli.commands.batch import batch
 from vipllava_cli.commands.chat import chat
 from vipllava_cli.commands.command import OrderedCommand, guarded, without_types
 from vipllava_cli.commands.doctor import doctor
-from vipllava_cli.commands.eval import demo, pointqa, vcr, visual7w
+from vipllava_cli.commands.eval import demo, pointqa, vcr, vip_bench, visual7w
 from vipllava_cli.commands.models import info, list_models, pull, remove, use
 from vipllava_cli.commands.plan import plan
 from vipllava_cli.commands.report import report
@@ -102,7 +102,7 @@ evals = typer.Typer(
     short_help="Run a benchmark and score it.\n[dim]vipllava eval demo[/dim]",
     rich_markup_mode="rich",
 )
-for benchmark in (demo, visual7w, pointqa, vcr):
+for benchmark in (demo, vip_bench, visual7w, pointqa, vcr):
     evals.command(cls=OrderedCommand)(benchmark)
 app.add_typer(evals, rich_help_panel=RESULTS_PANEL)
 

@@ -14,17 +14,18 @@ import typer
 
 from vipllava_cli.commands.command import command
 from vipllava_cli.commands.flags import ModelFlags, OutputFlags, TemplateName
-from vipllava_cli.errors import ExitCode
+from vipllava_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from vipllava_cli.batch import Summary
     from vipllava_cli.engine import GenerationOptions
     from vipllava_cli.evals.examples import Page, Result
     from vipllava_cli.evals.figures import Figure
+    from vipllava_cli.evals.grades import Grade
+    from vipllava_cli.evals.judges import Judge
     from vipllava_cli.render.text import Messages
 
 PUBLISHED_MOST = 128  # new tokens in the published evaluations of phrases and letters
-DATA_PANEL, SCORE_PANEL = "Benchmark", "Scores"
+DATA_PANEL, SCORE_PANEL, JUDGE_PANEL = "Benchmark", "Scores", "Judge"
 
 
 class Journey(StrEnum):
@@ -44,6 +45,23 @@ class By(StrEnum):
     likelihood = "likelihood"
 
 
+class Split(StrEnum):
+    """Of ViP-Bench."""
+
+    bbox = "bbox"
+    human = "human"
+
+
+class JudgeKind(StrEnum):
+    """Judges that need no address."""
+
+    exact = "exact"
+
+
+def _judge(help: str, **more: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel=JUDGE_PANEL, **more)
+
+
 def _data(help: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=DATA_PANEL, **more)
 
@@ -59,6 +77,7 @@ Out = Annotated[
     ),
 ]
 Limit = Annotated[int | None, _data("Only the first rows.", "--limit", metavar="N", min=1)]
+Template = Annotated[TemplateName, _data("The form of the prompt; the published runs had vicuna.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the scores as JSON.", rich_help_panel=SCORE_PANEL)
 ]
@@ -83,9 +102,7 @@ class BenchmarkFlags:
     ] = None
     limit: Limit = None
     seed: Annotated[int, _data("Which colours the marks get.", metavar="N", min=0)] = 0
-    template: Annotated[
-        TemplateName, _data("The form of the prompt; the published runs had vicuna.")
-    ] = TemplateName.human
+    template: Template = TemplateName.human
 
 
 @command
@@ -196,6 +213,113 @@ def vcr(
     return run.conclude(found, flags.out, json=json)
 
 
+@command
+def vip_bench(
+    *,
+    data: Data,
+    out: Out,
+    split: Annotated[Split, _data("Marks as boxes, or as people draw them.")] = Split.bbox,
+    limit: Limit = None,
+    template: Template = TemplateName.human,
+    predictions: Annotated[
+        Path | None,
+        _data("Grade these, a JSON object of answers by id; ask no model.", metavar="FILE"),
+    ] = None,
+    judge: Annotated[JudgeKind | None, _judge("The offline stand-in: matches words.")] = None,
+    judge_url: Annotated[
+        str | None, _judge("Where the judge is; its key is in OPENAI_API_KEY.", metavar="URL")
+    ] = None,
+    judge_model: Annotated[
+        str | None, _judge("The judge's name; gpt-4-0613 was the published one.", metavar="NAME")
+    ] = None,
+    judge_parallel: Annotated[
+        int, _judge("So many answers graded at a time.", metavar="N", min=1, max=256)
+    ] = 4,
+    json: Json = False,
+    model: ModelFlags,
+    output: OutputFlags,
+) -> ExitCode:
+    """ViP-Bench: free answers about marks in pictures, graded by a judge.
+
+    vipllava eval vip-bench --data ViP-Bench/ --out vip-7b/ --model 7b --judge exact
+    """
+    from vipllava_cli.engine import GenerationOptions
+    from vipllava_cli.evals import vip_bench
+    from vipllava_cli.evals.figures import figures
+    from vipllava_cli.evals.grades import Gradable
+    from vipllava_cli.evals.judges import grade
+    from vipllava_cli.evals.keeping import keep_predictions
+    from vipllava_cli.files import make_folder
+    from vipllava_cli.render.progress import counting
+
+    messages = output.messages()
+    chosen = _chosen_judge(judge, judge_url, judge_model, judge_parallel)
+    truths = vip_bench.read_truths(data)
+    if predictions is not None:
+        make_folder(out)
+        stored = vip_bench.read_predictions(predictions)
+        results = vip_bench.of_predictions(stored, truths, limit)
+        run = _Finished(results, _about("vip-bench", results) | {"predictions": str(predictions)})
+        other = len(set(stored) - set(truths))
+        if other:
+            messages.note(f"{other} of the predictions answer no question of {data}: left out")
+    else:
+        pages = vip_bench.pages(data, split.value, limit)
+        options = GenerationOptions(vip_bench.MOST_NEW_TOKENS)
+        run = _run("vip-bench", pages, out, model, template.value, options, messages)
+        place = keep_predictions(out, vip_bench.predictions(run.results))
+        messages.say(f"{len(run.results)} answers are in {place}")
+    run.about.update({"split": split.value, "limit": limit})
+    if chosen is None:
+        messages.note(
+            "nothing is graded: --judge-url and --judge-model name a judge, --judge exact is an offline"
+            " stand-in; with --predictions FILE no answer is made anew"
+        )
+        return run.exit_code
+    rows = [
+        Gradable(r.id, vip_bench.asked(r, truths), r.example.wanted, r.answer) for r in run.results
+    ]
+    with counting(messages, "graded") as report:
+        grades = grade(rows, chosen, out / "grades.jsonl", report)
+    run.about.update(_graded(chosen.name, list(grades.values())))
+    ungraded = sum(each.error is not None for each in grades.values()) - run.about["failed"]
+    if ungraded:
+        messages.note(f"{ungraded} answers could not be graded and count as 0: see grades.jsonl")
+    scored = {chosen.name: lambda result: grades[result.id].score}
+    published = {chosen.name: vip_bench.published(split.value)}
+    return run.conclude(figures(run.results, scored, published), out, json=json)
+
+
+def _chosen_judge(
+    kind: JudgeKind | None, url: str | None, model: str | None, parallel: int
+) -> "Judge | None":
+    """The judge that the flags name, if they do. Raises UsageError."""
+    from vipllava_cli.evals.chat_judge import chat_judge
+    from vipllava_cli.evals.judges import exact_judge
+
+    if kind is not None:
+        if url or model:
+            raise UsageError("--judge exact asks no judge: leave out --judge-url and --judge-model")
+        return exact_judge()
+    if model is None:
+        if url is not None:
+            raise UsageError("--judge-url needs the name of the judge: add --judge-model NAME")
+        return None
+    return chat_judge(model, url, parallel=parallel)
+
+
+def _graded(judge: str, grades: "list[Grade]") -> dict[str, Any]:
+    """Who graded, and what it cost; a price is not known here."""
+    return {
+        "judge": judge,
+        "ungraded": sum(grade.error is not None for grade in grades),
+        "judge tokens": {
+            "prompt": sum(grade.prompt_tokens for grade in grades),
+            "answer": sum(grade.answer_tokens for grade in grades),
+        },
+    }
+
+
 # --- a run -------------------------------------------------------------------------------------
 
 
@@ -204,8 +328,11 @@ class _Finished:
     """What came of a benchmark's run."""
 
     results: "list[Result]"
-    summary: "Summary"
     about: dict[str, Any]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return ExitCode.SOME_ROWS_FAILED if self.about["failed"] else ExitCode.DONE
 
     def conclude(self, figures: "list[Figure]", out: Path | None, *, json: bool) -> ExitCode:
         """Write the scores into the folder, print them, and say how it went."""
@@ -219,7 +346,7 @@ class _Finished:
             sys.stdout.write(write_json(figures, self.about))
         else:
             score_tables(figures)
-        return ExitCode.SOME_ROWS_FAILED if self.about["failed"] else ExitCode.DONE
+        return self.exit_code
 
 
 def _run_rows(
@@ -267,14 +394,13 @@ def _run(
         open_journal(folder / "records.jsonl") as journal,
         watching(messages, None) as watch,
     ):
-        summary = Run(source, task, journal, partial(open_model, model, messages), watch)()
+        Run(source, task, journal, partial(open_model, model, messages), watch)()
     results = list(asked.results(read_records(folder / "records.jsonl")))
-    about = {
-        "benchmark": name,
-        "model": task.model[0],
-        "revision": task.model[1],
-        "template": template,
-        "rows": len(results),
-        "failed": sum(result.answer is None for result in results),
-    }
-    return _Finished(results, summary, about)
+    asked_of = {"model": task.model[0], "revision": task.model[1], "template": template}
+    return _Finished(results, _about(name, results) | asked_of)
+
+
+def _about(name: str, results: "list[Result]") -> dict[str, Any]:
+    """What is said above the scores."""
+    failed = sum(result.answer is None for result in results)
+    return {"benchmark": name, "rows": len(results), "failed": failed}

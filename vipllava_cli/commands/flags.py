@@ -168,7 +168,7 @@ class ModelFlags:
     device: Annotated[Device, _model("Where to run.")] = Device.auto
     dtype: Annotated[Dtype, _model("How precisely to run.")] = Dtype.auto
     quantize: Annotated[
-        Quantize | None, _model("Keep the decoder in 8 or 4 bits; pip install 'vipllava[int8]'.")
+        Quantize | None, _model("Keep the decoder in 8 or 4 bits; needs the extra of that name.")
     ] = None
     max_memory: Annotated[
         str | None,

@@ -11,7 +11,7 @@ from vipllava_cli.files import whole_file
 
 def keep_scores(folder: Path, figures: Sequence[Figure], about: Mapping[str, Any]) -> None:
     """`scores.json`, `scores.csv` and `scores.md`. Raises InputError where they cannot be written."""
-    heading = f"{about['benchmark']}, {about['model']}"
+    heading = f"{about['benchmark']}, {about.get('model') or about['predictions']}"
     texts = {
         "scores.json": write_json(figures, about),
         "scores.csv": to_csv(figures),

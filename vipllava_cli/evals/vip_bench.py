@@ -5,7 +5,7 @@ The folder is the published one: `bbox/` and `human/`, each with `images/` and `
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -35,7 +35,7 @@ def _of_split(
     }
 
 
-# Table 5 of the paper, arXiv 2312.00784; graded by gpt-4-0613. None for the 13B's `human` capabilities.
+# Table 5 of the paper, arXiv 2312.00784, by split and model; graded by gpt-4-0613.
 PUBLISHED: Mapping[str, Mapping[str, Mapping[str, float]]] = {
     "bbox": {
         "ViP-LLaVA 7B": _of_split(48.4, 56.7, 19.4, 49.7, 10.0, 50.4, 33.8),
@@ -108,7 +108,23 @@ def _page(row: Any, truths: Mapping[str, Truth]) -> Page:
     return Page(row.id, row.image, (example,), error=error)
 
 
-def predictions(results: Iterator[Result] | list[Result]) -> dict[str, str]:
+def asked(result: Result, truths: Mapping[str, Truth]) -> str:
+    """The question as a judge reads it: as it was meant, with `<obj>` for what is marked."""
+    truth = truths.get(result.id)
+    return truth.question if truth else result.example.question
+
+
+def published(split: str) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+    """Percents of published runs, by sort of group and group."""
+    groups = dict.fromkeys(group for known in PUBLISHED[split].values() for group in known)
+    by_group = {
+        group: {model: known[group] for model, known in PUBLISHED[split].items() if group in known}
+        for group in groups
+    }
+    return dict.fromkeys((_EVERY, _CAPABILITY), by_group)
+
+
+def predictions(results: Iterable[Result]) -> dict[str, str]:
     """The answers as other tools read them; a failed one is empty."""
     return {result.id: result.answer or "" for result in results}
 

@@ -1,7 +1,7 @@
 """How a batch goes on: a bar on a terminal, a line every half minute elsewhere, a table at the end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -85,6 +85,18 @@ def watching(messages: Messages, total: int | None) -> Iterator[Watch]:
     with Progress(*columns, console=messages.console, transient=True) as bar:
         task = bar.add_task("", total=total, pace="", failed="", row="")
         yield Watch(messages, total, bar, task)
+
+
+@contextmanager
+def counting(messages: Messages, what: str) -> Iterator[Callable[[int, int], None]]:
+    """On a terminal a bar of how many are done, of how many; yields what moves it."""
+    if messages.quiet or not messages.console.is_terminal:
+        yield lambda done, total: None
+        return
+    columns = (BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn(what))
+    with Progress(*columns, console=messages.console, transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def summary_table(summary: Summary, out: str) -> Table:
