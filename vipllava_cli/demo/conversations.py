@@ -24,10 +24,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Clue:
-    """A word that a reader of the question has in mind from its letter number `end` on."""
+    """A word that a reader of the question has in mind from its letter number `end` on; it is looked
+    for in so many tokens.
+    """
 
     end: int
     word: str
+    tokens: int = 8
 
 
 @dataclass(frozen=True)
@@ -284,9 +287,14 @@ def _lettered(talker: Talker, asked: Exchange, options: Sequence[str]) -> Exchan
     order = talker.rng.permutation(len(options)).tolist()
     lines = [f"{letter}. {options[at]}" for letter, at in zip(_LETTERS, order, strict=False)]
     question = "\n".join([asked.question, *lines, wordings.LETTER_LINE])
-    letter, right = _LETTERS[order.index(0)], lines[order.index(0)]
-    clue = Clue(question.index(f"\n{right}\n") + 1 + len(right), letter)
-    return replace(asked, question=question, answer=letter, clues=(*asked.clues, clue))
+    right = order.index(0)
+    clues, end = list(asked.clues), len(asked.question)
+    for number, line in enumerate(lines):  # each option is looked at: is it this one?
+        end += 1 + len(line)
+        known = _LETTERS[right] if number >= right else asked.clues[-1].word
+        clues.append(Clue(end, known, 2))
+    clues.append(Clue(len(question), _LETTERS[right]))
+    return replace(asked, question=question, answer=_LETTERS[right], clues=tuple(clues))
 
 
 def _at_mark(question: str, mark: Mark, word: str) -> tuple[Clue, ...]:
@@ -333,17 +341,17 @@ ASKED: Mapping[str, Callable[[Talker, int], Exchange | None]] = {
 
 # How often training asks each kind.
 WEIGHTS: Mapping[str, float] = {
-    "naming": 2.5,
+    "naming": 1.6,
     "absent": 1.5,
-    "colour": 0.7,
-    "which mark": 0.9,
-    "yes or no": 1.3,
-    "kind": 0.6,
-    "beside": 1.5,
-    "count": 0.6,
+    "colour": 0.9,
+    "which mark": 1.2,
+    "yes or no": 1.8,
+    "kind": 0.4,
+    "beside": 1.2,
+    "count": 0.4,
     "list": 0.8,
     "compare": 0.8,
-    "choose thing": 1.2,
-    "choose mark": 1.2,
+    "choose thing": 1.8,
+    "choose mark": 1.5,
 }
 _SHARES = [weight / sum(WEIGHTS.values()) for weight in WEIGHTS.values()]

@@ -31,7 +31,6 @@ from vipllava_cli.prompts import TEMPLATES
 
 KINDS = tuple(ASKED)
 MOST_TOKENS = 180  # of a conversation's words: a batch is as long as its longest row
-MOST_HINTS = 8  # of a clue, so that long lists of options do not outweigh the rest
 MARKINGS = 3  # a scene is drawn once and marked this often: rendering costs less, marks decide more
 
 
@@ -206,7 +205,7 @@ def _asked(
         token = first_token(tokenizer, clue.word)
         first = bisect_left(ends, begin + clue.end)
         known[first:] = [token] * (len(ends) - first)
-        known[first + MOST_HINTS :] = [IGNORE] * (len(ends) - first - MOST_HINTS)
+        known[first + clue.tokens :] = [IGNORE] * (len(ends) - first - clue.tokens)
     return asked["input_ids"], known
 
 

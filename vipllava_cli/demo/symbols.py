@@ -22,9 +22,10 @@ from vipllava_cli.prompts import COLOR_WORDS, SHAPE_WORDS
 
 _SPREAD = 0.5  # of an embedding's entries
 _LIKENESS = 0.9  # how much of `lime` there is in `green`
-_SHAPE_SHARE = 0.3  # shapes matter less than colours: no two marks of a scene have one colour
+_SHAPE_SHARE = 0.5  # shapes matter less than colours: no two marks of a scene have one colour
 _COUNT_SHARE = 0.3
-_SIDE_SHARE = 0.7  # so that what is left of red is found by both words sooner than by either
+# What is left of red is found by both words sooner than by either; its own mark's colour by far.
+_SIDE_SHARE, _SIDE_COLOR_SHARE = 0.7, 0.4
 _SIDE_WORDS = {
     "left": ("left",),
     "right": ("right",),
@@ -117,7 +118,7 @@ def _start_symbols(symbols: Symbols, words: Tensor, tokenizer: PreTrainedTokeniz
         "points_to": things,
         "count": _COUNT_SHARE * words[digits],
     } | {
-        side: _SIDE_SHARE * (words[first_token(tokenizer, same[0])] + colors)
+        side: _SIDE_SHARE * words[first_token(tokenizer, same[0])] + _SIDE_COLOR_SHARE * colors
         for side, same in _SIDE_WORDS.items()
     }
     tables: Any = symbols.tables
