@@ -39,6 +39,7 @@ bench: $(VENV)/developing
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/questions.py
 	$(BIN)/python benchmarks/chat.py
+	$(BIN)/python benchmarks/choices.py
 	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/batch_memory.py
 	$(BIN)/python benchmarks/batch_kills.py
