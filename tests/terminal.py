@@ -7,12 +7,13 @@ import re
 import select
 import signal
 import struct
-import sys
 import termios
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
+
+from tests import warm
 
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[=>()][A-Z0-9]?)")
 
@@ -26,13 +27,13 @@ class Terminal:
         self.received = b""
         self.seen = 0
         self.code: int | None = None
-        self.process, self.terminal = pty.fork()
-        if self.process == 0:
-            os.environ.update(TERM="xterm-256color", COLUMNS="80", LINES="24")
-            os.environ.update(PROMPT_TOOLKIT_NO_CPR="1", **env)
-            os.chdir(folder)
-            os.execv(sys.executable, [sys.executable, *arguments])
+        self.terminal, own = pty.openpty()
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 640, 384))
+        size = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+        environment = {**os.environ, **size, "PROMPT_TOOLKIT_NO_CPR": "1", **env}
+        self.started = warm.start(*arguments, env=environment, folder=folder, streams=(own,) * 3)
+        self.process = self.started.process
+        os.close(own)
 
     def __enter__(self) -> Self:
         return self
@@ -40,7 +41,7 @@ class Terminal:
     def __exit__(self, *error: object) -> None:
         if self.code is None:
             os.kill(self.process, signal.SIGKILL)
-            os.waitpid(self.process, 0)
+            self.started.wait()
         os.close(self.terminal)
 
     def type(self, text: str | bytes) -> None:
@@ -98,9 +99,8 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self._read(0.05)
-            ended, status = os.waitpid(self.process, os.WNOHANG)
-            if ended:
-                self.code = os.waitstatus_to_exitcode(status)
+            self.code = self.started.wait(0)
+            if self.code is not None:
                 while self._read(0):
                     pass
                 return self.code
