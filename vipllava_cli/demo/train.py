@@ -80,9 +80,9 @@ class Recipe:
 
     seed: int = 0
     reading: Stage = Stage(
-        "reading", "reading_loss", (*_DECODER, "symbols"), 2200, 32, 3e-3, 1.5e-3, pixels=False
+        "reading", "reading_loss", (*_DECODER, "symbols"), 2000, 32, 3e-3, 1.5e-3, pixels=False
     )
-    seeing: Stage = Stage("seeing", "seeing_loss", _TOWER, 3200, 64, 4e-3, 1.5e-3, talk=False)
+    seeing: Stage = Stage("seeing", "seeing_loss", _TOWER, 3000, 64, 4e-3, 1.5e-3, talk=False)
     joining: Stage = Stage(
         "joining", "joining_loss", (*_TOWER, *_PROJECTOR), 250, 64, 1.5e-3, 1.5e-3, talk=False
     )
