@@ -341,17 +341,17 @@ ASKED: Mapping[str, Callable[[Talker, int], Exchange | None]] = {
 
 # How often training asks each kind.
 WEIGHTS: Mapping[str, float] = {
-    "naming": 1.6,
+    "naming": 2.0,
     "absent": 1.5,
     "colour": 0.9,
     "which mark": 1.2,
     "yes or no": 1.8,
-    "kind": 0.4,
+    "kind": 0.6,
     "beside": 1.2,
     "count": 0.4,
     "list": 0.8,
     "compare": 0.8,
-    "choose thing": 1.8,
-    "choose mark": 1.5,
+    "choose thing": 0.3,
+    "choose mark": 0.3,
 }
 _SHARES = [weight / sum(WEIGHTS.values()) for weight in WEIGHTS.values()]
