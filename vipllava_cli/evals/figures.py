@@ -67,7 +67,9 @@ Published = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
 def figures(
     results: Iterable[Result], rules: Mapping[str, Rule], published: Published | None = None
 ) -> list[Figure]:
-    """A figure for each rule and group, in the order in which they are met."""
+    """A figure for each rule and group; rules and sorts of groups in the order in which they are met,
+    and the groups of a sort in that of their names.
+    """
     found: dict[tuple[str, str, str], Scores] = {}
     for result in results:
         for name, rule in rules.items():
@@ -76,7 +78,9 @@ def figures(
                 for group in (groups,) if isinstance(groups, str) else groups:
                     scores = found.setdefault((name, what, group), Scores())
                     scores.add(score, failed=result.answer is None)
-    return [figure(*place, scores, published) for place, scores in found.items()]
+    sorts = list(dict.fromkeys(place[:2] for place in found))
+    places = sorted(found, key=lambda place: (sorts.index(place[:2]), place[2]))
+    return [figure(*place, found[place], published) for place in places]
 
 
 def figure(
@@ -119,7 +123,7 @@ def to_csv(figures: Sequence[Figure]) -> str:
 def to_markdown(figures: Sequence[Figure], heading: str, about: Mapping[str, Any]) -> str:
     """A page: what was run, and a table of percents with their intervals."""
     models = models_of(figures)
-    titles = ["by", "of", "right", "95 %", "rows", "failed", *models]
+    titles = ["right by", "group", "right", "95 %", "of", "failed", *models]
     rows = [
         [
             each.rule,
@@ -135,7 +139,9 @@ def to_markdown(figures: Sequence[Figure], heading: str, about: Mapping[str, Any
     table = "\n".join(f"| {' | '.join(_cell(c) for c in row)} |" for row in (titles, *rows))
     first, *rest = table.split("\n")
     rule = "|".join("---" for _ in titles)
-    told = "\n".join(f"- {name}: {_cell(str(value))}" for name, value in about.items())
+    told = "\n".join(
+        f"- {name}: {_cell(str(value))}" for name, value in about.items() if value is not None
+    )
     return "\n".join([f"# {heading}", "", told, "", first, f"|{rule}|", *rest, ""])
 
 

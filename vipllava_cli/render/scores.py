@@ -19,17 +19,17 @@ def score_tables(figures: Sequence[Figure]) -> None:
         group = list(some)
         models = models_of(group)
         table = Table(box=None, padding=(0, 2, 0, 0))
+        table.add_column(f"{what}, {rule}" if several else what, overflow="fold")
         for title in ("right", "95 %", "of", "failed", *models):
             table.add_column(title, justify="right", no_wrap=title not in models)
-        table.add_column(f"{what}, {rule}" if several else what, overflow="fold")
-        for figure in group if what == "all" else sorted(group, key=lambda each: each.group):
+        for figure in group:
             table.add_row(
+                Text(one_line(figure.group)),
                 f"{figure.right:.1%}",
                 f"{100 * figure.low:.1f}-{100 * figure.high:.1f}",
                 str(figure.of),
                 str(figure.failed or ""),
                 *(str(figure.published.get(model, "")) for model in models),
-                Text(one_line(figure.group)),
             )
         console.print(table)
         console.print()
