@@ -28,7 +28,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from tests.conftest import Run
 from vipllava_cli.errors import ExitCode
 from vipllava_cli.files import whole_file
-from vipllava_cli.render.report import FEW, SIDE, SIDE_OF_FEW, write_report
+from vipllava_cli.render.page import FEW, SIDE, SIDE_OF_FEW
+from vipllava_cli.render.report import write_report
 from vipllava_cli.render.text import Messages, safe
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
