@@ -24,6 +24,7 @@ class StandInJudge:
     ways: Mapping[str, list[str]] = field(default_factory=dict)
     most: int = 10**6
     released: threading.Event = field(default_factory=threading.Event)
+    refused: threading.Event = field(default_factory=threading.Event)
     url: str = ""
     asked: list[tuple[str, float]] = field(default_factory=list)  # the question, and when
     graded: list[str] = field(default_factory=list)  # the questions whose grades were sent
@@ -57,6 +58,7 @@ def serving(judge: StandInJudge) -> Iterator[StandInJudge]:
 class _Handler(BaseHTTPRequestHandler):
     judge: StandInJudge
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each reply waits 40 ms for the other side
 
     def log_message(self, *_: object) -> None:
         pass
@@ -117,8 +119,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b'{"choices": [{"message": {"content": "1.0')
         self.close_connection = True
 
-    def reply_late(self) -> None:
-        time.sleep(0.2)
+    def refuse_as_third(self) -> None:
+        """When two more are asked for."""
+        while len(self.judge.asked) < 3:
+            time.sleep(0.01)
+        self.refuse(401, "no such key")
+        self.judge.refused.set()
+
+    def reply_after_it(self) -> None:
+        self.judge.refused.wait()
+        time.sleep(0.1)
         self.reply("1.0")
 
     def stay_silent(self) -> None:
@@ -136,7 +146,8 @@ WAYS: Mapping[str, Callable[[_Handler], None]] = {
     "silence": lambda handler: handler.stay_silent(),
     "broken JSON": lambda handler: handler.send(200, b'{"choices": [{"mess'),
     "cut": lambda handler: handler.cut(),
-    "late": lambda handler: handler.reply_late(),
+    "401 as the third": lambda handler: handler.refuse_as_third(),
+    "after the 401": lambda handler: handler.reply_after_it(),
     # What ends a run, or a row:
     "401": lambda handler: handler.refuse(401, "no such key"),
     "404": lambda handler: handler.refuse(404, "no such model"),

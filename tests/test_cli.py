@@ -32,7 +32,7 @@ def vipllava(*arguments: str, **options: object) -> "subprocess.CompletedProcess
 def test_help_shows_every_subcommand_with_an_example(run: Run) -> None:
     overview = run("--help")
     assert overview.code == 0
-    for name in ("ask", "annotate", "batch", "chat", "report", "plan", "doctor"):
+    for name in ("ask", "annotate", "batch", "chat", "report", "compare", "plan", "doctor"):
         assert f"vipllava {name} " in overview.stdout
         assert f"vipllava {name} " in run(name, "--help").stdout
     assert run("--version").stdout.strip() == f"vipllava {__version__}"

@@ -685,6 +685,47 @@ def test_a_missing_picture_says_why_on_the_page(page: Page, tmp_path: Path) -> N
     assert "there is no file" in page.find("#viewer").text
 
 
+def test_a_comparison_is_chosen_from_by_kind_and_its_text_is_text(
+    page: Page, run: Run, picture: Path
+) -> None:
+    """Three files with hostile texts and long names, on a phone, too."""
+    folder = picture.parent
+    text = HOSTILE[0]
+    answers = {
+        "before": ["a", "b", "c", text],
+        "after": ["x", "b", "y", "z"],
+        "n" * 60: list("abcd"),
+    }
+    wanted = [{"wanted": truth} for truth in ("a", "b", "y", text)]
+    files = [
+        results(
+            folder, [row(n, answer=some[n], extra=wanted[n]) for n in range(4)], f"{name}.jsonl"
+        )
+        for name, some in answers.items()
+    ]
+    assert run("compare", *files, "-o", folder / "p.html", "-q").code == 0
+    page.open(folder / "p.html")
+    counts = dict(zip(page.texts("#counts dt"), page.texts("#counts dd"), strict=True))
+    assert (counts["Rows"], counts["before.jsonl"]) == ("4", "75.0% right")
+    assert page.texts("#kinds label")[:3] == [
+        "All 3", "after.jsonl: right to wrong 2", "after.jsonl: wrong to right 1",
+    ]  # fmt: skip
+    page.driver.find_elements(By.CSS_SELECTOR, "#kinds label")[2].click()
+    assert page.ids() == ["row-2"]
+    assert page.texts(".row .answers dt")[:3] == ["wanted", "before.jsonl", "after.jsonl"]
+    assert page.texts(".row .answers dd")[:3] == ["y", "✕ wrong c", "✓ right y"]
+    page.driver.find_elements(By.CSS_SELECTOR, "#kinds label")[0].click()
+    page.find("#filter").send_keys("z")
+    assert page.ids() == ["row-3"]
+    assert page.texts(".row .answers dd")[1] == f"✓ right {safe(text)}"
+    page.find(".row .thumb").click()
+    assert safe(text) in page.find("#viewer").text
+    assert page.js("document.querySelectorAll('.answers :is(dt, dd) *:not(.flag)').length") == 0
+    for width in (320, 1200):
+        page.open(folder / "p.html", width=width, height=800)
+        assert page.js("document.documentElement.scrollWidth") <= width
+
+
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_nothing_is_wider_than_a_phone(page: Page, picture: Path, width: int) -> None:
     long = "x" * 400

@@ -16,6 +16,7 @@ from vipllava_cli.commands.ask import ask
 from vipllava_cli.commands.batch import batch
 from vipllava_cli.commands.chat import chat
 from vipllava_cli.commands.command import OrderedCommand, guarded, without_types
+from vipllava_cli.commands.compare import compare
 from vipllava_cli.commands.doctor import doctor
 from vipllava_cli.commands.eval import demo, pointqa, vcr, vip_bench, visual7w
 from vipllava_cli.commands.models import info, list_models, pull, remove, use
@@ -94,6 +95,7 @@ _add(annotate, ASK_PANEL)
 _add(batch, ASK_PANEL)
 _add(chat, ASK_PANEL)
 _add(report, RESULTS_PANEL)
+_add(compare, RESULTS_PANEL)
 
 evals = typer.Typer(
     name="eval",

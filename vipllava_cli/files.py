@@ -64,12 +64,18 @@ def check_keeps(inputs: Iterable[str], name: str) -> None:
     that, because a picture without its marks would be gone for good. Raises InputError.
     """
     for source in inputs:
-        with suppress(OSError, ValueError):
-            if os.path.samefile(source, name):
-                raise InputError(
-                    f"{name} is read from, and writing the marked picture there would lose it:"
-                    " give another place with -o"
-                )
+        if same_file(source, name):
+            raise InputError(
+                f"{name} is read from, and writing the marked picture there would lose it:"
+                " give another place with -o"
+            )
+
+
+def same_file(one: str | Path, other: str | Path) -> bool:
+    """Whether two names, or links, lead to one file that there is."""
+    with suppress(OSError, ValueError):
+        return os.path.samefile(one, other)
+    return False
 
 
 def write_picture(picture: Image.Image, name: str, *, force: bool) -> None:

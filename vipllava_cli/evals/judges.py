@@ -180,12 +180,16 @@ _TOKENS = re.compile(
 
 
 def _match(row: Gradable, stop: threading.Event) -> Grade:
-    answer = _tokens(row.answer or "")
-    right = all(
-        any(_stands_in(_tokens(one), answer) for one in part.split(OR))
-        for part in row.wanted.split(AND)
+    right = float(holds(row.answer or "", row.wanted))
+    return Grade(row.id, right, raw=f"{right}", tries=1)
+
+
+def holds(answer: str, wanted: str) -> bool:
+    """Whether the words of every `<AND>` part, by any of its `<OR>`, stand in the answer."""
+    words = _tokens(answer)
+    return all(
+        any(_stands_in(_tokens(one), words) for one in part.split(OR)) for part in wanted.split(AND)
     )
-    return Grade(row.id, float(right), raw=f"{float(right)}", tries=1)
 
 
 def _tokens(text: str) -> list[str]:

@@ -45,7 +45,7 @@ class Page:
     views: Sequence[View]
     facts: Mapping[str, str]
     left_out: str
-    kinds: Sequence[str] = ()
+    kinds: Sequence[str] | None = None
     counts: Sequence[tuple[str, str]] = ()
 
 
@@ -124,7 +124,7 @@ def _shell(page: Page) -> tuple[bytes, bytes]:
         "title": safe(page.title),
         "leftOut": safe(page.left_out),
         "facts": list(page.facts.values()),
-        "kinds": list(page.kinds),
+        "kinds": page.kinds,
         "counts": [[safe(name), safe(value)] for name, value in page.counts],
         "rows": page.rows,
     }

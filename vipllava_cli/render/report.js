@@ -1,31 +1,38 @@
 
 "use strict";
 
-// The page of `vipllava report`. Text of the records goes from the data blocks into text nodes and
+// The page of `vipllava report` and of `vipllava compare`. Text of the records goes from the data blocks into text nodes and
 // nowhere else: the page's own policy forbids to make markup or scripts of it.
 
 const FIRST = 40; // rows at once; the others follow in steps, so that typing is never held up
 const STEP = 200;
 
-const KINDS = [
-  { name: "All", test: () => true },
+const find = (id) => document.getElementById(id);
+const data = JSON.parse(find("data").textContent);
+
+const ALL = { name: "All", test: () => true };
+const KINDS_OF_ONE = [
+  ALL,
   { name: "Answered", test: (row) => !row.error },
   { name: "Failed", test: (row) => Boolean(row.error) },
 ];
+const kindNamed = (name) => ({ name, test: (row) => row.kinds.includes(name) });
+const KINDS = data.kinds ? [ALL, ...data.kinds.map(kindNamed)] : KINDS_OF_ONE;
 
 const { compare } = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 const failedLast = (a, b) => Boolean(a.error) - Boolean(b.error);
-const ORDERS = [
+const BY_ROW = [
   { name: "source order", compare: () => 0 },
   { name: "picture", compare: (a, b) => compare(a.image, b.image) },
   { name: "question", compare: (a, b) => compare(a.question, b.question) },
+];
+const BY_ANSWER = [
   { name: "answer", compare: (a, b) => failedLast(a, b) || compare(a.answer, b.answer) },
   { name: "seconds, quickest first", compare: (a, b) => failedLast(a, b) || a.seconds - b.seconds },
   { name: "seconds, slowest first", compare: (a, b) => failedLast(a, b) || b.seconds - a.seconds },
 ];
+const ORDERS = data.kinds ? BY_ROW : [...BY_ROW, ...BY_ANSWER];
 
-const find = (id) => document.getElementById(id);
-const data = JSON.parse(find("data").textContent);
 const rows = data.rows.map((row, number) => ({ ...row, number }));
 const list = find("rows");
 const filter = find("filter");
@@ -66,8 +73,8 @@ function plain(text) {
 /** All that the filter looks at in a row. */
 function sayings(row) {
   const marks = row.marks.flatMap((mark) => [mark.words, mark.label]);
-  const error = row.error ?? [];
-  return [row.question, row.answer, row.image, row.id, ...error, ...marks, ...row.extra.flat()];
+  const answers = [row.answer, ...(row.error ?? []), ...(row.answers ?? []).flat()];
+  return [row.question, row.image, row.id, ...answers, ...marks, ...row.extra.flat()];
 }
 
 function textOf(row) {
@@ -134,7 +141,19 @@ document.addEventListener("DOMContentLoaded", () => {
 
 // --- rows -----------------------------------------------------------------------------------
 
+const VERDICTS = { right: "✓ right", wrong: "✕ wrong", failed: "✕ failed" };
+
+/** The answers that several files give to a row, each beside its file's name, below what was wanted. */
+function outcomes(row) {
+  const entries = row.answers.flatMap(([file, answer, verdict]) => {
+    const flag = verdict ? [make("span", `flag ${verdict}`, VERDICTS[verdict]), " "] : [];
+    return [told("dt", "", file), told("dd", "", ...flag, answer || "(an empty answer)")];
+  });
+  return make("dl", "answers", ...entries);
+}
+
 function outcome(row) {
+  if (row.answers) return outcomes(row);
   if (row.error) {
     const [type, message] = row.error;
     return told("p", "error", make("span", "flag", `✕ Failed: ${type}`), ` ${message}`);
@@ -355,6 +374,12 @@ function kindChoice({ name, test }, number) {
 }
 
 function summary() {
+  return (data.kinds ? data.counts : countsOfOne()).map(([name, value]) =>
+    make("div", "", make("dt", "", name), told("dd", "", value.toLocaleString("en"))),
+  );
+}
+
+function countsOfOne() {
   const failed = rows.filter((row) => row.error).length;
   const cut = rows.filter((row) => row.cut).length;
   const models = [...new Set(rows.map((row) => row.model))].filter(Boolean).sort(compare);
@@ -364,9 +389,7 @@ function summary() {
     ["Failed", failed],
     ...(cut ? [["Cut off", cut]] : []),
     [models.length > 1 ? "Models" : "Model", models.join(", ") || "not known"],
-  ].map(([name, value]) =>
-    make("div", "", make("dt", "", name), told("dd", "", value.toLocaleString("en"))),
-  );
+  ];
 }
 
 document.title = `${data.title}: ${count(rows.length, "row")}`;
