@@ -317,6 +317,9 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> No
         written(tmp_path / name, "records.jsonl", ["x"])
     paths = [tmp_path / name / "records.jsonl" for name in ("one", "two")]
     assert [file.name for file in compare(paths).files] == [str(path) for path in paths]
+    paths[1].write_text("nothing\n")
+    with pytest.raises(InputError, match=f"^{paths[1]} holds no record"):
+        compare(paths)
 
 
 def test_no_model_and_no_client_is_loaded(files: tuple[Path, Path]) -> None:

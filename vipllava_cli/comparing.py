@@ -46,6 +46,10 @@ class ResultFile:
     columns: Collection[str]
     left_out: str
 
+    def answer(self, id: str) -> str | None:
+        """None for a row that failed."""
+        return self.rows[id].answer
+
     @property
     def model(self) -> str:
         """Which models answered."""
@@ -81,21 +85,18 @@ class Comparison:
     def first(self) -> ResultFile:
         return self.files[0]
 
-    def answer(self, file: ResultFile, id: str) -> str | None:
-        return file.rows[id].answer
-
     def is_right(self, file: ResultFile, id: str) -> bool:
         """For a row that has a truth."""
-        return is_right(file.rows[id].answer, self.truths[id])
+        return is_right(file.answer(id), self.truths[id])
 
     def failed(self, file: ResultFile) -> int:
-        return sum(file.rows[id].answer is None for id in self.ids)
+        return sum(file.answer(id) is None for id in self.ids)
 
     def scores(self, file: ResultFile) -> Scores:
         """Of the rows that have a truth."""
         scores = Scores()
         for id in self.truths:
-            scores.add(float(self.is_right(file, id)), failed=self.answer(file, id) is None)
+            scores.add(float(self.is_right(file, id)), failed=file.answer(id) is None)
         return scores
 
     @cached_property
@@ -122,7 +123,7 @@ class Comparison:
 
     def _change(self, file: ResultFile) -> Change:
         before, after = self.first, file
-        changed = [id for id in self.ids if self.answer(before, id) != self.answer(after, id)]
+        changed = [id for id in self.ids if before.answer(id) != after.answer(id)]
         flipped = [
             id
             for id in changed
@@ -211,12 +212,12 @@ def _names(paths: Sequence[Path]) -> Sequence[str]:
 def _read(path: Path, name: str, column: str | None) -> ResultFile:
     """Raises InputError."""
     columns: dict[str, None] = {}
-    results = Results(path, partial(_told, column, columns))
+    results = Results(path, partial(_told, column, columns), name)
     rows: dict[str, Told] = {}
     for id, told in results:
         if id in rows:
             raise InputError(
-                f"{path} holds the row {short(id)} twice: let its batch run to its end, which leaves"
+                f"{name} holds the row {short(id)} twice: let its batch run to its end, which leaves"
                 " one, or take one out"
             )
         rows[id] = told

@@ -22,16 +22,19 @@ T = TypeVar("T")
 @dataclass
 class Results(Generic[T]):
     """What `make` makes of each record of a file, or of standard input for `-`; a record of which it
-    makes a ValueError is none. `others` are the numbers of the lines that are no records.
+    makes a ValueError is none. `name` is what the file is called, its own name if that is empty,
+    `others` are the numbers of the lines that are no records.
     """
 
     path: Path
     make: Callable[[Json], T]
+    name: str = ""
     others: list[int] = field(default_factory=list)
 
     @property
     def title(self) -> str:
-        return "standard input" if str(self.path) == STANDARD_INPUT else self.path.name
+        is_standard = str(self.path) == STANDARD_INPUT
+        return self.name or ("standard input" if is_standard else self.path.name)
 
     def __iter__(self) -> Iterator[T]:
         """Raises InputError if the file cannot be read or holds no record."""

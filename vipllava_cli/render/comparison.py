@@ -82,12 +82,12 @@ def _file_table(comparison: Comparison) -> Table:
     table.add_column("file", overflow="fold")
     table.add_column("model", overflow="fold")
     for file in comparison.files:
-        failed = str(comparison.failed(file) or "")
-        figures = [str(len(comparison.ids)), failed]
+        figures = [str(len(comparison.ids)), str(comparison.failed(file) or "")]
         if comparison.column:
             share, low, high = _shares(comparison, file)
+            failed = comparison.scores(file).failed
             spread = f"{100 * low:.1f}-{100 * high:.1f}"
-            figures = [f"{share:.1%}", spread, str(len(comparison.truths)), failed]
+            figures = [f"{share:.1%}", spread, str(len(comparison.truths)), str(failed or "")]
         table.add_row(*figures, Text(one_line(file.name)), Text(one_line(file.model)))
     return table
 
@@ -114,9 +114,7 @@ def _print_rows(
     console.print(Text(f"{one_line(change.file.name)}, {kind}:"), soft_wrap=True)
     for id in ids[:MOST_SHOWN]:
         truth = comparison.truths.get(id)
-        before, after = (
-            _short(comparison.answer(file, id)) for file in (comparison.first, change.file)
-        )
+        before, after = (_short(file.answer(id)) for file in (comparison.first, change.file))
         wanted = "" if truth is None else f", wanted {_short(truth)}"
         console.print(Text(f"  {one_line(id)}: {before}, then {after}{wanted}"), soft_wrap=True)
     if len(ids) > MOST_SHOWN:
@@ -211,7 +209,7 @@ def _row(comparison: Comparison, record: Json) -> Json:
     truth = comparison.truths.get(id)
     answers = [] if truth is None else [["wanted", safe(truth), ""]]
     answers += [
-        [safe(file.name), safe(comparison.answer(file, id) or ""), _verdict(comparison, file, id)]
+        [safe(file.name), safe(file.answer(id) or ""), _verdict(comparison, file, id)]
         for file in comparison.files
     ]
     return row | {
@@ -227,7 +225,7 @@ def _row(comparison: Comparison, record: Json) -> Json:
 
 
 def _verdict(comparison: Comparison, file: ResultFile, id: str) -> str:
-    if comparison.answer(file, id) is None:
+    if file.answer(id) is None:
         return "failed"
     if id not in comparison.truths:
         return ""
