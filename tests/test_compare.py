@@ -15,6 +15,7 @@ from tests.samples import PLACES
 from tests.test_report import Row, blocks, failed, pictures, results, row
 from vipllava_cli.comparing import compare, is_right, mcnemar
 from vipllava_cli.errors import ExitCode, InputError
+from vipllava_cli.render.text import safe
 
 
 def told(number: int, answer: str | None, truth: object = "a cat", **changes: Any) -> Row:
@@ -222,7 +223,7 @@ def test_no_text_of_a_record_acts_on_terminal_or_page(run: Run, picture: Path) -
     b = written(picture.parent, "<b>.jsonl", [hostile, "y"], truth=hostile)
     ended = run("compare", a, b, "--out", picture.parent / "p.html")
     assert "\x1b" not in ended.stdout
-    assert r"\x1b[2J[red]" in ended.stdout
+    assert f'row-0: "x", then "{safe(hostile)}", wanted "{safe(hostile)}"\n' in ended.stdout
     page = (picture.parent / "p.html").read_text("utf-8")
     assert "<img src=x" not in page
     assert "<b>" not in page
