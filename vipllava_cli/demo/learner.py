@@ -150,9 +150,11 @@ class Learner(nn.Module):
         return functional.cross_entropy(scores, wanted[chosen])
 
     def _guessed(self, states: Tensor, wanted: Tensor) -> Tensor:
+        """Cross entropy where something is wanted; 0 where nothing is."""
         chosen = wanted != IGNORE
         scores = self.model.lm_head(states[chosen]).float()
-        return functional.cross_entropy(scores, wanted[chosen])
+        total = functional.cross_entropy(scores, wanted[chosen], reduction="sum")
+        return total / max(len(scores), 1)
 
     def _names(self, labels: Tensor, kept: Tensor) -> Tensor:
         """For a patch of a mark the thing that it marks, else the thing there: its name's token."""
