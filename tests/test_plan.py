@@ -1,10 +1,13 @@
 """`vipllava plan`, and the plan by which models are loaded."""
 
 import json
+import os
+import sys
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,7 +30,7 @@ from vipllava_cli.runtime.placement import (
     parse_max_memory,
     place,
 )
-from vipllava_cli.runtime.precision import WidenedModel
+from vipllava_cli.runtime.precision import FEW_ROWS, FEW_ROWS_OF_INT8, WidenedModel
 from vipllava_cli.runtime.published import PUBLISHED
 
 GIB = 1 << 30
@@ -73,6 +76,7 @@ def test_the_parts_are_those_of_the_model_itself(name: str) -> None:
 def test_parts_follow_from_a_config_that_says_little() -> None:
     text = {"model_type": "llama", "vocab_size": 32064, "max_position_embeddings": 4096}
     config = {"model_type": "vipllava", "text_config": text, "vision_config": {}}
+    config |= {"torch_dtype": "float16"}
     assert anatomy(config) == of("7b")
 
 
@@ -137,9 +141,11 @@ def test_the_users_numbers_never_go_beyond_what_is_free() -> None:
 
 def test_a_small_model_runs_in_32_bits_on_a_cpu_and_a_large_one_in_16() -> None:
     assert place(of("tiny"), Wishes(), LAPTOP).needs.dtype == "fp32"
-    assert place(of("7b"), Wishes(), LAPTOP).needs.dtype == "bf16"
-    assert choose_dtype("cpu", "fp16", 5_000_000, LAPTOP)[0] == "fp16"
-    assert choose_dtype("cuda", "auto", 5_000_000, replace(GPU, half="fp16"))[0] == "fp16"
+    assert place(of("7b"), Wishes(), LAPTOP).needs.dtype == "fp16"  # as it is published
+    assert place(replace(of("7b"), half="bf16"), Wishes(), LAPTOP).needs.dtype == "bf16"
+    assert place(of("7b"), Wishes(), replace(LAPTOP, fast_half=True)).needs.dtype == "bf16"
+    assert choose_dtype("cpu", "fp16", of("tiny"), LAPTOP)[0] == "fp16"
+    assert choose_dtype("cuda", "auto", of("tiny"), replace(GPU, half="fp16"))[0] == "fp16"
 
 
 def test_a_device_that_is_not_here_is_one_line() -> None:
@@ -237,10 +243,48 @@ def test_widened_products_equal_exact_ones_within_16_bits(monkeypatch: pytest.Mo
     exact = VipLlavaForConditionalGeneration.from_pretrained(BUNDLED["tiny"], dtype=torch.float32)
     wide = WidenedModel.from_pretrained(BUNDLED["tiny"], dtype=torch.bfloat16)
     layers = [m.model.language_model.layers[0].mlp.up_proj for m in (exact, wide)]
-    for rows in (1, 7):
+    for rows in (1, FEW_ROWS - 1, FEW_ROWS, 20):
         given = torch.randn(rows, 192, generator=torch.Generator().manual_seed(rows))
         one, other = (layer(given.to(layer.weight.dtype)).float() for layer in layers)
         torch.testing.assert_close(one, other, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's mappings are Linux's to tell")
+def test_weights_in_16_bits_as_published_stay_in_the_file() -> None:
+    """So they take no memory that the system could not have back, and no time to be copied."""
+    wishes = Wishes(device="cpu", dtype=of("tiny").half)
+    model = load(find_checkpoint("tiny"), wishes).model
+    maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
+    files = [
+        range(*(int(end, 16) for end in line[0].split("-")))
+        for line in maps
+        if line[-1] == str(BUNDLED["tiny"] / "model.safetensors")
+    ]
+    for name, weight in model.named_parameters():
+        assert any(weight.data_ptr() in file for file in files), name
+
+
+def test_memory_is_asked_for_in_large_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
+    open_engine("tiny", device="cpu")
+    assert os.environ["THP_MEM_ALLOC_ENABLE"] == "1"
+
+
+def test_products_of_int8_equal_those_of_the_widened_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("torchao")
+    monkeypatch.setattr("vipllava_cli.runtime.precision.WIDENED_AT_ONCE", 192 * 50)
+    model = load(find_checkpoint("tiny"), Wishes(device="cpu", quantize="int8")).model
+    layer = model.model.language_model.layers[0].mlp.up_proj
+    with torch.no_grad():
+        wide = layer.weight.dequantize().float()
+    for rows in (1, FEW_ROWS_OF_INT8 - 1, FEW_ROWS_OF_INT8, 40):
+        given = torch.randn(2, rows, 192, generator=torch.Generator().manual_seed(rows)).half()
+        with torch.inference_mode():
+            found = layer(given)
+        assert found.dtype == torch.float16
+        torch.testing.assert_close(found.float(), given.float() @ wide.T, rtol=0.02, atol=0.02)
 
 
 def test_16_bits_on_a_cpu_give_the_same_answer() -> None:
@@ -276,7 +320,7 @@ def test_only_decoder_layers_are_quantised(wanted: str, package: str) -> None:
     for module in whole:
         if isinstance(module, torch.nn.Linear):
             assert type(module.weight) is torch.nn.Parameter
-            assert module.weight.dtype == torch.bfloat16
+            assert module.weight.dtype == torch.float16  # as published
     layer = model.language_model.layers[0].mlp.up_proj
     assert type(layer.weight) is not torch.nn.Parameter
     held = loaded.placement.weights_at("cpu")

@@ -1,6 +1,7 @@
 """Where torch lives: checkpoints, placement on devices, and the engine that answers."""
 
 import logging
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 
 # What torchao, where it is installed, says when it is loaded is no user's concern.
 _TALKATIVE = ("torchao", "torch.utils._pytree")
+
+# Asks torch, before it is loaded, for memory in large pages where the system has them: to get a
+# gigabyte in small ones takes longer than to fill it.
+_LARGE_PAGES = ("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def open_engine(
@@ -31,6 +36,7 @@ def open_engine(
     from vipllava_cli.runtime.placement import Wishes
 
     checkpoint = find_checkpoint(model, revision)
+    os.environ.setdefault(*_LARGE_PAGES)
     for library in _TALKATIVE:
         logging.getLogger(library).setLevel(logging.ERROR)
     from vipllava_cli.runtime.loading import load

@@ -27,6 +27,8 @@ VISION_DEFAULTS: Mapping[str, Any] = {
     "image_size": 336,
     "patch_size": 14,
 }
+# The 16 bits that weights lie in; others are cut down to the kind that has the range of 32.
+_HALVES: Mapping[str, str] = {"float16": "fp16", "bfloat16": "bf16"}
 FEATURE_LAYERS = (-2, -5, -8, -11, 6)
 
 
@@ -45,7 +47,7 @@ class Part:
 @dataclass(frozen=True)
 class Anatomy:
     """The parts, and the sizes that memory and time follow from. `cache` counts the numbers that a
-    decoder layer keeps for a token.
+    decoder layer keeps for a token, `half` is the kind of 16 bits that suits the weights.
     """
 
     parts: tuple[Part, ...]
@@ -57,6 +59,7 @@ class Anatomy:
     vision_layers: int
     vocabulary: int
     longest: int
+    half: str
 
     @property
     def parameters(self) -> int:
@@ -108,6 +111,7 @@ def anatomy(config: Mapping[str, Any]) -> Anatomy:
         vision_layers=int(vision["num_hidden_layers"]),
         vocabulary=vocabulary,
         longest=int(text["max_position_embeddings"]),
+        half=_HALVES.get(str(config.get("dtype") or config.get("torch_dtype")), "bf16"),
     )
 
 

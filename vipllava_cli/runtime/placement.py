@@ -156,9 +156,7 @@ def place(
     Raises ModelError for a device that is not here, and for what does not fit, with what would.
     """
     kind = choose_device(wishes, machine, imagined=imagined)
-    dtype, why = choose_dtype(
-        kind, wishes.dtype, anatomy.parameters, machine, quantized=bool(wishes.quantize)
-    )
+    dtype, why = choose_dtype(kind, wishes.dtype, anatomy, machine, quantized=bool(wishes.quantize))
     length = min(wishes.length or anatomy.picture_tokens + ROOM_FOR_WORDS, anatomy.longest)
     widened = kind == "cpu" and dtype != "fp32" and not machine.fast_half
     if wishes.quantize and not imagined:
@@ -195,7 +193,7 @@ def choose_device(wishes: Wishes, machine: Machine, *, imagined: bool = False) -
 
 
 def choose_dtype(
-    kind: str, wanted: str, parameters: int, machine: Machine, *, quantized: bool = False
+    kind: str, wanted: str, anatomy: Anatomy, machine: Machine, *, quantized: bool = False
 ) -> tuple[str, str]:
     """What the device is fast and safe in, unless the user says; and why."""
     if wanted != "auto":
@@ -204,11 +202,12 @@ def choose_dtype(
         return machine.half, "what this GPU is fast in"
     if kind == "mps":
         return "fp16", "what this GPU is fast in"
-    if 4 * parameters <= _SMALL_BYTES and not quantized:
+    if 4 * anatomy.parameters <= _SMALL_BYTES and not quantized:
         return "fp32", "small enough to be exact"
     if machine.fast_half:
         return "bf16", "this CPU multiplies it itself"
-    return "bf16", "half the memory to read for each token; prompts are multiplied in 32 bits"
+    # Other than as published they would have to be copied, and could not stay in the file.
+    return anatomy.half, "half the memory to read for each token; prompts are multiplied in 32 bits"
 
 
 def choose_attention(

@@ -3,9 +3,11 @@ no instructions for them.
 
 Such a CPU reads 16-bit weights as fast as its memory allows, which is all that one new token needs, and
 multiplies many rows by them many times slower than 32-bit ones. So the weights stay in 16 bits, and a
-product of several rows widens them piece by piece.
+product of many rows widens them piece by piece. Weights in 8 bits are widened likewise, where torchao's
+own product makes a 16-bit copy of the whole matrix for every token.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,27 +22,40 @@ from transformers import (
 
 from vipllava_cli.runtime.placement import WIDENED_AT_ONCE
 
-FEW_ROWS = 4  # below this, reading the weights takes longer than multiplying by them
+# Below so many rows, reading the weights as they are takes less than widening them first; measured.
+FEW_ROWS = 8
+FEW_ROWS_OF_INT8 = 16
 
 
 class WidenedLinear(nn.Linear):
-    """A linear layer in few bits whose products of several rows are made in 32."""
+    """A linear layer in few bits whose products of many rows are made in 32."""
 
     def forward(self, input: Tensor) -> Tensor:
         """[..., in] -> [..., out]."""
-        if is_quantised(self.weight):  # such tensors cannot be cut in inference mode
-            with torch.inference_mode(False), torch.no_grad():
-                return self._product(input)
-        return self._product(input)
-
-    def _product(self, input: Tensor) -> Tensor:
-        if input.numel() < FEW_ROWS * self.in_features or input.dtype == torch.float32:
+        if input.dtype == torch.float32:
             return super().forward(input)
+        rows = input.numel() // self.in_features
+        if not is_quantised(self.weight):
+            return super().forward(input) if rows < FEW_ROWS else self._product(input, self.weight)
+        weight: Any = self.weight  # one scale for each of its rows
+        scale = weight.scale.flatten()
+        if rows >= FEW_ROWS_OF_INT8:
+            return self._product(input, weight.qdata, scale)
+        flat = input.reshape(rows, self.in_features).bfloat16()  # what this product is fast in
+        ones = torch.ones_like(scale, dtype=flat.dtype)
+        output = torch._weight_int8pack_mm(flat, weight.qdata, ones) * scale.float()
+        output = output.view(*input.shape[:-1], self.out_features)
+        return self._finished(output, input.dtype)
+
+    def _product(self, input: Tensor, weight: Tensor, scale: Tensor | None = None) -> Tensor:
         wide = input.float()
         step = max(WIDENED_AT_ONCE // self.in_features, 1)
-        pieces = [self.weight[at : at + step] for at in range(0, self.out_features, step)]
+        pieces = weight.split(step)
         output = torch.cat([nn.functional.linear(wide, _widened(piece)) for piece in pieces], -1)
-        return (output if self.bias is None else output + self.bias).to(input.dtype)
+        return self._finished(output if scale is None else output * scale.float(), input.dtype)
+
+    def _finished(self, output: Tensor, dtype: torch.dtype) -> Tensor:
+        return (output if self.bias is None else output + self.bias).to(dtype)
 
 
 def is_quantised(weights: Tensor) -> bool:
@@ -48,9 +63,17 @@ def is_quantised(weights: Tensor) -> bool:
     return type(weights).__module__.startswith("torchao")
 
 
+_kept = threading.local()  # a buffer for each thread that answers
+
+
 def _widened(piece: Tensor) -> Tensor:
-    """Plain or quantised weights in 32 bits."""
-    return (piece.dequantize() if is_quantised(piece) else piece).float()
+    """Weights in 32 bits, in memory that is used again and again: to get as much anew takes the system
+    many times longer than to widen them.
+    """
+    if not hasattr(_kept, "buffer") or len(_kept.buffer) < piece.numel():
+        _kept.buffer = torch.empty(piece.numel())
+    buffer: Tensor = _kept.buffer
+    return buffer[: piece.numel()].view_as(piece).copy_(piece)
 
 
 class WidenedModel(VipLlavaForConditionalGeneration):
