@@ -192,10 +192,13 @@ def test_a_model_is_loaded_by_the_plan(run: Run) -> None:
     assert "the model does not fit" in few.stderr
 
 
-def test_layers_on_the_disk_give_the_same_answer(run: Run) -> None:
+def test_layers_on_the_disk_give_the_same_answer(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
     flags = [ZOO, QUESTION, "--model", "tiny", "--json", "--max-memory"]
     beside = run("ask", *flags, "cpu=24MiB")
     assert "stay on the disk" in beside.stderr or "read from the disk" in beside.stderr
+    assert "meta device" not in caplog.text  # which is accelerate's to say, and no user's to read
     whole = json.loads(run("ask", *flags, "cpu=1GiB").stdout)
     part = json.loads(beside.stdout)
     assert whole["answer"] == part["answer"] == "a penguin"

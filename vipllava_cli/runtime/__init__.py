@@ -10,8 +10,8 @@ from vipllava_cli.engine import DEFAULT_MODEL, Engine
 if TYPE_CHECKING:
     from vipllava_cli.runtime.placement import Placement, Wishes
 
-# What torchao, where it is installed, says when it is loaded is no user's concern.
-_TALKATIVE = ("torchao", "torch.utils._pytree")
+# What torchao says when it is loaded, and accelerate of layers on the disk, is no user's concern.
+_TALKATIVE = ("torchao", "torch.utils._pytree", "accelerate")
 
 # Asks torch, before it is loaded, for memory in large pages where the system has them: to get a
 # gigabyte in small ones takes longer than to fill it.
