@@ -80,13 +80,13 @@ class Recipe:
 
     seed: int = 0
     reading: Stage = Stage(
-        "reading", "reading_loss", (*_DECODER, "symbols"), 2000, 32, 3e-3, 1.5e-3, pixels=False
+        "reading", "reading_loss", (*_DECODER, "symbols"), 1900, 32, 3e-3, 1.5e-3, pixels=False
     )
-    seeing: Stage = Stage("seeing", "seeing_loss", _TOWER, 3000, 64, 4e-3, 1.5e-3, talk=False)
+    seeing: Stage = Stage("seeing", "seeing_loss", _TOWER, 2900, 64, 4e-3, 1.5e-3, talk=False)
     joining: Stage = Stage(
-        "joining", "joining_loss", (*_TOWER, *_PROJECTOR), 250, 64, 1.5e-3, 1.5e-3, talk=False
+        "joining", "joining_loss", (*_TOWER, *_PROJECTOR), 900, 64, 2e-3, 1.5e-3, talk=False
     )
-    whole: Stage = Stage("whole", "whole_loss", (*_DECODER, *_PROJECTOR), 600, 32, 1.5e-3, 0.7e-3)
+    whole: Stage = Stage("whole", "whole_loss", (*_DECODER, *_PROJECTOR), 550, 32, 1.5e-3, 0.7e-3)
     tokenizer_scenes: int = 3000
     held_out_batches: int = 4
     save_every: int = 100
