@@ -129,15 +129,19 @@ def train(
     first = 0
     for number, stage in enumerate(recipe.stages):
         finished = folder / f"{stage.name}.safetensors"
-        if finished.exists():
-            learner.load_state_dict(load_file(finished), strict=False)
-        elif only in (None, stage.name):
+        if not finished.exists() and only in (None, stage.name):
             set_seed(recipe.seed + number)  # so that a stage does not depend on how the last ended
             learned = train_stage(
                 learner, processor.tokenizer, stage, recipe, first, folder, workers
             )
             save_file(learned, finished)
             shutil.rmtree(folder / stage.name)
+        # All of them: the state of a stage that went on beside others knows nothing of what they learned.
+        for each in recipe.stages[: number + 1]:
+            if (folder / f"{each.name}.safetensors").exists():
+                learner.load_state_dict(
+                    load_file(folder / f"{each.name}.safetensors"), strict=False
+                )
         first += stage.steps * stage.batch
     if only is not None:
         return {}
