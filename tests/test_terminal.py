@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageGrab, ImageStat
 
+from tests import warm
 from tests.conftest import ROOT, SAMPLES, Run
 
 if sys.platform == "win32":
@@ -44,14 +45,15 @@ def in_terminal(
     environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
     for name in ("TERM_PROGRAM", "LC_TERMINAL", "TMUX", "COLORTERM", "NO_COLOR"):
         environment.pop(name, None)
-    process_id, terminal = pty.fork()
-    if process_id == 0:
-        time.sleep(0.1)  # until the terminal has its size
-        if stdin is not None:
-            os.dup2(os.open(stdin, os.O_RDONLY), 0)
-        command = [sys.executable, "-m", "vipllava_cli", *map(str, arguments)]
-        os.execve(sys.executable, command, {**environment, **(variables or {})})
+    terminal, own = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 640, 384))
+    read = own if stdin is None else os.open(stdin, os.O_RDONLY)
+    command = ("-m", "vipllava_cli", *map(str, arguments))
+    started = warm.start(
+        *command, env={**environment, **(variables or {})}, folder=Path(), streams=(read, own, own)
+    )
+    for stream in {read, own}:
+        os.close(stream)
     received = b""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -64,7 +66,7 @@ def in_terminal(
         if ASKED in received[-8:] + data and ASKED not in received:
             os.write(terminal, answer)
         received += data
-    os.waitpid(process_id, 0)
+    assert started.wait() is not None
     os.close(terminal)
     return received
 

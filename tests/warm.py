@@ -48,8 +48,8 @@ class Started:
 def start(
     *arguments: str, env: Mapping[str, str], folder: Path, streams: tuple[int, int, int]
 ) -> Started:
-    """`python ARGUMENTS` of the form `-m module …`, with stdin, stdout and stderr; where stdin is a
-    terminal, it is the process's own.
+    """`python ARGUMENTS` of the form `-m module …`, with stdin, stdout and stderr; the first that is
+    a terminal is the process's own.
     """
     line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     line.connect(_server())
@@ -121,8 +121,9 @@ def _become(
     arguments: list[str], environment: Mapping[str, str], folder: str, streams: list[int]
 ) -> None:
     os.setsid()
-    if os.isatty(streams[0]):
-        fcntl.ioctl(streams[0], termios.TIOCSCTTY, 0)
+    for stream in filter(os.isatty, streams):
+        fcntl.ioctl(stream, termios.TIOCSCTTY, 0)
+        break
     for place, stream in enumerate(streams):
         os.dup2(stream, place)
     for stream in streams:
