@@ -215,13 +215,16 @@ def test_boxes_that_are_dragged_come_out_as_flags(display: str, run: Run, tmp_pa
         stderr=subprocess.PIPE,
         text=True,
     ) as picking:
-        left, top = hand.finds(color, (1400, 700))
-        for start, end in (((100, 200), (300, 400)), ((500, 350), (450, 250))):
-            hand.drags((left + start[0], top + start[1]), (left + end[0], top + end[1]))
-            hand.does("key", "space")
-            time.sleep(0.3)
-        hand.does("key", "Escape")
-        stdout, stderr = picking.communicate(timeout=60)
+        try:
+            left, top = hand.finds(color, (1400, 700))
+            for start, end in (((100, 200), (300, 400)), ((500, 350), (450, 250))):
+                hand.drags((left + start[0], top + start[1]), (left + end[0], top + end[1]))
+                hand.does("key", "space")
+                time.sleep(0.3)
+            hand.does("key", "Escape")
+            stdout, stderr = picking.communicate(timeout=60)
+        finally:
+            picking.kill()  # leaving the block waits for it
     assert (picking.returncode, stderr) == (0, "")
     flags = stdout.split()
     assert flags[::2] == ["--box", "--box"]
