@@ -16,6 +16,10 @@ from vipllava_cli.marks import Mark
 IMAGE = "<image>"
 DEFAULT_TEMPLATE = "human"
 
+# What asks for a short answer, in the words of the model's training (LLaVA-1.5's).
+LETTER_LINE = "Answer with the option's letter from the given choices directly."
+PHRASE_LINE = "Answer the question using a single word or phrase."
+
 # The words that ViP-LLaVA was trained with, by shape (its visual_prompt_generator.py).
 _WORDS: Mapping[str, tuple[str, str]] = {
     "box": ("within", "rectangle"),

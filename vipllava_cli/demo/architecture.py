@@ -20,6 +20,7 @@ from transformers import (
     CLIPVisionConfig,
     LlamaConfig,
     LlavaProcessor,
+    PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
     VipLlavaConfig,
     VipLlavaForConditionalGeneration,
@@ -121,6 +122,12 @@ def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
         padding_side="left",
         model_max_length=2048,
     )
+
+
+def first_token(tokenizer: PreTrainedTokenizerBase, word: str) -> int:
+    """The first token of a word that follows a space."""
+    ids: list[int] = tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
+    return ids[0]
 
 
 def _with_plain_bytes(model: Tokenizer, bytes_: list[str]) -> Tokenizer:

@@ -14,7 +14,15 @@ from vipllava_cli.demo.scenes import WHOLE, MarkedScene, World
 from vipllava_cli.demo.things import THINGS, Thing
 from vipllava_cli.demo.wordings import KIND_PHRASES, PLACES, SIDES, Wordings
 from vipllava_cli.marks import Mark
-from vipllava_cli.prompts import COLOR_WORDS, SHAPE_WORDS, Turn, object_phrase, place_phrase
+from vipllava_cli.prompts import (
+    COLOR_WORDS,
+    LETTER_LINE,
+    PHRASE_LINE,
+    SHAPE_WORDS,
+    Turn,
+    object_phrase,
+    place_phrase,
+)
 
 MOST_TURNS = 6
 _LETTERS = "ABCD"
@@ -143,7 +151,7 @@ def _naming(talker: Talker, number: int) -> Exchange:
     question = talker.words(sentences, **talker.mark_words(mark))
     clues = _at_mark(question, mark, thing.name)
     if talker.chance(0.08):
-        return Exchange("naming", f"{question}\n{wordings.SHORT_LINE}", thing.name, number, clues)
+        return Exchange("naming", f"{question}\n{PHRASE_LINE}", thing.name, number, clues)
     return Exchange("naming", question, thing.phrase, number, clues)
 
 
@@ -286,7 +294,7 @@ def _lettered(talker: Talker, asked: Exchange, options: Sequence[str]) -> Exchan
     """The question with its options, shuffled; its answer the letter of the first, which is right."""
     order = talker.rng.permutation(len(options)).tolist()
     lines = [f"{letter}. {options[at]}" for letter, at in zip(_LETTERS, order, strict=False)]
-    question = "\n".join([asked.question, *lines, wordings.LETTER_LINE])
+    question = "\n".join([asked.question, *lines, LETTER_LINE])
     right = order.index(0)
     clues, end = list(asked.clues), len(asked.question)
     for number, line in enumerate(lines):  # each option is looked at: is it this one?

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
-from vipllava_cli.demo.architecture import GRID, IMAGE_SIZE
+from vipllava_cli.demo.architecture import GRID, IMAGE_SIZE, first_token
 from vipllava_cli.demo.conversations import ASKED, Exchange, make_conversation
 from vipllava_cli.demo.labels import IGNORE, patch_labels
 from vipllava_cli.demo.scenes import (
@@ -25,7 +25,6 @@ from vipllava_cli.demo.scenes import (
     mark_scene,
     scene_rng,
 )
-from vipllava_cli.demo.symbols import first_token
 from vipllava_cli.pictures import square
 from vipllava_cli.prompts import TEMPLATES
 

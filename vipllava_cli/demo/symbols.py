@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import LlamaModel, PreTrainedTokenizerBase
 
 from vipllava_cli.colors import MODEL_COLORS
+from vipllava_cli.demo.architecture import first_token
 from vipllava_cli.demo.labels import IGNORE, TARGETS
 from vipllava_cli.demo.scenes import WHOLE
 from vipllava_cli.demo.things import THINGS
@@ -71,12 +72,6 @@ def start_reading(
 def name_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """The first token of each thing's name."""
     return [first_token(tokenizer, thing.name) for thing in THINGS]
-
-
-def first_token(tokenizer: PreTrainedTokenizerBase, word: str) -> int:
-    """The first token of a word that follows a space."""
-    ids: list[int] = tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
-    return ids[0]
 
 
 def _start_words(words: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:

@@ -86,7 +86,7 @@ class Recipe:
     joining: Stage = Stage(
         "joining", "joining_loss", (*_TOWER, *_PROJECTOR), 900, 64, 2e-3, 1.5e-3, talk=False
     )
-    whole: Stage = Stage("whole", "whole_loss", (*_DECODER, *_PROJECTOR), 550, 32, 1.5e-3, 0.7e-3)
+    whole: Stage = Stage("whole", "whole_loss", (*_DECODER, *_PROJECTOR), 500, 32, 1.5e-3, 0.7e-3)
     tokenizer_scenes: int = 3000
     held_out_batches: int = 4
     save_every: int = 100

@@ -177,9 +177,6 @@ CHOOSE_MARK = Wordings(
     ("which thing is {the}?", "which of the objects is {the}?"),
 )
 
-LETTER_LINE = "Answer with the option's letter from the given choices directly."
-SHORT_LINE = "Answer the question using a single word or phrase."
-
 # Where a mark of this shape has its thing, in people's words.
 PLACES: Mapping[str, tuple[str, ...]] = {
     "box": ("in the {mark}", "inside the {mark}", "within the {mark}"),

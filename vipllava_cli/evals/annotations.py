@@ -11,10 +11,9 @@ from vipllava_cli.colors import MODEL_COLORS, Color, parse_color
 from vipllava_cli.errors import InputError, short
 from vipllava_cli.evals.examples import Example, Groups, Page
 from vipllava_cli.marks import Coordinate, MarkSpec
+from vipllava_cli.prompts import LETTER_LINE
 
 WIDTH, ALPHA = 3.0, 128 / 255  # of marks in the published evaluations
-LETTER_LINE = "Answer with the option's letter from the given choices directly."
-PHRASE_LINE = "Answer the question using a single word or phrase."
 
 # What a row is made into; it raises InputError for one that cannot be asked.
 Reader = Callable[[Mapping[str, Any], str], Iterator[Page]]

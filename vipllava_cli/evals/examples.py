@@ -73,7 +73,7 @@ class Asked:
         """A result for every record of the pages."""
         for record in records:
             page, _, number = record["id"].rpartition(":q")
-            if page not in self.pages:
+            if page not in self.pages or not number.isdecimal():
                 page, number = record["id"], ""
             examples = self.pages.get(page, ())
             if examples:

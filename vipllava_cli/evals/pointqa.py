@@ -10,7 +10,6 @@ from typing import Any
 
 from vipllava_cli.colors import MODEL_COLORS
 from vipllava_cli.evals.annotations import (
-    PHRASE_LINE,
     boxes_of,
     mark,
     picture_of,
@@ -19,6 +18,7 @@ from vipllava_cli.evals.annotations import (
     words_of,
 )
 from vipllava_cli.evals.examples import Example, Page
+from vipllava_cli.prompts import PHRASE_LINE
 
 FIELDS = ("id", "image", "bboxes (1)", "general_question", "answer")
 GROUPS = {"all": "all"}
