@@ -21,7 +21,7 @@ from vipllava_cli.pictures import square
 from vipllava_cli.runtime import open_engine
 from vipllava_cli.runtime.anatomy import LAYER, PROJECTOR, TOWER, Anatomy, anatomy
 from vipllava_cli.runtime.checkpoints import BUNDLED, find_checkpoint, read_config
-from vipllava_cli.runtime.loading import load
+from vipllava_cli.runtime.loading import DTYPES, load
 from vipllava_cli.runtime.machine import Machine, Memory
 from vipllava_cli.runtime.placement import (
     Placement,
@@ -30,7 +30,13 @@ from vipllava_cli.runtime.placement import (
     parse_max_memory,
     place,
 )
-from vipllava_cli.runtime.precision import FEW_ROWS, FEW_ROWS_OF_INT8, WidenedModel
+from vipllava_cli.runtime.precision import (
+    FEW_ROWS,
+    FEW_ROWS_OF_INT8,
+    Int8Linear,
+    WidenedModel,
+    rounded,
+)
 from vipllava_cli.runtime.published import PUBLISHED
 
 GIB = 1 << 30
@@ -273,21 +279,36 @@ def test_memory_is_asked_for_in_large_pages(monkeypatch: pytest.MonkeyPatch) -> 
     assert os.environ["THP_MEM_ALLOC_ENABLE"] == "1"
 
 
+def test_weights_are_rounded_to_the_nearest_of_8_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vipllava_cli.runtime.precision._ROUNDED_AT_ONCE", 40)  # pieces of 3 rows
+    exact = torch.randn(8, 13, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    exact[5] = 0
+    numbers, scales = rounded(exact.float())
+    assert numbers.dtype == torch.int8
+    assert numbers.abs().amax() == 127
+    off = (numbers * scales.double()[:, None] - exact).abs()
+    assert torch.all(off <= 0.5001 * scales[:, None])
+    largest = exact.abs().amax(1)
+    torch.testing.assert_close(scales.double() * 127, largest, rtol=1e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize(("dtype", "widened"), [("fp16", True), ("bf16", False), ("fp32", True)])
 def test_products_of_int8_equal_those_of_the_widened_weights(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, dtype: str, widened: bool
 ) -> None:
-    pytest.importorskip("torchao")
     monkeypatch.setattr("vipllava_cli.runtime.precision.WIDENED_AT_ONCE", 192 * 50)
-    model = load(find_checkpoint("tiny"), Wishes(device="cpu", quantize="int8")).model
-    layer = model.model.language_model.layers[0].mlp.up_proj
-    with torch.no_grad():
-        wide = layer.weight.dequantize().float()
-    for rows in (1, FEW_ROWS_OF_INT8 - 1, FEW_ROWS_OF_INT8, 40):
-        given = torch.randn(2, rows, 192, generator=torch.Generator().manual_seed(rows)).half()
+    weights = torch.randn(512, 192, generator=torch.Generator().manual_seed(0)) * 0.05
+    linear = torch.nn.Linear(192, 512)
+    linear.weight.data, linear.bias.data = weights.half(), linear.bias.data.to(DTYPES[dtype])
+    layer = Int8Linear(linear, widened=widened)
+    for rows in (1, FEW_ROWS_OF_INT8 // 2 - 1, FEW_ROWS_OF_INT8 // 2, 40):
+        given = torch.randn(2, rows, 192, generator=torch.Generator().manual_seed(rows))
+        given = given.to(DTYPES[dtype])
         with torch.inference_mode():
             found = layer(given)
-        assert found.dtype == torch.float16
-        torch.testing.assert_close(found.float(), given.float() @ wide.T, rtol=0.02, atol=0.02)
+            exact = torch.nn.functional.linear(given.float(), weights, linear.bias.float())
+        assert found.dtype == DTYPES[dtype]
+        torch.testing.assert_close(found.float(), exact, rtol=0.02, atol=0.04)
 
 
 def test_16_bits_on_a_cpu_give_the_same_answer() -> None:
@@ -298,24 +319,27 @@ def test_16_bits_on_a_cpu_give_the_same_answer() -> None:
     assert answer.text == "a penguin"
 
 
-@pytest.mark.parametrize(("wanted", "package"), [("int8", "torchao"), ("nf4", "bitsandbytes")])
+@pytest.mark.parametrize("dtype", ["auto", "fp32"])
+@pytest.mark.parametrize("wanted", ["int8", "nf4"])
 def test_quantised_layers_give_the_same_answer_or_name_the_package(
-    run: Run, wanted: str, package: str
+    run: Run, wanted: str, dtype: str
 ) -> None:
-    answered = run("ask", ZOO, QUESTION, "--model", "tiny", "--quantize", wanted, "--json")
-    if find_spec(package) is None:
+    flags = ["--model", "tiny", "--quantize", wanted, "--dtype", dtype, "--json"]
+    answered = run("ask", ZOO, QUESTION, *flags)
+    if wanted == "nf4" and find_spec("bitsandbytes") is None:
         assert answered.code == 4
-        assert f"needs the package {package}, which is not installed" in answered.stderr
-        assert f"vipllava[{wanted}]" in answered.stderr
+        assert "needs the package bitsandbytes, which is not installed" in answered.stderr
+        assert "vipllava[nf4]" in answered.stderr
         assert answered.stderr.count("\n") == 1
         return
     record = json.loads(answered.stdout)
     assert (record["answer"], record["dtype"], answered.stderr) == ("a penguin", wanted, "")
 
 
-@pytest.mark.parametrize(("wanted", "package"), [("int8", "torchao"), ("nf4", "bitsandbytes")])
-def test_only_decoder_layers_are_quantised(wanted: str, package: str) -> None:
-    pytest.importorskip(package)
+@pytest.mark.parametrize("wanted", ["int8", "nf4"])
+def test_only_decoder_layers_are_quantised(wanted: str) -> None:
+    if wanted == "nf4":
+        pytest.importorskip("bitsandbytes")
     loaded = load(find_checkpoint("tiny"), Wishes(device="cpu", quantize=wanted))
     model = loaded.model.model
     whole = [loaded.model.lm_head, *model.vision_tower.modules()]
@@ -335,3 +359,5 @@ def test_quantising_needs_a_device_that_can() -> None:
     apple = replace(LAPTOP, mps=True, packages=QUANTIZING)
     with pytest.raises(ModelError, match="nf4 does not run on mps: use --device cuda or cpu"):
         place(of("7b"), Wishes(quantize="nf4"), apple)
+    with pytest.raises(ModelError, match=r"int8 needs the package torchao.*vipllava\[int8\]"):
+        place(of("7b"), Wishes(quantize="int8"), GPU)

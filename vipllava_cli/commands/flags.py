@@ -168,7 +168,8 @@ class ModelFlags:
     device: Annotated[Device, _model("Where to run.")] = Device.auto
     dtype: Annotated[Dtype, _model("How precisely to run.")] = Dtype.auto
     quantize: Annotated[
-        Quantize | None, _model("Keep the decoder in 8 or 4 bits; needs the extra of that name.")
+        Quantize | None,
+        _model("Keep the decoder in 8 or 4 bits. nf4, and int8 on a GPU, need extras."),
     ] = None
     max_memory: Annotated[
         str | None,

@@ -1,7 +1,8 @@
 """A checkpoint -> the model and its processor, through transformers; every fault is one line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import transformers.utils.logging
@@ -15,7 +16,7 @@ from vipllava_cli.runtime.anatomy import anatomy
 from vipllava_cli.runtime.checkpoints import Checkpoint, read_config, weight_shapes
 from vipllava_cli.runtime.machine import this_machine
 from vipllava_cli.runtime.placement import Placement, Wishes, place
-from vipllava_cli.runtime.precision import WidenedModel, quantization
+from vipllava_cli.runtime.precision import WidenedModel, quantization, round_layers
 from vipllava_cli.runtime.repairs import repair_processor, repaired
 
 DTYPES: Mapping[str, torch.dtype] = {
@@ -85,33 +86,43 @@ def is_out_of_memory(error: Exception) -> bool:
 def _load_model(
     checkpoint: Checkpoint, config: VipLlavaConfig, placement: Placement
 ) -> VipLlavaForConditionalGeneration:
-    quantize = placement.needs.quantize
-    widened = placement.needs.widened
-    kind = WidenedModel if widened else VipLlavaForConditionalGeneration
+    needs = placement.needs
+    quantiser = needs.quantize and quantization(needs.quantize, placement.main == "cpu")
+    rounds = needs.quantize is not None and quantiser is None
+    if rounds:
+        config.dtype = None
+    kind = WidenedModel if needs.widened else VipLlavaForConditionalGeneration
     model, report = kind.from_pretrained(
         checkpoint.folder,
         config=config,
-        dtype=DTYPES[placement.needs.dtype],
+        # What is rounded from need not be copied to another type first: it stays as in the files.
+        dtype="auto" if rounds else DTYPES[needs.dtype],
         device_map=placement.devices,
         attn_implementation=_ATTENTION.get(placement.attention, placement.attention),
-        quantization_config=quantize and quantization(quantize, placement.main == "cpu"),
+        quantization_config=quantiser,
         use_safetensors=True,
         local_files_only=True,
         output_loading_info=True,
-        **({"but_layers": quantize == "nf4"} if widened else {}),
+        **({"but_layers": quantiser is not None} if needs.widened else {}),
         ignore_mismatched_sizes=True,  # so that they are reported, and refused, below
     )
-    for fault in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        names = sorted(_name(entry) for entry in report[fault])
-        if names:
-            kind = fault.removesuffix("_keys")
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise ModelError(
-                f"{checkpoint.name} does not fit its config.json: {len(names)} {kind} weights"
-                f" ({', '.join(names[:3])}{more}); get the checkpoint again"
-            )
+    _check_fit(report, checkpoint.name)
+    if rounds:
+        round_layers(model, DTYPES[needs.dtype], widened=needs.widened)
     model.eval()
     return model
+
+
+def _check_fit(report: Mapping[str, Iterable[Any]], name: str) -> None:
+    """Raises ModelError where weights and config.json do not fit each other."""
+    for fault in ("missing", "unexpected", "mismatched"):
+        names = sorted(_name(entry) for entry in report[f"{fault}_keys"])
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise ModelError(
+                f"{name} does not fit its config.json: {len(names)} {fault} weights"
+                f" ({', '.join(names[:3])}{more}); get the checkpoint again"
+            )
 
 
 def _name(entry: str | tuple[str, object, object]) -> str:

@@ -17,16 +17,18 @@ ITEM_BYTES: Mapping[str, int] = {"bf16": 2, "fp16": 2, "fp32": 4}
 
 @dataclass(frozen=True)
 class Quantizer:
-    """`bytes` are those of a quantised number, its share of the scales included."""
+    """`bytes` are those of a quantised number, its share of the scales included; `packages` does it on
+    each device that can: None where `precision.py` does.
+    """
 
     bytes: float
-    package: str
-    devices: tuple[str, ...]
+    packages: Mapping[str, str | None]
 
 
+INT8, NF4 = "int8", "nf4"
 QUANTIZERS: Mapping[str, Quantizer] = {
-    "int8": Quantizer(1.002, "torchao", ("cuda", "cpu")),
-    "nf4": Quantizer(0.5625, "bitsandbytes", ("cuda", "cpu")),
+    INT8: Quantizer(1.002, {"cuda": "torchao", "cpu": None}),
+    NF4: Quantizer(0.5625, {"cuda": "bitsandbytes", "cpu": "bitsandbytes"}),
 }
 
 WIDENED_AT_ONCE = 16 << 20  # weights that are in 32 bits at one time, see `precision.py`
@@ -88,7 +90,8 @@ class Needs:
     def work(self) -> int:
         """What is taken once: a copy of the picture's cache, and the part of a matrix that is widened."""
         kept = self.anatomy.cache * self.anatomy.picture_tokens * self.anatomy.layers
-        return kept * ITEM_BYTES[self.dtype] + 4 * WIDENED_AT_ONCE * self.widened
+        widened = self.widened or self.quantize is not None
+        return kept * ITEM_BYTES[self.dtype] + 4 * WIDENED_AT_ONCE * widened
 
     @property
     def largest(self) -> int:
@@ -226,12 +229,14 @@ def choose_attention(
 
 def check_quantize(kind: str, wanted: str, machine: Machine) -> None:
     """Raises ModelError for what the package or the device lacks."""
-    if kind not in QUANTIZERS[wanted].devices:
+    packages = QUANTIZERS[wanted].packages
+    if kind not in packages:
         raise ModelError(
-            f"--quantize {wanted} does not run on {kind}: use --device"
-            f" {' or '.join(QUANTIZERS[wanted].devices)}"
+            f"--quantize {wanted} does not run on {kind}: use --device {' or '.join(packages)}"
         )
-    _need(QUANTIZERS[wanted].package, f"--quantize {wanted}", machine)
+    package = packages[kind]
+    if package is not None:
+        _need(package, f"--quantize {wanted}", machine)
 
 
 def _need(package: str, option: str, machine: Machine) -> None:

@@ -3,8 +3,9 @@ no instructions for them.
 
 Such a CPU reads 16-bit weights as fast as its memory allows, which is all that one new token needs, and
 multiplies many rows by them many times slower than 32-bit ones. So the weights stay in 16 bits, and a
-product of many rows widens them piece by piece. Weights in 8 bits are widened likewise, where torchao's
-own product makes a 16-bit copy of the whole matrix for every token.
+product of many rows widens them piece by piece. Weights in 8 bits are widened likewise. On a CPU they
+are rounded here: torchao takes ten times as long for it, and its product copies the whole matrix to 16
+bits for every token.
 """
 
 import threading
@@ -20,60 +21,106 @@ from transformers import (
     VipLlavaForConditionalGeneration,
 )
 
-from vipllava_cli.runtime.placement import WIDENED_AT_ONCE
+from vipllava_cli.runtime.placement import INT8, NF4, WIDENED_AT_ONCE
 
 # Below so many rows, reading the weights as they are takes less than widening them first; measured.
 FEW_ROWS = 8
 FEW_ROWS_OF_INT8 = 16
+_ROUNDED_AT_ONCE = 1 << 20  # weights that stay in a processor's cache from one step to the next
+_MOST = 127  # of 8 bits with a sign
 
 
 class WidenedLinear(nn.Linear):
-    """A linear layer in few bits whose products of many rows are made in 32."""
+    """A linear layer in 16 bits whose products of many rows are made in 32."""
 
     def forward(self, input: Tensor) -> Tensor:
         """[..., in] -> [..., out]."""
-        if input.dtype == torch.float32:
-            return super().forward(input)
         rows = input.numel() // self.in_features
-        if not is_quantised(self.weight):
-            return super().forward(input) if rows < FEW_ROWS else self._product(input, self.weight)
-        weight: Any = self.weight  # one scale for each of its rows
-        scale = weight.scale.flatten()
+        if input.dtype == torch.float32 or rows < FEW_ROWS:
+            return super().forward(input)
+        return _finished(_product(input.float(), self.weight), self.bias, input.dtype)
+
+
+class Int8Linear(nn.Module):
+    """A linear layer on a CPU with weights in 8 bits and a scale for each row of them; products of many
+    rows are made in 32 bits, or as the input comes.
+    """
+
+    weight: Tensor
+    scale: Tensor
+
+    def __init__(self, linear: nn.Linear, *, widened: bool) -> None:
+        super().__init__()
+        weight, scale = rounded(linear.weight)
+        self.register_buffer("weight", weight)
+        self.register_buffer("scale", scale)
+        self.bias, self.widened = linear.bias, widened
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[..., in] -> [..., out]."""
+        wide, dtype = self.weight.shape[1], input.dtype
+        rows = input.numel() // wide
         if rows >= FEW_ROWS_OF_INT8:
-            return self._product(input, weight.qdata, scale)
-        flat = input.reshape(rows, self.in_features).bfloat16()  # what this product is fast in
-        ones = torch.ones_like(scale, dtype=flat.dtype)
-        output = torch._weight_int8pack_mm(flat, weight.qdata, ones) * scale.float()
-        output = output.view(*input.shape[:-1], self.out_features)
-        return self._finished(output, input.dtype)
-
-    def _product(self, input: Tensor, weight: Tensor, scale: Tensor | None = None) -> Tensor:
-        wide = input.float()
-        step = max(WIDENED_AT_ONCE // self.in_features, 1)
-        pieces = weight.split(step)
-        output = torch.cat([nn.functional.linear(wide, _widened(piece)) for piece in pieces], -1)
-        return self._finished(output if scale is None else output * scale.float(), input.dtype)
-
-    def _finished(self, output: Tensor, dtype: torch.dtype) -> Tensor:
-        return (output if self.bias is None else output + self.bias).to(dtype)
+            output = _product(input.float() if self.widened else input, self.weight)
+        else:
+            flat = input.reshape(rows, wide).bfloat16()  # what this product is fast in
+            ones = torch.ones_like(self.scale, dtype=flat.dtype)
+            output = torch._weight_int8pack_mm(flat, self.weight, ones)
+            output = output.view(*input.shape[:-1], len(self.weight))
+        return _finished(output * self.scale, self.bias, dtype)
 
 
-def is_quantised(weights: Tensor) -> bool:
-    """Whether they are a tensor of torchao."""
-    return type(weights).__module__.startswith("torchao")
+@torch.no_grad()
+def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights [out, in] -> the nearest int8 numbers, and the float32 scales [out] to multiply them by."""
+    numbers, scales = torch.empty(weight.shape, dtype=torch.int8), torch.empty(len(weight))
+    step = max(_ROUNDED_AT_ONCE // weight.shape[1], 1)
+    pieces = (part.split(step) for part in (weight, numbers, scales))
+    for piece, number, scale in zip(*pieces, strict=True):
+        wide = _widened(piece, torch.float32)
+        torch.maximum(wide.amax(1), -wide.amin(1), out=scale)
+        scale.div_(_MOST).clamp_(min=torch.finfo(torch.float32).tiny)  # a row of zeros has one, too
+        number.copy_(wide.div_(scale[:, None]).round_())
+    return numbers, scales
+
+
+def round_layers(
+    model: VipLlavaForConditionalGeneration, dtype: torch.dtype, *, widened: bool
+) -> None:
+    """Put the linear layers of the decoder's layers in 8 bits, one after the other since what they are
+    made from may lie in a file, and the rest of the model in this type.
+    """
+    for layer in model.model.language_model.layers:
+        for module in list(layer.modules()):
+            for name, child in module.named_children():
+                if isinstance(child, nn.Linear):
+                    setattr(module, name, Int8Linear(child, widened=widened))
+    for weight in model.parameters():
+        weight.data = weight.data.to(dtype)
+
+
+def _product(input: Tensor, weight: Tensor) -> Tensor:
+    """Of [..., in] and weights [out, in] in fewer bits, which are widened piece by piece."""
+    step = max(WIDENED_AT_ONCE // weight.shape[1], 1)
+    pieces = (_widened(piece, input.dtype) for piece in weight.split(step))
+    return torch.cat([nn.functional.linear(input, piece) for piece in pieces], -1)
+
+
+def _finished(output: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
+    return (output if bias is None else output + bias).to(dtype)
 
 
 _kept = threading.local()  # a buffer for each thread that answers
 
 
-def _widened(piece: Tensor) -> Tensor:
-    """Weights in 32 bits, in memory that is used again and again: to get as much anew takes the system
+def _widened(piece: Tensor, dtype: torch.dtype) -> Tensor:
+    """Weights in more bits, in memory that is used again and again: to get as much anew takes the system
     many times longer than to widen them.
     """
     if not hasattr(_kept, "buffer") or len(_kept.buffer) < piece.numel():
         _kept.buffer = torch.empty(piece.numel())
     buffer: Tensor = _kept.buffer
-    return buffer[: piece.numel()].view_as(piece).copy_(piece)
+    return buffer.view(dtype)[: piece.numel()].view_as(piece).copy_(piece)
 
 
 class WidenedModel(VipLlavaForConditionalGeneration):
@@ -96,8 +143,10 @@ _KEPT = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
 
 
 def quantization(wanted: str, on_cpu: bool) -> Any:
-    """What transformers takes as `quantization_config`; the package is installed."""
-    return _QUANTIZATIONS[wanted](on_cpu)
+    """What transformers takes as `quantization_config`, the package being installed; None for what is
+    rounded here.
+    """
+    return None if on_cpu and wanted == INT8 else _QUANTIZATIONS[wanted](on_cpu)
 
 
 def _int8(on_cpu: bool) -> Any:
@@ -109,10 +158,10 @@ def _int8(on_cpu: bool) -> Any:
 def _nf4(on_cpu: bool) -> Any:
     return BitsAndBytesConfig(
         load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
+        bnb_4bit_quant_type=NF4,
         bnb_4bit_compute_dtype=torch.float32 if on_cpu else torch.bfloat16,
         llm_int8_skip_modules=_KEPT,
     )
 
 
-_QUANTIZATIONS: Mapping[str, Callable[[bool], Any]] = {"int8": _int8, "nf4": _nf4}
+_QUANTIZATIONS: Mapping[str, Callable[[bool], Any]] = {INT8: _int8, NF4: _nf4}
