@@ -8,6 +8,9 @@ SCENE := sample_images/garden.png
 MARK := --box 294,48,522,247
 QUESTION := what is in the red box?
 
+# Where it is set, each of the many processes that tests start would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := check
 .PHONY: check demo test lint types train bench clean
 

@@ -17,10 +17,16 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     threads = max((os.cpu_count() or 1) // int(workers), 1)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
+from tests import warm
 from vipllava_cli.cli import app
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "sample_images"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        warm.share()
 
 
 @dataclass(frozen=True)

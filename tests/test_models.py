@@ -19,7 +19,6 @@ from vipllava_cli.runtime.published import PUBLISHED
 REPOSITORY = PUBLISHED["7b"].repository
 MIB = 1 << 20
 ZOO = SAMPLES / "zoo-red-box.png"
-Vipllava = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def shipped_files() -> dict[str, bytes]:
@@ -47,23 +46,6 @@ def environment(hub: StandInHub, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def vipllava(environment: dict[str, str]) -> Vipllava:
-    """The command in a process of its own, which finds that hub."""
-
-    def run(*arguments: str | Path, **more: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "vipllava_cli", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment | more,
-            stdin=subprocess.DEVNULL,
-        )
-
-    return run
-
-
-@pytest.fixture
 def online(hub: StandInHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process find that hub, too: what the client read from the environment is replaced."""
     monkeypatch.setenv("VIPLLAVA_HOME", str(tmp_path / "home"))
@@ -78,11 +60,11 @@ def online(hub: StandInHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("online")
 def test_a_model_is_fetched_chosen_asked_and_removed(
-    hub: StandInHub, vipllava: Vipllava, run: Run
+    hub: StandInHub, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "not fetched" in line_of(run("models", "list").stdout, "7b")
-    fetched = vipllava("models", "pull", "7b")
-    assert (fetched.returncode, fetched.stdout) == (0, ""), fetched.stderr
+    fetched = run("models", "pull", "7b")
+    assert (fetched.code, fetched.stdout) == (0, ""), fetched.stderr
     names = {name for name, _, _ in hub.asked}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
     assert not names & {"pytorch_model.bin", "notes.pdf", "README.md"}
@@ -92,7 +74,9 @@ def test_a_model_is_fetched_chosen_asked_and_removed(
     assert line_of(listed, "7b").startswith("*")
     assert COMMIT in line_of(listed, "7b")
     assert "whole" in run("models", "info", "7b").stdout
-    answered = vipllava("ask", ZOO, "what is in the red box?", "--json", HF_HUB_OFFLINE="1")
+    with monkeypatch.context() as offline:
+        offline.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        answered = run("ask", ZOO, "what is in the red box?", "--json")
     record = json.loads(answered.stdout)
     assert (record["model"], record["revision"]) == ("7b", COMMIT)
     assert (record["answer"], answered.stderr) == ("a penguin", "")

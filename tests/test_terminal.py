@@ -223,8 +223,10 @@ def test_boxes_that_are_dragged_come_out_as_flags(display: str, run: Run, tmp_pa
                 time.sleep(0.3)
             hand.does("key", "Escape")
             stdout, stderr = picking.communicate(timeout=60)
-        finally:
-            picking.kill()  # leaving the block waits for it
+        except Exception as error:
+            picking.kill()
+            error.add_note(f"the picker said: {picking.communicate()}")
+            raise
     assert (picking.returncode, stderr) == (0, "")
     flags = stdout.split()
     assert flags[::2] == ["--box", "--box"]

@@ -25,6 +25,7 @@ from functools import cache
 from pathlib import Path
 
 _ROOM = 1 << 20  # bytes of a request
+_SHARED = "VIPLLAVA_TESTS_WARM"  # where the workers of one run find it
 
 
 @dataclass
@@ -58,9 +59,16 @@ def start(
     return Started(int(line.recv(64)), line)
 
 
+def share() -> None:
+    """One such process for the workers that this one starts."""
+    os.environ[_SHARED] = _server()
+
+
 @cache
 def _server() -> str:
-    """Where the process listens that is forked; it ends with this one."""
+    """Where the process listens that is forked; it ends with the one that started it."""
+    if _SHARED in os.environ:
+        return os.environ[_SHARED]
     place = os.path.join(tempfile.mkdtemp(), "warm")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(place)
