@@ -1,4 +1,5 @@
-"""A checkpoint of random weights in the hub's layout: older names, 16 bits, shards of a gigabyte.
+"""A checkpoint of random weights in the hub's layout: 16 bits, shards of a gigabyte, older names (with
+`--layout current` those of now).
 
 `7b` and `13b` have the shapes of the public models, `mid` is one to measure with on a small machine,
 `tiny` one to test with.
@@ -11,7 +12,7 @@ import argparse
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ def config_of(size: str) -> dict[str, Any]:
     return {**config, "torch_dtype": config.pop("dtype")}
 
 
-def shards(config: Mapping[str, Any], seed: int) -> Iterator[dict[str, Tensor]]:
+def shards(
+    config: Mapping[str, Any], seed: int, called: Callable[[str], str]
+) -> Iterator[dict[str, Tensor]]:
     """Weights by their older names, about a gigabyte at a time."""
     with init_empty_weights():
         model = VipLlavaForConditionalGeneration(VipLlavaConfig(**config))
@@ -68,7 +71,7 @@ def shards(config: Mapping[str, Any], seed: int) -> Iterator[dict[str, Tensor]]:
         if size and size + weight.nbytes > SHARD_BYTES:
             yield shard
             shard, size = {}, 0
-        shard[older(name)] = weight
+        shard[called(name)] = weight
         size += weight.nbytes
     yield shard
 
@@ -90,11 +93,15 @@ def older(name: str) -> str:
     return name
 
 
-def write_weights(config: Mapping[str, Any], folder: Path, seed: int) -> None:
+# What each layout calls a weight.
+LAYOUTS: Mapping[str, Callable[[str], str]] = {"hub": older, "current": str}
+
+
+def write_weights(config: Mapping[str, Any], folder: Path, seed: int, layout: str) -> None:
     """The shards and their index."""
     weight_map: dict[str, str] = {}
     written = []
-    for number, shard in enumerate(shards(config, seed)):
+    for number, shard in enumerate(shards(config, seed, LAYOUTS[layout])):
         path = folder / f"part-{number}"
         save_file(shard, path, {"format": "pt"})
         written.append((path, list(shard)))
@@ -134,20 +141,21 @@ def write_words(folder: Path, side: int) -> None:
     (folder / "generation_config.json").write_text(json.dumps(generation))
 
 
-def make(size: str, folder: Path, seed: int = 0) -> None:
+def make(size: str, folder: Path, seed: int = 0, layout: str = "hub") -> None:
     """Write the whole checkpoint."""
     folder.mkdir(parents=True)
     config = config_of(size)
     (folder / "config.json").write_text(json.dumps(config))
     write_words(folder, config["vision_config"]["image_size"])
-    write_weights(config, folder, seed)
+    write_weights(config, folder, seed, layout)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Write a checkpoint of random weights.")
     parser.add_argument("--size", choices=(*SMALLER, *PUBLISHED), default="mid")
+    parser.add_argument("--layout", choices=LAYOUTS, default="hub")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    make(given.size, given.out, given.seed)
+    make(given.size, given.out, given.seed, given.layout)
     print(f"wrote {given.out}")

@@ -180,6 +180,9 @@ def test_a_plan_adds_up_to_the_parameters(run: Run) -> None:
     table = run("plan", "7b", "--max-memory", "0=8GiB,cpu=20GiB").stdout
     for words in ("vision tower", "decoder layers 0 to", "GPU 0", "13.2 GiB", "14.2 GB to fetch"):
         assert words in table
+    table = run("plan", "7b", "--max-memory", "cpu=2.8GiB").stdout
+    for words in ("decoder layer 0 ", "decoder layers 1 to 31"):
+        assert words in table
 
 
 def test_a_plan_says_what_would_fit(run: Run) -> None:

@@ -1,6 +1,6 @@
 """A plan as a table, as JSON, and as a line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -92,9 +92,12 @@ def _groups(found: Placement) -> Iterator[tuple[str, Place, list[Part]]]:
     )
     for (kind, at), parts in keyed:
         members = list(parts)
-        numbers = [part.module.rpartition(".")[2] for part in members]
-        several = f"{kind}s {numbers[0]} to {numbers[-1]}" if kind == LAYER else kind
-        yield several, at, members
+        yield _name(kind, members) if kind == LAYER else kind, at, members
+
+
+def _name(kind: str, layers: Sequence[Part]) -> str:
+    first, last = (layer.module.rpartition(".")[2] for layer in (layers[0], layers[-1]))
+    return f"{kind} {first}" if first == last else f"{kind}s {first} to {last}"
 
 
 def _lines(plan: Plan) -> Iterator[str]:
