@@ -106,8 +106,7 @@ def load_alone(folder: Path, quantize: str | None) -> None:
 def touch(model: "Module") -> None:
     """Read a number of every page of the weights, since what is mapped has not been read yet."""
     for weight in model.parameters():
-        plain = getattr(weight, "qdata", weight).detach()
-        plain.view(-1)[:: max(PAGE // plain.element_size(), 1)].sum()
+        weight.detach().view(-1)[:: max(PAGE // weight.element_size(), 1)].sum()
 
 
 def measure_loading(folder: Path, name: str) -> None:

@@ -55,7 +55,7 @@ VARIANTS: Mapping[str, tuple[Callable[[Path], Any], str | None]] = {
     "bf16": (plain, None),
     "bf16, prompts in 32 bits": (lambda folder: chosen(folder, dtype="bf16"), None),
     "fp16, prompts in 32 bits": (lambda folder: chosen(folder, dtype="fp16"), None),
-    "int8 weight-only": (lambda folder: chosen(folder, quantize="int8"), "torchao"),
+    "int8 weight-only": (lambda folder: chosen(folder, quantize="int8"), None),
     "int8 dynamic": (dynamic, "torchao"),
     "nf4": (lambda folder: chosen(folder, quantize="nf4"), "bitsandbytes"),
 }

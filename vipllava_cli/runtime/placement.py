@@ -35,9 +35,8 @@ WIDENED_AT_ONCE = 16 << 20  # weights that are in 32 bits at one time, see `prec
 
 ROOM_FOR_WORDS = 512  # tokens of question and answer that are planned for when nobody says
 
-# Below this a CPU answers in 32 bits, exactly. `benchmarks/precision.py` found prompts and decoding about
-# alike in 32 and in 16 bits for models of 264 and 803 MiB in 32 (README has the figures), so that not
-# speed draws the line but memory: what may be spent on being exact.
+# Below this a CPU answers in 32 bits, exactly, and is fast enough. Above it, `benchmarks/precision.py`
+# found prompts to take as long and tokens to come 1.6 times as fast in 16.
 _SMALL_BYTES = 256 << 20
 _LEAST_KEPT = 512 << 20  # of a CPU's memory, for everything else that runs
 
