@@ -161,7 +161,8 @@ def display() -> Iterator[str]:
         pytest.skip("Xvfb and xdotool are not installed")
     reader, writer = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1600x1200x24", "-nolisten", "tcp"],
+        # Without -noreset it starts anew when its last client goes, and refuses those that come then.
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1600x1200x24", "-noreset"],
         pass_fds=(writer,),
         stderr=subprocess.DEVNULL,
     )

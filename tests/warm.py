@@ -157,7 +157,10 @@ def _become(
 
 
 if __name__ == "__main__":
-    import prompt_toolkit  # noqa: F401 - imported for those that are forked
+    import accelerate  # noqa: F401 - imported for those that are forked
+    import cv2  # noqa: F401
+    import prompt_toolkit  # noqa: F401
+    import rich.markdown  # noqa: F401
     import transformers.models.vipllava.modeling_vipllava  # noqa: F401
 
     serve(socket.socket(fileno=int(sys.argv[1])))
