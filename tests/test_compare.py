@@ -131,6 +131,27 @@ def test_what_is_right(answer: str | None, truth: str, right: bool) -> None:
     assert is_right(answer, truth) == right
 
 
+def test_a_row_of_several_questions_has_a_list_of_truths(run: Run, picture: Path) -> None:
+    truths = ["a cat", 2, "a hen"]
+
+    def file(name: str, answers: Sequence[str]) -> Path:
+        rows = [
+            told(number, answer, truths, id=f"row:q{number}")
+            for number, answer in enumerate(answers, 1)
+        ]
+        return results(picture.parent, rows, name)
+
+    before, after = (
+        file("a.jsonl", ["a cat", "3", "a hen", "a pig"]),
+        file("b.jsonl", ["a dog", "2", "a hen", "a pig"]),
+    )
+    found = json.loads(run("compare", before, after, "--json").stdout)
+    assert (found["rows"], found["rows_with_truth"]) == (4, 3)
+    assert [each["right"] for each in found["files"]] == [0.6667, 0.6667]
+    (change,) = found["against_first"]
+    assert (change["right_to_wrong"], change["wrong_to_right"]) == (["row:q1"], ["row:q2"])
+
+
 def test_without_a_truth_there_is_what_changed(run: Run, picture: Path) -> None:
     a = written(picture.parent, "a.jsonl", ["x", "y", None, None], truth=None)
     b = written(picture.parent, "b.jsonl", ["x", "z", "w", None], truth=None)
@@ -296,7 +317,11 @@ def test_what_cannot_be_compared_is_one_line(run: Run, files: tuple[Path, Path])
         ((a, b, "--truth", "colour"), bad, "no row that is in all files has a column 'colour'"),
         ((a, b, "--truth", "colour"), bad, "their columns are 'wanted'"),
         ((a, untrue), bad, "the truth of the row 'row-0' is 'a cat' in a.jsonl and 'a dog' in"),
-        ((a, listed, "--truth", "wanted"), bad, "is text or a number, not ['a', 'b']"),
+        (
+            (a, listed, "--truth", "wanted"),
+            bad,
+            "or a list of them for several questions, not ['a', 'b']",
+        ),
         ((a, b, "-o", folder / "gone" / "p.html"), bad, "there is no folder"),
     ]:
         found, line = refusal(run, *arguments)

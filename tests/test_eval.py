@@ -135,6 +135,8 @@ def test_a_page_is_written_once_and_its_records_find_their_examples(tmp_path: Pa
     assert {Path(row.image).name for row in rows} == {path.name for path in tmp_path.iterdir()}
     first = rows[0]
     assert isinstance(first, Row)
+    wanted = first.extra["wanted"]  # what `compare` reads
+    assert len(wanted) == len(first.questions) > 1
     (result,) = asked.results([{"id": f"{first.id}:q2", "answer": "yes"}])
     assert (result.id, result.example.question, result.answer) == (
         first.id,

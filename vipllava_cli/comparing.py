@@ -237,15 +237,25 @@ def _told(column: str | None, found: dict[str, None], record: Json) -> tuple[str
     extra = record["extra"] or {}
     found.update(dict.fromkeys(extra))
     columns = (column,) if column else TRUTHS
-    texts = {name: _text(extra.get(name)) for name in columns}
+    texts = {name: _text(_own(extra.get(name), id)) for name in columns}
     truths = {name: text for name, text in texts.items() if text is not None}
     if column and not truths and extra.get(column) is not None:
         raise InputError(
-            f"the truth of the row {short(id)} is text or a number, not {short(extra[column])}"
+            f"the truth of the row {short(id)} is text or a number, or a list of them for several"
+            f" questions, not {short(extra[column])}"
         )
     answer = None if record["error"] else record["answer"]
     asked = hash(json.dumps([record.get(name) for name in _ASKED]))
     return id, Told(asked, answer, truths, str(record.get("model") or ""))
+
+
+def _own(value: object, id: str) -> object:
+    """Of a list, which a row of several questions has, what belongs to the question of this id."""
+    if not isinstance(value, list):
+        return value
+    number = id.rpartition(":q")[2]
+    known = number.isdecimal() and 1 <= int(number) <= len(value)
+    return value[int(number) - 1] if known else None
 
 
 def _text(value: object) -> str | None:

@@ -66,7 +66,8 @@ class Asked:
                 yield BadRow(id, path, page.error)
                 continue
             questions = tuple(example.question for example in page.examples)
-            truth = {"wanted": page.examples[0].wanted} if len(questions) == 1 else {}
+            wanted = [example.wanted for example in page.examples]
+            truth = {"wanted": wanted if len(wanted) > 1 else wanted[0]}
             yield Row(id, path, page.marks, questions, truth)
 
     def results(self, records: Iterable[Mapping[str, Any]]) -> Iterator[Result]:
