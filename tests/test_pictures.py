@@ -239,5 +239,6 @@ def test_what_the_web_gives_wrongly_is_one_line(
     if "took longer" in said:
         monkeypatch.setattr(fetching, "WEB_SECONDS", 0.3)
     with pytest.raises(InputError, match=said) as caught:
-        open_picture(web + page)
+        open_picture(web.replace("//", "//me:secret@") + page)
     assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)

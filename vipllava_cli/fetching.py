@@ -1,5 +1,6 @@
 """Bytes in: from a path, standard input or an http(s) address, within limits of size and time."""
 
+import re
 import sys
 import threading
 from pathlib import Path
@@ -13,9 +14,13 @@ MOST_WEB_BYTES = 64 * 1024 * 1024
 WEB_SECONDS = 30.0
 
 
+# What stands before the @ of an address: a name and a password.
+_SECRET = re.compile(r"(?<=://)[^/?#]*@")
+
+
 def called(source: str) -> str:
-    """What messages call a source."""
-    return "standard input" if source == STANDARD_INPUT else source
+    """What messages call a source; a password in it is nobody's else."""
+    return "standard input" if source == STANDARD_INPUT else _SECRET.sub("…@", source)
 
 
 def read_bytes(source: str) -> bytes:
@@ -60,7 +65,7 @@ def _download(address: str) -> bytes:
     if download.is_alive():
         download.given_up.set()
         raise InputError(
-            f"{address} took longer than {WEB_SECONDS:g} s: fetch it yourself and give the file"
+            f"{called(address)} took longer than {WEB_SECONDS:g} s: fetch it yourself and give the file"
         )
     if download.error:
         raise download.error
@@ -72,7 +77,7 @@ class _Download(threading.Thread):
 
     def __init__(self, address: str) -> None:
         super().__init__(daemon=True)  # one that hangs does not hold up the end of the program
-        self.address = address
+        self.address, self.shown = address, called(address)
         self.data = bytearray()
         self.error: Exception | None = None
         self.given_up = threading.Event()
@@ -96,29 +101,29 @@ class _Download(threading.Thread):
             ) as response:
                 if response.status_code != httpx2.codes.OK:
                     raise InputError(
-                        f"{self.address} answered {response.status_code} {response.reason_phrase}:"
+                        f"{self.shown} answered {response.status_code} {response.reason_phrase}:"
                         " expected a picture; check the address"
                     )
                 for chunk in response.iter_bytes():
                     self.data += chunk
                     if len(self.data) > MOST_WEB_BYTES:
                         raise InputError(
-                            f"{self.address} holds more than {MOST_WEB_BYTES >> 20} MiB: fetch it"
+                            f"{self.shown} holds more than {MOST_WEB_BYTES >> 20} MiB: fetch it"
                             " yourself and give the file"
                         )
                     if self.given_up.is_set():
                         return
         except httpx2.InvalidURL as error:
             raise InputError(
-                f"{self.address} is not an address that can be fetched: {error}"
+                f"{self.shown} is not an address that can be fetched: {error}"
             ) from None
         except httpx2.TooManyRedirects:
             raise InputError(
-                f"{self.address} leads from address to address without end: check it in a browser"
+                f"{self.shown} leads from address to address without end: check it in a browser"
             ) from None
         except (httpx2.HTTPError, OSError, ImportError, ValueError) as error:  # odd proxies, too
             raise InputError(
-                f"{self.address} cannot be reached ({_reason(error)}): are you online? A file works"
+                f"{self.shown} cannot be reached ({_reason(error)}): are you online? A file works"
                 " too"
             ) from None
 
