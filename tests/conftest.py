@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -19,6 +21,8 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 
 from tests import warm
 from vipllava_cli.cli import app
+from vipllava_cli.engine import Engine
+from vipllava_cli.runtime import open_engine
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "sample_images"
@@ -50,6 +54,22 @@ def run() -> Run:
         return Finished(result.exit_code, result.stdout, result.stderr)
 
     return run_command
+
+
+@cache
+def open_once(model: str, **how: Any) -> Engine:
+    """The engine that every test shares: to load the same weights takes most of a short one's time."""
+    return open_engine(model, **how)
+
+
+@pytest.fixture
+def opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands in this process share engines; none shows where its parts lie."""
+
+    def opened(model: str, *, on_plan: object, **how: Any) -> Engine:
+        return open_once(model, **how)
+
+    monkeypatch.setattr("vipllava_cli.commands.opening.open_engine", opened)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT, SAMPLES, Run
+from tests.conftest import ROOT, SAMPLES, Run, open_once
 from tests.fake_engine import FakeEngine
 from vipllava_cli import batch
 from vipllava_cli.ask import ask
@@ -36,7 +35,6 @@ from vipllava_cli.placing import place_marks
 from vipllava_cli.planning import Task
 from vipllava_cli.records import Record
 from vipllava_cli.rows import BadRow, Row, Source
-from vipllava_cli.runtime import open_engine
 from vipllava_cli.sources import read_source
 from vipllava_cli.tables import write_table
 
@@ -398,7 +396,7 @@ def _size(path: Path) -> int:
 
 
 def bad_rows(folder: Path) -> list[dict[str, Any]]:
-    """Twelve ways to be bad, each about a picture that is there or not."""
+    """Ways to be bad, each about a picture that is there or not."""
     good = str(folder / "0.png")
     (folder / "empty.png").write_bytes(b"")
     (folder / "text.png").write_text("no picture")
@@ -411,6 +409,7 @@ def bad_rows(folder: Path) -> list[dict[str, Any]]:
         {"image": str(folder / "cut.png")},
         {"image": str(folder)},
         {"image": good, "marks": [{"shape": "box", "coords": [100, 100, 200, 200]}]},
+        {"image": good, "marks": [{"shape": "triangle", "coords": [-99, -30, 140, -30, 20, 200]}]},
         {"image": good, "marks": [{"shape": "box", "coords": [1, 2, 3]}]},
         {"image": good, "marks": [{"shape": "star", "coords": [1, 2]}]},
         {"image": good, "marks": [{**box, "color": "no colour"}]},
@@ -447,12 +446,7 @@ def test_a_thousand_rows_of_which_a_hundred_are_bad(pictures: Path, out: Path) -
 # --- the command, on the shipped model -------------------------------------------------------
 
 
-open_once = cache(open_engine)  # loading the same weights for every test takes most of its time
-
-
-@pytest.fixture(autouse=True)
-def opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vipllava_cli.commands.opening.open_engine", open_once)
+pytestmark = pytest.mark.usefixtures("opened_once")
 
 
 @pytest.fixture

@@ -1,14 +1,17 @@
 """A picture with its marks, whole or zoomed, ready to be drawn."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
 from PIL import Image
 
-from vipllava_cli.drawing import draw
+from vipllava_cli.drawing import draw, shows
+from vipllava_cli.errors import InputError
 from vipllava_cli.fetching import called, read_bytes
 from vipllava_cli.marks import Mark, shifted
 from vipllava_cli.pictures import decode, fingerprint, upright_size, zoom_box
+from vipllava_cli.placing import reaches_outside
 
 
 class PictureFile:
@@ -54,6 +57,16 @@ class MarkedPicture:
             return draw(picture, self.marks, numbers=self.numbers)
         marks = [shifted(mark, -self.crop[0], -self.crop[1]) for mark in self.marks]
         return draw(picture.crop(self.crop), marks, numbers=self.numbers)
+
+
+def check_they_show(marks: Sequence[Mark], size: tuple[int, int]) -> None:
+    """Refuse a line that goes around the picture. Raises InputError."""
+    for mark in marks:
+        if reaches_outside(mark, *size) and not shows(mark, *size):
+            raise InputError(
+                f"the {mark.color.name} {mark.shape} touches no pixel of the picture: the picture is"
+                f" {size[0]}x{size[1]} pixels; give coordinates inside it"
+            )
 
 
 def zoomed(marked: MarkedPicture) -> MarkedPicture:

@@ -14,7 +14,13 @@ from vipllava_cli.ask import asked_about
 from vipllava_cli.engine import GREEDY, GenerationOptions, View
 from vipllava_cli.errors import InputError
 from vipllava_cli.journal import Journal
-from vipllava_cli.marked import MarkedPicture, PictureFile, read_picture, zoomed
+from vipllava_cli.marked import (
+    MarkedPicture,
+    PictureFile,
+    check_they_show,
+    read_picture,
+    zoomed,
+)
 from vipllava_cli.marks import MarkSpec
 from vipllava_cli.masks import with_outlines
 from vipllava_cli.placing import place_marks
@@ -111,6 +117,7 @@ class Planner:
         file = self._file(row.image)
         specs = with_outlines((*row.marks, *self.task.marks), file.size)
         placed = place_marks(specs, *file.size)
+        check_they_show(placed.marks, file.size)
         marked = MarkedPicture(file, placed.marks, self.task.numbers)
         return (zoomed(marked) if self.task.zoom else marked), placed.notes
 

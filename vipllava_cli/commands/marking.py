@@ -7,13 +7,11 @@ from PIL import Image
 
 from vipllava_cli.colors import MODEL_COLORS
 from vipllava_cli.commands.flags import MarkFlags
-from vipllava_cli.drawing import shows
-from vipllava_cli.errors import InputError
-from vipllava_cli.marked import MarkedPicture, read_picture
+from vipllava_cli.marked import MarkedPicture, check_they_show, read_picture
 from vipllava_cli.marks import Mark
 from vipllava_cli.marks_text import parse_mark
 from vipllava_cli.masks import with_outlines
-from vipllava_cli.placing import place_marks, reaches_outside
+from vipllava_cli.placing import place_marks
 from vipllava_cli.render.text import Messages
 
 
@@ -23,20 +21,10 @@ def mark_picture(source: str, flags: MarkFlags, messages: Messages) -> MarkedPic
     file = read_picture(source)
     _ = file.picture  # a damaged one is said before a model is loaded
     placed = place_marks(with_outlines(specs, file.size), *file.size)
-    for mark in placed.marks:
-        _check_it_shows(mark, file.size)
+    check_they_show(placed.marks, file.size)
     for note in placed.notes:
         messages.note(note)
     return MarkedPicture(file, placed.marks, flags.numbers)
-
-
-def _check_it_shows(mark: Mark, size: tuple[int, int]) -> None:
-    """Refuse a line that goes around the picture. Raises InputError."""
-    if reaches_outside(mark, *size) and not shows(mark, *size):
-        raise InputError(
-            f"the {mark.color.name} {mark.shape} touches no pixel of the picture: the picture is"
-            f" {size[0]}x{size[1]} pixels; give coordinates inside it"
-        )
 
 
 def pick_marks(picture: Image.Image, marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
