@@ -16,6 +16,8 @@ from vipllava_cli.evals.examples import Example, Result
 from vipllava_cli.evals.figures import Figure, Scores, figures, to_markdown
 from vipllava_cli.journal import read_records
 
+pytestmark = pytest.mark.usefixtures("opened_once")
+
 QUIET = ("-q", "--model", "tiny", "--device", "cpu")
 LETTER_LINE = "Answer with the option's letter from the given choices directly."
 

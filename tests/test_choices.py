@@ -15,6 +15,8 @@ from vipllava_cli.pictures import square
 from vipllava_cli.runtime import open_engine
 from vipllava_cli.runtime.local import LocalEngine
 
+pytestmark = pytest.mark.usefixtures("opened_once")
+
 PICTURE = "sample_images/zoo-red-box.png"
 QUESTION = "what is in the red box?"
 CHOICES = ("a penguin", "an elephant", "a lion", "a", "a penguin and a lion", "no")

@@ -15,6 +15,8 @@ from tests.conftest import SAMPLES, Run
 from vipllava_cli import __version__
 from vipllava_cli.records import SCHEMA
 
+pytestmark = pytest.mark.usefixtures("opened_once")
+
 ZOO = SAMPLES / "zoo-red-box.png"
 QUESTION = "what is in the red box?"
 

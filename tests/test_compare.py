@@ -17,6 +17,8 @@ from vipllava_cli.comparing import compare, is_right, mcnemar
 from vipllava_cli.errors import ExitCode, InputError
 from vipllava_cli.render.text import safe
 
+pytestmark = pytest.mark.usefixtures("opened_once")
+
 
 def told(number: int, answer: str | None, truth: object = "a cat", **changes: Any) -> Row:
     """A record with a truth in the column `wanted`; without an answer, one that failed."""

@@ -49,6 +49,8 @@ from vipllava_cli.runtime import open_engine
 from vipllava_cli.runtime.checkpoints import BUNDLED
 from vipllava_cli.runtime.local import LocalEngine
 
+pytestmark = pytest.mark.usefixtures("opened_once")
+
 # Every thing of a scene, marked in turn. Scenes and shapes were chosen because the shipped weights are
 # right on them: they guard the way to an answer; how often it is right is measured below.
 POINTED = [

@@ -18,6 +18,8 @@ from vipllava_cli.pictures import square
 from vipllava_cli.rows import Row
 from vipllava_cli.runtime import open_engine
 
+pytestmark = pytest.mark.usefixtures("opened_once")
+
 SCENES = 5
 
 
