@@ -654,6 +654,7 @@ def test_parquet_holds_the_same_rows(tmp_path: Path, run: Run) -> None:
         (["--out", "r.jsonl", "--batch-size", "many"], "--batch-size is auto or a number"),
         (["--out", "nowhere/r.jsonl"], "there is no folder nowhere"),
         (["--out", "r.jsonl", "--model", "nothing"], "there is no model 'nothing'"),
+        (["--out", "r.jsonl", "--question", " "], "the question is empty"),
     ],
 )
 def test_wrong_use_is_one_line(

@@ -67,6 +67,14 @@ class Question:
     notes: tuple[str, ...] = ()
 
 
+def stripped(text: str) -> str:
+    """A question without the spaces around it. Raises UsageError for one without words."""
+    words = text.strip()
+    if not words:
+        raise UsageError("the question is empty: expected words like 'what is in the red box?'")
+    return words
+
+
 def prepare_question(
     text: str, marks: Sequence[Mark], columns: Mapping[str, Any] | None = None
 ) -> Question:
@@ -75,11 +83,8 @@ def prepare_question(
 
     Raises UsageError for an empty question, and for a number or a name that stands for nothing.
     """
-    words = text.strip()
-    if not words:
-        raise UsageError("the question is empty: expected words like 'what is in the red box?'")
     notes: list[str] = []
-    words = _PLACEHOLDER.sub(lambda match: _filled(match, marks, columns), words)
+    words = _PLACEHOLDER.sub(lambda match: _filled(match, marks, columns), stripped(text))
     if not words.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in words):
         raise UsageError(
             "the question is not valid text: expected UTF-8, check the terminal's locale or the file"

@@ -132,6 +132,7 @@ def batch(
     from vipllava_cli.commands.opening import name_model, open_model
     from vipllava_cli.journal import open_journal
     from vipllava_cli.planning import Task
+    from vipllava_cli.prompts import stripped
     from vipllava_cli.render.progress import watching
     from vipllava_cli.sources import read_source
 
@@ -140,7 +141,7 @@ def batch(
     size = _batch_size(batch_size)
     task = Task(
         model=name_model(model),
-        questions=tuple(question or ()),
+        questions=tuple(map(stripped, question or ())),
         marks=tuple(marks.specs()),
         numbers=marks.numbers,
         zoom=zoom,
