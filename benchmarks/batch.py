@@ -20,7 +20,7 @@ from PIL import Image
 from transformers.generation.stopping_criteria import StoppingCriteriaList, StopStringCriteria
 
 from vipllava_cli.batch import Run, Summary
-from vipllava_cli.demo.scenes import HELD_OUT, SHIPPED, make_scene, mark_scene, scene_rng
+from vipllava_cli.demo.scenes import HELD_OUT, SIMPLE, make_scene, mark_scene, scene_rng
 from vipllava_cli.engine import GenerationOptions
 from vipllava_cli.journal import open_journal, read_records
 from vipllava_cli.pictures import square
@@ -58,7 +58,7 @@ def write_scenes(folder: Path) -> list[Path]:
     for number in range(PICTURES):
         rng = scene_rng(HELD_OUT, 9000 + number)
         path = folder / f"{number}.png"
-        mark_scene(rng, make_scene(rng, SHIPPED), SHIPPED, 1).picture.save(path)
+        mark_scene(rng, make_scene(rng, SIMPLE), SIMPLE, 1).picture.save(path)
         paths.append(path)
     return paths
 

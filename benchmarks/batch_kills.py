@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from vipllava_cli.demo.scenes import HELD_OUT, SHIPPED, make_scene, mark_scene, scene_rng
+from vipllava_cli.demo.scenes import HELD_OUT, SIMPLE, make_scene, mark_scene, scene_rng
 from vipllava_cli.journal import read_records
 from vipllava_cli.marks_text import mark_to_json
 
@@ -30,7 +30,7 @@ def write_manifest(folder: Path) -> Path:
     lines = []
     for number in range(SCENES):
         rng = scene_rng(HELD_OUT, 5000 + number)
-        marked = mark_scene(rng, make_scene(rng, SHIPPED), SHIPPED)
+        marked = mark_scene(rng, make_scene(rng, SIMPLE), SIMPLE)
         name = f"scene-{number}.png"
         marked.scene.picture.save(folder / name)
         marks = [mark_to_json(mark) for mark in marked.marks]

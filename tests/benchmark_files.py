@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.demo.scenes import SHIPPED, Scene, make_scene, scene_rng
+from vipllava_cli.demo.scenes import SIMPLE, Scene, make_scene, scene_rng
 from vipllava_cli.evals.vip_bench import META
 
 TESTED = 7  # a stream of scenes that neither training nor measuring has
@@ -18,7 +18,7 @@ def scenes(count: int, things: int = 4) -> list[Scene]:
     while len(found) < count:
         rng = scene_rng(TESTED, number)
         number += 1
-        scene = make_scene(rng, SHIPPED, things=rng.choice(80, things, replace=False).tolist())
+        scene = make_scene(rng, SIMPLE, things=rng.choice(80, things, replace=False).tolist())
         if len(scene.placements) == things:
             found.append(scene)
     return found

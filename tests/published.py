@@ -94,7 +94,8 @@ def as_published(folder: Path) -> Path:
     return folder
 
 
-LAST = 841  # the first number that no token of the shipped tokenizer has
+LAST = 1162  # the first number that no token of the shipped tokenizer has
+ROWS = 1280  # of the shipped model's vocabulary
 
 
 # --- oddities --------------------------------------------------------------------------------
@@ -132,7 +133,7 @@ def no_crop(folder: Path) -> None:
         folder,
         "processor_config.json",
         lambda processor: processor["image_processor"].update(
-            do_center_crop=False, size={"height": 140, "width": 140}
+            do_center_crop=False, size={"height": 168, "width": 168}
         ),
     )
 
@@ -191,13 +192,13 @@ def more_rows(folder: Path) -> None:
     for name in ("language_model.model.embed_tokens.weight", "language_model.lm_head.weight"):
         weights[name] = torch.cat([weights[name], weights[name][:1].repeat(64, 1)])
     save_weights(folder, weights)
-    edit(folder, "config.json", lambda config: config["text_config"].update(vocab_size=1088))
+    edit(folder, "config.json", lambda config: config["text_config"].update(vocab_size=ROWS + 64))
 
 
 def stale_vocabulary(folder: Path) -> None:
     """The same, and config.json does not know of them."""
     more_rows(folder)
-    edit(folder, "config.json", lambda config: config["text_config"].update(vocab_size=1024))
+    edit(folder, "config.json", lambda config: config["text_config"].update(vocab_size=ROWS))
 
 
 def no_stop(folder: Path) -> None:

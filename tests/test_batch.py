@@ -25,7 +25,7 @@ from tests.fake_engine import FakeEngine
 from vipllava_cli import batch
 from vipllava_cli.ask import ask
 from vipllava_cli.batch import Summary
-from vipllava_cli.demo.scenes import HELD_OUT, SHIPPED, make_scene, mark_scene, scene_rng
+from vipllava_cli.demo.scenes import HELD_OUT, SIMPLE, make_scene, mark_scene, scene_rng
 from vipllava_cli.engine import Engine, View
 from vipllava_cli.errors import OutOfMemoryError
 from vipllava_cli.journal import open_journal, read_records
@@ -459,7 +459,7 @@ def write_scenes(folder: Path, count: int) -> list[dict[str, Any]]:
     rows = []
     for number in range(count):
         rng = scene_rng(HELD_OUT, 5000 + number)
-        marked = mark_scene(rng, make_scene(rng, SHIPPED), SHIPPED)
+        marked = mark_scene(rng, make_scene(rng, SIMPLE), SIMPLE)
         name = f"scene-{number}.png"
         marked.scene.picture.save(folder / name)
         marks = [mark_to_json(mark) for mark in marked.marks]
@@ -520,7 +520,7 @@ Scenes = list[tuple[str, Image.Image, Boxes]]
 
 def _boxes(number: int) -> tuple[str, Image.Image, Boxes]:
     """A picture and a box around each of its things: left, top, right, bottom."""
-    scene = make_scene(scene_rng(HELD_OUT, 7000 + number), SHIPPED)
+    scene = make_scene(scene_rng(HELD_OUT, 7000 + number), SIMPLE)
     bounds = [tuple(round(edge) for edge in placement.box) for placement in scene.placements]
     return f"scene{number}.png", scene.picture, [(a, b, c, d) for a, b, c, d in bounds]
 

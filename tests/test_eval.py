@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.conftest import Run
 from vipllava_cli.demo.conversations import ASKED
-from vipllava_cli.demo.scenes import SHIPPED
+from vipllava_cli.demo.scenes import SIMPLE
 from vipllava_cli.evals.demo import JOURNEYS, obedience, pages, score
 from vipllava_cli.evals.examples import Asked, Example, Result
 from vipllava_cli.evals.figures import figures
@@ -133,7 +133,7 @@ def test_journeys_keep_the_picture_recognisable(journey: str) -> None:
 
 def test_a_page_is_written_once_and_its_records_find_their_examples(tmp_path: Path) -> None:
     asked = Asked(tmp_path)
-    rows = list(asked.rows(pages(2, 0, world=SHIPPED)))
+    rows = list(asked.rows(pages(2, 0, world=SIMPLE)))
     assert {Path(row.image).name for row in rows} == {path.name for path in tmp_path.iterdir()}
     first = rows[0]
     assert isinstance(first, Row)

@@ -187,13 +187,16 @@ class Hand:
     def finds(self, color: tuple[int, int, int], size: tuple[int, int]) -> tuple[int, int]:
         """Where a picture of one colour and of this size lies on the screen, once it is there."""
         deadline = time.monotonic() + 30
+        found = (0, 0)
         while time.monotonic() < deadline:
             screen = np.asarray(ImageGrab.grab(xdisplay=self.environment["DISPLAY"]))
             rows, columns = (screen == color).all(axis=2).nonzero()
-            if len(rows) and (np.ptp(columns) + 1, np.ptp(rows) + 1) == size:
-                return int(columns.min()), int(rows.min())
+            if len(rows):
+                found = int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1
+                if found == size:
+                    return int(columns.min()), int(rows.min())
             time.sleep(0.1)
-        raise AssertionError("no such picture on the screen")
+        raise AssertionError(f"no picture of {size} on the screen, but of {found}")
 
     def drags(self, start: tuple[int, int], end: tuple[int, int]) -> None:
         self.does("mousemove", *start, "sleep", "0.1", "mousedown", "1")

@@ -359,7 +359,7 @@ WEIGHTS: Mapping[str, float] = {
     "count": 0.4,
     "list": 0.8,
     "compare": 0.8,
-    "choose thing": 0.3,
-    "choose mark": 0.3,
+    "choose thing": 0.45,
+    "choose mark": 0.45,
 }
 _SHARES = [weight / sum(WEIGHTS.values()) for weight in WEIGHTS.values()]

@@ -62,7 +62,7 @@ class Stage:
     talk: bool = True
     warm_up: int = 60
     cool_down: float = 0.7  # the last share of the steps, in which the rate falls to nothing
-    whole_from: float = 0.85  # from this share of the steps on, no patch is left out
+    whole_from: float = 0.95  # from this share of the steps on, no patch is left out
 
     def factor(self, step: int) -> float:
         left = (self.steps - step) / (self.cool_down * self.steps)
@@ -84,9 +84,9 @@ class Recipe:
     )
     seeing: Stage = Stage("seeing", "seeing_loss", _TOWER, 2900, 64, 4e-3, 1.5e-3, talk=False)
     joining: Stage = Stage(
-        "joining", "joining_loss", (*_TOWER, *_PROJECTOR), 900, 64, 2e-3, 1.5e-3, talk=False
+        "joining", "joining_loss", (*_TOWER, *_PROJECTOR), 2000, 64, 2.5e-3, 1.2e-3, talk=False
     )
-    whole: Stage = Stage("whole", "whole_loss", (*_DECODER, *_PROJECTOR), 500, 32, 1.5e-3, 0.7e-3)
+    whole: Stage = Stage("whole", "whole_loss", (*_DECODER, *_PROJECTOR), 1750, 32, 1.5e-3, 0.7e-3)
     tokenizer_scenes: int = 3000
     held_out_batches: int = 4
     save_every: int = 100
