@@ -6,8 +6,8 @@
 - `16 bits`, `int8`, `nf4`, `disk`: the same peak while `vipllava ask` answers with 16 tokens, and
   whether those read from the disk are the tokens of 16 bits.
 
-Mapped files are no anonymous memory: the system takes them back when it needs room. Quantised runs
-need the extras. Names may follow, to measure these alone; a 7B takes minutes each.
+Mapped files are no anonymous memory: the system takes them back when it needs room. nf4 needs
+its extra. Names may follow, to measure these alone; a 7B takes minutes each.
 
     python benchmarks/loading.py build/7b
 """

@@ -1,6 +1,6 @@
 """Reading a prompt and decoding after it on the CPU, by precision, on a model that `make_checkpoint.py`
-wrote. A plain 16-bit run shows what `--dtype auto` avoids; quantised ones need the extras. Names of
-variants may follow, to measure these alone.
+wrote. A plain 16-bit run shows what `--dtype auto` avoids; nf4 and int8 dynamic need the extras.
+Names of variants may follow, to measure these alone.
 
     python benchmarks/precision.py build/mid
 """
