@@ -83,6 +83,29 @@ def test_letters_by_likelihood_are_the_likeliest_and_a_second_run_asks_nothing(
     assert (again.st_ino, again.st_mtime_ns) == (kept.st_ino, kept.st_mtime_ns)
 
 
+@pytest.mark.parametrize("name", ["visual7w", "vcr"])
+def test_options_by_text_are_answers_to_the_question_alone(
+    run: Run, tmp_path: Path, name: str
+) -> None:
+    """As `ask --choices` weighs them; both rules count the option that is likeliest."""
+    data, out = getattr(files, name)(tmp_path / "data", 3), tmp_path / "out"
+    command = ("eval", name, "--data", data, "--out", out, "--by", "text", "--json", *QUIET)
+    result = run(*command)
+    assert result.code == 0, result.stderr
+    right = 0
+    for record in records_of(out).values():
+        assert LETTER_LINE not in record["question"]
+        assert "\n" not in record["question"]
+        assert record["extra"]["wanted"] in record["options"]["choices"]
+        best = max(record["choices"], key=lambda choice: choice["log_likelihood"])
+        assert record["answer"] == best["text"]
+        right += record["answer"] == record["extra"]["wanted"]
+    scores = json.loads(result.stdout)
+    groups = {"visual7w": ("all",), "vcr": ("Q to A", "QA to R")}[name]
+    for rule in ("published", "lenient"):
+        assert sum(share(scores, rule, group)[0] * 3 for group in groups) == pytest.approx(right)
+
+
 def test_colours_depend_on_the_seed_and_the_row_alone(tmp_path: Path) -> None:
     data = files.visual7w(tmp_path / "data", 4)
 

@@ -83,6 +83,43 @@ def test_a_batch_weighs_as_single_asks_do(run: Run, tmp_path: Path) -> None:
         assert row["options"]["choices"] == ["a penguin", "a piano"]
 
 
+def test_a_row_of_a_manifest_brings_its_own_choices(run: Run, tmp_path: Path) -> None:
+    """A list, or as typed after the flag; rows without any are weighed by the command line's."""
+    picture = str(Path(PICTURE).resolve())
+    rows = [
+        {"id": str(number), "image": picture, "question": QUESTION, "choices": choices}
+        for number, choices in enumerate([["a penguin", "a piano"], "a dog,a penguin,a cat", None])
+    ]
+    manifest, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    manifest.write_text("\n".join(map(json.dumps, rows)))
+    result = run("batch", manifest, "--out", out, "--choices", "a lion,an owl", "-q")
+    assert result.code == 0, result.stderr
+    weighed = [["a penguin", "a piano"], ["a dog", "a penguin", "a cat"], ["a lion", "an owl"]]
+    for record, choices in zip(read_records(out), weighed, strict=True):
+        assert [choice["text"] for choice in record["choices"]] == choices
+        assert record["options"]["choices"] == choices
+        asked = run("ask", PICTURE, QUESTION, "--choices", json.dumps(choices), "--json")
+        alone = json.loads(asked.stdout)
+        assert (alone["key"], alone["choices"]) == (record["key"], record["choices"])
+
+
+def test_a_row_with_choices_that_are_none_fails_alone(run: Run, tmp_path: Path) -> None:
+    rows = [
+        {"image": str(Path(PICTURE).resolve()), "question": QUESTION, "choices": choices}
+        for choices in (7, ["a dog"], ["a dog", "a penguin"])
+    ]
+    manifest, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    manifest.write_text("\n".join(map(json.dumps, rows)))
+    assert run("batch", manifest, "--out", out, "-q").code == 6
+    errors = [record["error"] for record in read_records(out)]
+    assert [error and error["message"].split(": ", 1)[0] for error in errors] == [
+        f"{manifest}, line 1",
+        f"{manifest}, line 2",
+        None,
+    ]
+    assert all("two or more different answers" in error["message"] for error in errors[:2])
+
+
 @pytest.mark.parametrize(
     ("choices", "says"),
     [

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from vipllava_cli.ask import answered
-from vipllava_cli.engine import Answer, Engine, Prompt, View
+from vipllava_cli.engine import Answer, Engine, GenerationOptions, Prompt, View
 from vipllava_cli.errors import GenerationError, OutOfMemoryError
 from vipllava_cli.files import picture_place, write_picture
 from vipllava_cli.journal import Journal
@@ -66,6 +66,15 @@ class Watcher(Protocol):
     def note(self, id: str, text: str) -> None:
         """Something that the user should know of a row."""
         ...
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A question that the model is to answer."""
+
+    asked: Asked
+    prompt: Prompt
+    options: GenerationOptions
 
 
 @dataclass
@@ -145,7 +154,7 @@ class Run:
     # --- answering ---------------------------------------------------------------------------
 
     def _answer_all(self, plans: Iterable[Planned]) -> None:
-        waiting: list[tuple[Asked, Prompt]] = []
+        waiting: list[Waiting] = []
         enough = self.size or 1  # for a start one batch: the model need not wait for more
         for planned in plans:
             waiting += self._settled_at_once(planned)
@@ -157,7 +166,7 @@ class Run:
                 enough = min(2 * max(enough, self.size or 1), self._most_at_once())
         self._answer_some(waiting)
 
-    def _settled_at_once(self, planned: Planned) -> list[tuple[Asked, Prompt]]:
+    def _settled_at_once(self, planned: Planned) -> list[Waiting]:
         """Write what needs no model; return what does."""
         waiting = []
         for item in planned.items:
@@ -168,7 +177,7 @@ class Run:
                     prompt = self._engine.prompt(
                         planned.view, item.asked.question, self.task.template
                     )
-                    waiting.append((item.asked, prompt))
+                    waiting.append(Waiting(item.asked, prompt, item.options))
                 except Exception as refused:  # one bad row never stops the run
                     error = refused
             if error:
@@ -191,27 +200,27 @@ class Run:
             )
         return waiting
 
-    def _answer_some(self, waiting: list[tuple[Asked, Prompt]]) -> None:
+    def _answer_some(self, waiting: list[Waiting]) -> None:
         """Like lengths together, the questions about one view side by side."""
         for batch in in_batches(waiting, self.size or 1):
             if self.stop.is_set():
                 return
             self._answer_batch(batch)
 
-    def _answer_batch(self, batch: Sequence[tuple[Asked, Prompt]]) -> None:
+    def _answer_batch(self, batch: Sequence[Waiting]) -> None:
         """One batch; when it does not fit into memory, its halves; when it fails, each row alone."""
         engine = self._engine
         assert engine is not None
         try:
-            answers = engine.answer_together([prompt for _, prompt in batch], self.task.options)
+            answers = engine.answer_together([one.prompt for one in batch], batch[0].options)
         except GenerationError as error:
             # Kept without its traceback, which would keep the memory of what failed.
             failed = type(error)(str(error))
         else:
-            self._write(engine, [asked for asked, _ in batch], answers)
+            self._write(engine, [one.asked for one in batch], answers)
             return
         if len(batch) == 1:
-            self._fail(batch[0][0], failed)
+            self._fail(batch[0].asked, failed)
             return
         halved = isinstance(failed, OutOfMemoryError)
         size = len(batch) // 2 if halved else 1
@@ -282,18 +291,17 @@ def _ahead(
         yield begun.popleft().result()
 
 
-def in_batches(
-    waiting: Sequence[tuple[Asked, Prompt]], size: int
-) -> Iterator[list[tuple[Asked, Prompt]]]:
-    """Batches of at most `size`: like lengths together, and the questions about one view in one batch
-    where they fit.
+def in_batches(waiting: Sequence[Waiting], size: int) -> Iterator[list[Waiting]]:
+    """Batches of at most `size`, alike in their options: like lengths together, and the questions
+    about one view in one batch where they fit.
     """
-    groups: dict[View, list[tuple[Asked, Prompt]]] = {}
-    for asked, prompt in waiting:
-        groups.setdefault(prompt.view, []).append((asked, prompt))
-    batch: list[tuple[Asked, Prompt]] = []
+    groups: dict[tuple[View, GenerationOptions], list[Waiting]] = {}
+    for one in waiting:
+        groups.setdefault((one.prompt.view, one.options), []).append(one)
+    batch: list[Waiting] = []
     for group in sorted(groups.values(), key=_longest):
-        if batch and len(batch) + len(group) > size:
+        full = len(batch) + len(group) > size
+        if batch and (full or batch[0].options != group[0].options):
             yield batch
             batch = []
         batch = batch + group
@@ -304,5 +312,5 @@ def in_batches(
         yield batch
 
 
-def _longest(group: Sequence[tuple[Asked, Prompt]]) -> int:
-    return max(len(prompt.ids) for _, prompt in group)
+def _longest(group: Sequence[Waiting]) -> int:
+    return max(len(one.prompt.ids) for one in group)

@@ -53,6 +53,7 @@ class Item:
     """
 
     asked: Asked
+    options: GenerationOptions = GREEDY
     kept: bool = False
     copied: dict[str, Any] | None = None
     error: Exception | None = None
@@ -122,15 +123,16 @@ class Planner:
         return (zoomed(marked) if self.task.zoom else marked), placed.notes
 
     def _item(self, row: Row, id: str, marked: MarkedPicture, question: str) -> Item:
-        task = self.task
-        asked = asked_about(marked, question, task.model, task.template, task.options)
+        task, options = self.task, _options(self.task, row)
+        asked = asked_about(marked, question, task.model, task.template, options)
         asked = replace(asked, id=id, extra=dict(row.extra))
         if self.journal.is_answered(id, asked.key):
-            return Item(asked, kept=True)
+            return Item(asked, options, kept=True)
         same = self.journal.same_answer(asked.key)
         if same is None:
-            return Item(asked)
-        return Item(asked, copied={**same, "id": id, "image": row.image, "extra": dict(row.extra)})
+            return Item(asked, options)
+        copied = {**same, "id": id, "image": row.image, "extra": dict(row.extra)}
+        return Item(asked, options, copied=copied)
 
 
 def _read(image: str) -> PictureFile:
@@ -175,6 +177,12 @@ def _default(task: Task, row: Row) -> str:
     return DEFAULT_QUESTION if row.marks or task.marks else DEFAULT_QUESTION_UNMARKED
 
 
+def _options(task: Task, row: Row | BadRow) -> GenerationOptions:
+    """The task's, with the row's own choices if it has some."""
+    choices = row.choices if isinstance(row, Row) else ()
+    return replace(task.options, choices=choices) if choices else task.options
+
+
 def _columns(row: Row) -> dict[str, Any]:
     """What `{name}` in a question of the command line may stand for."""
     labels = [spec.label for spec in row.marks if spec.label]
@@ -201,7 +209,7 @@ def _failed(task: Task, row: Row | BadRow, id: str, question: str, error: Except
         model=name,
         revision=revision,
         template=task.template,
-        options=task.options.to_json(),
+        options=_options(task, row).to_json(),
         extra=dict(row.extra) if isinstance(row, Row) else {},
     )
     return Item(asked, error=error)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vipllava_cli.errors import UsageError, short
+from vipllava_cli.errors import InputError, UsageError, short
 from vipllava_cli.marks import Mark
 
 IMAGE = "<image>"
@@ -100,20 +100,29 @@ def prepare_question(
 
 
 def read_choices(text: str) -> tuple[str, ...]:
-    """`cat,dog` or, where a choice has a comma in it, `["cat", "a dog, asleep"]`. Raises UsageError."""
-    expected = '--choices takes two or more different answers, like "cat,dog" or \'["cat", "dog"]\''
+    """`cat,dog` or, where a choice has a comma in it, `["cat", "a dog, asleep"]`. Raises InputError."""
     try:
         given = json.loads(text) if text.lstrip().startswith("[") else text.split(",")
     except ValueError:
-        raise UsageError(f"{expected}: {short(text)} is no JSON list") from None
+        raise InputError(f"{_CHOICES_EXPECTED}: {short(text)} is no JSON list") from None
+    return checked_choices(given)
+
+
+_CHOICES_EXPECTED = 'choices are two or more different answers, like "cat,dog" or ["cat", "dog"]'
+
+
+def checked_choices(given: Any) -> tuple[str, ...]:
+    """A list of answers to weigh, from outside. Raises InputError."""
+    if not isinstance(given, list):
+        raise InputError(f"{_CHOICES_EXPECTED}, not {short(given)}")
     if not all(isinstance(choice, str) and choice.strip() for choice in given):
-        raise UsageError(f"{expected}: one of {short(text)} has no words")
+        raise InputError(f"{_CHOICES_EXPECTED}: one of {short(given)} has no words")
     choices = tuple(choice.strip() for choice in given)
     if len(set(choices)) < max(len(choices), 2):
-        raise UsageError(f"{expected}, found {short(text)}")
+        raise InputError(f"{_CHOICES_EXPECTED}, found {short(given)}")
     for choice in choices:
         if harmless_question(choice).notes:
-            raise UsageError(f"{short(choice)} has a control word of the model in it: leave it out")
+            raise InputError(f"{short(choice)} has a control word of the model in it: leave it out")
     return choices
 
 

@@ -11,7 +11,8 @@ from vipllava_cli.marks import MarkSpec
 @dataclass(frozen=True)
 class Row:
     """A picture (a path or an address, ready to be opened), the marks on it, the questions about it
-    as typed, and what else the source says of it. No questions: those of the command line.
+    as typed, and what else the source says of it; `choices` are the answers to weigh. No questions or
+    no choices: those of the command line.
     """
 
     id: str
@@ -19,6 +20,7 @@ class Row:
     marks: tuple[MarkSpec, ...] = ()
     questions: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,11 @@ class Journey(StrEnum):
 
 
 class By(StrEnum):
-    """How a letter is chosen."""
+    """How one of the options is chosen."""
 
     letter = "letter"
     likelihood = "likelihood"
+    text = "text"
 
 
 class Split(StrEnum):
@@ -84,7 +85,8 @@ Json = Annotated[
 ChosenBy = Annotated[
     By,
     typer.Option(
-        help="Take the letter that the model writes, or the one that it finds likeliest.",
+        help="Take the letter that the model writes, the one that it finds likeliest, or the option"
+        " whose text is the likeliest answer to the question alone.",
         rich_help_panel=SCORE_PANEL,
     ),
 ]
@@ -164,7 +166,9 @@ def visual7w(
     from vipllava_cli.evals import rules, visual7w
     from vipllava_cli.evals.figures import figures
 
-    pages = visual7w.pages(flags.data, flags.questions, flags.limit, flags.seed)
+    pages = visual7w.pages(
+        flags.data, flags.questions, flags.limit, flags.seed, by_text=by is By.text
+    )
     run = _run_rows("visual7w", pages, flags, by, model, output.messages())
     scored = {"published": rules.published, "lenient": rules.by_letter}
     return run.conclude(figures(run.results, scored, visual7w.PUBLISHED), flags.out, json=json)
@@ -203,7 +207,7 @@ def vcr(
     from vipllava_cli.evals import rules, vcr
     from vipllava_cli.evals.figures import figures
 
-    pages = vcr.pages(flags.data, flags.questions, flags.limit, flags.seed)
+    pages = vcr.pages(flags.data, flags.questions, flags.limit, flags.seed, by_text=by is By.text)
     run = _run_rows("vcr", pages, flags, by, model, output.messages())
     found = []
     for name, rule in {"published": rules.published, "lenient": rules.by_letter}.items():

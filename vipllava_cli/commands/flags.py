@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:  # these pull in Pillow, which `--help` does not need
     from vipllava_cli.engine import GenerationOptions
@@ -237,7 +237,10 @@ class AnswerFlags:
         from vipllava_cli.engine import GenerationOptions
         from vipllava_cli.prompts import read_choices
 
-        weighed = () if choices is None else read_choices(choices)
+        try:
+            weighed = () if choices is None else read_choices(choices)
+        except InputError as error:
+            raise UsageError(f"--choices: {error}") from None
         if weighed and self.temperature > 0:
             raise UsageError("--choices are weighed, not sampled: leave out --temperature")
         return GenerationOptions(

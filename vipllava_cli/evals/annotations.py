@@ -11,7 +11,7 @@ from vipllava_cli.colors import MODEL_COLORS, Color, parse_color
 from vipllava_cli.errors import InputError, short
 from vipllava_cli.evals.examples import Example, Groups, Page
 from vipllava_cli.marks import Coordinate, MarkSpec
-from vipllava_cli.prompts import LETTER_LINE
+from vipllava_cli.prompts import LETTER_LINE, harmless_question
 
 WIDTH, ALPHA = 3.0, 128 / 255  # of marks in the published evaluations
 
@@ -130,6 +130,16 @@ def colors_for(id: str, seed: int, count: int) -> list[Color]:
             f"{count} objects are named, and there are names for {len(known) + len(more)} colours"
         )
     return [*known, *more][:count]
+
+
+def choice(
+    question: str, options: tuple[str, ...], right: int, groups: Groups, *, by_text: bool
+) -> Example:
+    """A multiple choice; `by_text` shows no options, and weighs each as the answer."""
+    if by_text:
+        options = tuple(harmless_question(option).text for option in options)
+        return Example(question, options[right], groups, options, weighed=True)
+    return Example(lettered(question, options), "ABCD"[right], groups, options)
 
 
 def lettered(question: str, options: Sequence[str]) -> str:

@@ -18,13 +18,15 @@ Groups = Mapping[str, str | tuple[str, ...]]
 class Example:
     """A question, the answer that is right, and the groups in which it is counted, by what they are
     groups of: `{"kind": "naming", "shape": "box"}`; several of one sort stand in a tuple. `options`
-    are the texts behind the letters of a multiple choice.
+    are the texts behind the letters of a multiple choice; where they are `weighed`, one of them is
+    the answer, and no letter.
     """
 
     question: str
     wanted: str
     groups: Groups
     options: tuple[str, ...] = ()
+    weighed: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Asked:
             questions = tuple(example.question for example in page.examples)
             wanted = [example.wanted for example in page.examples]
             truth = {"wanted": wanted if len(wanted) > 1 else wanted[0]}
-            yield Row(id, path, page.marks, questions, truth)
+            (choices,) = {example.options if example.weighed else () for example in page.examples}
+            yield Row(id, path, page.marks, questions, truth, choices)
 
     def results(self, records: Iterable[Mapping[str, Any]]) -> Iterator[Result]:
         """A result for every record of the pages."""

@@ -37,7 +37,10 @@ def by_letter(result: Result) -> float:
         plain = [_plain(option) for option in options]
         same = [LETTERS[at] for at, option in enumerate(plain) if option == _plain(answer)]
         letter = same[0] if len(same) == 1 else None
-    return float(letter == result.example.wanted)
+    wanted = result.example.wanted
+    if result.example.weighed:
+        wanted = LETTERS[options.index(wanted)]
+    return float(letter == wanted)
 
 
 def by_phrase(result: Result) -> float:

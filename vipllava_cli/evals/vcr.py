@@ -1,4 +1,4 @@
-"""VCR: a question about persons and things at points, an answer by letter, and the reason for it.
+"""VCR: a question about persons and things at points, an answer of four, and the reason for it.
 
 The rows are those of ViP-LLaVA's evaluation: `id`, `image`, `meta_dir`, `class_names`, and `question`,
 `answer_choices` and `rationale_choices`, lists that mix words with lists of object numbers, with
@@ -20,8 +20,8 @@ from vipllava_cli.errors import InputError, short
 from vipllava_cli.evals.annotations import (
     beside,
     box_of,
+    choice,
     colors_for,
-    lettered,
     mark,
     picture_of,
     read_pages,
@@ -51,10 +51,12 @@ _CLOSING = (".", ",", "?", "!", ":", ";")  # no space before these
 Words = Sequence[str | list[int]]  # a list of numbers stands for objects
 
 
-def pages(data: Path, questions: Path | None, limit: int | None, seed: int) -> Iterator[Page]:
+def pages(
+    data: Path, questions: Path | None, limit: int | None, seed: int, *, by_text: bool = False
+) -> Iterator[Page]:
     """Two pages for each row: what is the answer, and given that, why. Raises InputError."""
     rows = read_rows(data, questions, FIELDS)
-    return read_pages(rows, limit, GROUPS, lambda row, id: _pages(row, id, data, seed))
+    return read_pages(rows, limit, GROUPS, lambda row, id: _pages(row, id, data, seed, by_text))
 
 
 def both(results: Iterable[Result], rule: Rule) -> list[Result]:
@@ -96,7 +98,7 @@ class _Objects:
         return said[0].upper() + said[1:] if begins else said
 
 
-def _pages(row: Mapping[str, Any], id: str, data: Path, seed: int) -> Iterator[Page]:
+def _pages(row: Mapping[str, Any], id: str, data: Path, seed: int, by_text: bool) -> Iterator[Page]:
     picture = picture_of(row, data)
     places = _places(row, data)
     question = _words(row, "question")
@@ -105,8 +107,8 @@ def _pages(row: Mapping[str, Any], id: str, data: Path, seed: int) -> Iterator[P
 
     objects = _objects(row, f"{id}/answer", seed, places, [question, *answers])
     options = tuple(map(objects.text, answers))
-    asked = lettered(objects.text(question), options)
-    example = Example(asked, "ABCD"[right], {"task": ANSWER}, options)
+    asked = objects.text(question)
+    example = choice(asked, options, right, {"task": ANSWER}, by_text=by_text)
     yield Page(f"{id}/answer", picture, (example,), objects.marks)
 
     objects = _objects(
@@ -118,7 +120,7 @@ def _pages(row: Mapping[str, Any], id: str, data: Path, seed: int) -> Iterator[P
         f' answer is right. "{objects.text(question)}" The answer is'
         f' "{objects.text(answers[right])}".What is the rationale for this decision?'
     )
-    example = Example(lettered(given, options), "ABCD"[why], {"task": RATIONALE}, options)
+    example = choice(given, options, why, {"task": RATIONALE}, by_text=by_text)
     yield Page(f"{id}/rationale", picture, (example,), objects.marks)
 
 

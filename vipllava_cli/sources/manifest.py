@@ -2,8 +2,9 @@
 
 JSONL and tables are read as the rows are wanted, and counted first where they lie in a file. Paths
 are relative to the manifest. A table has a column `image` and any of `id`, `question`, `questions`
-and `marks` (both in JSON), and of the shapes' names, whose cells are as typed after the flags:
-`red:10,20,110,220`. Other columns, like other fields of JSON, go into the row's `extra`.
+and `marks` (both in JSON), `choices`, and of the shapes' names; cells of the last two are as typed
+after the flags: `red:10,20,110,220`. Other columns, like other fields of JSON, go into the row's
+`extra`.
 """
 
 import csv
@@ -37,7 +38,7 @@ from vipllava_cli.sources.reading import (
 
 _LONGEST_CELL = 16 * 1024 * 1024  # characters: an outline in `marks` outgrows csv's own 128 Ki
 
-_MAY_BE_EMPTY = ("id", "question", "questions", "marks")
+_MAY_BE_EMPTY = ("id", "question", "questions", "choices", "marks")
 
 # The lists of an object that are rows, where it holds several lists.
 _ROW_LISTS = ("rows", "data", "items", "examples")

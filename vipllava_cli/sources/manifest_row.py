@@ -8,12 +8,13 @@ from typing import Any
 from vipllava_cli.errors import InputError, short
 from vipllava_cli.marks import MarkSpec
 from vipllava_cli.marks_text import mark_from_json
+from vipllava_cli.prompts import checked_choices, read_choices
 from vipllava_cli.rows import BadRow, Row
 from vipllava_cli.sources.reading import beside, spoken
 
 FORM = '{"image": "a.jpg", "question": "…", "marks": […]}'
 
-_FIELDS = ("id", "image", "question", "questions", "marks")
+_FIELDS = ("id", "image", "question", "questions", "choices", "marks")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def row_from_fields(
             tuple(_mask_beside(place.folder, mark) for mark in read_marks()),
             _questions(fields),
             {field: value for field, value in fields.items() if field not in _FIELDS},
+            _choices(fields),
         )
     except InputError as error:
         return BadRow(
@@ -113,6 +115,14 @@ def _questions(fields: Mapping[str, Any]) -> tuple[str, ...]:
         if not isinstance(question, str) or not question.strip():
             raise InputError(f"a question is text with words in it, not {short(question)}")
     return tuple(questions)
+
+
+def _choices(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """A list, or a text as `--choices` takes it."""
+    value = fields.get("choices")
+    if value is None:
+        return ()
+    return read_choices(value) if isinstance(value, str) else checked_choices(value)
 
 
 def _mask_beside(folder: str, mark: MarkSpec) -> MarkSpec:
