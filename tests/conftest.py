@@ -9,28 +9,32 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
+from typer import testing
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("VIPLLAVA_MODEL", None)
 os.environ["VIPLLAVA_HOME"] = os.devnull  # nobody's own settings; a test that keeps some says where
-if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
-    # Torch would give each worker a thread for every core, and they would wait for each other.
-    threads = max((os.cpu_count() or 1) // int(workers), 1)
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 from tests import warm
 from vipllava_cli.cli import app
 from vipllava_cli.engine import Engine
 from vipllava_cli.runtime import open_engine
 
+# To make the command anew for every call takes longer than most calls.
+testing._get_command = cache(testing._get_command)  # type: ignore[attr-defined]
+
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "sample_images"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
-        warm.share()
+    """Workers are forks of one process that has imported torch: that is done once, not by each."""
+    workers = config.getoption("numprocesses", None)
+    if workers and not hasattr(config, "workerinput"):
+        # Torch would give each worker a thread for every core, and they would wait for each other.
+        threads = max((os.cpu_count() or 1) // workers, 1)
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+        config.option.tx = [f"popen//python={warm.share()}"] * workers
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,9 @@ def run() -> Run:
     """Run `vipllava` with these arguments in this process."""
 
     def run_command(*arguments: str | Path, stdin: bytes | None = None) -> Finished:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+        result = testing.CliRunner().invoke(
+            app, [str(argument) for argument in arguments], input=stdin
+        )
         return Finished(result.exit_code, result.stdout, result.stderr)
 
     return run_command

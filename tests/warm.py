@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import runpy
+import shlex
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from pathlib import Path
 
 _ROOM = 1 << 20  # bytes of a request
 _SHARED = "VIPLLAVA_TESTS_WARM"  # where the workers of one run find it
+_SERVE = "serve"
 
 
 @dataclass
@@ -35,9 +37,9 @@ class Started:
     process: int
     line: socket.socket
 
-    def wait(self, seconds: float = 60) -> int | None:
+    def wait(self, seconds: float | None = 60) -> int | None:
         """The exit code, negative for a signal; None while it still runs after so long."""
-        self.line.settimeout(max(seconds, 1e-3))
+        self.line.settimeout(None if seconds is None else max(seconds, 1e-3))
         try:
             told = self.line.recv(64)
         except TimeoutError:
@@ -49,8 +51,8 @@ class Started:
 def start(
     *arguments: str, env: Mapping[str, str], folder: Path, streams: tuple[int, int, int]
 ) -> Started:
-    """`python ARGUMENTS` of the form `-m module …`, with stdin, stdout and stderr; the first that is
-    a terminal is the process's own.
+    """`python ARGUMENTS` of the form `-m module …` or `-c code`, with stdin, stdout and stderr; the
+    first that is a terminal is the process's own.
     """
     line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     line.connect(_server())
@@ -59,9 +61,10 @@ def start(
     return Started(int(line.recv(64)), line)
 
 
-def share() -> None:
-    """One such process for the workers that this one starts."""
+def share() -> str:
+    """One such process for all that this one starts; a python, for execnet, that is a fork of it."""
     os.environ[_SHARED] = _server()
+    return f"{shlex.quote(sys.executable)} -S {shlex.quote(__file__)}"
 
 
 @cache
@@ -74,7 +77,7 @@ def _server() -> str:
     listener.bind(place)
     listener.listen()
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.warm", str(listener.fileno())],
+        [sys.executable, "-m", "tests.warm", _SERVE, str(listener.fileno())],
         pass_fds=(listener.fileno(),),
         cwd=Path(__file__).parent.parent,
     )
@@ -143,11 +146,14 @@ def _become(
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - to the end of it
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
-    _, module, *rest = arguments
-    sys.argv = [module, *rest]
+    way, what, *rest = arguments
+    sys.argv = [what if way == "-m" else way, *rest]
     code = 0
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if way == "-m":
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            exec(what, {"__name__": "__main__"})
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     for output in (sys.stdout, sys.stderr):
@@ -156,6 +162,16 @@ def _become(
     os._exit(code)
 
 
+def _fork(arguments: list[str]) -> int:
+    """Be what such a fork is, to whoever started this."""
+    arguments = [argument for argument in arguments if argument != "-u"]
+    started = start(*arguments, env=os.environ, folder=Path.cwd(), streams=(0, 1, 2))
+    return started.wait(None) or 0
+
+
+if __name__ == "__main__" and sys.argv[1] != _SERVE:
+    sys.exit(_fork(sys.argv[1:]))
+
 if __name__ == "__main__":
     import accelerate  # noqa: F401 - imported for those that are forked
     import cv2  # noqa: F401
@@ -163,4 +179,4 @@ if __name__ == "__main__":
     import rich.markdown  # noqa: F401
     import transformers.models.vipllava.modeling_vipllava  # noqa: F401
 
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[2])))
