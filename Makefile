@@ -24,7 +24,7 @@ demo: $(VENV)/installed
 	@printf "answer:   " && $(BIN)/vipllava ask $(SCENE) "$(QUESTION)" $(MARK) --model tiny
 	@echo "more:     . $(VENV)/bin/activate, then vipllava --help"
 
-# A test that is waited for holds up one worker only; more than four would mostly load torch.
+# A test that is waited for holds up one worker only; more than four would mostly collect tests.
 test: $(VENV)/developing
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
