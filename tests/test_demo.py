@@ -211,7 +211,7 @@ def test_questions_have_the_answers_that_the_scene_gives() -> None:
     assert answers("naming", 0) == {"an apple", "apple"}
     assert answers("kind", 0) == {"food"}
     assert answers("colour", 1) == {"gold"}
-    assert answers("which mark", 1) == {"the gold box"}
+    assert answers("which mark", 1) == {"the gold box", "the object within the gold rectangle"}
     assert answers("yes or no", 0) == {"yes", "no"}
     assert answers("count", 0) == {"3"}
     assert answers("list", 0) == {"a cat, an apple and a dog"}

@@ -187,10 +187,14 @@ def _color(talker: Talker, number: int) -> Exchange:
 
 
 def _which(talker: Talker, number: int) -> Exchange:
+    """Of a thing either which mark is on it, or which of the marked objects it is."""
     mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
-    question = talker.words(wordings.WHICH, the=f"the {thing.name}")
+    object_ = talker.chance(0.4)
+    sentences = wordings.WHICH_OBJECT if object_ else wordings.WHICH
+    question = talker.words(sentences, the=f"the {thing.name}")
     clues = _after(question, (thing.name,), mark.color.name)
-    return Exchange("which mark", question, _name(mark), number, clues)
+    answer = object_phrase(mark) if object_ else _name(mark)
+    return Exchange("which mark", question, answer, number, clues)
 
 
 def _yes_no(talker: Talker, number: int) -> Exchange:

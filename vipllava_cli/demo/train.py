@@ -84,9 +84,9 @@ class Recipe:
     )
     seeing: Stage = Stage("seeing", "seeing_loss", _TOWER, 2900, 64, 4e-3, 1.5e-3, talk=False)
     joining: Stage = Stage(
-        "joining", "joining_loss", (*_TOWER, *_PROJECTOR), 2000, 64, 2.5e-3, 1.2e-3, talk=False
+        "joining", "joining_loss", (*_TOWER, *_PROJECTOR), 3400, 64, 2.5e-3, 1.2e-3, talk=False
     )
-    whole: Stage = Stage("whole", "whole_loss", (*_DECODER, *_PROJECTOR), 1750, 32, 1.5e-3, 0.7e-3)
+    whole: Stage = Stage("whole", "whole_loss", (*_DECODER, *_PROJECTOR), 2750, 32, 1.5e-3, 0.7e-3)
     tokenizer_scenes: int = 3000
     held_out_batches: int = 4
     save_every: int = 100

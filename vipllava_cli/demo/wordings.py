@@ -166,15 +166,18 @@ COMPARE = Wordings(
         "do {first} and {second} differ in kind?",
     ),
 )
-CHOOSE_MARK = Wordings(
+WHICH_OBJECT = Wordings(
     (
         "which one is {the}?",
         "where is {the}?",
         "which object is {the}?",
         "which of these is {the}?",
-        "which mark is on {the}?",
     ),
     ("which thing is {the}?", "which of the objects is {the}?"),
+)
+CHOOSE_MARK = Wordings(
+    (*WHICH_OBJECT.learned, "which mark is on {the}?"),
+    WHICH_OBJECT.measured,
 )
 
 # Where a mark of this shape has its thing, in people's words.
