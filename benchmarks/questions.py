@@ -43,7 +43,7 @@ def public_geometry() -> LocalEngine:
         patch_size=14,
     )
     text = LlamaConfig(
-        vocab_size=1024,
+        vocab_size=len(words.tokenizer),
         hidden_size=768,
         intermediate_size=2048,
         num_hidden_layers=8,
