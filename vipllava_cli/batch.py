@@ -299,7 +299,7 @@ def in_batches(waiting: Sequence[Waiting], size: int) -> Iterator[list[Waiting]]
     for one in waiting:
         groups.setdefault((one.prompt.view, one.options), []).append(one)
     batch: list[Waiting] = []
-    for group in sorted(groups.values(), key=_longest):
+    for group in sorted(groups.values(), key=_place):
         full = len(batch) + len(group) > size
         if batch and (full or batch[0].options != group[0].options):
             yield batch
@@ -312,5 +312,6 @@ def in_batches(waiting: Sequence[Waiting], size: int) -> Iterator[list[Waiting]]
         yield batch
 
 
-def _longest(group: Sequence[Waiting]) -> int:
-    return max(len(one.prompt.ids) for one in group)
+def _place(group: Sequence[Waiting]) -> tuple[tuple[str, ...], int]:
+    """Choices apart, as all that is not weighed fits together; then by the longest prompt."""
+    return group[0].options.choices, max(len(one.prompt.ids) for one in group)
