@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from torch.nn.functional import conv2d, interpolate
 from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 
 from tests.conftest import SAMPLES, Run
@@ -18,11 +19,18 @@ from tests.samples import PLACES, open_sample
 from vipllava_cli.colors import MODEL_COLORS, parse_color
 from vipllava_cli.demo import train as training
 from vipllava_cli.demo import wordings as wordings_module
-from vipllava_cli.demo.architecture import GRID, make_config, make_tokenizer, take_tower
+from vipllava_cli.demo.architecture import (
+    GRID,
+    PATCH_SIZE,
+    make_config,
+    make_tokenizer,
+    take_weights,
+)
 from vipllava_cli.demo.conversations import Talker, make_conversation
 from vipllava_cli.demo.labels import IGNORE, TARGETS, patch_labels
 from vipllava_cli.demo.learner import Learner, Tally, normalized
 from vipllava_cli.demo.outlines import Silhouette
+from vipllava_cli.demo.recipe import Recipe, Stage
 from vipllava_cli.demo.scenes import (
     HELD_OUT,
     MEASURED,
@@ -39,7 +47,7 @@ from vipllava_cli.demo.scenes import (
 )
 from vipllava_cli.demo.stream import Batches, conversation_tokens, load
 from vipllava_cli.demo.things import STYLES, THINGS, sprites
-from vipllava_cli.demo.train import Recipe, train
+from vipllava_cli.demo.train import train
 from vipllava_cli.demo.wordings import Wordings
 from vipllava_cli.drawing import draw
 from vipllava_cli.marks import SHAPES, Mark
@@ -250,16 +258,18 @@ def test_a_conversation_has_the_same_tokens_turn_by_turn_and_whole(
         assert len(tokens.labels) == len(tokens.kinds) == len(tokens.hints) == len(tokens.ids)
 
 
-def short_recipe() -> Recipe:
-    reading, seeing, joining, whole = (
-        replace(stage, steps=2, batch=2, warm_up=1, rate=1e-3, plain_rate=1e-3)
-        for stage in Recipe().stages
-    )
+def short_recipe(rate: float = 1e-3) -> Recipe:
+    def short(stage: Stage) -> Stage:
+        return replace(stage, steps=2, batch=2, warm_up=1, rate=rate, plain_rate=rate)
+
+    real = Recipe()
     return Recipe(
-        reading=reading,
-        seeing=seeing,
-        joining=joining,
-        whole=whole,
+        reading=short(real.reading),
+        seeing=short(real.seeing),
+        joining=short(real.joining),
+        whole=short(real.whole),
+        together=short(real.together),
+        fitting=short(real.fitting),
         tokenizer_scenes=50,
         held_out_batches=1,
         save_every=1,
@@ -309,6 +319,15 @@ def test_training_goes_on_where_it_was_stopped_and_stages_may_go_side_by_side(
     assert next(engine.answer([prompt])).answer_tokens > 0
 
 
+def test_training_that_goes_on_from_a_model_begins_with_what_it_knows(tmp_path: Path) -> None:
+    recipe = short_recipe(rate=1e-6)
+    train(recipe, tmp_path, workers=0, begin_with=BUNDLED["tiny"])
+    engine = open_engine(str(tmp_path), device="cpu")
+    view = engine.view(square(Image.open(SAMPLES / "zoo-red-box.png").convert("RGB")))
+    [answer] = engine.answer([engine.prompt(view, "what is in the red box?")])
+    assert answer.text == "a penguin"
+
+
 def test_a_batch_is_the_same_whoever_makes_it(untrained: Learner) -> None:
     batches = Batches(TRAINING, 10, 4, 3, tokenizer=untrained.tokenizer)
     here = [batches[number] for number in range(3)]
@@ -341,17 +360,27 @@ def test_the_whole_model_sees_as_training_does(untrained: Learner) -> None:
     torch.testing.assert_close(seen[0], expected, atol=1e-4, rtol=1e-4)
 
 
-def test_a_tower_is_taken_over_with_its_places_stretched(untrained: Learner) -> None:
-    model = VipLlavaForConditionalGeneration(make_config())
-    take_tower(model, BUNDLED["tiny"])
-    shipped = load_file(BUNDLED["tiny"] / "model.safetensors")
-    own = model.model.vision_tower.state_dict()
-    name = "encoder.layers.3.mlp.fc1.weight"
-    (theirs,) = (weight for key, weight in shipped.items() if key.endswith(name))
-    (taken,) = (weight for key, weight in own.items() if key.endswith(name))
-    assert torch.equal(taken, theirs.float())
-    (places,) = (weight for key, weight in own.items() if "position_embedding" in key)
-    assert places.shape[0] == GRID * GRID + 1
+def test_weights_are_taken_over_with_places_stretched_and_patches_scaled(
+    untrained: Learner, tmp_path: Path
+) -> None:
+    config = shallow_config()
+    config.vision_config.image_size, config.vision_config.patch_size = 28, 7
+    before = VipLlavaForConditionalGeneration(config)
+    before.save_pretrained(tmp_path)
+    after = VipLlavaForConditionalGeneration(shallow_config())
+    take_weights(after, tmp_path)
+    known, taken = before.state_dict(), after.state_dict()
+    assert known.keys() == taken.keys()
+    changed = {name for name in known if known[name].shape != taken[name].shape}
+    assert {name.split(".")[-2] for name in changed} == {"patch_embedding", "position_embedding"}
+    assert all(torch.equal(known[name], taken[name]) for name in known.keys() - changed)
+
+    (name,) = (name for name in changed if "patch_embedding" in name)
+    patch = torch.rand(1, 3, 7, 7)
+    scaled = interpolate(patch, (PATCH_SIZE, PATCH_SIZE), mode="bicubic", align_corners=False)
+    torch.testing.assert_close(
+        conv2d(scaled, taken[name]), conv2d(patch, known[name]), atol=1e-4, rtol=1e-4
+    )
 
 
 def test_the_shipped_model_is_small_and_real() -> None:

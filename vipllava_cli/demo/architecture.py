@@ -28,8 +28,8 @@ from transformers import (
 
 from vipllava_cli.prompts import IMAGE, TEMPLATES
 
-IMAGE_SIZE = 168
-PATCH_SIZE = 14
+IMAGE_SIZE = 224
+PATCH_SIZE = 16
 GRID = IMAGE_SIZE // PATCH_SIZE
 VOCABULARY = 1280
 
@@ -152,16 +152,16 @@ def make_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
     )
 
 
-def take_tower(model: VipLlavaForConditionalGeneration, folder: Path) -> None:
-    """Begin with the vision tower of a checkpoint; its places are stretched over this grid."""
-    tower = model.model.vision_tower
+def take_weights(model: VipLlavaForConditionalGeneration, folder: Path) -> None:
+    """Begin with the weights of a checkpoint whose pictures and patches may have other sizes."""
     known = VipLlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-    taken = known.model.vision_tower.state_dict()
+    taken = known.state_dict()
     for name, weight in taken.items():
         if name.endswith("position_embedding.weight"):
             taken[name] = _stretched(weight)
-    own = tower.state_dict()
-    tower.load_state_dict({name: taken.get(name, weight) for name, weight in own.items()})
+        elif name.endswith("patch_embedding.weight"):
+            taken[name] = _resampled(weight)
+    model.load_state_dict(taken)
 
 
 def _stretched(places: Tensor) -> Tensor:
@@ -171,3 +171,16 @@ def _stretched(places: Tensor) -> Tensor:
     square = patches.T.reshape(1, -1, side, side)
     wide = functional.interpolate(square, (GRID, GRID), mode="bicubic", align_corners=False)
     return torch.cat([whole, wide.reshape(places.shape[1], -1).T])
+
+
+def _resampled(kernels: Tensor) -> Tensor:
+    """[width, 3, side, side] -> the same for PATCH_SIZE: what they find in a patch they find, about, in
+    the patch scaled to that size ("FlexiViT", Beyer et al., 2023, section 3.4).
+    """
+    side = kernels.shape[-1]
+    every_pixel = torch.eye(side * side).view(-1, 1, side, side)
+    scaled = functional.interpolate(
+        every_pixel, (PATCH_SIZE,) * 2, mode="bicubic", align_corners=False
+    )
+    flat: Tensor = kernels.reshape(-1, side * side) @ torch.linalg.pinv(scaled.flatten(1)).T
+    return flat.view(*kernels.shape[:2], PATCH_SIZE, PATCH_SIZE)

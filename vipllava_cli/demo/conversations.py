@@ -360,10 +360,10 @@ WEIGHTS: Mapping[str, float] = {
     "yes or no": 1.8,
     "kind": 0.6,
     "beside": 1.2,
-    "count": 0.4,
+    "count": 0.6,
     "list": 0.8,
     "compare": 0.8,
-    "choose thing": 0.45,
-    "choose mark": 0.45,
+    "choose thing": 0.6,
+    "choose mark": 0.9,
 }
 _SHARES = [weight / sum(WEIGHTS.values()) for weight in WEIGHTS.values()]

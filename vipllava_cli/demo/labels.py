@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,7 +60,7 @@ def patch_labels(marked: MarkedScene, grid: int) -> NDArray[np.int64]:
     things = np.stack(
         [_share(p.silhouette.alpha, p.silhouette.corner, size, grid) for p in placements]
     )
-    lines = np.stack([_to_grid(coverage(mark, *size), size, grid) for mark in marked.marks])
+    lines = np.stack([_share(coverage(mark, *size), (0, 0), size, grid) for mark in marked.marks])
     shown, share = things.argmax(0), things.max(0)
     drawn, ink = lines.argmax(0), lines.max(0)
     on_thing, on_mark = share >= _SHOWN, ink >= _MARKED
@@ -99,19 +99,25 @@ def _told(marked: MarkedScene) -> dict[str, NDArray[np.int64]]:
 def _share(
     alpha: NDArray[np.uint8], corner: tuple[int, int], size: tuple[int, int], grid: int
 ) -> NDArray[np.float32]:
-    canvas = np.zeros((size[1], size[0]), np.uint8)
-    canvas[corner[1] : corner[1] + alpha.shape[0], corner[0] : corner[0] + alpha.shape[1]] = alpha
-    return _to_grid(canvas, size, grid)
-
-
-def _to_grid(canvas: NDArray[np.uint8], size: tuple[int, int], grid: int) -> NDArray[np.float32]:
-    """The mean over each patch, 0-1: float32 [grid, grid], of the canvas padded as `square` does."""
-    width, height = size
-    side = max(size)
-    top, left = (side - height) // 2, (side - width) // 2
-    padded = cv2.copyMakeBorder(
-        canvas, top, side - height - top, left, side - width - left, cv2.BORDER_CONSTANT
-    )
-    small = cv2.resize(padded, (grid, grid), interpolation=cv2.INTER_AREA)
-    share: NDArray[np.float32] = small.astype(np.float32) / 255
+    """The mean over each patch of the padded square, 0-1: float32 [grid, grid], of what covers
+    `alpha` of a picture of this size from `corner` on and nothing of the rest.
+    """
+    (x, y), (height, width) = corner, alpha.shape
+    across = _overlaps(size, 0, grid)[:, x : x + width]
+    down = _overlaps(size, 1, grid)[:, y : y + height]
+    # To whole numbers, as pixels would be: less than a half of one is nothing.
+    share: NDArray[np.float32] = np.rint(down @ alpha.astype(np.float32) @ across.T) / 255
     return share
+
+
+@lru_cache(maxsize=512)
+def _overlaps(size: tuple[int, int], axis: int, grid: int) -> NDArray[np.float32]:
+    """Which share of each patch's extent each pixel takes: float32 [grid, size[axis]], where the
+    picture lies in the square as `square` puts it.
+    """
+    side = max(size)
+    begin = (side - size[axis]) // 2 + np.arange(size[axis])
+    edges = np.arange(grid + 1)[:, None] * side / grid
+    overlap = np.minimum(edges[1:], begin + 1) - np.maximum(edges[:-1], begin)
+    shares: NDArray[np.float32] = (overlap.clip(0) * grid / side).astype(np.float32)
+    return shares

@@ -15,9 +15,10 @@ from vipllava_cli.demo.stream import KINDS, Batch, Talk
 from vipllava_cli.demo.symbols import Symbols, name_tokens, start_reading
 from vipllava_cli.demo.things import THINGS
 
-# Of 144: empty ones are dropped first, and with them half the work. Symbols can spare some more.
-KEPT_PATCHES, KEPT_SYMBOLS = 72, 56
+# Of 196: empty ones are dropped first, and with them half the work. Symbols can spare some more.
+KEPT_PATCHES, KEPT_SYMBOLS = 98, 76
 _NAMING_SHARE, _SYMBOL_SHARE = 0.3, 2.0
+_TOLD_SHARE = 0.3  # of what answers would change in the tower
 _SYMBOL_SCALE = 0.25  # the variance of a symbol's entries
 _THING, _INK, _POINTS_TO = NUMBERS["thing"], NUMBERS["mark_color"], NUMBERS["points_to"]
 
@@ -37,8 +38,21 @@ class Learner(nn.Module):
         self.heads = PatchHeads(model.config.vision_config.hidden_size)
         self.symbols = Symbols(model.config.text_config.hidden_size)
         self.register_buffer("names", torch.tensor(name_tokens(tokenizer)), persistent=False)
+
+    def start(self) -> None:
+        """Give the model weights that learn sooner than those it was made with."""
         _small_weights(self.tower)
-        start_reading(model.model.language_model, model.lm_head, self.symbols, tokenizer)
+        decoder = self.model.model.language_model
+        start_reading(decoder, self.model.lm_head, self.symbols, self.tokenizer)
+
+    def hasten(self, *, compiled: bool) -> None:
+        """Compute the same, sooner: of so few patches a CPU is fastest at attention written out; each
+        layer `compiled` into one piece, which takes a minute.
+        """
+        self.model.set_attn_implementation("sdpa" if torch.cuda.is_available() else "eager")
+        if compiled:
+            for layer in (*self.tower.encoder.layers, *self.model.model.language_model.layers):
+                layer.compile()
 
     @property
     def tower(self) -> Any:
@@ -81,6 +95,18 @@ class Learner(nn.Module):
         with torch.no_grad():
             seen = self._see(batch, kept)
         return self._answer_loss(self._project(seen), batch.labels, kept, batch.talk, tally)
+
+    def together_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
+        """Stage 5: all of it, the tower by its patches and, less, by the answers about them."""
+        assert batch.talk is not None
+        kept = kept_patches(batch.labels, whole=whole)
+        seen = self._see(batch, kept)
+        loss: Tensor = self.heads(seen[-1], _of_patches(batch.labels, kept), tally)
+        every = batch.talk_every
+        told = [_softly(states[::every], _TOLD_SHARE) for states in seen]
+        return loss + self._answer_loss(
+            self._project(told), batch.labels[::every], kept[::every], batch.talk, tally
+        )
 
     # --- parts -------------------------------------------------------------------------------
 
@@ -194,6 +220,11 @@ class PatchHeads(nn.Module):
         return total
 
 
+def _softly(values: Tensor, share: float) -> Tensor:
+    """The values, whose gradient is only a share of what it would be."""
+    return share * values + (1 - share) * values.detach()
+
+
 def _per_mark(labels: Tensor) -> Tensor:
     """Weights [batch, patches] by which each mark counts alike, however many patches it covers."""
     colors = functional.one_hot(labels[:, _INK].clamp(min=0), TARGETS[_INK].classes)
@@ -235,7 +266,7 @@ def normalized(pixels: Tensor) -> Tensor:
     """uint8 [batch, 3, side, side] -> float32, as the processor scales it."""
     mean = torch.tensor(OPENAI_CLIP_MEAN, device=pixels.device).view(3, 1, 1)
     deviation = torch.tensor(OPENAI_CLIP_STD, device=pixels.device).view(3, 1, 1)
-    return (pixels.float() / 255 - mean) / deviation
+    return pixels.float().sub_(255 * mean).div_(255 * deviation)
 
 
 def _small_weights(tower: Any) -> None:

@@ -1,10 +1,11 @@
-"""Muon for hidden matrices (https://kellerjordan.github.io/posts/muon/), in the weights' own precision.
+"""Muon for hidden matrices (https://kellerjordan.github.io/posts/muon/).
 
-torch's own rounds to bfloat16 inside, which a processor without bfloat16 computes sixty times slower
-than float32; elsewhere its steps are these.
+torch's own always rounds to bfloat16 inside, which a processor without bfloat16 computes sixty times
+slower than float32.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,8 +25,11 @@ class Muon(Optimizer):
         lr: float,
         momentum: float = 0.95,
         weight_decay: float = 0.05,
+        precision: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(weights, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        """`precision` is that of the products inside: bfloat16 where that is fast."""
+        settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__(weights, settings | {"precision": precision})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -35,11 +39,12 @@ class Muon(Optimizer):
                 if weight.grad is not None:
                     self._move(weight, weight.grad, group)
 
-    def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, float]) -> None:
+    def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
         mean = state.setdefault("momentum", torch.zeros_like(gradient))
         mean.lerp_(gradient, 1 - group["momentum"])
-        direction = orthogonal(gradient.lerp(mean, group["momentum"]))
+        ahead = gradient.lerp(mean, group["momentum"])
+        direction = orthogonal(ahead.to(group["precision"])).to(weight.dtype)
         rate = group["lr"]
         weight.mul_(1 - rate * group["weight_decay"])
         weight.add_(direction, alpha=-rate * _LIKE_ADAMW * max(weight.shape) ** 0.5)

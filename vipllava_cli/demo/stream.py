@@ -48,11 +48,14 @@ class Talk:
 
 @dataclass(frozen=True)
 class Batch:
-    """`labels` int64 [batch, targets, patches]; `pixels` uint8 [batch, 3, side, side]; `talk`."""
+    """`labels` int64 [batch, targets, patches]; `pixels` uint8 [batch, 3, side, side]; `talk` about
+    every so many of them, from the first on.
+    """
 
     labels: Tensor
     pixels: Tensor | None = None
     talk: Talk | None = None
+    talk_every: int = 1
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Batches(Dataset[Batch]):
     count: int
     pixels: bool = True
     tokenizer: PreTrainedTokenizerBase | None = None
+    talk_every: int = 1
 
     @property
     def scenes(self) -> int:
@@ -89,9 +93,10 @@ class Batches(Dataset[Batch]):
         return Batch(
             labels,
             _pixels(rows) if self.pixels else None,
-            _talk(rows, self.tokenizer, measured=self.stream == HELD_OUT)
+            _talk(rows[:: self.talk_every], self.tokenizer, measured=self.stream == HELD_OUT)
             if self.tokenizer
             else None,
+            self.talk_every,
         )
 
 

@@ -1,13 +1,15 @@
 """Train the demo model from a seed: `python -m vipllava_cli.demo.train --out FOLDER`.
 
-Four stages, because a model of this size trained end to end from nothing stays at guessing:
+Five stages, because a model of this size trained end to end from nothing stays at guessing:
 1. the decoder learns to answer about symbols, which stand for what the tower will see;
 2. the tower learns what is on each patch;
 3. the projector learns to give its symbol, and the tower goes on;
-4. the decoder and the projector learn answers about pictures.
+4. the decoder and the projector learn answers about pictures;
+5. all of it learns on, patches and answers together.
 
-Started again with the same folder it goes on where it stopped. The first two stages know nothing of
-each other: `--stage` lets two processes train them side by side.
+`--begin-with FOLDER` takes a trained model instead, fits what training needs besides, and trains the
+last stage. Started again with the same folder it goes on where it stopped. The first two stages know
+nothing of each other: `--stage` lets two processes train them side by side.
 """
 
 import argparse
@@ -33,67 +35,18 @@ from vipllava_cli.demo.architecture import (
     make_config,
     make_processor,
     make_tokenizer,
-    take_tower,
+    take_weights,
 )
 from vipllava_cli.demo.conversations import make_conversation
 from vipllava_cli.demo.learner import Learner, Tally
 from vipllava_cli.demo.optimizer import Muon
+from vipllava_cli.demo.recipe import Recipe, Stage
 from vipllava_cli.demo.scenes import HELD_OUT, TRAINING, make_scene, mark_scene, scene_rng
 from vipllava_cli.demo.stream import Batch, Batches, Talk, load
 from vipllava_cli.prompts import TEMPLATES
+from vipllava_cli.runtime.machine import has_fast_half
 
 Loss = Callable[..., Tensor]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """`steps` batches of `batch` marked scenes; `rate` for Muon's matrices, `plain_rate` for AdamW's
-    rest. `loss` names the Learner's method, `parts` what of it learns.
-    """
-
-    name: str
-    loss: str
-    parts: tuple[str, ...]
-    steps: int
-    batch: int
-    rate: float
-    plain_rate: float
-    pixels: bool = True
-    talk: bool = True
-    warm_up: int = 60
-    cool_down: float = 0.7  # the last share of the steps, in which the rate falls to nothing
-    whole_from: float = 0.95  # from this share of the steps on, no patch is left out
-
-    def factor(self, step: int) -> float:
-        left = (self.steps - step) / (self.cool_down * self.steps)
-        return min(1.0, (step + 1) / self.warm_up, left)
-
-
-_DECODER = ("model.model.language_model", "model.lm_head")
-_TOWER = ("model.model.vision_tower", "heads")
-_PROJECTOR = ("model.model.multi_modal_projector",)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train from nothing; the card beside the weights says what the shipped ones had."""
-
-    seed: int = 0
-    reading: Stage = Stage(
-        "reading", "reading_loss", (*_DECODER, "symbols"), 1900, 32, 3e-3, 1.5e-3, pixels=False
-    )
-    seeing: Stage = Stage("seeing", "seeing_loss", _TOWER, 2900, 64, 4e-3, 1.5e-3, talk=False)
-    joining: Stage = Stage(
-        "joining", "joining_loss", (*_TOWER, *_PROJECTOR), 3400, 64, 2.5e-3, 1.2e-3, talk=False
-    )
-    whole: Stage = Stage("whole", "whole_loss", (*_DECODER, *_PROJECTOR), 2750, 32, 1.5e-3, 0.7e-3)
-    tokenizer_scenes: int = 3000
-    held_out_batches: int = 4
-    save_every: int = 100
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        return self.reading, self.seeing, self.joining, self.whole
 
 
 @dataclass
@@ -116,18 +69,24 @@ def train(
     *,
     begin_with: Path | None = None,
     only: str | None = None,
+    compiled: bool = False,
 ) -> dict[str, float]:
     """All stages, or the one named, those that the folder holds passed over; the shares of right
     answers about held-out scenes, by kind, once all are done. Saves the model into the folder.
+    `compiled` wants a C++ compiler.
     """
     set_seed(recipe.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    processor = _processor(recipe, folder)
+    processor = _processor(recipe, folder, begin_with)
     learner = Learner(VipLlavaForConditionalGeneration(make_config()), processor.tokenizer)
-    if begin_with is not None:
-        take_tower(learner.model, begin_with)
-    first = 0
-    for number, stage in enumerate(recipe.stages):
+    stages = recipe.going_on if begin_with else recipe.stages
+    if begin_with:
+        take_weights(learner.model, begin_with)
+    else:
+        learner.start()
+    learner.hasten(compiled=compiled)
+    first = sum(stage.steps * stage.batch for stage in recipe.stages) if begin_with else 0
+    for number, stage in enumerate(stages):
         finished = folder / f"{stage.name}.safetensors"
         if not finished.exists() and only in (None, stage.name):
             set_seed(recipe.seed + number)  # so that a stage does not depend on how the last ended
@@ -137,7 +96,7 @@ def train(
             save_file(learned, finished)
             shutil.rmtree(folder / stage.name)
         # All of them: the state of a stage that went on beside others knows nothing of what they learned.
-        for each in recipe.stages[: number + 1]:
+        for each in stages[: number + 1]:
             if (folder / f"{each.name}.safetensors").exists():
                 learner.load_state_dict(
                     load_file(folder / f"{each.name}.safetensors"), strict=False
@@ -145,8 +104,8 @@ def train(
         first += stage.steps * stage.batch
     if only is not None:
         return {}
-    held_out = _held_out(recipe, recipe.whole, processor.tokenizer)
-    right = accuracy(learner, recipe.whole, held_out)
+    held_out = _held_out(recipe, recipe.together, processor.tokenizer)
+    right = accuracy(learner, recipe.together, held_out)
     save(learner.model, processor, folder)
     return right
 
@@ -161,9 +120,10 @@ def train_stage(
     workers: int,
 ) -> dict[str, Tensor]:
     """One stage, in place, from where the folder's state of it stands; the weights that it taught."""
-    accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
+    fast_half = torch.cuda.is_available() or has_fast_half()
+    accelerator = Accelerator(mixed_precision="bf16" if fast_half else "no")
     learns = _choose(learner, stage)
-    optimizers = _optimizers(learns, stage)
+    optimizers = _optimizers(learns, stage, torch.bfloat16 if fast_half else torch.float32)
     prepared, *optimizers = accelerator.prepare(learner, *optimizers)
     position = Position()
     accelerator.register_for_checkpointing(position)
@@ -171,9 +131,7 @@ def train_stage(
     if state.exists():
         accelerator.load_state(str(state))
     held_out = _held_out(recipe, stage, tokenizer)
-    batches = Batches(
-        TRAINING, first, stage.batch, stage.steps, stage.pixels, tokenizer if stage.talk else None
-    )
+    batches = _batches(TRAINING, first, stage.steps, stage, tokenizer)
     loss_of: Loss = getattr(prepared, stage.loss)
     tally = Tally()
     with _progress(stage) as report:
@@ -184,7 +142,7 @@ def train_stage(
                 loss = loss_of(here, tally, whole=whole)
             accelerator.backward(loss)
             accelerator.clip_grad_norm_(learns.values(), 1.0)
-            _step(optimizers, (stage.rate, stage.plain_rate), stage.factor(position.step))
+            _step(optimizers, stage.factor(position.step))
             position.step += 1
             if position.step % recipe.save_every == 0 or position.step == stage.steps:
                 report(position.step, shares(tally), accuracy(learner, stage, held_out))
@@ -209,20 +167,27 @@ def _choose(learner: Learner, stage: Stage) -> dict[str, nn.Parameter]:
     return chosen
 
 
-def _optimizers(weights: dict[str, nn.Parameter], stage: Stage) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the layers; AdamW for tables, norms, biases and the ends."""
+def _optimizers(
+    weights: dict[str, nn.Parameter], stage: Stage, precision: torch.dtype
+) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, if any learn; AdamW for tables, norms, biases and the ends."""
     hidden = {name for name, weight in weights.items() if weight.ndim == 2 and ".layers." in name}
     plain = [weight for name, weight in weights.items() if name not in hidden]
-    return [
-        Muon([weights[name] for name in weights if name in hidden], lr=stage.rate),
-        torch.optim.AdamW(plain, lr=stage.plain_rate, weight_decay=0.01, betas=(0.9, 0.98)),
-    ]
-
-
-def _step(optimizers: list[Any], rates: tuple[float, float], factor: float) -> None:
-    for optimizer, rate in zip(optimizers, rates, strict=True):
+    matrices = [weight for name, weight in weights.items() if name in hidden]
+    adam = torch.optim.AdamW(plain, lr=stage.plain_rate, weight_decay=0.01, betas=(0.9, 0.98))
+    optimizers: list[torch.optim.Optimizer] = [adam]
+    if matrices:
+        optimizers.append(Muon(matrices, lr=stage.rate, precision=precision))
+    for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = rate * factor
+            group["rate"] = group["lr"]
+    return optimizers
+
+
+def _step(optimizers: list[Any], factor: float) -> None:
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["rate"] * factor
         optimizer.step()
         optimizer.zero_grad()
 
@@ -232,7 +197,7 @@ def _to(batch: Batch, device: torch.device) -> Batch:
         *(getattr(batch.talk, each.name).to(device) for each in fields(Talk))
     )
     pixels = None if batch.pixels is None else batch.pixels.to(device)
-    return Batch(batch.labels.to(device), pixels, talk)
+    return Batch(batch.labels.to(device), pixels, talk, batch.talk_every)
 
 
 def _save_state(accelerator: Accelerator, folder: Path) -> None:
@@ -246,10 +211,15 @@ def _save_state(accelerator: Accelerator, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _batches(
+    stream: int, first: int, count: int, stage: Stage, tokenizer: PreTrainedTokenizerBase
+) -> Batches:
+    talk = {"tokenizer": tokenizer, "talk_every": stage.talk_every} if stage.talk_every else {}
+    return Batches(stream, first, stage.batch, count, stage.pixels, **talk)
+
+
 def _held_out(recipe: Recipe, stage: Stage, tokenizer: PreTrainedTokenizerBase) -> Batches:
-    count = recipe.held_out_batches
-    talk = tokenizer if stage.talk else None
-    return Batches(HELD_OUT, 0, stage.batch, count, stage.pixels, talk)
+    return _batches(HELD_OUT, 0, recipe.held_out_batches, stage, tokenizer)
 
 
 @torch.no_grad()
@@ -302,10 +272,13 @@ def _listed(shares: dict[str, float]) -> str:
     return ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
 
 
-def _processor(recipe: Recipe, folder: Path) -> LlavaProcessor:
-    """The processor, its tokenizer learned once for all goings-on."""
+def _processor(recipe: Recipe, folder: Path, begin_with: Path | None) -> LlavaProcessor:
+    """The processor, its tokenizer learned once for all goings-on or taken over."""
     if not (folder / "tokenizer.json").exists():
-        tokenizer = make_tokenizer(tokenizer_texts(recipe.tokenizer_scenes))
+        if begin_with:
+            tokenizer = LlavaProcessor.from_pretrained(begin_with).tokenizer
+        else:
+            tokenizer = make_tokenizer(tokenizer_texts(recipe.tokenizer_scenes))
         make_processor(tokenizer).save_pretrained(folder)
     return LlavaProcessor.from_pretrained(folder)
 
@@ -329,17 +302,22 @@ def save(model: VipLlavaForConditionalGeneration, processor: LlavaProcessor, fol
     processor.save_pretrained(folder)
 
 
-_STAGES = [stage.name for stage in Recipe().stages]
+_STAGES = [stage.name for stage in (*Recipe().stages, Recipe().fitting)]
 
 
 def main() -> None:
     """Train and save in the hub's layout: float16 safetensors, configs, tokenizer, processor."""
     parser = argparse.ArgumentParser(description="Train the demo model from a seed.")
     parser.add_argument("--out", type=Path, required=True, help="folder for the trained model")
-    parser.add_argument("--workers", type=int, default=1, help="processes that render scenes")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=4 if torch.cuda.is_available() else 0,
+        help="processes that render scenes; beside products on the same cores they halve the speed",
+    )
     parser.add_argument("--stage", help="train only this one", choices=_STAGES)
     parser.add_argument(
-        "--begin-with", type=Path, metavar="FOLDER", help="a model whose vision tower to begin with"
+        "--begin-with", type=Path, metavar="FOLDER", help="a trained model to go on from"
     )
     arguments = parser.parse_args()
     start = time.monotonic()
@@ -349,6 +327,7 @@ def main() -> None:
         arguments.workers,
         begin_with=arguments.begin_with,
         only=arguments.stage,
+        compiled=shutil.which(os.environ.get("CXX", "g++")) is not None,
     )
     hours = (time.monotonic() - start) / 3600
     device = "a GPU" if torch.cuda.is_available() else f"{os.cpu_count()} cores"
