@@ -129,13 +129,12 @@ def no_strategy(folder: Path) -> None:
 
 def no_crop(folder: Path) -> None:
     """The opposite of the stock processor, which crops the centre."""
-    edit(
-        folder,
-        "processor_config.json",
-        lambda processor: processor["image_processor"].update(
-            do_center_crop=False, size={"height": 168, "width": 168}
-        ),
-    )
+
+    def change(processor: dict[str, Any]) -> None:
+        pictures = processor["image_processor"]
+        pictures.update(do_center_crop=False, size=pictures["crop_size"])
+
+    edit(folder, "processor_config.json", change)
 
 
 def image_token_last(folder: Path) -> None:

@@ -71,9 +71,9 @@ def test_a_made_checkpoint_is_one_of_the_hubs(tmp_path: Path) -> None:
 
 
 def test_layers_that_nobody_names_are_those_of_vip_llava(tmp_path: Path) -> None:
-    vision = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 12}
-    vision |= {"num_attention_heads": 2, "image_size": 168, "patch_size": 14}
-    text = json.loads((BUNDLED["tiny"] / "config.json").read_text())["text_config"]
+    tiny = json.loads((BUNDLED["tiny"] / "config.json").read_text())
+    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 12}
+    text, vision = tiny["text_config"], tiny["vision_config"] | small | {"num_attention_heads": 2}
     config = VipLlavaConfig(vision_config=vision, text_config=text, image_token_index=3)
     torch.manual_seed(1)
     VipLlavaForConditionalGeneration(config).save_pretrained(tmp_path / "said")
