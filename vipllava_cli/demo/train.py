@@ -85,14 +85,11 @@ def train(
     else:
         learner.start()
     learner.hasten(compiled=compiled)
-    first = sum(stage.steps * stage.batch for stage in recipe.stages) if begin_with else 0
     for number, stage in enumerate(stages):
         finished = folder / f"{stage.name}.safetensors"
         if not finished.exists() and only in (None, stage.name):
             set_seed(recipe.seed + number)  # so that a stage does not depend on how the last ended
-            learned = train_stage(
-                learner, processor.tokenizer, stage, recipe, first, folder, workers
-            )
+            learned = train_stage(learner, processor.tokenizer, stage, recipe, folder, workers)
             save_file(learned, finished)
             shutil.rmtree(folder / stage.name)
         # All of them: the state of a stage that went on beside others knows nothing of what they learned.
@@ -101,7 +98,6 @@ def train(
                 learner.load_state_dict(
                     load_file(folder / f"{each.name}.safetensors"), strict=False
                 )
-        first += stage.steps * stage.batch
     if only is not None:
         return {}
     held_out = _held_out(recipe, recipe.together, processor.tokenizer)
@@ -115,7 +111,6 @@ def train_stage(
     tokenizer: PreTrainedTokenizerBase,
     stage: Stage,
     recipe: Recipe,
-    first: int,
     folder: Path,
     workers: int,
 ) -> dict[str, Tensor]:
@@ -131,7 +126,7 @@ def train_stage(
     if state.exists():
         accelerator.load_state(str(state))
     held_out = _held_out(recipe, stage, tokenizer)
-    batches = _batches(TRAINING, first, stage.steps, stage, tokenizer)
+    batches = _batches(TRAINING, recipe.first_scene(stage), stage.steps, stage, tokenizer)
     loss_of: Loss = getattr(prepared, stage.loss)
     tally = Tally()
     with _progress(stage) as report:
@@ -302,7 +297,7 @@ def save(model: VipLlavaForConditionalGeneration, processor: LlavaProcessor, fol
     processor.save_pretrained(folder)
 
 
-_STAGES = [stage.name for stage in (*Recipe().stages, Recipe().fitting)]
+_STAGES = [stage.name for stage in Recipe().every]
 
 
 def main() -> None:
@@ -315,6 +310,7 @@ def main() -> None:
         default=4 if torch.cuda.is_available() else 0,
         help="processes that render scenes; beside products on the same cores they halve the speed",
     )
+    parser.add_argument("--seed", type=int, default=0, help="of scenes that no other seed shows")
     parser.add_argument("--stage", help="train only this one", choices=_STAGES)
     parser.add_argument(
         "--begin-with", type=Path, metavar="FOLDER", help="a trained model to go on from"
@@ -322,7 +318,7 @@ def main() -> None:
     arguments = parser.parse_args()
     start = time.monotonic()
     right = train(
-        Recipe(),
+        Recipe(seed=arguments.seed),
         arguments.out,
         arguments.workers,
         begin_with=arguments.begin_with,
