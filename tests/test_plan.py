@@ -195,7 +195,7 @@ def test_a_plan_says_what_would_fit(run: Run) -> None:
 
 def test_a_model_is_loaded_by_the_plan(run: Run) -> None:
     answered = run("ask", ZOO, QUESTION, "--model", "tiny", "-v")
-    assert "21.9 MiB on the CPU" in answered.stderr
+    assert "22.1 MiB on the CPU" in answered.stderr
     few = run("ask", ZOO, QUESTION, "--model", "tiny", "--max-memory", "cpu=1MiB")
     assert (few.code, few.stdout) == (4, "")
     assert "the model does not fit" in few.stderr
