@@ -149,7 +149,10 @@ def test_a_small_model_runs_in_32_bits_on_a_cpu_and_a_large_one_in_16() -> None:
     assert place(of("tiny"), Wishes(), LAPTOP).needs.dtype == "fp32"
     assert place(of("7b"), Wishes(), LAPTOP).needs.dtype == "fp16"  # as it is published
     assert place(replace(of("7b"), half="bf16"), Wishes(), LAPTOP).needs.dtype == "bf16"
-    assert place(of("7b"), Wishes(), replace(LAPTOP, fast_half=True)).needs.dtype == "bf16"
+    modern = replace(LAPTOP, fast_half=True)
+    assert place(of("7b"), Wishes(), modern).needs.dtype == "bf16"
+    assert not place(of("7b"), Wishes(), modern).needs.widened
+    assert place(of("7b"), Wishes(dtype="fp16"), modern).needs.widened  # no instructions for those
     assert choose_dtype("cpu", "fp16", of("tiny"), LAPTOP)[0] == "fp16"
     assert choose_dtype("cuda", "auto", of("tiny"), replace(GPU, half="fp16"))[0] == "fp16"
 

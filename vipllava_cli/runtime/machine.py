@@ -49,8 +49,8 @@ ASSUMED_GPU = Speed(300e9, 20e12, assumed=True)
 
 @dataclass(frozen=True)
 class Machine:
-    """`gpus` and their `names` by number. `fast_half` says whether the CPU multiplies 16-bit numbers
-    itself, rather than one by one in software.
+    """`gpus` and their `names` by number. `fast_half` says whether the CPU multiplies bfloat16
+    numbers itself, rather than one by one in software.
     """
 
     cpu: Memory
