@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -27,7 +28,7 @@ from vipllava_cli.demo.architecture import (
     take_weights,
 )
 from vipllava_cli.demo.conversations import Talker, make_conversation
-from vipllava_cli.demo.labels import IGNORE, TARGETS, patch_labels
+from vipllava_cli.demo.labels import IGNORE, TARGETS, patch_labels, patch_shares
 from vipllava_cli.demo.learner import Learner, Tally, normalized
 from vipllava_cli.demo.outlines import Silhouette
 from vipllava_cli.demo.recipe import Recipe, Stage
@@ -230,6 +231,22 @@ def test_questions_have_the_answers_that_the_scene_gives() -> None:
     assert answers("choose mark", 0) == set("AB")
     assert all(answer.startswith("there is no ") for answer in answers("absent", 0))
     assert not answers("absent", 0) & {"there is no red box", "there is no gold box"}
+
+
+@pytest.mark.parametrize("size", [(320, 320), (301, 177), (150, 333)])
+def test_what_covers_a_patch_is_counted_as_a_resized_picture_would(size: tuple[int, int]) -> None:
+    (width, height), side = size, max(size)
+    rng = np.random.default_rng(0)
+    alpha, (x, y) = rng.integers(0, 256, (60, 70), np.uint8), (width - 75, 41)
+    canvas = np.zeros((side, side), np.uint8)
+    top, left = (side - height) // 2 + y, (side - width) // 2 + x
+    canvas[top : top + 60, left : left + 70] = alpha
+    expected = cv2.resize(canvas, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    counted = patch_shares(alpha, (x, y), size, GRID) * 255
+    np.testing.assert_allclose(
+        counted, expected, atol=1.01
+    )  # OpenCV may round a half the other way
+    assert counted.max() > 100
 
 
 @pytest.fixture(scope="module")

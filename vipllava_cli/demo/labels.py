@@ -58,9 +58,11 @@ def patch_labels(marked: MarkedScene, grid: int) -> NDArray[np.int64]:
     placements = marked.scene.placements
     size = marked.scene.picture.size
     things = np.stack(
-        [_share(p.silhouette.alpha, p.silhouette.corner, size, grid) for p in placements]
+        [patch_shares(p.silhouette.alpha, p.silhouette.corner, size, grid) for p in placements]
     )
-    lines = np.stack([_share(coverage(mark, *size), (0, 0), size, grid) for mark in marked.marks])
+    lines = np.stack(
+        [patch_shares(coverage(mark, *size), (0, 0), size, grid) for mark in marked.marks]
+    )
     shown, share = things.argmax(0), things.max(0)
     drawn, ink = lines.argmax(0), lines.max(0)
     on_thing, on_mark = share >= _SHOWN, ink >= _MARKED
@@ -96,7 +98,7 @@ def _told(marked: MarkedScene) -> dict[str, NDArray[np.int64]]:
     return told
 
 
-def _share(
+def patch_shares(
     alpha: NDArray[np.uint8], corner: tuple[int, int], size: tuple[int, int], grid: int
 ) -> NDArray[np.float32]:
     """The mean over each patch of the padded square, 0-1: float32 [grid, grid], of what covers
