@@ -668,7 +668,8 @@ def test_a_picture_is_shown_larger(page: Page, picture: Path) -> None:
     page.press("j", Keys.ARROW_LEFT)
     page.find("#viewer [data-step='-1']").click()
     assert "what is in box 0?" in viewer.text
-    page.press(Keys.ESCAPE)
+    assert page.js("document.activeElement.textContent") == "Close"  # Previous can do no more
+    page.press("j", "k", Keys.ESCAPE)
     assert not viewer.is_displayed()
     # The browser gives the focus back to where it was; the dialog tells that it closed later.
     page.until("rows[document.activeElement.closest('.row')?.dataset.number]?.id === 'row-0'")

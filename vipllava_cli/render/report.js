@@ -290,7 +290,9 @@ function view(element) {
   find("viewer-title").textContent = row.name;
   find("viewer-body").replaceChildren(drawn(row, picture, "large"), ...exchange(row), facts(more));
   for (const button of viewer.querySelectorAll("[data-step]")) {
-    button.disabled = !beside(element, Number(button.dataset.step));
+    const last = !beside(element, Number(button.dataset.step));
+    if (last && button === document.activeElement) viewer.querySelector("[data-close]").focus();
+    button.disabled = last; // with the focus on it, keys would go nowhere
   }
   if (!viewer.open) viewer.showModal();
   find("viewer-body").scrollTop = 0;
