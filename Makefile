@@ -35,8 +35,10 @@ lint: $(VENV)/developing
 types: $(VENV)/developing
 	$(BIN)/mypy
 
+# A process for each core: it renders and learns on its own share of every batch. With a GPU: TRAINERS=1.
+TRAINERS ?= 2
 train: $(VENV)/developing
-	$(BIN)/python -m vipllava_cli.demo.train --out $(OUT)/tiny
+	$(BIN)/torchrun --standalone --nproc-per-node $(TRAINERS) -m vipllava_cli.demo.train --out $(OUT)/tiny
 
 bench: $(VENV)/developing
 	$(BIN)/python benchmarks/startup.py

@@ -1,6 +1,9 @@
 """The demo model: right about scenes that it never saw, and trained by what is here."""
 
 import itertools
+import os
+import re
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +18,7 @@ from safetensors.torch import load_file
 from torch.nn.functional import conv2d, interpolate
 from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 
+from tests import warm
 from tests.conftest import SAMPLES, Run
 from tests.samples import PLACES, open_sample
 from vipllava_cli.colors import MODEL_COLORS, parse_color
@@ -356,6 +360,38 @@ def test_a_batch_is_the_same_whoever_makes_it(untrained: Learner) -> None:
             assert expected.talk is not None
             assert torch.equal(made.pixels, expected.pixels)
             assert torch.equal(made.talk.ids, expected.talk.ids)
+
+
+def test_trainers_who_share_a_batch_see_together_what_one_sees_alone(untrained: Learner) -> None:
+    whole, halves = Batches(TRAINING, 10, 12, 2), Batches(TRAINING, 10, 6, 4)
+    shared = zip(*(load(halves, 0, 0, (number, 2)) for number in range(2)), strict=True)
+    for alone, together in zip(load(whole, 0, 0), shared, strict=True):
+        assert torch.equal(alone.labels, torch.cat([half.labels for half in together]))
+
+
+def test_trainers_who_share_batches_keep_the_same_weights(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    together = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    together["OMP_NUM_THREADS"] = "1"
+    ranks = [{"RANK": number, "LOCAL_RANK": number} | together for number in "01"]
+    root = Path(__file__).parent.parent
+    started = []
+    for name, variables in zip(("first", "second", "alone"), [*ranks, {}], strict=True):
+        with (tmp_path / name).open("w") as said:
+            trainer = warm.start(
+                "-m", "tests.trainer", str(tmp_path / "stage"), "6" if variables else "3",
+                env=os.environ | variables, folder=root, streams=(said.fileno(),) * 3,
+            )  # fmt: skip
+        started.append(trainer)
+    assert [trainer.wait() for trainer in started] == [0, 0, 0]
+    first, second, alone = (
+        re.findall("^learned .*", (tmp_path / name).read_text(), re.MULTILINE)
+        for name in ("first", "second", "alone")
+    )
+    assert len(first) == 1
+    assert first == second
+    assert first != alone  # its own half of the batches is not all that it learned from
 
 
 def test_the_whole_model_sees_as_training_does(untrained: Learner) -> None:

@@ -28,7 +28,7 @@ from transformers import (
 
 from vipllava_cli.prompts import IMAGE, TEMPLATES
 
-IMAGE_SIZE = 224
+IMAGE_SIZE = 256
 PATCH_SIZE = 16
 GRID = IMAGE_SIZE // PATCH_SIZE
 VOCABULARY = 1280

@@ -15,8 +15,8 @@ from vipllava_cli.demo.stream import KINDS, Batch, Talk
 from vipllava_cli.demo.symbols import Symbols, name_tokens, start_reading
 from vipllava_cli.demo.things import THINGS
 
-# Of 196: empty ones are dropped first, and with them half the work. Symbols can spare some more.
-KEPT_PATCHES, KEPT_SYMBOLS = 98, 76
+# Of 256: empty ones are dropped first, and with them half the work. Symbols can spare some more.
+KEPT_PATCHES, KEPT_SYMBOLS = 116, 92
 _NAMING_SHARE, _SYMBOL_SHARE = 0.3, 2.0
 _TOLD_SHARE = 0.3  # of what answers would change in the tower
 _SYMBOL_SCALE = 0.25  # the variance of a symbol's entries

@@ -21,6 +21,12 @@ class Stage:
     warm_up: int = 60
     cool_down: float = 0.7  # the last share of the steps, in which the rate falls to nothing
     whole_from: float = 0.95  # from this share of the steps on, no patch is left out
+    whole_every: int = 0  # nor in every so manieth step before; 0: in none
+
+    def whole(self, step: int) -> bool:
+        """Whether this step looks at whole pictures: only in them can things be counted."""
+        often = self.whole_every and step % self.whole_every == 0
+        return bool(often) or step >= self.whole_from * self.steps
 
     def factor(self, step: int) -> float:
         left = (self.steps - step) / (self.cool_down * self.steps)
@@ -52,13 +58,14 @@ class Recipe:
         "together",
         "together_loss",
         (*_TOWER, *_PROJECTOR, *_DECODER),
-        3060,
+        2400,
         96,
         2.5e-3,
         1e-3,
         talk_every=2,
         cool_down=0.9,
-        whole_from=0.83,
+        whole_from=0.88,
+        whole_every=5,
     )
     # Behind a trained model: what it was trained with besides is not kept with it.
     fitting: Stage = Stage(

@@ -17,6 +17,7 @@ from vipllava_cli.demo.conversations import ASKED, Exchange, make_conversation
 from vipllava_cli.demo.labels import IGNORE, patch_labels
 from vipllava_cli.demo.scenes import (
     HELD_OUT,
+    LEARNED,
     TRAINED,
     UNSEEN,
     WHOLE,
@@ -86,8 +87,9 @@ class Batches(Dataset[Batch]):
         rows: list[tuple[Generator, MarkedScene]] = []
         for scene_number in range(self.scenes):
             rng = scene_rng(self.stream, self.first + number * self.scenes + scene_number)
-            scene = make_scene(rng, WHOLE, UNSEEN if self.stream == HELD_OUT else TRAINED)
-            rows += [(rng, mark_scene(rng, scene)) for _ in range(MARKINGS)]
+            world, look = (WHOLE, UNSEEN) if self.stream == HELD_OUT else (LEARNED, TRAINED)
+            scene = make_scene(rng, world, look)
+            rows += [(rng, mark_scene(rng, scene, world)) for _ in range(MARKINGS)]
         rows = rows[: self.size]
         labels = torch.from_numpy(np.stack([patch_labels(marked, GRID) for _, marked in rows]))
         return Batch(
@@ -100,12 +102,17 @@ class Batches(Dataset[Batch]):
         )
 
 
-def load(batches: Batches, begun: int, workers: int) -> "DataLoader[Batch]":
-    """The batches from number `begun` on, made ahead by `workers` processes."""
+def load(
+    batches: Batches, begun: int, workers: int, share: tuple[int, int] = (0, 1)
+) -> "DataLoader[Batch]":
+    """The batches from number `begun` on, made ahead by `workers` processes; for number n of m trainers
+    who share them, as `share` says, every m-th.
+    """
+    number, trainers = share
     return DataLoader(
         batches,
         batch_size=None,
-        sampler=range(begun, len(batches)),
+        sampler=range(begun + number, len(batches), trainers),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_alone,

@@ -10,6 +10,9 @@ Five stages, because a model of this size trained end to end from nothing stays 
 `--begin-with FOLDER` takes a trained model instead, fits what training needs besides, and trains the
 last stage. Started again with the same folder it goes on where it stopped. The first two stages know
 nothing of each other: `--stage` lets two processes train them side by side.
+
+`torchrun --standalone --nproc-per-node N -m vipllava_cli.demo.train` lets N processes share each batch:
+on a CPU, one for each core, none waits for another but at a step's end.
 """
 
 import argparse
@@ -17,14 +20,15 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import set_seed
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import load_file, save_file
@@ -75,9 +79,12 @@ def train(
     answers about held-out scenes, by kind, once all are done. Saves the model into the folder.
     `compiled` wants a C++ compiler.
     """
+    if PartialState(cpu=_on_cpu()).use_distributed:  # it has joined the other trainers
+        cv2.setNumThreads(0)
     set_seed(recipe.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    processor = _processor(recipe, folder, begin_with)
+    with PartialState().main_process_first():
+        processor = _processor(recipe, folder, begin_with)
     learner = Learner(VipLlavaForConditionalGeneration(make_config()), processor.tokenizer)
     stages = recipe.going_on if begin_with else recipe.stages
     if begin_with:
@@ -88,10 +95,13 @@ def train(
     for number, stage in enumerate(stages):
         finished = folder / f"{stage.name}.safetensors"
         if not finished.exists() and only in (None, stage.name):
-            set_seed(recipe.seed + number)  # so that a stage does not depend on how the last ended
+            # So that a stage does not depend on how the last ended; no two trainers draw alike.
+            set_seed(recipe.seed + number + 1000 * PartialState().process_index)
             learned = train_stage(learner, processor.tokenizer, stage, recipe, folder, workers)
-            save_file(learned, finished)
-            shutil.rmtree(folder / stage.name)
+            with PartialState().main_process_first():
+                if not finished.exists():
+                    save_file(learned, finished)
+                    shutil.rmtree(folder / stage.name)
         # All of them: the state of a stage that went on beside others knows nothing of what they learned.
         for each in stages[: number + 1]:
             if (folder / f"{each.name}.safetensors").exists():
@@ -102,7 +112,9 @@ def train(
         return {}
     held_out = _held_out(recipe, recipe.together, processor.tokenizer)
     right = accuracy(learner, recipe.together, held_out)
-    save(learner.model, processor, folder)
+    with PartialState().main_process_first():
+        if PartialState().is_main_process:
+            save(learner.model, processor, folder)
     return right
 
 
@@ -116,31 +128,40 @@ def train_stage(
 ) -> dict[str, Tensor]:
     """One stage, in place, from where the folder's state of it stands; the weights that it taught."""
     fast_half = torch.cuda.is_available() or has_fast_half()
-    accelerator = Accelerator(mixed_precision="bf16" if fast_half else "no")
+    accelerator = Accelerator(mixed_precision="bf16" if fast_half else "no", cpu=_on_cpu())
     learns = _choose(learner, stage)
     optimizers = _optimizers(learns, stage, torch.bfloat16 if fast_half else torch.float32)
-    prepared, *optimizers = accelerator.prepare(learner, *optimizers)
+    # Gradients are shared in `_share`: torch's own way wants losses to be the model's `forward`.
+    prepared = accelerator.prepare_model(learner, evaluation_mode=True)
+    optimizers = [accelerator.prepare_optimizer(optimizer) for optimizer in optimizers]
     position = Position()
     accelerator.register_for_checkpointing(position)
     state = folder / stage.name / "state"
     if state.exists():
         accelerator.load_state(str(state))
     held_out = _held_out(recipe, stage, tokenizer)
-    batches = _batches(TRAINING, recipe.first_scene(stage), stage.steps, stage, tokenizer)
+    trainers = accelerator.num_processes
+    share = replace(stage, batch=stage.batch // trainers)
+    batches = _batches(
+        TRAINING, recipe.first_scene(stage), stage.steps * trainers, share, tokenizer
+    )
     loss_of: Loss = getattr(prepared, stage.loss)
     tally = Tally()
-    with _progress(stage) as report:
-        for batch in load(batches, position.step, workers):
+    with _progress(stage, shown=accelerator.is_main_process) as report:
+        for batch in load(
+            batches, position.step * trainers, workers, (accelerator.process_index, trainers)
+        ):
             here = _to(batch, accelerator.device)
-            whole = position.step >= stage.whole_from * stage.steps
             with accelerator.autocast():
-                loss = loss_of(here, tally, whole=whole)
+                loss = loss_of(here, tally, whole=stage.whole(position.step))
             accelerator.backward(loss)
+            _share(accelerator, learns.values())
             accelerator.clip_grad_norm_(learns.values(), 1.0)
             _step(optimizers, stage.factor(position.step))
             position.step += 1
             if position.step % recipe.save_every == 0 or position.step == stage.steps:
-                report(position.step, shares(tally), accuracy(learner, stage, held_out))
+                if accelerator.is_main_process:
+                    report(position.step, shares(tally), accuracy(learner, stage, held_out))
                 _save_state(accelerator, state)
                 tally.clear()
             else:
@@ -149,6 +170,11 @@ def train_stage(
 
 
 # --- parts -----------------------------------------------------------------------------------
+
+
+def _on_cpu() -> bool:
+    """Said outright: processes that share a CPU find each other only then."""
+    return not torch.accelerator.is_available()
 
 
 def _choose(learner: Learner, stage: Stage) -> dict[str, nn.Parameter]:
@@ -179,6 +205,18 @@ def _optimizers(
     return optimizers
 
 
+def _share(accelerator: Accelerator, weights: Iterable[nn.Parameter]) -> None:
+    """Give all trainers the mean of their gradients."""
+    if accelerator.num_processes == 1:
+        return
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    mean = accelerator.reduce(torch.cat([gradient.flatten() for gradient in gradients]), "mean")
+    for gradient, share in zip(
+        gradients, mean.split([gradient.numel() for gradient in gradients]), strict=True
+    ):
+        gradient.copy_(share.view_as(gradient))
+
+
 def _step(optimizers: list[Any], factor: float) -> None:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
@@ -198,12 +236,16 @@ def _to(batch: Batch, device: torch.device) -> Batch:
 def _save_state(accelerator: Accelerator, folder: Path) -> None:
     """Everything that going on needs, in the place of the last such folder in one step."""
     new, old = folder.with_suffix(".new"), folder.with_suffix(".old")
-    shutil.rmtree(new, ignore_errors=True)
+    if accelerator.is_main_process:
+        shutil.rmtree(new, ignore_errors=True)
+    accelerator.wait_for_everyone()
     accelerator.save_state(str(new))
-    if folder.exists():
-        folder.rename(old)
-    new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _batches(
@@ -235,7 +277,7 @@ def shares(tally: Tally) -> dict[str, float]:
 
 @contextmanager
 def _progress(
-    stage: Stage,
+    stage: Stage, *, shown: bool
 ) -> Iterator[Callable[[int, dict[str, float], dict[str, float] | None], None]]:
     """A bar with what was right lately and of held-out scenes; without a terminal, lines."""
     columns = (
@@ -246,7 +288,7 @@ def _progress(
         TextColumn("{task.description}"),
     )
     start = time.monotonic()
-    with Progress(*columns) as bar:
+    with Progress(*columns, disable=not shown) as bar:
         task = bar.add_task("", total=stage.steps)
 
         def report(step: int, lately: dict[str, float], held: dict[str, float] | None) -> None:
@@ -325,6 +367,8 @@ def main() -> None:
         only=arguments.stage,
         compiled=shutil.which(os.environ.get("CXX", "g++")) is not None,
     )
+    if not PartialState().is_main_process:
+        return
     hours = (time.monotonic() - start) / 3600
     device = "a GPU" if torch.cuda.is_available() else f"{os.cpu_count()} cores"
     print(f"right about held-out scenes: {_listed(right)}; {hours:.1f} h on {device}")

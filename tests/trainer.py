@@ -1,0 +1,28 @@
+"""One of several trainers: `FOLDER BATCH` trains a stage of two steps, and prints what it has learned."""
+
+import hashlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from transformers import VipLlavaForConditionalGeneration
+
+from tests.test_demo import shallow_config, short_recipe
+from vipllava_cli.demo.architecture import make_tokenizer
+from vipllava_cli.demo.learner import Learner
+from vipllava_cli.demo.train import tokenizer_texts, train_stage
+
+torch.set_num_threads(1)
+torch.manual_seed(0)
+recipe = short_recipe()
+recipe = replace(recipe, seeing=replace(recipe.seeing, batch=int(sys.argv[2])))
+tokenizer = make_tokenizer(tokenizer_texts(2))
+learner = Learner(VipLlavaForConditionalGeneration(shallow_config()), tokenizer)
+# The one that is alone has a folder of its own.
+folder = Path(sys.argv[1] + sys.argv[2])
+learned = train_stage(learner, tokenizer, recipe.seeing, recipe, folder, workers=0)
+said = hashlib.sha256()
+for name in sorted(learned):
+    said.update(learned[name].numpy().tobytes())
+sys.stdout.write(f"learned {said.hexdigest()}\n")
