@@ -12,7 +12,7 @@ from vipllava_cli.demo import wordings
 from vipllava_cli.demo.relations import DIRECTIONS, beside, reading_order
 from vipllava_cli.demo.scenes import WHOLE, MarkedScene, World
 from vipllava_cli.demo.things import THINGS, Thing
-from vipllava_cli.demo.wordings import KIND_PHRASES, PLACES, SIDES, Wordings
+from vipllava_cli.demo.wordings import KIND_NOUNS, KIND_PHRASES, PLACES, SIDES, Wordings
 from vipllava_cli.marks import Mark
 from vipllava_cli.prompts import (
     COLOR_WORDS,
@@ -148,7 +148,10 @@ def _naming(talker: Talker, number: int) -> Exchange:
         sentences = wordings.ALONE
     elif mark.shape == "arrow" and talker.chance(0.4):
         sentences = wordings.POINTED
-    question = talker.words(sentences, **talker.mark_words(mark))
+    elif talker.chance(0.1):
+        sentences = wordings.OF_KIND
+    noun = KIND_NOUNS[thing.kind]
+    question = talker.words(sentences, noun=noun, **talker.mark_words(mark))
     clues = _at_mark(question, mark, thing.name)
     if talker.chance(0.08):
         return Exchange("naming", f"{question}\n{PHRASE_LINE}", thing.name, number, clues)

@@ -1,8 +1,8 @@
 """The words of questions about scenes, by kind: those to learn from, and those kept for measuring.
 
 {place} is "in the red box" or "within the red rectangle", {mark} "red box", {shape} "box", {thing} "a
-dog", {the} "the dog", {side} "left of". The words of the measured sentences occur in the learned ones,
-the sentences do not.
+dog", {the} "the dog", {noun} "animal", {side} "left of". The words of the measured sentences occur in
+the learned ones, the sentences do not.
 """
 
 from collections.abc import Mapping
@@ -99,9 +99,24 @@ ALONE = Wordings(
         "describe the marked object.",
         "what can you see in the marked region?",
         "say what the mark shows.",
+        "what is this?",
+        "what is pointed out here?",
         "please name the object that is marked.",
     ),
     ("what do you see in the marked region?", "name the marked object.", "which thing is marked?"),
+)
+OF_KIND = Wordings(
+    (
+        "what {noun} is {place}?",
+        "which {noun} do you see {place}?",
+        "name the {noun} {place}.",
+        "what kind of {noun} is {place}?",
+        "tell me which {noun} you see {place}.",
+        "which {noun} is shown {place}?",
+        "what {noun} do you see {place}?",
+        "what {noun} does the {mark} mark?",
+    ),
+    ("which {noun} is {place}?", "what {noun} does the {mark} show?"),
 )
 COLOR = Wordings(
     (
@@ -306,6 +321,17 @@ SIDES: Mapping[str, tuple[str, ...]] = {
     "right": ("right of", "to the right of"),
     "above": ("above", "over"),
     "below": ("below", "under"),
+}
+KIND_NOUNS: Mapping[str, str] = {
+    "animal": "animal",
+    "food": "food",
+    "vehicle": "vehicle",
+    "tool": "tool",
+    "clothing": "piece of clothing",
+    "instrument": "instrument",
+    "furniture": "piece of furniture",
+    "plant": "plant",
+    "toy": "toy",
 }
 KIND_PHRASES: Mapping[str, str] = {
     "animal": "an animal",
