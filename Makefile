@@ -21,7 +21,7 @@ demo: $(VENV)/installed
 	@$(BIN)/vipllava annotate $(SCENE) $(MARK) -o $(OUT)/demo.png --force -q
 	@echo "picture:  $(SCENE), marked in $(OUT)/demo.png"
 	@echo "question: $(QUESTION)"
-	@printf "answer:   " && $(BIN)/vipllava ask $(SCENE) "$(QUESTION)" $(MARK) --model tiny
+	@answer=$$($(BIN)/vipllava ask $(SCENE) "$(QUESTION)" $(MARK) --model tiny) && echo "answer:   $$answer"
 	@echo "more:     . $(VENV)/bin/activate, then vipllava --help"
 
 # A test that is waited for holds up one worker only; more than four would mostly collect tests.
