@@ -13,11 +13,8 @@ from typer import testing
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("VIPLLAVA_MODEL", None)
-for name in (
-    "COLUMNS",
-    "LINES",
-):  # readline leaves them behind where the tests are typed in a terminal
-    os.environ.pop(name, None)
+os.environ.pop("COLUMNS", None)  # readline leaves them behind where tests are typed in a terminal
+os.environ.pop("LINES", None)
 os.environ["VIPLLAVA_HOME"] = os.devnull  # nobody's own settings; a test that keeps some says where
 
 from tests import warm
