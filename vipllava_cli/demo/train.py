@@ -141,7 +141,7 @@ def train_stage(
         accelerator.load_state(str(state))
     held_out = _held_out(recipe, stage, tokenizer)
     trainers = accelerator.num_processes
-    share = replace(stage, batch=stage.batch // trainers)
+    share = replace(stage, batch=max(stage.batch // trainers, 1))
     batches = _batches(
         TRAINING, recipe.first_scene(stage), stage.steps * trainers, share, tokenizer
     )
