@@ -21,7 +21,7 @@ class Stage:
     warm_up: int = 60
     cool_down: float = 0.7  # the last share of the steps, in which the rate falls to nothing
     whole_from: float = 0.95  # from this share of the steps on, no patch is left out
-    whole_every: int = 0  # nor in every so manieth step before; 0: in none
+    whole_every: int = 0  # nor, before that, in one of so many steps; 0: in none
 
     def whole(self, step: int) -> bool:
         """Whether this step looks at whole pictures: only in them can things be counted."""
