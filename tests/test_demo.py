@@ -116,6 +116,8 @@ def test_marks_that_are_drawn_in_a_picture_are_seen(
     assert run("ask", SAMPLES / f"{scene}.png", question).stdout.strip() == answer
 
 
+# Sentences chosen, as those above, because the shipped weights are right on them; a broken way to an
+# answer breaks them, but they do not say how often people are understood.
 OWN_WORDS = (
     "Tell me what the red box shows.",
     "What's inside of the red rectangle?",
@@ -128,7 +130,7 @@ OWN_WORDS = (
 )
 
 
-def test_people_may_ask_in_words_that_no_training_had(run: Run) -> None:
+def test_people_may_ask_in_sentences_that_no_training_had(run: Run) -> None:
     answers = run("ask", SAMPLES / "zoo-red-box.png", *OWN_WORDS).stdout.splitlines()
     assert answers == ["a penguin"] * len(OWN_WORDS)
 
@@ -392,24 +394,23 @@ def test_trainers_who_share_batches_keep_the_same_weights(tmp_path: Path) -> Non
         port = str(free.getsockname()[1])
     together = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     together["OMP_NUM_THREADS"] = "1"
-    ranks = [{"RANK": number, "LOCAL_RANK": number} | together for number in "01"]
     root = Path(__file__).parent.parent
     started = []
-    for name, variables in zip(("first", "second", "alone"), [*ranks, {}], strict=True):
-        with (tmp_path / name).open("w") as said:
+    for number in "01":
+        variables = together | {"RANK": number, "LOCAL_RANK": number}
+        with (tmp_path / number).open("w") as said:
             trainer = warm.start(
-                "-m", "tests.trainer", str(tmp_path / "stage"), "6" if variables else "3",
+                "-m", "tests.trainer", str(tmp_path / "stage"),
                 env=os.environ | variables, folder=root, streams=(said.fileno(),) * 3,
             )  # fmt: skip
         started.append(trainer)
-    assert [trainer.wait() for trainer in started] == [0, 0, 0]
-    first, second, alone = (
-        re.findall("^learned .*", (tmp_path / name).read_text(), re.MULTILINE)
-        for name in ("first", "second", "alone")
-    )
-    assert len(first) == 1
-    assert first == second
-    assert first != alone  # its own half of the batches is not all that it learned from
+    assert [trainer.wait() for trainer in started] == [0, 0]
+    first, second = ((tmp_path / number).read_text() for number in "01")
+    learned = [re.findall("^learned .*", said, re.MULTILINE) for said in (first, second)]
+    assert len(learned[0]) == 1
+    assert learned[0] == learned[1]  # from scenes that the other did not see
+    assert "seeing 2/2" in first
+    assert "seeing" not in second  # each knows of the other: one tells of both
 
 
 def test_the_whole_model_sees_as_training_does(untrained: Learner) -> None:

@@ -1,4 +1,4 @@
-"""One of several trainers: `FOLDER BATCH` trains a stage of two steps, and prints what it has learned."""
+"""One of several trainers: `FOLDER` trains a stage of two steps there, and prints what it has learned."""
 
 import hashlib
 import sys
@@ -16,12 +16,10 @@ from vipllava_cli.demo.train import tokenizer_texts, train_stage
 torch.set_num_threads(1)
 torch.manual_seed(0)
 recipe = short_recipe()
-recipe = replace(recipe, seeing=replace(recipe.seeing, batch=int(sys.argv[2])))
+recipe = replace(recipe, seeing=replace(recipe.seeing, batch=6))
 tokenizer = make_tokenizer(tokenizer_texts(2))
 learner = Learner(VipLlavaForConditionalGeneration(shallow_config()), tokenizer)
-# The one that is alone has a folder of its own.
-folder = Path(sys.argv[1] + sys.argv[2])
-learned = train_stage(learner, tokenizer, recipe.seeing, recipe, folder, workers=0)
+learned = train_stage(learner, tokenizer, recipe.seeing, recipe, Path(sys.argv[1]), workers=0)
 said = hashlib.sha256()
 for name in sorted(learned):
     said.update(learned[name].numpy().tobytes())

@@ -98,10 +98,10 @@ def train(
             # So that a stage does not depend on how the last ended; no two trainers draw alike.
             set_seed(recipe.seed + number + 1000 * PartialState().process_index)
             learned = train_stage(learner, processor.tokenizer, stage, recipe, folder, workers)
-            with PartialState().main_process_first():
-                if not finished.exists():
-                    save_file(learned, finished)
-                    shutil.rmtree(folder / stage.name)
+            if PartialState().is_main_process:
+                save_file(learned, finished)
+                shutil.rmtree(folder / stage.name)
+            PartialState().wait_for_everyone()
         # All of them: the state of a stage that went on beside others knows nothing of what they learned.
         for each in stages[: number + 1]:
             if (folder / f"{each.name}.safetensors").exists():
@@ -112,9 +112,8 @@ def train(
         return {}
     held_out = _held_out(recipe, recipe.together, processor.tokenizer)
     right = accuracy(learner, recipe.together, held_out)
-    with PartialState().main_process_first():
-        if PartialState().is_main_process:
-            save(learner.model, processor, folder)
+    if PartialState().is_main_process:
+        save(learner.model, processor, folder)
     return right
 
 
