@@ -26,6 +26,7 @@ from vipllava_cli.demo import train as training
 from vipllava_cli.demo import wordings as wordings_module
 from vipllava_cli.demo.architecture import (
     GRID,
+    IMAGE_SIZE,
     PATCH_SIZE,
     make_config,
     make_tokenizer,
@@ -453,6 +454,27 @@ def test_weights_are_taken_over_with_places_stretched_and_patches_scaled(
     torch.testing.assert_close(
         conv2d(scaled, taken[name]), conv2d(patch, known[name]), atol=1e-4, rtol=1e-4
     )
+
+
+def test_layers_that_a_checkpoint_lacks_change_nothing_until_they_have_learned(
+    tmp_path: Path,
+) -> None:
+    def of_layers(tower: int, decoder: int) -> VipLlavaForConditionalGeneration:
+        config = make_config()
+        config.vision_config.num_hidden_layers = tower
+        config.text_config.num_hidden_layers = decoder
+        return VipLlavaForConditionalGeneration(config).eval()
+
+    before, after = of_layers(6, 4), of_layers(8, 5)
+    before.save_pretrained(tmp_path)
+    take_weights(after, tmp_path)
+    asked = {
+        "input_ids": torch.tensor([[1, *[before.config.image_token_id] * GRID * GRID, 300, 301]]),
+        "pixel_values": torch.randn(1, 3, IMAGE_SIZE, IMAGE_SIZE),
+    }
+    with torch.no_grad():
+        torch.testing.assert_close(before(**asked).logits, after(**asked).logits)
+    assert len(after.state_dict()) > len(before.state_dict())
 
 
 def test_the_shipped_model_is_small_and_real() -> None:

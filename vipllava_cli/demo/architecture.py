@@ -5,8 +5,9 @@ tower of which five layers are read, a projector and a Llama decoder.
 """
 
 import json
+import re
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -48,11 +49,11 @@ CHAT_TEMPLATE = (
 
 
 def make_config() -> VipLlavaConfig:
-    """5.8 million parameters."""
+    """7.1 million parameters."""
     vision = CLIPVisionConfig(
         hidden_size=192,
         intermediate_size=768,
-        num_hidden_layers=6,
+        num_hidden_layers=8,
         num_attention_heads=3,
         image_size=IMAGE_SIZE,
         patch_size=PATCH_SIZE,
@@ -62,7 +63,7 @@ def make_config() -> VipLlavaConfig:
         vocab_size=VOCABULARY,
         hidden_size=192,
         intermediate_size=512,
-        num_hidden_layers=5,
+        num_hidden_layers=6,
         num_attention_heads=3,
         num_key_value_heads=3,
         max_position_embeddings=2048,
@@ -152,16 +153,55 @@ def make_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
     )
 
 
+# Where layers are put in that a checkpoint lacks: behind the lowest layer that is read of the tower, so
+# that what is read, from the top and from below, stays what it was; in the middle of the decoder.
+_PUT_IN: Mapping[str, int] = {"vision_tower.": 2, "language_model.": 3}
+_OUTPUTS = ("out_proj", "fc2", "o_proj", "down_proj")  # of attention and of what follows it
+_SPREAD = 0.02
+
+
 def take_weights(model: VipLlavaForConditionalGeneration, folder: Path) -> None:
-    """Begin with the weights of a checkpoint whose pictures and patches may have other sizes."""
+    """Begin with the weights of a checkpoint whose pictures and patches may have other sizes, and whose
+    layers may be fewer: those put in pass on what they get, until they have learned.
+    """
     known = VipLlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-    taken = known.state_dict()
+    taken = _spread(known, model)
     for name, weight in taken.items():
         if name.endswith("position_embedding.weight"):
             taken[name] = _stretched(weight)
         elif name.endswith("patch_embedding.weight"):
             taken[name] = _resampled(weight)
+    for name, fresh in model.state_dict().items():
+        if name not in taken:
+            taken[name] = _idle(name, fresh)
     model.load_state_dict(taken)
+
+
+def _spread(
+    known: VipLlavaForConditionalGeneration, model: VipLlavaForConditionalGeneration
+) -> dict[str, Tensor]:
+    """The weights, their layers numbered as those of the deeper model."""
+    more = {
+        part: getattr(model.config, config).num_hidden_layers
+        - getattr(known.config, config).num_hidden_layers
+        for part, config in (("vision_tower.", "vision_config"), ("language_model.", "text_config"))
+    }
+    return {_renumbered(name, more): weight for name, weight in known.state_dict().items()}
+
+
+def _renumbered(name: str, more: Mapping[str, int]) -> str:
+    part = next((part for part in _PUT_IN if part in name), None)
+    found = re.search(r"(?<=\.layers\.)\d+", name)
+    if part is None or found is None or int(found[0]) < _PUT_IN[part]:
+        return name
+    return f"{name[: found.start()]}{int(found[0]) + more[part]}{name[found.end() :]}"
+
+
+def _idle(name: str, fresh: Tensor) -> Tensor:
+    """A weight of a layer that adds nothing yet."""
+    if any(f".{output}." in name for output in _OUTPUTS):
+        return torch.zeros_like(fresh)
+    return torch.randn_like(fresh) * _SPREAD if fresh.ndim == 2 else fresh
 
 
 def _stretched(places: Tensor) -> Tensor:
