@@ -202,6 +202,9 @@ def test_patch_labels_say_what_is_drawn() -> None:
     assert colors <= set(labels["marked_by"].tolist())
     assert set(labels["count"].tolist()) == {len(shown) - 1, IGNORE}
     assert set(labels["order"].tolist()) == {*range(len(shown)), IGNORE}
+    assert labels["middle"].tolist().count(0) == len(shown)
+    shapes = {list(SHAPES).index(mark.shape) for mark in marked.marks}
+    assert set(labels["mark_shape"].tolist()) == shapes | {IGNORE}
     plain = draw(marked.scene.picture, [])
     changed = np.asarray(square(plain)) != np.asarray(square(marked.picture))
     assert changed.any()

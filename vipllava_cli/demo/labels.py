@@ -21,7 +21,8 @@ _MARKED = 0.04  # the same for a mark, whose lines are thin
 @dataclass(frozen=True)
 class Target:
     """One thing to tell of a patch, of `values` possible values and, if `or_none`, "none" after them;
-    `share` is how much it counts in the loss, `nones` which share of the many patches of no value.
+    `share` is how much it counts in the loss, `nones` which share of the many patches of no value;
+    `per_mark`, that every mark counts alike, however many patches it covers.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Target:
     or_none: bool = True
     share: float = 1.0
     nones: float = 1.0
+    per_mark: bool = False
 
     @property
     def classes(self) -> int:
@@ -40,7 +42,9 @@ TARGETS: tuple[Target, ...] = (
     Target("mark_color", WHOLE.colors, nones=0.3),  # the colour of the mark drawn here
     Target("marked_by", WHOLE.colors),  # on a thing: the colour of its mark
     Target("marked_shape", len(WHOLE.shapes)),  # on a thing: the shape of its mark
-    Target("points_to", len(THINGS), or_none=False),  # on a mark: the thing that it marks
+    Target("mark_shape", len(WHOLE.shapes), or_none=False, per_mark=True),  # on a mark: its own
+    Target("points_to", len(THINGS), or_none=False, per_mark=True),  # on a mark: what it marks
+    Target("middle", 1, nones=0.3),  # whether a thing's middle is here: each has one, so they count
     # On a thing: the colour of the mark on the thing that has this one to its left, right, …
     *(Target(direction, WHOLE.colors, share=0.5, nones=0.1) for direction in DIRECTIONS),
     Target(
@@ -71,9 +75,15 @@ def patch_labels(marked: MarkedScene, grid: int) -> NDArray[np.int64]:
     of_things = {name: np.where(on_thing, values[shown], IGNORE) for name, values in told.items()}
     indices = np.array([placement.index for placement in placements])
     colors = np.array([MODEL_COLORS.index(mark.color) for mark in marked.marks])
+    shapes = np.array([WHOLE.shapes.index(mark.shape) for mark in marked.marks])
+    middle = np.ones((grid, grid), np.int64)
+    for placement in placements:
+        middle[_patch_at(placement.center, size, grid)] = 0
     labels = of_things | {
         "thing": np.select([on_thing, share == 0], [indices[shown], len(THINGS)], IGNORE),
         "mark_color": np.select([on_mark, ink == 0], [colors[drawn], WHOLE.colors], IGNORE),
+        "mark_shape": np.where(on_mark, shapes[drawn], IGNORE),
+        "middle": middle,
         "points_to": np.where(on_mark, indices[np.array(marked.targets)[drawn]], IGNORE),
     }
     return np.stack([labels[target.name] for target in TARGETS]).reshape(len(TARGETS), grid * grid)
@@ -96,6 +106,13 @@ def _told(marked: MarkedScene) -> dict[str, NDArray[np.int64]]:
         for number, found in beside(marked, direction).items():
             told[direction][found] = MODEL_COLORS.index(marked.marks[number].color)
     return told
+
+
+def _patch_at(point: tuple[float, float], size: tuple[int, int], grid: int) -> tuple[int, int]:
+    """The row and the column of the patch of the padded square in which a picture's point lies."""
+    side = max(size)
+    column, row = (int(((side - size[axis]) // 2 + point[axis]) * grid / side) for axis in range(2))
+    return row, column
 
 
 def patch_shares(

@@ -20,7 +20,9 @@ KEPT_PATCHES, KEPT_SYMBOLS = 116, 92
 _NAMING_SHARE, _SYMBOL_SHARE = 0.3, 2.0
 _TOLD_SHARE = 0.3  # of what answers would change in the tower
 _SYMBOL_SCALE = 0.25  # the variance of a symbol's entries
-_THING, _INK, _POINTS_TO = NUMBERS["thing"], NUMBERS["mark_color"], NUMBERS["points_to"]
+_THING, _INK, _POINTS_TO, _MIDDLE = (
+    NUMBERS[name] for name in ("thing", "mark_color", "points_to", "middle")
+)
 
 Tally = Counter[str]
 
@@ -207,9 +209,7 @@ class PatchHeads(nn.Module):
             none = (wanted == target.values) & target.or_none
             if target.nones < 1:
                 chosen &= ~none | (torch.rand(wanted.shape, device=wanted.device) < target.nones)
-            weight = (
-                _per_mark(labels) if target.name == "points_to" else torch.ones_like(states[..., 0])
-            )
+            weight = _per_mark(labels) if target.per_mark else torch.ones_like(states[..., 0])
             scores = self.reads[target.name](states[chosen]).float()
             losses = functional.cross_entropy(scores, wanted[chosen], reduction="none")
             total = total + target.share * _mean(losses, weight[chosen])
@@ -241,8 +241,9 @@ def kept_patches(labels: Tensor, most: int = KEPT_PATCHES, *, whole: bool) -> Te
     patches = labels.shape[-1]
     if whole:
         return torch.arange(patches, device=labels.device).expand(len(labels), -1)
-    empty = _empty(labels)
-    rank = (~empty).float() + 1.2 * torch.rand(empty.shape, device=labels.device)
+    empty, middle = _empty(labels), labels[:, _MIDDLE] == 0
+    # No thing is lost whole, or none could be counted.
+    rank = (~empty).float() + 2 * middle + 1.2 * torch.rand(empty.shape, device=labels.device)
     return rank.topk(min(most, patches), dim=1).indices.sort(dim=1).values
 
 

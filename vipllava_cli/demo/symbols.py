@@ -110,6 +110,7 @@ def _start_symbols(symbols: Symbols, words: Tensor, tokenizer: PreTrainedTokeniz
         "mark_color": colors,
         "marked_by": colors,
         "marked_shape": _SHAPE_SHARE * shapes,
+        "mark_shape": _SHAPE_SHARE * shapes,
         "points_to": things,
         "count": _COUNT_SHARE * words[digits],
     } | {
