@@ -238,14 +238,17 @@ def _beside(talker: Talker, number: int) -> Exchange | None:
 
 
 def _count(talker: Talker, number: int) -> Exchange:
-    things = len(talker.marked.scene.placements)
-    return Exchange("count", talker.words(wordings.COUNT), str(things))
+    things = str(len(talker.marked.scene.placements))
+    question = talker.words(wordings.COUNT)
+    return Exchange("count", question, things, clues=(Clue(len(question), things),))
 
 
 def _list(talker: Talker, number: int) -> Exchange:
     placements = talker.marked.scene.placements
-    phrases = [placements[at].thing.phrase for at in reading_order(placements)]
-    return Exchange("list", talker.words(wordings.LIST), listed(phrases))
+    things = [placements[at].thing for at in reading_order(placements)]
+    question = talker.words(wordings.LIST)
+    clues = (Clue(len(question), things[0].name),)
+    return Exchange("list", question, listed([thing.phrase for thing in things]), clues=clues)
 
 
 def _compare(talker: Talker, number: int) -> Exchange | None:
@@ -268,6 +271,7 @@ def _compare(talker: Talker, number: int) -> Exchange | None:
     same = f"both are {kinds[0]}"
     different = f"the first is {kinds[0]}, the second is {kinds[1]}"
     answer = same if kinds[0] == kinds[1] else different
+    clues.append(Clue(len(question), "both" if answer == same else "first"))
     return Exchange("compare", question, answer, number, tuple(clues))
 
 
@@ -356,17 +360,17 @@ ASKED: Mapping[str, Callable[[Talker, int], Exchange | None]] = {
 
 # How often training asks each kind.
 WEIGHTS: Mapping[str, float] = {
-    "naming": 2.0,
-    "absent": 1.5,
-    "colour": 0.9,
-    "which mark": 1.2,
-    "yes or no": 1.8,
+    "naming": 2.2,
+    "absent": 1.2,
+    "colour": 0.8,
+    "which mark": 1.4,
+    "yes or no": 1.0,
     "kind": 0.6,
-    "beside": 1.2,
-    "count": 0.6,
-    "list": 0.8,
-    "compare": 0.8,
-    "choose thing": 0.6,
-    "choose mark": 0.9,
+    "beside": 1.6,
+    "count": 1.0,
+    "list": 1.2,
+    "compare": 1.1,
+    "choose thing": 0.4,
+    "choose mark": 0.6,
 }
 _SHARES = [weight / sum(WEIGHTS.values()) for weight in WEIGHTS.values()]

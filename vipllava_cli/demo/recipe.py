@@ -58,14 +58,14 @@ class Recipe:
         "together",
         "together_loss",
         (*_TOWER, *_PROJECTOR, *_DECODER),
-        1900,
+        1800,
         96,
         2.5e-3,
         1e-3,
         talk_every=2,
         cool_down=0.9,
         whole_from=0.92,
-        whole_every=5,
+        whole_every=8,
     )
     # Behind a trained model: what it was trained with besides is not kept with it.
     fitting: Stage = Stage(
