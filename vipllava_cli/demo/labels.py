@@ -46,12 +46,10 @@ TARGETS: tuple[Target, ...] = (
     Target("points_to", len(THINGS), or_none=False, per_mark=True),  # on a mark: what it marks
     Target("middle", 1, nones=0.3),  # whether a thing's middle is here: each has one, so they count
     # On a thing: the colour of the mark on the thing that has this one to its left, right, …
-    *(Target(direction, WHOLE.colors, share=0.5, nones=0.1) for direction in DIRECTIONS),
+    *(Target(direction, WHOLE.colors, nones=0.1) for direction in DIRECTIONS),
+    Target("order", WHOLE.most_objects, or_none=False),  # on a thing: its place from left to right
     Target(
-        "order", WHOLE.most_objects, or_none=False, share=0.5
-    ),  # on a thing: its place from left to right
-    Target(
-        "count", WHOLE.most_objects, or_none=False, share=0.3
+        "count", WHOLE.most_objects, or_none=False, share=0.6
     ),  # on a thing: how many there are, less one
 )
 NUMBERS: Mapping[str, int] = {target.name: number for number, target in enumerate(TARGETS)}
