@@ -12,7 +12,15 @@ from vipllava_cli.demo import wordings
 from vipllava_cli.demo.relations import DIRECTIONS, beside, reading_order
 from vipllava_cli.demo.scenes import WHOLE, MarkedScene, World
 from vipllava_cli.demo.things import THINGS, Thing
-from vipllava_cli.demo.wordings import KIND_NOUNS, KIND_PHRASES, PLACES, SIDES, Wordings
+from vipllava_cli.demo.wordings import (
+    KIND_NOUNS,
+    KIND_PHRASES,
+    LEADS,
+    PLACES,
+    SIDES,
+    TAILS,
+    Wordings,
+)
 from vipllava_cli.marks import Mark
 from vipllava_cli.prompts import (
     COLOR_WORDS,
@@ -44,7 +52,8 @@ class Clue:
 @dataclass(frozen=True)
 class Exchange:
     """A question and its answer; `kind` says what is asked for, `mark` is the number of the mark that
-    it is about, if it is about one; `clues`, in their order, lead to the answer.
+    it is about, if it is about one; `clues`, in their order, lead to the answer. `stale` is one that
+    was right before the marks were as they are now, which a conversation goes on from.
     """
 
     kind: str
@@ -52,6 +61,7 @@ class Exchange:
     answer: str
     mark: int | None = None
     clues: tuple[Clue, ...] = ()
+    stale: bool = False
 
     @property
     def turn(self) -> Turn:
@@ -91,18 +101,29 @@ class Talker:
     def words(self, wordings: Wordings, **parts: str) -> str:
         """One of the sentences, filled in, cased and dotted as people do."""
         sentence = self.pick(wordings.measured if self.measured else wordings.learned)
-        sentence = sentence.format(**parts)
-        if self.chance(0.5):
-            sentence = sentence[0].upper() + sentence[1:]
+        sentence = self._cased(sentence.format(**parts))
+        if not self.measured:
+            sentence = self._framed(sentence)
         return sentence if self.chance(0.9) else sentence.rstrip("?.")
 
+    def _framed(self, sentence: str) -> str:
+        """With something before it or behind it, once in a while."""
+        if self.chance(0.08):
+            words, end = sentence[:-1], sentence[-1]
+            sentence = f"{words}{self.pick(TAILS)}{end}"
+        return f"{self._cased(self.pick(LEADS))}{sentence}" if self.chance(0.12) else sentence
+
+    def _cased(self, sentence: str) -> str:
+        return sentence[0].upper() + sentence[1:] if self.chance(0.5) else sentence
+
     def mark_words(self, mark: Mark) -> dict[str, str]:
-        """What stands for {mark}, {place} and {shape}."""
+        """What stands for {mark}, {place}, {shape} and {color}."""
         shape = self.pick(SHAPE_WORDS[mark.shape])
-        name = f"{self.pick(COLOR_WORDS[mark.color.name])} {shape}"
+        color = self.pick(COLOR_WORDS[mark.color.name])
+        name = f"{color} {shape}"
         people = self.pick(PLACES[mark.shape]).format(mark=name)
         place = place_phrase(mark) if self.chance(0.35) else people
-        return {"mark": name, "place": place, "shape": shape}
+        return {"mark": name, "place": place, "shape": shape, "color": color}
 
     def other_thing(self, thing: Thing) -> Thing:
         """Another thing, mostly one of the scene."""
@@ -127,7 +148,7 @@ def make_conversation(
     talker = Talker(rng, marked, world, measured)
     order = rng.permutation(len(marked.marks)).tolist()
     kinds = rng.choice(list(WEIGHTS), size=MOST_TURNS, p=_SHARES).tolist()
-    talk: list[Exchange] = []
+    talk = list(_asked_too_soon(talker, order[0])) if talker.chance(0.1) else []
     for turn, kind in enumerate(kinds):
         mark = order[turn % len(order)]
         said = talker.ask(kind, mark)
@@ -150,6 +171,8 @@ def _naming(talker: Talker, number: int) -> Exchange:
         sentences = wordings.POINTED
     elif talker.chance(0.1):
         sentences = wordings.OF_KIND
+    elif talker.chance(0.08):
+        sentences = wordings.BY_COLOR
     noun = KIND_NOUNS[thing.kind]
     question = talker.words(sentences, noun=noun, **talker.mark_words(mark))
     clues = _at_mark(question, mark, thing.name)
@@ -171,12 +194,20 @@ def _absent(talker: Talker, number: int) -> Exchange:
             shape = like.shape
         if (color.name, shape) not in drawn:
             break
-    words = talker.mark_words(Mark(shape, (((0.0, 0.0), (1.0, 1.0)),), color))
-    question = talker.words(wordings.NAMING, **words)
-    clues = _after(question, SHAPE_WORDS[shape], "there")
-    return Exchange(
-        "absent", question, f"there is no {color.name} {SHAPE_WORDS[shape][0]}", clues=clues
-    )
+    return _denied(talker, Mark(shape, (((0.0, 0.0), (1.0, 1.0)),), color))
+
+
+def _denied(talker: Talker, mark: Mark) -> Exchange:
+    question = talker.words(wordings.NAMING, **talker.mark_words(mark))
+    clues = _after(question, SHAPE_WORDS[mark.shape], "there")
+    answer = f"there is no {mark.color.name} {SHAPE_WORDS[mark.shape][0]}"
+    return Exchange("absent", question, answer, clues=clues)
+
+
+def _asked_too_soon(talker: Talker, number: int) -> tuple[Exchange, Exchange]:
+    """About a mark before it was drawn, and again once it is."""
+    denied = _denied(talker, talker.marked.marks[number])
+    return replace(denied, clues=(), stale=True), _naming(talker, number)
 
 
 def _color(talker: Talker, number: int) -> Exchange:
@@ -226,13 +257,16 @@ def _kind_again(talker: Talker, number: int) -> Exchange:
 
 def _beside(talker: Talker, number: int) -> Exchange | None:
     told = {side: beside(talker.marked, side) for side in DIRECTIONS}
-    sides = [side for side in DIRECTIONS if number in told[side]]
-    if not sides:
+    known = [side for side in DIRECTIONS if number in told[side]]
+    if not known:
         return None
-    side = talker.pick(sides)
+    side = talker.pick(known)
     mark, found = talker.marked.marks[number], talker.marked.scene.placements[told[side][number]]
     words = talker.mark_words(mark)
-    question = talker.words(wordings.BESIDE, side=talker.pick(SIDES[side]), **words)
+    # "under the red dot" is for people where the dot is, not what lies below.
+    taken = PLACES[mark.shape]
+    sides = [phrase for phrase in SIDES[side] if f"{phrase} the {{mark}}" not in taken]
+    question = talker.words(wordings.BESIDE, side=talker.pick(sides), **words)
     clues = _at_mark(question, mark, found.thing.name)
     return Exchange("beside", question, found.thing.phrase, number, clues)
 

@@ -163,9 +163,10 @@ def _talk(
 
 @dataclass(frozen=True)
 class ConversationTokens:
-    """A whole conversation as `ids`; `labels` for the answers and the stops after them, `kinds` their
-    kinds; `hints` for the questions: their clues. A name is learned soonest at the word `red`, from
-    where the way to the red patches is shortest, and what is learned there serves the words after it.
+    """A whole conversation as `ids`; `labels` for the answers, but stale ones, and the stops after them,
+    `kinds` their kinds; `hints` for the questions: their clues. A name is learned soonest at the word
+    `red`, from where the way to the red patches is shortest, and what is learned there serves the words
+    after it.
     """
 
     ids: list[int]
@@ -194,7 +195,9 @@ def conversation_tokens(
         answer = _tokens(tokenizer, template.answered(exchange.answer))
         if number and most and len(ids) + len(asked) + len(answer) - GRID * GRID > most:
             break
-        labels += [stop if number else IGNORE] + [IGNORE] * (len(asked) - 1) + answer
+        begins = [stop if number and not talk[number - 1].stale else IGNORE]
+        said = [IGNORE] * len(answer) if exchange.stale else answer
+        labels += begins + [IGNORE] * (len(asked) - 1) + said
         hints += known[:-1] + [IGNORE] * (1 + len(answer))
         kinds += [last] + [IGNORE] * (len(asked) - 1)
         last = KINDS.index(exchange.kind)

@@ -1,8 +1,8 @@
 """The words of questions about scenes, by kind: those to learn from, and those kept for measuring.
 
-{place} is "in the red box" or "within the red rectangle", {mark} "red box", {shape} "box", {thing} "a
-dog", {the} "the dog", {noun} "animal", {side} "left of". The words of the measured sentences occur in
-the learned ones, the sentences do not.
+{place} is "in the red box" or "within the red rectangle", {mark} "red box", {color} "red", {shape}
+"box", {thing} "a dog", {the} "the dog", {noun} "animal", {side} "left of". The words of the measured
+sentences occur in the learned ones, the sentences do not.
 """
 
 from collections.abc import Mapping
@@ -57,6 +57,39 @@ NAMING = Wordings(
         "could you tell me what the {mark} marks?",
         "do you know what is {place}?",
         "I want to know what is {place}.",
+        "what has the {mark} on it?",
+        "what is the {mark} on?",
+        "the {mark} is on what?",
+        "the {mark} marks what?",
+        "which thing has the {mark} on it?",
+        "what was marked with the {mark}?",
+        "which object has been marked with the {mark}?",
+        "what does the {mark} highlight?",
+        "what is highlighted by the {mark}?",
+        "look at the {mark}. what is it on?",
+        "I see a {mark}. what does it mark?",
+        "there is a {mark}. which thing does it show?",
+        "what's that {place}?",
+        "what's the thing {place}?",
+        "what is that object {place}?",
+        "what is this {place}?",
+        "give the name of the object {place}.",
+        "give me the name of the thing {place}.",
+        "what would you call the object {place}?",
+        "what could the thing {place} be?",
+        "what might the object {place} be?",
+        "guess what is {place}.",
+        "the thing {place}: what is it?",
+        "what can be seen {place}?",
+        "what appears {place}?",
+        "what is visible {place}?",
+        "what is depicted {place}?",
+        "what is drawn {place}?",
+        "what do we have {place}?",
+        "what is there {place}?",
+        "which object can be found {place}?",
+        "recognize the object {place}.",
+        "find out what is {place}.",
     ),
     (
         "which object is {place}?",
@@ -65,6 +98,21 @@ NAMING = Wordings(
         "please name the thing {place}.",
         "tell me what the {mark} shows.",
     ),
+)
+BY_COLOR = Wordings(
+    (
+        "what is marked in {color}?",
+        "what is outlined in {color}?",
+        "what is highlighted in {color}?",
+        "what thing is marked in {color}?",
+        "what does the {color} mark show?",
+        "what is the {color} mark on?",
+        "name the object marked in {color}.",
+        "what do you see at the {color} mark?",
+        "what has been marked in {color}?",
+        "tell me what is marked {color}.",
+    ),
+    ("which object is marked in {color}?", "what thing does the {color} mark show?"),
 )
 POINTED = Wordings(
     (
@@ -101,6 +149,13 @@ ALONE = Wordings(
         "say what the mark shows.",
         "what is this?",
         "what is pointed out here?",
+        "what has been marked?",
+        "which thing has the mark on it?",
+        "what is the mark on?",
+        "what does the mark show?",
+        "what is highlighted?",
+        "what's the marked thing?",
+        "what is that?",
         "please name the object that is marked.",
     ),
     ("what do you see in the marked region?", "name the marked object.", "which thing is marked?"),
@@ -304,6 +359,23 @@ CHOOSE_MARK = Wordings(
     (*WHICH_OBJECT.learned, "which mark is on {the}?"),
     WHICH_OBJECT.measured,
 )
+
+# What people put around any question.
+LEADS = (
+    "hello, ",
+    "hi! ",
+    "hey, ",
+    "ok, ",
+    "so, ",
+    "now, ",
+    "and ",
+    "well, ",
+    "one question: ",
+    "look at the picture: ",
+    "in this picture, ",
+    "in the image, ",
+)
+TAILS = (" please", ", please", " here", " now", " exactly")
 
 # Where a mark of this shape has its thing, in people's words.
 PLACES: Mapping[str, tuple[str, ...]] = {
