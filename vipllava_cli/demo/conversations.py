@@ -16,7 +16,9 @@ from vipllava_cli.demo.wordings import (
     KIND_NOUNS,
     KIND_PHRASES,
     LEADS,
+    NOUNS,
     PLACES,
+    RELATIONS,
     SIDES,
     TAILS,
     Wordings,
@@ -117,13 +119,14 @@ class Talker:
         return sentence[0].upper() + sentence[1:] if self.chance(0.5) else sentence
 
     def mark_words(self, mark: Mark) -> dict[str, str]:
-        """What stands for {mark}, {place}, {shape} and {color}."""
+        """What stands for {mark}, {place}, {object}, {shape} and {color}."""
         shape = self.pick(SHAPE_WORDS[mark.shape])
         color = self.pick(COLOR_WORDS[mark.color.name])
         name = f"{color} {shape}"
         people = self.pick(PLACES[mark.shape]).format(mark=name)
         place = place_phrase(mark) if self.chance(0.35) else people
-        return {"mark": name, "place": place, "shape": shape, "color": color}
+        called = f"{self.pick(NOUNS)} {self.pick(RELATIONS)}".format(mark=name)
+        return {"mark": name, "place": place, "object": called, "shape": shape, "color": color}
 
     def other_thing(self, thing: Thing) -> Thing:
         """Another thing, mostly one of the scene."""

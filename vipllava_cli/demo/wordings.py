@@ -1,8 +1,8 @@
 """The words of questions about scenes, by kind: those to learn from, and those kept for measuring.
 
-{place} is "in the red box" or "within the red rectangle", {mark} "red box", {color} "red", {shape}
-"box", {thing} "a dog", {the} "the dog", {noun} "animal", {side} "left of". The words of the measured
-sentences occur in the learned ones, the sentences do not.
+{place} is "in the red box" or "within the red rectangle", {object} "the thing that the red box marks",
+{mark} "red box", {color} "red", {shape} "box", {thing} "a dog", {the} "the dog", {noun} "animal", {side}
+"left of". The words of the measured sentences occur in the learned ones, the sentences do not.
 """
 
 from collections.abc import Mapping
@@ -90,6 +90,39 @@ NAMING = Wordings(
         "which object can be found {place}?",
         "recognize the object {place}.",
         "find out what is {place}.",
+        "someone drew a {mark}. what is it on?",
+        "I put a {mark} in this picture. what does it show?",
+        "what can you see where the {mark} is?",
+        "where the {mark} is, what do you see?",
+        "look where the {mark} is and say what you see.",
+        "what is {object}?",
+        "what's {object}?",
+        "what exactly is {object}?",
+        "name {object}.",
+        "identify {object}.",
+        "describe {object}.",
+        "recognize {object}.",
+        "tell me what {object} is.",
+        "do you know what {object} is?",
+        "can you tell me what {object} is?",
+        "could you tell me the name of {object}?",
+        "please say what {object} is.",
+        "I want to know what {object} is.",
+        "I would like to know what {object} is.",
+        "let me know what {object} is.",
+        "explain what {object} is.",
+        "what do you call {object}?",
+        "what would you call {object}?",
+        "give me the name of {object}.",
+        "write down the name of {object}.",
+        "help me to name {object}.",
+        "{object} is what?",
+        "{object} is called what?",
+        "{object}: what is it?",
+        "{object}?",
+        "what could {object} be?",
+        "what do you think {object} is?",
+        "do you see {object}? what is it?",
     ),
     (
         "which object is {place}?",
@@ -190,6 +223,11 @@ COLOR = Wordings(
         "name the color of the {shape}.",
         "which color is the mark on {the}?",
         "say what colour the mark on {the} is.",
+        "which colour marks {the}?",
+        "{the} is marked in which colour?",
+        "what is the color of the mark that is on {the}?",
+        "the mark on {the} has which color?",
+        "what color did someone mark {the} with?",
     ),
     ("which color is the {shape}?", "what is the colour of the mark on {the}?"),
 )
@@ -211,6 +249,12 @@ WHICH = Wordings(
         "with which mark is {the} marked?",
         "which one of the marks is on {the}?",
         "what mark does {the} have?",
+        "how did someone mark {the}?",
+        "what did I mark {the} with?",
+        "{the}: which mark does it have?",
+        "what has been drawn on {the}?",
+        "what is drawn on {the}?",
+        "what shows where {the} is?",
     ),
     ("what mark shows {the}?", "which mark marks {the}?"),
 )
@@ -230,6 +274,13 @@ YES_NO = Wordings(
         "is the object that the {mark} shows {thing}?",
         "would you say that it is {thing} {place}?",
         "is the {mark} on {thing}?",
+        "is {object} {thing}?",
+        "could {object} be {thing}?",
+        "would you say that {object} is {thing}?",
+        "tell me if {object} is {thing}.",
+        "do you think that {object} is {thing}?",
+        "I think that {object} is {thing}. is it?",
+        "{object} is {thing}, yes or no?",
     ),
     ("is the thing {place} {thing}?", "does the {mark} mark {thing}?"),
 )
@@ -250,6 +301,11 @@ KIND = Wordings(
         "name the kind of thing {place}.",
         "which type of object does the {mark} show?",
         "what kind of object do you see {place}?",
+        "what kind of thing is {object}?",
+        "what category does {object} belong to?",
+        "tell me what type of thing {object} is.",
+        "{object} is what kind of thing?",
+        "which kind of object is {object}?",
     ),
     ("what kind of thing does the {mark} show?", "what type of object is {place}?"),
 )
@@ -271,6 +327,13 @@ BESIDE = Wordings(
         "what object is {side} the {mark}?",
         "which thing is {side} the thing {place}?",
         "name the object {side} the object {place}.",
+        "what is {side} {object}?",
+        "which thing is {side} {object}?",
+        "name the thing {side} {object}.",
+        "tell me what is {side} {object}.",
+        "what lies {side} {object}?",
+        "what can be seen {side} the {mark}?",
+        "what is there {side} the {mark}?",
     ),
     ("which thing is {side} the {mark}?", "what is {side} the thing {place}?"),
 )
@@ -291,6 +354,12 @@ COUNT = Wordings(
         "count how many objects are shown.",
         "what is the number of objects in the picture?",
         "how many different things does the image show?",
+        "how many things are shown here?",
+        "how many are there?",
+        "how many items do you see in this picture?",
+        "what number of objects do you count?",
+        "give me the number of things in the image.",
+        "can you count the things?",
     ),
     ("how many objects do you see?", "how many things are in the picture?", "count the objects."),
 )
@@ -314,6 +383,13 @@ LIST = Wordings(
         "what objects are there?",
         "please describe the image.",
         "which objects do you see?",
+        "what is there to see?",
+        "give me a list of the things.",
+        "tell me everything you see.",
+        "describe what you see.",
+        "what is shown here?",
+        "can you list what is in the picture?",
+        "what all do you see?",
     ),
     ("describe this picture.", "which objects are in the picture?", "what is in this image?"),
 )
@@ -352,12 +428,39 @@ WHICH_OBJECT = Wordings(
         "which marked thing is {the}?",
         "where do you see {the}?",
         "what object is {the}?",
+        "show me {the}.",
+        "can you find {the}?",
+        "point out {the}.",
+        "which of the marked objects is {the}?",
     ),
     ("which thing is {the}?", "which of the objects is {the}?"),
 )
 CHOOSE_MARK = Wordings(
     (*WHICH_OBJECT.learned, "which mark is on {the}?"),
     WHICH_OBJECT.measured,
+)
+
+# What people call a thing that is marked: one of the first with one of the second.
+NOUNS = ("the object", "the thing", "the item", "that thing", "this object")
+RELATIONS = (
+    "with the {mark}",
+    "with the {mark} on it",
+    "that has the {mark}",
+    "that has the {mark} on it",
+    "marked with the {mark}",
+    "marked by the {mark}",
+    "that the {mark} marks",
+    "that the {mark} shows",
+    "the {mark} is on",
+    "the {mark} shows",
+    "shown by the {mark}",
+    "highlighted by the {mark}",
+    "indicated by the {mark}",
+    "picked out by the {mark}",
+    "that the {mark} belongs to",
+    "where the {mark} is",
+    "that I marked with the {mark}",
+    "that someone marked with a {mark}",
 )
 
 # What people put around any question.
