@@ -9,10 +9,7 @@ from numpy.random import Generator
 
 from vipllava_cli.colors import MODEL_COLORS
 from vipllava_cli.demo import wordings
-from vipllava_cli.demo.relations import DIRECTIONS, beside, reading_order
-from vipllava_cli.demo.scenes import WHOLE, MarkedScene, World
-from vipllava_cli.demo.things import THINGS, Thing
-from vipllava_cli.demo.wordings import (
+from vipllava_cli.demo.phrases import (
     KIND_NOUNS,
     KIND_PHRASES,
     LEADS,
@@ -21,8 +18,11 @@ from vipllava_cli.demo.wordings import (
     RELATIONS,
     SIDES,
     TAILS,
-    Wordings,
 )
+from vipllava_cli.demo.relations import DIRECTIONS, beside, reading_order
+from vipllava_cli.demo.scenes import WHOLE, MarkedScene, World
+from vipllava_cli.demo.things import THINGS, Thing
+from vipllava_cli.demo.wordings import Wordings
 from vipllava_cli.marks import Mark
 from vipllava_cli.prompts import (
     COLOR_WORDS,
