@@ -8,7 +8,7 @@ what the model reads is the same as if the conversation had been read at once.
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,26 +18,24 @@ from vipllava_cli.engine import GREEDY, Answer, GenerationOptions, Prompt, Reply
 from vipllava_cli.prompts import DEFAULT_TEMPLATE
 from vipllava_cli.runtime.faults import faults
 from vipllava_cli.runtime.prefix import Prefix
+from vipllava_cli.runtime.reader import Reader
 from vipllava_cli.runtime.streaming import Stream, answer_text, holds_stop, settled
-
-if TYPE_CHECKING:
-    from vipllava_cli.runtime.local import LocalEngine
 
 _CUT = " \n\t#\ufffd"  # what an answer that was cut may end with in its tokens, and not in its text
 CONTEXT = 8  # letters before a text that its first token may depend on
 
 
 class LocalConversation:
-    """Implements `engine.Conversation` with the engine's model and a cache of its own."""
+    """Implements `engine.Conversation` with the reader's model and a cache of its own."""
 
-    def __init__(self, engine: "LocalEngine") -> None:
-        self._engine = engine
-        self._tokenizer = engine.tokenizer
-        self._special = frozenset(engine.tokenizer.all_special_ids)
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._tokenizer = reader.tokenizer
+        self._special = frozenset(reader.tokenizer.all_special_ids)
         self._held: Prefix | None = None
         self._following = lru_cache(maxsize=4096)(self._tokens_after)
-        self._between = lru_cache(maxsize=4096)(engine.between)
-        self.most: int = engine.model.config.text_config.max_position_embeddings
+        self._between = lru_cache(maxsize=4096)(reader.between)
+        self.most: int = reader.model.config.text_config.max_position_embeddings
 
     def count(self, turns: Sequence[Spoken], template: str = DEFAULT_TEMPLATE) -> int:
         """See `engine.Conversation.count`."""
@@ -55,11 +53,11 @@ class LocalConversation:
     ) -> Reply:
         """See `engine.Conversation.answer`."""
         start = time.perf_counter()
-        engine = self._engine
+        reader = self._reader
         prompt = Prompt(view, self.ids(turns, template))
-        engine.check_length(len(prompt.ids))
+        reader.check_length(len(prompt.ids))
         begun = self._own_tokens(turns[-1])
-        config = engine.generation_config(options, engine.most_new(prompt, options))
+        config = reader.generation_config(options, reader.most_new(prompt, options))
         stream = Stream(self._tokenizer, on_text or _unheard, begun)
         read = 0
         interrupted = False
@@ -91,16 +89,16 @@ class LocalConversation:
         stop: Callable[[], bool] | None,
     ) -> int:
         """Fill the stream; returns how many of the prompt's tokens were in the cache."""
-        engine = self._engine
+        reader = self._reader
         held = self._take(prompt)
         kept = 0 if held is None else len(held.ids)
         if held is None:
-            held = engine.read_pictures([prompt.view], prompt.ids)
-        ids = torch.tensor([prompt.ids], device=engine.device)
-        criteria = [engine.stop_text] if stop is None else [engine.stop_text, _Asked(stop)]
-        with torch.inference_mode(), torch.random.fork_rng(engine.gpus), faults():
+            held = reader.read_pictures([prompt.view], prompt.ids)
+        ids = torch.tensor([prompt.ids], device=reader.device)
+        criteria = [reader.stop_text] if stop is None else [reader.stop_text, _Asked(stop)]
+        with torch.inference_mode(), torch.random.fork_rng(reader.gpus), faults():
             torch.manual_seed(seed)
-            engine.model.generate(
+            reader.model.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 past_key_values=held.cache,
@@ -120,7 +118,7 @@ class LocalConversation:
         if held is None:
             return None
         shared = min(held.shared(prompt), len(prompt.ids) - 1)
-        if shared < self._engine.picture_end(prompt.ids):
+        if shared < self._reader.picture_end(prompt.ids):
             return None
         if shared == len(held.ids):
             return held
@@ -131,7 +129,7 @@ class LocalConversation:
     def ids(self, turns: Sequence[Spoken], template: str = DEFAULT_TEMPLATE) -> tuple[int, ...]:
         """The whole conversation up to where its last answer begins, or goes on."""
         first, *later = turns
-        ids = list(self._engine.encode(self._engine.text(first.question, template)))
+        ids = list(self._reader.encode(self._reader.text(first.question, template)))
         before = first
         for turn in later:
             lead, asked = self._between(before.question, turn.question, template)

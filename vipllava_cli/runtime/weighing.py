@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,13 +11,11 @@ from transformers import DynamicCache
 from vipllava_cli.engine import Answer, Choice, Prompt
 from vipllava_cli.prompts import STOPS
 from vipllava_cli.runtime.faults import faults
-
-if TYPE_CHECKING:
-    from vipllava_cli.runtime.local import LocalEngine
+from vipllava_cli.runtime.reader import Reader
 
 
 def weigh(
-    engine: "LocalEngine",
+    reader: Reader,
     prompt: Prompt,
     cache: DynamicCache,
     choices: Sequence[str],
@@ -27,18 +24,18 @@ def weigh(
     """The likeliest of the choices, and of each how likely the model is to say it and then to stop.
     `cache` holds the prompt up to the end of its picture, or more, and is used up.
     """
-    rows = [engine.encode(prompt.text + choice) for choice in choices]
+    rows = [reader.encode(prompt.text + choice) for choice in choices]
     for row in rows:
-        engine.check_length(len(row))
+        reader.check_length(len(row))
     read, shared = cache.get_seq_length(), _shared([prompt.ids, *rows])
     said = [row[shared:] for row in rows]
     with torch.inference_mode(), faults():
-        first = _scores(engine, cache, [prompt.ids[read:shared]])[:, -1:]
+        first = _scores(reader, cache, [prompt.ids[read:shared]])[:, -1:]
         cache.batch_repeat_interleave(len(rows))
-        scores = _scores(engine, cache, said)
+        scores = _scores(reader, cache, said)
         scores = torch.cat([first.expand(len(rows), -1, -1), scores], dim=1)
     found = [
-        _log_likelihood(scores[number], own, _ends(engine, prompt.text + choice, row))
+        _log_likelihood(scores[number], own, _ends(reader, prompt.text + choice, row))
         for number, (own, choice, row) in enumerate(zip(said, choices, rows, strict=True))
     ]
     shares = torch.tensor(found, dtype=torch.float64).softmax(0).tolist()
@@ -56,14 +53,14 @@ def _shared(rows: Sequence[Sequence[int]]) -> int:
     return next(differ, min(map(len, rows)))
 
 
-def _scores(engine: "LocalEngine", cache: DynamicCache, rows: Sequence[Sequence[int]]) -> Tensor:
+def _scores(reader: Reader, cache: DynamicCache, rows: Sequence[Sequence[int]]) -> Tensor:
     """Log-probabilities [rows, longest, vocabulary] of what follows each token. What pads a row lies
     behind it, where its own tokens do not look.
     """
     longest = max(map(len, rows))
-    padded = [[*row, *[engine.ends[0]] * (longest - len(row))] for row in rows]
-    output = engine.model(
-        input_ids=torch.tensor(padded, device=engine.device), past_key_values=cache, use_cache=True
+    padded = [[*row, *[reader.ends[0]] * (longest - len(row))] for row in rows]
+    output = reader.model(
+        input_ids=torch.tensor(padded, device=reader.device), past_key_values=cache, use_cache=True
     )
     scores: Tensor = output.logits.float().log_softmax(-1)
     return scores
@@ -77,11 +74,11 @@ def _log_likelihood(scores: Tensor, said: Sequence[int], ends: Sequence[int]) ->
     return total if math.isfinite(total) else -math.inf
 
 
-def _ends(engine: "LocalEngine", text: str, ids: Sequence[int]) -> list[int]:
+def _ends(reader: Reader, text: str, ids: Sequence[int]) -> list[int]:
     """The tokens by which the model ends an answer there: its own, and those that begin a stop text."""
-    ends = set(engine.ends)
+    ends = set(reader.ends)
     for stop in STOPS:
-        longer = engine.encode(text + stop)
+        longer = reader.encode(text + stop)
         if longer[: len(ids)] == ids:
             ends.add(longer[len(ids)])
     return sorted(ends)
