@@ -132,6 +132,7 @@ def _become(
     arguments: list[str], environment: Mapping[str, str], folder: str, streams: list[int]
 ) -> None:
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in filter(os.isatty, streams):
         with suppress(OSError):  # the one that the tests were typed in is another process's own
             fcntl.ioctl(stream, termios.TIOCSCTTY, 0)
@@ -169,6 +170,10 @@ def _fork(arguments: list[str]) -> int:
     started = start(*arguments, env=os.environ, folder=Path.cwd(), streams=(0, 1, 2))
     return started.wait(None) or 0
 
+
+if __name__ == "__main__":
+    # Ctrl-C is for whoever types it at the tests: that process ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 if __name__ == "__main__" and sys.argv[1] != _SERVE:
     sys.exit(_fork(sys.argv[1:]))
