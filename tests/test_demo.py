@@ -4,7 +4,7 @@ import itertools
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,10 @@ from vipllava_cli.demo.conversations import Talker, make_conversation
 from vipllava_cli.demo.labels import IGNORE, TARGETS, patch_labels, patch_shares
 from vipllava_cli.demo.learner import Learner, Tally, normalized
 from vipllava_cli.demo.outlines import Silhouette
+from vipllava_cli.demo.phrases import MARKED, NOUNS
+from vipllava_cli.demo.phrases import PLACES as PLACES_IN_WORDS
 from vipllava_cli.demo.recipe import Recipe, Stage
+from vipllava_cli.demo.relations import neighbor
 from vipllava_cli.demo.scenes import (
     HELD_OUT,
     MEASURED,
@@ -172,15 +175,28 @@ def test_what_is_measured_is_kept_from_training() -> None:
     assert len(seeds) == 3 * 2000
     assert "striped" not in TRAINED.backgrounds
     assert TRAINED.longest[1] < UNSEEN.longest[0]
-    tables = [table for table in vars(wordings_module).values() if isinstance(table, Wordings)]
-    learned = {
-        word.strip(".?") for table in tables for text in table.learned for word in text.split()
+
+
+def filled(sentences: Iterable[str]) -> set[str]:
+    """All that the sentences may say, but for the words of the mark itself."""
+    places = {place for of_shape in PLACES_IN_WORDS.values() for place in of_shape}
+    called = [" ".join(words) for words in itertools.product(NOUNS, MARKED)]
+    return {
+        text.replace("{place}", place).replace("{object}", name).strip(".?")
+        for text in sentences
+        for place in (places if "{place}" in text else [""])
+        for name in (called if "{object}" in text else [""])
     }
-    sentences = [text for table in tables for text in table.learned]
-    for table in tables:
-        for text in table.measured:
-            assert not [other for other in sentences if text.strip(".?") in other]
-            assert {word.strip(".?") for word in text.split()} <= learned
+
+
+def test_measured_sentences_are_never_learned_and_their_words_are() -> None:
+    tables = [table for table in vars(wordings_module).values() if isinstance(table, Wordings)]
+    sentences = filled(text for table in tables for text in table.learned)
+    learned = {word.strip(".,?:") for text in sentences for word in text.split()}
+    whole = "\n".join(sentences)
+    for text in filled(text for table in tables for text in table.measured):
+        assert text not in whole
+        assert {word.strip(".,?:") for word in text.split()} <= learned
 
 
 def test_every_thing_has_a_sprite_and_a_name_of_its_own() -> None:
@@ -202,12 +218,19 @@ def test_patch_labels_say_what_is_drawn() -> None:
     assert colors <= set(labels["marked_by"].tolist())
     assert set(labels["count"].tolist()) == {len(shown) - 1, IGNORE}
     assert set(labels["order"].tolist()) == {*range(len(shown)), IGNORE}
-    assert labels["middle"].tolist().count(0) == len(shown)
     shapes = {list(SHAPES).index(mark.shape) for mark in marked.marks}
     assert set(labels["mark_shape"].tolist()) == shapes | {IGNORE}
     plain = draw(marked.scene.picture, [])
     changed = np.asarray(square(plain)) != np.asarray(square(marked.picture))
     assert changed.any()
+
+
+def test_the_middle_of_each_thing_is_told_in_the_patch_where_it_lies() -> None:
+    marked = row_of_things("cat", "apple", "dog", marked={"dog": "red"})
+    labels = dict(zip((t.name for t in TARGETS), patch_labels(marked, GRID), strict=True))
+    told = np.argwhere(labels["middle"].reshape(GRID, GRID) == 0)
+    # Things of 60 pixels from 20, 120 and 220 on, in a picture of 300 by 100, padded to a square.
+    assert told.tolist() == [[GRID // 2, int(x * GRID / 300)] for x in (50, 150, 250)]
 
 
 def test_scenes_show_every_shape_colour_style_and_number_of_things() -> None:
@@ -261,6 +284,21 @@ def test_questions_have_the_answers_that_the_scene_gives() -> None:
     assert not answers("absent", 0) & {"there is no red box", "there is no gold box"}
 
 
+def test_no_neighbour_is_told_that_may_as_well_be_another() -> None:
+    def beside_the_first(*centers: tuple[int, int]) -> int | None:
+        placements = [
+            Placement(at, Silhouette(np.full((20, 20), 255, np.uint8), center, (400, 400)))
+            for at, center in enumerate(centers)
+        ]
+        return neighbor(placements, 0, "right")
+
+    assert beside_the_first((100, 100), (200, 100)) == 1
+    assert beside_the_first((100, 100), (200, 100), (300, 100)) == 1
+    assert beside_the_first((100, 100), (200, 110), (205, 90)) is None
+    assert beside_the_first((100, 100), (200, 190)) is None
+    assert beside_the_first((100, 100), (20, 100)) is None
+
+
 @pytest.mark.parametrize("size", [(320, 320), (301, 177), (150, 333)])
 def test_what_covers_a_patch_is_counted_as_a_resized_picture_would(size: tuple[int, int]) -> None:
     (width, height), side = size, max(size)
@@ -290,10 +328,12 @@ def test_a_conversation_has_the_same_tokens_turn_by_turn_and_whole(
     untrained: Learner, name: str
 ) -> None:
     tokenizer = untrained.tokenizer
-    for number in range(20):
+    stale = 0
+    for number in range(30):
         rng = scene_rng(TRAINING, number)
         talk = make_conversation(rng, mark_scene(rng, make_scene(rng)))
         tokens = conversation_tokens(tokenizer, name, talk)
+        stale += sum(exchange.stale for exchange in talk)
         whole = render(TEMPLATES[name], [exchange.turn for exchange in talk])
         whole = whole.replace("<image>", "<image>" * GRID * GRID)
         assert tokens.ids[:-1] == tokenizer(whole)["input_ids"]
@@ -301,6 +341,7 @@ def test_a_conversation_has_the_same_tokens_turn_by_turn_and_whole(
         stop = TEMPLATES[name].stop
         assert said == "".join(f" {each.answer}{stop}" for each in talk if not each.stale)
         assert len(tokens.labels) == len(tokens.kinds) == len(tokens.hints) == len(tokens.ids)
+    assert stale
 
 
 def short_recipe(rate: float = 1e-3) -> Recipe:
@@ -477,7 +518,12 @@ def test_layers_that_a_checkpoint_lacks_change_nothing_until_they_have_learned(
     }
     with torch.no_grad():
         torch.testing.assert_close(before(**asked).logits, after(**asked).logits)
-    assert len(after.state_dict()) > len(before.state_dict())
+    after(**asked).logits.square().sum().backward()
+    put_in = (
+        after.model.vision_tower.encoder.layers[2].self_attn.out_proj,
+        after.model.language_model.layers[3].self_attn.o_proj,
+    )
+    assert all(layer.weight.grad is not None and layer.weight.grad.any() for layer in put_in)
 
 
 def test_the_shipped_model_is_small_and_real() -> None:

@@ -126,9 +126,10 @@ def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
 
 
 def first_token(tokenizer: PreTrainedTokenizerBase, word: str) -> int:
-    """The first token of a word that follows a space."""
+    """The first token of a word behind a space; a digit's own, as digits are kept apart from spaces."""
     ids: list[int] = tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
-    return ids[0]
+    space = tokenizer.convert_tokens_to_ids("▁")
+    return next(token for token in ids if token != space)
 
 
 def _with_plain_bytes(model: Tokenizer, bytes_: list[str]) -> Tokenizer:
@@ -155,9 +156,12 @@ def make_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
 
 # Where layers are put in that a checkpoint lacks: behind the lowest layer that is read of the tower, so
 # that what is read, from the top and from below, stays what it was; in the middle of the decoder.
-_PUT_IN: Mapping[str, int] = {"vision_tower.": 2, "language_model.": 3}
+_PUT_IN: Mapping[str, tuple[str, int]] = {
+    "vision_tower.": ("vision_config", 2),
+    "language_model.": ("text_config", 3),
+}
 _OUTPUTS = ("out_proj", "fc2", "o_proj", "down_proj")  # of attention and of what follows it
-_SPREAD = 0.02
+_SPREAD = 0.02  # CLIP's own start is made for wide towers
 
 
 def take_weights(model: VipLlavaForConditionalGeneration, folder: Path) -> None:
@@ -165,7 +169,7 @@ def take_weights(model: VipLlavaForConditionalGeneration, folder: Path) -> None:
     layers may be fewer: those put in pass on what they get, until they have learned.
     """
     known = VipLlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-    taken = _spread(known, model)
+    taken = _deepened(known, model)
     for name, weight in taken.items():
         if name.endswith("position_embedding.weight"):
             taken[name] = _stretched(weight)
@@ -177,24 +181,26 @@ def take_weights(model: VipLlavaForConditionalGeneration, folder: Path) -> None:
     model.load_state_dict(taken)
 
 
-def _spread(
+def _deepened(
     known: VipLlavaForConditionalGeneration, model: VipLlavaForConditionalGeneration
 ) -> dict[str, Tensor]:
     """The weights, their layers numbered as those of the deeper model."""
-    more = {
-        part: getattr(model.config, config).num_hidden_layers
-        - getattr(known.config, config).num_hidden_layers
-        for part, config in (("vision_tower.", "vision_config"), ("language_model.", "text_config"))
-    }
+    more = {part: _layers(model, part) - _layers(known, part) for part in _PUT_IN}
     return {_renumbered(name, more): weight for name, weight in known.state_dict().items()}
+
+
+def _layers(model: VipLlavaForConditionalGeneration, part: str) -> int:
+    layers: int = getattr(model.config, _PUT_IN[part][0]).num_hidden_layers
+    return layers
 
 
 def _renumbered(name: str, more: Mapping[str, int]) -> str:
     part = next((part for part in _PUT_IN if part in name), None)
     found = re.search(r"(?<=\.layers\.)\d+", name)
-    if part is None or found is None or int(found[0]) < _PUT_IN[part]:
+    if part is None or found is None or int(found[0]) < _PUT_IN[part][1]:
         return name
-    return f"{name[: found.start()]}{int(found[0]) + more[part]}{name[found.end() :]}"
+    number = int(found[0]) + max(more[part], 0)  # of a model with fewer layers loading says so
+    return f"{name[: found.start()]}{number}{name[found.end() :]}"
 
 
 def _idle(name: str, fresh: Tensor) -> Tensor:

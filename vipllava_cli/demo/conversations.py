@@ -13,9 +13,9 @@ from vipllava_cli.demo.phrases import (
     KIND_NOUNS,
     KIND_PHRASES,
     LEADS,
+    MARKED,
     NOUNS,
     PLACES,
-    RELATIONS,
     SIDES,
     TAILS,
 )
@@ -55,7 +55,7 @@ class Clue:
 class Exchange:
     """A question and its answer; `kind` says what is asked for, `mark` is the number of the mark that
     it is about, if it is about one; `clues`, in their order, lead to the answer. `stale` is one that
-    was right before the marks were as they are now, which a conversation goes on from.
+    was right before the marks were as they are now: read, and not learned.
     """
 
     kind: str
@@ -101,7 +101,9 @@ class Talker:
     # --- words -------------------------------------------------------------------------------
 
     def words(self, wordings: Wordings, **parts: str) -> str:
-        """One of the sentences, filled in, cased and dotted as people do."""
+        """One of the sentences, filled in, cased and dotted as people do; a learned one at times with
+        other words around it, of which none is measured.
+        """
         sentence = self.pick(wordings.measured if self.measured else wordings.learned)
         sentence = self._cased(sentence.format(**parts))
         if not self.measured:
@@ -110,23 +112,29 @@ class Talker:
 
     def _framed(self, sentence: str) -> str:
         """With something before it or behind it, once in a while."""
-        if self.chance(0.08):
-            words, end = sentence[:-1], sentence[-1]
-            sentence = f"{words}{self.pick(TAILS)}{end}"
+        words, end, tail = sentence[:-1], sentence[-1], self.pick(TAILS)
+        if self.chance(0.08) and tail.split()[-1] not in words.lower():
+            sentence = f"{words}{tail}{end}"
         return f"{self._cased(self.pick(LEADS))}{sentence}" if self.chance(0.12) else sentence
 
     def _cased(self, sentence: str) -> str:
         return sentence[0].upper() + sentence[1:] if self.chance(0.5) else sentence
 
     def mark_words(self, mark: Mark) -> dict[str, str]:
-        """What stands for {mark}, {place}, {object}, {shape} and {color}."""
+        """What stands for {mark}, {a_mark}, {place}, {object}, {shape} and {color}."""
         shape = self.pick(SHAPE_WORDS[mark.shape])
         color = self.pick(COLOR_WORDS[mark.color.name])
         name = f"{color} {shape}"
         people = self.pick(PLACES[mark.shape]).format(mark=name)
         place = place_phrase(mark) if self.chance(0.35) else people
-        called = f"{self.pick(NOUNS)} {self.pick(RELATIONS)}".format(mark=name)
-        return {"mark": name, "place": place, "object": called, "shape": shape, "color": color}
+        return {
+            "mark": name,
+            "a_mark": f"{'an' if name[0] in 'aeiou' else 'a'} {name}",
+            "place": place,
+            "object": f"{self.pick(NOUNS)} {self.pick(MARKED)}".format(mark=name),
+            "shape": shape,
+            "color": color,
+        }
 
     def other_thing(self, thing: Thing) -> Thing:
         """Another thing, mostly one of the scene."""
@@ -219,7 +227,8 @@ def _color(talker: Talker, number: int) -> Exchange:
     unique = [other.shape for other in talker.marked.marks].count(mark.shape) == 1
     sentences = wordings.COLOR if unique else wordings.COLOR_OF_THING
     question = talker.words(sentences, the=f"the {thing.name}", **talker.mark_words(mark))
-    clues = _after(question, (thing.name, *SHAPE_WORDS[mark.shape]), mark.color.name)
+    at_thing = _after(question, (thing.name,), mark.color.name)
+    clues = at_thing or _after(question, SHAPE_WORDS[mark.shape], mark.color.name)
     return Exchange("colour", question, mark.color.name, number, clues)
 
 
@@ -241,7 +250,7 @@ def _yes_no(talker: Talker, number: int) -> Exchange:
     question = talker.words(wordings.YES_NO, thing=asked.phrase, **talker.mark_words(mark))
     answer = "yes" if yes else "no"
     shown = _at_mark(question, mark, thing.name)
-    both = max(shown[0].end, *(clue.end for clue in _after(question, (asked.name,), answer)))
+    both = max(shown[0].end, *(clue.end for clue in _after(question, (asked.phrase,), answer)))
     return Exchange("yes or no", question, answer, number, (*shown, Clue(both, answer)))
 
 

@@ -99,7 +99,7 @@ def _told(marked: MarkedScene) -> dict[str, NDArray[np.int64]]:
     for mark, target in zip(marked.marks, marked.targets, strict=True):
         told["marked_by"][target] = MODEL_COLORS.index(mark.color)
         told["marked_shape"][target] = WHOLE.shapes.index(mark.shape)
-    for direction in DIRECTIONS:
+    for direction in DIRECTIONS:  # a neighbour that people would argue about is nobody's
         told[direction] = np.full(things, WHOLE.colors)
         for number, found in beside(marked, direction).items():
             told[direction][found] = MODEL_COLORS.index(marked.marks[number].color)

@@ -1,12 +1,13 @@
-"""What questions about scenes are filled in with: places, sides, kinds, names of what is marked."""
+"""What questions about scenes are filled in with: places, sides, kinds, names of what is marked; and
+what people put around them.
+"""
 
 from collections.abc import Mapping
 
-# What people call a thing that is marked: one of the first with one of the second.
+# What people call a thing that is marked: one of the first with one of the second. None is a noun with
+# one of PLACES: sentences with those are measured.
 NOUNS = ("the object", "the thing", "the item", "that thing", "this object")
-RELATIONS = (
-    "with the {mark}",
-    "with the {mark} on it",
+MARKED = (
     "that has the {mark}",
     "that has the {mark} on it",
     "marked with the {mark}",
@@ -22,7 +23,7 @@ RELATIONS = (
     "that the {mark} belongs to",
     "where the {mark} is",
     "that I marked with the {mark}",
-    "that someone marked with a {mark}",
+    "that someone marked with the {mark}",
 )
 
 # What people put around any question.

@@ -24,7 +24,7 @@ class Stage:
     whole_every: int = 0  # nor, before that, in one of so many steps; 0: in none
 
     def whole(self, step: int) -> bool:
-        """Whether this step looks at whole pictures: only in them can things be counted."""
+        """Whether this step looks at whole pictures, as they are looked at in use."""
         often = self.whole_every and step % self.whole_every == 0
         return bool(often) or step >= self.whole_from * self.steps
 
@@ -58,14 +58,14 @@ class Recipe:
         "together",
         "together_loss",
         (*_TOWER, *_PROJECTOR, *_DECODER),
-        3000,
+        2600,
         96,
         2.5e-3,
         1e-3,
         talk_every=2,
         cool_down=0.9,
         whole_from=0.94,
-        whole_every=8,
+        whole_every=5,
     )
     # Behind a trained model: what it was trained with besides is not kept with it.
     fitting: Stage = Stage(

@@ -104,7 +104,7 @@ def _start_symbols(symbols: Symbols, words: Tensor, tokenizer: PreTrainedTokeniz
     things = words[name_tokens(tokenizer)]
     colors = words[_tokens(tokenizer, [color.name for color in MODEL_COLORS])]
     shapes = words[_tokens(tokenizer, [SHAPE_WORDS[shape][0] for shape in WHOLE.shapes])]
-    digits = tokenizer.convert_tokens_to_ids([str(n + 1) for n in range(WHOLE.most_objects)])
+    digits = _tokens(tokenizer, [str(n + 1) for n in range(WHOLE.most_objects)])
     meant = {
         "thing": things,
         "mark_color": colors,

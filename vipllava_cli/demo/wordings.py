@@ -1,8 +1,9 @@
 """The words of questions about scenes, by kind: those to learn from, and those kept for measuring.
 
 {place} is "in the red box" or "within the red rectangle", {object} "the thing that the red box marks",
-{mark} "red box", {color} "red", {shape} "box", {thing} "a dog", {the} "the dog", {noun} "animal", {side}
-"left of". The words of the measured sentences occur in the learned ones, the sentences do not.
+{mark} "red box", {a_mark} "a red box", {color} "red", {shape} "box", {thing} "a dog", {the} "the dog",
+{noun} "animal", {side} "left of". The words of the measured sentences occur in the learned ones, the
+sentences do not.
 """
 
 from dataclasses import dataclass
@@ -66,8 +67,8 @@ NAMING = Wordings(
         "what does the {mark} highlight?",
         "what is highlighted by the {mark}?",
         "look at the {mark}. what is it on?",
-        "I see a {mark}. what does it mark?",
-        "there is a {mark}. which thing does it show?",
+        "I see {a_mark}. what does it mark?",
+        "there is {a_mark}. which thing does it show?",
         "what's that {place}?",
         "what's the thing {place}?",
         "what is that object {place}?",
@@ -89,8 +90,8 @@ NAMING = Wordings(
         "which object can be found {place}?",
         "recognize the object {place}.",
         "find out what is {place}.",
-        "someone drew a {mark}. what is it on?",
-        "I put a {mark} in this picture. what does it show?",
+        "someone drew {a_mark}. what is it on?",
+        "I put {a_mark} in this picture. what does it show?",
         "what can you see where the {mark} is?",
         "where the {mark} is, what do you see?",
         "look where the {mark} is and say what you see.",
@@ -134,7 +135,6 @@ NAMING = Wordings(
 BY_COLOR = Wordings(
     (
         "what is marked in {color}?",
-        "what is outlined in {color}?",
         "what is highlighted in {color}?",
         "what thing is marked in {color}?",
         "what does the {color} mark show?",
