@@ -58,7 +58,7 @@ class Recipe:
         "together",
         "together_loss",
         (*_TOWER, *_PROJECTOR, *_DECODER),
-        2600,
+        3000,
         96,
         2.5e-3,
         1e-3,
