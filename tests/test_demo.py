@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -22,6 +23,7 @@ from tests import warm
 from tests.conftest import SAMPLES, Run
 from tests.samples import PLACES, open_sample
 from vipllava_cli.colors import MODEL_COLORS, parse_color
+from vipllava_cli.demo import others
 from vipllava_cli.demo import train as training
 from vipllava_cli.demo import wordings as wordings_module
 from vipllava_cli.demo.architecture import (
@@ -177,6 +179,10 @@ def test_what_is_measured_is_kept_from_training() -> None:
     assert TRAINED.longest[1] < UNSEEN.longest[0]
 
 
+def wordings_of(module: ModuleType) -> list[Wordings]:
+    return [table for table in vars(module).values() if isinstance(table, Wordings)]
+
+
 def filled(sentences: Iterable[str]) -> set[str]:
     """All that the sentences may say, but for the words of the mark itself."""
     places = {place for of_shape in PLACES_IN_WORDS.values() for place in of_shape}
@@ -190,13 +196,23 @@ def filled(sentences: Iterable[str]) -> set[str]:
 
 
 def test_measured_sentences_are_never_learned_and_their_words_are() -> None:
-    tables = [table for table in vars(wordings_module).values() if isinstance(table, Wordings)]
+    tables = wordings_of(wordings_module)
     sentences = filled(text for table in tables for text in table.learned)
     learned = {word.strip(".,?:") for text in sentences for word in text.split()}
     whole = "\n".join(sentences)
     for text in filled(text for table in tables for text in table.measured):
         assert text not in whole
         assert {word.strip(".,?:") for word in text.split()} <= learned
+
+
+def test_sentences_of_other_people_are_not_those_that_are_learned() -> None:
+    learned = filled(text for table in wordings_of(wordings_module) for text in table.learned)
+    told = {text.lower() for text in learned}
+    tables = wordings_of(others)
+    assert sum(len(table.measured) for table in tables) > 100
+    for table in tables:
+        assert not table.learned
+        assert not {text.lower().strip(".?") for text in table.measured} & told
 
 
 def test_every_thing_has_a_sprite_and_a_name_of_its_own() -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Run
-from vipllava_cli.demo.conversations import ASKED
+from vipllava_cli.demo.conversations import ASKED, ASKED_BY_OTHERS
 from vipllava_cli.demo.scenes import SIMPLE
 from vipllava_cli.evals.demo import JOURNEYS, obedience, pages, score
 from vipllava_cli.evals.examples import Asked, Example, Result
@@ -21,6 +21,7 @@ from vipllava_cli.runtime import open_engine
 pytestmark = pytest.mark.usefixtures("opened_once")
 
 SCENES = 5
+SORTS = {"kind", "in other people's words"}  # of groups that together hold every question once
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +35,19 @@ def test_the_figures_are_those_of_the_records(run: Run, folder: Path) -> None:
     assert result.code == 0, result.stderr
     scores = json.loads(result.stdout)
     records = {record["id"]: record for record in read_records(folder / "records.jsonl")}
-    right: dict[str, list[float]] = {}
+    right: dict[tuple[str, object], list[float]] = {}
     for page in pages(SCENES, 7):
         for number, example in enumerate(page.examples, 1):
             id = f"{page.id}:q{number}" if len(page.examples) > 1 else page.id
             assert records[id]["question"] == example.question
-            if kind := example.groups.get("kind"):
-                answer = records.pop(id)["answer"]
-                right.setdefault(str(kind), []).append(score(Result(page.id, example, answer)))
+            for sort in SORTS & example.groups.keys():
+                result_of = Result(page.id, example, records.pop(id)["answer"])
+                right.setdefault((sort, example.groups[sort]), []).append(score(result_of))
     assert all("-moved-" in id for id in records)
     told = {
-        figure["group"]: (figure["right"], figure["of"])
+        (figure["what"], figure["group"]): (figure["right"], figure["of"])
         for figure in scores["figures"]
-        if figure["what"] == "kind"
+        if figure["what"] in SORTS
     }
     assert told == {
         kind: (round(sum(some) / len(some), 4), len(some)) for kind, some in right.items()
@@ -76,10 +77,11 @@ def test_every_kind_of_question_is_measured_and_the_same_seed_gives_the_same_sce
     first, again = (list(pages(12, 0)) for _ in range(2))
     kinds = {e.groups["kind"] for page in first for e in page.examples if "kind" in e.groups}
     assert kinds == set(ASKED)
+    others = [e.groups.get("in other people's words") for page in first for e in page.examples]
+    assert set(others) - {None} == set(ASKED_BY_OTHERS)
     assert [page.examples for page in first] == [page.examples for page in again]
     assert all(page.picture == other.picture for page, other in zip(first, again, strict=True))
-    others = [page.examples for page in pages(12, 1)]
-    assert others != [page.examples for page in first]
+    assert [page.examples for page in pages(12, 1)] != [page.examples for page in first]
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from numpy.random import Generator
 
 from vipllava_cli.colors import MODEL_COLORS
-from vipllava_cli.demo import wordings
+from vipllava_cli.demo import others, wordings
 from vipllava_cli.demo.phrases import (
     KIND_NOUNS,
     KIND_PHRASES,
@@ -79,13 +80,15 @@ class Talker:
     world: World = WHOLE
     measured: bool = False
 
-    def ask(self, kind: str, mark: int | None = None) -> Exchange | None:
-        """A question of this kind, about this mark if it is about one; None where the scene gives no
-        such question.
+    def ask(
+        self, kind: str, mark: int | None = None, asked: "Mapping[str, Asking] | None" = None
+    ) -> Exchange | None:
+        """A question of this kind, about this mark if it is about one, as ASKED asks unless told
+        otherwise; None where the scene gives no such question.
         """
         if mark is None:
             mark = self.number(len(self.marked.marks))
-        return ASKED[kind](self, mark)
+        return (asked or ASKED)[kind](self, mark)
 
     # --- chance ------------------------------------------------------------------------------
 
@@ -174,22 +177,28 @@ def make_conversation(
 
 
 def _naming(talker: Talker, number: int) -> Exchange:
-    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
-    sentences = wordings.NAMING
+    asked = _named(talker, number, _naming_sentences(talker, number))
+    if talker.chance(0.08):
+        name = talker.marked.marked(number).thing.name
+        return replace(asked, question=f"{asked.question}\n{PHRASE_LINE}", answer=name)
+    return asked
+
+
+def _naming_sentences(talker: Talker, number: int) -> Wordings:
     if talker.alone() and talker.chance(0.3):
-        sentences = wordings.ALONE
-    elif mark.shape == "arrow" and talker.chance(0.4):
-        sentences = wordings.POINTED
-    elif talker.chance(0.1):
-        sentences = wordings.OF_KIND
-    elif talker.chance(0.08):
-        sentences = wordings.BY_COLOR
+        return wordings.ALONE
+    if talker.marked.marks[number].shape == "arrow" and talker.chance(0.4):
+        return wordings.POINTED
+    if talker.chance(0.1):
+        return wordings.OF_KIND
+    return wordings.BY_COLOR if talker.chance(0.08) else wordings.NAMING
+
+
+def _named(talker: Talker, number: int, sentences: Wordings) -> Exchange:
+    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
     noun = KIND_NOUNS[thing.kind]
     question = talker.words(sentences, noun=noun, **talker.mark_words(mark))
-    clues = _at_mark(question, mark, thing.name)
-    if talker.chance(0.08):
-        return Exchange("naming", f"{question}\n{PHRASE_LINE}", thing.name, number, clues)
-    return Exchange("naming", question, thing.phrase, number, clues)
+    return Exchange("naming", question, thing.phrase, number, _at_mark(question, mark, thing.name))
 
 
 def _absent(talker: Talker, number: int) -> Exchange:
@@ -234,20 +243,24 @@ def _color(talker: Talker, number: int) -> Exchange:
 
 def _which(talker: Talker, number: int) -> Exchange:
     """Of a thing either which mark is on it, or which of the marked objects it is."""
+    if talker.chance(0.4):
+        asked = _which_mark(talker, number, wordings.WHICH_OBJECT)
+        return replace(asked, answer=object_phrase(talker.marked.marks[number]))
+    return _which_mark(talker, number)
+
+
+def _which_mark(talker: Talker, number: int, sentences: Wordings = wordings.WHICH) -> Exchange:
     mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
-    object_ = talker.chance(0.4)
-    sentences = wordings.WHICH_OBJECT if object_ else wordings.WHICH
     question = talker.words(sentences, the=f"the {thing.name}")
     clues = _after(question, (thing.name,), mark.color.name)
-    answer = object_phrase(mark) if object_ else _name(mark)
-    return Exchange("which mark", question, answer, number, clues)
+    return Exchange("which mark", question, _name(mark), number, clues)
 
 
-def _yes_no(talker: Talker, number: int) -> Exchange:
+def _yes_no(talker: Talker, number: int, sentences: Wordings = wordings.YES_NO) -> Exchange:
     mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
     yes = talker.chance(0.5)
     asked = thing if yes else talker.other_thing(thing)
-    question = talker.words(wordings.YES_NO, thing=asked.phrase, **talker.mark_words(mark))
+    question = talker.words(sentences, thing=asked.phrase, **talker.mark_words(mark))
     answer = "yes" if yes else "no"
     shown = _at_mark(question, mark, thing.name)
     both = max(shown[0].end, *(clue.end for clue in _after(question, (asked.phrase,), answer)))
@@ -267,7 +280,7 @@ def _kind_again(talker: Talker, number: int) -> Exchange:
     return Exchange("kind", talker.words(wordings.KIND_AGAIN), KIND_PHRASES[thing.kind], number)
 
 
-def _beside(talker: Talker, number: int) -> Exchange | None:
+def _beside(talker: Talker, number: int, sentences: Wordings = wordings.BESIDE) -> Exchange | None:
     told = {side: beside(talker.marked, side) for side in DIRECTIONS}
     known = [side for side in DIRECTIONS if number in told[side]]
     if not known:
@@ -278,21 +291,21 @@ def _beside(talker: Talker, number: int) -> Exchange | None:
     # "under the red dot" is for people where the dot is, not what lies below.
     taken = PLACES[mark.shape]
     sides = [phrase for phrase in SIDES[side] if f"{phrase} the {{mark}}" not in taken]
-    question = talker.words(wordings.BESIDE, side=talker.pick(sides), **words)
+    question = talker.words(sentences, side=talker.pick(sides), **words)
     clues = _at_mark(question, mark, found.thing.name)
     return Exchange("beside", question, found.thing.phrase, number, clues)
 
 
-def _count(talker: Talker, number: int) -> Exchange:
+def _count(talker: Talker, number: int, sentences: Wordings = wordings.COUNT) -> Exchange:
     things = str(len(talker.marked.scene.placements))
-    question = talker.words(wordings.COUNT)
+    question = talker.words(sentences)
     return Exchange("count", question, things, clues=(Clue(len(question), things),))
 
 
-def _list(talker: Talker, number: int) -> Exchange:
+def _list(talker: Talker, number: int, sentences: Wordings = wordings.LIST) -> Exchange:
     placements = talker.marked.scene.placements
     things = [placements[at].thing for at in reading_order(placements)]
-    question = talker.words(wordings.LIST)
+    question = talker.words(sentences)
     clues = (Clue(len(question), things[0].name),)
     return Exchange("list", question, listed([thing.phrase for thing in things]), clues=clues)
 
@@ -389,7 +402,9 @@ def listed(phrases: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-ASKED: Mapping[str, Callable[[Talker, int], Exchange | None]] = {
+Asking = Callable[[Talker, int], Exchange | None]
+
+ASKED: Mapping[str, Asking] = {
     "naming": _naming,
     "absent": _absent,
     "colour": _color,
@@ -402,6 +417,16 @@ ASKED: Mapping[str, Callable[[Talker, int], Exchange | None]] = {
     "compare": _compare,
     "choose thing": _choose_thing,
     "choose mark": _choose_mark,
+}
+
+# The same in sentences from which nothing is learned.
+ASKED_BY_OTHERS: Mapping[str, Asking] = {
+    "naming": partial(_named, sentences=others.NAMING),
+    "which mark": partial(_which_mark, sentences=others.WHICH),
+    "yes or no": partial(_yes_no, sentences=others.YES_NO),
+    "beside": partial(_beside, sentences=others.BESIDE),
+    "count": partial(_count, sentences=others.COUNT),
+    "list": partial(_list, sentences=others.LIST),
 }
 
 # How often training asks each kind.

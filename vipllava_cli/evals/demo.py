@@ -3,6 +3,9 @@
 Every scene is asked what each mark shows, and one question of every other kind. In every fourth scene
 the same mark is then put on two things in turn, and both must be named: does the model look at what
 is pointed at?
+
+Two questions of each scene are asked once more in the words of other people, which are kept even from
+whoever writes sentences to learn from.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +16,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from vipllava_cli.demo.conversations import ASKED, Exchange, Talker
+from vipllava_cli.demo.conversations import ASKED, ASKED_BY_OTHERS, Exchange, Talker
 from vipllava_cli.demo.outlines import outline
 from vipllava_cli.demo.scenes import (
     MEASURED,
@@ -29,6 +32,7 @@ from vipllava_cli.evals.examples import Example, Page, Result
 from vipllava_cli.evals.figures import Figure, Scores, figure
 
 OBEDIENCE_EVERY = 4
+_OTHERS = 1  # a stream of numbers apart from the scene's own
 _SIZES = ((0.2, "under 0.2 of the side"), (0.3, "0.2 to 0.3"), (1.0, "over 0.3"))
 
 
@@ -38,7 +42,11 @@ def pages(count: int, seed: int, journey: str = "none", world: World = WHOLE) ->
     for number in range(count):
         rng = scene_rng(MEASURED, seed, number)
         marked = mark_scene(rng, make_scene(rng, world, UNSEEN), world)
-        examples = tuple(_examples(rng, marked, world))
+        others = scene_rng(MEASURED, seed, number, _OTHERS)
+        examples = (
+            *_examples(rng, marked, world),
+            *_in_others_words(others, marked, world, number),
+        )
         yield Page(f"{number}", travel(marked.picture), examples)
         if number % OBEDIENCE_EVERY == 0 and len(marked.scene.placements) > 1:
             for which, moved in enumerate(_moved(rng, marked)):
@@ -49,7 +57,7 @@ def pages(count: int, seed: int, journey: str = "none", world: World = WHOLE) ->
 def score(result: Result) -> float:
     """1 for the wanted words; of a list, what it shares with the wanted one of all that either names."""
     said, wanted = _plain(result.answer or ""), _plain(result.example.wanted)
-    if result.example.groups.get("kind") == "list":
+    if "list" in result.example.groups.values():
         named, shown = set(_items(said)), set(_items(wanted))
         return len(named & shown) / len(named | shown)
     return float(said == wanted)
@@ -78,6 +86,19 @@ def _examples(rng: Generator, marked: MarkedScene, world: World) -> Iterator[Exa
             exchange = talker.ask(kind, mark)
             if exchange is not None:
                 yield _example(marked, exchange)
+
+
+def _in_others_words(
+    rng: Generator, marked: MarkedScene, world: World, number: int
+) -> Iterator[Example]:
+    """What a mark shows, and in turn one of the other kinds."""
+    talker = Talker(rng, marked, world, measured=True)
+    naming, *rest = ASKED_BY_OTHERS
+    for kind in (naming, rest[number % len(rest)]):
+        exchange = talker.ask(kind, asked=ASKED_BY_OTHERS)
+        if exchange is not None:
+            groups = {"in other people's words": kind}
+            yield Example(exchange.question, exchange.answer, groups)
 
 
 def _example(marked: MarkedScene, exchange: Exchange) -> Example:
