@@ -1,7 +1,8 @@
 """Sentences of people who had seen none of those to learn from: nothing is learned from them, and nobody
 should look at which of them fail before writing others to learn from.
 
-They were written in one go by somebody who was told only what each sort of question is for.
+They were written in one go by somebody who was told only what each sort of question is for; the few that
+happened to be learned already were left out.
 """
 
 from vipllava_cli.demo.wordings import Wordings
