@@ -232,7 +232,7 @@ def test_patch_labels_say_what_is_drawn() -> None:
     assert set(labels["points_to"].tolist()) == pointed | {IGNORE}
     colors = {MODEL_COLORS.index(mark.color) for mark in marked.marks}
     assert colors <= set(labels["marked_by"].tolist())
-    assert set(labels["count"].tolist()) == {len(shown) - 1, IGNORE}
+    assert set(labels["number"].tolist()) == {len(shown) - 1, IGNORE}
     assert set(labels["order"].tolist()) == {*range(len(shown)), IGNORE}
     shapes = {list(SHAPES).index(mark.shape) for mark in marked.marks}
     assert set(labels["mark_shape"].tolist()) == shapes | {IGNORE}

@@ -49,7 +49,7 @@ TARGETS: tuple[Target, ...] = (
     *(Target(direction, WHOLE.colors, nones=0.1) for direction in DIRECTIONS),
     Target("order", WHOLE.most_objects, or_none=False),  # on a thing: its place from left to right
     Target(
-        "count", WHOLE.most_objects, or_none=False, share=0.6
+        "number", WHOLE.most_objects, or_none=False, share=0.6
     ),  # on a thing: how many there are, less one
 )
 NUMBERS: Mapping[str, int] = {target.name: number for number, target in enumerate(TARGETS)}
@@ -94,7 +94,7 @@ def _told(marked: MarkedScene) -> dict[str, NDArray[np.int64]]:
         "marked_by": np.full(things, WHOLE.colors),
         "marked_shape": np.full(things, len(WHOLE.shapes)),
         "order": np.argsort(reading_order(marked.scene.placements)),
-        "count": np.full(things, things - 1),
+        "number": np.full(things, things - 1),
     }
     for mark, target in zip(marked.marks, marked.targets, strict=True):
         told["marked_by"][target] = MODEL_COLORS.index(mark.color)

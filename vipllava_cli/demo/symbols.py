@@ -24,7 +24,7 @@ from vipllava_cli.prompts import COLOR_WORDS, SHAPE_WORDS
 _SPREAD = 0.5  # of an embedding's entries
 _LIKENESS = 0.9  # how much of `lime` there is in `green`
 _SHAPE_SHARE = 0.5  # shapes matter less than colours: no two marks of a scene have one colour
-_COUNT_SHARE = 0.3
+_NUMBER_SHARE = 0.3
 # What is left of red is found by both words sooner than by either; its own mark's colour by far.
 _SIDE_SHARE, _SIDE_COLOR_SHARE = 0.7, 0.4
 _SIDE_WORDS = {
@@ -112,7 +112,7 @@ def _start_symbols(symbols: Symbols, words: Tensor, tokenizer: PreTrainedTokeniz
         "marked_shape": _SHAPE_SHARE * shapes,
         "mark_shape": _SHAPE_SHARE * shapes,
         "points_to": things,
-        "count": _COUNT_SHARE * words[digits],
+        "number": _NUMBER_SHARE * words[digits],
     } | {
         side: _SIDE_SHARE * words[first_token(tokenizer, same[0])] + _SIDE_COLOR_SHARE * colors
         for side, same in _SIDE_WORDS.items()
