@@ -58,13 +58,13 @@ class Recipe:
         "together",
         "together_loss",
         (*_TOWER, *_PROJECTOR, *_DECODER),
-        3000,
+        3050,
         96,
         2.5e-3,
         1e-3,
         talk_every=2,
         cool_down=0.9,
-        whole_from=0.94,
+        whole_from=0.88,
         whole_every=5,
     )
     # Behind a trained model: what it was trained with besides is not kept with it.
