@@ -86,7 +86,7 @@ POINTED = [
 
 # What the shipped weights reach, as their card says, less what a hundred scenes may differ by.
 # The weights may only get better: with better ones this goes up.
-HELD_OUT_FLOOR = 0.96
+HELD_OUT_FLOOR = 0.97
 
 
 def flag_for(scene: str, thing: str, shape: str) -> list[str]:
