@@ -195,7 +195,7 @@ def no_tokenizer(folder: Path) -> None:
         (no_config, "config.json is missing"),
         (config_that_is_no_json, "JSON"),
         (config_without_vision, "lacks vision_config"),
-        (config_of_another_size, "15 mismatched weights"),
+        (config_of_another_size, "18 mismatched weights"),
         (config_with_nonsense, "num_hidden_layers"),
         (missing_weights, "1 missing weights .*linear_1.bias"),
         (unexpected_weights, "1 unexpected weights"),
@@ -204,7 +204,7 @@ def no_tokenizer(folder: Path) -> None:
         (head_of_noise, "model.safetensors is damaged"),
         (
             no_layers,
-            "names no vision_feature_layer that fits: expected 5 of .* 6 layers, found none",
+            "names no vision_feature_layer that fits: expected 5 of .* 8 layers, found none",
         ),
         (other_tokenizer, "token 7 to the model and 3 to its tokenizer"),
     ],

@@ -173,7 +173,7 @@ def test_a_person_is_asked_before_gigabytes_and_before_a_model_goes(
 ) -> None:
     assert run("models", "pull", "7b").code == 0
     said = at_a_terminal(environment, b"\n", "models", "remove", "7b")
-    assert "delete 11.7 MB" in said
+    assert "delete 14.3 MB" in said
     assert "nothing was done" in said
     assert run("models", "info", "7b").stdout.count("whole") == 1
     assert "removed llava-hf" in at_a_terminal(environment, b"y\n", "models", "remove", "7b")
@@ -321,7 +321,7 @@ def test_a_public_model_is_described_before_it_is_here(run: Run, home: Path) -> 
     for fact in ("13,372,476,416", "26.7 GB", "llava-hf/vip-llava-13b-hf", "Llama 2"):
         assert fact in described
     listed = run("models", "list").stdout
-    assert "5.8 million" in line_of(listed, "tiny")
+    assert "7.1 million" in line_of(listed, "tiny")
     assert "7.1 billion" in line_of(listed, "7b")
 
 
