@@ -432,16 +432,16 @@ ASKED_BY_OTHERS: Mapping[str, Asking] = {
 # How often training asks each kind.
 WEIGHTS: Mapping[str, float] = {
     "naming": 2.2,
-    "absent": 1.2,
-    "colour": 0.8,
+    "absent": 1.0,
+    "colour": 0.6,
     "which mark": 1.4,
-    "yes or no": 1.0,
+    "yes or no": 0.8,
     "kind": 0.6,
-    "beside": 1.6,
-    "count": 1.0,
+    "beside": 2.0,
+    "count": 1.4,
     "list": 1.2,
-    "compare": 1.1,
-    "choose thing": 0.4,
-    "choose mark": 0.6,
+    "compare": 1.6,
+    "choose thing": 0.3,
+    "choose mark": 0.3,
 }
 _SHARES = [weight / sum(WEIGHTS.values()) for weight in WEIGHTS.values()]

@@ -43,8 +43,8 @@ class World:
 
 
 WHOLE = World()
-# What is learned from: smaller things, too, and more of the shape that hides what it marks.
-LEARNED = World(shapes=(*SHAPES, "mask"), sides=(0.11, 0.46))
+# What is learned from: smaller things, too, and more of the shapes that hide what they mark.
+LEARNED = World(shapes=(*SHAPES, "mask", "mask", "scribble"), sides=(0.1, 0.46))
 # Scenes in which little goes wrong: larger things, fewer of them, marks that stand out.
 SIMPLE = World(80, 1, ("box", "ellipse", "arrow", "point"), 6, 4, 3, (0.28, 0.46), 0.6)
 
