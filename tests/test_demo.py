@@ -205,7 +205,7 @@ def test_measured_sentences_are_never_learned_and_their_words_are() -> None:
         assert {word.strip(".,?:") for word in text.split()} <= learned
 
 
-def test_sentences_of_other_people_are_not_those_that_are_learned() -> None:
+def test_other_sentences_are_not_those_that_are_learned() -> None:
     learned = filled(text for table in wordings_of(wordings_module) for text in table.learned)
     told = {text.lower() for text in learned}
     tables = wordings_of(others)

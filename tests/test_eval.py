@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Run
-from vipllava_cli.demo.conversations import ASKED, ASKED_BY_OTHERS
+from vipllava_cli.demo.conversations import ASKED, ASKED_OTHERWISE
 from vipllava_cli.demo.scenes import SIMPLE
-from vipllava_cli.evals.demo import JOURNEYS, obedience, pages, score
+from vipllava_cli.evals.demo import IN_OTHER_WORDS, JOURNEYS, obedience, pages, score
 from vipllava_cli.evals.examples import Asked, Example, Result
 from vipllava_cli.evals.figures import figures
 from vipllava_cli.journal import read_records
@@ -21,7 +21,7 @@ from vipllava_cli.runtime import open_engine
 pytestmark = pytest.mark.usefixtures("opened_once")
 
 SCENES = 5
-SORTS = {"kind", "in other people's words"}  # of groups that together hold every question once
+SORTS = {"kind", IN_OTHER_WORDS}  # of groups that together hold every question once
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +77,8 @@ def test_every_kind_of_question_is_measured_and_the_same_seed_gives_the_same_sce
     first, again = (list(pages(12, 0)) for _ in range(2))
     kinds = {e.groups["kind"] for page in first for e in page.examples if "kind" in e.groups}
     assert kinds == set(ASKED)
-    others = [e.groups.get("in other people's words") for page in first for e in page.examples]
-    assert set(others) - {None} == set(ASKED_BY_OTHERS)
+    others = [e.groups.get(IN_OTHER_WORDS) for page in first for e in page.examples]
+    assert set(others) - {None} == set(ASKED_OTHERWISE)
     assert [page.examples for page in first] == [page.examples for page in again]
     assert all(page.picture == other.picture for page, other in zip(first, again, strict=True))
     assert [page.examples for page in pages(12, 1)] != [page.examples for page in first]

@@ -420,7 +420,7 @@ ASKED: Mapping[str, Asking] = {
 }
 
 # The same in sentences from which nothing is learned.
-ASKED_BY_OTHERS: Mapping[str, Asking] = {
+ASKED_OTHERWISE: Mapping[str, Asking] = {
     "naming": partial(_named, sentences=others.NAMING),
     "which mark": partial(_which_mark, sentences=others.WHICH),
     "yes or no": partial(_yes_no, sentences=others.YES_NO),

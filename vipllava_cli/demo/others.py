@@ -1,8 +1,8 @@
-"""Sentences of people who had seen none of those to learn from: nothing is learned from them, and nobody
-should look at which of them fail before writing others to learn from.
+"""Sentences written without sight of those to learn from: nothing is learned from them, and whoever
+writes others to learn from should not look at which of these fail.
 
-They were written in one go by somebody who was told only what each sort of question is for; the few that
-happened to be learned already were left out.
+They were written in one go, knowing only what each sort of question is for; the few that happened to be
+learned already were left out.
 """
 
 from vipllava_cli.demo.wordings import Wordings

@@ -4,8 +4,8 @@ Every scene is asked what each mark shows, and one question of every other kind.
 the same mark is then put on two things in turn, and both must be named: does the model look at what
 is pointed at?
 
-Two questions of each scene are asked once more in the words of other people, which are kept even from
-whoever writes sentences to learn from.
+Two questions of each scene are asked once more in words that were written without sight of those to
+learn from.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from vipllava_cli.demo.conversations import ASKED, ASKED_BY_OTHERS, Exchange, Talker
+from vipllava_cli.demo.conversations import ASKED, ASKED_OTHERWISE, Exchange, Talker
 from vipllava_cli.demo.outlines import outline
 from vipllava_cli.demo.scenes import (
     MEASURED,
@@ -32,6 +32,7 @@ from vipllava_cli.evals.examples import Example, Page, Result
 from vipllava_cli.evals.figures import Figure, Scores, figure
 
 OBEDIENCE_EVERY = 4
+IN_OTHER_WORDS = "in other words"  # a sort of group, of kinds
 _OTHERS = 1  # a stream of numbers apart from the scene's own
 _SIZES = ((0.2, "under 0.2 of the side"), (0.3, "0.2 to 0.3"), (1.0, "over 0.3"))
 
@@ -45,7 +46,7 @@ def pages(count: int, seed: int, journey: str = "none", world: World = WHOLE) ->
         others = scene_rng(MEASURED, seed, number, _OTHERS)
         examples = (
             *_examples(rng, marked, world),
-            *_in_others_words(others, marked, world, number),
+            *_in_other_words(others, marked, world, number),
         )
         yield Page(f"{number}", travel(marked.picture), examples)
         if number % OBEDIENCE_EVERY == 0 and len(marked.scene.placements) > 1:
@@ -57,7 +58,8 @@ def pages(count: int, seed: int, journey: str = "none", world: World = WHOLE) ->
 def score(result: Result) -> float:
     """1 for the wanted words; of a list, what it shares with the wanted one of all that either names."""
     said, wanted = _plain(result.answer or ""), _plain(result.example.wanted)
-    if "list" in result.example.groups.values():
+    groups = result.example.groups
+    if "list" in (groups.get("kind"), groups.get(IN_OTHER_WORDS)):
         named, shown = set(_items(said)), set(_items(wanted))
         return len(named & shown) / len(named | shown)
     return float(said == wanted)
@@ -88,17 +90,16 @@ def _examples(rng: Generator, marked: MarkedScene, world: World) -> Iterator[Exa
                 yield _example(marked, exchange)
 
 
-def _in_others_words(
+def _in_other_words(
     rng: Generator, marked: MarkedScene, world: World, number: int
 ) -> Iterator[Example]:
     """What a mark shows, and in turn one of the other kinds."""
     talker = Talker(rng, marked, world, measured=True)
-    naming, *rest = ASKED_BY_OTHERS
+    naming, *rest = ASKED_OTHERWISE
     for kind in (naming, rest[number % len(rest)]):
-        exchange = talker.ask(kind, asked=ASKED_BY_OTHERS)
+        exchange = talker.ask(kind, asked=ASKED_OTHERWISE)
         if exchange is not None:
-            groups = {"in other people's words": kind}
-            yield Example(exchange.question, exchange.answer, groups)
+            yield Example(exchange.question, exchange.answer, {IN_OTHER_WORDS: kind})
 
 
 def _example(marked: MarkedScene, exchange: Exchange) -> Example:
