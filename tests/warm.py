@@ -174,11 +174,9 @@ def _fork(arguments: list[str]) -> int:
 if __name__ == "__main__":
     # Ctrl-C is for whoever types it at the tests: that process ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.argv[1] != _SERVE:
+        sys.exit(_fork(sys.argv[1:]))
 
-if __name__ == "__main__" and sys.argv[1] != _SERVE:
-    sys.exit(_fork(sys.argv[1:]))
-
-if __name__ == "__main__":
     import accelerate  # noqa: F401 - imported for those that are forked
     import cv2  # noqa: F401
     import prompt_toolkit  # noqa: F401
