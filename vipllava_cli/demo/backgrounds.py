@@ -70,6 +70,39 @@ def _cluttered(rng: Generator, ground: _Shade, width: int, height: int) -> _Shad
     return pixels
 
 
+def _dotted(rng: Generator, ground: _Shade, width: int, height: int) -> _Shade:
+    """Discs in rows, every other row shifted by half a step."""
+    pixels = _plain(rng, ground, width, height)
+    color = _near(rng, ground, 40).tolist()
+    step = int(rng.uniform(0.04, 0.15) * max(width, height)) + 4
+    radius = int(rng.uniform(0.15, 0.4) * step) + 1
+    for row, y in enumerate(range(0, height + step, step)):
+        for x in range(row % 2 * step // 2, width + step, step):
+            cv2.circle(pixels, (x, y), radius, color, cv2.FILLED, cv2.LINE_AA)
+    return pixels
+
+
+def _mosaic(rng: Generator, ground: _Shade, width: int, height: int) -> _Shade:
+    """Tiles without order: each pixel has the colour of the nearest of some points."""
+    points, step = rng.uniform(0, 1, (int(rng.integers(8, 40)), 2)), max(width, height) // 130 + 1
+    colors = np.stack([_near(rng, ground, 35) for _ in points])
+    ys, xs = np.mgrid[:height:step, :width:step].astype(np.float32) / max(width, height)
+    far = (xs[..., None] - points[:, 0]) ** 2 + (ys[..., None] - points[:, 1]) ** 2
+    tiles = colors[far.argmin(-1)]
+    mosaic: _Shade = cv2.resize(tiles, (width, height), interpolation=cv2.INTER_NEAREST)
+    return mosaic
+
+
+def _ringed(rng: Generator, ground: _Shade, width: int, height: int) -> _Shade:
+    """Rings around a point."""
+    x, y = rng.uniform(0, width), rng.uniform(0, height)
+    ys, xs = np.mgrid[:height, :width].astype(np.float32)
+    period = rng.uniform(0.05, 0.2) * max(width, height)
+    wave = np.sin(np.hypot(xs - x, ys - y) * (2 * np.pi / period))
+    ringed: _Shade = ground + (_near(rng, ground, 25) - ground) * wave[..., None]
+    return ringed
+
+
 def _striped(rng: Generator, ground: _Shade, width: int, height: int) -> _Shade:
     """Bands at a slant."""
     ys, xs = np.mgrid[:height, :width].astype(np.float32)
@@ -95,6 +128,9 @@ BACKGROUNDS: Mapping[str, Callable[[Generator, _Shade, int, int], _Shade]] = {
     "blotches": _blotches,
     "noisy": _noisy,
     "cluttered": _cluttered,
+    "dotted": _dotted,
+    "mosaic": _mosaic,
+    "ringed": _ringed,
     "striped": _striped,
     "checkered": _checkered,
 }
