@@ -2,27 +2,23 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
 from numpy.random import Generator
 
 from vipllava_cli.colors import MODEL_COLORS
 from vipllava_cli.demo import others, wordings
+from vipllava_cli.demo import wordings_of_many as many
 from vipllava_cli.demo.phrases import (
     KIND_NOUNS,
     KIND_PHRASES,
-    LEADS,
-    MARKED,
-    NOUNS,
     PLACES,
     SIDES,
-    TAILS,
 )
 from vipllava_cli.demo.relations import DIRECTIONS, beside, reading_order
 from vipllava_cli.demo.scenes import WHOLE, MarkedScene, World
-from vipllava_cli.demo.things import THINGS, Thing
+from vipllava_cli.demo.talker import Clue, Exchange, Talker
 from vipllava_cli.demo.wordings import Wordings
 from vipllava_cli.marks import Mark
 from vipllava_cli.prompts import (
@@ -30,127 +26,11 @@ from vipllava_cli.prompts import (
     LETTER_LINE,
     PHRASE_LINE,
     SHAPE_WORDS,
-    Turn,
     object_phrase,
-    place_phrase,
 )
 
 MOST_TURNS = 6
 _LETTERS = "ABCD"
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Clue:
-    """A word that a reader of the question has in mind from its letter number `end` on; it is looked
-    for in so many tokens.
-    """
-
-    end: int
-    word: str
-    tokens: int = 8
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A question and its answer; `kind` says what is asked for, `mark` is the number of the mark that
-    it is about, if it is about one; `clues`, in their order, lead to the answer. `stale` is one that
-    was right before the marks were as they are now: read, and not learned.
-    """
-
-    kind: str
-    question: str
-    answer: str
-    mark: int | None = None
-    clues: tuple[Clue, ...] = ()
-    stale: bool = False
-
-    @property
-    def turn(self) -> Turn:
-        return Turn(self.question, self.answer)
-
-
-@dataclass(frozen=True)
-class Talker:
-    """Asks about a marked scene; `measured` takes the wordings that are kept for measuring."""
-
-    rng: Generator
-    marked: MarkedScene
-    world: World = WHOLE
-    measured: bool = False
-
-    def ask(
-        self, kind: str, mark: int | None = None, asked: "Mapping[str, Asking] | None" = None
-    ) -> Exchange | None:
-        """A question of this kind, about this mark if it is about one, as ASKED asks unless told
-        otherwise; None where the scene gives no such question.
-        """
-        if mark is None:
-            mark = self.number(len(self.marked.marks))
-        return (asked or ASKED)[kind](self, mark)
-
-    # --- chance ------------------------------------------------------------------------------
-
-    def number(self, below: int) -> int:
-        return int(self.rng.integers(below))
-
-    def chance(self, share: float) -> bool:
-        return bool(self.rng.random() < share)
-
-    def pick(self, options: Sequence[T]) -> T:
-        return options[self.number(len(options))]
-
-    # --- words -------------------------------------------------------------------------------
-
-    def words(self, wordings: Wordings, **parts: str) -> str:
-        """One of the sentences, filled in, cased and dotted as people do; a learned one at times with
-        other words around it, of which none is measured.
-        """
-        sentence = self.pick(wordings.measured if self.measured else wordings.learned)
-        sentence = self._cased(sentence.format(**parts))
-        if not self.measured:
-            sentence = self._framed(sentence)
-        return sentence if self.chance(0.9) else sentence.rstrip("?.")
-
-    def _framed(self, sentence: str) -> str:
-        """With something before it or behind it, once in a while."""
-        words, end, tail = sentence[:-1], sentence[-1], self.pick(TAILS)
-        if self.chance(0.08) and tail.split()[-1] not in words.lower():
-            sentence = f"{words}{tail}{end}"
-        return f"{self._cased(self.pick(LEADS))}{sentence}" if self.chance(0.12) else sentence
-
-    def _cased(self, sentence: str) -> str:
-        return sentence[0].upper() + sentence[1:] if self.chance(0.5) else sentence
-
-    def mark_words(self, mark: Mark) -> dict[str, str]:
-        """What stands for {mark}, {a_mark}, {place}, {object}, {shape} and {color}."""
-        shape = self.pick(SHAPE_WORDS[mark.shape])
-        color = self.pick(COLOR_WORDS[mark.color.name])
-        name = f"{color} {shape}"
-        people = self.pick(PLACES[mark.shape]).format(mark=name)
-        place = place_phrase(mark) if self.chance(0.35) else people
-        return {
-            "mark": name,
-            "a_mark": f"{'an' if name[0] in 'aeiou' else 'a'} {name}",
-            "place": place,
-            "object": f"{self.pick(NOUNS)} {self.pick(MARKED)}".format(mark=name),
-            "shape": shape,
-            "color": color,
-        }
-
-    def other_thing(self, thing: Thing) -> Thing:
-        """Another thing, mostly one of the scene."""
-        shown = [p.thing for p in self.marked.scene.placements if p.thing != thing]
-        if shown and self.chance(0.6):
-            return self.pick(shown)
-        while True:
-            other = self.pick(THINGS[: self.world.things])
-            if other != thing:
-                return other
-
-    def alone(self) -> bool:
-        return len(self.marked.marks) == 1
 
 
 def make_conversation(
@@ -165,12 +45,23 @@ def make_conversation(
     talk = list(_asked_too_soon(talker, order[0])) if talker.chance(0.1) else []
     for turn, kind in enumerate(kinds):
         mark = order[turn % len(order)]
-        said = talker.ask(kind, mark)
+        said = ask(talker, kind, mark)
         if said is not None:
             talk.append(said)
         if talk and talk[-1].kind == "naming" and talker.chance(0.1):
             talk.append(_kind_again(talker, talk[-1].mark or 0))
     return tuple(talk[:MOST_TURNS]) or (_naming(talker, 0),)
+
+
+def ask(
+    talker: Talker, kind: str, mark: int | None = None, asked: "Mapping[str, Asking] | None" = None
+) -> Exchange | None:
+    """A question of this kind, about this mark if it is about one, as ASKED asks unless told
+    otherwise; None where the scene gives no such question.
+    """
+    if mark is None:
+        mark = talker.number(len(talker.marked.marks))
+    return (asked or ASKED)[kind](talker, mark)
 
 
 # --- kinds of question -----------------------------------------------------------------------
@@ -280,7 +171,7 @@ def _kind_again(talker: Talker, number: int) -> Exchange:
     return Exchange("kind", talker.words(wordings.KIND_AGAIN), KIND_PHRASES[thing.kind], number)
 
 
-def _beside(talker: Talker, number: int, sentences: Wordings = wordings.BESIDE) -> Exchange | None:
+def _beside(talker: Talker, number: int, sentences: Wordings = many.BESIDE) -> Exchange | None:
     told = {side: beside(talker.marked, side) for side in DIRECTIONS}
     known = [side for side in DIRECTIONS if number in told[side]]
     if not known:
@@ -296,13 +187,13 @@ def _beside(talker: Talker, number: int, sentences: Wordings = wordings.BESIDE) 
     return Exchange("beside", question, found.thing.phrase, number, clues)
 
 
-def _count(talker: Talker, number: int, sentences: Wordings = wordings.COUNT) -> Exchange:
+def _count(talker: Talker, number: int, sentences: Wordings = many.COUNT) -> Exchange:
     things = str(len(talker.marked.scene.placements))
     question = talker.words(sentences)
     return Exchange("count", question, things, clues=(Clue(len(question), things),))
 
 
-def _list(talker: Talker, number: int, sentences: Wordings = wordings.LIST) -> Exchange:
+def _list(talker: Talker, number: int, sentences: Wordings = many.LIST) -> Exchange:
     placements = talker.marked.scene.placements
     things = [placements[at].thing for at in reading_order(placements)]
     question = talker.words(sentences)
@@ -315,8 +206,10 @@ def _compare(talker: Talker, number: int) -> Exchange | None:
     if len(marks) < 2:
         return None
     second = (number + 1 + talker.number(len(marks) - 1)) % len(marks)
+    if not talker.measured and talker.chance(0.4):
+        second = _of_its_kind(talker, number, second)
     question = talker.words(
-        wordings.COMPARE,
+        many.COMPARE,
         first=_object(talker, marks[number]),
         second=_object(talker, marks[second]),
     )
@@ -332,6 +225,13 @@ def _compare(talker: Talker, number: int) -> Exchange | None:
     answer = same if kinds[0] == kinds[1] else different
     clues.append(Clue(len(question), "both" if answer == same else "first"))
     return Exchange("compare", question, answer, number, tuple(clues))
+
+
+def _of_its_kind(talker: Talker, number: int, otherwise: int) -> int:
+    """Another mark on a thing of the same kind, of which chance shows few, if there is one."""
+    kinds = [talker.marked.marked(at).thing.kind for at in range(len(talker.marked.marks))]
+    alike = [at for at, kind in enumerate(kinds) if at != number and kind == kinds[number]]
+    return talker.pick(alike) if alike else otherwise
 
 
 def _choose_thing(talker: Talker, number: int) -> Exchange:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
 from vipllava_cli.demo.architecture import GRID, IMAGE_SIZE, first_token
-from vipllava_cli.demo.conversations import ASKED, Exchange, make_conversation
+from vipllava_cli.demo.conversations import ASKED, make_conversation
 from vipllava_cli.demo.labels import IGNORE, patch_labels
 from vipllava_cli.demo.scenes import (
     HELD_OUT,
@@ -26,6 +26,7 @@ from vipllava_cli.demo.scenes import (
     mark_scene,
     scene_rng,
 )
+from vipllava_cli.demo.talker import Exchange
 from vipllava_cli.pictures import square
 from vipllava_cli.prompts import TEMPLATES
 

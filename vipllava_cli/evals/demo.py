@@ -16,7 +16,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from vipllava_cli.demo.conversations import ASKED, ASKED_OTHERWISE, Exchange, Talker
+from vipllava_cli.demo.conversations import ASKED, ASKED_OTHERWISE, ask
 from vipllava_cli.demo.outlines import outline
 from vipllava_cli.demo.scenes import (
     MEASURED,
@@ -28,6 +28,7 @@ from vipllava_cli.demo.scenes import (
     mark_scene,
     scene_rng,
 )
+from vipllava_cli.demo.talker import Exchange, Talker
 from vipllava_cli.evals.examples import Example, Page, Result
 from vipllava_cli.evals.figures import Figure, Scores, figure
 
@@ -85,7 +86,7 @@ def _examples(rng: Generator, marked: MarkedScene, world: World) -> Iterator[Exa
     talker = Talker(rng, marked, world, measured=True)
     for kind in ASKED:
         for mark in range(len(marked.marks)) if kind == "naming" else (None,):
-            exchange = talker.ask(kind, mark)
+            exchange = ask(talker, kind, mark)
             if exchange is not None:
                 yield _example(marked, exchange)
 
@@ -97,7 +98,7 @@ def _in_other_words(
     talker = Talker(rng, marked, world, measured=True)
     naming, *rest = ASKED_OTHERWISE
     for kind in (naming, rest[number % len(rest)]):
-        exchange = talker.ask(kind, asked=ASKED_OTHERWISE)
+        exchange = ask(talker, kind, asked=ASKED_OTHERWISE)
         if exchange is not None:
             yield Example(exchange.question, exchange.answer, {IN_OTHER_WORDS: kind})
 
@@ -126,7 +127,7 @@ def _moved(rng: Generator, marked: MarkedScene) -> Iterator[MarkedScene]:
 
 
 def _named(rng: Generator, marked: MarkedScene, world: World) -> Example:
-    exchange = Talker(rng, marked, world, measured=True).ask("naming", 0)
+    exchange = ask(Talker(rng, marked, world, measured=True), "naming", 0)
     assert exchange is not None
     return Example(exchange.question, exchange.answer, {})
 
