@@ -338,7 +338,7 @@ WEIGHTS: Mapping[str, float] = {
     "yes or no": 0.8,
     "kind": 0.6,
     "beside": 2.0,
-    "count": 1.4,
+    "count": 1.8,
     "list": 1.2,
     "compare": 1.6,
     "choose thing": 0.3,

@@ -43,8 +43,12 @@ class World:
 
 
 WHOLE = World()
-# What is learned from: smaller things, too, and more of the shapes that hide what they mark.
-LEARNED = World(shapes=(*SHAPES, "mask", "mask", "scribble"), sides=(0.1, 0.46))
+# What is learned from, in turn: more of the shapes that hide what they mark, and smaller things in one
+# of two. In all, they would teach that there are mostly many: the smaller, the more find room.
+LEARNED = tuple(
+    World(shapes=(*SHAPES, "mask", "mask", "scribble"), sides=sides)
+    for sides in ((0.1, 0.46), WHOLE.sides)
+)
 # Scenes in which little goes wrong: larger things, fewer of them, marks that stand out.
 SIMPLE = World(80, 1, ("box", "ellipse", "arrow", "point"), 6, 4, 3, (0.28, 0.46), 0.6)
 

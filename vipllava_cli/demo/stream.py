@@ -87,8 +87,10 @@ class Batches(Dataset[Batch]):
             raise IndexError(number)
         rows: list[tuple[Generator, MarkedScene]] = []
         for scene_number in range(self.scenes):
-            rng = scene_rng(self.stream, self.first + number * self.scenes + scene_number)
-            world, look = (WHOLE, UNSEEN) if self.stream == HELD_OUT else (LEARNED, TRAINED)
+            scene_at = self.first + number * self.scenes + scene_number
+            rng = scene_rng(self.stream, scene_at)
+            learned = LEARNED[scene_at % len(LEARNED)]
+            world, look = (WHOLE, UNSEEN) if self.stream == HELD_OUT else (learned, TRAINED)
             scene = make_scene(rng, world, look)
             rows += [(rng, mark_scene(rng, scene, world)) for _ in range(MARKINGS)]
         rows = rows[: self.size]
