@@ -255,11 +255,12 @@ def test_attention_that_is_not_here_names_what_it_needs() -> None:
 
 def test_widened_products_equal_exact_ones_within_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vipllava_cli.runtime.precision.WIDENED_AT_ONCE", 192 * 50)
+    plain = VipLlavaForConditionalGeneration.from_pretrained(BUNDLED["tiny"], dtype=torch.float32)
     wide = WidenedModel.from_pretrained(BUNDLED["tiny"], dtype=torch.bfloat16)
-    layer = wide.model.language_model.layers[0].mlp.up_proj
+    full, layer = (m.model.language_model.layers[0].mlp.up_proj for m in (plain, wide))
     for rows in (1, FEW_ROWS - 1, FEW_ROWS, 20):
         given = torch.randn(rows, 192, generator=torch.Generator().manual_seed(rows)).bfloat16()
-        exact = torch.nn.functional.linear(given.float(), layer.weight.float())
+        exact = torch.nn.functional.linear(given.float(), full.weight.bfloat16().float())
         # The sum is rounded once, to the 8 bits that bfloat16 keeps of a number.
         torch.testing.assert_close(layer(given).float(), exact, rtol=2**-8, atol=1e-5)
 
