@@ -38,16 +38,16 @@ types: $(VENV)/developing
 # A process for each core: it renders and learns on its own share of every batch. With a GPU: TRAINERS=1.
 TRAINERS ?= 2
 train: $(VENV)/developing
-	$(BIN)/torchrun --standalone --nproc-per-node $(TRAINERS) -m vipllava_cli.demo.train --out $(OUT)/tiny
+	$(BIN)/torchrun --standalone --nproc-per-node $(TRAINERS) -m training.train --out $(OUT)/tiny
 
 bench: $(VENV)/developing
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/questions.py
-	$(BIN)/python benchmarks/chat.py
-	$(BIN)/python benchmarks/choices.py
-	$(BIN)/python benchmarks/batch.py
-	$(BIN)/python benchmarks/batch_memory.py
-	$(BIN)/python benchmarks/batch_kills.py
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.questions
+	$(BIN)/python -m benchmarks.chat
+	$(BIN)/python -m benchmarks.choices
+	$(BIN)/python -m benchmarks.batch
+	$(BIN)/python -m benchmarks.batch_memory
+	$(BIN)/python -m benchmarks.batch_kills
 
 clean:
 	rm -rf $(VENV) $(OUT) .mypy_cache .pytest_cache .ruff_cache

@@ -15,20 +15,26 @@ from statistics import median
 from typing import Any
 
 import torch
-from machine import describe, seconds
 from PIL import Image
 from transformers.generation.stopping_criteria import StoppingCriteriaList, StopStringCriteria
 
-from vipllava_cli.batch import Run, Summary
-from vipllava_cli.demo.scenes import HELD_OUT, SIMPLE, make_scene, mark_scene, scene_rng
-from vipllava_cli.engine import GenerationOptions
-from vipllava_cli.journal import open_journal, read_records
-from vipllava_cli.pictures import square
-from vipllava_cli.planning import Task
-from vipllava_cli.prompts import STOPS, TEMPLATES, Turn, render
-from vipllava_cli.rows import Row, Source
-from vipllava_cli.runtime import open_engine
-from vipllava_cli.runtime.local import LocalEngine
+from benchmarks.machine import describe, seconds
+from vipllava_cli.engine.base import GenerationOptions
+from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.prompts import STOPS, TEMPLATES, Turn, render
+from vipllava_cli.flows.batch.plan import Task
+from vipllava_cli.flows.batch.run import Run, Summary
+from vipllava_cli.flows.evals.clipart.scenes import (
+    HELD_OUT,
+    SIMPLE,
+    make_scene,
+    mark_scene,
+    scene_rng,
+)
+from vipllava_cli.images.load import square
+from vipllava_cli.sources.rows import Row, Source
+from vipllava_cli.storage.journal import open_journal, read_records
 
 PICTURES = 256
 FEW = 16  # pictures, for the loop, which takes long

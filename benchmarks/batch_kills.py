@@ -16,9 +16,15 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from vipllava_cli.demo.scenes import HELD_OUT, SIMPLE, make_scene, mark_scene, scene_rng
-from vipllava_cli.journal import read_records
-from vipllava_cli.marks_text import mark_to_json
+from vipllava_cli.flows.evals.clipart.scenes import (
+    HELD_OUT,
+    SIMPLE,
+    make_scene,
+    mark_scene,
+    scene_rng,
+)
+from vipllava_cli.marks.parse import mark_to_json
+from vipllava_cli.storage.journal import read_records
 
 SCENES = 300
 KILLS = 20

@@ -18,14 +18,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from machine import describe
 from PIL import Image
 
-from vipllava_cli.batch import Run, Summary
-from vipllava_cli.engine import GREEDY, Answer, Engine, GenerationOptions, ModelInfo, Prompt, View
-from vipllava_cli.journal import open_journal
-from vipllava_cli.planning import Task
-from vipllava_cli.sources import read_source
+from benchmarks.machine import describe
+from vipllava_cli.engine.base import (
+    GREEDY,
+    Answer,
+    Engine,
+    GenerationOptions,
+    ModelInfo,
+    Prompt,
+    View,
+)
+from vipllava_cli.flows.batch.plan import Task
+from vipllava_cli.flows.batch.run import Run, Summary
+from vipllava_cli.sources.open import read_source
+from vipllava_cli.storage.journal import open_journal
 
 LARGE = 10_000  # pixels a side
 
@@ -71,7 +79,7 @@ class Nobody:
 
 def open_shipped() -> Engine:
     """The shipped model."""
-    from vipllava_cli.runtime import open_engine
+    from vipllava_cli.engine.open import open_engine
 
     return open_engine("tiny", device="cpu")
 
@@ -102,7 +110,7 @@ def peak(count: int, side: int, model: str) -> float:
         folder = Path(name) / "pictures"
         folder.mkdir()
         write_pictures(folder, count, side)
-        command = [sys.executable, __file__, str(folder), model]
+        command = [sys.executable, "-m", "benchmarks.batch_memory", str(folder), model]
         return float(subprocess.check_output(command, text=True))
 
 

@@ -7,11 +7,11 @@ size that two cores can run. The first turn's time is without that for preparing
 from itertools import cycle, islice
 from statistics import median
 
-from machine import describe
 from PIL import Image
-from questions import QUESTIONS, public_geometry
 
-from vipllava_cli.engine import Engine, GenerationOptions, Spoken, View
+from benchmarks.machine import describe
+from benchmarks.questions import QUESTIONS, public_geometry
+from vipllava_cli.engine.base import Engine, GenerationOptions, Spoken, View
 
 
 def waits(engine: Engine, view: View, turns: int) -> list[float]:

@@ -9,12 +9,12 @@ from statistics import median
 from typing import cast
 
 import torch
-from machine import describe, seconds
 from PIL import Image
-from questions import public_geometry
 
-from vipllava_cli.engine import GenerationOptions, Prompt
-from vipllava_cli.runtime.local import LocalEngine
+from benchmarks.machine import describe, seconds
+from benchmarks.questions import public_geometry
+from vipllava_cli.engine.base import GenerationOptions, Prompt
+from vipllava_cli.engine.local.generate import LocalEngine
 
 CHOICES = ("a dog", "a cat", "a red car", "an old tree", "two birds", "a bowl", "a man", "nothing")
 

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-from machine import describe, seconds
+
+from benchmarks.machine import describe, seconds
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -86,8 +87,8 @@ def anonymous(process: psutil.Process) -> int:
 
 def load_alone(folder: Path, quantize: str | None) -> None:
     """Print what it took, as JSON; in a process of its own."""
-    from vipllava_cli.runtime import open_engine
-    from vipllava_cli.runtime.placement import Placement, Wishes
+    from vipllava_cli.engine.hardware.placement import Placement, Wishes
+    from vipllava_cli.engine.open import open_engine
 
     def opened() -> None:
         wishes = Wishes(device="cpu", quantize=quantize)
@@ -119,7 +120,14 @@ def measure_loading(folder: Path, name: str) -> None:
 
     cat()
     reading = seconds(cat)
-    alone = [sys.executable, __file__, str(folder), LOAD_ALONE, *filter(None, [LOADINGS[name]])]
+    alone = [
+        sys.executable,
+        "-m",
+        "benchmarks.loading",
+        str(folder),
+        LOAD_ALONE,
+        *filter(None, [LOADINGS[name]]),
+    ]
     run = watched(alone)
     loaded = json.loads(run.said)
     print(

@@ -22,8 +22,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 
-from vipllava_cli.runtime.checkpoints import BUNDLED
-from vipllava_cli.runtime.published import PUBLISHED
+from vipllava_cli.engine.hub.checkpoints import BUNDLED
+from vipllava_cli.engine.hub.registry import PUBLISHED
 
 SHARD_BYTES = 1_000_000_000
 RANDOM_NUMBERS = 1 << 24  # repeated: to draw each of seven billion takes minutes

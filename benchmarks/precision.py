@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import describe, seconds
 from transformers import TorchAoConfig, VipLlavaForConditionalGeneration
 
-from vipllava_cli.prompts import TEMPLATES, Turn, render
-from vipllava_cli.runtime import open_engine
-from vipllava_cli.runtime.placement import Wishes
+from benchmarks.machine import describe, seconds
+from vipllava_cli.engine.hardware.placement import Wishes
+from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.prompts import TEMPLATES, Turn, render
 
 QUESTION = "what is the object within the red rectangle doing, and what is it made of?"
 PROMPTS, TOKENS = 3, 40  # of which the fastest counts: others use the machine, too

@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from machine import describe, seconds
 from PIL import Image
 from transformers import (
     CLIPImageProcessorPil,
@@ -19,13 +18,14 @@ from transformers import (
     VipLlavaForConditionalGeneration,
 )
 
-from vipllava_cli.engine import GenerationOptions
-from vipllava_cli.runtime.anatomy import anatomy
-from vipllava_cli.runtime.checkpoints import Checkpoint, find_checkpoint
-from vipllava_cli.runtime.loading import Loaded
-from vipllava_cli.runtime.local import LocalEngine
-from vipllava_cli.runtime.machine import this_machine
-from vipllava_cli.runtime.placement import Wishes, place
+from benchmarks.machine import describe, seconds
+from vipllava_cli.engine.base import GenerationOptions
+from vipllava_cli.engine.hardware.machine import this_machine
+from vipllava_cli.engine.hardware.model_spec import anatomy
+from vipllava_cli.engine.hardware.placement import Wishes, place
+from vipllava_cli.engine.hub.checkpoints import Checkpoint, find_checkpoint
+from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.local.loading import Loaded
 
 QUESTIONS = [f"what is in the {color} box?" for color in ("red", "blue", "lime", "yellow", "aqua")]
 

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from machine import describe, seconds
+from benchmarks.machine import describe, seconds
 
 BARE = """
 import typer

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.demo.scenes import SIMPLE, Scene, make_scene, scene_rng
-from vipllava_cli.evals.vip_bench import META
+from vipllava_cli.flows.evals.clipart.scenes import SIMPLE, Scene, make_scene, scene_rng
+from vipllava_cli.flows.evals.vip_bench import META
 
 TESTED = 7  # a stream of scenes that neither training nor measuring has
 

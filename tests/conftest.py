@@ -18,9 +18,9 @@ os.environ.pop("LINES", None)
 os.environ["VIPLLAVA_HOME"] = os.devnull  # nobody's own settings; a test that keeps some says where
 
 from tests import warm
-from vipllava_cli.cli import app
-from vipllava_cli.engine import Engine
-from vipllava_cli.runtime import open_engine
+from vipllava_cli.cli.app import app
+from vipllava_cli.engine.base import Engine
+from vipllava_cli.engine.open import open_engine
 
 # To make the command anew for every call takes longer than most calls.
 testing._get_command = cache(testing._get_command)  # type: ignore[attr-defined]
@@ -77,7 +77,7 @@ def opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(model: str, *, on_plan: object, **how: Any) -> Engine:
         return open_once(model, **how)
 
-    monkeypatch.setattr("vipllava_cli.commands.opening.open_engine", opened)
+    monkeypatch.setattr("vipllava_cli.cli.model_loading.open_engine", opened)
 
 
 @pytest.fixture

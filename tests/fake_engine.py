@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from vipllava_cli.engine import (
+from vipllava_cli.engine.base import (
     GREEDY,
     Answer,
     GenerationOptions,

@@ -5,8 +5,8 @@ import time
 
 from torch import Tensor
 
-from vipllava_cli.cli import app
-from vipllava_cli.runtime.streaming import Stream
+from vipllava_cli.cli.app import app
+from vipllava_cli.engine.local.streaming import Stream
 
 put = Stream.put
 

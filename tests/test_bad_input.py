@@ -22,9 +22,10 @@ from tests.test_checkpoints import (
     other_architecture,
     pickle_only,
 )
-from vipllava_cli import marks_text, pictures
+from vipllava_cli.engine.hub.checkpoints import BUNDLED
 from vipllava_cli.errors import ExitCode
-from vipllava_cli.runtime.checkpoints import BUNDLED
+from vipllava_cli.images import load as pictures
+from vipllava_cli.marks import parse as marks_text
 
 BOX = "10,10,90,90"
 QUESTION = "what is in the red box?"
@@ -385,7 +386,7 @@ def test_a_stream_that_was_closed_before(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-@pytest.mark.parametrize("module", ["vipllava_cli.cli", "vipllava_cli.commands.flags", "cv2"])
+@pytest.mark.parametrize("module", ["vipllava_cli.cli.app", "vipllava_cli.cli.options", "cv2"])
 def test_ctrl_c_while_the_program_is_loaded(picture: Path, module: str) -> None:
     """The interrupt comes while a module is imported, early and late in the start."""
     program = (

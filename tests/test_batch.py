@@ -22,21 +22,27 @@ from PIL import Image
 
 from tests.conftest import ROOT, SAMPLES, Run, open_once
 from tests.fake_engine import FakeEngine
-from vipllava_cli import batch
-from vipllava_cli.ask import ask
-from vipllava_cli.batch import Summary
-from vipllava_cli.demo.scenes import HELD_OUT, SIMPLE, make_scene, mark_scene, scene_rng
-from vipllava_cli.engine import Engine, View
+from vipllava_cli.engine.base import Engine, View
 from vipllava_cli.errors import OutOfMemoryError
-from vipllava_cli.journal import open_journal, read_records
-from vipllava_cli.marked import MarkedPicture, read_picture
-from vipllava_cli.marks_text import mark_from_json, mark_to_json
-from vipllava_cli.placing import place_marks
-from vipllava_cli.planning import Task
-from vipllava_cli.records import Record
-from vipllava_cli.rows import BadRow, Row, Source
-from vipllava_cli.sources import read_source
-from vipllava_cli.tables import write_table
+from vipllava_cli.flows.ask import ask
+from vipllava_cli.flows.batch import run as batch
+from vipllava_cli.flows.batch.plan import Task
+from vipllava_cli.flows.batch.run import Summary
+from vipllava_cli.flows.evals.clipart.scenes import (
+    HELD_OUT,
+    SIMPLE,
+    make_scene,
+    mark_scene,
+    scene_rng,
+)
+from vipllava_cli.marks.coordinates import place_marks
+from vipllava_cli.marks.marked_image import MarkedPicture, read_picture
+from vipllava_cli.marks.parse import mark_from_json, mark_to_json
+from vipllava_cli.sources.open import read_source
+from vipllava_cli.sources.rows import BadRow, Row, Source
+from vipllava_cli.storage.journal import open_journal, read_records
+from vipllava_cli.storage.records import Record
+from vipllava_cli.storage.tables import write_table
 
 TASK = Task(("fake", "1"), ("what is this?",))
 
@@ -324,9 +330,9 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tests.fake_engine import FakeEngine
 from tests.test_batch import Silent, TASK
-from vipllava_cli.batch import Run
-from vipllava_cli.journal import open_journal
-from vipllava_cli.sources import read_source
+from vipllava_cli.flows.batch.run import Run
+from vipllava_cli.storage.journal import open_journal
+from vipllava_cli.sources.open import read_source
 
 def run(out):
     with open_journal(out) as journal:
@@ -803,8 +809,8 @@ import sys, time
 sys.path.insert(0, sys.argv.pop(1))
 slow = sys.argv.pop(1)
 from tests.fake_engine import FakeEngine
-from vipllava_cli.cli import app
-from vipllava_cli.commands import opening
+from vipllava_cli.cli.app import app
+from vipllava_cli.cli import model_loading as opening
 
 class SlowEngine(FakeEngine):
     def view(self, picture):

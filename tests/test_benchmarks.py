@@ -11,10 +11,11 @@ import pytest
 
 from tests import benchmark_files as files
 from tests.conftest import SAMPLES, Run
-from vipllava_cli.evals import rules, vcr, visual7w
-from vipllava_cli.evals.examples import Example, Result
-from vipllava_cli.evals.figures import Figure, Scores, figures, to_markdown
-from vipllava_cli.journal import read_records
+from vipllava_cli.flows.evals import scorers as rules
+from vipllava_cli.flows.evals import vcr, visual7w
+from vipllava_cli.flows.evals.dataset import Example, Result
+from vipllava_cli.flows.evals.metrics import Figure, Scores, figures, to_markdown
+from vipllava_cli.storage.journal import read_records
 
 pytestmark = pytest.mark.usefixtures("opened_once")
 

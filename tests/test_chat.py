@@ -12,17 +12,17 @@ from rich.console import Console
 
 from tests.conftest import SAMPLES, Run
 from tests.fake_engine import FakeConversation, FakeEngine
-from vipllava_cli.chat import Chat, Settings, Talk
-from vipllava_cli.commands.dialogue import dropped_picture
-from vipllava_cli.commands.slash import SLASHES
-from vipllava_cli.engine import GenerationOptions, Spoken
+from vipllava_cli.cli.repl.loop import dropped_picture
+from vipllava_cli.cli.repl.slash_commands import SLASHES
+from vipllava_cli.cli.terminal.markdown import markdown
+from vipllava_cli.engine.base import GenerationOptions, Spoken
+from vipllava_cli.engine.open import open_engine
 from vipllava_cli.errors import ExitCode, InputError, UsageError
-from vipllava_cli.marked import MarkedPicture, read_picture
-from vipllava_cli.marks import SHAPES
-from vipllava_cli.marks_text import parse_mark
-from vipllava_cli.render.markdown import markdown
-from vipllava_cli.runtime import open_engine
-from vipllava_cli.sessions import read_session, resume, write_session
+from vipllava_cli.flows.chat.chat import Chat, Settings, Talk
+from vipllava_cli.flows.chat.session_file import read_session, resume, write_session
+from vipllava_cli.marks.marked_image import MarkedPicture, read_picture
+from vipllava_cli.marks.parse import parse_mark
+from vipllava_cli.marks.types import SHAPES
 
 GARDEN = SAMPLES / "garden.png"
 BUTTERFLY = "294,48,522,247"

@@ -13,12 +13,12 @@ import pytest
 
 from tests.conftest import ROOT, SAMPLES
 from tests.terminal import Terminal
-from vipllava_cli.chat import Chat
-from vipllava_cli.commands.slash import SLASHES
-from vipllava_cli.engine import Spoken
+from vipllava_cli.cli.repl.slash_commands import SLASHES
+from vipllava_cli.engine.base import Spoken
+from vipllava_cli.engine.open import open_engine
 from vipllava_cli.errors import ExitCode
-from vipllava_cli.runtime import open_engine
-from vipllava_cli.sessions import read_session, resume
+from vipllava_cli.flows.chat.chat import Chat
+from vipllava_cli.flows.chat.session_file import read_session, resume
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 

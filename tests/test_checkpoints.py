@@ -14,14 +14,14 @@ from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 from benchmarks.make_checkpoint import make
 from tests.published import ODDITIES, as_published, edit, edit_config, weights_of
 from tests.samples import open_sample
-from vipllava_cli.engine import GenerationOptions
+from vipllava_cli.engine.base import GenerationOptions
+from vipllava_cli.engine.hardware.placement import Wishes
+from vipllava_cli.engine.hub.checkpoints import BUNDLED, find_checkpoint
+from vipllava_cli.engine.hub.registry import PUBLISHED
+from vipllava_cli.engine.local.loading import load
+from vipllava_cli.engine.open import open_engine
 from vipllava_cli.errors import ModelError
-from vipllava_cli.pictures import square
-from vipllava_cli.runtime import open_engine
-from vipllava_cli.runtime.checkpoints import BUNDLED, find_checkpoint
-from vipllava_cli.runtime.loading import load
-from vipllava_cli.runtime.placement import Wishes
-from vipllava_cli.runtime.published import PUBLISHED
+from vipllava_cli.images.load import square
 
 QUESTION = "what is in the red box?"
 

@@ -9,11 +9,11 @@ import torch
 
 from tests.conftest import Run
 from tests.samples import open_sample
-from vipllava_cli.engine import GenerationOptions
-from vipllava_cli.journal import read_records
-from vipllava_cli.pictures import square
-from vipllava_cli.runtime import open_engine
-from vipllava_cli.runtime.local import LocalEngine
+from vipllava_cli.engine.base import GenerationOptions
+from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.open import open_engine
+from vipllava_cli.images.load import square
+from vipllava_cli.storage.journal import read_records
 
 pytestmark = pytest.mark.usefixtures("opened_once")
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.conftest import SAMPLES, Run
 from vipllava_cli import __version__
-from vipllava_cli.records import SCHEMA
+from vipllava_cli.storage.records import SCHEMA
 
 pytestmark = pytest.mark.usefixtures("opened_once")
 
@@ -195,7 +195,7 @@ def test_what_needs_no_model_never_imports_torch(tmp_path: Path, run: Run) -> No
     records.write_text(run("ask", ZOO, QUESTION, "--json").stdout)
     program = (
         "import json, sys\n"
-        "from vipllava_cli.cli import app\n"
+        "from vipllava_cli.cli.app import app\n"
         "for arguments in json.loads(sys.argv[1]):\n"
         "    try:\n"
         "        app(arguments, prog_name='vipllava')\n"

@@ -13,9 +13,9 @@ import pytest
 from tests.conftest import ROOT, SAMPLES, Run
 from tests.samples import PLACES
 from tests.test_report import Row, blocks, failed, pictures, results, row
-from vipllava_cli.comparing import compare, is_right, mcnemar
+from vipllava_cli.cli.terminal.messages import safe
 from vipllava_cli.errors import ExitCode, InputError
-from vipllava_cli.render.text import safe
+from vipllava_cli.flows.evals.compare import compare, is_right, mcnemar
 
 pytestmark = pytest.mark.usefixtures("opened_once")
 
@@ -352,7 +352,7 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> No
 
 def test_no_model_and_no_client_is_loaded(files: tuple[Path, Path]) -> None:
     code = (
-        "import sys; from vipllava_cli.cli import app\n"
+        "import sys; from vipllava_cli.cli.app import app\n"
         f"app(['compare', {str(files[0])!r}, {str(files[1])!r}], standalone_mode=False)\n"
         "assert not {'torch', 'transformers', 'openai'} & set(sys.modules)"
     )

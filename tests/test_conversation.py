@@ -12,17 +12,17 @@ from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
 from tests.samples import PLACES, open_sample
-from vipllava_cli.colors import parse_color
-from vipllava_cli.drawing import draw
-from vipllava_cli.engine import GREEDY, GenerationOptions, Reply, Spoken, View
+from vipllava_cli.engine.base import GREEDY, GenerationOptions, Reply, Spoken, View
+from vipllava_cli.engine.hub.checkpoints import BUNDLED
+from vipllava_cli.engine.local.conversation import LocalConversation
+from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.prompts import TEMPLATES, Turn, render
 from vipllava_cli.errors import GenerationError, UsageError
-from vipllava_cli.marks import Mark
-from vipllava_cli.pictures import square
-from vipllava_cli.prompts import TEMPLATES, Turn, render
-from vipllava_cli.runtime import open_engine
-from vipllava_cli.runtime.checkpoints import BUNDLED
-from vipllava_cli.runtime.conversation import LocalConversation
-from vipllava_cli.runtime.local import LocalEngine
+from vipllava_cli.images.load import square
+from vipllava_cli.marks.colors import parse_color
+from vipllava_cli.marks.draw import draw
+from vipllava_cli.marks.types import Mark
 
 QUESTIONS = [
     "what is in the red box?",

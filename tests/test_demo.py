@@ -22,11 +22,8 @@ from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 from tests import warm
 from tests.conftest import SAMPLES, Run
 from tests.samples import PLACES, open_sample
-from vipllava_cli.colors import MODEL_COLORS, parse_color
-from vipllava_cli.demo import others, wordings_of_many
-from vipllava_cli.demo import train as training
-from vipllava_cli.demo import wordings as wordings_module
-from vipllava_cli.demo.architecture import (
+from training import train as training
+from training.architecture import (
     GRID,
     IMAGE_SIZE,
     PATCH_SIZE,
@@ -34,15 +31,27 @@ from vipllava_cli.demo.architecture import (
     make_tokenizer,
     take_weights,
 )
-from vipllava_cli.demo.conversations import ask, make_conversation
-from vipllava_cli.demo.labels import IGNORE, TARGETS, patch_labels, patch_shares
-from vipllava_cli.demo.learner import Learner, Tally, normalized
-from vipllava_cli.demo.outlines import Silhouette
-from vipllava_cli.demo.phrases import MARKED, NOUNS
-from vipllava_cli.demo.phrases import PLACES as PLACES_IN_WORDS
-from vipllava_cli.demo.recipe import Recipe, Stage
-from vipllava_cli.demo.relations import neighbor
-from vipllava_cli.demo.scenes import (
+from training.dataset import Batches, conversation_tokens, load
+from training.model import Learner, Tally, normalized
+from training.patch_targets import IGNORE, TARGETS, patch_labels, patch_shares
+from training.recipe import Recipe, Stage
+from training.train import train
+from vipllava_cli.engine.hub.checkpoints import BUNDLED
+from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.prompts import TEMPLATES, place_phrase, render
+from vipllava_cli.flows.evals.clipart import holdout_templates as others
+from vipllava_cli.flows.evals.clipart import question_templates as wordings_module
+from vipllava_cli.flows.evals.clipart import scene_templates as wordings_of_many
+from vipllava_cli.flows.evals.clipart.objects import STYLES, THINGS, sprites
+from vipllava_cli.flows.evals.clipart.outlines import Silhouette
+from vipllava_cli.flows.evals.clipart.phrases import MARKED, NOUNS
+from vipllava_cli.flows.evals.clipart.phrases import PLACES as PLACES_IN_WORDS
+from vipllava_cli.flows.evals.clipart.question_generator import Talker
+from vipllava_cli.flows.evals.clipart.question_templates import Wordings
+from vipllava_cli.flows.evals.clipart.questions import ask, make_conversation
+from vipllava_cli.flows.evals.clipart.relations import neighbor
+from vipllava_cli.flows.evals.clipart.scenes import (
     HELD_OUT,
     MEASURED,
     SIMPLE,
@@ -56,18 +65,10 @@ from vipllava_cli.demo.scenes import (
     mark_scene,
     scene_rng,
 )
-from vipllava_cli.demo.stream import Batches, conversation_tokens, load
-from vipllava_cli.demo.talker import Talker
-from vipllava_cli.demo.things import STYLES, THINGS, sprites
-from vipllava_cli.demo.train import train
-from vipllava_cli.demo.wordings import Wordings
-from vipllava_cli.drawing import draw
-from vipllava_cli.marks import SHAPES, Mark
-from vipllava_cli.pictures import square
-from vipllava_cli.prompts import TEMPLATES, place_phrase, render
-from vipllava_cli.runtime import open_engine
-from vipllava_cli.runtime.checkpoints import BUNDLED
-from vipllava_cli.runtime.local import LocalEngine
+from vipllava_cli.images.load import square
+from vipllava_cli.marks.colors import MODEL_COLORS, parse_color
+from vipllava_cli.marks.draw import draw
+from vipllava_cli.marks.types import SHAPES, Mark
 
 pytestmark = pytest.mark.usefixtures("opened_once")
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vipllava_cli import drawing
-from vipllava_cli.drawing import _DRAWERS, coverage, draw
-from vipllava_cli.marks import SHAPES, Mark
-from vipllava_cli.marks_text import parse_mark
-from vipllava_cli.masks import with_outlines
-from vipllava_cli.pictures import model_view
-from vipllava_cli.placing import place_marks
+from vipllava_cli.images.load import model_view
+from vipllava_cli.marks import draw as drawing
+from vipllava_cli.marks.coordinates import place_marks
+from vipllava_cli.marks.draw import _DRAWERS, coverage, draw
+from vipllava_cli.marks.masks import with_outlines
+from vipllava_cli.marks.parse import parse_mark
+from vipllava_cli.marks.types import SHAPES, Mark
 
 GREY = (128, 128, 128)
 

@@ -7,16 +7,16 @@ import torch
 from PIL import Image
 
 from tests.samples import open_sample
-from vipllava_cli.colors import MODEL_COLORS
-from vipllava_cli.drawing import draw
-from vipllava_cli.engine import GenerationOptions, Prompt
+from vipllava_cli.engine.base import GenerationOptions, Prompt
+from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.local.streaming import Stream
+from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.prompts import TEMPLATES, Turn, render
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
-from vipllava_cli.marks import Mark
-from vipllava_cli.pictures import square
-from vipllava_cli.prompts import TEMPLATES, Turn, render
-from vipllava_cli.runtime import open_engine
-from vipllava_cli.runtime.local import LocalEngine
-from vipllava_cli.runtime.streaming import Stream
+from vipllava_cli.images.load import square
+from vipllava_cli.marks.colors import MODEL_COLORS
+from vipllava_cli.marks.draw import draw
+from vipllava_cli.marks.types import Mark
 
 QUESTIONS = [
     "what is in the red box?",

@@ -8,15 +8,21 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Run
-from vipllava_cli.demo.conversations import ASKED, ASKED_OTHERWISE
-from vipllava_cli.demo.scenes import SIMPLE
-from vipllava_cli.evals.demo import IN_OTHER_WORDS, JOURNEYS, obedience, pages, score
-from vipllava_cli.evals.examples import Asked, Example, Result
-from vipllava_cli.evals.figures import figures
-from vipllava_cli.journal import read_records
-from vipllava_cli.pictures import square
-from vipllava_cli.rows import Row
-from vipllava_cli.runtime import open_engine
+from vipllava_cli.engine.open import open_engine
+from vipllava_cli.flows.evals.clipart.benchmark import (
+    IN_OTHER_WORDS,
+    JOURNEYS,
+    obedience,
+    pages,
+    score,
+)
+from vipllava_cli.flows.evals.clipart.questions import ASKED, ASKED_OTHERWISE
+from vipllava_cli.flows.evals.clipart.scenes import SIMPLE
+from vipllava_cli.flows.evals.dataset import Asked, Example, Result
+from vipllava_cli.flows.evals.metrics import figures
+from vipllava_cli.images.load import square
+from vipllava_cli.sources.rows import Row
+from vipllava_cli.storage.journal import read_records
 
 pytestmark = pytest.mark.usefixtures("opened_once")
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.conftest import ROOT
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.journal import open_journal, read_records
-from vipllava_cli.records import Asked, Failure, Record
+from vipllava_cli.storage.journal import open_journal, read_records
+from vipllava_cli.storage.records import Asked, Failure, Record
 
 ASKED = Asked(
     id="a.png",
@@ -120,7 +120,7 @@ def test_an_empty_journal_leaves_no_file(path: Path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from vipllava_cli.journal import open_journal
+from vipllava_cli.storage.journal import open_journal
 with open_journal(Path(sys.argv[1])):
     print("open", flush=True)
     time.sleep(60)
@@ -147,7 +147,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tests.test_journal import row
 from vipllava_cli.errors import InputError
-from vipllava_cli.journal import open_journal
+from vipllava_cli.storage.journal import open_journal
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 with open_journal(Path(sys.argv[1])) as journal:
     try:

@@ -17,9 +17,9 @@ import pytest
 
 from tests.stand_in_judge import ANSWER_TOKENS, PASSING, PROMPT_TOKENS, StandInJudge, serving
 from vipllava_cli.errors import InputError, ModelError, UsageError
-from vipllava_cli.evals.chat_judge import REPLIES, TROUBLES, chat_judge, messages, read_score
-from vipllava_cli.evals.grades import Gradable, Grade, open_grades
-from vipllava_cli.evals.judges import MOST_FAILED_IN_A_ROW, Judge, exact_judge, grade
+from vipllava_cli.flows.evals.judges.chat import REPLIES, TROUBLES, chat_judge, messages, read_score
+from vipllava_cli.flows.evals.judges.grades import Gradable, Grade, open_grades
+from vipllava_cli.flows.evals.judges.grading import MOST_FAILED_IN_A_ROW, Judge, exact_judge, grade
 
 
 @pytest.fixture
@@ -165,8 +165,8 @@ KILLED = """
 import sys
 from pathlib import Path
 from tests.test_judges import row
-from vipllava_cli.evals.chat_judge import chat_judge
-from vipllava_cli.evals.judges import grade
+from vipllava_cli.flows.evals.judges.chat import chat_judge
+from vipllava_cli.flows.evals.judges.grading import grade
 judge = chat_judge("a-judge", sys.argv[1], pause=0.001)
 grade([row(f"{n}") for n in range(20)], judge, Path(sys.argv[2]), lambda done, of: None)
 """

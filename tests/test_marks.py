@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from vipllava_cli.colors import MODEL_COLORS, parse_color
 from vipllava_cli.errors import InputError
-from vipllava_cli.marks import SHAPES, Mark
-from vipllava_cli.marks_text import mark_from_json, mark_to_json, parse_mark, with_style
-from vipllava_cli.placing import place_marks
+from vipllava_cli.marks.colors import MODEL_COLORS, parse_color
+from vipllava_cli.marks.coordinates import place_marks
+from vipllava_cli.marks.parse import mark_from_json, mark_to_json, parse_mark, with_style
+from vipllava_cli.marks.types import SHAPES, Mark
 
 
 def placed(shape: str, text: str, units: str = "px", size: tuple[int, int] = (200, 100)) -> Mark:

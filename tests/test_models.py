@@ -13,8 +13,8 @@ from huggingface_hub import constants
 
 from tests.conftest import SAMPLES, Run
 from tests.stand_in_hub import COMMIT, StandInHub, serving
-from vipllava_cli.runtime.checkpoints import BUNDLED
-from vipllava_cli.runtime.published import PUBLISHED
+from vipllava_cli.engine.hub.checkpoints import BUNDLED
+from vipllava_cli.engine.hub.registry import PUBLISHED
 
 REPOSITORY = PUBLISHED["7b"].repository
 MIB = 1 << 20

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vipllava_cli import fetching, pictures
 from vipllava_cli.errors import InputError
-from vipllava_cli.marks_text import parse_mark
-from vipllava_cli.pictures import (
+from vipllava_cli.images import fetch as fetching
+from vipllava_cli.images import load as pictures
+from vipllava_cli.images.load import (
     decode,
     fingerprint,
     open_picture,
@@ -25,7 +25,8 @@ from vipllava_cli.pictures import (
     upright_size,
     zoom_box,
 )
-from vipllava_cli.placing import place_marks
+from vipllava_cli.marks.coordinates import place_marks
+from vipllava_cli.marks.parse import parse_mark
 
 ORANGE = (250, 120, 10)
 

@@ -16,28 +16,28 @@ from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 
 from tests.conftest import SAMPLES, Run
 from tests.samples import open_sample
-from vipllava_cli.errors import ModelError, UsageError
-from vipllava_cli.pictures import square
-from vipllava_cli.runtime import open_engine
-from vipllava_cli.runtime.anatomy import LAYER, PROJECTOR, TOWER, Anatomy, anatomy
-from vipllava_cli.runtime.checkpoints import BUNDLED, find_checkpoint, read_config
-from vipllava_cli.runtime.loading import DTYPES, load
-from vipllava_cli.runtime.machine import Machine, Memory, has_fast_half
-from vipllava_cli.runtime.placement import (
+from vipllava_cli.engine.hardware.machine import Machine, Memory, has_fast_half
+from vipllava_cli.engine.hardware.model_spec import LAYER, PROJECTOR, TOWER, Anatomy, anatomy
+from vipllava_cli.engine.hardware.placement import (
     Placement,
     Wishes,
     choose_dtype,
     parse_max_memory,
     place,
 )
-from vipllava_cli.runtime.precision import (
+from vipllava_cli.engine.hub.checkpoints import BUNDLED, find_checkpoint, read_config
+from vipllava_cli.engine.hub.registry import PUBLISHED
+from vipllava_cli.engine.local.loading import DTYPES, load
+from vipllava_cli.engine.local.quantization import (
     FEW_ROWS,
     FEW_ROWS_OF_INT8,
     Int8Linear,
     WidenedModel,
     rounded,
 )
-from vipllava_cli.runtime.published import PUBLISHED
+from vipllava_cli.engine.open import open_engine
+from vipllava_cli.errors import ModelError, UsageError
+from vipllava_cli.images.load import square
 
 GIB = 1 << 30
 ZOO = SAMPLES / "zoo-red-box.png"
@@ -254,7 +254,7 @@ def test_attention_that_is_not_here_names_what_it_needs() -> None:
 
 
 def test_widened_products_equal_exact_ones_within_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vipllava_cli.runtime.precision.WIDENED_AT_ONCE", 192 * 50)
+    monkeypatch.setattr("vipllava_cli.engine.local.quantization.WIDENED_AT_ONCE", 192 * 50)
     plain = VipLlavaForConditionalGeneration.from_pretrained(BUNDLED["tiny"], dtype=torch.float32)
     wide = WidenedModel.from_pretrained(BUNDLED["tiny"], dtype=torch.bfloat16)
     full, layer = (m.model.language_model.layers[0].mlp.up_proj for m in (plain, wide))
@@ -287,7 +287,9 @@ def test_memory_is_asked_for_in_large_pages(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_weights_are_rounded_to_the_nearest_of_8_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vipllava_cli.runtime.precision._ROUNDED_AT_ONCE", 40)  # pieces of 3 rows
+    monkeypatch.setattr(
+        "vipllava_cli.engine.local.quantization._ROUNDED_AT_ONCE", 40
+    )  # pieces of 3 rows
     exact = torch.randn(8, 13, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     exact[5] = 0
     numbers, scales = rounded(exact.float())
@@ -303,7 +305,7 @@ def test_weights_are_rounded_to_the_nearest_of_8_bits(monkeypatch: pytest.Monkey
 def test_products_of_int8_equal_those_of_the_widened_weights(
     monkeypatch: pytest.MonkeyPatch, dtype: str, widened: bool
 ) -> None:
-    monkeypatch.setattr("vipllava_cli.runtime.precision.WIDENED_AT_ONCE", 192 * 50)
+    monkeypatch.setattr("vipllava_cli.engine.local.quantization.WIDENED_AT_ONCE", 192 * 50)
     weights = torch.randn(512, 192, generator=torch.Generator().manual_seed(0)) * 0.05
     linear = torch.nn.Linear(192, 512)
     linear.weight.data, linear.bias.data = weights.half(), linear.bias.data.to(DTYPES[dtype])

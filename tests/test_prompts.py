@@ -2,11 +2,7 @@
 
 import pytest
 
-from vipllava_cli.errors import UsageError
-from vipllava_cli.marks import SHAPES
-from vipllava_cli.marks_text import parse_mark
-from vipllava_cli.placing import place_marks
-from vipllava_cli.prompts import (
+from vipllava_cli.engine.prompts import (
     TEMPLATES,
     Turn,
     absent_mark,
@@ -14,6 +10,10 @@ from vipllava_cli.prompts import (
     prepare_question,
     render,
 )
+from vipllava_cli.errors import UsageError
+from vipllava_cli.marks.coordinates import place_marks
+from vipllava_cli.marks.parse import parse_mark
+from vipllava_cli.marks.types import SHAPES
 
 TEXTS = {
     "box": ("1,1,9,9", "within the red rectangle"),

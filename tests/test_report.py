@@ -26,11 +26,11 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.conftest import Run
+from vipllava_cli.cli.html.page import FEW, SIDE, SIDE_OF_FEW
+from vipllava_cli.cli.html.report import write_report
+from vipllava_cli.cli.terminal.messages import Messages, safe
 from vipllava_cli.errors import ExitCode
-from vipllava_cli.files import whole_file
-from vipllava_cli.render.page import FEW, SIDE, SIDE_OF_FEW
-from vipllava_cli.render.report import write_report
-from vipllava_cli.render.text import Messages, safe
+from vipllava_cli.storage.files import whole_file
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
@@ -202,8 +202,8 @@ def test_a_file_that_cannot_be_read_is_refused(run: Run, tmp_path: Path) -> None
 def test_the_command_costs_help_nothing() -> None:
     program = (
         "import sys\n"
-        "import vipllava_cli.commands.report\n"
-        "heavy = {'PIL', 'cv2', 'numpy', 'torch', 'vipllava_cli.render.report'}\n"
+        "import vipllava_cli.cli.commands.report\n"
+        "heavy = {'PIL', 'cv2', 'numpy', 'torch', 'vipllava_cli.cli.html.report'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)

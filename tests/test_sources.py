@@ -19,11 +19,11 @@ from PIL import Image
 from pycocotools import mask
 
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.marks import Mark, MarkSpec
-from vipllava_cli.marks_text import mark_from_json, mark_to_json, parse_mark
-from vipllava_cli.placing import place_marks
-from vipllava_cli.rows import BadRow, Row
-from vipllava_cli.sources import FORMATS, read_source
+from vipllava_cli.marks.coordinates import place_marks
+from vipllava_cli.marks.parse import mark_from_json, mark_to_json, parse_mark
+from vipllava_cli.marks.types import Mark, MarkSpec
+from vipllava_cli.sources.open import FORMATS, read_source
+from vipllava_cli.sources.rows import BadRow, Row
 
 WIDTH, HEIGHT = 200, 100
 

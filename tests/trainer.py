@@ -9,9 +9,9 @@ import torch
 from transformers import VipLlavaForConditionalGeneration
 
 from tests.test_demo import shallow_config, short_recipe
-from vipllava_cli.demo.architecture import make_tokenizer
-from vipllava_cli.demo.learner import Learner
-from vipllava_cli.demo.train import tokenizer_texts, train_stage
+from training.architecture import make_tokenizer
+from training.model import Learner
+from training.train import tokenizer_texts, train_stage
 
 torch.set_num_threads(1)
 torch.manual_seed(0)

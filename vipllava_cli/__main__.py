@@ -10,7 +10,7 @@ def main() -> None:
     """Run the command. Ctrl-C ends it at any time, while it is still being loaded too."""
     try:
         _open_streams()
-        from vipllava_cli.cli import app
+        from vipllava_cli.cli.app import app
 
         code = app(prog_name="vipllava", standalone_mode=False)
     except KeyboardInterrupt:

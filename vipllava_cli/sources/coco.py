@@ -11,9 +11,8 @@ from functools import partial
 from typing import Any
 
 from vipllava_cli.errors import InputError, short
-from vipllava_cli.marks import MarkSpec
-from vipllava_cli.rows import BadRow
-from vipllava_cli.sources.reading import beside, first_existing, holds, load_json
+from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.sources.files import beside, first_existing, holds, load_json
 from vipllava_cli.sources.regions import (
     Annotated,
     Annotations,
@@ -23,6 +22,7 @@ from vipllava_cli.sources.regions import (
     region_mark,
     unknown_region,
 )
+from vipllava_cli.sources.rows import BadRow
 
 _SIGNATURE = (rb'"images"\s*:\s*\[', rb'"(?:annotations|categories)"\s*:\s*\[')
 
@@ -151,7 +151,7 @@ def _outlines(rle: Object) -> list[list[float]]:
     """
     import numpy as np
 
-    from vipllava_cli.masks import outlines
+    from vipllava_cli.marks.masks import outlines
 
     height, width = _size(rle.get("size"))
     counts = rle.get("counts")
@@ -171,7 +171,7 @@ def _outlines(rle: Object) -> list[list[float]]:
 
 
 def _size(value: Any) -> tuple[int, int]:
-    from vipllava_cli.pictures import MOST_PIXELS
+    from vipllava_cli.images.load import MOST_PIXELS
 
     if isinstance(value, list) and len(value) == 2 and all(_is_length(side) for side in value):
         height, width = value

@@ -8,10 +8,10 @@ from itertools import islice
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.coco import is_coco
+from vipllava_cli.sources.files import STANDARD_INPUT, head
 from vipllava_cli.sources.folder import Listing, list_folder, picture_suffixes
 from vipllava_cli.sources.labelme import is_labelme
 from vipllava_cli.sources.manifest import table_kind
-from vipllava_cli.sources.reading import STANDARD_INPUT, head
 from vipllava_cli.sources.vip_bench import splits
 from vipllava_cli.sources.voc import is_voc
 from vipllava_cli.sources.yolo import is_yolo

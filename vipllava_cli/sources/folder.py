@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.rows import Row, Source
-from vipllava_cli.sources.reading import counted
+from vipllava_cli.sources.files import counted
+from vipllava_cli.sources.rows import Row, Source
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def picture_suffixes() -> tuple[str, ...]:
     """The suffixes, in lower case, of the formats that pictures are read from."""
     from PIL import Image
 
-    from vipllava_cli.pictures import FORMATS
+    from vipllava_cli.images.load import FORMATS
 
     registered = Image.registered_extensions().items()
     return tuple(suffix for suffix, kind in registered if kind in FORMATS)

@@ -11,16 +11,16 @@ from functools import partial
 from typing import Any
 
 from vipllava_cli.errors import InputError, short
-from vipllava_cli.marks import MarkSpec
-from vipllava_cli.sources.folder import picture_suffixes
-from vipllava_cli.sources.per_picture import read_per_picture
-from vipllava_cli.sources.reading import (
+from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.sources.files import (
     beside,
     first_existing,
     holds,
     load_json,
     relative,
 )
+from vipllava_cli.sources.folder import picture_suffixes
+from vipllava_cli.sources.per_image import read_per_picture
 from vipllava_cli.sources.regions import (
     Annotated,
     Annotations,

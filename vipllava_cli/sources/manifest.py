@@ -15,18 +15,9 @@ from itertools import chain
 from typing import Any
 
 from vipllava_cli.errors import InputError, short
-from vipllava_cli.marks import SHAPES, MarkSpec
-from vipllava_cli.marks_text import parse_mark
-from vipllava_cli.rows import BadRow, Row, Source
-from vipllava_cli.sources.manifest_row import (
-    FORM,
-    Place,
-    folder_of,
-    marks_from_json,
-    row_from_fields,
-    row_from_json,
-)
-from vipllava_cli.sources.reading import (
+from vipllava_cli.marks.parse import parse_mark
+from vipllava_cli.marks.types import SHAPES, MarkSpec
+from vipllava_cli.sources.files import (
     can_be_read_twice,
     counted,
     lines,
@@ -35,6 +26,15 @@ from vipllava_cli.sources.reading import (
     opened,
     spoken,
 )
+from vipllava_cli.sources.manifest_row import (
+    FORM,
+    Place,
+    folder_of,
+    marks_from_json,
+    row_from_fields,
+    row_from_json,
+)
+from vipllava_cli.sources.rows import BadRow, Row, Source
 
 _LONGEST_CELL = 16 * 1024 * 1024  # characters: an outline in `marks` outgrows csv's own 128 Ki
 

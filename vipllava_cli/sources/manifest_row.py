@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from vipllava_cli.engine.prompts import checked_choices, read_choices
 from vipllava_cli.errors import InputError, short
-from vipllava_cli.marks import MarkSpec
-from vipllava_cli.marks_text import mark_from_json
-from vipllava_cli.prompts import checked_choices, read_choices
-from vipllava_cli.rows import BadRow, Row
-from vipllava_cli.sources.reading import beside, spoken
+from vipllava_cli.marks.parse import mark_from_json
+from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.sources.files import beside, spoken
+from vipllava_cli.sources.rows import BadRow, Row
 
 FORM = '{"image": "a.jpg", "question": "…", "marks": […]}'
 

@@ -11,10 +11,10 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from vipllava_cli.errors import InputError, short
-from vipllava_cli.marks import MarkSpec
-from vipllava_cli.marks_text import mark_from_json
-from vipllava_cli.rows import BadRow, Row, Source
-from vipllava_cli.sources.reading import counted
+from vipllava_cli.marks.parse import mark_from_json
+from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.sources.files import counted
+from vipllava_cli.sources.rows import BadRow, Row, Source
 
 Per = Literal["region", "image"]
 

@@ -11,8 +11,8 @@ from itertools import chain
 from typing import Any
 
 from vipllava_cli.errors import InputError, short
-from vipllava_cli.rows import Source
 from vipllava_cli.sources.manifest import count_objects, rows_of_lines
+from vipllava_cli.sources.rows import Source
 
 SPLITS = ("bbox", "human")
 _QUESTIONS = "questions.jsonl"

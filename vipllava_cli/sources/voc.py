@@ -12,10 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vipllava_cli.errors import InputError, short
-from vipllava_cli.marks import MarkSpec
+from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.sources.files import beside, first_existing, head, opened, relative
 from vipllava_cli.sources.folder import picture_suffixes
-from vipllava_cli.sources.per_picture import read_per_picture
-from vipllava_cli.sources.reading import beside, first_existing, head, opened, relative
+from vipllava_cli.sources.per_image import read_per_picture
 from vipllava_cli.sources.regions import Annotated, Annotations, Region, box_mark, numbers
 
 if TYPE_CHECKING:

@@ -14,10 +14,9 @@ from itertools import islice
 from typing import Any
 
 from vipllava_cli.errors import InputError, short
-from vipllava_cli.marks import MarkSpec
-from vipllava_cli.rows import BadRow
+from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.sources.files import counted, head, text
 from vipllava_cli.sources.folder import list_folder
-from vipllava_cli.sources.reading import counted, head, text
 from vipllava_cli.sources.regions import (
     Annotated,
     Annotations,
@@ -27,6 +26,7 @@ from vipllava_cli.sources.regions import (
     region_mark,
     unknown_region,
 )
+from vipllava_cli.sources.rows import BadRow
 
 _SAMPLES = 20
 _LINE = re.compile(r"\d+(?:\s+[-+.\deE]+){4,}\s*")

@@ -1,0 +1,1 @@
+"""Train the shipped model `tiny`; see docs/training.md."""

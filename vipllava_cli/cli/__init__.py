@@ -1,0 +1,1 @@
+"""The command line: subcommands, the chat prompt, terminal and HTML output."""

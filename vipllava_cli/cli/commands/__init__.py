@@ -1,0 +1,1 @@
+"""One file for each subcommand: options to flow to output."""

@@ -1,0 +1,104 @@
+"""Records -> the rows of an HTML page, and the page of a file of records."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vipllava_cli.cli.html.page import Page, counted, write_page
+from vipllava_cli.cli.html.thumbnails import View, view_of
+from vipllava_cli.cli.terminal.messages import Messages, safe
+from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.marks.parse import mark_from_json
+from vipllava_cli.storage.files import check_place
+from vipllava_cli.storage.record_file import Json, Results
+
+
+def write_report(results: Path, out: Path, *, force: bool, messages: Messages) -> int:
+    """Write the page of a file of records, or of standard input for `-`; returns the number of rows.
+
+    Raises InputError, UsageError.
+    """
+    if out.exists() and results.exists() and out.samefile(results):
+        raise UsageError(f"{out} is the file of results itself: name another for the page with -o")
+    check_place(str(out), force=force)
+    read = Results(results, lambda record: (row_of(record), view_of(record)))
+    rows: list[Json] = []
+    views: dict[View, int] = {}
+    for row, view in read:
+        rows.append(row | {"picture": views.setdefault(view, len(views))})
+    if read.left_out:
+        messages.note(read.left_out)
+    page = Page(read.title, str(results.parent), rows, list(views), FACTS, read.left_out)
+    size = write_page(page, out, messages)
+    messages.note(f"wrote {out}, {counted(len(rows), 'row')}, {size:.1f} MB")
+    return len(rows)
+
+
+# --- rows ------------------------------------------------------------------------------------
+
+FACTS: Mapping[str, str] = {
+    "id": "Id",
+    "image": "Picture",
+    "crop": "Zoomed to",
+    "revision": "Revision",
+    "template": "Template",
+    "options": "Options",
+    "dtype": "Precision",
+    "device": "Device",
+    "prompt_tokens": "Prompt tokens",
+    "answer_tokens": "Answer tokens",
+    "finish_reason": "Ended by",
+    "key": "Key",
+}
+
+
+def row_of(record: Json) -> Json:
+    """What the page shows of a record: text made safe, ready for text nodes."""
+    error, seconds = record.get("error"), record.get("seconds")
+    image = safe(record["image"])
+    return {
+        "id": text_of(record.get("id")),
+        "image": image,
+        "name": image.replace("\\", "/").rstrip("/").rpartition("/")[2] or image,
+        "question": text_of(record.get("question")),
+        "answer": text_of(record.get("answer")),
+        "error": None
+        if error is None
+        else [text_of(error.get(key)) for key in ("type", "message")],
+        "cut": record.get("finish_reason") == "length",
+        "seconds": seconds if _is_duration(seconds) else None,
+        "marks": [_mark(mark) for mark in record["marks"]],
+        "model": text_of(record.get("model")),
+        "extra": [
+            [safe(name), text_of(value)] for name, value in (record.get("extra") or {}).items()
+        ],
+        "facts": [text_of(record.get(name) or None) for name in FACTS],
+    }
+
+
+def text_of(value: Any) -> str:
+    """Any JSON value as safe text: text as it is, nothing for null, the rest as JSON."""
+    if value is None:
+        return ""
+    return safe(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _is_duration(value: Any) -> bool:
+    """A number to sort by; Python reads `NaN` and `1e999` as JSON, and a browser does not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+
+
+def _mark(mark: Any) -> Json:
+    """A mark as a person names it, and its colour for a swatch."""
+    try:
+        spec = mark_from_json(mark)
+    except InputError:
+        return {"words": "a mark that cannot be read", "color": "", "label": ""}
+    if spec.color is None:
+        return {"words": spec.shape, "color": "", "label": text_of(spec.label)}
+    return {
+        "words": f"{spec.color.name} {spec.shape}",
+        "color": "#{:02x}{:02x}{:02x}".format(*spec.color.rgb),
+        "label": text_of(spec.label),
+    }

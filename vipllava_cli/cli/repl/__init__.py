@@ -1,0 +1,1 @@
+"""The prompt of `chat`: input, slash commands, settings."""

@@ -1,0 +1,75 @@
+"""What a conversation in the terminal has at hand: who speaks, who listens, where it is kept."""
+
+import os
+from dataclasses import dataclass
+from typing import Protocol
+
+from vipllava_cli.cli.terminal.answers import Speaker
+from vipllava_cli.cli.terminal.messages import Messages
+from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.flows.chat.chat import Chat, Talk
+from vipllava_cli.flows.chat.session_file import write_session
+from vipllava_cli.storage.files import check_place
+from vipllava_cli.storage.folders import private_file
+
+LAST_SESSION = "last-chat.json"
+
+
+class Reader(Protocol):
+    """Where lines come from."""
+
+    def read(self) -> str:
+        """What was typed. Raises EOFError at the end."""
+        ...
+
+    def confirm(self, question: str) -> bool:
+        """Whether the user says yes."""
+        ...
+
+
+@dataclass
+class Keeper:
+    """Writes the conversation down after each step: to `file`, which was asked for, and to that of the
+    state folder, from where --continue goes on, if there is something to `remember`.
+    """
+
+    messages: Messages
+    file: str | None = None
+    remember: bool = False
+
+    def keep(self, talk: Talk) -> None:
+        """Write it where it is kept. What cannot be written is said, and not tried again."""
+        if self.file:
+            try:
+                write_session(talk, self.file)
+            except InputError as error:
+                self.messages.error(str(error))
+                self.file = None
+        if self.remember and talk.turns:
+            try:
+                write_session(talk, str(private_file(LAST_SESSION)), private=True)
+            except InputError as error:
+                self.messages.error(str(error))
+                self.remember = False
+
+    def keep_in(self, name: str, talk: Talk) -> None:
+        """Write it to another file, from now on. Raises UsageError, InputError."""
+        known = self.file is not None and os.path.realpath(name) == os.path.realpath(self.file)
+        if os.path.lexists(name) and not known:
+            raise UsageError(f"{name} exists already: give another name")
+        check_place(name, force=True)
+        write_session(talk, name)
+        self.file = name
+
+
+@dataclass
+class Room:
+    """A conversation with all that is around it. Without a terminal, the first error ends it."""
+
+    chat: Chat
+    messages: Messages
+    speaker: Speaker
+    reader: Reader
+    keeper: Keeper
+    plain: bool
+    typed: bool

@@ -1,0 +1,35 @@
+"""Figures of a benchmark as tables."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from vipllava_cli.cli.terminal.messages import one_line
+from vipllava_cli.flows.evals.metrics import Figure, models_of
+
+
+def score_tables(figures: Sequence[Figure]) -> None:
+    """Print a table for each thing that answers are grouped by, percents with their intervals."""
+    console = Console(highlight=False)
+    several = len({figure.rule for figure in figures}) > 1
+    for (rule, what), some in groupby(figures, key=lambda figure: (figure.rule, figure.what)):
+        group = list(some)
+        models = models_of(group)
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        table.add_column(f"{what}, {rule}" if several else what, overflow="fold")
+        for title in ("right", "95 %", "of", "failed", *models):
+            table.add_column(title, justify="right", no_wrap=title not in models)
+        for figure in group:
+            table.add_row(
+                Text(one_line(figure.group)),
+                f"{figure.right:.1%}",
+                f"{100 * figure.low:.1f}-{100 * figure.high:.1f}",
+                str(figure.of),
+                str(figure.failed or ""),
+                *(str(figure.published.get(model, "")) for model in models),
+            )
+        console.print(table)
+        console.print()

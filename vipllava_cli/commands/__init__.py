@@ -1,1 +1,0 @@
-"""One thin file for each subcommand: flags -> flow -> render."""

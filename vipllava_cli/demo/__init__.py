@@ -1,1 +1,0 @@
-"""The demo model: its scenes, its training and its weights."""

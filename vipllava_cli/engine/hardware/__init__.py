@@ -1,0 +1,1 @@
+"""Devices, memory, placement and speed."""

@@ -1,0 +1,1 @@
+"""Names, checkpoints and downloads of models."""

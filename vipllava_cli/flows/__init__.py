@@ -1,0 +1,1 @@
+"""What a subcommand does, without flags and output."""

@@ -1,0 +1,1 @@
+"""A conversation: its state and its file."""

@@ -1,0 +1,305 @@
+"""A conversation about a picture: its state as values, and what each step makes of it.
+
+The model knows one picture. When the marks or the picture change, what was said is kept and read again
+over the newly drawn picture; each turn remembers which picture and marks it was about.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from vipllava_cli.engine.base import GREEDY, Engine, GenerationOptions, Reply, Spoken, View
+from vipllava_cli.engine.prompts import DEFAULT_TEMPLATE, prepare_question
+from vipllava_cli.errors import UsageError
+from vipllava_cli.flows.ask import answered, asked_about
+from vipllava_cli.images.load import square
+from vipllava_cli.marks.coordinates import place_another
+from vipllava_cli.marks.marked_image import MarkedPicture, PictureFile, zoomed
+from vipllava_cli.marks.masks import with_outlines
+from vipllava_cli.marks.parse import mark_to_json
+from vipllava_cli.marks.types import Mark, MarkSpec
+from vipllava_cli.storage.records import Record
+
+NEXT_QUESTION = 64  # tokens that a next question is thought to have, when room is looked for
+CUT = ("length", "stopped")  # reasons for the end of an answer that can be gone on with
+
+READ_AGAIN = "the conversation goes on over the newly drawn picture, its words kept and read again"
+
+
+@dataclass(frozen=True)
+class ChatTurn:
+    """A question and its answer, with the picture and the marks that the model saw; `picture` is the
+    file's fingerprint, `tokens` are the model's own for the answer.
+    """
+
+    record: Record
+    picture: str
+    tokens: tuple[int, ...] = ()
+
+    @property
+    def question(self) -> str:
+        return self.record.asked.question
+
+    @property
+    def answer(self) -> str:
+        return self.record.answer or ""
+
+    @property
+    def spoken(self) -> Spoken:
+        return Spoken(self.question, self.answer, self.tokens)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A conversation at some point. The first `left_out` turns are no longer read by the model."""
+
+    marked: MarkedPicture | None = None
+    zoom: bool = False
+    turns: tuple[ChatTurn, ...] = ()
+    left_out: int = 0
+
+    @property
+    def heard(self) -> tuple[ChatTurn, ...]:
+        return self.turns[self.left_out :]
+
+    @property
+    def picture(self) -> MarkedPicture:
+        """The whole picture with its marks. Raises UsageError while there is none."""
+        if self.marked is None:
+            raise UsageError("there is no picture yet: give one with /image PATH")
+        return self.marked
+
+    @property
+    def shown(self) -> MarkedPicture:
+        """What the model looks at. Raises UsageError without a picture."""
+        return zoomed(self.picture) if self.zoom else self.picture
+
+    def without_last(self) -> "Talk":
+        """The last question and its answer undone. Raises UsageError."""
+        if not self.turns:
+            raise UsageError("nothing was asked yet: there is no turn to take back")
+        turns = self.turns[:-1]
+        return replace(self, turns=turns, left_out=min(self.left_out, len(turns)))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How marks to come are read, and how answers to come are made."""
+
+    template: str = DEFAULT_TEMPLATE
+    options: GenerationOptions = GREEDY
+    units: str = "px"
+    width: float | None = None
+    alpha: float | None = None
+
+
+@dataclass
+class Chat:
+    """A conversation that goes on. `note` takes each line that the user should know; `reply` is the
+    last one as the engine gave it.
+    """
+
+    engine: Engine
+    note: Callable[[str], None]
+    talk: Talk = field(default_factory=Talk)
+    settings: Settings = field(default_factory=Settings)
+    reply: Reply | None = None
+
+    def __post_init__(self) -> None:
+        self.conversation = self.engine.converse()
+        self._drawn: tuple[Any, View] | None = None
+        self._tries = 0
+        self._told = False
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def ask(
+        self,
+        text: str,
+        on_text: Callable[[str], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> ChatTurn | None:
+        """The question and its answer, which are in the conversation from now on; None if it was stopped
+        before its first word. Raises UsageError, InputError and GenerationError.
+        """
+        question = prepare_question(text, self.talk.shown.marks)
+        for note in question.notes:
+            self.note(note)
+        self._tries = 0
+        return self._answer(self.talk, Spoken(question.text), self.settings.options, on_text, stop)
+
+    def retry(
+        self,
+        on_text: Callable[[str], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> ChatTurn | None:
+        """Another answer to the last question, in place of the one that it has."""
+        base = self.talk.without_last()
+        options = self.settings.options
+        if options.temperature > 0:
+            self._tries += 1
+            options = replace(options, seed=(options.seed + self._tries) % 2**32)
+        else:
+            self.note(
+                "answers are greedy, so this is the same one unless the picture or a setting has"
+                " changed: /set temperature 0.8 draws others"
+            )
+        return self._answer(base, Spoken(self.talk.turns[-1].question), options, on_text, stop)
+
+    def more(
+        self,
+        on_text: Callable[[str], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> ChatTurn | None:
+        """The last answer, gone on with from where it was cut."""
+        base = self.talk.without_last()
+        last = self.talk.turns[-1]
+        if last.record.finish_reason not in CUT:
+            raise UsageError("the last answer came to its end: ask a next question, or /retry")
+        if self._seen(self.talk.shown) != _seen_by(last):
+            raise UsageError(
+                "the last answer was about another picture or other marks, and is not gone on with over"
+                " these: /retry answers anew"
+            )
+        return self._answer(base, last.spoken, self.settings.options, on_text, stop, last)
+
+    def _answer(
+        self,
+        base: Talk,
+        asking: Spoken,
+        options: GenerationOptions,
+        on_text: Callable[[str], None] | None,
+        stop: Callable[[], bool] | None,
+        begun: ChatTurn | None = None,
+    ) -> ChatTurn | None:
+        """Answer after the turns of `base`; only an answer with words in it changes the conversation."""
+        shown = base.shown
+        base = self._with_room(base, asking)
+        heard = [turn.spoken for turn in base.heard]
+        reply = self.conversation.answer(
+            self._view(shown),
+            [*heard, asking],
+            template=self.settings.template,
+            options=options,
+            on_text=on_text,
+            stop=stop,
+        )
+        answer = reply.answer
+        if answer.finish_reason == "stopped" and not answer.text:
+            self.note("stopped before the first word: the question is not in the conversation")
+            return None
+        if begun is not None:
+            allowed = begun.record.answer_tokens + options.max_new_tokens
+            options = replace(options, max_new_tokens=allowed)
+            answer = replace(answer, seconds=answer.seconds + begun.record.seconds)
+        info = self.engine.info
+        asked = asked_about(
+            shown,
+            asking.question,
+            (info.name, info.revision),
+            self.settings.template,
+            options,
+            tuple((turn.question, turn.answer) for turn in base.heard),
+        )
+        turn = ChatTurn(answered(asked, answer, info), shown.file.fingerprint, reply.tokens)
+        self.talk = replace(base, turns=(*base.turns, turn))
+        self._told = False
+        self.reply = reply
+        return turn
+
+    # --- room --------------------------------------------------------------------------------
+
+    @property
+    def used(self) -> int:
+        """The tokens of what the model would read again: picture, questions and answers."""
+        heard = [turn.spoken for turn in self.talk.heard]
+        return self.conversation.count(heard, self.settings.template) if heard else 0
+
+    def is_nearly_full(self) -> bool:
+        """Whether a next question and its answer may not fit beside all that was said."""
+        return self.used + NEXT_QUESTION + self._room() > self.conversation.most
+
+    def _room(self) -> int:
+        """Tokens kept free for an answer."""
+        return min(self.settings.options.max_new_tokens, self.conversation.most // 4)
+
+    def _with_room(self, base: Talk, asking: Spoken) -> Talk:
+        """The same with its oldest turns left out if the question and an answer do not fit: as many as
+        leave a quarter free, so that not every next question has all the others read again.
+        """
+        turns = [*(turn.spoken for turn in base.heard), asking]
+        template, most = self.settings.template, self.conversation.most
+
+        def size(first: int) -> int:
+            return self.conversation.count(turns[first:], template) + self._room()
+
+        alone = size(len(turns) - 1)
+        refused = alone - self._room() >= most  # by the engine, whatever is left out
+        if size(0) <= most or len(turns) == 1 or refused:
+            return base
+        goal = max(most * 3 // 4, alone)
+        dropped = next(first for first in range(len(turns)) if size(first) <= goal)
+        what = "turn is" if dropped == 1 else f"{dropped} turns are"
+        self.note(
+            f"the model holds {most} tokens, and the conversation has come to that: its oldest {what}"
+            " left out from now on; the picture stays"
+        )
+        return replace(base, left_out=base.left_out + dropped)
+
+    # --- picture and marks -------------------------------------------------------------------
+
+    def look_at(self, file: PictureFile) -> None:
+        """Go on over another picture, without marks. Raises InputError for a damaged one."""
+        _ = file.picture
+        numbers = self.talk.marked is not None and self.talk.marked.numbers
+        self.go_on(replace(self.talk, marked=MarkedPicture(file, numbers=numbers)))
+
+    def add(self, spec: MarkSpec) -> Mark:
+        """One more mark. Raises UsageError without a picture, InputError for one that does not fit."""
+        marked = self.talk.picture
+        [outlined] = with_outlines([spec], marked.file.size)
+        placed = place_another(outlined, marked.marks, *marked.file.size)
+        for note in placed.notes:
+            self.note(note)
+        self.go_on(replace(self.talk, marked=replace(marked, marks=(*marked.marks, *placed.marks))))
+        return placed.marks[0]
+
+    def remove(self, number: int | None) -> None:
+        """Take a mark away, counted from 1, or all of them. Raises UsageError."""
+        marked = self.talk.picture
+        if not marked.marks:
+            raise UsageError("there are no marks to take away")
+        if number is not None and not 1 <= number <= len(marked.marks):
+            raise UsageError(
+                f"there is no mark {number}: /marks lists them, 1 to {len(marked.marks)}"
+            )
+        left = () if number is None else marked.marks[: number - 1] + marked.marks[number:]
+        self.go_on(replace(self.talk, marked=replace(marked, marks=left)))
+
+    def go_on(self, talk: Talk) -> None:
+        """Go on with this, which may be drawn otherwise; that words are read again is said once before
+        the next question.
+        """
+        before = None if self.talk.marked is None else self._seen(self.talk.shown)
+        self.talk = talk
+        changed = talk.marked is not None and self._seen(talk.shown) != before
+        if changed and talk.heard and not self._told:
+            self.note(READ_AGAIN)
+            self._told = True
+
+    def _seen(self, shown: MarkedPicture) -> tuple[Any, ...]:
+        """What tells one picture as drawn from another."""
+        marks = [mark_to_json(mark) for mark in shown.marks]
+        return shown.file.fingerprint, marks, shown.numbers, shown.crop
+
+    def _view(self, shown: MarkedPicture) -> View:
+        """The model's view, the same object for the same picture: that keeps what was read of it."""
+        seen = self._seen(shown)
+        if self._drawn is None or self._drawn[0] != seen:
+            self._drawn = seen, self.engine.view(square(shown.drawn()))
+        return self._drawn[1]
+
+
+def _seen_by(turn: ChatTurn) -> tuple[Any, ...]:
+    asked = turn.record.asked
+    return turn.picture, [dict(mark) for mark in asked.marks], asked.numbers, asked.crop

@@ -1,0 +1,1 @@
+"""The clip-art benchmark: scenes and questions from a seed."""

@@ -1,0 +1,1 @@
+"""Judges grade free answers from 0 to 1."""

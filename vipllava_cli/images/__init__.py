@@ -1,0 +1,1 @@
+"""Images: bytes in, upright RGB out, and the views of a model."""

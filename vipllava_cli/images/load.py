@@ -1,0 +1,290 @@
+"""Encoded pictures to upright RGB, and the views of it.
+
+Whatever the file holds (palette, 16 bits, CMYK, transparency, an EXIF rotation), what comes out is
+RGB, 8 bits, the right way up, transparency over white.
+"""
+
+import ctypes
+import hashlib
+import io
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, _imaging
+
+from vipllava_cli.errors import InputError
+from vipllava_cli.images.fetch import called, read_bytes
+from vipllava_cli.marks.types import Mark
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
+MOST_PIXELS = 200_000_000  # the largest cameras of telephones; such a picture takes about 2 GB
+BYTES_A_PIXEL = 12  # at most, while a picture is decoded, turned and drawn on
+ALWAYS_TRIED = 20_000_000  # pixels that are decoded without a look at the free memory
+MOST_SIDE = (
+    8192  # of a square view: far above what any model sees, and a square of it fits in memory
+)
+
+PADDING = (122, 116, 104)  # what ViP-LLaVA's training pads with: CLIP's mean pixel
+
+RGB = tuple[int, int, int]
+WHITE: RGB = (255, 255, 255)
+
+_EXPECTED = "expected a JPEG, PNG, WebP, GIF, TIFF or BMP"
+
+# The size is checked from the header before any pixel is decoded, by a limit of our own.
+Image.MAX_IMAGE_PIXELS = None
+warnings.filterwarnings("ignore", module="PIL")  # its remarks on odd metadata
+
+
+def open_picture(source: str, *, over: RGB = WHITE) -> Image.Image:
+    """The first frame of a path, an http(s) address or `-`, as upright RGB; what is transparent lies
+    over a colour. Raises InputError.
+    """
+    return decode(read_bytes(source), called(source), over=over)
+
+
+def decode(data: bytes, name: str, *, over: RGB = WHITE) -> Image.Image:
+    """The first frame of an encoded picture, as upright RGB; `name` is for messages."""
+    with _decoding(data, name) as picture:
+        _check_memory(picture, name)
+        picture.load()
+        return to_rgb(_upright(picture), over=over)
+
+
+def upright_size(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height that `decode` will give, from the header alone. Raises InputError."""
+    with _decoding(data, name) as picture:
+        return (picture.height, picture.width) if _lies_on_side(picture, data) else picture.size
+
+
+def _lies_on_side(picture: Image.Image, data: bytes) -> bool:
+    if picture.format == "PNG" and not any(chunk in data for chunk in _PNG_CHUNKS_WITH_EXIF):
+        return False  # else Pillow decodes a PNG to its end, where EXIF may stand, to look for it
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation) in _TURNED_ON_SIDE
+    except Exception:  # as in `_upright`: a damaged EXIF block says nothing
+        return False
+
+
+_PNG_CHUNKS_WITH_EXIF = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
+_TURNED_ON_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+
+
+@contextmanager
+def _decoding(data: bytes, name: str) -> Iterator[Image.Image]:
+    """The picture with its header read; whatever goes wrong with it becomes one line."""
+    if not data:
+        raise InputError(f"{name} is empty: {_EXPECTED}")
+    _silence_libtiff()
+    try:
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        _check_size(picture, name)
+        yield picture
+    except UnidentifiedImageError:
+        if data.startswith(_PICTURE_SIGNATURES):
+            raise InputError(_damaged(name, "no whole header")) from None
+        raise InputError(f"{name} is not a picture: {_EXPECTED}, found {_kind(data)}") from None
+    except InputError:
+        raise
+    except MemoryError:
+        raise InputError(_too_large(picture, name)) from None
+    except Exception as error:  # a decoder may raise anything over damaged bytes
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(_damaged(name, why)) from None
+
+
+@cache
+def _silence_libtiff() -> None:
+    """Take from libtiff its handlers that write to stderr, past Python; Pillow raises what matters.
+
+    They are found through Pillow's own library, which is linked to it; where it holds libtiff inside
+    (Windows) the names are not seen, and damaged TIFFs have lines of their own.
+    """
+    library = ctypes.CDLL(_imaging.__file__)
+    with suppress(AttributeError):
+        library.TIFFSetErrorHandler(None)
+        library.TIFFSetWarningHandler(None)
+
+
+def to_rgb(picture: Image.Image, *, over: RGB = WHITE) -> Image.Image:
+    """Any Pillow mode -> RGB: transparency over a colour, 16 bits and floats scaled to 8."""
+    if picture.mode == "RGB" and "transparency" not in picture.info:
+        return picture
+    if picture.mode in _DEEP_MODES:
+        return _scaled(picture).convert("RGB")
+    if picture.has_transparency_data:
+        above = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+        below = Image.new("RGB", above.size, over)
+        below.paste(above, mask=above)
+        return below
+    return picture.convert("RGB")
+
+
+def fingerprint(data: bytes) -> str:
+    """A hash of an encoded picture: 32 hexadecimal digits. Needs no decoding, so that a run that goes
+    on knows thousands of pictures again in seconds.
+    """
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+# --- views -----------------------------------------------------------------------------------
+
+
+def square(picture: Image.Image) -> Image.Image:
+    """The RGB picture in the middle of a square of the padding colour.
+
+    ViP-LLaVA trains on such squares; the checkpoint's own processor would crop the centre instead,
+    and a mark at the edge with it.
+    """
+    picture = _no_longer_than(picture, MOST_SIDE)
+    width, height = picture.size
+    if width == height:
+        return picture
+    side = max(width, height)
+    canvas = Image.new("RGB", (side, side), PADDING)
+    canvas.paste(picture, ((side - width) // 2, (side - height) // 2))
+    return canvas
+
+
+def _no_longer_than(picture: Image.Image, side: int) -> Image.Image:
+    longest = max(picture.size)
+    if longest <= side:
+        return picture
+    width, height = (max(round(length * side / longest), 1) for length in picture.size)
+    return picture.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def model_view(picture: Image.Image, side: int) -> Image.Image:
+    """The square at `side` x `side` pixels, resized as the checkpoint's processor resizes it."""
+    return square(picture).resize((side, side), Image.Resampling.BICUBIC)
+
+
+def zoom_box(marks: Sequence[Mark], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """A crop around the marks, as much again on every side for context: left, top, right, bottom."""
+    width, height = size
+    edges = [mark.bounds for mark in marks]
+    left, top = min(edge[0] for edge in edges), min(edge[1] for edge in edges)
+    right, bottom = max(edge[2] for edge in edges), max(edge[3] for edge in edges)
+    room = max(right - left, bottom - top, 0.1 * max(size))
+    return (
+        max(int(left - room), 0),
+        max(int(top - room), 0),
+        min(int(right + room) + 1, width),
+        min(int(bottom + room) + 1, height),
+    )
+
+
+# --- decoding --------------------------------------------------------------------------------
+
+_DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def _check_size(picture: Image.Image, name: str) -> None:
+    if picture.width * picture.height > MOST_PIXELS:
+        raise InputError(
+            f"{name} is {picture.width}x{picture.height} pixels, more than the"
+            f" {MOST_PIXELS // 1_000_000} million that are read: make it smaller first"
+        )
+
+
+def _check_memory(picture: Image.Image, name: str) -> None:
+    """Say that memory is short before the system ends the program for it."""
+    pixels = picture.width * picture.height
+    if pixels > ALWAYS_TRIED and pixels * BYTES_A_PIXEL > free_memory():
+        raise InputError(_too_large(picture, name))
+
+
+def _too_large(picture: Image.Image, name: str) -> str:
+    pixels = picture.width * picture.height
+    return (
+        f"{name}, {picture.width}x{picture.height} pixels, does not fit into the free memory:"
+        f" expected {pixels * BYTES_A_PIXEL / 1e9:.1f} GB, found {free_memory() / 1e9:.1f} GB;"
+        " make it smaller first"
+    )
+
+
+def free_memory() -> int:
+    """Bytes that can be taken without swapping, within the limit of a container."""
+    import psutil
+
+    free: int = psutil.virtual_memory().available
+    try:
+        limit, used = (int((_CONTAINER / file).read_text()) for file in _LIMIT_AND_USE)
+    except (OSError, ValueError):  # no such limit here
+        return free
+    return max(min(free, limit - used), 0)
+
+
+_CONTAINER = Path("/sys/fs/cgroup")
+_LIMIT_AND_USE = ("memory.max", "memory.current")
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF orientation says; a damaged EXIF block says nothing."""
+    try:
+        if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return picture  # where `exif_transpose` would copy it
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # Pillow raises many kinds of error over damaged metadata
+        return picture
+
+
+def _scaled(picture: Image.Image) -> Image.Image:
+    """16 bits by their full range; 32-bit integers and floats, whose range is free, by their own."""
+    values = np.asarray(picture)
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray(_SIXTEEN_TO_EIGHT[values])
+    bands = [values[top : top + _BAND] for top in range(0, len(values), _BAND)]
+    low = min(float(_finite(band).min()) for band in bands)
+    high = max(float(_finite(band).max()) for band in bands)
+    scaled = np.empty(values.shape, np.uint8)
+    for top, band in zip(range(0, len(values), _BAND), bands, strict=True):
+        shares = (_finite(band) - low) / ((high - low) or 1.0)
+        scaled[top : top + _BAND] = np.round(shares * 255)
+    return Image.fromarray(scaled)
+
+
+_BAND = 64  # rows in 64-bit floats at a time: a large picture would take several times its size
+
+_SIXTEEN_TO_EIGHT = np.round(np.arange(65536) / 257).astype(np.uint8)
+
+
+def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
+    return np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+
+
+def _damaged(name: str, why: str) -> str:
+    return f"{name} is cut short or damaged and cannot be decoded ({why}): get the whole file again"
+
+
+_PICTURE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*")
+
+_SIGNATURES: Mapping[bytes, str] = {
+    b"%PDF": "a PDF: save the page as a picture",
+    b"PK\x03\x04": "a ZIP archive or an office document",
+    b"<svg": "an SVG drawing: save it as a PNG",
+    b"<?xml": "an XML text",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+    b"\x1f\x8b": "a gzip archive",
+}
+
+
+def _kind(data: bytes) -> str:
+    """What the bytes look like, in words."""
+    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
+        return "a HEIC picture: save it as a JPEG"
+    for signature, kind in _SIGNATURES.items():
+        if data.lstrip().startswith(signature):
+            return kind
+    try:
+        data[:1024].decode("utf-8")
+    except UnicodeDecodeError as error:
+        return "text" if error.start > 1000 else "bytes of no known picture format"
+    return "text"

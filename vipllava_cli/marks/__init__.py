@@ -1,0 +1,1 @@
+"""Marks: their types, text forms, coordinates and drawing."""

@@ -1,0 +1,98 @@
+"""Marks as frozen values: what a user typed (`MarkSpec`), and what is drawn (`Mark`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from vipllava_cli.marks.colors import Color
+
+Point = tuple[float, float]
+Part = tuple[Point, ...]
+
+DEFAULT_WIDTH = 3.0  # pixels in the model's 336-pixel view: ViP-LLaVA's constant line width
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a shape needs: how many points, how opaque it is drawn, how its flag is written."""
+
+    name: str
+    fewest: int
+    most: int | None
+    alpha: float
+    form: str
+    has_area: bool = True
+
+
+# Opacity: ViP-LLaVA trains masks at 0.19-0.5 and evaluates them at 128/255; lines may be solid.
+SHAPES: Mapping[str, Shape] = {
+    shape.name: shape
+    for shape in (
+        Shape("box", 2, 2, 1.0, "X1,Y1,X2,Y2"),
+        Shape("ellipse", 2, 2, 1.0, "X1,Y1,X2,Y2"),
+        Shape("arrow", 1, 2, 1.0, "X1,Y1,X2,Y2 (tail to tip) or X,Y (the tip)", has_area=False),
+        Shape("point", 1, 1, 1.0, "X,Y", has_area=False),
+        Shape("triangle", 3, 3, 1.0, "X1,Y1,X2,Y2,X3,Y3"),
+        Shape("scribble", 2, None, 1.0, "X1,Y1,X2,Y2,…", has_area=False),
+        Shape("mask", 3, None, 0.5, "X1,Y1,X2,Y2,X3,Y3,… or a mask picture"),
+        Shape("contour", 3, None, 1.0, "X1,Y1,X2,Y2,X3,Y3,… or a mask picture"),
+    )
+}
+
+UNITS: Mapping[str, float | None] = {"px": None, "percent": 100.0, "unit": 1.0, "thousand": 1000.0}
+
+FROM_PICTURE = ("mask", "contour")  # shapes that a mask picture can give too
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """One number: in pixels (`scale` None) or as a share of its side (`value` of `scale`)."""
+
+    value: float
+    scale: float | None = None
+    is_size: bool = False
+
+    def pixels(self, side: int) -> float:
+        return self.value if self.scale is None else self.value / self.scale * side
+
+
+@dataclass(frozen=True)
+class MarkSpec:
+    """A mark as given. `parts` holds flat lists x, y, x, y, …; a mask may have several parts, or
+    name a mask picture in `file`. `None` stands for "choose for me".
+    """
+
+    shape: str
+    parts: tuple[tuple[Coordinate, ...], ...] = ()
+    file: str | None = None
+    color: Color | None = None
+    width: float | None = None
+    alpha: float | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A mark on a picture: points in pixels of the upright picture, origin top left, `width` in
+    pixels of the model's 336-pixel view, `alpha` 0-1. Only masks and contours have several parts.
+    """
+
+    shape: str
+    parts: tuple[Part, ...]
+    color: Color
+    width: float = DEFAULT_WIDTH
+    alpha: float = 1.0
+    label: str | None = None
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom."""
+        xs = [x for part in self.parts for x, _ in part]
+        ys = [y for part in self.parts for _, y in part]
+        return min(xs), min(ys), max(xs), max(ys)
+
+
+def shifted(mark: Mark, dx: float, dy: float) -> Mark:
+    """The mark moved by so many pixels, as for a crop of its picture."""
+    return replace(
+        mark, parts=tuple(tuple((x + dx, y + dy) for x, y in part) for part in mark.parts)
+    )

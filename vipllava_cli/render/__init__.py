@@ -1,1 +1,0 @@
-"""Output: answers and errors on the terminal, pictures in it."""

@@ -1,0 +1,1 @@
+"""Files: records, journals, tables, settings, atomic writes."""
