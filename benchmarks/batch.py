@@ -1,8 +1,8 @@
 """The throughput of `batch` on the shipped model, in ratios within one run:
 
 - beside a bare `model.generate` over tensors that are ready, at the same batch size;
-- beside the loop of the model's documentation, one picture after another;
-- eight questions about a picture beside eight rows of one question each.
+- beside the loop of the model's documentation, one image after another;
+- eight questions about an image beside eight rows of one question each.
 
 All make the same tokens, in the same precision and with torch's own number of threads, and stop at the
 same text: the documentation's loop, which does not stop there, is measured with that, too.
@@ -23,8 +23,8 @@ from vipllava_cli.engine.base import GenerationOptions
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.prompts import STOPS, TEMPLATES, Turn, render
-from vipllava_cli.flows.batch.plan import Task
-from vipllava_cli.flows.batch.run import Run, Summary
+from vipllava_cli.flows.batch.plan import BatchTask
+from vipllava_cli.flows.batch.run import BatchRun, BatchSummary
 from vipllava_cli.flows.evals.clipart.scenes import (
     HELD_OUT,
     SIMPLE,
@@ -32,13 +32,13 @@ from vipllava_cli.flows.evals.clipart.scenes import (
     mark_scene,
     scene_rng,
 )
-from vipllava_cli.images.load import square
+from vipllava_cli.images.load import pad_to_square
 from vipllava_cli.sources.rows import Row, Source
-from vipllava_cli.storage.journal import open_journal, read_records
+from vipllava_cli.storage.journal import open_journal, read_journal
 
-PICTURES = 256
-FEW = 16  # pictures, for the loop, which takes long
-ASKED_MORE = 48  # pictures, for what asks eight questions
+IMAGES = 256
+FEW_IMAGES = 16  # images, for the loop, which takes long
+ASKED_MORE = 48  # images, for what asks eight questions
 QUESTION = "what is marked?"
 EIGHT = tuple(
     f"what {verb} in the {color} box?"
@@ -51,7 +51,7 @@ TOKENS = 8
 class Nobody:
     """Watches nothing."""
 
-    def advance(self, summary: Summary, id: str) -> None:
+    def advance(self, summary: BatchSummary, id: str) -> None:
         pass
 
     def note(self, id: str, text: str) -> None:
@@ -59,12 +59,12 @@ class Nobody:
 
 
 def write_scenes(folder: Path) -> list[Path]:
-    """Pictures with one mark each."""
+    """Images with one mark each."""
     paths = []
-    for number in range(PICTURES):
+    for number in range(IMAGES):
         rng = scene_rng(HELD_OUT, 9000 + number)
         path = folder / f"{number}.png"
-        mark_scene(rng, make_scene(rng, SIMPLE), SIMPLE, 1).picture.save(path)
+        mark_scene(rng, make_scene(rng, SIMPLE), SIMPLE, 1).image.save(path)
         paths.append(path)
     return paths
 
@@ -72,10 +72,10 @@ def write_scenes(folder: Path) -> list[Path]:
 def batch(engine: LocalEngine, rows: Iterable[Row], out: Path) -> list[str]:
     """What `vipllava batch` does, the model loaded; so many at a time as it chooses itself."""
     out.unlink(missing_ok=True)
-    task = Task(("tiny", "1"), options=GenerationOptions(max_new_tokens=TOKENS))
+    task = BatchTask(("tiny", "1"), options=GenerationOptions(max_new_tokens=TOKENS))
     with open_journal(out) as journal:
-        Run(Source(iter(rows), "folder"), task, journal, lambda: engine, Nobody())()
-    return [record["answer"] for record in read_records(out)]
+        BatchRun(Source(iter(rows), "folder"), task, journal, lambda: engine, Nobody())()
+    return [record["answer"] for record in read_journal(out)]
 
 
 def ready(engine: LocalEngine, paths: list[Path]) -> Callable[[], object]:
@@ -83,11 +83,11 @@ def ready(engine: LocalEngine, paths: list[Path]) -> Callable[[], object]:
     stop = StoppingCriteriaList([StopStringCriteria(engine.tokenizer, list(STOPS))])
     prompt = render(TEMPLATES["human"], [Turn(QUESTION)])
     batches = []
-    size = engine.most_together()
+    size = engine.max_batch_size()
     for at in range(0, len(paths), size):
-        pictures = [square(Image.open(path).convert("RGB")) for path in paths[at : at + size]]
-        texts = [prompt] * len(pictures)
-        batches.append(engine.processor(images=pictures, text=texts, return_tensors="pt"))
+        images = [pad_to_square(Image.open(path).convert("RGB")) for path in paths[at : at + size]]
+        texts = [prompt] * len(images)
+        batches.append(engine.processor(images=images, text=texts, return_tensors="pt"))
 
     def generate() -> None:
         for inputs in batches:
@@ -107,8 +107,8 @@ def documented(engine: LocalEngine, paths: list[Path], **stop: Any) -> list[str]
     prompt = render(TEMPLATES["human"], [Turn(QUESTION)])
     answers = []
     for path in paths:
-        picture = square(Image.open(path).convert("RGB"))
-        inputs = engine.processor(text=prompt, images=picture, return_tensors="pt")
+        image = pad_to_square(Image.open(path).convert("RGB"))
+        inputs = engine.processor(text=prompt, images=image, return_tensors="pt")
         output = engine.model.generate(**inputs, max_new_tokens=TOKENS, do_sample=False, **stop)
         new = output[0, inputs["input_ids"].shape[1] :]
         answers.append(engine.tokenizer.decode(new, skip_special_tokens=True))
@@ -124,7 +124,7 @@ def main(rounds: int = 5) -> None:
         paths = write_scenes(folder)
         out = folder / "results.jsonl"
         one = [Row(path.name, str(path), questions=(QUESTION,)) for path in paths]
-        some = paths[:FEW]
+        some = paths[:FEW_IMAGES]
         asked_more = paths[:ASKED_MORE]
         eight = [Row(path.name, str(path), questions=EIGHT) for path in asked_more]
         apart = [
@@ -133,15 +133,15 @@ def main(rounds: int = 5) -> None:
             for number, question in enumerate(EIGHT)
         ]
         stops = {"stop_strings": list(STOPS), "tokenizer": engine.tokenizer}
-        assert batch(engine, one[:FEW], out) == documented(engine, some)
-        assert batch(engine, one[:FEW], out) == documented(engine, some, **stops)
+        assert batch(engine, one[:FEW_IMAGES], out) == documented(engine, some)
+        assert batch(engine, one[:FEW_IMAGES], out) == documented(engine, some, **stops)
         assert batch(engine, eight, out) == batch(engine, apart, out)
         bare = ready(engine, paths)
         bare()
         ratios: dict[str, list[float]] = {}
         for _ in range(rounds):
             ours = seconds(lambda: batch(engine, one, out))
-            few = ours * FEW / PICTURES
+            few = ours * FEW_IMAGES / IMAGES
             together = seconds(lambda: batch(engine, eight, out))
             for said, compared, own in (
                 ("throughput as a share of a bare generate over ready tensors", bare, ours),
@@ -156,7 +156,7 @@ def main(rounds: int = 5) -> None:
                     few,
                 ),
                 (
-                    "eight questions a picture, in times eight rows",
+                    "eight questions an image, in times eight rows",
                     lambda: batch(engine, apart, out),
                     together,
                 ),
@@ -164,7 +164,7 @@ def main(rounds: int = 5) -> None:
                 ratios.setdefault(said, []).append(seconds(compared) / own)
     print(describe())
     print(
-        f"{PICTURES} pictures, {engine.most_together()} at a time, medians of {rounds} rounds (lowest,"
+        f"{IMAGES} images, {engine.max_batch_size()} at a time, medians of {rounds} rounds (lowest,"
         " highest):"
     )
     for said, found in ratios.items():

@@ -24,7 +24,7 @@ from vipllava_cli.flows.evals.clipart.scenes import (
     scene_rng,
 )
 from vipllava_cli.marks.parse import mark_to_json
-from vipllava_cli.storage.journal import read_records
+from vipllava_cli.storage.journal import read_journal
 
 SCENES = 300
 KILLS = 20
@@ -38,7 +38,7 @@ def write_manifest(folder: Path) -> Path:
         rng = scene_rng(HELD_OUT, 5000 + number)
         marked = mark_scene(rng, make_scene(rng, SIMPLE), SIMPLE)
         name = f"scene-{number}.png"
-        marked.scene.picture.save(folder / name)
+        marked.scene.image.save(folder / name)
         marks = [mark_to_json(mark) for mark in marked.marks]
         questions = [f"What is {{{place}}}?" for place in range(1, len(marks) + 1)]
         lines.append(json.dumps({"image": name, "marks": marks, "questions": questions}))
@@ -72,7 +72,7 @@ def killed_run(manifest: Path, out: Path, rows: int, delay: float) -> bool:
 
 def timeless(path: Path) -> list[dict[str, object]]:
     """The records without what no two runs have in common."""
-    return [{**record, "seconds": 0} for record in read_records(path)]
+    return [{**record, "seconds": 0} for record in read_journal(path)]
 
 
 def main() -> None:

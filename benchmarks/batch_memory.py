@@ -1,9 +1,9 @@
 """The peak memory of `batch`, each run in a process of its own:
 
-- over 2,000 and over 20,000 small pictures with a stand-in for the model, which leaves what the rows
+- over 2,000 and over 20,000 small images with a stand-in for the model, which leaves what the rows
   themselves take;
 - over 500 and over 2,000 of them with the shipped model;
-- over a few pictures of 100 megapixels each.
+- over a few images of 100 megapixels each.
 
 `batch_memory.py FOLDER MODEL` is one such run; it prints its peak in MiB.
 """
@@ -27,11 +27,11 @@ from vipllava_cli.engine.base import (
     Engine,
     GenerationOptions,
     ModelInfo,
+    ModelView,
     Prompt,
-    View,
 )
-from vipllava_cli.flows.batch.plan import Task
-from vipllava_cli.flows.batch.run import Run, Summary
+from vipllava_cli.flows.batch.plan import BatchTask
+from vipllava_cli.flows.batch.run import BatchRun, BatchSummary
 from vipllava_cli.sources.open import read_source
 from vipllava_cli.storage.journal import open_journal
 
@@ -39,38 +39,38 @@ LARGE = 10_000  # pixels a side
 
 
 class StandIn:
-    """Answers with a number made of the pixels, slower than pictures are read, so that rows wait for
+    """Answers with a number made of the pixels, slower than images are read, so that rows wait for
     it; as much is held for a view as the public models take.
     """
 
     info = ModelInfo("stand-in", "1", "cpu", "fp32", 336, 14)
 
-    def view(self, picture: Image.Image) -> View:
-        return View(np.asarray(picture.resize((336, 336)), np.float32))
+    def view(self, image: Image.Image) -> ModelView:
+        return ModelView(np.asarray(image.resize((336, 336)), np.float32))
 
-    def prompt(self, view: View, question: str, template: str = "human") -> Prompt:
+    def prompt(self, view: ModelView, question: str, template: str = "human") -> Prompt:
         return Prompt(view, tuple(question.encode()))
 
     def answer(
         self, prompts: Sequence[Prompt], options: GenerationOptions = GREEDY, on_text: object = None
     ) -> Iterator[Answer]:
-        yield from self.answer_together(prompts)
+        yield from self.answer_batch(prompts)
 
-    def answer_together(
+    def answer_batch(
         self, prompts: Sequence[Prompt], options: GenerationOptions = GREEDY
     ) -> list[Answer]:
         time.sleep(0.002 * len(prompts))
         sums = [zlib.crc32(prompt.view.pixels) for prompt in prompts]  # type: ignore[arg-type]
         return [Answer(f"a thing of number {number}", "stop", 600, 6, 0.1) for number in sums]
 
-    def most_together(self) -> int:
+    def max_batch_size(self) -> int:
         return 16
 
 
 class Nobody:
     """Watches nothing."""
 
-    def advance(self, summary: Summary, id: str) -> None:
+    def advance(self, summary: BatchSummary, id: str) -> None:
         pass
 
     def note(self, id: str, text: str) -> None:
@@ -87,8 +87,8 @@ def open_shipped() -> Engine:
 MODELS = {"stand-in": StandIn, "tiny": open_shipped}
 
 
-def write_pictures(folder: Path, count: int, side: int) -> None:
-    """Pictures of one colour each that all differ."""
+def write_images(folder: Path, count: int, side: int) -> None:
+    """Images of one colour each that all differ."""
     kind = "jpg" if side == LARGE else "png"
     for number in range(count):
         color = (number % 256, number // 256 % 256, side % 256)
@@ -96,20 +96,20 @@ def write_pictures(folder: Path, count: int, side: int) -> None:
 
 
 def run(folder: Path, model: str) -> float:
-    """Answer about every picture of the folder; the peak of this process in MiB."""
-    task = Task((model, "1"), ("what is this?",), options=GenerationOptions(max_new_tokens=4))
+    """Answer about every image of the folder; the peak of this process in MiB."""
+    task = BatchTask((model, "1"), ("what is this?",), options=GenerationOptions(max_new_tokens=4))
     with open_journal(folder.with_suffix(".jsonl")) as journal:
-        summary = Run(read_source(str(folder)), task, journal, MODELS[model], Nobody())()
+        summary = BatchRun(read_source(str(folder)), task, journal, MODELS[model], Nobody())()
     assert not summary.failed
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def peak(count: int, side: int, model: str) -> float:
-    """The same in a fresh process, over as many pictures."""
+    """The same in a fresh process, over as many images."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "pictures"
+        folder = Path(name) / "images"
         folder.mkdir()
-        write_pictures(folder, count, side)
+        write_images(folder, count, side)
         command = [sys.executable, "-m", "benchmarks.batch_memory", str(folder), model]
         return float(subprocess.check_output(command, text=True))
 
@@ -124,7 +124,7 @@ def main() -> None:
             f" {large / small:.3f} times"
         )
     for count in (2, 16):
-        print(f"{count} pictures of 100 megapixels: {peak(count, LARGE, 'stand-in'):.0f} MiB")
+        print(f"{count} images of 100 megapixels: {peak(count, LARGE, 'stand-in'):.0f} MiB")
 
 
 if __name__ == "__main__":

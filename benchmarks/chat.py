@@ -1,7 +1,7 @@
 """How long the first token of a conversation's later turns takes beside that of its first.
 
-The model has the public checkpoints' picture geometry (336 pixels, 576 tokens), random weights and a
-size that two cores can run. The first turn's time is without that for preparing the picture's pixels.
+The model has the public checkpoints' image geometry (336 pixels, 576 tokens), random weights and a
+size that two cores can run. The first turn's time is without that for preparing the image's pixels.
 """
 
 from itertools import cycle, islice
@@ -11,12 +11,12 @@ from PIL import Image
 
 from benchmarks.machine import describe
 from benchmarks.questions import QUESTIONS, public_geometry
-from vipllava_cli.engine.base import Engine, GenerationOptions, Spoken, View
+from vipllava_cli.engine.base import Engine, GenerationOptions, ModelView, Spoken
 
 
-def waits(engine: Engine, view: View, turns: int) -> list[float]:
+def waits(engine: Engine, view: ModelView, turns: int) -> list[float]:
     """Seconds to the first token of each turn of a new conversation."""
-    conversation = engine.converse()
+    conversation = engine.start_conversation()
     said: list[Spoken] = []
     taken = []
     for question in islice(cycle(QUESTIONS), turns):

@@ -1,6 +1,6 @@
 """How long it takes to weigh eight choices beside one answer of the same length.
 
-The model has the public checkpoints' picture geometry (336 pixels, 576 tokens), random weights and a
+The model has the public checkpoints' image geometry (336 pixels, 576 tokens), random weights and a
 size that two cores can run. Both read the whole prompt; the answer then makes as many tokens as the
 longest choice has, with the one that ends it.
 """
@@ -38,11 +38,11 @@ def main(rounds: int = 9) -> None:
     view = engine.view(Image.effect_noise((336, 336), 80).convert("RGB"))
     prompt = engine.prompt(view, "what is in the red box?")
     longest = max(len(engine.encode(prompt.text + choice)) for choice in CHOICES) - len(prompt.ids)
-    weighed = GenerationOptions(choices=CHOICES)
+    scored = GenerationOptions(choices=CHOICES)
     generated = GenerationOptions(max_new_tokens=longest + 1)
     taken = []
     for round_ in range(rounds + 1):
-        pair = [seconds(lambda o=o: list(engine.answer([prompt], o))) for o in (weighed, generated)]
+        pair = [seconds(lambda o=o: list(engine.answer([prompt], o))) for o in (scored, generated)]
         if round_:  # the first warms up
             taken.append(pair)
     ratios = [eight / one for eight, one in taken]
@@ -53,7 +53,7 @@ def main(rounds: int = 9) -> None:
         f"the choices take {median(ratios):.2f} of the answer"
         f" (lowest {min(ratios):.2f}, highest {max(ratios):.2f}, {rounds} rounds)"
     )
-    (answer,) = engine.answer([prompt], weighed)
+    (answer,) = engine.answer([prompt], scored)
     apart = torch.tensor([in_full(engine, prompt, choice) for choice in CHOICES]).softmax(0)
     off = max(abs(c.probability - float(p)) for c, p in zip(answer.choices, apart, strict=True))
     print(f"probabilities differ from those of eight runs in full by at most {off:.1e}")

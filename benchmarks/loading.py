@@ -87,12 +87,12 @@ def anonymous(process: psutil.Process) -> int:
 
 def load_alone(folder: Path, quantize: str | None) -> None:
     """Print what it took, as JSON; in a process of its own."""
-    from vipllava_cli.engine.hardware.placement import Placement, Wishes
+    from vipllava_cli.engine.hardware.placement import LoadOptions, Placement
     from vipllava_cli.engine.open import open_engine
 
     def opened() -> None:
-        wishes = Wishes(device="cpu", quantize=quantize)
-        touch(open_engine(str(folder), wishes=wishes, on_plan=shown.append).model)
+        load_options = LoadOptions(device="cpu", quantize=quantize)
+        touch(open_engine(str(folder), load_options=load_options, on_plan=shown.append).model)
 
     open_engine("tiny", device="cpu")  # so that the libraries are here
     shown: list[Placement] = []

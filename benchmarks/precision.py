@@ -16,7 +16,7 @@ import torch
 from transformers import TorchAoConfig, VipLlavaForConditionalGeneration
 
 from benchmarks.machine import describe, seconds
-from vipllava_cli.engine.hardware.placement import Wishes
+from vipllava_cli.engine.hardware.placement import LoadOptions
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.prompts import TEMPLATES, Turn, render
 
@@ -24,14 +24,14 @@ QUESTION = "what is the object within the red rectangle doing, and what is it ma
 PROMPTS, TOKENS = 3, 40  # of which the fastest counts: others use the machine, too
 
 
-def chosen(folder: Path, **wishes: str) -> Any:
+def chosen(folder: Path, **load_options: str) -> Any:
     """As `vipllava` loads it."""
-    return engine_of(folder, **wishes).model
+    return engine_of(folder, **load_options).model
 
 
-def engine_of(folder: Path, **wishes: str) -> Any:
+def engine_of(folder: Path, **load_options: str) -> Any:
     """Opened first of all, it sees to it that every variant has memory in large pages."""
-    return open_engine(str(folder), wishes=Wishes(device="cpu", **wishes))
+    return open_engine(str(folder), load_options=LoadOptions(device="cpu", **load_options))
 
 
 def plain(folder: Path, dtype: torch.dtype = torch.bfloat16, **more: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Several questions about one picture in one call, beside the same questions asked one by one.
+"""Several questions about one image in one call, beside the same questions asked one by one.
 
-The model has the public checkpoints' picture geometry (336 pixels, 576 tokens), random weights and a
+The model has the public checkpoints' image geometry (336 pixels, 576 tokens), random weights and a
 size that two cores can run. Each pair of runs gives a ratio; the median is the figure.
 """
 
@@ -20,9 +20,9 @@ from transformers import (
 
 from benchmarks.machine import describe, seconds
 from vipllava_cli.engine.base import GenerationOptions
-from vipllava_cli.engine.hardware.machine import this_machine
-from vipllava_cli.engine.hardware.model_spec import anatomy
-from vipllava_cli.engine.hardware.placement import Wishes, place
+from vipllava_cli.engine.hardware.machine import inspect_machine
+from vipllava_cli.engine.hardware.model_spec import spec
+from vipllava_cli.engine.hardware.placement import LoadOptions, place
 from vipllava_cli.engine.hub.checkpoints import Checkpoint, find_checkpoint
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.local.loading import Loaded
@@ -31,7 +31,7 @@ QUESTIONS = [f"what is in the {color} box?" for color in ("red", "blue", "lime",
 
 
 def public_geometry() -> LocalEngine:
-    """An engine with random weights over 576 picture tokens."""
+    """An engine with random weights over 576 image tokens."""
     torch.manual_seed(0)
     words = LlavaProcessor.from_pretrained(find_checkpoint("tiny").folder)
     vision = CLIPVisionConfig(
@@ -63,24 +63,24 @@ def public_geometry() -> LocalEngine:
         num_additional_image_tokens=1,
         vision_feature_select_strategy="default",
     )
-    wishes = Wishes(device="cpu", dtype="fp32")
-    placement = place(anatomy(config.to_dict()), wishes, this_machine())
+    load_options = LoadOptions(device="cpu", dtype="fp32")
+    placement = place(spec(config.to_dict()), load_options, inspect_machine())
     return LocalEngine(Checkpoint("random", Path(), "-"), Loaded(model, processor, placement))
 
 
 def main(pairs: int = 5) -> None:
     """Print the median ratio and the spread."""
     engine = public_geometry()
-    picture = Image.effect_noise((336, 336), 80).convert("RGB")
+    image = Image.effect_noise((336, 336), 80).convert("RGB")
     options = GenerationOptions(max_new_tokens=4)
 
     def together() -> list[str]:
-        view = engine.view(picture)
+        view = engine.view(image)
         prompts = [engine.prompt(view, question) for question in QUESTIONS]
         return [answer.text for answer in engine.answer(prompts, options)]
 
     def alone() -> list[str]:
-        prompts = [engine.prompt(engine.view(picture), question) for question in QUESTIONS]
+        prompts = [engine.prompt(engine.view(image), question) for question in QUESTIONS]
         return [answer.text for answer in engine.answer(prompts, options)]
 
     assert together() == alone()

@@ -30,7 +30,7 @@ def boxes(scene: Scene) -> list[list[float]]:
 
 def save(scene: Scene, folder: Path, name: str) -> str:
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    scene.picture.save(folder / "images" / name)
+    scene.image.save(folder / "images" / name)
     return name
 
 
@@ -94,7 +94,7 @@ def vcr(folder: Path, count: int) -> Path:
 
 
 def vip_bench(folder: Path, questions: Sequence[tuple[str, Path, str, str, list[str]]]) -> Path:
-    """Of each question its number, picture, text, right answer and capabilities, in both splits."""
+    """Of each question its number, image, text, right answer and capabilities, in both splits."""
     meta = {
         f"v1_{number}": {"question": f"{text} <obj>", "answer": answer, "capability": capability}
         for number, _, text, answer, capability in questions
@@ -102,9 +102,9 @@ def vip_bench(folder: Path, questions: Sequence[tuple[str, Path, str, str, list[
     for split in ("bbox", "human"):
         (folder / split / "images").mkdir(parents=True)
         lines = []
-        for number, picture, text, _, _ in questions:
-            (folder / split / "images" / picture.name).write_bytes(picture.read_bytes())
-            lines.append({"question_id": int(number), "image": picture.name, "text": text})
+        for number, image, text, _, _ in questions:
+            (folder / split / "images" / image.name).write_bytes(image.read_bytes())
+            lines.append({"question_id": int(number), "image": image.name, "text": text})
         file = folder / split / "questions.jsonl"
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / META).write_text(json.dumps(meta))

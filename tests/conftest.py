@@ -1,4 +1,4 @@
-"""What the tests share: the command run in this process, and small pictures."""
+"""What the tests share: the command run in this process, and small images."""
 
 import os
 from collections.abc import Callable
@@ -81,8 +81,8 @@ def opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    """A grey picture of 200x100 pixels."""
+def image(tmp_path: Path) -> Path:
+    """A grey image of 200x100 pixels."""
     path = tmp_path / "grey.png"
     Image.new("RGB", (200, 100), (128, 128, 128)).save(path)
     return path

@@ -13,10 +13,10 @@ from vipllava_cli.engine.base import (
     Answer,
     GenerationOptions,
     ModelInfo,
+    ModelView,
     Prompt,
     Reply,
     Spoken,
-    View,
 )
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
 
@@ -35,10 +35,10 @@ class FakeEngine:
     info: ModelInfo = INFO
     batches: list[int] = field(default_factory=list)
 
-    def view(self, picture: Image.Image) -> View:
-        return View(zlib.crc32(np.asarray(picture).tobytes()))
+    def view(self, image: Image.Image) -> ModelView:
+        return ModelView(zlib.crc32(np.asarray(image).tobytes()))
 
-    def prompt(self, view: View, question: str, template: str = "human") -> Prompt:
+    def prompt(self, view: ModelView, question: str, template: str = "human") -> Prompt:
         if len(question) > 500:
             raise UsageError("the question is too long: ask a shorter one")
         return Prompt(view, tuple(question.encode()))
@@ -50,9 +50,9 @@ class FakeEngine:
         on_text: Callable[[str], None] | None = None,
     ) -> Iterator[Answer]:
         for prompt in prompts:
-            yield from self.answer_together([prompt], options)
+            yield from self.answer_batch([prompt], options)
 
-    def answer_together(
+    def answer_batch(
         self, prompts: Sequence[Prompt], options: GenerationOptions = GREEDY
     ) -> list[Answer]:
         if len(prompts) > self.fits:
@@ -66,29 +66,29 @@ class FakeEngine:
             for prompt in prompts
         ]
 
-    def converse(self) -> "FakeConversation":
+    def start_conversation(self) -> "FakeConversation":
         return FakeConversation(self)
 
-    def most_together(self) -> int:
+    def max_batch_size(self) -> int:
         return 8
 
 
 @dataclass
 class FakeConversation:
     """Answers with a hash of the pixels and the number of turns; a letter is a token. What it was asked
-    is in `heard`.
+    is in `visible_turns`.
     """
 
     engine: FakeEngine
     most: int = 1000
-    heard: list[list[str]] = field(default_factory=list)
+    visible_turns: list[list[str]] = field(default_factory=list)
 
     def count(self, turns: Sequence[Spoken], template: str = "human") -> int:
         return sum(len(turn.question) + len(turn.answer) for turn in turns)
 
     def answer(
         self,
-        view: View,
+        view: ModelView,
         turns: Sequence[Spoken],
         *,
         template: str = "human",
@@ -101,7 +101,7 @@ class FakeConversation:
             raise UsageError("the question is too long: ask a shorter one")
         if self.engine.broken in turns[-1].question:
             raise GenerationError("generation failed")
-        self.heard.append([turn.question for turn in turns])
+        self.visible_turns.append([turn.question for turn in turns])
         whole = f"{view.pixels}:{len(turns)}:{options.seed}"
         begun = turns[-1].answer
         text = (begun + whole)[: len(begun) + options.max_new_tokens]

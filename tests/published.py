@@ -79,7 +79,7 @@ def in_32_bits(folder: Path) -> None:
 
 
 def older_processor(folder: Path) -> None:
-    """Two files, neither of which says how many tokens a picture takes."""
+    """Two files, neither of which says how many tokens an image takes."""
     processor = json.loads((folder / "processor_config.json").read_text())
     images = {**processor["image_processor"], "processor_class": "LlavaProcessor"}
     (folder / "preprocessor_config.json").write_text(json.dumps(images))
@@ -111,7 +111,7 @@ def older_layer_name(folder: Path) -> None:
     edit(folder, "config.json", change)
 
 
-def wrong_picture_tokens(folder: Path) -> None:
+def wrong_image_tokens(folder: Path) -> None:
     edit(
         folder,
         "processor_config.json",
@@ -131,14 +131,14 @@ def no_crop(folder: Path) -> None:
     """The opposite of the stock processor, which crops the centre."""
 
     def change(processor: dict[str, Any]) -> None:
-        pictures = processor["image_processor"]
-        pictures.update(do_center_crop=False, size=pictures["crop_size"])
+        images = processor["image_processor"]
+        images.update(do_center_crop=False, size=images["crop_size"])
 
     edit(folder, "processor_config.json", change)
 
 
 def image_token_last(folder: Path) -> None:
-    """The picture's token comes after all others, among rows of the vocabulary that are not used."""
+    """The image's token comes after all others, among rows of the vocabulary that are not used."""
     more_rows(folder)
 
     def change(tokenizer: dict[str, Any]) -> None:
@@ -153,7 +153,7 @@ def image_token_last(folder: Path) -> None:
 
 
 def no_image_token(folder: Path) -> None:
-    """The tokenizer of the language model alone: it knows words, and no pictures."""
+    """The tokenizer of the language model alone: it knows words, and no images."""
     image_token_last(folder)
     edit(
         folder,
@@ -224,7 +224,7 @@ ODDITIES: tuple[Callable[[Path], object], ...] = (
     as_published,
     older_layer_name,
     older_processor,
-    wrong_picture_tokens,
+    wrong_image_tokens,
     no_strategy,
     no_crop,
     image_token_last,

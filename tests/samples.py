@@ -1,4 +1,4 @@
-"""The clip-art pictures of `sample_images/` and where their things lie."""
+"""The clip-art images of `sample_images/` and where their things lie."""
 
 from collections.abc import Mapping
 
@@ -54,6 +54,6 @@ PLACES: Mapping[str, Mapping[str, tuple[int, int, int, int]]] = {
 
 
 def open_sample(name: str) -> Image.Image:
-    """The picture of that name, RGB."""
-    with Image.open(SAMPLES / f"{name}.png") as picture:
-        return picture.convert("RGB")
+    """The image of that name, RGB."""
+    with Image.open(SAMPLES / f"{name}.png") as image:
+        return image.convert("RGB")

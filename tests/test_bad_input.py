@@ -24,7 +24,7 @@ from tests.test_checkpoints import (
 )
 from vipllava_cli.engine.hub.checkpoints import BUNDLED
 from vipllava_cli.errors import ExitCode
-from vipllava_cli.images import load as pictures
+from vipllava_cli.images import load as images
 from vipllava_cli.marks import parse as marks_text
 
 BOX = "10,10,90,90"
@@ -55,7 +55,7 @@ def in_process(*arguments: str | Path, **options: object) -> Finished:
 
 
 def huge_png() -> bytes:
-    """The header of a picture of 60,000 x 60,000 pixels, and no pixels."""
+    """The header of an image of 60,000 x 60,000 pixels, and no pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         body = kind + data
@@ -79,7 +79,7 @@ def damaged_tiff(folder: Path) -> bytes:
     return data[:200] + bytes(byte ^ 0x5A for byte in data[200:2000]) + data[2000:]
 
 
-PICTURES: dict[str, tuple[Callable[[Path], bytes | None], str]] = {
+IMAGES: dict[str, tuple[Callable[[Path], bytes | None], str]] = {
     "missing.jpg": (lambda folder: None, "there is no file"),
     "empty.png": (lambda folder: b"", "is empty"),
     "text.jpg": (lambda folder: b"hello, I am a text", "found text"),
@@ -92,9 +92,9 @@ PICTURES: dict[str, tuple[Callable[[Path], bytes | None], str]] = {
 
 
 @pytest.mark.parametrize("command", ["ask", "annotate"])
-@pytest.mark.parametrize("name", PICTURES)
-def test_pictures(run: Run, tmp_path: Path, name: str, command: str) -> None:
-    make, said = PICTURES[name]
+@pytest.mark.parametrize("name", IMAGES)
+def test_images(run: Run, tmp_path: Path, name: str, command: str) -> None:
+    make, said = IMAGES[name]
     data = make(tmp_path)
     if data is not None:
         (tmp_path / name).write_bytes(data)
@@ -109,11 +109,11 @@ def test_a_damaged_tiff_is_one_line_below_python_too(tmp_path: Path) -> None:
     assert_one_line(ended, ExitCode.INPUT, "cut short or damaged")
 
 
-def test_a_picture_that_does_not_fit_into_memory(
+def test_an_image_that_does_not_fit_into_memory(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.new("1", (10_000, 5_000)).save(tmp_path / "large.png")
-    monkeypatch.setattr(pictures, "free_memory", lambda: 500_000_000)
+    monkeypatch.setattr(images, "free_memory", lambda: 500_000_000)
     result = run("annotate", tmp_path / "large.png", "-o", tmp_path / "out.png")
     assert_one_line(result, ExitCode.INPUT, "expected 0.6 GB, found 0.5 GB")
 
@@ -136,7 +136,7 @@ def test_a_folder(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_address_that_cannot_be_reached(run: Run) -> None:
-    result = run("ask", "http://127.0.0.1:9/picture.png", QUESTION)
+    result = run("ask", "http://127.0.0.1:9/image.png", QUESTION)
     assert_one_line(result, ExitCode.INPUT, "cannot be reached")
 
 
@@ -145,7 +145,7 @@ def test_an_address_that_is_none(run: Run) -> None:
     assert run("ask", "https://", QUESTION).code == ExitCode.INPUT
 
 
-def test_a_picture_without_a_name(run: Run) -> None:
+def test_an_image_without_a_name(run: Run) -> None:
     assert_one_line(run("ask", "", QUESTION), ExitCode.INPUT, "no name")
 
 
@@ -156,8 +156,8 @@ def test_empty_standard_input(run: Run) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--box", "300,10,400,90"], "outside the picture: the picture is 200x100"),
-        (["--point", "200.0001,50"], "lies at 200.0001,50, outside the picture"),
+        (["--box", "300,10,400,90"], "outside the image: the image is 200x100"),
+        (["--point", "200.0001,50"], "lies at 200.0001,50, outside the image"),
         (["--box", "10,10,10,90"], "has no area"),
         (["--box", "10,10,90"], "found 3 numbers"),
         (["--box", "10,nan,90,90"], "finite"),
@@ -171,14 +171,14 @@ def test_empty_standard_input(run: Run) -> None:
         (["--marks", "nowhere.json"], "cannot be read"),
         (
             ["--ellipse", "-300,-300,500,400"],
-            "touches no pixel of the picture: the picture is 200x100",
+            "touches no pixel of the image: the image is 200x100",
         ),
         (["--triangle", "-400,-50,600,-50,100,900"], "touches no pixel"),
         (["--mask", "-50,-50,-10,-50,-10,300,300,300,300,340,-50,340"], "touches no pixel"),
     ],
 )
-def test_marks(run: Run, picture: Path, flags: list[str], said: str) -> None:
-    assert_one_line(run("ask", picture, QUESTION, *flags), ExitCode.INPUT, said)
+def test_marks(run: Run, image: Path, flags: list[str], said: str) -> None:
+    assert_one_line(run("ask", image, QUESTION, *flags), ExitCode.INPUT, said)
 
 
 @pytest.mark.parametrize(
@@ -189,28 +189,28 @@ def test_marks(run: Run, picture: Path, flags: list[str], said: str) -> None:
         ('[{"shape": "box", "coords": [1, 2]}]', "mark 1: a box is"),
     ],
 )
-def test_marks_files(run: Run, picture: Path, tmp_path: Path, text: str, said: str) -> None:
+def test_marks_files(run: Run, image: Path, tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "marks.json").write_text(text)
-    result = run("ask", picture, QUESTION, "--marks", tmp_path / "marks.json")
+    result = run("ask", image, QUESTION, "--marks", tmp_path / "marks.json")
     assert_one_line(result, ExitCode.INPUT, said)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 @pytest.mark.parametrize("device", ["/dev/full", "/dev/zero"])
 def test_marks_from_a_device_without_an_end(
-    run: Run, picture: Path, device: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, image: Path, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(marks_text, "MOST_BYTES", 1 << 20)
-    result = run("ask", picture, QUESTION, "--marks", device)
+    monkeypatch.setattr(marks_text, "MAX_BYTES", 1 << 20)
+    result = run("ask", image, QUESTION, "--marks", device)
     assert_one_line(result, ExitCode.INPUT, f"the marks file {device} is longer than 1 MiB")
 
 
-def test_a_mask_of_another_size(run: Run, picture: Path, tmp_path: Path) -> None:
+def test_a_mask_of_another_size(run: Run, image: Path, tmp_path: Path) -> None:
     Image.new("L", (20, 20), 255).save(tmp_path / "mask.png")
-    result = run("ask", picture, QUESTION, "--mask", tmp_path / "mask.png")
+    result = run("ask", image, QUESTION, "--mask", tmp_path / "mask.png")
     assert_one_line(result, ExitCode.INPUT, "20x20")
     Image.new("L", (200, 100), 0).save(tmp_path / "mask.png")
-    result = run("ask", picture, QUESTION, "--mask", tmp_path / "mask.png")
+    result = run("ask", image, QUESTION, "--mask", tmp_path / "mask.png")
     assert_one_line(result, ExitCode.INPUT, "no region")
 
 
@@ -222,18 +222,18 @@ def test_a_mask_of_another_size(run: Run, picture: Path, tmp_path: Path) -> None
         ("word " * 100_000, "reads at most"),
     ],
 )
-def test_questions(run: Run, picture: Path, question: str, said: str) -> None:
-    result = run("ask", picture, question, "--box", BOX, "--arrow", BOX)
+def test_questions(run: Run, image: Path, question: str, said: str) -> None:
+    result = run("ask", image, question, "--box", BOX, "--arrow", BOX)
     assert_one_line(result, ExitCode.USAGE, said)
 
 
-def test_several_pictures(run: Run) -> None:
+def test_several_images(run: Run) -> None:
     result = run("ask", SAMPLES / "garden.png", SAMPLES / "farm.png", QUESTION)
     assert_one_line(result, ExitCode.USAGE, "vipllava batch")
 
 
-def test_an_unknown_model(run: Run, picture: Path) -> None:
-    result = run("ask", picture, QUESTION, "--model", "llama")
+def test_an_unknown_model(run: Run, image: Path) -> None:
+    result = run("ask", image, QUESTION, "--model", "llama")
     assert_one_line(result, ExitCode.MODEL, "expected tiny, 7b, 13b")
 
 
@@ -248,11 +248,11 @@ def test_an_unknown_model(run: Run, picture: Path) -> None:
     ],
 )
 def test_a_broken_model(
-    run: Run, picture: Path, tmp_path: Path, harm: Callable[[Path], None], said: str
+    run: Run, image: Path, tmp_path: Path, harm: Callable[[Path], None], said: str
 ) -> None:
     folder = shutil.copytree(BUNDLED["tiny"], tmp_path / "model")
     harm(folder)
-    result = run("ask", picture, QUESTION, "--model", folder)
+    result = run("ask", image, QUESTION, "--model", folder)
     assert_one_line(result, ExitCode.MODEL, said)
 
 
@@ -267,51 +267,51 @@ ABSENT = [
 
 
 @pytest.mark.parametrize("device", ABSENT)
-def test_a_device_that_is_not_here(run: Run, picture: Path, device: str) -> None:
-    result = run("ask", picture, QUESTION, "--device", device)
+def test_a_device_that_is_not_here(run: Run, image: Path, device: str) -> None:
+    result = run("ask", image, QUESTION, "--device", device)
     assert_one_line(result, ExitCode.MODEL, f"no {device} device on this machine")
 
 
 # --- output ----------------------------------------------------------------------------------
 
 
-def test_nothing_to_do(run: Run, picture: Path) -> None:
-    assert_one_line(run("annotate", picture, "--box", BOX), ExitCode.USAGE, "-o FILE")
+def test_nothing_to_do(run: Run, image: Path) -> None:
+    assert_one_line(run("annotate", image, "--box", BOX), ExitCode.USAGE, "-o FILE")
 
 
-def test_a_file_that_exists_is_kept(run: Run, picture: Path, tmp_path: Path) -> None:
+def test_a_file_that_exists_is_kept(run: Run, image: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept.png"
     kept.write_bytes(b"precious")
-    result = run("annotate", picture, "--box", BOX, "-o", kept)
+    result = run("annotate", image, "--box", BOX, "-o", kept)
     assert_one_line(result, ExitCode.INPUT, "--force")
     assert kept.read_bytes() == b"precious"
-    assert run("annotate", picture, "--box", BOX, "-o", kept, "--force").code == ExitCode.DONE
+    assert run("annotate", image, "--box", BOX, "-o", kept, "--force").code == ExitCode.DONE
     with Image.open(kept) as written:
         assert written.size == (200, 100)
 
 
-def test_what_is_read_is_never_written_over(run: Run, picture: Path, tmp_path: Path) -> None:
+def test_what_is_read_is_never_written_over(run: Run, image: Path, tmp_path: Path) -> None:
     mask, marks, link = (tmp_path / name for name in ("mask.png", "marks.png", "link.png"))
     Image.new("L", (200, 100), 255).save(mask)
     marks.write_text("[]")
-    link.symlink_to(picture)
-    before = picture.read_bytes(), mask.read_bytes(), marks.read_bytes()
+    link.symlink_to(image)
+    before = image.read_bytes(), mask.read_bytes(), marks.read_bytes()
     for out, flags in (
-        (picture, ["--box", BOX]),
+        (image, ["--box", BOX]),
         (link, ["--box", BOX]),
         (mask, ["--mask", f"blue:{mask}"]),
         (marks, ["--marks", str(marks)]),
     ):
-        result = run("annotate", picture, *flags, "-o", out, "--force")
+        result = run("annotate", image, *flags, "-o", out, "--force")
         assert_one_line(result, ExitCode.INPUT, "would lose it")
-    assert (picture.read_bytes(), mask.read_bytes(), marks.read_bytes()) == before
+    assert (image.read_bytes(), mask.read_bytes(), marks.read_bytes()) == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
-def test_a_name_is_as_long_as_the_system_allows(run: Run, picture: Path, tmp_path: Path) -> None:
+def test_a_name_is_as_long_as_the_system_allows(run: Run, image: Path, tmp_path: Path) -> None:
     longest = "é" * 125 + "x.png"  # 255 bytes
-    assert run("annotate", picture, "--box", BOX, "-o", tmp_path / longest).code == ExitCode.DONE
-    result = run("annotate", picture, "--box", BOX, "-o", tmp_path / f"x{longest}")
+    assert run("annotate", image, "--box", BOX, "-o", tmp_path / longest).code == ExitCode.DONE
+    result = run("annotate", image, "--box", BOX, "-o", tmp_path / f"x{longest}")
     assert_one_line(result, ExitCode.INPUT, "too long")
     assert sorted(os.listdir(tmp_path)) == ["grey.png", longest]
 
@@ -326,15 +326,15 @@ def test_a_name_is_as_long_as_the_system_allows(run: Run, picture: Path, tmp_pat
     ],
 )
 def test_a_wrong_place(
-    run: Run, picture: Path, tmp_path: Path, place: str, code: int, said: str
+    run: Run, image: Path, tmp_path: Path, place: str, code: int, said: str
 ) -> None:
     (tmp_path / "folder.png").mkdir()
-    assert_one_line(run("annotate", picture, "--box", BOX, "-o", tmp_path / place), code, said)
+    assert_one_line(run("annotate", image, "--box", BOX, "-o", tmp_path / place), code, said)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-def test_a_read_only_place(run: Run, picture: Path) -> None:
-    result = run("annotate", picture, "--box", BOX, "-o", "/proc/out.png")
+def test_a_read_only_place(run: Run, image: Path) -> None:
+    result = run("annotate", image, "--box", BOX, "-o", "/proc/out.png")
     assert_one_line(result, ExitCode.INPUT, "cannot be written")
 
 
@@ -367,13 +367,11 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
         ("annotate none.png -o out.png 2>&-", ExitCode.INPUT, ""),
     ],
 )
-def test_a_stream_that_was_closed_before(
-    picture: Path, arguments: str, code: int, said: str
-) -> None:
+def test_a_stream_that_was_closed_before(image: Path, arguments: str, code: int, said: str) -> None:
     ended = subprocess.run(
         f"'{sys.executable}' -m vipllava_cli {arguments}",
         shell=True,
-        cwd=picture.parent,
+        cwd=image.parent,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -382,12 +380,12 @@ def test_a_stream_that_was_closed_before(
     if said:
         assert_one_line(Finished(ended.returncode, ended.stdout, ended.stderr), code, said)
     assert (ended.returncode, ended.stdout, bool(ended.stderr)) == (code, "", bool(said))
-    assert (picture.parent / "out.png").exists() == (code == ExitCode.DONE)
+    assert (image.parent / "out.png").exists() == (code == ExitCode.DONE)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("module", ["vipllava_cli.cli.app", "vipllava_cli.cli.options", "cv2"])
-def test_ctrl_c_while_the_program_is_loaded(picture: Path, module: str) -> None:
+def test_ctrl_c_while_the_program_is_loaded(image: Path, module: str) -> None:
     """The interrupt comes while a module is imported, early and late in the start."""
     program = (
         "import signal, sys\n"
@@ -401,7 +399,7 @@ def test_ctrl_c_while_the_program_is_loaded(picture: Path, module: str) -> None:
         "main()\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", program, "annotate", str(picture), "-o", f"{picture}.png"],
+        [sys.executable, "-c", program, "annotate", str(image), "-o", f"{image}.png"],
         capture_output=True,
         text=True,
         check=False,
@@ -409,15 +407,15 @@ def test_ctrl_c_while_the_program_is_loaded(picture: Path, module: str) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (ExitCode.INTERRUPTED, "", "")
 
 
-def test_show_without_a_terminal(run: Run, picture: Path) -> None:
-    assert_one_line(run("annotate", picture, "--show"), ExitCode.USAGE, "terminal")
+def test_show_without_a_terminal(run: Run, image: Path) -> None:
+    assert_one_line(run("annotate", image, "--show"), ExitCode.USAGE, "terminal")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
-def test_pick_without_a_display(run: Run, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pick_without_a_display(run: Run, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert_one_line(run("annotate", picture, "--pick"), ExitCode.USAGE, "no display")
+    assert_one_line(run("annotate", image, "--pick"), ExitCode.USAGE, "no display")
 
 
 def test_control_characters_in_a_name_do_not_reach_the_terminal(run: Run) -> None:

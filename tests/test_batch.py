@@ -22,12 +22,12 @@ from PIL import Image
 
 from tests.conftest import ROOT, SAMPLES, Run, open_once
 from tests.fake_engine import FakeEngine
-from vipllava_cli.engine.base import Engine, View
+from vipllava_cli.engine.base import Engine, ModelView
 from vipllava_cli.errors import OutOfMemoryError
 from vipllava_cli.flows.ask import ask
 from vipllava_cli.flows.batch import run as batch
-from vipllava_cli.flows.batch.plan import Task
-from vipllava_cli.flows.batch.run import Summary
+from vipllava_cli.flows.batch.plan import BatchTask
+from vipllava_cli.flows.batch.run import BatchSummary
 from vipllava_cli.flows.evals.clipart.scenes import (
     HELD_OUT,
     SIMPLE,
@@ -35,16 +35,16 @@ from vipllava_cli.flows.evals.clipart.scenes import (
     mark_scene,
     scene_rng,
 )
-from vipllava_cli.marks.coordinates import place_marks
-from vipllava_cli.marks.marked_image import MarkedPicture, read_picture
+from vipllava_cli.marks.coordinates import resolve_coordinates
+from vipllava_cli.marks.marked_image import MarkedImage, open_image
 from vipllava_cli.marks.parse import mark_from_json, mark_to_json
 from vipllava_cli.sources.open import read_source
 from vipllava_cli.sources.rows import BadRow, Row, Source
-from vipllava_cli.storage.journal import open_journal, read_records
+from vipllava_cli.storage.journal import open_journal, read_journal
 from vipllava_cli.storage.records import Record
 from vipllava_cli.storage.tables import write_table
 
-TASK = Task(("fake", "1"), ("what is this?",))
+TASK = BatchTask(("fake", "1"), ("what is this?",))
 
 
 class Silent:
@@ -53,7 +53,7 @@ class Silent:
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def advance(self, summary: Summary, id: str) -> None:
+    def advance(self, summary: BatchSummary, id: str) -> None:
         pass
 
     def note(self, id: str, text: str) -> None:
@@ -61,21 +61,21 @@ class Silent:
 
 
 def run_over(
-    rows: Sequence[Row | BadRow], out: Path, engine: Engine, task: Task = TASK, **more: Any
-) -> Summary:
+    rows: Sequence[Row | BadRow], out: Path, engine: Engine, task: BatchTask = TASK, **more: Any
+) -> BatchSummary:
     with open_journal(out) as journal:
         source = Source(iter(rows), "test")
-        return batch.Run(source, task, journal, lambda: engine, Silent(), **more)()
+        return batch.BatchRun(source, task, journal, lambda: engine, Silent(), **more)()
 
 
 def answers(out: Path) -> dict[str, str | None]:
-    return {record["id"]: record["answer"] for record in read_records(out)}
+    return {record["id"]: record["answer"] for record in read_journal(out)}
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Twenty small pictures that all differ."""
-    folder = tmp_path / "pictures"
+def images(tmp_path: Path) -> Path:
+    """Twenty small images that all differ."""
+    folder = tmp_path / "images"
     folder.mkdir()
     for number in range(20):
         pixels = np.full((30, 40, 3), number * 10, np.uint8)
@@ -84,8 +84,8 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def rows(pictures: Path) -> list[Row]:
-    return [Row(f"{number}.png", str(pictures / f"{number}.png")) for number in range(20)]
+def rows(images: Path) -> list[Row]:
+    return [Row(f"{number}.png", str(images / f"{number}.png")) for number in range(20)]
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_rows_stand_in_the_order_of_the_source(rows: list[Row], out: Path) -> No
 
 
 def test_every_question_of_a_row_is_answered(rows: list[Row], out: Path) -> None:
-    task = Task(("fake", "1"), ("what?", "who?", "why?"))
+    task = BatchTask(("fake", "1"), ("what?", "who?", "why?"))
     run_over(rows[:3], out, FakeEngine(), task)
     ids = [f"{number}.png:q{question}" for number in range(3) for question in (1, 2, 3)]
     assert list(answers(out)) == ids
@@ -159,15 +159,15 @@ def test_what_waits_for_the_model_is_bounded(rows: list[Row], out: Path) -> None
     class Counting(FakeEngine):
         seen = answered = most = 0
 
-        def view(self, picture: Image.Image) -> View:
+        def view(self, image: Image.Image) -> ModelView:
             self.seen += 1
             self.most = max(self.most, self.seen - self.answered)
-            return super().view(picture)
+            return super().view(image)
 
-        def answer_together(self, prompts: Any, options: Any = None) -> Any:
+        def answer_batch(self, prompts: Any, options: Any = None) -> Any:
             time.sleep(0.001)
             self.answered += len(prompts)
-            return super().answer_together(prompts)
+            return super().answer_batch(prompts)
 
     asked = [replace(row, id=f"{n}", questions=(f"{n}?",)) for n in range(15) for row in rows]
     engine = Counting()
@@ -175,21 +175,21 @@ def test_what_waits_for_the_model_is_bounded(rows: list[Row], out: Path) -> None
     assert engine.most <= 2 * batch.BATCHES_AT_ONCE * 2 + batch.READERS
 
 
-def test_large_pictures_are_decoded_one_at_a_time(
+def test_large_images_are_decoded_one_at_a_time(
     rows: list[Row], out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "MOST_PIXELS", 40 * 30)
+    monkeypatch.setattr(batch, "MAX_PIXELS", 40 * 30)
     monkeypatch.setattr(batch, "READERS", 4)
 
     class Counting(FakeEngine):
         now = most = 0
 
-        def view(self, picture: Image.Image) -> View:
+        def view(self, image: Image.Image) -> ModelView:
             self.now += 1
             self.most = max(self.most, self.now)
             time.sleep(0.002)
             self.now -= 1
-            return super().view(picture)
+            return super().view(image)
 
     engine = Counting()
     assert run_over(rows, out, engine, size=4).answered == 20
@@ -207,7 +207,7 @@ def test_a_second_run_asks_nothing_and_opens_no_model(rows: list[Row], out: Path
         raise AssertionError("the model was opened")
 
     with open_journal(out) as journal:
-        summary = batch.Run(Source(iter(rows), "test"), TASK, journal, opens, Silent())()
+        summary = batch.BatchRun(Source(iter(rows), "test"), TASK, journal, opens, Silent())()
     assert (summary.kept, summary.answered) == (20, 0)
     assert out.read_bytes() == before
 
@@ -268,11 +268,11 @@ def test_ids_never_meet(rows: list[Row], out: Path) -> None:
 
 def test_text_that_is_no_text_is_an_error_of_its_row(rows: list[Row], out: Path) -> None:
     odd = Row("odd\udce9.png", rows[0].image, extra={"name": "\ud83d"})
-    task = Task(("fake", "1"), ("is it {name}?",))
+    task = BatchTask(("fake", "1"), ("is it {name}?",))
     summary = run_over([odd, Row("b", rows[1].image, extra={"name": "b"})], out, FakeEngine(), task)
     assert (summary.answered, summary.failures) == (1, {"UsageError": 1})
     table = out.with_suffix(".csv")
-    write_table(read_records(out), table)
+    write_table(read_journal(out), table)
     assert "odd\\udce9.png" in table.read_text()
 
 
@@ -280,10 +280,10 @@ def test_memory_that_ran_out_once_does_not_slow_the_rest(rows: list[Row], out: P
     """One question that fits nowhere; the batches after it are whole again."""
 
     class Heavy(FakeEngine):
-        def answer_together(self, prompts: Any, options: Any = None) -> Any:
+        def answer_batch(self, prompts: Any, options: Any = None) -> Any:
             if any(b"heavy" in bytes(prompt.ids) for prompt in prompts):
                 raise OutOfMemoryError("out of memory")
-            return super().answer_together(prompts)
+            return super().answer_batch(prompts)
 
     asked = [Row(row.id, row.image, questions=("what?",)) for row in rows]
     asked[1] = Row("1.png", rows[1].image, questions=("heavy",))
@@ -293,7 +293,7 @@ def test_memory_that_ran_out_once_does_not_slow_the_rest(rows: list[Row], out: P
     assert max(engine.batches[-2:]) >= 2
 
 
-def test_a_picture_of_another_name_is_not_asked_again(rows: list[Row], out: Path) -> None:
+def test_an_image_of_another_name_is_not_asked_again(rows: list[Row], out: Path) -> None:
     run_over(rows, out, FakeEngine())
     renamed = Path(rows[0].image).with_name("new.png")
     Path(rows[0].image).rename(renamed)
@@ -306,7 +306,7 @@ def test_a_picture_of_another_name_is_not_asked_again(rows: list[Row], out: Path
 
 def test_other_settings_are_asked_anew(rows: list[Row], out: Path) -> None:
     run_over(rows[:4], out, FakeEngine())
-    summary = run_over(rows[:4], out, FakeEngine(), Task(("fake", "2"), TASK.questions))
+    summary = run_over(rows[:4], out, FakeEngine(), BatchTask(("fake", "2"), TASK.questions))
     assert summary.answered == 4
     assert len(answers(out)) == 4
 
@@ -330,13 +330,13 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tests.fake_engine import FakeEngine
 from tests.test_batch import Silent, TASK
-from vipllava_cli.flows.batch.run import Run
+from vipllava_cli.flows.batch.run import BatchRun
 from vipllava_cli.storage.journal import open_journal
 from vipllava_cli.sources.open import read_source
 
 def run(out):
     with open_journal(out) as journal:
-        Run(read_source(sys.argv[2]), TASK, journal, lambda: FakeEngine(seconds=0.01), Silent(), 4)()
+        BatchRun(read_source(sys.argv[2]), TASK, journal, lambda: FakeEngine(seconds=0.01), Silent(), 4)()
 
 for line in sys.stdin:
     child = os.fork()
@@ -389,7 +389,7 @@ def test_a_run_that_is_killed_twenty_times_ends_as_one_that_was_not(
     runs.communicate()
 
     def timeless(path: Path) -> list[dict[str, Any]]:
-        return [{**record, "seconds": 0} for record in read_records(path)]
+        return [{**record, "seconds": 0} for record in read_journal(path)]
 
     assert timeless(out) == timeless(whole)
 
@@ -402,10 +402,10 @@ def _size(path: Path) -> int:
 
 
 def bad_rows(folder: Path) -> list[dict[str, Any]]:
-    """Ways to be bad, each about a picture that is there or not."""
+    """Ways to be bad, each about an image that is there or not."""
     good = str(folder / "0.png")
     (folder / "empty.png").write_bytes(b"")
-    (folder / "text.png").write_text("no picture")
+    (folder / "text.png").write_text("no image")
     (folder / "cut.png").write_bytes(Path(good).read_bytes()[:40])
     box = {"shape": "box", "coords": [1, 1, 5, 5]}
     return [
@@ -421,14 +421,14 @@ def bad_rows(folder: Path) -> list[dict[str, Any]]:
         {"image": good, "marks": [{**box, "color": "no colour"}]},
         {"image": good, "marks": [box], "question": "what is {3}?"},
         {"image": good, "question": "long " * 200},
-        {"question": "where is the picture?"},
+        {"question": "where is the image?"},
     ]
 
 
-def test_a_thousand_rows_of_which_a_hundred_are_bad(pictures: Path, out: Path) -> None:
-    bad = bad_rows(pictures)
+def test_a_thousand_rows_of_which_a_hundred_are_bad(images: Path, out: Path) -> None:
+    bad = bad_rows(images)
     good = [
-        {"image": str(pictures / f"{number % 20}.png"), "question": f"is it {number}?"}
+        {"image": str(images / f"{number % 20}.png"), "question": f"is it {number}?"}
         for number in range(900)
     ]
     mixed = [*good, *(bad[number % len(bad)] for number in range(100))]
@@ -437,10 +437,10 @@ def test_a_thousand_rows_of_which_a_hundred_are_bad(pictures: Path, out: Path) -
     manifest.write_text("".join(json.dumps(row) + "\n" for row in mixed))
     with open_journal(out) as journal:
         engine = FakeEngine()
-        run = batch.Run(read_source(str(manifest)), TASK, journal, lambda: engine, Silent())
+        run = batch.BatchRun(read_source(str(manifest)), TASK, journal, lambda: engine, Silent())
         summary = run()
     assert (summary.answered, summary.failed) == (900, 100)
-    records = list(read_records(out))
+    records = list(read_journal(out))
     assert len(records) == 1000
     failed = [record["error"]["message"] for record in records if record["error"]]
     assert len({message.replace("\n", "") for message in failed}) >= len(bad)
@@ -467,7 +467,7 @@ def write_scenes(folder: Path, count: int) -> list[dict[str, Any]]:
         rng = scene_rng(HELD_OUT, 5000 + number)
         marked = mark_scene(rng, make_scene(rng, SIMPLE), SIMPLE)
         name = f"scene-{number}.png"
-        marked.scene.picture.save(folder / name)
+        marked.scene.image.save(folder / name)
         marks = [mark_to_json(mark) for mark in marked.marks]
         questions = [f"What is {{{place}}}?" for place in range(1, len(marks) + 1)]
         rows.append({"image": name, "marks": marks, "questions": questions})
@@ -482,15 +482,17 @@ def test_batch_answers_as_single_asks_row_by_row(
     manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
     finished = run("batch", manifest, "--out", out, "--model", "tiny", "-q")
     assert (finished.code, finished.stdout) == (0, "")
-    records = list(read_records(out))
+    records = list(read_journal(out))
     alone: list[Record] = []
     for row in rows:
-        file = read_picture(str(tmp_path / row["image"]))
-        marks = place_marks([mark_from_json(mark) for mark in row["marks"]], *file.size).marks
+        file = open_image(str(tmp_path / row["image"]))
+        marks = resolve_coordinates(
+            [mark_from_json(mark) for mark in row["marks"]], *file.size
+        ).marks
         asked = records[len(alone) : len(alone) + len(marks)]
         questions = [record["question"] for record in asked]
         for question in questions:
-            alone.append(next(ask(engine, MarkedPicture(file, marks), [question])))
+            alone.append(next(ask(engine, MarkedImage(file, marks), [question])))
     assert [record["answer"] for record in records] == [single.answer for single in alone]
     assert [record["key"] for record in records] == [single.asked.key for single in alone]
 
@@ -514,7 +516,7 @@ def test_the_same_regions_in_any_format_give_equal_answers(
         assert run("batch", source, "--out", out, *flags).code == 0
         said[name] = [
             (Path(record["image"]).name, record["marks"][0]["coords"], record["answer"])
-            for record in read_records(out)
+            for record in read_journal(out)
         ]
     assert sorted(said[format]) == sorted(said[FORMATS[0]])
     assert len(said[format]) == sum(len(boxes) for _, _, boxes in scenes)
@@ -525,16 +527,16 @@ Scenes = list[tuple[str, Image.Image, Boxes]]
 
 
 def _boxes(number: int) -> tuple[str, Image.Image, Boxes]:
-    """A picture and a box around each of its things: left, top, right, bottom."""
+    """An image and a box around each of its things: left, top, right, bottom."""
     scene = make_scene(scene_rng(HELD_OUT, 7000 + number), SIMPLE)
     bounds = [tuple(round(edge) for edge in placement.box) for placement in scene.placements]
-    return f"scene{number}.png", scene.picture, [(a, b, c, d) for a, b, c, d in bounds]
+    return f"scene{number}.png", scene.image, [(a, b, c, d) for a, b, c, d in bounds]
 
 
 def _save(folder: Path, scenes: Scenes) -> None:
     folder.mkdir(exist_ok=True)
-    for name, picture, _ in scenes:
-        picture.save(folder / name)
+    for name, image, _ in scenes:
+        image.save(folder / name)
 
 
 def _as_jsonl(folder: Path, scenes: Scenes) -> Path:
@@ -594,8 +596,8 @@ def _as_yolo(folder: Path, scenes: Scenes) -> Path:
     _save(folder / "images", scenes)
     (folder / "labels").mkdir()
     (folder / "classes.txt").write_text("thing\n")
-    for name, picture, boxes in scenes:
-        wide, high = picture.size
+    for name, image, boxes in scenes:
+        wide, high = image.size
         lines = [
             f"0 {(a + c) / 2 / wide} {(b + d) / 2 / high} {(c - a) / wide} {(d - b) / high}\n"
             for a, b, c, d in boxes
@@ -614,13 +616,13 @@ def test_the_readmes_line_works_as_it_stands_and_again(
     monkeypatch.chdir(tmp_path)
     first = run("batch", "sample_images/", "--out", "results.jsonl")
     assert first.code == 0
-    pictures = [path for path in SAMPLES.iterdir() if path.suffix != ".md"]
-    assert len(answers(Path("results.jsonl"))) == len(pictures)
+    images = [path for path in SAMPLES.iterdir() if path.suffix != ".md"]
+    assert len(answers(Path("results.jsonl"))) == len(images)
     assert '"Describe this image."' in first.stderr
     second = run("batch", "sample_images/", "--out", "results.jsonl")
     assert second.code == 0
     said = " ".join(second.stderr.split())
-    assert f"0 answered {len(pictures)} kept from before" in said
+    assert f"0 answered {len(images)} kept from before" in said
 
 
 def test_failed_rows_give_exit_code_6(tmp_path: Path, run: Run) -> None:
@@ -646,7 +648,7 @@ def test_parquet_holds_the_same_rows(tmp_path: Path, run: Run) -> None:
     box = ["--box", "1,1,90,90", "--question", "what is {1}?", "-q"]
     assert run("batch", tmp_path / "in", "-o", out, *box).code == 0
     row = pq.read_table(out).to_pylist()[0]
-    record = next(read_records(tmp_path / "r.parquet.jsonl"))
+    record = next(read_journal(tmp_path / "r.parquet.jsonl"))
     assert row["answer"] == record["answer"]
     assert json.loads(row["marks"]) == record["marks"]
     assert row["width"] == record["width"]
@@ -702,7 +704,7 @@ def test_outputs_never_write_over_each_other(
     assert os.listdir() == ["rows.jsonl"]
 
 
-def test_marked_pictures_are_not_kept_in_the_source(tmp_path: Path, run: Run) -> None:
+def test_marked_images_are_not_kept_in_the_source(tmp_path: Path, run: Run) -> None:
     shutil.copy(SAMPLES / "garden.png", tmp_path)
     out = tmp_path.with_suffix(".jsonl")
     finished = run("batch", tmp_path, "--out", out, "--save-marked", tmp_path / "marked")
@@ -728,16 +730,16 @@ def test_starting_anew_loses_nothing_before_there_is_something_new(
     assert out.read_bytes() == before
 
 
-def test_a_pipe_among_the_pictures_holds_nothing_up(rows: list[Row], out: Path) -> None:
+def test_a_pipe_among_the_images_holds_nothing_up(rows: list[Row], out: Path) -> None:
     pipe = Path(rows[0].image).with_name("pipe.png")
     os.mkfifo(pipe)
     summary = run_over([Row("pipe.png", str(pipe)), *rows], out, FakeEngine())
     assert (summary.answered, summary.failures) == (20, {"InputError": 1})
-    assert "is a pipe or a device" in next(read_records(out))["error"]["message"]
+    assert "is a pipe or a device" in next(read_journal(out))["error"]["message"]
 
 
-def test_numbers_beyond_all_bounds_are_carried_as_nothing(pictures: Path, out: Path) -> None:
-    manifest = pictures / "rows.jsonl"
+def test_numbers_beyond_all_bounds_are_carried_as_nothing(images: Path, out: Path) -> None:
+    manifest = images / "rows.jsonl"
     manifest.write_text('{"image": "0.png", "a": 1e999, "b": [-1e999, 2.5], "c": NaN}\n')
     run_over(list(read_source(str(manifest)).rows), out, FakeEngine())
     line = json.loads(out.read_text(), parse_constant=lambda name: pytest.fail(f"holds {name}"))
@@ -783,15 +785,15 @@ def test_columns_fill_the_questions_of_the_command_line(tmp_path: Path, run: Run
         "batch", table, "--out", tmp_path / "r.jsonl", "--question", "is {1} a {animal}?", "-q"
     )
     assert finished.code == 0
-    record = next(read_records(tmp_path / "r.jsonl"))
+    record = next(read_journal(tmp_path / "r.jsonl"))
     assert record["question"] == "is the object within the red rectangle a lion?"
     assert record["extra"] == {"animal": "lion"}
     wrong = run("batch", table, "--out", tmp_path / "w.jsonl", "--question", "is it a {beast}?")
     assert wrong.code == 6
-    assert "the row has only" in next(read_records(tmp_path / "w.jsonl"))["error"]["message"]
+    assert "the row has only" in next(read_journal(tmp_path / "w.jsonl"))["error"]["message"]
 
 
-def test_marked_pictures_are_kept(tmp_path: Path, run: Run) -> None:
+def test_marked_images_are_kept(tmp_path: Path, run: Run) -> None:
     (tmp_path / "in").mkdir()
     shutil.copy(SAMPLES / "garden.png", tmp_path / "in")
     kept = tmp_path / "marked"
@@ -803,7 +805,7 @@ def test_marked_pictures_are_kept(tmp_path: Path, run: Run) -> None:
     assert (np.asarray(Image.open(path)).astype(int) != plain).any()
 
 
-# The command, whose model takes its time: to answer, or already to look at a picture.
+# The command, whose model takes its time: to answer, or already to look at an image.
 SLOW = """
 import sys, time
 sys.path.insert(0, sys.argv.pop(1))
@@ -813,10 +815,10 @@ from vipllava_cli.cli.app import app
 from vipllava_cli.cli import model_loading as opening
 
 class SlowEngine(FakeEngine):
-    def view(self, picture):
-        if slow == "reading" and picture.width > 100:
+    def view(self, image):
+        if slow == "reading" and image.width > 100:
             time.sleep(60)
-        return super().view(picture)
+        return super().view(image)
 
 opening.open_model = lambda *_: SlowEngine(seconds=60 if slow == "answering" else 0.1)
 app()
@@ -829,22 +831,22 @@ def start_slow(slow: str, folder: Path, out: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
-def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on(pictures: Path, out: Path) -> None:
-    child = start_slow("nothing", pictures, out)
+def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on(images: Path, out: Path) -> None:
+    child = start_slow("nothing", images, out)
     _wait_until(lambda: _size(out) > 0)
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=60)
     assert child.returncode == 130
     assert "finishing what is in flight" in said
     assert "the same command goes on from here" in said
-    assert len(list(read_records(out))) in range(2, 20, 2)
+    assert len(list(read_journal(out))) in range(2, 20, 2)
 
 
 @pytest.mark.parametrize("slow", ["reading", "answering"])
-def test_a_second_ctrl_c_stops_at_once(pictures: Path, out: Path, slow: str) -> None:
+def test_a_second_ctrl_c_stops_at_once(images: Path, out: Path, slow: str) -> None:
     """What is in flight takes a minute, which nobody waits for."""
-    Image.new("RGB", (200, 200)).save(pictures / "5.png")
-    child = start_slow(slow, pictures, out)
+    Image.new("RGB", (200, 200)).save(images / "5.png")
+    child = start_slow(slow, images, out)
     _wait_until(lambda: _size(out) > 0 if slow == "reading" else out.exists())
     time.sleep(0.3)  # until it is in the middle
     child.send_signal(signal.SIGINT)
@@ -855,7 +857,7 @@ def test_a_second_ctrl_c_stops_at_once(pictures: Path, out: Path, slow: str) -> 
     assert child.wait(timeout=30) == 130
     child.stderr.close()
     if out.exists():
-        assert all(record["answer"] for record in read_records(out))
+        assert all(record["answer"] for record in read_journal(out))
 
 
 def _wait_until(true: Callable[[], bool], seconds: float = 120) -> None:

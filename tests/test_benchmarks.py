@@ -13,9 +13,9 @@ from tests import benchmark_files as files
 from tests.conftest import SAMPLES, Run
 from vipllava_cli.flows.evals import scorers as rules
 from vipllava_cli.flows.evals import vcr, visual7w
-from vipllava_cli.flows.evals.dataset import Example, Result
-from vipllava_cli.flows.evals.metrics import Figure, Scores, figures, to_markdown
-from vipllava_cli.storage.journal import read_records
+from vipllava_cli.flows.evals.dataset import Case, Result
+from vipllava_cli.flows.evals.metrics import Metric, ScoreCounts, metrics, to_markdown
+from vipllava_cli.storage.journal import read_journal
 
 pytestmark = pytest.mark.usefixtures("opened_once")
 
@@ -24,7 +24,7 @@ LETTER_LINE = "Answer with the option's letter from the given choices directly."
 
 
 def records_of(folder: Path) -> dict[str, dict[str, Any]]:
-    return {record["id"]: record for record in read_records(folder / "records.jsonl")}
+    return {record["id"]: record for record in read_journal(folder / "records.jsonl")}
 
 
 def share(scores: Mapping[str, Any], rule: str, group: str = "all") -> tuple[float, int]:
@@ -121,8 +121,8 @@ def test_colours_depend_on_the_seed_and_the_row_alone(tmp_path: Path) -> None:
     data = files.visual7w(tmp_path / "data", 4)
 
     def colors(seed: int, limit: int | None) -> list[list[str]]:
-        pages = visual7w.pages(data, None, limit, seed)
-        return [[str(mark.color) for mark in page.marks] for page in pages]
+        samples = visual7w.samples(data, None, limit, seed)
+        return [[str(mark.color) for mark in page.marks] for page in samples]
 
     assert colors(0, None)[:2] == colors(0, 2)
     assert colors(0, None) != colors(1, None)
@@ -198,7 +198,7 @@ def test_vcr_names_each_object_by_its_point_and_counts_rows_where_both_are_right
 
 def test_both_must_be_right_and_one_that_failed_is_a_failure() -> None:
     def result(id: str, answer: str | None) -> Result:
-        return Result(id, Example("?", "A", {"task": "Q to A"}), answer)
+        return Result(id, Case("?", "A", {"task": "Q to A"}), answer)
 
     answers: dict[str, str | None] = {
         "1/answer": "A",
@@ -208,9 +208,9 @@ def test_both_must_be_right_and_one_that_failed_is_a_failure() -> None:
     }
     answers |= {"3/answer": "A", "3/rationale": None}
     both = vcr.both([result(*each) for each in answers.items()], rules.published)
-    (figure,) = figures(both, {"published": rules.published})
-    assert figure.right == pytest.approx(1 / 3)
-    assert (figure.of, figure.failed) == (3, 1)
+    (metric,) = metrics(both, {"published": rules.published})
+    assert metric.right == pytest.approx(1 / 3)
+    assert (metric.of, metric.failed) == (3, 1)
 
 
 def test_a_point_lies_on_the_object_where_the_middle_of_its_box_does_not(tmp_path: Path) -> None:
@@ -220,14 +220,14 @@ def test_a_point_lies_on_the_object_where_the_middle_of_its_box_does_not(tmp_pat
     meta = json.loads((data / "vcr1images/0.json").read_text())
     meta["boxes"][0], meta["segms"][0] = [10, 10, 90, 90, 1.0], [corner]
     (data / "vcr1images/0.json").write_text(json.dumps(meta))
-    page = next(vcr.pages(data, None, None, 0))
+    page = next(vcr.samples(data, None, None, 0))
     x, y = (coordinate.value for coordinate in page.marks[0].parts[0])
     assert (10 < x < 20 and 10 < y < 90) or (10 < x < 90 and 80 < y < 90)
 
 
 # --- ViP-Bench -------------------------------------------------------------------------------------
 
-# In these pictures of sample_images the marks are drawn, and the model is right about them.
+# In these images of sample_images the marks are drawn, and the model is right about them.
 VIP_ROWS = [
     ("0", SAMPLES / "zoo-red-box.png", "what is in the red box?", "bird<OR>penguin", ["rec"]),
     (
@@ -336,7 +336,7 @@ OPTIONS = ("The dog", "The cat", "The tree", "The car")
     ],
 )
 def test_letters(answer: str, strict: float, lenient: float) -> None:
-    result = Result("0", Example("?", "B", {}, OPTIONS), answer)
+    result = Result("0", Case("?", "B", {}, OPTIONS), answer)
     assert rules.published(result) == strict
     assert rules.by_letter(result) == lenient
 
@@ -352,27 +352,27 @@ def test_letters(answer: str, strict: float, lenient: float) -> None:
     ],
 )
 def test_phrases(wanted: str, answer: str, strict: float, lenient: float) -> None:
-    result = Result("0", Example("?", wanted, {}), answer)
+    result = Result("0", Case("?", wanted, {}), answer)
     assert (rules.published(result), rules.by_phrase(result)) == (strict, lenient)
 
 
 def test_intervals_are_those_of_resampled_scores() -> None:
     """Against rows that are really drawn again."""
-    scores = Scores()
+    scores = ScoreCounts()
     values = [1.0] * 60 + [0.5] * 20 + [0.0] * 40
     for value in values:
         scores.add(value, failed=False)
     rng = np.random.default_rng(1)
     drawn = [rng.choice(values, len(values)).mean() for _ in range(4000)]
     assert scores.interval() == pytest.approx(np.percentile(drawn, (2.5, 97.5)), abs=0.01)
-    certain = Scores()
+    certain = ScoreCounts()
     certain.add(1.0, failed=False)
     assert certain.interval() == (1.0, 1.0)
 
 
 def test_a_table_survives_what_is_in_its_cells() -> None:
-    figure = Figure("a|b", "all", "all", 0.5, 2, 0, 0.1, 0.9)
-    lines = to_markdown([figure], "x", {"model": "a\nb"}).splitlines()
+    metric = Metric("a|b", "all", "all", 0.5, 2, 0, 0.1, 0.9)
+    lines = to_markdown([metric], "x", {"model": "a\nb"}).splitlines()
     assert lines[0] == "# x"
     assert r"| a\|b | all | 50.0 | 10.0-90.0 | 2 | 0 |" in lines
 
@@ -428,8 +428,8 @@ def test_rows_that_cannot_be_asked_are_recorded_and_count(
     assert len(failed) == scores["failed"] == len(bad)
     for record, (_, says) in zip(failed, spoils, strict=True):
         assert says in record["error"]["message"]
-    for figure in scores["figures"]:
-        assert (figure["of"], figure["failed"]) == (len(bad) + 1, len(bad))
+    for metric in scores["figures"]:
+        assert (metric["of"], metric["failed"]) == (len(bad) + 1, len(bad))
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,15 @@ from rich.console import Console
 
 from tests.conftest import SAMPLES, Run
 from tests.fake_engine import FakeConversation, FakeEngine
-from vipllava_cli.cli.repl.loop import dropped_picture
-from vipllava_cli.cli.repl.slash_commands import SLASHES
+from vipllava_cli.cli.repl.loop import find_dropped_image
+from vipllava_cli.cli.repl.slash_commands import SLASH_COMMANDS
 from vipllava_cli.cli.terminal.markdown import markdown
 from vipllava_cli.engine.base import GenerationOptions, Spoken
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.errors import ExitCode, InputError, UsageError
-from vipllava_cli.flows.chat.chat import Chat, Settings, Talk
+from vipllava_cli.flows.chat.chat import Chat, ChatSettings, ChatState
 from vipllava_cli.flows.chat.session_file import read_session, resume, write_session
-from vipllava_cli.marks.marked_image import MarkedPicture, read_picture
+from vipllava_cli.marks.marked_image import MarkedImage, open_image
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.types import SHAPES
 
@@ -41,8 +41,8 @@ def notes() -> list[str]:
 
 
 @pytest.fixture
-def chat(picture: Path, notes: list[str]) -> Chat:
-    talk = Talk(MarkedPicture(read_picture(str(picture))))
+def chat(image: Path, notes: list[str]) -> Chat:
+    talk = ChatState(MarkedImage(open_image(str(image))))
     return Chat(FakeEngine(), notes.append, talk)
 
 
@@ -59,7 +59,7 @@ def test_each_question_is_asked_after_those_before_it(chat: Chat) -> None:
         assert chat.ask(question)
     chat.talk = chat.talk.without_last()
     chat.ask("four?")
-    assert conversation(chat).heard == [
+    assert conversation(chat).visible_turns == [
         ["one?"],
         ["one?", "two?"],
         ["one?", "two?", "three?"],
@@ -76,30 +76,30 @@ def test_new_marks_keep_the_words_and_old_answers_keep_their_marks(
     chat.add(parse_mark("arrow", "60,60"))
     chat.remove(1)
     assert notes == [
-        "the conversation goes on over the newly drawn picture, its words kept and read again"
+        "the conversation goes on over the newly drawn image, its words kept and read again"
     ]
     after = chat.ask("what is {1}?")
     assert before
     assert after
     assert before.question == "what is the object within the red rectangle?"
     assert after.question == "what is the object pointed to by the lime arrow?"
-    assert before.answer.split(":")[0] != after.answer.split(":")[0], "another picture was drawn"
+    assert before.answer.split(":")[0] != after.answer.split(":")[0], "another image was drawn"
     shapes = [[mark["shape"] for mark in t.record.asked.marks] for t in chat.talk.turns]
     assert shapes == [["box"], ["arrow"]]
 
 
-def test_another_picture_keeps_the_words_and_says_which_one_each_turn_saw(
+def test_another_image_keeps_the_words_and_says_which_one_each_turn_saw(
     chat: Chat, notes: list[str], tmp_path: Path
 ) -> None:
     chat.add(parse_mark("box", "10,10,50,50"))
     chat.ask("what?")
     Image.new("RGB", (50, 60), (9, 9, 9)).save(tmp_path / "other.png")
-    chat.look_at(read_picture(str(tmp_path / "other.png")))
+    chat.change_image(open_image(str(tmp_path / "other.png")))
     chat.ask("and here?")
     assert len(notes) == 1
-    assert conversation(chat).heard[-1] == ["what?", "and here?"]
+    assert conversation(chat).visible_turns[-1] == ["what?", "and here?"]
     first, second = chat.talk.turns
-    assert first.picture != second.picture
+    assert first.image_fingerprint != second.image_fingerprint
     assert second.record.asked.image.endswith("other.png")
     assert second.record.asked.marks == ()
 
@@ -122,7 +122,7 @@ def test_a_stopped_answer_is_kept_as_far_as_it_went_and_gone_on_with(chat: Chat)
     assert len(chat.talk.turns) == 1
 
 
-def test_an_answer_that_was_finished_or_saw_another_picture_is_not_gone_on_with(
+def test_an_answer_that_was_finished_or_saw_another_image_is_not_gone_on_with(
     chat: Chat,
 ) -> None:
     with pytest.raises(UsageError, match="nothing was asked"):
@@ -130,7 +130,7 @@ def test_an_answer_that_was_finished_or_saw_another_picture_is_not_gone_on_with(
     chat.ask("what?")
     with pytest.raises(UsageError, match="came to its end"):
         chat.more()
-    chat.settings = Settings(options=GenerationOptions(max_new_tokens=2))
+    chat.settings = ChatSettings(options=GenerationOptions(max_new_tokens=2))
     chat.ask("what?")
     chat.add(parse_mark("box", "10,10,50,50"))
     with pytest.raises(UsageError, match="other marks"):
@@ -138,7 +138,7 @@ def test_an_answer_that_was_finished_or_saw_another_picture_is_not_gone_on_with(
 
 
 def test_retry_draws_another_answer_in_place_of_the_last(chat: Chat, notes: list[str]) -> None:
-    chat.settings = Settings(options=GenerationOptions(temperature=1.0))
+    chat.settings = ChatSettings(options=GenerationOptions(temperature=1.0))
     chat.ask("what?")
     tries = [chat.talk.turns[0].answer]
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_retry_draws_another_answer_in_place_of_the_last(chat: Chat, notes: list
     assert len(set(tries)) == 4
     assert len(chat.talk.turns) == 1
     assert notes == []
-    chat.settings = Settings()
+    chat.settings = ChatSettings()
     chat.retry()
     assert "greedy" in notes[0]
 
@@ -168,38 +168,42 @@ def test_the_oldest_turns_are_left_out_when_the_model_is_full_and_that_is_said_b
     chat: Chat, notes: list[str]
 ) -> None:
     warned = False
-    while not chat.talk.left_out:
+    while not chat.talk.dropped_turns:
         warned = chat.is_nearly_full()
         chat.ask("x" * 40)
         assert len(chat.talk.turns) < 50
     assert warned, "the turn before, that it comes near"
     assert len(notes) == 1
-    assert f"oldest {chat.talk.left_out} turns are left out" in notes[0]
-    assert len(conversation(chat).heard[-1]) == len(chat.talk.turns) - chat.talk.left_out
-    assert chat.talk.left_out > 1, "several at once, so that the rest is not read again each time"
-    assert len(chat.talk.turns) > len(chat.talk.heard), "what is left out is still kept"
+    assert f"oldest {chat.talk.dropped_turns} turns are left out" in notes[0]
+    assert (
+        len(conversation(chat).visible_turns[-1]) == len(chat.talk.turns) - chat.talk.dropped_turns
+    )
+    assert chat.talk.dropped_turns > 1, (
+        "several at once, so that the rest is not read again each time"
+    )
+    assert len(chat.talk.turns) > len(chat.talk.visible_turns), "what is left out is still kept"
     while chat.talk.turns:
         chat.talk = chat.talk.without_last()
-    assert chat.talk.left_out == 0
+    assert chat.talk.dropped_turns == 0
 
 
 def test_the_real_model_goes_on_when_it_is_full_as_if_the_oldest_turns_had_never_been(
     notes: list[str],
 ) -> None:
     engine = open_engine("tiny", device="cpu")
-    chat = Chat(engine, notes.append, Talk(MarkedPicture(read_picture(str(GARDEN)))))
+    chat = Chat(engine, notes.append, ChatState(MarkedImage(open_image(str(GARDEN)))))
     chat.add(parse_mark("box", BUTTERFLY))
-    while not chat.talk.left_out:
+    while not chat.talk.dropped_turns:
         turn = chat.ask("is it " + "big or small or " * 100 + "what is in the red box?")
         assert len(chat.talk.turns) < 12
     assert turn
-    heard = [each.spoken for each in chat.talk.heard]
-    fresh = engine.converse().answer(
-        chat._view(chat.talk.shown), [*heard[:-1], Spoken(turn.question)]
+    visible_turns = [each.turn for each in chat.talk.visible_turns]
+    fresh = engine.start_conversation().answer(
+        chat._view(chat.talk.shown), [*visible_turns[:-1], Spoken(turn.question)]
     )
     assert (fresh.answer.text, fresh.tokens) == (turn.answer, turn.tokens)
     assert chat.reply
-    assert chat.reply.read < fresh.read - 100, "the picture was not read again"
+    assert chat.reply.read < fresh.read - 100, "the image was not read again"
 
 
 # --- sessions --------------------------------------------------------------------------------
@@ -230,26 +234,26 @@ def test_a_session_says_what_each_turn_saw_for_people_to_read(chat: Chat, tmp_pa
     row = json.loads(text)["turns"][0]
     assert (row["schema"], row["question"]) == (1, "what?")
     assert row["marks"][0]["shape"] == "box"
-    assert row["extra"]["picture"] == read_picture(row["image"]).fingerprint
+    assert row["extra"]["picture"] == open_image(row["image"]).fingerprint
 
 
-def test_a_missing_or_changed_picture_is_said(chat: Chat, tmp_path: Path, picture: Path) -> None:
+def test_a_missing_or_changed_image_is_said(chat: Chat, tmp_path: Path, image: Path) -> None:
     chat.add(parse_mark("box", "110,10,150,50"))
     chat.ask("what?")
     write_session(chat.talk, str(tmp_path / "s.json"))
     session = read_session(str(tmp_path / "s.json"))
-    Image.new("RGB", (100, 100), (1, 2, 3)).save(picture)
+    Image.new("RGB", (100, 100), (1, 2, 3)).save(image)
     changed = resume(session, "fake")
-    assert "is not the picture that it was" in changed.notes[0]
+    assert "is not the image that it was" in changed.notes[0]
     assert "marks are left out" in changed.notes[1]
     assert len(changed.talk.turns) == 1
-    picture.unlink()
+    image.unlink()
     missing = resume(session, "other")
     assert "answers so far are by fake: other goes on" in missing.notes[0]
     assert "is missing" in missing.notes[1]
     assert missing.talk.marked is None
     chat.talk = missing.talk
-    with pytest.raises(UsageError, match="no picture yet"):
+    with pytest.raises(UsageError, match="no image yet"):
         chat.ask("what?")
 
 
@@ -294,7 +298,7 @@ def hostile(session: Path) -> None:
     row["model"] = f"{ESC}[5mmodel"
     row["options"] = {"max_new_tokens": "many"}
     row["finish_reason"] = "length"
-    value["image"] = f"/nowhere/{ESC}[2Jpicture.png"
+    value["image"] = f"/nowhere/{ESC}[2Jimage.png"
     session.write_text(json.dumps(value))
 
 
@@ -358,8 +362,8 @@ def test_control_words_and_escapes_of_a_question_or_a_name_are_harmless(
     run: Run, tmp_path: Path
 ) -> None:
     name = tmp_path / f"{ESC}[31mred.png"
-    with Image.open(GARDEN) as picture:
-        picture.save(name)
+    with Image.open(GARDEN) as image:
+        image.save(name)
     lines = f"<image> ###Human: {ESC}[2J what?\n/marks\n/image {name}\nwhat?\n".encode()
     result = run("chat", name, stdin=lines)
     assert result.code == 0
@@ -371,15 +375,15 @@ def test_control_words_and_escapes_of_a_question_or_a_name_are_harmless(
 
 
 def test_every_shape_has_a_command_and_every_command_says_what_it_does() -> None:
-    assert {f"/{shape}" for shape in SHAPES} <= set(SLASHES)
+    assert {f"/{shape}" for shape in SHAPES} <= set(SLASH_COMMANDS)
     asked_for = (
         "image marks unmark pick show view undo retry more reset set save load stats help exit"
     )
-    assert {f"/{name}" for name in asked_for.split()} <= set(SLASHES)
-    assert all(slash.help for slash in SLASHES.values())
+    assert {f"/{name}" for name in asked_for.split()} <= set(SLASH_COMMANDS)
+    assert all(slash.help for slash in SLASH_COMMANDS.values())
 
 
-def test_a_picture_is_known_however_a_terminal_pastes_its_name(tmp_path: Path) -> None:
+def test_an_image_is_known_however_a_terminal_pastes_its_name(tmp_path: Path) -> None:
     path = tmp_path / "my cat's.PNG"
     path.write_bytes(b"")
     for text in (
@@ -389,9 +393,9 @@ def test_a_picture_is_known_however_a_terminal_pastes_its_name(tmp_path: Path) -
         path.as_uri(),
         f"  {path}\n",
     ):
-        assert dropped_picture(text) == str(path), text
+        assert find_dropped_image(text) == str(path), text
     for text in ("what is it?", f"{path}x", f"{path} {path}", "'", "\0.png", "a" * 10**6):
-        assert dropped_picture(text) is None
+        assert find_dropped_image(text) is None
 
 
 # --- what an answer may hold ---------------------------------------------------------------------

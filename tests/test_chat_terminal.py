@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ROOT, SAMPLES
 from tests.terminal import Terminal
-from vipllava_cli.cli.repl.slash_commands import SLASHES
+from vipllava_cli.cli.repl.slash_commands import SLASH_COMMANDS
 from vipllava_cli.engine.base import Spoken
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.errors import ExitCode
@@ -93,9 +93,9 @@ def test_the_readmes_session_is_what_the_terminal_shows_and_ctrl_c_stops_an_answ
     assert stopped.answer in ("there is", "there is no")
     engine = open_engine("tiny", device="cpu")
     fresh = Chat(engine, print, resume(session, "tiny").talk)
-    reply = engine.converse().answer(
+    reply = engine.start_conversation().answer(
         fresh._view(fresh.talk.shown),
-        [*(turn.spoken for turn in (*before, stopped)), Spoken(last.question)],
+        [*(turn.turn for turn in (*before, stopped)), Spoken(last.question)],
     )
     assert (reply.answer.text, reply.tokens) == (last.answer, last.tokens)
 
@@ -155,7 +155,7 @@ def test_the_prompt_edits_completes_remembers_and_leaves(home: Path, tmp_path: P
 
 COMMANDS = [
     f"{name} {argument}"
-    for name in SLASHES
+    for name in SLASH_COMMANDS
     for argument in ("", "1", "10,10,90,90", "red:5,5")
     if name != "/exit"
 ]

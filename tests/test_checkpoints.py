@@ -15,13 +15,13 @@ from benchmarks.make_checkpoint import make
 from tests.published import ODDITIES, as_published, edit, edit_config, weights_of
 from tests.samples import open_sample
 from vipllava_cli.engine.base import GenerationOptions
-from vipllava_cli.engine.hardware.placement import Wishes
+from vipllava_cli.engine.hardware.placement import LoadOptions
 from vipllava_cli.engine.hub.checkpoints import BUNDLED, find_checkpoint
 from vipllava_cli.engine.hub.registry import PUBLISHED
 from vipllava_cli.engine.local.loading import load
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.errors import ModelError
-from vipllava_cli.images.load import square
+from vipllava_cli.images.load import pad_to_square
 
 QUESTION = "what is in the red box?"
 
@@ -33,9 +33,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def answer_of(model: str | Path) -> str:
-    picture = square(open_sample("zoo-red-box"))
+    image = pad_to_square(open_sample("zoo-red-box"))
     engine = open_engine(str(model), device="cpu")
-    prompt = engine.prompt(engine.view(picture), QUESTION)
+    prompt = engine.prompt(engine.view(image), QUESTION)
     return next(engine.answer([prompt], GenerationOptions(max_new_tokens=12))).text
 
 
@@ -45,24 +45,24 @@ def test_an_oddity_of_published_checkpoints_changes_no_answer(
 ) -> None:
     oddity(folder)
     engine = open_engine(str(folder), device="cpu")
-    picture = square(open_sample("farm"))  # its mark lies near the edge
-    view = engine.view(picture)
+    image = pad_to_square(open_sample("farm"))  # its mark lies near the edge
+    view = engine.view(image)
     prompts = [engine.prompt(view, question) for question in (QUESTION, "what is marked?")]
     assert [answer.text for answer in engine.answer(prompts)] == clean_answers()
-    assert [answer.text for answer in engine.answer_together(prompts)] == clean_answers()
+    assert [answer.text for answer in engine.answer_batch(prompts)] == clean_answers()
 
 
 @cache
 def clean_answers() -> list[str]:
     engine = open_engine("tiny", device="cpu")
-    view = engine.view(square(open_sample("farm")))
+    view = engine.view(pad_to_square(open_sample("farm")))
     prompts = [engine.prompt(view, question) for question in (QUESTION, "what is marked?")]
     return [answer.text for answer in engine.answer(prompts)]
 
 
 def test_a_made_checkpoint_is_one_of_the_hubs(tmp_path: Path) -> None:
     make("tiny", tmp_path / "made")
-    loaded = load(find_checkpoint(str(tmp_path / "made")), Wishes(device="cpu"))
+    loaded = load(find_checkpoint(str(tmp_path / "made")), LoadOptions(device="cpu"))
     config = loaded.model.config
     assert (config.text_config.vocab_size, config.image_token_id) == (32064, 32000)
     assert len(loaded.processor.tokenizer) == 32002
@@ -86,7 +86,7 @@ def test_layers_that_nobody_names_are_those_of_vip_llava(tmp_path: Path) -> None
     said = answer_of(tmp_path / "said")
     assert answer_of(unsaid) == answer_of(stale) == said
     for folder in (unsaid, stale):
-        loaded = load(find_checkpoint(str(folder)), Wishes(device="cpu"))
+        loaded = load(find_checkpoint(str(folder)), LoadOptions(device="cpu"))
         assert loaded.model.config.vision_feature_layer == [-2, -5, -8, -11, 6]
 
 

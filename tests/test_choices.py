@@ -12,23 +12,23 @@ from tests.samples import open_sample
 from vipllava_cli.engine.base import GenerationOptions
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.open import open_engine
-from vipllava_cli.images.load import square
-from vipllava_cli.storage.journal import read_records
+from vipllava_cli.images.load import pad_to_square
+from vipllava_cli.storage.journal import read_journal
 
 pytestmark = pytest.mark.usefixtures("opened_once")
 
-PICTURE = "sample_images/zoo-red-box.png"
+IMAGE = "sample_images/zoo-red-box.png"
 QUESTION = "what is in the red box?"
 CHOICES = ("a penguin", "an elephant", "a lion", "a", "a penguin and a lion", "no")
 
 
-def log_likelihood_in_full(engine: Any, picture: Any, choice: str, template: str) -> float:
+def log_likelihood_in_full(engine: Any, image: Any, choice: str, template: str) -> float:
     """The slow twin: the whole text in one run without a cache, and the stop after it."""
     text = engine.text(QUESTION, template) + " " + choice
     asked, ids = engine.encode(engine.text(QUESTION, template)), engine.encode(text)
     with torch.inference_mode():
         scores = engine.model(
-            input_ids=torch.tensor([ids]), pixel_values=engine.view(picture).pixels
+            input_ids=torch.tensor([ids]), pixel_values=engine.view(image).pixels
         ).logits[0]
     scores = scores.double().log_softmax(-1)
     said = sum(scores[at - 1, ids[at]] for at in range(len(asked), len(ids)))
@@ -41,10 +41,10 @@ def log_likelihood_in_full(engine: Any, picture: Any, choice: str, template: str
 def test_probabilities_are_those_of_a_full_run_for_each_choice(template: str) -> None:
     engine = open_engine("tiny", device="cpu")
     assert isinstance(engine, LocalEngine)
-    picture = square(open_sample("zoo-red-box"))
-    prompt = engine.prompt(engine.view(picture), QUESTION, template)
+    image = pad_to_square(open_sample("zoo-red-box"))
+    prompt = engine.prompt(engine.view(image), QUESTION, template)
     (answer,) = engine.answer([prompt], GenerationOptions(choices=CHOICES))
-    found = [log_likelihood_in_full(engine, picture, choice, template) for choice in CHOICES]
+    found = [log_likelihood_in_full(engine, image, choice, template) for choice in CHOICES]
     shares = torch.tensor(found, dtype=torch.float64).softmax(0).tolist()
     assert [choice.text for choice in answer.choices] == list(CHOICES)
     for choice, likelihood, share in zip(answer.choices, found, shares, strict=True):
@@ -54,8 +54,8 @@ def test_probabilities_are_those_of_a_full_run_for_each_choice(template: str) ->
 
 
 def test_ask_answers_with_the_likeliest_and_says_how_likely_each_is(run: Run) -> None:
-    result = run("ask", PICTURE, QUESTION, "--choices", "a lion,a penguin,an elephant")
-    (generated,) = run("ask", PICTURE, QUESTION, "-q").stdout.splitlines()
+    result = run("ask", IMAGE, QUESTION, "--choices", "a lion,a penguin,an elephant")
+    (generated,) = run("ask", IMAGE, QUESTION, "-q").stdout.splitlines()
     assert result.stdout == f"{generated}\n"
     lines = [line for line in result.stderr.splitlines() if "%" in line]
     assert len(lines) == 3
@@ -72,7 +72,7 @@ def test_a_batch_weighs_as_single_asks_do(run: Run, tmp_path: Path) -> None:
     choices = '["a penguin", "a piano"]'
     assert run(*command).code == 0
     assert run(*command, "--choices", choices).code == 0
-    records = list(read_records(out))
+    records = list(read_journal(out))
     assert len(records) >= 10
     for record in records[:3]:
         alone = run("ask", record["image"], "what is marked?", "--choices", choices, "--json")
@@ -85,33 +85,33 @@ def test_a_batch_weighs_as_single_asks_do(run: Run, tmp_path: Path) -> None:
 
 def test_a_row_of_a_manifest_brings_its_own_choices(run: Run, tmp_path: Path) -> None:
     """A list, or as typed after the flag; rows without any are weighed by the command line's."""
-    picture = str(Path(PICTURE).resolve())
+    image = str(Path(IMAGE).resolve())
     rows = [
-        {"id": str(number), "image": picture, "question": QUESTION, "choices": choices}
+        {"id": str(number), "image": image, "question": QUESTION, "choices": choices}
         for number, choices in enumerate([["a penguin", "a piano"], "a dog,a penguin,a cat", None])
     ]
     manifest, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
     manifest.write_text("\n".join(map(json.dumps, rows)))
     result = run("batch", manifest, "--out", out, "--choices", "a lion,an owl", "-q")
     assert result.code == 0, result.stderr
-    weighed = [["a penguin", "a piano"], ["a dog", "a penguin", "a cat"], ["a lion", "an owl"]]
-    for record, choices in zip(read_records(out), weighed, strict=True):
+    scored = [["a penguin", "a piano"], ["a dog", "a penguin", "a cat"], ["a lion", "an owl"]]
+    for record, choices in zip(read_journal(out), scored, strict=True):
         assert [choice["text"] for choice in record["choices"]] == choices
         assert record["options"]["choices"] == choices
-        asked = run("ask", PICTURE, QUESTION, "--choices", json.dumps(choices), "--json")
+        asked = run("ask", IMAGE, QUESTION, "--choices", json.dumps(choices), "--json")
         alone = json.loads(asked.stdout)
         assert (alone["key"], alone["choices"]) == (record["key"], record["choices"])
 
 
 def test_a_row_with_choices_that_are_none_fails_alone(run: Run, tmp_path: Path) -> None:
     rows = [
-        {"image": str(Path(PICTURE).resolve()), "question": QUESTION, "choices": choices}
+        {"image": str(Path(IMAGE).resolve()), "question": QUESTION, "choices": choices}
         for choices in (7, ["a dog"], ["a dog", "a penguin"])
     ]
     manifest, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
     manifest.write_text("\n".join(map(json.dumps, rows)))
     assert run("batch", manifest, "--out", out, "-q").code == 6
-    errors = [record["error"] for record in read_records(out)]
+    errors = [record["error"] for record in read_journal(out)]
     assert [error and error["message"].split(": ", 1)[0] for error in errors] == [
         f"{manifest}, line 1",
         f"{manifest}, line 2",
@@ -132,13 +132,13 @@ def test_a_row_with_choices_that_are_none_fails_alone(run: Run, tmp_path: Path) 
     ],
 )
 def test_choices_that_are_none_are_refused(run: Run, choices: str, says: str) -> None:
-    result = run("ask", PICTURE, QUESTION, "--choices", choices)
+    result = run("ask", IMAGE, QUESTION, "--choices", choices)
     assert result.code == 2
     assert says in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 
 def test_choices_are_not_sampled(run: Run) -> None:
-    result = run("ask", PICTURE, QUESTION, "--choices", "a,b", "--temperature", "1")
+    result = run("ask", IMAGE, QUESTION, "--choices", "a,b", "--temperature", "1")
     assert result.code == 2
     assert "leave out --temperature" in result.stderr

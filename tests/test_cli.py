@@ -71,7 +71,7 @@ def test_several_questions_give_one_answer_a_line(run: Run) -> None:
     assert result.stdout == "a penguin\nan animal\n"
 
 
-def test_a_picture_comes_from_standard_input(run: Run) -> None:
+def test_an_image_comes_from_standard_input(run: Run) -> None:
     assert run("ask", "-", QUESTION, stdin=ZOO.read_bytes()).stdout == "a penguin\n"
 
 
@@ -119,9 +119,9 @@ def test_zoom_looks_at_a_small_region(run: Run) -> None:
     assert row["marks"][0]["coords"] == [10, 10, 30, 30]
 
 
-def test_marks_are_drawn_in_the_order_typed(run: Run, picture: Path, tmp_path: Path) -> None:
+def test_marks_are_drawn_in_the_order_typed(run: Run, image: Path, tmp_path: Path) -> None:
     flags = ["--point", "50,50", "--box", "40,40,60,60", "--point", "70,50"]
-    row = json.loads(run("ask", picture, "{1} {2} {3}", *flags, "--json").stdout)
+    row = json.loads(run("ask", image, "{1} {2} {3}", *flags, "--json").stdout)
     assert [mark["shape"] for mark in row["marks"]] == ["point", "box", "point"]
     assert [mark["color"] for mark in row["marks"]] == ["red", "lime", "blue"]
 
@@ -146,7 +146,7 @@ def test_the_models_view_keeps_a_box_at_the_edge(
     assert red.sum() > 300
 
 
-def test_a_rotated_picture_is_marked_as_it_is_seen(run: Run, tmp_path: Path) -> None:
+def test_a_rotated_image_is_marked_as_it_is_seen(run: Run, tmp_path: Path) -> None:
     with Image.open(SAMPLES / "astronaut-rotated.jpg") as stored:
         pixels = stored.convert("RGB").transpose(Image.Transpose.ROTATE_270)
         assert stored.getexif()[0x0112] == 6
@@ -162,16 +162,16 @@ def test_a_rotated_picture_is_marked_as_it_is_seen(run: Run, tmp_path: Path) -> 
         assert one.tobytes() == other.tobytes()
 
 
-def test_a_picture_goes_through_a_pipe() -> None:
+def test_an_image_goes_through_a_pipe() -> None:
     drawn = vipllava("annotate", str(ZOO), "--point", "50,50", "-o", "-", "-q")
-    with Image.open(io.BytesIO(drawn.stdout)) as picture:
-        assert picture.size == (640, 640)
+    with Image.open(io.BytesIO(drawn.stdout)) as image:
+        assert image.size == (640, 640)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["ask"], "Missing argument 'picture': see `vipllava ask --help`"),
+        (["ask"], "Missing argument 'image': see `vipllava ask --help`"),
         (["asq"], "Did you mean 'ask'?"),
         (["ask", "a.png", "what?", "--temprature", "1"], "--temperature"),
         (["ask", "a.png", "what?", "--temperature", "inf"], "less than or equal to 100"),

@@ -12,10 +12,10 @@ import pytest
 
 from tests.conftest import ROOT, SAMPLES, Run
 from tests.samples import PLACES
-from tests.test_report import Row, blocks, failed, pictures, results, row
+from tests.test_report import Row, blocks, failed, images, results, row
 from vipllava_cli.cli.terminal.messages import safe
 from vipllava_cli.errors import ExitCode, InputError
-from vipllava_cli.flows.evals.compare import compare, is_right, mcnemar
+from vipllava_cli.flows.evals.compare import compare, is_correct, mcnemar_p_value
 
 pytestmark = pytest.mark.usefixtures("opened_once")
 
@@ -35,9 +35,9 @@ def written(folder: Path, name: str, answers: Sequence[str | None], **changes: A
 
 
 @pytest.fixture
-def files(picture: Path) -> tuple[Path, Path]:
+def files(image: Path) -> tuple[Path, Path]:
     """Ten rows: five right in both, one lost, two won, one wrong in both and changed, one failed."""
-    folder = picture.parent
+    folder = image.parent
     before = [
         "a cat",
         "A cat.",
@@ -108,17 +108,17 @@ def test_several_files_are_compared_with_the_first(run: Run, files: tuple[Path, 
 
 
 @pytest.mark.parametrize(
-    ("lost", "won", "p"),
+    ("regressions", "fixes", "p"),
     [(0, 0, 1.0), (1, 1, 1.0), (0, 5, 2 / 32), (5, 0, 2 / 32), (2, 8, 2 * 56 / 1024), (3, 3, 1.0)],
 )
-def test_the_paired_test_is_exact(lost: int, won: int, p: float) -> None:
-    assert mcnemar(lost, won) == p
+def test_the_paired_test_is_exact(regressions: int, fixes: int, p: float) -> None:
+    assert mcnemar_p_value(regressions, fixes) == p
 
 
 def test_the_paired_test_takes_many_flips() -> None:
     fair = 2 * sum(comb(1000, heads) for heads in range(471)) / 2**1000
-    assert mcnemar(470, 530) == mcnemar(530, 470) == pytest.approx(fair, rel=1e-12)
-    assert mcnemar(0, 100_000) == 0.0
+    assert mcnemar_p_value(470, 530) == mcnemar_p_value(530, 470) == pytest.approx(fair, rel=1e-12)
+    assert mcnemar_p_value(0, 100_000) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ def test_the_paired_test_takes_many_flips() -> None:
     ],
 )  # fmt: skip
 def test_what_is_right(answer: str | None, truth: str, right: bool) -> None:
-    assert is_right(answer, truth) == right
+    assert is_correct(answer, truth) == right
 
 
-def test_a_row_of_several_questions_has_a_list_of_truths(run: Run, picture: Path) -> None:
+def test_a_row_of_several_questions_has_a_list_of_truths(run: Run, image: Path) -> None:
     truths = ["a cat", 2, "a hen"]
 
     def file(name: str, answers: Sequence[str]) -> Path:
@@ -141,7 +141,7 @@ def test_a_row_of_several_questions_has_a_list_of_truths(run: Run, picture: Path
             told(number, answer, truths, id=f"row:q{number}")
             for number, answer in enumerate(answers, 1)
         ]
-        return results(picture.parent, rows, name)
+        return results(image.parent, rows, name)
 
     before, after = (
         file("a.jsonl", ["a cat", "3", "a hen", "a pig"]),
@@ -154,10 +154,10 @@ def test_a_row_of_several_questions_has_a_list_of_truths(run: Run, picture: Path
     assert (change["right_to_wrong"], change["wrong_to_right"]) == (["row:q1"], ["row:q2"])
 
 
-def test_without_a_truth_there_is_what_changed(run: Run, picture: Path) -> None:
-    a = written(picture.parent, "a.jsonl", ["x", "y", None, None], truth=None)
-    b = written(picture.parent, "b.jsonl", ["x", "z", "w", None], truth=None)
-    ended = run("compare", a, b, "--json", "--out", picture.parent / "page.html")
+def test_without_a_truth_there_is_what_changed(run: Run, image: Path) -> None:
+    a = written(image.parent, "a.jsonl", ["x", "y", None, None], truth=None)
+    b = written(image.parent, "b.jsonl", ["x", "z", "w", None], truth=None)
+    ended = run("compare", a, b, "--json", "--out", image.parent / "page.html")
     told = json.loads(ended.stdout)
     assert "--truth" in ended.stderr
     assert told["truth"] is None
@@ -167,7 +167,7 @@ def test_without_a_truth_there_is_what_changed(run: Run, picture: Path) -> None:
     plain = run("compare", a, b, "-q")
     assert '\n  row-2: no answer, then "w"\n' in plain.stdout
     assert "McNemar" not in plain.stdout
-    data = blocks(picture.parent / "page.html")["data"]
+    data = blocks(image.parent / "page.html")["data"]
     assert [each["answers"][1] for each in data["rows"]] == [
         ["b.jsonl", "z", ""],
         ["b.jsonl", "w", ""],
@@ -175,19 +175,19 @@ def test_without_a_truth_there_is_what_changed(run: Run, picture: Path) -> None:
     assert [each["answers"][0][2] for each in data["rows"]] == ["", "failed"]
 
 
-def test_the_truth_is_where_the_flag_says_and_may_be_a_number(run: Run, picture: Path) -> None:
+def test_the_truth_is_where_the_flag_says_and_may_be_a_number(run: Run, image: Path) -> None:
     rows = [
         [row(n, answer=answer, extra={"wanted": "x", "count": n}) for n, answer in enumerate(some)]
         for some in ("012", "032")
     ]
-    a, b = (results(picture.parent, each, f"{n}.jsonl") for n, each in enumerate(rows))
+    a, b = (results(image.parent, each, f"{n}.jsonl") for n, each in enumerate(rows))
     told = json.loads(run("compare", a, b, "--truth", "count", "--json").stdout)
     assert (told["truth"], told["against_first"][0]["right_to_wrong"]) == ("count", ["row-1"])
     assert json.loads(run("compare", a, b, "--json").stdout)["truth"] == "wanted"
 
 
-def test_what_is_not_compared_is_said(run: Run, picture: Path) -> None:
-    folder = picture.parent
+def test_what_is_not_compared_is_said(run: Run, image: Path) -> None:
+    folder = image.parent
     a = results(
         folder,
         [told(0, "a cat"), told(1, "a cat", None), told(2, "a cat"), told(7, "only here")],
@@ -234,20 +234,20 @@ def test_the_page_shows_the_rows_that_changed(run: Run, files: tuple[Path, Path]
         ["wanted", "a cat", ""], ["a.jsonl", "a cat", "right"], ["b.jsonl", "a dog", "wrong"],
     ]  # fmt: skip
     assert dict(data["counts"])["a.jsonl"] == "60.0% right"
-    assert [bool(shown["src"]) for shown in pictures(out)] == [True]
+    assert [bool(shown["src"]) for shown in images(out)] == [True]
     refused = run("compare", *files, "-o", out)
     assert (refused.code, "--force" in refused.stderr) == (ExitCode.INPUT, True)
     assert run("compare", *files, "-o", out, "--force", "-q").stderr == ""
 
 
-def test_no_text_of_a_record_acts_on_terminal_or_page(run: Run, picture: Path) -> None:
+def test_no_text_of_a_record_acts_on_terminal_or_page(run: Run, image: Path) -> None:
     hostile = "</script><img src=x onerror=alert(1)>\x1b[2J[red]"
-    a = written(picture.parent, "a.jsonl", ["x", hostile], truth=hostile, model=hostile)
-    b = written(picture.parent, "<b>.jsonl", [hostile, "y"], truth=hostile)
-    ended = run("compare", a, b, "--out", picture.parent / "p.html")
+    a = written(image.parent, "a.jsonl", ["x", hostile], truth=hostile, model=hostile)
+    b = written(image.parent, "<b>.jsonl", [hostile, "y"], truth=hostile)
+    ended = run("compare", a, b, "--out", image.parent / "p.html")
     assert "\x1b" not in ended.stdout
     assert f'row-0: "x", then "{safe(hostile)}", wanted "{safe(hostile)}"\n' in ended.stdout
-    page = (picture.parent / "p.html").read_text("utf-8")
+    page = (image.parent / "p.html").read_text("utf-8")
     assert "<img src=x" not in page
     assert "<b>" not in page
     assert "\x1b" not in page
@@ -260,11 +260,11 @@ def test_answers_of_the_shipped_model_about_two_places_of_the_mark(
     things = [("garden", "butterfly", "snail"), ("street", "bus", "bus"), ("farm", "cow", "cow")]
     for name, which in (("a", 1), ("b", 2)):
         lines = []
-        for picture, *marked in things:
-            left, top, right, bottom = PLACES[picture][marked[which - 1]]
+        for image, *marked in things:
+            left, top, right, bottom = PLACES[image][marked[which - 1]]
             box = [left - 5, top - 5, right + 5, bottom + 5]
             lines.append({
-                "id": picture, "image": str(SAMPLES / f"{picture}.png"), "truth": f"a {marked[0]}",
+                "id": image, "image": str(SAMPLES / f"{image}.png"), "truth": f"a {marked[0]}",
                 "question": "what is in the red box?", "marks": [{"shape": "box", "coords": box}],
             })  # fmt: skip
         manifest = tmp_path / f"{name}.manifest.jsonl"
@@ -278,7 +278,7 @@ def test_answers_of_the_shipped_model_about_two_places_of_the_mark(
     assert told["against_first"][0]["right_to_wrong"] == ["garden"]
     (shown,) = blocks(tmp_path / "page.html")["data"]["rows"]
     assert shown["answers"][2] == ["b.jsonl", "a snail", "wrong"]
-    assert pictures(tmp_path / "page.html")[0]["src"]
+    assert images(tmp_path / "page.html")[0]["src"]
 
 
 # --- bad input ---------------------------------------------------------------------------------
@@ -331,12 +331,12 @@ def test_what_cannot_be_compared_is_one_line(run: Run, files: tuple[Path, Path])
         assert words in line
 
 
-def test_a_record_without_an_id_is_none(picture: Path) -> None:
-    a = written(picture.parent, "a.jsonl", ["x", "y"])
-    b = results(picture.parent, [told(0, "x"), told(1, "y", id=None)], "b.jsonl")
+def test_a_record_without_an_id_is_none(image: Path) -> None:
+    a = written(image.parent, "a.jsonl", ["x", "y"])
+    b = results(image.parent, [told(0, "x"), told(1, "y", id=None)], "b.jsonl")
     assert compare([a, b]).ids == ["row-0"]
     with pytest.raises(InputError, match="holds no record"):
-        compare([a, results(picture.parent, [told(0, "x", id=5)], "c.jsonl")])
+        compare([a, results(image.parent, [told(0, "x", id=5)], "c.jsonl")])
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:

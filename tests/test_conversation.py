@@ -12,14 +12,14 @@ from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
 from tests.samples import PLACES, open_sample
-from vipllava_cli.engine.base import GREEDY, GenerationOptions, Reply, Spoken, View
+from vipllava_cli.engine.base import GREEDY, GenerationOptions, ModelView, Reply, Spoken
 from vipllava_cli.engine.hub.checkpoints import BUNDLED
 from vipllava_cli.engine.local.conversation import LocalConversation
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.prompts import TEMPLATES, Turn, render
 from vipllava_cli.errors import GenerationError, UsageError
-from vipllava_cli.images.load import square
+from vipllava_cli.images.load import pad_to_square
 from vipllava_cli.marks.colors import parse_color
 from vipllava_cli.marks.draw import draw
 from vipllava_cli.marks.types import Mark
@@ -46,18 +46,18 @@ def engine() -> Iterator[LocalEngine]:
 
 
 @pytest.fixture
-def view(engine: LocalEngine) -> View:
+def view(engine: LocalEngine) -> ModelView:
     return view_with(engine, "red", "butterfly")
 
 
 def garden(color: str, thing: str) -> Image.Image:
-    """The sample picture with a box around a thing."""
+    """The sample image with a box around a thing."""
     left, top, right, bottom = PLACES["garden"][thing]
     mark = Mark("box", (((left, top), (right, bottom)),), parse_color(color))
-    return square(draw(open_sample("garden"), [mark]))
+    return pad_to_square(draw(open_sample("garden"), [mark]))
 
 
-def view_with(engine: LocalEngine, color: str, thing: str) -> View:
+def view_with(engine: LocalEngine, color: str, thing: str) -> ModelView:
     return engine.view(garden(color, thing))
 
 
@@ -87,7 +87,7 @@ class Walk:
     """A conversation that goes on at random, each answer compared with a fresh run's."""
 
     engine: LocalEngine
-    views: list[View]
+    views: list[ModelView]
     rng: random.Random
     template: str
     conversation: LocalConversation = field(init=False)
@@ -95,13 +95,13 @@ class Walk:
     options: GenerationOptions = GREEDY
 
     def __post_init__(self) -> None:
-        self.conversation = self.engine.converse()
+        self.conversation = self.engine.start_conversation()
         self.view = self.views[0]
 
     def answer(self, turns: list[Spoken], options: GenerationOptions) -> None:
         known = {"template": self.template, "options": options}
         reply = self.conversation.answer(self.view, turns, **known)  # type: ignore[arg-type]
-        fresh = self.engine.converse().answer(self.view, turns, **known)  # type: ignore[arg-type]
+        fresh = self.engine.start_conversation().answer(self.view, turns, **known)  # type: ignore[arg-type]
         assert same(reply, fresh)
         assert reply.read <= fresh.read
         self.turns = with_answer(turns, reply)
@@ -142,9 +142,9 @@ def test_random_conversations_equal_fresh_runs(engine: LocalEngine) -> None:
             walk.step()
 
 
-def told(engine: LocalEngine, view: View, template: str = "human") -> list[Spoken]:
+def told(engine: LocalEngine, view: ModelView, template: str = "human") -> list[Spoken]:
     """Every question, answered."""
-    conversation = engine.converse()
+    conversation = engine.start_conversation()
     turns: list[Spoken] = []
     for question in QUESTIONS:
         turns = asked(turns, question)
@@ -160,8 +160,8 @@ def whole_text(engine: LocalEngine, turns: Sequence[Spoken], template: str) -> s
         return render(TEMPLATES[template], pairs)
     messages: list[dict[str, object]] = []
     for turn in turns:
-        picture = [] if messages else [{"type": "image"}]
-        question = [*picture, {"type": "text", "text": turn.question}]
+        image = [] if messages else [{"type": "image"}]
+        question = [*image, {"type": "text", "text": turn.question}]
         messages.append({"role": "user", "content": question})
         if turn is not last:
             answer = [{"type": "text", "text": turn.answer}]
@@ -172,21 +172,21 @@ def whole_text(engine: LocalEngine, turns: Sequence[Spoken], template: str) -> s
 
 @pytest.mark.parametrize("template", ["human", "vicuna", "chat"])
 def test_a_conversation_grown_by_tokens_is_the_one_tokenised_at_once(
-    engine: LocalEngine, view: View, template: str
+    engine: LocalEngine, view: ModelView, template: str
 ) -> None:
     turns = asked(told(engine, view, template), QUESTIONS[0])
-    ids = engine.converse().ids(turns, template)
+    ids = engine.start_conversation().ids(turns, template)
     assert ids == engine.encode(whole_text(engine, turns, template))
 
 
 def test_a_plain_generate_over_the_whole_text_gives_the_last_answer(
-    engine: LocalEngine, view: View
+    engine: LocalEngine, view: ModelView
 ) -> None:
-    """Nothing of ours but the picture's drawing: the processor, and one run."""
+    """Nothing of ours but the image's drawing: the processor, and one run."""
     *before, last = told(engine, view)
-    picture = garden("red", "butterfly")
+    image = garden("red", "butterfly")
     text = whole_text(engine, asked(before, last.question), "human")
-    inputs = engine.processor(images=picture, text=text, return_tensors="pt")
+    inputs = engine.processor(images=image, text=text, return_tensors="pt")
     output = engine.model.generate(**inputs, max_new_tokens=24, do_sample=False)
     new = output[0, inputs["input_ids"].shape[1] :].tolist()
     assert tuple(new[: len(last.tokens)]) == last.tokens
@@ -221,7 +221,7 @@ def test_a_tokenizer_that_begins_every_text_with_a_space_adds_none_between_turns
     tokenizer = spaced_tokenizer(tmp_path)
     monkeypatch.setattr(engine, "tokenizer", tokenizer)
     turns = [Spoken("what is in the red box?", "a cat"), Spoken("and why?", "no"), Spoken("ok?")]
-    ids = engine.converse().ids(turns)
+    ids = engine.start_conversation().ids(turns)
     assert ids == engine.encode(whole_text(engine, turns, "human"))
     alone = tokenizer("###Human: and why?", add_special_tokens=False)["input_ids"]
     assert tokenizer.convert_ids_to_tokens(alone)[0] == "▁"
@@ -232,7 +232,7 @@ def test_the_stop_of_several_tokens_is_not_part_of_the_answer(
 ) -> None:
     tokenizer = spaced_tokenizer(tmp_path)
     monkeypatch.setattr(engine, "tokenizer", tokenizer)
-    conversation = engine.converse()
+    conversation = engine.start_conversation()
     answer, stop = (
         tuple(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in ("a cat", "###")
     )
@@ -243,7 +243,7 @@ def test_the_stop_of_several_tokens_is_not_part_of_the_answer(
 
 @pytest.fixture
 def looks(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Counts how often the model looks at a picture."""
+    """Counts how often the model looks at an image."""
     seen: list[int] = []
     tower = engine.model.model.vision_tower
     forward = tower.forward
@@ -256,17 +256,17 @@ def looks(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def test_the_picture_is_looked_at_once_and_words_are_read_once(
-    engine: LocalEngine, view: View, looks: list[int]
+def test_the_image_is_looked_at_once_and_words_are_read_once(
+    engine: LocalEngine, view: ModelView, looks: list[int]
 ) -> None:
-    conversation = engine.converse()
+    conversation = engine.start_conversation()
     turns = asked([], QUESTIONS[0])
     first = conversation.answer(view, turns)
     turns = with_answer(turns, first)
     second = conversation.answer(view, asked(turns, QUESTIONS[1]))
     assert first.read == first.answer.prompt_tokens
     assert second.read < 30
-    assert second.read < second.answer.prompt_tokens - engine.picture_tokens
+    assert second.read < second.answer.prompt_tokens - engine.image_tokens
     assert conversation.answer(view, asked(turns, QUESTIONS[1])).read == 1, "asked again"
     conversation.answer(view, asked([], QUESTIONS[2]))  # the first turn is left out
     assert len(looks) == 1
@@ -274,17 +274,17 @@ def test_the_picture_is_looked_at_once_and_words_are_read_once(
     assert len(looks) == 2
 
 
-def test_a_cache_is_never_cut_inside_the_picture(
-    engine: LocalEngine, view: View, looks: list[int]
+def test_a_cache_is_never_cut_inside_the_image(
+    engine: LocalEngine, view: ModelView, looks: list[int]
 ) -> None:
-    """Another template shares some words before the picture, and nothing behind it."""
-    conversation = engine.converse()
+    """Another template shares some words before the image, and nothing behind it."""
+    conversation = engine.start_conversation()
     turns = asked([], QUESTIONS[0])
     conversation.answer(view, turns)
     other = conversation.answer(view, turns, template="vicuna")
     assert other.read == other.answer.prompt_tokens
     assert len(looks) == 2
-    assert same(other, engine.converse().answer(view, turns, template="vicuna"))
+    assert same(other, engine.start_conversation().answer(view, turns, template="vicuna"))
 
 
 def breaking(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -303,9 +303,9 @@ def breaking(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, error: BaseEx
 
 
 def test_a_conversation_goes_on_after_a_break_in_the_middle_of_a_token(
-    engine: LocalEngine, view: View, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, view: ModelView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conversation = engine.converse()
+    conversation = engine.start_conversation()
     turns = asked([], QUESTIONS[0])
     turns = asked(with_answer(turns, conversation.answer(view, turns)), "what is in the aqua box?")
     breaking(engine, monkeypatch, KeyboardInterrupt())
@@ -313,33 +313,33 @@ def test_a_conversation_goes_on_after_a_break_in_the_middle_of_a_token(
     assert broken.answer.finish_reason == "stopped"
     assert 0 < len(broken.tokens) <= 3
     turns = asked(with_answer(turns, broken), QUESTIONS[1])
-    assert same(conversation.answer(view, turns), engine.converse().answer(view, turns))
+    assert same(conversation.answer(view, turns), engine.start_conversation().answer(view, turns))
 
 
 def test_a_conversation_goes_on_after_a_failure(
-    engine: LocalEngine, view: View, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, view: ModelView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conversation = engine.converse()
+    conversation = engine.start_conversation()
     turns = asked([], QUESTIONS[0])
     turns = asked(with_answer(turns, conversation.answer(view, turns)), "what is in the aqua box?")
     breaking(engine, monkeypatch, RuntimeError("no more"))
     with pytest.raises(GenerationError, match="no more"):
         conversation.answer(view, turns)
-    assert same(conversation.answer(view, turns), engine.converse().answer(view, turns))
+    assert same(conversation.answer(view, turns), engine.start_conversation().answer(view, turns))
 
 
 def test_an_answer_cut_and_gone_on_with_is_the_answer_at_once(
-    engine: LocalEngine, view: View
+    engine: LocalEngine, view: ModelView
 ) -> None:
     question = "what is in the aqua box?"
     pieces: list[str] = []
-    conversation = engine.converse()
+    conversation = engine.start_conversation()
     turns = asked([], question)
     for _ in range(3):
         options = GenerationOptions(max_new_tokens=2)
         cut = conversation.answer(view, turns, options=options, on_text=pieces.append)
         turns = with_answer(turns, cut)
-    at_once = engine.converse().answer(view, asked([], question))
+    at_once = engine.start_conversation().answer(view, asked([], question))
     assert cut.answer.finish_reason == at_once.answer.finish_reason == "stop"
     assert same(cut, at_once)
     assert "".join(pieces) == at_once.answer.text
@@ -348,22 +348,22 @@ def test_an_answer_cut_and_gone_on_with_is_the_answer_at_once(
 @pytest.mark.parametrize(
     "hidden",
     [[3], [840, 500, 501], [10**9], [-1], [2], [400, 401]],
-    ids=["a picture", "a stop and more", "no token", "below all", "the end", "other words"],
+    ids=["an image", "a stop and more", "no token", "below all", "the end", "other words"],
 )
 def test_tokens_that_say_more_than_the_answer_are_not_used(
     engine: LocalEngine, hidden: list[int]
 ) -> None:
     own = tuple(engine.tokenizer(" a cat", add_special_tokens=False)["input_ids"])
-    conversation = engine.converse()
+    conversation = engine.start_conversation()
     honest = conversation.ids([Spoken("what?", "a cat", own), Spoken("why?")])
     loaded = conversation.ids([Spoken("what?", "a cat", (*own, *hidden)), Spoken("why?")])
     assert loaded == honest == conversation.ids([Spoken("what?", "a cat"), Spoken("why?")])
 
 
 def test_a_conversation_that_is_too_long_is_refused_not_cut(
-    engine: LocalEngine, view: View
+    engine: LocalEngine, view: ModelView
 ) -> None:
-    conversation = engine.converse()
+    conversation = engine.start_conversation()
     turns = [Spoken("word " * 900, "yes") for _ in range(3)]
     assert conversation.count(asked(turns, "what?")) > conversation.most
     with pytest.raises(UsageError, match="reads at most"):

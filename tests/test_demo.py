@@ -32,7 +32,7 @@ from training.architecture import (
     take_weights,
 )
 from training.dataset import Batches, conversation_tokens, load
-from training.model import Learner, Tally, normalized
+from training.model import MetricCounts, TrainingModel, normalized
 from training.patch_targets import IGNORE, TARGETS, patch_labels, patch_shares
 from training.recipe import Recipe, Stage
 from training.train import train
@@ -43,12 +43,12 @@ from vipllava_cli.engine.prompts import TEMPLATES, place_phrase, render
 from vipllava_cli.flows.evals.clipart import holdout_templates as others
 from vipllava_cli.flows.evals.clipart import question_templates as wordings_module
 from vipllava_cli.flows.evals.clipart import scene_templates as wordings_of_many
-from vipllava_cli.flows.evals.clipart.objects import STYLES, THINGS, sprites
+from vipllava_cli.flows.evals.clipart.objects import OBJECT_CLASSES, STYLES, sprites
 from vipllava_cli.flows.evals.clipart.outlines import Silhouette
 from vipllava_cli.flows.evals.clipart.phrases import MARKED, NOUNS
 from vipllava_cli.flows.evals.clipart.phrases import PLACES as PLACES_IN_WORDS
-from vipllava_cli.flows.evals.clipart.question_generator import Talker
-from vipllava_cli.flows.evals.clipart.question_templates import Wordings
+from vipllava_cli.flows.evals.clipart.question_generator import QuestionGenerator
+from vipllava_cli.flows.evals.clipart.question_templates import Templates
 from vipllava_cli.flows.evals.clipart.questions import ask, make_conversation
 from vipllava_cli.flows.evals.clipart.relations import neighbor
 from vipllava_cli.flows.evals.clipart.scenes import (
@@ -65,7 +65,7 @@ from vipllava_cli.flows.evals.clipart.scenes import (
     mark_scene,
     scene_rng,
 )
-from vipllava_cli.images.load import square
+from vipllava_cli.images.load import pad_to_square
 from vipllava_cli.marks.colors import MODEL_COLORS, parse_color
 from vipllava_cli.marks.draw import draw
 from vipllava_cli.marks.types import SHAPES, Mark
@@ -118,7 +118,7 @@ def test_the_mark_decides_what_is_named(run: Run, scene: str, thing: str, shape:
         ("sky-two-marks", "what is in the green circle?", "a balloon"),
     ],
 )
-def test_marks_that_are_drawn_in_a_picture_are_seen(
+def test_marks_that_are_drawn_in_a_image_are_seen(
     run: Run, scene: str, question: str, answer: str
 ) -> None:
     assert run("ask", SAMPLES / f"{scene}.png", question).stdout.strip() == answer
@@ -155,14 +155,14 @@ def test_answers_about_new_scenes_are_right_as_often_as_the_card_says(engine: Lo
     for number in range(150):
         rng = scene_rng(HELD_OUT, number)
         marked = mark_scene(rng, make_scene(rng, SIMPLE), SIMPLE)
-        view = engine.view(square(marked.picture))
+        view = engine.view(pad_to_square(marked.image))
         for at, mark in enumerate(marked.marks):
             prompts.append(engine.prompt(view, f"What is {place_phrase(mark)}?"))
             names.append(marked.marked(at).thing.phrase)
     answers = [
         answer.text
         for at in range(0, len(prompts), 16)
-        for answer in engine.answer_together(prompts[at : at + 16])
+        for answer in engine.answer_batch(prompts[at : at + 16])
     ]
     right = sum(said == name for said, name in zip(answers, names, strict=True))
     asked = len(names)
@@ -172,9 +172,9 @@ def test_answers_about_new_scenes_are_right_as_often_as_the_card_says(engine: Lo
 
 def test_what_is_measured_is_kept_from_training() -> None:
     streams = (TRAINING, HELD_OUT, MEASURED)
-    pictures = [make_scene(scene_rng(stream, 0)).picture.tobytes() for stream in streams]
-    assert len(set(pictures)) == 3
-    assert pictures[0] == make_scene(scene_rng(TRAINING, 0)).picture.tobytes()
+    images = [make_scene(scene_rng(stream, 0)).image.tobytes() for stream in streams]
+    assert len(set(images)) == 3
+    assert images[0] == make_scene(scene_rng(TRAINING, 0)).image.tobytes()
     seeds = {tuple(scene_rng(s, n).integers(1 << 62, size=2)) for s in streams for n in range(2000)}
     assert len(seeds) == 3 * 2000
     assert not {"striped", "checkered"} & set(TRAINED.backgrounds)
@@ -182,9 +182,9 @@ def test_what_is_measured_is_kept_from_training() -> None:
     assert all(end <= least or begin >= most for begin, end in TRAINED.longest)
 
 
-def wordings_of(*modules: ModuleType) -> list[Wordings]:
+def wordings_of(*modules: ModuleType) -> list[Templates]:
     tables = [table for module in modules for table in vars(module).values()]
-    return [table for table in tables if isinstance(table, Wordings)]
+    return [table for table in tables if isinstance(table, Templates)]
 
 
 def filled(sentences: Iterable[str]) -> set[str]:
@@ -223,9 +223,9 @@ def test_other_sentences_are_not_those_that_are_learned() -> None:
 
 def test_every_thing_has_a_sprite_and_a_name_of_its_own() -> None:
     drawn = [sprite for style in STYLES for sprite in sprites(style)]
-    assert len({thing.name for thing in THINGS}) == len(THINGS) >= 150
+    assert len({thing.name for thing in OBJECT_CLASSES}) == len(OBJECT_CLASSES) >= 150
     assert all((sprite[..., 3] > 0).mean() > 0.1 for sprite in drawn)
-    assert len({sprite.tobytes() for sprite in drawn}) == 2 * len(THINGS)
+    assert len({sprite.tobytes() for sprite in drawn}) == 2 * len(OBJECT_CLASSES)
 
 
 def test_patch_labels_say_what_is_drawn() -> None:
@@ -233,7 +233,7 @@ def test_patch_labels_say_what_is_drawn() -> None:
     marked = mark_scene(rng, make_scene(rng))
     labels = {t.name: row for t, row in zip(TARGETS, patch_labels(marked, GRID), strict=True)}
     shown = {p.index for p in marked.scene.placements}
-    assert shown <= set(labels["thing"].tolist()) <= shown | {len(THINGS), IGNORE}
+    assert shown <= set(labels["thing"].tolist()) <= shown | {len(OBJECT_CLASSES), IGNORE}
     pointed = {marked.scene.placements[target].index for target in marked.targets}
     assert set(labels["points_to"].tolist()) == pointed | {IGNORE}
     colors = {MODEL_COLORS.index(mark.color) for mark in marked.marks}
@@ -242,8 +242,8 @@ def test_patch_labels_say_what_is_drawn() -> None:
     assert set(labels["order"].tolist()) == {*range(len(shown)), IGNORE}
     shapes = {list(SHAPES).index(mark.shape) for mark in marked.marks}
     assert set(labels["mark_shape"].tolist()) == shapes | {IGNORE}
-    plain = draw(marked.scene.picture, [])
-    changed = np.asarray(square(plain)) != np.asarray(square(marked.picture))
+    plain = draw(marked.scene.image, [])
+    changed = np.asarray(pad_to_square(plain)) != np.asarray(pad_to_square(marked.image))
     assert changed.any()
 
 
@@ -251,7 +251,7 @@ def test_the_middle_of_each_thing_is_told_in_the_patch_where_it_lies() -> None:
     marked = row_of_things("cat", "apple", "dog", marked={"dog": "red"})
     labels = dict(zip((t.name for t in TARGETS), patch_labels(marked, GRID), strict=True))
     told = np.argwhere(labels["middle"].reshape(GRID, GRID) == 0)
-    # Things of 60 pixels from 20, 120 and 220 on, in a picture of 300 by 100, padded to a square.
+    # Things of 60 pixels from 20, 120 and 220 on, in an image of 300 by 100, padded to a square.
     assert told.tolist() == [[GRID // 2, int(x * GRID / 300)] for x in (50, 150, 250)]
 
 
@@ -262,7 +262,7 @@ def test_scenes_show_every_shape_colour_style_and_number_of_things() -> None:
     assert {mark.shape for mark in marks} == set(SHAPES)
     assert {mark.color for mark in marks} == set(MODEL_COLORS)
     assert {len(marked.scene.placements) for marked in scenes} == set(range(1, 9))
-    ratios = [marked.scene.picture.width / marked.scene.picture.height for marked in scenes]
+    ratios = [marked.scene.image.width / marked.scene.image.height for marked in scenes]
     assert min(ratios) < 0.6
     assert max(ratios) > 1.6
 
@@ -270,7 +270,9 @@ def test_scenes_show_every_shape_colour_style_and_number_of_things() -> None:
 def row_of_things(*names: str, marked: dict[str, str]) -> MarkedScene:
     """Things side by side from the left; `marked` gives the colour of the box on some of them."""
     size = (100 * len(names), 100)
-    indices = [next(i for i, thing in enumerate(THINGS) if thing.name == name) for name in names]
+    indices = [
+        next(i for i, thing in enumerate(OBJECT_CLASSES) if thing.name == name) for name in names
+    ]
     placements = tuple(
         Placement(index, Silhouette(np.full((60, 60), 255, np.uint8), (100 * at + 20, 20), size))
         for at, index in enumerate(indices)
@@ -284,11 +286,11 @@ def row_of_things(*names: str, marked: dict[str, str]) -> MarkedScene:
 
 def test_questions_have_the_answers_that_the_scene_gives() -> None:
     marked = row_of_things("cat", "apple", "dog", marked={"apple": "red", "dog": "gold"})
-    talker = Talker(np.random.default_rng(0), marked)
+    generator = QuestionGenerator(np.random.default_rng(0), marked)
 
     def answers(kind: str, mark: int) -> set[str]:
-        asked = [ask(talker, kind, mark) for _ in range(40)]
-        return {exchange.answer for exchange in asked if exchange}
+        asked = [ask(generator, kind, mark) for _ in range(40)]
+        return {scene_turn.answer for scene_turn in asked if scene_turn}
 
     assert answers("naming", 0) == {"an apple", "apple"}
     assert answers("kind", 0) == {"food"}
@@ -322,7 +324,7 @@ def test_no_neighbour_is_told_that_may_as_well_be_another() -> None:
 
 
 @pytest.mark.parametrize("size", [(320, 320), (301, 177), (150, 333)])
-def test_what_covers_a_patch_is_counted_as_a_resized_picture_would(size: tuple[int, int]) -> None:
+def test_what_covers_a_patch_is_counted_as_a_resized_image_would(size: tuple[int, int]) -> None:
     (width, height), side = size, max(size)
     rng = np.random.default_rng(0)
     alpha, (x, y) = rng.integers(0, 256, (60, 70), np.uint8), (width - 75, 41)
@@ -338,16 +340,16 @@ def test_what_covers_a_patch_is_counted_as_a_resized_picture_would(size: tuple[i
 
 
 @pytest.fixture(scope="module")
-def untrained() -> Learner:
+def untrained() -> TrainingModel:
     """The next model before training, with a tokenizer learned from a few conversations."""
     torch.manual_seed(0)
     tokenizer = make_tokenizer(training.tokenizer_texts(50))
-    return Learner(VipLlavaForConditionalGeneration(make_config()), tokenizer)
+    return TrainingModel(VipLlavaForConditionalGeneration(make_config()), tokenizer)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_conversation_has_the_same_tokens_turn_by_turn_and_whole(
-    untrained: Learner, name: str
+    untrained: TrainingModel, name: str
 ) -> None:
     tokenizer = untrained.tokenizer
     stale = 0
@@ -355,8 +357,8 @@ def test_a_conversation_has_the_same_tokens_turn_by_turn_and_whole(
         rng = scene_rng(TRAINING, number)
         talk = make_conversation(rng, mark_scene(rng, make_scene(rng)))
         tokens = conversation_tokens(tokenizer, name, talk)
-        stale += sum(exchange.stale for exchange in talk)
-        whole = render(TEMPLATES[name], [exchange.turn for exchange in talk])
+        stale += sum(scene_turn.stale for scene_turn in talk)
+        whole = render(TEMPLATES[name], [scene_turn.turn for scene_turn in talk])
         whole = whole.replace("<image>", "<image>" * GRID * GRID)
         assert tokens.ids[:-1] == tokenizer(whole)["input_ids"]
         said = tokenizer.decode([label for label in tokens.labels if label != IGNORE])
@@ -421,9 +423,9 @@ def test_training_goes_on_where_it_was_stopped_and_stages_may_go_side_by_side(
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
-    picture = square(open_sample("garden"))
+    image = pad_to_square(open_sample("garden"))
     engine = open_engine(str(stopped), device="cpu")
-    prompt = engine.prompt(engine.view(picture), "what is marked?")
+    prompt = engine.prompt(engine.view(image), "what is marked?")
     assert next(engine.answer([prompt])).answer_tokens > 0
 
 
@@ -431,12 +433,12 @@ def test_training_that_goes_on_from_a_model_begins_with_what_it_knows(tmp_path: 
     recipe = short_recipe(rate=1e-6)
     train(recipe, tmp_path, workers=0, begin_with=BUNDLED["tiny"])
     engine = open_engine(str(tmp_path), device="cpu")
-    view = engine.view(square(Image.open(SAMPLES / "zoo-red-box.png").convert("RGB")))
+    view = engine.view(pad_to_square(Image.open(SAMPLES / "zoo-red-box.png").convert("RGB")))
     [answer] = engine.answer([engine.prompt(view, "what is in the red box?")])
     assert answer.text == "a penguin"
 
 
-def test_a_batch_is_the_same_whoever_makes_it(untrained: Learner) -> None:
+def test_a_batch_is_the_same_whoever_makes_it(untrained: TrainingModel) -> None:
     batches = Batches(TRAINING, 10, 4, 3, tokenizer=untrained.tokenizer)
     here = [batches[number] for number in range(3)]
     for workers, begun in ((0, 0), (2, 0), (2, 1)):
@@ -449,7 +451,9 @@ def test_a_batch_is_the_same_whoever_makes_it(untrained: Learner) -> None:
             assert torch.equal(made.talk.ids, expected.talk.ids)
 
 
-def test_trainers_who_share_a_batch_see_together_what_one_sees_alone(untrained: Learner) -> None:
+def test_trainers_who_share_a_batch_see_together_what_one_sees_alone(
+    untrained: TrainingModel,
+) -> None:
     whole, halves = Batches(TRAINING, 10, 12, 2), Batches(TRAINING, 10, 6, 4)
     shared = zip(*(load(halves, 0, 0, (number, 2)) for number in range(2)), strict=True)
     for alone, together in zip(load(whole, 0, 0), shared, strict=True):
@@ -480,7 +484,7 @@ def test_trainers_who_share_batches_keep_the_same_weights(tmp_path: Path) -> Non
     assert "seeing" not in second  # each knows of the other: one tells of both
 
 
-def test_the_whole_model_sees_as_training_does(untrained: Learner) -> None:
+def test_the_whole_model_sees_as_training_does(untrained: TrainingModel) -> None:
     """What a stage computes piece by piece equals the model's own forward."""
     batch = Batches(HELD_OUT, 0, 6, 1, tokenizer=untrained.tokenizer)[0]
     assert batch.talk is not None
@@ -490,7 +494,7 @@ def test_the_whole_model_sees_as_training_does(untrained: Learner) -> None:
         lambda _module, _inputs, scores: seen.append(scores)
     )
     with torch.no_grad():
-        untrained.whole_loss(batch, Tally(), whole=True)
+        untrained.whole_loss(batch, MetricCounts(), whole=True)
         hook.remove()
         scores = untrained.model(
             input_ids=batch.talk.ids, pixel_values=normalized(batch.pixels)
@@ -500,7 +504,7 @@ def test_the_whole_model_sees_as_training_does(untrained: Learner) -> None:
 
 
 def test_weights_are_taken_over_with_places_stretched_and_patches_scaled(
-    untrained: Learner, tmp_path: Path
+    untrained: TrainingModel, tmp_path: Path
 ) -> None:
     config = shallow_config()
     config.vision_config.image_size, config.vision_config.patch_size = 28, 7

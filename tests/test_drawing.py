@@ -9,15 +9,15 @@ from PIL import Image
 
 from vipllava_cli.images.load import model_view
 from vipllava_cli.marks import draw as drawing
-from vipllava_cli.marks.coordinates import place_marks
+from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.draw import _DRAWERS, coverage, draw
-from vipllava_cli.marks.masks import with_outlines
+from vipllava_cli.marks.masks import load_mask_outlines
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.types import SHAPES, Mark
 
 GREY = (128, 128, 128)
 
-# A point on each mark's line or area, and one off it, in a picture of 200x100.
+# A point on each mark's line or area, and one off it, in an image of 200x100.
 PLACES = {
     "box": ("20,10,120,80", (70, 10), (70, 45)),
     "ellipse": ("20,10,120,80", (70, 11), (22, 12)),
@@ -32,11 +32,11 @@ PLACES = {
 
 def marks_on(size: tuple[int, int], **texts: str) -> tuple[Mark, ...]:
     specs = [parse_mark(shape, text) for shape, text in texts.items()]
-    return place_marks(specs, *size).marks
+    return resolve_coordinates(specs, *size).marks
 
 
-def red_pixels(picture: Image.Image) -> int:
-    red, green, blue = (np.asarray(band, int) for band in picture.split())
+def red_pixels(image: Image.Image) -> int:
+    red, green, blue = (np.asarray(band, int) for band in image.split())
     return int(((red > 180) & (green < 90) & (blue < 90)).sum())
 
 
@@ -109,34 +109,34 @@ def test_a_bow_tie_is_filled_in_both_its_halves() -> None:
 
 def test_later_marks_lie_over_earlier_ones() -> None:
     specs = [parse_mark("point", f"{color}:50,50") for color in ("red", "blue")]
-    drawn = draw(Image.new("RGB", (100, 100), GREY), place_marks(specs, 100, 100).marks)
+    drawn = draw(Image.new("RGB", (100, 100), GREY), resolve_coordinates(specs, 100, 100).marks)
     assert drawn.getpixel((50, 50)) == (0, 0, 255)
 
 
-def test_numbers_stay_inside_the_picture() -> None:
+def test_numbers_stay_inside_the_image() -> None:
     plain = Image.new("RGB", (200, 100), GREY)
     for corner in ("0,0,5,5", "195,95,200,100", "0,95,5,100", "195,0,200,5"):
         marks = marks_on(plain.size, box=corner)
         assert draw(plain, marks, numbers=True).tobytes() != draw(plain, marks).tobytes()
 
 
-def test_a_clear_mask_picture_is_read_by_what_is_on_it(tmp_path: Path) -> None:
+def test_a_clear_mask_image_is_read_by_what_is_on_it(tmp_path: Path) -> None:
     mask = Image.new("RGBA", (200, 100), (0, 0, 0, 0))
     mask.paste((255, 255, 255, 255), (40, 20, 120, 80))
     mask.save(tmp_path / "mask.png")
     spec = parse_mark("mask", str(tmp_path / "mask.png"))
-    mark = place_marks(with_outlines([spec], (200, 100)), 200, 100).marks[0]
+    mark = resolve_coordinates(load_mask_outlines([spec], (200, 100)), 200, 100).marks[0]
     assert mark.bounds == (40.5, 20.5, 119.5, 79.5)
 
 
-def test_a_mask_picture_is_drawn_with_its_hole(tmp_path: Path) -> None:
+def test_a_mask_image_is_drawn_with_its_hole(tmp_path: Path) -> None:
     mask = np.zeros((100, 200), np.uint8)
     mask[20:80, 40:120] = 255
     mask[40:60, 60:100] = 0
     mask[10:15, 150:180] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
     spec = parse_mark("mask", str(tmp_path / "mask.png"))
-    mark = place_marks(with_outlines([spec], (200, 100)), 200, 100).marks[0]
+    mark = resolve_coordinates(load_mask_outlines([spec], (200, 100)), 200, 100).marks[0]
     covered = coverage(mark, 200, 100) > 127
     agreement = (covered == (mask > 127)).mean()
     assert agreement > 0.98

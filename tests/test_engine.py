@@ -13,7 +13,7 @@ from vipllava_cli.engine.local.streaming import Stream
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.prompts import TEMPLATES, Turn, render
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
-from vipllava_cli.images.load import square
+from vipllava_cli.images.load import pad_to_square
 from vipllava_cli.marks.colors import MODEL_COLORS
 from vipllava_cli.marks.draw import draw
 from vipllava_cli.marks.types import Mark
@@ -34,7 +34,7 @@ def engine() -> LocalEngine:
 
 @pytest.fixture(scope="module")
 def zoo() -> Image.Image:
-    return square(open_sample("zoo-red-box"))
+    return pad_to_square(open_sample("zoo-red-box"))
 
 
 @pytest.fixture
@@ -42,18 +42,18 @@ def prompt(engine: LocalEngine, zoo: Image.Image) -> Prompt:
     return engine.prompt(engine.view(zoo), QUESTIONS[0])
 
 
-def long_way(engine: LocalEngine, picture: Image.Image, question: str) -> str:
-    """One plain `generate` over everything, picture included."""
+def long_way(engine: LocalEngine, image: Image.Image, question: str) -> str:
+    """One plain `generate` over everything, image included."""
     prompt = render(TEMPLATES["human"], [Turn(question)])
-    inputs = engine.processor(images=picture, text=prompt, return_tensors="pt")
+    inputs = engine.processor(images=image, text=prompt, return_tensors="pt")
     output = engine.model.generate(**inputs, max_new_tokens=24, do_sample=False)
     new = output[0, inputs["input_ids"].shape[1] :]
     text: str = engine.tokenizer.decode(new, skip_special_tokens=True)
     return text.partition("###")[0].strip()
 
 
-def said(engine: LocalEngine, picture: Image.Image, questions: list[str]) -> list[str]:
-    view = engine.view(picture)
+def said(engine: LocalEngine, image: Image.Image, questions: list[str]) -> list[str]:
+    view = engine.view(image)
     prompts = [engine.prompt(view, question) for question in questions]
     return [answer.text for answer in engine.answer(prompts)]
 
@@ -68,7 +68,7 @@ def test_a_prompt_is_what_the_processor_makes(engine: LocalEngine, zoo: Image.Im
         assert torch.equal(prompt.view.pixels, whole["pixel_values"])
 
 
-def test_questions_that_share_a_picture_are_answered_as_if_alone(
+def test_questions_that_share_a_image_are_answered_as_if_alone(
     engine: LocalEngine, zoo: Image.Image
 ) -> None:
     alone = [said(engine, zoo, [question])[0] for question in QUESTIONS]
@@ -77,9 +77,9 @@ def test_questions_that_share_a_picture_are_answered_as_if_alone(
 
 
 def test_a_batch_answers_as_each_question_alone(engine: LocalEngine, zoo: Image.Image) -> None:
-    """Pictures, templates and lengths mixed, and answers that end at different times."""
+    """Images, templates and lengths mixed, and answers that end at different times."""
     box = Mark("box", (((354.0, 212.0), (511.0, 433.0)),), MODEL_COLORS[0])
-    breakfast = square(draw(open_sample("breakfast"), [box]))
+    breakfast = pad_to_square(draw(open_sample("breakfast"), [box]))
     views = [engine.view(zoo), engine.view(breakfast)]
     prompts = [
         engine.prompt(view, question, template)
@@ -89,7 +89,7 @@ def test_a_batch_answers_as_each_question_alone(engine: LocalEngine, zoo: Image.
     ]
     options = GenerationOptions(max_new_tokens=6)
     alone = [next(engine.answer([prompt], options)) for prompt in prompts]
-    together = engine.answer_together(prompts, options)
+    together = engine.answer_batch(prompts, options)
     assert [replace(answer, seconds=0) for answer in together] == [
         replace(answer, seconds=0) for answer in alone
     ]
@@ -102,7 +102,7 @@ def test_a_long_prompt_does_not_cut_the_answers_beside_it(
     limit = engine.model.config.text_config.max_position_embeddings
     filler = engine.tokenizer(" box", add_special_tokens=False)["input_ids"]
     words = prompt.ids[:-8] + tuple(filler * limit)[: limit - len(prompt.ids) - 1] + prompt.ids[-8:]
-    together = engine.answer_together([prompt, Prompt(prompt.view, words)])
+    together = engine.answer_batch([prompt, Prompt(prompt.view, words)])
     assert (together[0].text, together[0].finish_reason) == ("a penguin", "stop")
     assert (together[1].answer_tokens, together[1].finish_reason) == (1, "length")
 
@@ -110,12 +110,12 @@ def test_a_long_prompt_does_not_cut_the_answers_beside_it(
 def test_a_sampled_answer_is_the_same_in_any_batch(engine: LocalEngine, zoo: Image.Image) -> None:
     options = GenerationOptions(temperature=8.0, max_new_tokens=8, seed=3)
     prompts = [engine.prompt(engine.view(zoo), question) for question in QUESTIONS]
-    together = [answer.text for answer in engine.answer_together(prompts, options)]
+    together = [answer.text for answer in engine.answer_batch(prompts, options)]
     assert together == [next(engine.answer([prompt], options)).text for prompt in prompts]
 
 
 @pytest.mark.parametrize("batch", [False, True])
-def test_the_picture_is_read_once_for_all_questions(
+def test_the_image_is_read_once_for_all_questions(
     engine: LocalEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch, batch: bool
 ) -> None:
     seen: list[int] = []
@@ -129,7 +129,7 @@ def test_the_picture_is_read_once_for_all_questions(
     monkeypatch.setattr(tower, "forward", counted)
     view = engine.view(zoo)
     prompts = [engine.prompt(view, question) for question in QUESTIONS]
-    assert len(list((engine.answer_together if batch else engine.answer)(prompts))) == 3
+    assert len(list((engine.answer_batch if batch else engine.answer)(prompts))) == 3
     assert seen == [1]
 
 
@@ -178,8 +178,8 @@ def test_a_question_that_is_too_long_is_refused_not_cut(
         engine.prompt(engine.view(zoo), "word " * 3000)
 
 
-def test_a_second_picture_in_the_words_is_refused(engine: LocalEngine, zoo: Image.Image) -> None:
-    with pytest.raises(UsageError, match="2 pictures"):
+def test_a_second_image_in_the_words_is_refused(engine: LocalEngine, zoo: Image.Image) -> None:
+    with pytest.raises(UsageError, match="2 images"):
         engine.prompt(engine.view(zoo), "what is <image>?")
 
 
@@ -205,7 +205,7 @@ def test_what_torch_raises_is_one_line(
     with pytest.raises(kind, match=words):
         next(engine.answer([prompt]))
     with pytest.raises(kind, match=words):
-        engine.answer_together([prompt, prompt])
+        engine.answer_batch([prompt, prompt])
 
 
 class Letters:

@@ -11,10 +11,10 @@ import pytest
 
 from tests.conftest import ROOT
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.storage.journal import open_journal, read_records
-from vipllava_cli.storage.records import Asked, Failure, Record
+from vipllava_cli.storage.journal import open_journal, read_journal
+from vipllava_cli.storage.records import Failure, Record, Request
 
-ASKED = Asked(
+ASKED = Request(
     id="a.png",
     key="key-a",
     image="a.png",
@@ -45,7 +45,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def ids(path: Path) -> list[str]:
-    return [record["id"] for record in read_records(path)]
+    return [record["id"] for record in read_journal(path)]
 
 
 def test_what_was_appended_is_known_when_it_is_opened_again(path: Path) -> None:
@@ -55,10 +55,10 @@ def test_what_was_appended_is_known_when_it_is_opened_again(path: Path) -> None:
         assert journal.is_answered("a", "key-a")
         assert not journal.is_answered("a", "another key")
         assert not journal.is_answered("b", "")
-        same = journal.same_answer("key-a")
+        same = journal.find_answer("key-a")
         assert same is not None
         assert same["answer"] == "a dog"
-        assert journal.same_answer("") is None
+        assert journal.find_answer("") is None
 
 
 def test_settled_records_are_in_order_and_replaced_ones_gone(path: Path) -> None:
@@ -67,7 +67,7 @@ def test_settled_records_are_in_order_and_replaced_ones_gone(path: Path) -> None
         journal.append([row("a"), row("b", "new")])
         assert journal.settle(["a", "b", "c"]) == 1
     assert ids(path) == ["a", "b", "c", "elsewhere"]
-    assert [record["key"] for record in read_records(path)][1] == "new"
+    assert [record["key"] for record in read_journal(path)][1] == "new"
 
 
 def test_a_file_in_order_is_not_written_again(path: Path) -> None:

@@ -17,9 +17,20 @@ import pytest
 
 from tests.stand_in_judge import ANSWER_TOKENS, PASSING, PROMPT_TOKENS, StandInJudge, serving
 from vipllava_cli.errors import InputError, ModelError, UsageError
-from vipllava_cli.flows.evals.judges.chat import REPLIES, TROUBLES, chat_judge, messages, read_score
-from vipllava_cli.flows.evals.judges.grades import Gradable, Grade, open_grades
-from vipllava_cli.flows.evals.judges.grading import MOST_FAILED_IN_A_ROW, Judge, exact_judge, grade
+from vipllava_cli.flows.evals.judges.chat import (
+    MAX_REPLIES,
+    MAX_RETRIES,
+    chat_judge,
+    messages,
+    read_score,
+)
+from vipllava_cli.flows.evals.judges.grades import Grade, GradingRow, open_grades
+from vipllava_cli.flows.evals.judges.grading import (
+    MAX_CONSECUTIVE_FAILURES,
+    Judge,
+    exact_judge,
+    grade,
+)
 
 
 @pytest.fixture
@@ -33,8 +44,8 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "grades.jsonl"
 
 
-def row(id: str, answer: str | None = "0.5 of it", **changes: str) -> Gradable:
-    return replace(Gradable(id, f"question {id}", "this<AND>that<OR>other", answer), **changes)
+def row(id: str, answer: str | None = "0.5 of it", **changes: str) -> GradingRow:
+    return replace(GradingRow(id, f"question {id}", "this<AND>that<OR>other", answer), **changes)
 
 
 def judge_at(server: StandInJudge, **more: Any) -> Judge:
@@ -42,7 +53,7 @@ def judge_at(server: StandInJudge, **more: Any) -> Judge:
     return chat_judge("a-judge", server.url, **more)
 
 
-def graded(rows: list[Gradable], judge: Judge, place: Path) -> dict[str, Grade]:
+def graded(rows: list[GradingRow], judge: Judge, place: Path) -> dict[str, Grade]:
     told: list[tuple[int, int]] = []
     grades = grade(rows, judge, place, lambda done, of: told.append((done, of)))
     assert told == [(number, len(rows)) for number in range(1, len(rows) + 1)]
@@ -79,14 +90,14 @@ def test_each_misbehaviour_costs_a_try_and_no_grade(server: StandInJudge, place:
 @pytest.mark.parametrize(
     ("way", "tries", "error"),
     [
-        ("prose", REPLIES, "none of 5 replies began with a number .* 'I would give"),
-        ("empty", REPLIES, "none of 5 replies .* ''"),
-        ("out of range", REPLIES, "none of 5 replies .* '7'"),
-        ("nan", REPLIES, "none of 5 replies .* 'nan'"),
-        ("500", TROUBLES + 1, r"answered 500 \(something broke\)"),
-        ("cut", TROUBLES + 1, "broke off"),
-        ("broken JSON", TROUBLES + 1, "no chat completion"),
-        ("a list", TROUBLES + 1, "no chat completion"),
+        ("prose", MAX_REPLIES, "none of 5 replies began with a number .* 'I would give"),
+        ("empty", MAX_REPLIES, "none of 5 replies .* ''"),
+        ("out of range", MAX_REPLIES, "none of 5 replies .* '7'"),
+        ("nan", MAX_REPLIES, "none of 5 replies .* 'nan'"),
+        ("500", MAX_RETRIES + 1, r"answered 500 \(something broke\)"),
+        ("cut", MAX_RETRIES + 1, "broke off"),
+        ("broken JSON", MAX_RETRIES + 1, "no chat completion"),
+        ("a list", MAX_RETRIES + 1, "no chat completion"),
         ("400", 1, r"answered 400 \(the prompt is too long\)"),
     ],
 )
@@ -152,11 +163,11 @@ def test_a_judge_that_is_not_there_is_one_line(place: Path) -> None:
 def test_a_judge_that_never_grades_is_asked_about_so_many_rows_and_no_more(
     server: StandInJudge, place: Path
 ) -> None:
-    rows = [row(f"{number}") for number in range(3 * MOST_FAILED_IN_A_ROW)]
-    server.ways = {each.question: ["prose"] * REPLIES for each in rows}
+    rows = [row(f"{number}") for number in range(3 * MAX_CONSECUTIVE_FAILURES)]
+    server.ways = {each.question: ["prose"] * MAX_REPLIES for each in rows}
     with pytest.raises(ModelError, match="10 answers in a row could not be graded by a-judge"):
         grade(rows, judge_at(server, parallel=1), place, lambda done, of: None)
-    assert len(lines(place)) == MOST_FAILED_IN_A_ROW
+    assert len(lines(place)) == MAX_CONSECUTIVE_FAILURES
 
 
 # --- what is kept ------------------------------------------------------------------------------

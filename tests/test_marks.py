@@ -1,17 +1,17 @@
-"""Marks: the text forms, and how they are put on a picture."""
+"""Marks: the text forms, and how they are put on an image."""
 
 import numpy as np
 import pytest
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks.colors import MODEL_COLORS, parse_color
-from vipllava_cli.marks.coordinates import place_marks
-from vipllava_cli.marks.parse import mark_from_json, mark_to_json, parse_mark, with_style
+from vipllava_cli.marks.coordinates import resolve_coordinates
+from vipllava_cli.marks.parse import apply_style, mark_from_json, mark_to_json, parse_mark
 from vipllava_cli.marks.types import SHAPES, Mark
 
 
 def placed(shape: str, text: str, units: str = "px", size: tuple[int, int] = (200, 100)) -> Mark:
-    return place_marks([parse_mark(shape, text, units)], *size).marks[0]
+    return resolve_coordinates([parse_mark(shape, text, units)], *size).marks[0]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_every_coordinate_form_gives_the_same_box(
     assert np.allclose(points, corners)
 
 
-def test_an_arrow_of_which_only_the_tip_is_given_starts_inside_the_picture() -> None:
+def test_an_arrow_of_which_only_the_tip_is_given_starts_inside_the_image() -> None:
     for tip in ("0,0", "200,100", "100,50", "3,97", "0,100"):
         tail, head = placed("arrow", tip).parts[0]
         assert head == tuple(float(v) for v in tip.split(","))
@@ -47,7 +47,7 @@ def test_an_arrow_of_which_only_the_tip_is_given_starts_inside_the_picture() -> 
 
 def test_marks_without_a_colour_take_the_next_free_names_of_the_pool() -> None:
     specs = [parse_mark("box", t) for t in ("1,1,9,9", "lime:1,1,9,9", "1,1,9,9", "1,1,9,9")]
-    assert [m.color.name for m in place_marks(specs, 50, 50).marks] == [
+    assert [m.color.name for m in resolve_coordinates(specs, 50, 50).marks] == [
         "red",
         "lime",
         "blue",
@@ -57,7 +57,7 @@ def test_marks_without_a_colour_take_the_next_free_names_of_the_pool() -> None:
 
 def test_more_marks_than_colours_begin_the_pool_again() -> None:
     specs = [parse_mark("point", "5,5")] * (len(MODEL_COLORS) + 1)
-    assert place_marks(specs, 50, 50).marks[-1].color.name == "red"
+    assert resolve_coordinates(specs, 50, 50).marks[-1].color.name == "red"
 
 
 @pytest.mark.parametrize(
@@ -88,16 +88,16 @@ def test_an_arrow_from_outside_keeps_its_direction() -> None:
 
 def test_what_is_drawn_over_the_edge_keeps_its_form() -> None:
     for shape, text in (("ellipse", "-100,10,100,90"), ("triangle", "-50,10,50,10,0,90")):
-        result = place_marks([parse_mark(shape, text)], 200, 100)
+        result = resolve_coordinates([parse_mark(shape, text)], 200, 100)
         assert result.marks[0].bounds[0] < 0
         assert "200x100" in result.notes[0]
 
 
 def test_a_rounding_error_is_not_said() -> None:
-    assert place_marks([parse_mark("box", "8%,0,+92%,+50%")], 53, 40).notes == ()
+    assert resolve_coordinates([parse_mark("box", "8%,0,+92%,+50%")], 53, 40).notes == ()
 
 
-def test_a_mask_picture_may_have_a_colon_in_its_name() -> None:
+def test_a_mask_image_may_have_a_colon_in_its_name() -> None:
     for text in ("http://example.org/mask.png", "a:b,c.png"):
         assert parse_mark("mask", text).file == text
     spec = parse_mark("mask", "blue:mask.png")
@@ -105,7 +105,7 @@ def test_a_mask_picture_may_have_a_colon_in_its_name() -> None:
 
 
 def test_what_reaches_outside_is_clipped_and_said() -> None:
-    result = place_marks([parse_mark("box", "-20,-5,50,40")], 200, 100)
+    result = resolve_coordinates([parse_mark("box", "-20,-5,50,40")], 200, 100)
     assert result.marks[0].parts == (((0.0, 0.0), (50.0, 40.0)),)
     assert "200x100" in result.notes[0]
 
@@ -170,15 +170,15 @@ def test_every_shape_survives_the_way_through_json() -> None:
     }
     assert set(texts) == set(SHAPES)
     for shape, text in texts.items():
-        spec = with_style(parse_mark(shape, f"#123456:{text}"), width=5, alpha=0.25)
-        mark = place_marks([spec], 100, 100).marks[0]
-        again = place_marks([mark_from_json(mark_to_json(mark))], 100, 100).marks[0]
+        spec = apply_style(parse_mark(shape, f"#123456:{text}"), width=5, alpha=0.25)
+        mark = resolve_coordinates([spec], 100, 100).marks[0]
+        again = resolve_coordinates([mark_from_json(mark_to_json(mark))], 100, 100).marks[0]
         assert again == mark
 
 
 def test_a_mark_in_json_may_have_units_of_its_own() -> None:
     value = {"shape": "box", "coords": [0.1, 0.2, 0.5, 0.6], "units": "unit"}
-    mark = place_marks([mark_from_json(value)], 200, 100).marks[0]
+    mark = resolve_coordinates([mark_from_json(value)], 200, 100).marks[0]
     assert mark.bounds == (20, 20, 100, 60)
 
 

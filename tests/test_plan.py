@@ -16,11 +16,11 @@ from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 
 from tests.conftest import SAMPLES, Run
 from tests.samples import open_sample
-from vipllava_cli.engine.hardware.machine import Machine, Memory, has_fast_half
-from vipllava_cli.engine.hardware.model_spec import LAYER, PROJECTOR, TOWER, Anatomy, anatomy
+from vipllava_cli.engine.hardware.machine import Machine, Memory, has_fast_bf16
+from vipllava_cli.engine.hardware.model_spec import LAYER, PROJECTOR, TOWER, ModelSpec, spec
 from vipllava_cli.engine.hardware.placement import (
+    LoadOptions,
     Placement,
-    Wishes,
     choose_dtype,
     parse_max_memory,
     place,
@@ -37,27 +37,27 @@ from vipllava_cli.engine.local.quantization import (
 )
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.errors import ModelError, UsageError
-from vipllava_cli.images.load import square
+from vipllava_cli.images.load import pad_to_square
 
 GIB = 1 << 30
 ZOO = SAMPLES / "zoo-red-box.png"
 QUESTION = "what is in the red box?"
-LAPTOP = Machine(Memory(16 * GIB, 13 * GIB), {}, {}, mps=False, fast_half=False)
+LAPTOP = Machine(Memory(16 * GIB, 13 * GIB), {}, {}, mps=False, fast_bf16=False)
 GPU = Machine(
     Memory(24 * GIB, 20 * GIB),
     {0: Memory(8 * GIB, 8 * GIB)},
     {0: "a GPU"},
     mps=False,
-    fast_half=True,
+    fast_bf16=True,
 )
 QUANTIZING = frozenset({"torchao", "bitsandbytes"})
 SEVERAL = replace(GPU, gpus={at: Memory(24 * GIB, 24 * GIB) for at in range(4)})
 
 
 @cache
-def of(name: str) -> Anatomy:
+def of(name: str) -> ModelSpec:
     config = PUBLISHED[name].config if name in PUBLISHED else read_config(BUNDLED[name], name)
-    return anatomy(config)
+    return spec(config)
 
 
 @pytest.mark.parametrize("name", ["tiny", "7b", "13b"])
@@ -83,7 +83,7 @@ def test_parts_follow_from_a_config_that_says_little() -> None:
     text = {"model_type": "llama", "vocab_size": 32064, "max_position_embeddings": 4096}
     config = {"model_type": "vipllava", "text_config": text, "vision_config": {}}
     config |= {"torch_dtype": "float16"}
-    assert anatomy(config) == of("7b")
+    assert spec(config) == of("7b")
 
 
 # --- what goes where -------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_parts_follow_from_a_config_that_says_little() -> None:
 
 def check(found: Placement) -> Placement:
     """Every part has a place, none holds more than it may, tower and projector lie where they run."""
-    assert set(found.where) == {part.module for part in found.needs.anatomy.parts}
+    assert set(found.where) == {part.module for part in found.needs.spec.parts}
     for at, budget in found.budgets.items():
         assert found.weights_at(at) + found.cache_at(at) <= budget
     order = [*found.budgets, "disk"]
@@ -102,14 +102,14 @@ def check(found: Placement) -> Placement:
 
 def test_a_7b_in_16_bits_fits_a_card_of_16_gib_whole() -> None:
     card = replace(GPU, gpus={0: Memory(24 * GIB, 20 * GIB)})
-    found = check(place(of("7b"), Wishes(), card))
+    found = check(place(of("7b"), LoadOptions(), card))
     assert found.devices == {"": 0}
     assert (found.main, found.needs.dtype) == ("cuda:0", "bf16")
     assert found.rows > 1
 
 
 def test_a_7b_is_spread_over_a_small_gpu_and_the_cpu() -> None:
-    found = check(place(of("7b"), Wishes(), GPU))
+    found = check(place(of("7b"), LoadOptions(), GPU))
     assert set(found.where.values()) == {0, "cpu"}
     kinds = {part.module: part.kind for part in of("7b").parts}
     assert {found.where[name] for name, kind in kinds.items() if kind in {TOWER, PROJECTOR}} == {0}
@@ -117,14 +117,14 @@ def test_a_7b_is_spread_over_a_small_gpu_and_the_cpu() -> None:
 
 
 def test_several_gpus_share_alike() -> None:
-    found = check(place(of("13b"), Wishes(), SEVERAL))
+    found = check(place(of("13b"), LoadOptions(), SEVERAL))
     held = [found.weights_at(at) / GIB for at in range(4)]
     assert max(held) - min(held) < 2
 
 
 def test_what_is_too_large_for_memory_stays_on_the_disk() -> None:
     small = replace(LAPTOP, cpu=Memory(8 * GIB, 6 * GIB))
-    found = check(place(of("7b"), Wishes(), small))
+    found = check(place(of("7b"), LoadOptions(), small))
     assert found.main == "cpu"
     assert found.weights_at("disk") > 8 * GIB
 
@@ -132,34 +132,36 @@ def test_what_is_too_large_for_memory_stays_on_the_disk() -> None:
 def test_what_cannot_fit_is_refused_with_what_would() -> None:
     small = replace(LAPTOP, cpu=Memory(8 * GIB, 6 * GIB), packages=QUANTIZING)
     with pytest.raises(ModelError, match=r"7\.2 GiB of weights as int8.*--quantize nf4"):
-        place(of("7b"), Wishes(quantize="int8"), small)
+        place(of("7b"), LoadOptions(quantize="int8"), small)
     with pytest.raises(ModelError, match="a smaller model, or more memory"):
-        place(of("7b"), Wishes(), replace(LAPTOP, cpu=Memory(2 * GIB, GIB)))
+        place(of("7b"), LoadOptions(), replace(LAPTOP, cpu=Memory(2 * GIB, GIB)))
 
 
 def test_the_users_numbers_never_go_beyond_what_is_free() -> None:
-    asked = Wishes(max_memory={"cpu": 64 * GIB})
+    asked = LoadOptions(max_memory={"cpu": 64 * GIB})
     assert place(of("7b"), asked, LAPTOP).budgets["cpu"] < 13 * GIB
-    assert place(of("7b"), asked, LAPTOP, imagined=True).budgets["cpu"] == 64 * GIB
+    assert place(of("7b"), asked, LAPTOP, hypothetical=True).budgets["cpu"] == 64 * GIB
     with pytest.raises(ModelError, match="names GPU 1, and the GPUs here are: 0"):
-        place(of("7b"), Wishes(max_memory={1: GIB}), GPU)
+        place(of("7b"), LoadOptions(max_memory={1: GIB}), GPU)
 
 
 def test_a_small_model_runs_in_32_bits_on_a_cpu_and_a_large_one_in_16() -> None:
-    assert place(of("tiny"), Wishes(), LAPTOP).needs.dtype == "fp32"
-    assert place(of("7b"), Wishes(), LAPTOP).needs.dtype == "fp16"  # as it is published
-    assert place(replace(of("7b"), half="bf16"), Wishes(), LAPTOP).needs.dtype == "bf16"
-    modern = replace(LAPTOP, fast_half=True)
-    assert place(of("7b"), Wishes(), modern).needs.dtype == "bf16"
-    assert not place(of("7b"), Wishes(), modern).needs.widened
-    assert place(of("7b"), Wishes(dtype="fp16"), modern).needs.widened  # no instructions for those
+    assert place(of("tiny"), LoadOptions(), LAPTOP).needs.dtype == "fp32"
+    assert place(of("7b"), LoadOptions(), LAPTOP).needs.dtype == "fp16"  # as it is published
+    assert place(replace(of("7b"), half="bf16"), LoadOptions(), LAPTOP).needs.dtype == "bf16"
+    modern = replace(LAPTOP, fast_bf16=True)
+    assert place(of("7b"), LoadOptions(), modern).needs.dtype == "bf16"
+    assert not place(of("7b"), LoadOptions(), modern).needs.widened
+    assert place(
+        of("7b"), LoadOptions(dtype="fp16"), modern
+    ).needs.widened  # no instructions for those
     assert choose_dtype("cpu", "fp16", of("tiny"), LAPTOP)[0] == "fp16"
     assert choose_dtype("cuda", "auto", of("tiny"), replace(GPU, half="fp16"))[0] == "fp16"
 
 
 def test_a_device_that_is_not_here_is_one_line() -> None:
     with pytest.raises(ModelError, match=r"no cuda device.*--device cpu"):
-        place(of("7b"), Wishes(device="cuda"), LAPTOP)
+        place(of("7b"), LoadOptions(device="cuda"), LAPTOP)
 
 
 @pytest.mark.parametrize("text", ["8GiB", "0=", "x=8GiB", "cpu=much", "0=8GiB,,cpu=1GiB", "²=1GiB"])
@@ -242,19 +244,19 @@ def test_every_attention_that_runs_here_gives_the_same_answer(run: Run, attentio
 
 def test_attention_that_is_not_here_names_what_it_needs() -> None:
     with pytest.raises(ModelError, match="needs a CUDA GPU"):
-        place(of("tiny"), Wishes(attention="flash"), LAPTOP)
+        place(of("tiny"), LoadOptions(attention="flash"), LAPTOP)
     with pytest.raises(ModelError, match=r"package flash-attn.*pip install flash-attn"):
-        place(of("tiny"), Wishes(attention="flash", dtype="bf16"), GPU)
+        place(of("tiny"), LoadOptions(attention="flash", dtype="bf16"), GPU)
     installed = replace(GPU, packages=frozenset({"flash_attn"}))
-    assert place(of("7b"), Wishes(), installed).attention == "flash"
-    assert place(of("7b"), Wishes(), GPU).attention == "sdpa"
+    assert place(of("7b"), LoadOptions(), installed).attention == "flash"
+    assert place(of("7b"), LoadOptions(), GPU).attention == "sdpa"
 
 
 # --- precision -------------------------------------------------------------------------------
 
 
 def test_widened_products_equal_exact_ones_within_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vipllava_cli.engine.local.quantization.WIDENED_AT_ONCE", 192 * 50)
+    monkeypatch.setattr("vipllava_cli.engine.local.quantization.WIDENED_CHUNK", 192 * 50)
     plain = VipLlavaForConditionalGeneration.from_pretrained(BUNDLED["tiny"], dtype=torch.float32)
     wide = WidenedModel.from_pretrained(BUNDLED["tiny"], dtype=torch.bfloat16)
     full, layer = (m.model.language_model.layers[0].mlp.up_proj for m in (plain, wide))
@@ -268,8 +270,8 @@ def test_widened_products_equal_exact_ones_within_16_bits(monkeypatch: pytest.Mo
 @pytest.mark.skipif(sys.platform != "linux", reason="a process's mappings are Linux's to tell")
 def test_weights_in_16_bits_as_published_stay_in_the_file() -> None:
     """So they take no memory that the system could not have back, and no time to be copied."""
-    wishes = Wishes(device="cpu", dtype=of("tiny").half)
-    model = load(find_checkpoint("tiny"), wishes).model
+    load_options = LoadOptions(device="cpu", dtype=of("tiny").half)
+    model = load(find_checkpoint("tiny"), load_options).model
     maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
     files = [
         range(*(int(end, 16) for end in line[0].split("-")))
@@ -288,7 +290,7 @@ def test_memory_is_asked_for_in_large_pages(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_weights_are_rounded_to_the_nearest_of_8_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "vipllava_cli.engine.local.quantization._ROUNDED_AT_ONCE", 40
+        "vipllava_cli.engine.local.quantization._ROUNDED_CHUNK", 40
     )  # pieces of 3 rows
     exact = torch.randn(8, 13, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     exact[5] = 0
@@ -305,7 +307,7 @@ def test_weights_are_rounded_to_the_nearest_of_8_bits(monkeypatch: pytest.Monkey
 def test_products_of_int8_equal_those_of_the_widened_weights(
     monkeypatch: pytest.MonkeyPatch, dtype: str, widened: bool
 ) -> None:
-    monkeypatch.setattr("vipllava_cli.engine.local.quantization.WIDENED_AT_ONCE", 192 * 50)
+    monkeypatch.setattr("vipllava_cli.engine.local.quantization.WIDENED_CHUNK", 192 * 50)
     weights = torch.randn(512, 192, generator=torch.Generator().manual_seed(0)) * 0.05
     linear = torch.nn.Linear(192, 512)
     linear.weight.data, linear.bias.data = weights.half(), linear.bias.data.to(DTYPES[dtype])
@@ -321,10 +323,10 @@ def test_products_of_int8_equal_those_of_the_widened_weights(
 
 
 def test_16_bits_on_a_cpu_give_the_same_answer() -> None:
-    picture = square(open_sample("zoo-red-box"))
+    image = pad_to_square(open_sample("zoo-red-box"))
     engine = open_engine("tiny", device="cpu", dtype="bf16")
     assert engine.info.dtype == "bf16"
-    [answer] = engine.answer([engine.prompt(engine.view(picture), QUESTION)])
+    [answer] = engine.answer([engine.prompt(engine.view(image), QUESTION)])
     assert answer.text == "a penguin"
 
 
@@ -349,11 +351,11 @@ def test_quantised_layers_give_the_same_answer_or_name_the_package(
 def test_only_decoder_layers_are_quantised(wanted: str) -> None:
     if wanted == "nf4":
         pytest.importorskip("bitsandbytes")
-    loaded = load(find_checkpoint("tiny"), Wishes(device="cpu", quantize=wanted))
+    loaded = load(find_checkpoint("tiny"), LoadOptions(device="cpu", quantize=wanted))
     model = loaded.model.model
     whole = [loaded.model.lm_head, *model.vision_tower.modules()]
     whole += model.multi_modal_projector.modules()
-    kept = torch.bfloat16 if has_fast_half() else torch.float16  # the latter as published
+    kept = torch.bfloat16 if has_fast_bf16() else torch.float16  # the latter as published
     for module in whole:
         if isinstance(module, torch.nn.Linear):
             assert type(module.weight) is torch.nn.Parameter
@@ -362,12 +364,12 @@ def test_only_decoder_layers_are_quantised(wanted: str) -> None:
     assert type(layer.weight) is not torch.nn.Parameter
     held = loaded.placement.weights_at("cpu")
     small = replace(loaded.placement.needs, quantize=None)
-    assert held < sum(small.weights(part) for part in small.anatomy.parts)
+    assert held < sum(small.weights(part) for part in small.spec.parts)
 
 
 def test_quantising_needs_a_device_that_can() -> None:
     apple = replace(LAPTOP, mps=True, packages=QUANTIZING)
     with pytest.raises(ModelError, match="nf4 does not run on mps: use --device cuda or cpu"):
-        place(of("7b"), Wishes(quantize="nf4"), apple)
+        place(of("7b"), LoadOptions(quantize="nf4"), apple)
     with pytest.raises(ModelError, match=r"int8 needs the package torchao.*vipllava\[int8\]"):
-        place(of("7b"), Wishes(quantize="int8"), GPU)
+        place(of("7b"), LoadOptions(quantize="int8"), GPU)

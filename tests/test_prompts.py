@@ -5,13 +5,13 @@ import pytest
 from vipllava_cli.engine.prompts import (
     TEMPLATES,
     Turn,
-    absent_mark,
+    find_undrawn_mark,
     object_phrase,
     prepare_question,
     render,
 )
 from vipllava_cli.errors import UsageError
-from vipllava_cli.marks.coordinates import place_marks
+from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.types import SHAPES
 
@@ -30,13 +30,13 @@ TEXTS = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_mark_is_named_in_the_words_of_the_training(shape: str) -> None:
     text, words = TEXTS[shape]
-    mark = place_marks([parse_mark(shape, text)], 10, 10).marks[0]
+    mark = resolve_coordinates([parse_mark(shape, text)], 10, 10).marks[0]
     assert object_phrase(mark) == f"the object {words}"
 
 
 def test_placeholders_take_the_marks_in_order() -> None:
     specs = [parse_mark("box", "1,1,9,9"), parse_mark("arrow", "blue:1,1,9,9")]
-    marks = place_marks(specs, 10, 10).marks
+    marks = resolve_coordinates(specs, 10, 10).marks
     assert prepare_question("what is {1} doing with {2}? {x} {", marks).text == (
         "what is the object within the red rectangle doing with"
         " the object pointed to by the blue arrow? {x} {"
@@ -45,7 +45,11 @@ def test_placeholders_take_the_marks_in_order() -> None:
 
 @pytest.mark.parametrize("text", ["", "   \n", "{1}", "what is {0}?", "what is {3}?"])
 def test_a_question_without_sense_is_refused(text: str) -> None:
-    marks = () if text == "{1}" else place_marks([parse_mark("box", "1,1,9,9")] * 2, 10, 10).marks
+    marks = (
+        ()
+        if text == "{1}"
+        else resolve_coordinates([parse_mark("box", "1,1,9,9")] * 2, 10, 10).marks
+    )
     with pytest.raises(UsageError):
         prepare_question(text, marks)
 
@@ -75,9 +79,9 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 )
 def test_a_mark_that_is_not_there_is_noticed(text: str, absent: str | None) -> None:
     specs = [parse_mark("box", "1,1,9,9"), parse_mark("point", "lime:5,5")]
-    marks = place_marks(specs, 10, 10).marks
-    assert absent_mark(text, marks) == absent
-    assert absent_mark(text, ()) is None
+    marks = resolve_coordinates(specs, 10, 10).marks
+    assert find_undrawn_mark(text, marks) == absent
+    assert find_undrawn_mark(text, ()) is None
 
 
 def test_the_documented_prompt_is_built() -> None:

@@ -26,11 +26,11 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.conftest import Run
-from vipllava_cli.cli.html.page import FEW, SIDE, SIDE_OF_FEW
+from vipllava_cli.cli.html.page import FEW_IMAGES, LARGE_SIDE, SIDE
 from vipllava_cli.cli.html.report import write_report
 from vipllava_cli.cli.terminal.messages import Messages, safe
 from vipllava_cli.errors import ExitCode
-from vipllava_cli.storage.files import whole_file
+from vipllava_cli.storage.files import atomic_file
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
@@ -40,7 +40,7 @@ Row = dict[str, Any]
 
 
 def row(number: int = 0, **changes: Any) -> Row:
-    """A record as `ask --json` and `batch` write it, about the picture of the fixture `picture`."""
+    """A record as `ask --json` and `batch` write it, about the image of the fixture `image`."""
     return {
         "schema": 1, "id": f"row-{number}", "key": f"{number:016x}", "image": "grey.png",
         "width": 200, "height": 100, "marks": [BOX], "numbers": False, "crop": None,
@@ -78,15 +78,15 @@ def blocks(page: Path) -> dict[str, Any]:
     return {name: json.loads(text) for name, text in found}
 
 
-def pictures(page: Path) -> list[dict[str, Any]]:
-    return [block for name, block in blocks(page).items() if name.startswith("picture-")]
+def images(page: Path) -> list[dict[str, Any]]:
+    return [block for name, block in blocks(page).items() if name.startswith("thumbnail-")]
 
 
 # --- the file ----------------------------------------------------------------------------------
 
 
-def test_the_page_takes_its_name_from_the_results(run: Run, picture: Path) -> None:
-    source = results(picture.parent, [row(0), failed(1)])
+def test_the_page_takes_its_name_from_the_results(run: Run, image: Path) -> None:
+    source = results(image.parent, [row(0), failed(1)])
     ended = run("report", source)
     assert (ended.code, ended.stdout) == (0, "")
     assert "report" not in ended.stderr
@@ -95,9 +95,9 @@ def test_the_page_takes_its_name_from_the_results(run: Run, picture: Path) -> No
     assert run("report", source, "--force", "-q").stderr == ""
 
 
-def test_a_file_is_written_over_only_when_asked(run: Run, picture: Path) -> None:
-    source = results(picture.parent, [row()])
-    out = picture.parent / "page.html"
+def test_a_file_is_written_over_only_when_asked(run: Run, image: Path) -> None:
+    source = results(image.parent, [row()])
+    out = image.parent / "page.html"
     out.write_text("mine")
     refused = run("report", source, "-o", out)
     assert refused.code == ExitCode.INPUT
@@ -107,34 +107,34 @@ def test_a_file_is_written_over_only_when_asked(run: Run, picture: Path) -> None
     assert "<!DOCTYPE html>" in out.read_text("utf-8")
 
 
-def test_the_page_never_replaces_its_own_results(run: Run, picture: Path) -> None:
-    source = results(picture.parent, [row()], "results.html")
+def test_the_page_never_replaces_its_own_results(run: Run, image: Path) -> None:
+    source = results(image.parent, [row()], "results.html")
     before = source.read_bytes()
     assert run("report", source, "--force").code == ExitCode.USAGE
     assert source.read_bytes() == before
 
 
 def test_records_come_from_standard_input(
-    run: Run, picture: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(picture.parent)
-    lines = results(picture.parent, [row()]).read_bytes()
+    monkeypatch.chdir(image.parent)
+    lines = results(image.parent, [row()]).read_bytes()
     assert run("report", "-", stdin=lines).code == ExitCode.USAGE
     assert run("report", "-", "-o", "-", stdin=lines).code == ExitCode.USAGE
     assert run("report", "-", "-o", "page.html", stdin=lines).code == 0
     assert blocks(Path("page.html"))["data"]["title"] == "standard input"
-    assert pictures(Path("page.html"))[0]["src"]
+    assert images(Path("page.html"))[0]["src"]
 
 
-def test_the_same_results_give_the_same_bytes(picture: Path) -> None:
+def test_the_same_results_give_the_same_bytes(image: Path) -> None:
     rows = [row(n, marks=[BOX | {"color": color}]) for n, color in enumerate(["red", "blue"] * 40)]
-    first = page_of(picture.parent, rows).read_bytes()
-    assert page_of(picture.parent, rows).read_bytes() == first
+    first = page_of(image.parent, rows).read_bytes()
+    assert page_of(image.parent, rows).read_bytes() == first
 
 
 def test_nothing_is_left_when_the_page_cannot_be_written(tmp_path: Path) -> None:
     def interrupted() -> None:
-        with whole_file(str(tmp_path / "page.html")) as file:
+        with atomic_file(str(tmp_path / "page.html")) as file:
             file.write(b"half")
             raise KeyboardInterrupt
 
@@ -143,7 +143,7 @@ def test_nothing_is_left_when_the_page_cannot_be_written(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_lines_that_are_no_records_are_counted_and_left_out(run: Run, picture: Path) -> None:
+def test_lines_that_are_no_records_are_counted_and_left_out(run: Run, image: Path) -> None:
     lines = [
         json.dumps(row(0)),
         "",
@@ -154,7 +154,7 @@ def test_lines_that_are_no_records_are_counted_and_left_out(run: Run, picture: P
         "[" * 5000,
         json.dumps(row(3))[:-30],
     ]
-    source = picture.parent / "results.jsonl"
+    source = image.parent / "results.jsonl"
     source.write_text("\n".join(lines))
     ended = run("report", source)
     assert ended.code == 0
@@ -210,10 +210,10 @@ def test_the_command_costs_help_nothing() -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-# --- pictures ----------------------------------------------------------------------------------
+# --- images ----------------------------------------------------------------------------------
 
 
-def test_each_picture_with_its_marks_is_embedded_once(picture: Path) -> None:
+def test_each_image_with_its_marks_is_embedded_once(image: Path) -> None:
     blue = [BOX | {"color": "blue"}]
     looks: list[Row] = [
         {},
@@ -222,11 +222,11 @@ def test_each_picture_with_its_marks_is_embedded_once(picture: Path) -> None:
         {"numbers": True},
         {"crop": [0, 0, 100, 90]},
     ]
-    page = page_of(picture.parent, [row(n, **looks[n % 5]) for n in range(40)])
-    shown = pictures(page)
+    page = page_of(image.parent, [row(n, **looks[n % 5]) for n in range(40)])
+    shown = images(page)
     assert len({each["src"] for each in shown}) == len(shown) == 5
     assert [(each["width"], each["height"]) for each in shown] == [(200, 100)] * 4 + [(100, 90)]
-    numbers = [each["picture"] for each in blocks(page)["data"]["rows"]]
+    numbers = [each["thumbnail"] for each in blocks(page)["data"]["rows"]]
     assert numbers == [0, 1, 2, 3, 4] * 8
 
 
@@ -240,32 +240,32 @@ def test_thumbnails_show_the_marks_and_are_small(tmp_path: Path) -> None:
     Image.new("RGB", (1000, 500), (128, 128, 128)).save(tmp_path / "wide.png")
     wide: Row = {"image": "wide.png", "width": 1000, "height": 500}
     box = {"shape": "box", "coords": [100, 50, 750, 450], "color": "red"}
-    (shown,) = pictures(page_of(tmp_path, [row(**wide, marks=[box])]))
-    assert (shown["width"], shown["height"]) == (SIDE_OF_FEW, SIDE_OF_FEW // 2)
+    (shown,) = images(page_of(tmp_path, [row(**wide, marks=[box])]))
+    assert (shown["width"], shown["height"]) == (LARGE_SIDE, LARGE_SIDE // 2)
     red, green, _ = decoded(shown).getpixel((48, 120))  # type: ignore[misc]
     assert red > green + 100
-    others = [row(n, **wide, marks=[box | {"alpha": 1 - n / 200}]) for n in range(FEW + 1)]
-    sizes = {decoded(each).size for each in pictures(page_of(tmp_path, others))}
+    others = [row(n, **wide, marks=[box | {"alpha": 1 - n / 200}]) for n in range(FEW_IMAGES + 1)]
+    sizes = {decoded(each).size for each in images(page_of(tmp_path, others))}
     assert sizes == {(SIDE, SIDE // 2)}
 
 
-def test_pictures_are_found_as_written_and_then_beside_the_results(
-    picture: Path, monkeypatch: pytest.MonkeyPatch
+def test_images_are_found_as_written_and_then_beside_the_results(
+    image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = picture.parent / "here"
+    here = image.parent / "here"
     here.mkdir()
     monkeypatch.chdir(here)
-    page = page_of(picture.parent, [row(0), row(1, image=str(picture))])
-    assert all(shown["src"] for shown in pictures(page))
+    page = page_of(image.parent, [row(0), row(1, image=str(image))])
+    assert all(shown["src"] for shown in images(page))
     Image.new("RGB", (200, 100), (0, 0, 200)).save(here / "grey.png")
-    written_first = pictures(page_of(picture.parent, [row(0, marks=[])]))[0]
+    written_first = images(page_of(image.parent, [row(0, marks=[])]))[0]
     assert decoded(written_first).getpixel((5, 5))[2] > 150  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"image": ""}, "names no picture"),
+        ({"image": ""}, "names no image"),
         ({"image": "-"}, "standard input"),
         ({"image": "https://example.org/cat.png"}, "web address"),
         ({"image": "gone.png"}, "there is no file gone.png"),
@@ -273,50 +273,50 @@ def test_pictures_are_found_as_written_and_then_beside_the_results(
         ({"image": "pipe.png"}, "there is no file pipe.png"),
         ({"image": "nul\0.png"}, "there is no file"),
         ({"image": "\ud800.png"}, "there is no file"),
-        ({"image": "words.png"}, "is not a picture"),
+        ({"image": "words.png"}, "is not an image"),
         ({"image": "cut.png"}, "cut short or damaged"),
         ({"width": 640, "height": 480}, "it has changed: it was 640x480 pixels and is 200x100"),
         ({"crop": [0, 0, 999_999_999, 999_999_999]}, "crop"),
         ({"crop": ["a"]}, "crop"),
-        ({"marks": [BOX | {"coords": [300, 300, 400, 400]}]}, "outside the picture"),
+        ({"marks": [BOX | {"coords": [300, 300, 400, 400]}]}, "outside the image"),
         ({"marks": [BOX | {"shape": "star"}]}, "shape is one of"),
         ({"marks": [{"shape": "mask", "file": "/dev/zero"}]}, "a file of its own"),
         ({"marks": ["box"]}, "a mark is an object"),
     ],
 )
-def test_a_picture_that_cannot_be_shown_says_why(
-    picture: Path, changes: Row, why: str, run: Run
+def test_an_image_that_cannot_be_shown_says_why(
+    image: Path, changes: Row, why: str, run: Run
 ) -> None:
-    folder = picture.parent
+    folder = image.parent
     os.mkfifo(folder / "pipe.png")
     (folder / "words.png").write_text("words")
-    (folder / "cut.png").write_bytes(picture.read_bytes()[:60])
+    (folder / "cut.png").write_bytes(image.read_bytes()[:60])
     source = results(folder, [row(0), row(1, **changes), row(2, **changes)])
     ended = run("report", source)
     assert ended.code == 0
-    assert "1 picture cannot be shown" in ended.stderr
-    first, second = pictures(source.with_suffix(".html"))
+    assert "1 image cannot be shown" in ended.stderr
+    first, second = images(source.with_suffix(".html"))
     assert (bool(first["src"]), second["src"]) == (True, "")
     assert why in second["why"]
     assert "\n" not in second["why"]
 
 
-def test_a_failed_row_shows_the_picture_that_there_is(picture: Path) -> None:
-    page = page_of(picture.parent, [failed(marks=[{"shape": "point", "coords": [10, 10]}])])
-    assert pictures(page)[0]["src"]
+def test_a_failed_row_shows_the_image_that_there_is(image: Path) -> None:
+    page = page_of(image.parent, [failed(marks=[{"shape": "point", "coords": [10, 10]}])])
+    assert images(page)[0]["src"]
     assert blocks(page)["data"]["rows"][0]["marks"] == [
         {"words": "point", "color": "", "label": ""}
     ]
 
 
-def test_a_bar_shows_on_a_terminal_only(picture: Path) -> None:
-    source = results(picture.parent, [row()])
+def test_a_bar_shows_on_a_terminal_only(image: Path) -> None:
+    source = results(image.parent, [row()])
     for is_terminal in (True, False):
         said = io.StringIO()
         console = Console(file=said, force_terminal=is_terminal, width=100)
-        out = picture.parent / f"{is_terminal}.html"
+        out = image.parent / f"{is_terminal}.html"
         assert write_report(source, out, force=False, messages=Messages(console=console)) == 1
-        assert ("drawing the pictures" in said.getvalue()) == is_terminal
+        assert ("drawing the images" in said.getvalue()) == is_terminal
 
 
 # --- rows --------------------------------------------------------------------------------------
@@ -345,13 +345,13 @@ def test_marks_are_named_in_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("image", "name"),
     [
-        ("pictures/cat.png", "cat.png"),
-        ("C:\\pictures\\cat.png", "cat.png"),
+        ("images/cat.png", "cat.png"),
+        ("C:\\images\\cat.png", "cat.png"),
         ("https://example.org/a/", "a"),
         ("/", "/"),
     ],
 )
-def test_a_picture_is_named_by_its_file(tmp_path: Path, image: str, name: str) -> None:
+def test_an_image_is_named_by_its_file(tmp_path: Path, image: str, name: str) -> None:
     (shown,) = shown_of(tmp_path, row(image=image))
     assert (shown["image"], shown["name"]) == (image, name)
 
@@ -399,7 +399,7 @@ HOSTILE = (
     "\" onmouseover=alert(4) ' onfocus=alert(5)",
     "javascript:alert(6)",
     "&lt;b&gt; &amp; &#60;",
-    "${alert(7)} $script $pictures {{ 7 * 7 }}",
+    "${alert(7)} $script $images {{ 7 * 7 }}",
     "\x1b[31mred\x07 \x00 \x9b",
     "abc\u202etxt.exe \u2066x",
     "\u2028 \u2029",
@@ -420,7 +420,7 @@ def hostile_row(text: str, number: int) -> Row:
 
 def test_no_text_of_a_record_is_markup(tmp_path: Path) -> None:
     text = page_of(tmp_path, [hostile_row(t, n) for n, t in enumerate(HOSTILE)]).read_bytes()
-    assert text.count(b"<script") == 2 + len(HOSTILE)  # the data, the script, a block a picture
+    assert text.count(b"<script") == 2 + len(HOSTILE)  # the data, the script, a block an image
     assert b"alert(" not in re.sub(rb'<script type="application/json".*', b"", text)
     data = b"".join(re.findall(rb'<script type="application/json" id="[^"]*">(.*)</script>', text))
     assert not re.search(rb"[<>&\x00-\x1f\x7f-\xff]", data)
@@ -511,10 +511,10 @@ def page(driver: webdriver.Chrome) -> Iterator[Page]:
     assert [url for url in sent if not url.startswith(("file:///", "data:"))] == []
 
 
-def test_a_thousand_rows_open(page: Page, picture: Path) -> None:
+def test_a_thousand_rows_open(page: Page, image: Path) -> None:
     rows = [failed(n) if n % 100 == 7 else row(n, marks=[BOX] * (n % 20)) for n in range(1000)]
     rows[3]["finish_reason"] = "length"
-    page.open(page_of(picture.parent, rows))
+    page.open(page_of(image.parent, rows))
     assert page.driver.title == "results.jsonl: 1,000 rows"
     counts = dict(zip(page.texts("#counts dt"), page.texts("#counts dd"), strict=True))
     assert counts == {
@@ -552,16 +552,16 @@ def test_a_script_in_an_answer_is_text(page: Page, tmp_path: Path) -> None:
         _ = page.driver.switch_to.alert
 
 
-def test_the_filter_finds_text_in_every_field(page: Page, picture: Path) -> None:
+def test_the_filter_finds_text_in_every_field(page: Page, image: Path) -> None:
     rows = [
         row(0, question="Where is the\nRed  Kite?"),
         row(1, answer="a GREEN lamp"),
-        row(2, image="pictures/zebra.png"),
+        row(2, image="images/zebra.png"),
         row(3, marks=[BOX | {"label": "left wing", "color": "aqua"}]),
         row(4, extra={"label": "harbour", "split": "train"}),
         failed(5, "the moon is away"),
     ]
-    page.open(page_of(picture.parent, rows))
+    page.open(page_of(image.parent, rows))
     box = page.find("#filter")
     for text, number in [
         ("the red kite", 0), ("green l", 1), ("ZEBRA", 2), ("left wing", 3), ("aqua box", 3),
@@ -580,8 +580,8 @@ def test_the_filter_finds_text_in_every_field(page: Page, picture: Path) -> None
     assert not page.find("#nothing").is_displayed()
 
 
-def test_the_toggle_and_the_filter_work_together(page: Page, picture: Path) -> None:
-    page.open(page_of(picture.parent, [row(0), failed(1), row(2), failed(3, "a kite")]))
+def test_the_toggle_and_the_filter_work_together(page: Page, image: Path) -> None:
+    page.open(page_of(image.parent, [row(0), failed(1), row(2), failed(3, "a kite")]))
     choices = page.driver.find_elements(By.CSS_SELECTOR, "#kinds label")
     choices[2].click()
     assert page.ids() == ["row-1", "row-3"]
@@ -593,25 +593,25 @@ def test_the_toggle_and_the_filter_work_together(page: Page, picture: Path) -> N
     assert page.ids() == ["row-3"]
 
 
-def test_rows_are_sorted(page: Page, picture: Path) -> None:
+def test_rows_are_sorted(page: Page, image: Path) -> None:
     rows = [
         row(0, image="b10.png", question="c", answer="Zoo", seconds=3),
         failed(1, image="a.png", question="B"),
         row(2, image="b9.png", question="a", answer="apple", seconds=11),
         row(3, image="B1.png", question="d", answer="zebra", seconds=0.5),
     ]
-    page.open(page_of(picture.parent, rows))
+    page.open(page_of(image.parent, rows))
     choice = Select(page.find("#sort"))
     for name, order in {
-        "picture": "1320", "question": "2103", "answer": "2301", "source order": "0123",
+        "image": "1320", "question": "2103", "answer": "2301", "source order": "0123",
         "seconds, quickest first": "3021", "seconds, slowest first": "2031",
     }.items():  # fmt: skip
         choice.select_by_visible_text(name)
         assert page.ids() == [f"row-{number}" for number in order], name
 
 
-def test_everything_can_be_done_by_keys(page: Page, picture: Path) -> None:
-    page.open(page_of(picture.parent, [row(n) for n in range(60)]))
+def test_everything_can_be_done_by_keys(page: Page, image: Path) -> None:
+    page.open(page_of(image.parent, [row(n) for n in range(60)]))
     page.press("j")
     assert page.at() == "row-0"
     page.press("j", Keys.ARROW_DOWN, "k", Keys.ARROW_DOWN, Keys.ARROW_UP)
@@ -639,8 +639,8 @@ def test_everything_can_be_done_by_keys(page: Page, picture: Path) -> None:
     assert page.js("document.activeElement === document.body")
 
 
-def test_a_row_far_down_is_brought_into_sight(page: Page, picture: Path) -> None:
-    page.open(page_of(picture.parent, [row(n) for n in range(60)]))
+def test_a_row_far_down_is_brought_into_sight(page: Page, image: Path) -> None:
+    page.open(page_of(image.parent, [row(n) for n in range(60)]))
     page.press(*"j" * 30)
     assert page.at() == "row-29"
     top, bottom = page.js(
@@ -650,9 +650,9 @@ def test_a_row_far_down_is_brought_into_sight(page: Page, picture: Path) -> None
     assert bar < top < bottom < 900
 
 
-def test_a_picture_is_shown_larger(page: Page, picture: Path) -> None:
+def test_an_image_is_shown_larger(page: Page, image: Path) -> None:
     long = "word " * 500
-    page.open(page_of(picture.parent, [row(0), row(1, answer=long, crop=[0, 0, 90, 90]), row(2)]))
+    page.open(page_of(image.parent, [row(0), row(1, answer=long, crop=[0, 0, 90, 90]), row(2)]))
     page.press("j", "j", Keys.ENTER)
     viewer = page.find("#viewer")
     assert viewer.is_displayed()
@@ -679,18 +679,18 @@ def test_a_picture_is_shown_larger(page: Page, picture: Path) -> None:
     assert not viewer.is_displayed()
 
 
-def test_a_missing_picture_says_why_on_the_page(page: Page, tmp_path: Path) -> None:
+def test_a_missing_image_says_why_on_the_page(page: Page, tmp_path: Path) -> None:
     page.open(page_of(tmp_path, [row(image="<b>gone</b>.png")]))
-    assert page.texts(".thumb") == ["No picture: there is no file <b>gone</b>.png"]
+    assert page.texts(".thumb") == ["No image: there is no file <b>gone</b>.png"]
     page.find(".thumb").click()
     assert "there is no file" in page.find("#viewer").text
 
 
 def test_a_comparison_is_chosen_from_by_kind_and_its_text_is_text(
-    page: Page, run: Run, picture: Path
+    page: Page, run: Run, image: Path
 ) -> None:
     """Three files with hostile texts and long names, on a phone, too."""
-    folder = picture.parent
+    folder = image.parent
     text = HOSTILE[0]
     answers = {
         "before": ["a", "b", "c", text],
@@ -728,16 +728,16 @@ def test_a_comparison_is_chosen_from_by_kind_and_its_text_is_text(
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
-def test_nothing_is_wider_than_a_phone(page: Page, picture: Path, width: int) -> None:
+def test_nothing_is_wider_than_a_phone(page: Page, image: Path, width: int) -> None:
     long = "x" * 400
     rows = [
         row(0, id=long, image=f"{long}.png", question=long, answer=long, model=long),
         failed(1, long, extra={long: long}, marks=[BOX | {"label": long}] * 9),
         row(2),
     ]
-    path = results(picture.parent, rows, f"{'n' * 200}.jsonl")
-    write_report(path, picture.parent / "p.html", force=True, messages=Messages(quiet=True))
-    page.open(picture.parent / "p.html", width=width, height=800)
+    path = results(image.parent, rows, f"{'n' * 200}.jsonl")
+    write_report(path, image.parent / "p.html", force=True, messages=Messages(quiet=True))
+    page.open(image.parent / "p.html", width=width, height=800)
     for action in ("", "view(list.children[0])", "step(1)", "viewer.close(), keys.showModal()"):
         page.js(action)
         assert page.js("document.documentElement.scrollWidth") <= width
@@ -749,8 +749,8 @@ def test_nothing_is_wider_than_a_phone(page: Page, picture: Path, width: int) ->
         assert page.js("innerWidth") == width
 
 
-def test_the_page_is_dark_where_the_system_is(page: Page, picture: Path) -> None:
-    path = page_of(picture.parent, [failed(0), row(1, finish_reason="length")])
+def test_the_page_is_dark_where_the_system_is(page: Page, image: Path) -> None:
+    path = page_of(image.parent, [failed(0), row(1, finish_reason="length")])
     for scheme, is_dark in (("light", False), ("dark", True)):
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
@@ -787,8 +787,8 @@ def brightness(color: str) -> float:
     return sum(weight * each for weight, each in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def test_everything_has_a_name_for_a_screen_reader(page: Page, picture: Path) -> None:
-    page.open(page_of(picture.parent, [row(0), failed(1), row(2, image="gone.png")]))
+def test_everything_has_a_name_for_a_screen_reader(page: Page, image: Path) -> None:
+    page.open(page_of(image.parent, [row(0), failed(1), row(2, image="gone.png")]))
     page.driver.execute_cdp_cmd("Accessibility.enable", {})
     nodes = page.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     page.driver.execute_cdp_cmd("Accessibility.disable", {})
@@ -798,4 +798,4 @@ def test_everything_has_a_name_for_a_screen_reader(page: Page, picture: Path) ->
     assert [role for role, name in found if role in named and not name] == []
     assert ("searchbox", "Filter") in found
     assert ("button", "Larger view of grey.png, marked: red box") in found
-    assert ("button", "More of gone.png, no picture: there is no file gone.png") in found
+    assert ("button", "More of gone.png, no image: there is no file gone.png") in found

@@ -19,7 +19,7 @@ from PIL import Image
 from pycocotools import mask
 
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.marks.coordinates import place_marks
+from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.parse import mark_from_json, mark_to_json, parse_mark
 from vipllava_cli.marks.types import Mark, MarkSpec
 from vipllava_cli.sources.open import FORMATS, read_source
@@ -27,12 +27,12 @@ from vipllava_cli.sources.rows import BadRow, Row
 
 WIDTH, HEIGHT = 200, 100
 
-# Two pictures: one with two boxes and an outline, one with nothing on it.
+# Two images: one with two boxes and an outline, one with nothing on it.
 BOXES = (("dog", (20.0, 10.0, 100.0, 60.0)), ("cat", (0.0, 0.0, 200.0, 100.0)))
 OUTLINE = ("sofa", (10.0, 10.0, 150.0, 20.0, 80.0, 90.0))
 
 
-def pictures(folder: Path, *names: str) -> None:
+def images(folder: Path, *names: str) -> None:
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,14 +72,14 @@ def refusal(source: Path | str, **options: Any) -> str:
 
 
 def placed(marks: Sequence[MarkSpec]) -> tuple[Mark, ...]:
-    return place_marks(marks, WIDTH, HEIGHT).marks
+    return resolve_coordinates(marks, WIDTH, HEIGHT).marks
 
 
 # --- the same scene in every format ----------------------------------------------------------
 
 
 def coco(folder: Path) -> Path:
-    pictures(folder, "val2017/a.jpg", "val2017/b.jpg")
+    images(folder, "val2017/a.jpg", "val2017/b.jpg")
     annotations: list[dict[str, Any]] = [
         {"id": 70 + number, "image_id": 1, "category_id": number}
         for number, _ in enumerate((*BOXES, OUTLINE), 1)
@@ -99,7 +99,7 @@ def coco(folder: Path) -> Path:
 
 
 def labelme(folder: Path) -> Path:
-    pictures(folder, "a.jpg", "b.jpg")
+    images(folder, "a.jpg", "b.jpg")
     shapes: list[dict[str, Any]] = [
         # Drawn from the bottom right to the top left.
         {"label": label, "shape_type": "rectangle", "points": [corners[2:], corners[:2]]}
@@ -121,12 +121,12 @@ def voc_object(label: str, corners: Sequence[float]) -> str:
     return f"<object><name>{escape(label)}</name><bndbox>{edges}</bndbox></object>"
 
 
-def voc_file(picture: str, *objects: str) -> str:
-    return f"<annotation><filename>{picture}</filename>{''.join(objects)}</annotation>"
+def voc_file(image: str, *objects: str) -> str:
+    return f"<annotation><filename>{image}</filename>{''.join(objects)}</annotation>"
 
 
 def voc(folder: Path) -> Path:
-    pictures(folder, "JPEGImages/a.jpg", "JPEGImages/b.jpg")
+    images(folder, "JPEGImages/a.jpg", "JPEGImages/b.jpg")
     objects = [
         voc_object(label, (left + 1, top + 1, right, bottom))
         for label, (left, top, right, bottom) in BOXES
@@ -137,7 +137,7 @@ def voc(folder: Path) -> Path:
 
 
 def yolo(folder: Path) -> Path:
-    pictures(folder, "images/train/a.jpg", "images/train/b.jpg")
+    images(folder, "images/train/a.jpg", "images/train/b.jpg")
     lines = []
     for number, (_, (left, top, right, bottom)) in enumerate(BOXES):
         middle = ((left + right) / 2 / WIDTH, (top + bottom) / 2 / HEIGHT)
@@ -221,7 +221,7 @@ def test_a_manifest_gives_the_same_regions_again(tmp_path: Path) -> None:
 
 def vip_bench(folder: Path) -> Path:
     for split in ("human", "bbox"):
-        pictures(folder / split / "images", "0.png")
+        images(folder / split / "images", "0.png")
         lines = [
             {"question_id": number, "image": "0.png", "text": f"{split} {number}?", "category": "x"}
             for number in (0, 1)
@@ -230,15 +230,15 @@ def vip_bench(folder: Path) -> Path:
     return folder
 
 
-def picture_folder(folder: Path) -> Path:
-    pictures(folder, "a.jpg", "b/c.png")
-    write(folder / "a.txt", "a caption of the picture, not a label")
+def image_folder(folder: Path) -> Path:
+    images(folder, "a.jpg", "b/c.png")
+    write(folder / "a.txt", "a caption of the image, not a label")
     return folder
 
 
 # With names that give nothing away where a file tells it by itself.
 ONE_OF_EACH: Mapping[str, Callable[[Path], Path]] = {
-    "folder": picture_folder,
+    "folder": image_folder,
     "jsonl": lambda folder: write(folder / "list.txt", '{"image": "a.jpg"}\n{"image": "b.jpg"}\n'),
     "json": lambda folder: write(folder / "list.txt", [{"image": "a.jpg"}]),
     "csv": lambda folder: write(folder / "list.txt", "id,image\n1,a.jpg\n"),
@@ -259,7 +259,7 @@ def test_every_format_is_known_by_its_content(tmp_path: Path, format: str) -> No
 
 
 def test_a_format_that_is_not_said_right_is_one_line(tmp_path: Path) -> None:
-    pictures(tmp_path, "a.jpg")
+    images(tmp_path, "a.jpg")
     for source in (
         write(tmp_path / "notes.txt", "nothing of use\n"),
         write(tmp_path / "empty.txt", ""),
@@ -277,12 +277,12 @@ def test_a_format_that_is_not_said_right_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_content_that_does_not_fit_the_format_is_one_line(tmp_path: Path, format: str) -> None:
-    pictures(tmp_path / "pictures", "a.jpg")
+    images(tmp_path / "images", "a.jpg")
     wrong = {
         "file": write(tmp_path / "wrong.json", '{\n "title": "x",\n "names": [],\n "tags": []\n}'),
         "binary": write(tmp_path / "wrong.bin", b"\xff\xfe\x00\x01" * 100),
         "absent": tmp_path / "absent",
-        **({} if format == "folder" else {"folder": tmp_path / "pictures"}),
+        **({} if format == "folder" else {"folder": tmp_path / "images"}),
     }
     for source in wrong.values():
         assert str(source) in refusal(source, format=format)
@@ -297,9 +297,9 @@ def test_a_folder_of_annotations_says_how_it_is_read(tmp_path: Path) -> None:
 # --- folders ---------------------------------------------------------------------------------
 
 
-def test_a_folder_gives_its_pictures_in_natural_order(tmp_path: Path) -> None:
+def test_a_folder_gives_its_images_in_natural_order(tmp_path: Path) -> None:
     names = ["10.jpg", "2.PNG", "1.webp", "b/10/x.gif", "b/9/x.bmp", "a.tif"]
-    pictures(tmp_path, *names)
+    images(tmp_path, *names)
     source = read_source(str(tmp_path))
     assert source.total == len(names)
     found = list(source.rows)
@@ -311,19 +311,19 @@ def test_a_folder_gives_its_pictures_in_natural_order(tmp_path: Path) -> None:
 
 
 def test_what_is_passed_over_in_a_folder_is_counted_in_one_note(tmp_path: Path) -> None:
-    pictures(tmp_path, "a.jpg", ".hidden.jpg", ".folder/b.jpg", "b/._c.jpg", "b/c.jpg")
+    images(tmp_path, "a.jpg", ".hidden.jpg", ".folder/b.jpg", "b/._c.jpg", "b/c.jpg")
     for name in ("notes.txt", "clip.mp4", "b/drawing.svg"):
         write(tmp_path / name, "x")
     source = read_source(str(tmp_path))
     assert [row.id for row in source.rows] == ["a.jpg", "b/c.jpg"]
-    assert source.notes == ("passed over 3 files that are not pictures and 3 hidden ones",)
+    assert source.notes == ("passed over 3 files that are not images and 3 hidden ones",)
 
 
-def test_links_that_lead_round_give_each_picture_once(tmp_path: Path) -> None:
+def test_links_that_lead_round_give_each_image_once(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     source = tmp_path / "source"
-    pictures(outside, "far.jpg")
-    pictures(source, "z/near.jpg")
+    images(outside, "far.jpg")
+    images(source, "z/near.jpg")
     (source / "a").symlink_to(source / "z")
     (source / "z" / "round").symlink_to(source)
     (source / "out").symlink_to(outside)
@@ -332,9 +332,9 @@ def test_links_that_lead_round_give_each_picture_once(tmp_path: Path) -> None:
     assert ids(source) == ["out/far.jpg", "z/near.jpg"]
 
 
-def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "notes.txt", "x")
-    assert "no picture" in refusal(tmp_path)
+    assert "no image" in refusal(tmp_path)
     assert "no file or folder" in refusal(tmp_path / "absent")
 
 
@@ -486,7 +486,7 @@ def test_a_bad_line_of_a_table_is_a_bad_row(tmp_path: Path, line: str, said: str
         ("m.json", b"[]", "empty"),
         ("m.json", b'[{"image": "a.jpg"}', "line 1"),
         ("m.json", b'{"a": [1], "b": [2]}', "rows"),
-        ("m.csv", b"picture,question\na.jpg,what?\n", "'picture,question'"),
+        ("m.csv", b"photo,question\na.jpg,what?\n", "'photo,question'"),
         ("m.csv", b"image,id,id\na.jpg,1,2\n", "two columns"),
         ("m.csv", b"image,question\n", "no rows"),
         ("m.csv", b"image\n\xe4.jpg\n", "line 2"),
@@ -573,15 +573,15 @@ def test_labels_choose_regions_and_leave_their_numbers(tmp_path: Path, format: s
     [one] = rows(source, labels=["CAT"])
     assert one.id.endswith("#2")
     assert one.extra["label"] == "cat"
-    [picture] = rows(source, labels=["Cat", "dog"], per="image")
-    assert list(picture.extra["labels"]) == ["dog", "cat"]
+    [image] = rows(source, labels=["Cat", "dog"], per="image")
+    assert list(image.extra["labels"]) == ["dog", "cat"]
     said = refusal(source, labels=["cat", "dgo"])
     assert "'dgo'" in said
     assert said.index("dog") < said.index("cat")
 
 
 def test_labels_are_refused_where_nothing_has_one(tmp_path: Path) -> None:
-    pictures(tmp_path, "a.jpg")
+    images(tmp_path, "a.jpg")
     with pytest.raises(UsageError, match="label"):
         read_source(str(tmp_path), labels=["dog"])
 
@@ -591,21 +591,21 @@ def test_a_class_without_a_region_leaves_nothing(tmp_path: Path) -> None:
     assert "fish" in refusal(tmp_path, labels=["fish"])
 
 
-def test_a_source_without_any_region_is_refused_unless_pictures_are_asked_for(
+def test_a_source_without_any_region_is_refused_unless_images_are_asked_for(
     tmp_path: Path,
 ) -> None:
-    pictures(tmp_path, "a.jpg")
+    images(tmp_path, "a.jpg")
     source = write(tmp_path / "a.json", {"shapes": [], "imagePath": "a.jpg"})
     assert "no region" in refusal(source)
     assert ids(source, per="image") == ["a.jpg"]
 
 
-def test_a_picture_that_no_annotation_names_is_said(tmp_path: Path) -> None:
-    pictures(labelme(tmp_path), "c.jpg")
-    assert any("1 picture that no" in note for note in read_source(str(tmp_path)).notes)
+def test_an_image_that_no_annotation_names_is_said(tmp_path: Path) -> None:
+    images(labelme(tmp_path), "c.jpg")
+    assert any("1 image that no" in note for note in read_source(str(tmp_path)).notes)
 
 
-def test_a_bad_region_is_one_bad_row_and_spoils_its_picture_whole(tmp_path: Path) -> None:
+def test_a_bad_region_is_one_bad_row_and_spoils_its_image_whole(tmp_path: Path) -> None:
     source = coco(tmp_path)
     value = json.loads(source.read_text())
     value["annotations"][0]["bbox"][2] = -5
@@ -625,7 +625,7 @@ def test_a_bad_region_is_one_bad_row_and_spoils_its_picture_whole(tmp_path: Path
 
 
 def coco_with(folder: Path, *annotations: Mapping[str, Any]) -> Path:
-    """A file of one picture, whose annotations are all of the class thing."""
+    """A file of one image, whose annotations are all of the class thing."""
     value = {
         "images": [{"id": 1, "file_name": "a.jpg"}],
         "annotations": [{"image_id": 1, "category_id": 3, **each} for each in annotations],
@@ -702,7 +702,7 @@ def test_a_wrong_annotation_is_a_bad_row(tmp_path: Path, annotation: Mapping[str
     assert isinstance(other, Row)
 
 
-def test_what_belongs_to_no_picture_is_a_bad_row(tmp_path: Path) -> None:
+def test_what_belongs_to_no_image_is_a_bad_row(tmp_path: Path) -> None:
     value = {
         "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2}, "b.jpg"],
         "annotations": [
@@ -713,12 +713,12 @@ def test_what_belongs_to_no_picture_is_a_bad_row(tmp_path: Path) -> None:
         "categories": [{"id": 3, "name": "thing"}],
     }
     source = write(tmp_path / "coco.json", value)
-    assert ids(source) == ["a.jpg#1", "picture 2", "picture 3", "annotation 6", "annotation ?"]
+    assert ids(source) == ["a.jpg#1", "image 2", "image 3", "annotation 6", "annotation ?"]
     assert len(bad_rows(source)) == 4
 
 
 @pytest.mark.parametrize(
-    ("json_file", "picture"),
+    ("json_file", "image"),
     [
         ("coco.json", "a.jpg"),
         ("coco.json", "images/a.jpg"),
@@ -726,21 +726,21 @@ def test_what_belongs_to_no_picture_is_a_bad_row(tmp_path: Path) -> None:
         ("annotations/instances_train2017.json", "train2017/a.jpg"),
     ],
 )
-def test_pictures_are_found_where_coco_sets_keep_them(
-    tmp_path: Path, json_file: str, picture: str
+def test_images_are_found_where_coco_sets_keep_them(
+    tmp_path: Path, json_file: str, image: str
 ) -> None:
-    pictures(tmp_path, picture)
+    images(tmp_path, image)
     source = coco_with(tmp_path, {"bbox": [1, 2, 3, 4]})
     (tmp_path / json_file).parent.mkdir(exist_ok=True)
     [row] = rows(source.rename(tmp_path / json_file))
-    assert (row.id, row.image) == ("a.jpg#1", str(tmp_path / picture))
+    assert (row.id, row.image) == ("a.jpg#1", str(tmp_path / image))
 
 
 # --- LabelMe ---------------------------------------------------------------------------------
 
 
-def labelme_with(folder: Path, *shapes: object, picture: str = "a.jpg") -> Path:
-    return write(folder / "a.json", {"shapes": shapes, "imagePath": picture})
+def labelme_with(folder: Path, *shapes: object, image: str = "a.jpg") -> Path:
+    return write(folder / "a.json", {"shapes": shapes, "imagePath": image})
 
 
 def test_every_shape_of_labelme_has_a_mark(tmp_path: Path) -> None:
@@ -780,15 +780,15 @@ def test_a_wrong_shape_of_labelme_is_a_bad_row(tmp_path: Path, shape: object) ->
     assert isinstance(other, Row)
 
 
-def test_a_picture_named_on_another_machine_is_found_beside_its_file(tmp_path: Path) -> None:
+def test_an_image_named_on_another_machine_is_found_beside_its_file(tmp_path: Path) -> None:
     point = {"shape_type": "point", "points": [[1, 2]]}
-    pictures(tmp_path, "a.jpg", "sub/b.jpg")
+    images(tmp_path, "a.jpg", "sub/b.jpg")
     for named, found in (
         ("C:\\work\\a.jpg", "a.jpg"),
         ("sub\\b.jpg", "sub/b.jpg"),
         ("was.renamed.png", "a.jpg"),
     ):
-        [row] = rows(labelme_with(tmp_path, point, picture=named))
+        [row] = rows(labelme_with(tmp_path, point, image=named))
         assert row.image == str(tmp_path / found)
 
 
@@ -839,8 +839,8 @@ def test_an_xml_that_would_swell_is_refused(tmp_path: Path) -> None:
     assert "XML" in refusal(write(tmp_path / "a.xml", content))
 
 
-def test_a_voc_picture_is_found_without_its_suffix(tmp_path: Path) -> None:
-    pictures(tmp_path, "JPEGImages/a.jpg")
+def test_a_voc_image_is_found_without_its_suffix(tmp_path: Path) -> None:
+    images(tmp_path, "JPEGImages/a.jpg")
     content = voc_file("a", voc_object("x", (1, 1, 20, 20)))
     write(tmp_path / "Annotations" / "a.xml", content)
     [row] = rows(tmp_path)
@@ -878,8 +878,8 @@ def test_a_yolo_description_is_a_source_too(tmp_path: Path) -> None:
     assert rows(moved) == rows(description)
 
 
-def test_yolo_labels_may_lie_beside_the_pictures(tmp_path: Path) -> None:
-    pictures(tmp_path, "images.jpg", "sub/b.jpg")
+def test_yolo_labels_may_lie_beside_the_images(tmp_path: Path) -> None:
+    images(tmp_path, "images.jpg", "sub/b.jpg")
     write(tmp_path / "sub" / "b.txt", "0 0.5 0.5 0.5 0.5 0.875\n")
     write(tmp_path / "classes.txt", "dog\n")
     [row] = rows(tmp_path)

@@ -1,4 +1,4 @@
-"""What a person sees: an answer that streams, a picture in the terminal, a window to drag boxes in."""
+"""What a person sees: an answer that streams, an image in the terminal, a window to drag boxes in."""
 
 import base64
 import io
@@ -73,14 +73,14 @@ def in_terminal(
 
 
 def shown(png: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
-        return picture.convert("RGB")
+    with Image.open(io.BytesIO(base64.b64decode(png))) as image:
+        return image.convert("RGB")
 
 
-def looks_like_zoo(picture: Image.Image) -> bool:
+def looks_like_zoo(image: Image.Image) -> bool:
     with Image.open(ZOO) as zoo:
-        other = zoo.convert("RGB").resize(picture.size)
-    return max(ImageStat.Stat(ImageChops.difference(picture, other)).mean) < 5
+        other = zoo.convert("RGB").resize(image.size)
+    return max(ImageStat.Stat(ImageChops.difference(image, other)).mean) < 5
 
 
 def test_an_answer_streams_to_a_terminal() -> None:
@@ -107,7 +107,7 @@ def test_half_blocks_where_there_are_no_graphics(answer: bytes, variables: dict[
     assert b"1337" not in received
 
 
-def test_half_blocks_show_a_picture_from_standard_input_without_no_color() -> None:
+def test_half_blocks_show_a_image_from_standard_input_without_no_color() -> None:
     received = in_terminal("annotate", "-", "--show", variables={"NO_COLOR": "1"}, stdin=ZOO)
     assert received.count("▀".encode()) == 48 * 24
     assert b"\x1b[38;" in received
@@ -124,14 +124,14 @@ def test_sixel_where_the_terminal_has_it() -> None:
 def test_kittys_graphics_where_the_terminal_has_them() -> None:
     received = in_terminal("annotate", ZOO, "--show", answer=KITTY + WITHOUT)
     messages = re.findall(rb"\x1b_G([^;\x1b]*);?([^\x1b]*)\x1b\\", received.partition(ASKED)[2])
-    picture = shown(b"".join(payload for _, payload in messages))
-    assert picture.size == (384, 384)
-    assert looks_like_zoo(picture)
+    image = shown(b"".join(payload for _, payload in messages))
+    assert image.size == (384, 384)
+    assert looks_like_zoo(image)
     place = re.search(rb"a=p,i=(\d+),c=48,r=24,U=1", messages[-1][0])
     assert place
     number = int(place[1])
     color = f"\x1b[38;2;{number >> 16 & 255};{number >> 8 & 255};{number & 255}m"
-    assert color.encode() in received, "the cells do not name the picture"
+    assert color.encode() in received, "the cells do not name the image"
 
 
 @pytest.mark.parametrize("variables", [{"TERM_PROGRAM": "iTerm.app"}, {"LC_TERMINAL": "iTerm2"}])
@@ -188,7 +188,7 @@ class Hand:
     def finds(
         self, color: tuple[int, int, int], size: tuple[int, int], seconds: float = 10
     ) -> tuple[int, int] | None:
-        """Where a picture of one colour and of this size lies on the screen, once it is there."""
+        """Where an image of one colour and of this size lies on the screen, once it is there."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             screen = np.asarray(ImageGrab.grab(xdisplay=self.environment["DISPLAY"]))
@@ -209,7 +209,7 @@ class Hand:
 def picking(
     hand: Hand, folder: Path, color: tuple[int, int, int], size: tuple[int, int]
 ) -> Iterator[tuple["subprocess.Popen[str]", tuple[int, int]]]:
-    """The window over `wide.png`, and where its picture lies. On a busy machine a window sometimes comes
+    """The window over `wide.png`, and where its image lies. On a busy machine a window sometimes comes
     up on this bare screen without what is in it: then another is opened.
     """
     annotate = [sys.executable, "-m", "vipllava_cli", "annotate", "wide.png", "--point", "red:5,5"]
@@ -229,11 +229,11 @@ def picking(
                     return
             finally:
                 window.kill()  # leaving the block waits for it
-    raise AssertionError("no window has the picture in it")
+    raise AssertionError("no window has the image in it")
 
 
 def test_boxes_that_are_dragged_come_out_as_flags(display: str, run: Run, tmp_path: Path) -> None:
-    """The picture is wider than the window: what is dragged is scaled back to its pixels."""
+    """The image is wider than the window: what is dragged is scaled back to its pixels."""
     color = (10, 200, 150)
     Image.new("RGB", (2800, 1400), color).save(tmp_path / "wide.png")
     hand = Hand(display)

@@ -165,7 +165,7 @@ _SPREAD = 0.02  # CLIP's own start is made for wide towers
 
 
 def take_weights(model: VipLlavaForConditionalGeneration, folder: Path) -> None:
-    """Begin with the weights of a checkpoint whose pictures and patches may have other sizes, and whose
+    """Begin with the weights of a checkpoint whose images and patches may have other sizes, and whose
     layers may be fewer: those put in pass on what they get, until they have learned.
     """
     known = VipLlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
@@ -211,7 +211,7 @@ def _idle(name: str, fresh: Tensor) -> Tensor:
 
 
 def _stretched(places: Tensor) -> Tensor:
-    """[1 + grid², width], the first for the whole picture, -> the same over GRID x GRID patches."""
+    """[1 + grid², width], the first for the whole image, -> the same over GRID x GRID patches."""
     whole, patches = places[:1], places[1:]
     side = round(len(patches) ** 0.5)
     square = patches.T.reshape(1, -1, side, side)

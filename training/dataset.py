@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from training.architecture import GRID, IMAGE_SIZE, first_token
 from training.patch_targets import IGNORE, patch_labels
 from vipllava_cli.engine.prompts import TEMPLATES
-from vipllava_cli.flows.evals.clipart.question_generator import Exchange
+from vipllava_cli.flows.evals.clipart.question_generator import SceneTurn
 from vipllava_cli.flows.evals.clipart.questions import ASKED, make_conversation
 from vipllava_cli.flows.evals.clipart.scenes import (
     HELD_OUT,
@@ -28,7 +28,7 @@ from vipllava_cli.flows.evals.clipart.scenes import (
     mark_scene,
     scene_rng,
 )
-from vipllava_cli.images.load import square
+from vipllava_cli.images.load import pad_to_square
 
 KINDS = tuple(ASKED)
 MOST_TOKENS = 180  # of a conversation's words: a batch is as long as its longest row
@@ -36,7 +36,7 @@ MARKINGS = 3  # a scene is drawn once and marked this often: rendering costs les
 
 
 @dataclass(frozen=True)
-class Talk:
+class ChatState:
     """A conversation about each scene, int64 [batch, length], padded at the right: `ids`; `answers`,
     the tokens to be said; `hints`, the question's clues from where they are known on; `kinds`, the
     number in KINDS of what an answer's tokens answer.
@@ -56,7 +56,7 @@ class Batch:
 
     labels: Tensor
     pixels: Tensor | None = None
-    talk: Talk | None = None
+    talk: ChatState | None = None
     talk_every: int = 1
 
 
@@ -132,7 +132,7 @@ def _alone(worker: int) -> None:
 
 def _pixels(rows: list[tuple[Generator, MarkedScene]]) -> Tensor:
     views = [
-        np.asarray(square(marked.picture).resize((IMAGE_SIZE,) * 2, Image.Resampling.BICUBIC))
+        np.asarray(pad_to_square(marked.image).resize((IMAGE_SIZE,) * 2, Image.Resampling.BICUBIC))
         for _, marked in rows
     ]
     return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).contiguous()
@@ -146,8 +146,8 @@ def _talk(
     tokenizer: PreTrainedTokenizerBase,
     *,
     measured: bool,
-) -> Talk:
-    """One template for a batch: then the pictures lie at the same place in every row."""
+) -> ChatState:
+    """One template for a batch: then the images lie at the same place in every row."""
     name = "human" if rows[0][0].random() < 0.85 else "vicuna"
     told = [
         conversation_tokens(
@@ -155,7 +155,7 @@ def _talk(
         )
         for rng, marked in rows
     ]
-    return Talk(
+    return ChatState(
         _padded([tokens.ids for tokens in told], tokenizer.pad_token_id),
         *(
             _padded([getattr(tokens, part) for tokens in told], IGNORE)
@@ -181,44 +181,44 @@ class ConversationTokens:
 def conversation_tokens(
     tokenizer: PreTrainedTokenizerBase,
     name: str,
-    talk: tuple[Exchange, ...],
+    talk: tuple[SceneTurn, ...],
     most: int | None = None,
 ) -> ConversationTokens:
     """The tokens of a conversation under the template of this name, of its first turns that together
-    have at most `most` besides the picture's.
+    have at most `most` besides the image's.
     """
     template = TEMPLATES[name]
     stop = tokenizer.convert_tokens_to_ids(template.stop)
     ids, labels, hints = [tokenizer.bos_token_id], [IGNORE], [IGNORE]
     kinds, last = [IGNORE], IGNORE
-    for number, exchange in enumerate(talk):
+    for number, scene_turn in enumerate(talk):
         asked, known = _asked(
-            tokenizer, template.asked(exchange.question, first=not number), exchange
+            tokenizer, template.asked(scene_turn.question, first=not number), scene_turn
         )
-        answer = _tokens(tokenizer, template.answered(exchange.answer))
+        answer = _tokens(tokenizer, template.answered(scene_turn.answer))
         if number and most and len(ids) + len(asked) + len(answer) - GRID * GRID > most:
             break
         begins = [stop if number and not talk[number - 1].stale else IGNORE]
-        said = [IGNORE] * len(answer) if exchange.stale else answer
+        said = [IGNORE] * len(answer) if scene_turn.stale else answer
         labels += begins + [IGNORE] * (len(asked) - 1) + said
         hints += known[:-1] + [IGNORE] * (1 + len(answer))
         kinds += [last] + [IGNORE] * (len(asked) - 1)
-        last = KINDS.index(exchange.kind)
+        last = KINDS.index(scene_turn.kind)
         kinds += [last] * len(answer)
         ids += asked + answer
     return ConversationTokens([*ids, stop], [*labels, stop], [*hints, IGNORE], [*kinds, last])
 
 
 def _asked(
-    tokenizer: PreTrainedTokenizerBase, text: str, exchange: Exchange
+    tokenizer: PreTrainedTokenizerBase, text: str, scene_turn: SceneTurn
 ) -> tuple[list[int], list[int]]:
     """The tokens of a question in its template, and at each the clue that is known there."""
     text = text.replace("<image>", "<image>" * (GRID * GRID))
-    begin = text.rindex(exchange.question)
+    begin = text.rindex(scene_turn.question)
     asked = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     ends = [end for _, end in asked["offset_mapping"]]
     known = [IGNORE] * len(ends)
-    for clue in exchange.clues:
+    for clue in scene_turn.clues:
         token = first_token(tokenizer, clue.word)
         first = bisect_left(ends, begin + clue.end)
         known[first:] = [token] * (len(ends) - first)

@@ -10,10 +10,10 @@ from transformers import PreTrainedTokenizerBase, VipLlavaForConditionalGenerati
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from training.architecture import GRID
-from training.dataset import KINDS, Batch, Talk
-from training.oracle_embeddings import Symbols, name_tokens, start_reading
+from training.dataset import KINDS, Batch, ChatState
+from training.oracle_embeddings import OracleEmbeddings, name_tokens, start_reading
 from training.patch_targets import IGNORE, NUMBERS, TARGETS
-from vipllava_cli.flows.evals.clipart.objects import THINGS
+from vipllava_cli.flows.evals.clipart.objects import OBJECT_CLASSES
 
 # Of 256: empty ones are dropped first, and with them half the work. Symbols can spare some more.
 KEPT_PATCHES, KEPT_SYMBOLS = 116, 92
@@ -24,10 +24,10 @@ _THING, _INK, _POINTS_TO, _MIDDLE = (
     NUMBERS[name] for name in ("thing", "mark_color", "points_to", "middle")
 )
 
-Tally = Counter[str]
+MetricCounts = Counter[str]
 
 
-class Learner(nn.Module):
+class TrainingModel(nn.Module):
     """The model, and what helps to train it and is thrown away: patch heads and symbols."""
 
     names: Tensor
@@ -38,7 +38,7 @@ class Learner(nn.Module):
         super().__init__()
         self.model, self.tokenizer = model, tokenizer
         self.heads = PatchHeads(model.config.vision_config.hidden_size)
-        self.symbols = Symbols(model.config.text_config.hidden_size)
+        self.symbols = OracleEmbeddings(model.config.text_config.hidden_size)
         self.register_buffer("names", torch.tensor(name_tokens(tokenizer)), persistent=False)
 
     def start(self) -> None:
@@ -64,21 +64,27 @@ class Learner(nn.Module):
 
     # --- stages ------------------------------------------------------------------------------
 
-    def reading_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
+    def reading_loss(
+        self, batch: Batch, metric_counts: MetricCounts, *, whole: bool = False
+    ) -> Tensor:
         """Stage 1: the decoder answers about symbols."""
         assert batch.talk is not None
         kept = kept_patches(batch.labels, KEPT_SYMBOLS, whole=whole)
         vectors: Tensor = _at(self.symbols(batch.labels), kept)
-        return self._answer_loss(vectors, batch.labels, kept, batch.talk, tally)
+        return self._answer_loss(vectors, batch.labels, kept, batch.talk, metric_counts)
 
-    def seeing_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
+    def seeing_loss(
+        self, batch: Batch, metric_counts: MetricCounts, *, whole: bool = False
+    ) -> Tensor:
         """Stage 2: the tower tells what is on each patch."""
         kept = kept_patches(batch.labels, whole=whole)
         seen = self._see(batch, kept)
-        loss: Tensor = self.heads(seen[-1], _of_patches(batch.labels, kept), tally)
+        loss: Tensor = self.heads(seen[-1], _of_patches(batch.labels, kept), metric_counts)
         return loss
 
-    def joining_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
+    def joining_loss(
+        self, batch: Batch, metric_counts: MetricCounts, *, whole: bool = False
+    ) -> Tensor:
         """Stage 3: and the projector gives its symbol."""
         kept = kept_patches(batch.labels, whole=whole)
         labels = _of_patches(batch.labels, kept)
@@ -87,27 +93,31 @@ class Learner(nn.Module):
         told = (labels[:, _THING] != IGNORE) | (labels[:, _INK] != IGNORE)
         weight = torch.where(_empty(labels), 0.2, 1.0) * told
         off = (self._project(seen).float() - wanted).square().mean(-1) / _SYMBOL_SCALE
-        patches: Tensor = self.heads(seen[-1], labels, tally)
+        patches: Tensor = self.heads(seen[-1], labels, metric_counts)
         return patches + _SYMBOL_SHARE * _mean(off, weight)
 
-    def whole_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
-        """Stage 4: answers about pictures; what the tower learned is kept."""
+    def whole_loss(
+        self, batch: Batch, metric_counts: MetricCounts, *, whole: bool = False
+    ) -> Tensor:
+        """Stage 4: answers about images; what the tower learned is kept."""
         assert batch.talk is not None
         kept = kept_patches(batch.labels, whole=whole)
         with torch.no_grad():
             seen = self._see(batch, kept)
-        return self._answer_loss(self._project(seen), batch.labels, kept, batch.talk, tally)
+        return self._answer_loss(self._project(seen), batch.labels, kept, batch.talk, metric_counts)
 
-    def together_loss(self, batch: Batch, tally: Tally, *, whole: bool = False) -> Tensor:
+    def together_loss(
+        self, batch: Batch, metric_counts: MetricCounts, *, whole: bool = False
+    ) -> Tensor:
         """Stage 5: all of it, the tower by its patches and, less, by the answers about them."""
         assert batch.talk is not None
         kept = kept_patches(batch.labels, whole=whole)
         seen = self._see(batch, kept)
-        loss: Tensor = self.heads(seen[-1], _of_patches(batch.labels, kept), tally)
+        loss: Tensor = self.heads(seen[-1], _of_patches(batch.labels, kept), metric_counts)
         every = batch.talk_every
         told = [_softly(states[::every], _TOLD_SHARE) for states in seen]
         return loss + self._answer_loss(
-            self._project(told), batch.labels[::every], kept[::every], batch.talk, tally
+            self._project(told), batch.labels[::every], kept[::every], batch.talk, metric_counts
         )
 
     # --- parts -------------------------------------------------------------------------------
@@ -130,7 +140,12 @@ class Learner(nn.Module):
         return vectors
 
     def _answer_loss(
-        self, vectors: Tensor, labels: Tensor, kept: Tensor, talk: Talk, tally: Tally
+        self,
+        vectors: Tensor,
+        labels: Tensor,
+        kept: Tensor,
+        talk: ChatState,
+        metric_counts: MetricCounts,
     ) -> Tensor:
         """Cross entropy of the answers, of the hints before them, and of the name that the decoder
         gives each patch. An answer counts as right when every token of it is.
@@ -155,12 +170,14 @@ class Learner(nn.Module):
         first = states[:, -(len(places[0]) - after) - 1 : -1]
         answers, hints = talk.answers[:, after:], talk.hints[:, after:]
         return (
-            self._spoken(first, answers, talk.kinds[:, after:], tally)
+            self._spoken(first, answers, talk.kinds[:, after:], metric_counts)
             + self._guessed(said, hints)
             + _NAMING_SHARE * self._guessed(patches, self._names(labels, kept))
         )
 
-    def _spoken(self, states: Tensor, wanted: Tensor, kinds: Tensor, tally: Tally) -> Tensor:
+    def _spoken(
+        self, states: Tensor, wanted: Tensor, kinds: Tensor, metric_counts: MetricCounts
+    ) -> Tensor:
         chosen = wanted != IGNORE
         scores = self.model.lm_head(states[chosen]).float()
         right = torch.ones_like(chosen)
@@ -173,8 +190,8 @@ class Learner(nn.Module):
             whole = (right | ~inside).all(1)[rows]
             kind = kinds[rows].gather(1, inside[rows].int().argmax(1, keepdim=True))[:, 0]
             for index, name in enumerate(KINDS):
-                tally[f"{name} right"] += int((whole & (kind == index)).sum())
-                tally[f"{name} asked"] += int((kind == index).sum())
+                metric_counts[f"{name} right"] += int((whole & (kind == index)).sum())
+                metric_counts[f"{name} asked"] += int((kind == index).sum())
         return functional.cross_entropy(scores, wanted[chosen])
 
     def _guessed(self, states: Tensor, wanted: Tensor) -> Tensor:
@@ -188,7 +205,7 @@ class Learner(nn.Module):
         """For a patch of a mark the thing that it marks, else the thing there: its name's token."""
         shown, meant = labels[:, _THING].gather(1, kept), labels[:, _POINTS_TO].gather(1, kept)
         index = torch.where(meant != IGNORE, meant, shown)
-        known = (index != IGNORE) & (index < len(THINGS))
+        known = (index != IGNORE) & (index < len(OBJECT_CLASSES))
         return torch.where(known, self.names[torch.where(known, index, 0)], IGNORE)
 
 
@@ -200,7 +217,7 @@ class PatchHeads(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.reads = nn.ModuleDict({t.name: nn.Linear(width, t.classes) for t in TARGETS})
 
-    def forward(self, states: Tensor, labels: Tensor, tally: Tally) -> Tensor:
+    def forward(self, states: Tensor, labels: Tensor, metric_counts: MetricCounts) -> Tensor:
         """The sum of the targets' losses over `states` [batch, patches, width]."""
         states = self.norm(states)
         total = states.new_zeros((), dtype=torch.float32)
@@ -215,8 +232,8 @@ class PatchHeads(nn.Module):
             total = total + target.share * _mean(losses, weight[chosen])
             counted = chosen & ~none
             right = scores.argmax(-1) == wanted[chosen]
-            tally[f"{target.name} right"] += int(right[counted[chosen]].sum())
-            tally[f"{target.name} asked"] += int(counted.sum())
+            metric_counts[f"{target.name} right"] += int(right[counted[chosen]].sum())
+            metric_counts[f"{target.name} asked"] += int(counted.sum())
         return total
 
 

@@ -1,4 +1,4 @@
-"""Pictures without pixels: what each patch shows, as vectors that the decoder learns to read.
+"""Images without pixels: what each patch shows, as vectors that the decoder learns to read.
 
 The decoder learns on symbols first: they are exact, cost no vision tower, and the tower then has a
 target for every patch. Reading them is learned in thousands of conversations rather than never,
@@ -17,7 +17,7 @@ from transformers import LlamaModel, PreTrainedTokenizerBase
 from training.architecture import first_token
 from training.patch_targets import IGNORE, TARGETS
 from vipllava_cli.engine.prompts import COLOR_WORDS, SHAPE_WORDS
-from vipllava_cli.flows.evals.clipart.objects import THINGS
+from vipllava_cli.flows.evals.clipart.objects import OBJECT_CLASSES
 from vipllava_cli.flows.evals.clipart.scenes import WHOLE
 from vipllava_cli.marks.colors import MODEL_COLORS
 
@@ -39,7 +39,7 @@ _READ_OUT = 0.08  # of the embeddings in the head
 _NOISE = 0.01
 
 
-class Symbols(nn.Module):
+class OracleEmbeddings(nn.Module):
     """A vector for each value of each target; a patch is their sum."""
 
     def __init__(self, width: int) -> None:
@@ -57,7 +57,10 @@ class Symbols(nn.Module):
 
 @torch.no_grad()
 def start_reading(
-    decoder: LlamaModel, head: nn.Linear, symbols: Symbols, tokenizer: PreTrainedTokenizerBase
+    decoder: LlamaModel,
+    head: nn.Linear,
+    symbols: OracleEmbeddings,
+    tokenizer: PreTrainedTokenizerBase,
 ) -> None:
     """Give decoder, head and symbols weights that look from words to patches of the same meaning."""
     words = _start_words(decoder.embed_tokens.weight, tokenizer)
@@ -71,7 +74,7 @@ def start_reading(
 
 def name_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """The first token of each thing's name."""
-    return [first_token(tokenizer, thing.name) for thing in THINGS]
+    return [first_token(tokenizer, thing.name) for thing in OBJECT_CLASSES]
 
 
 def _start_words(words: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
@@ -99,7 +102,9 @@ def _start_attention(attention: Any, heads: int) -> None:
         part.weight.copy_(share * torch.eye(width) + _NOISE * torch.randn(width, width))
 
 
-def _start_symbols(symbols: Symbols, words: Tensor, tokenizer: PreTrainedTokenizerBase) -> None:
+def _start_symbols(
+    symbols: OracleEmbeddings, words: Tensor, tokenizer: PreTrainedTokenizerBase
+) -> None:
     """A thing is its name's vector, a mark's colour the colour's, its shape some of the shape's."""
     things = words[name_tokens(tokenizer)]
     colors = words[_tokens(tokenizer, [color.name for color in MODEL_COLORS])]

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vipllava_cli.flows.evals.clipart.objects import THINGS
+from vipllava_cli.flows.evals.clipart.objects import OBJECT_CLASSES
 from vipllava_cli.flows.evals.clipart.relations import DIRECTIONS, beside, reading_order
 from vipllava_cli.flows.evals.clipart.scenes import WHOLE, MarkedScene
 from vipllava_cli.marks.colors import MODEL_COLORS
@@ -38,12 +38,14 @@ class Target:
 
 
 TARGETS: tuple[Target, ...] = (
-    Target("thing", len(THINGS), nones=0.3),  # what is here
+    Target("thing", len(OBJECT_CLASSES), nones=0.3),  # what is here
     Target("mark_color", WHOLE.colors, nones=0.3),  # the colour of the mark drawn here
     Target("marked_by", WHOLE.colors),  # on a thing: the colour of its mark
     Target("marked_shape", len(WHOLE.shapes)),  # on a thing: the shape of its mark
     Target("mark_shape", len(WHOLE.shapes), or_none=False, per_mark=True),  # on a mark: its own
-    Target("points_to", len(THINGS), or_none=False, per_mark=True),  # on a mark: what it marks
+    Target(
+        "points_to", len(OBJECT_CLASSES), or_none=False, per_mark=True
+    ),  # on a mark: what it marks
     Target("middle", 1, nones=0.3),  # whether a thing's middle is here: each has one, so they count
     # On a thing: the colour of the mark on the thing that has this one to its left, right, …
     *(Target(direction, WHOLE.colors, nones=0.1) for direction in DIRECTIONS),
@@ -58,7 +60,7 @@ NUMBERS: Mapping[str, int] = {target.name: number for number, target in enumerat
 def patch_labels(marked: MarkedScene, grid: int) -> NDArray[np.int64]:
     """Labels int64 [len(TARGETS), grid * grid] of the padded square's patches, row by row."""
     placements = marked.scene.placements
-    size = marked.scene.picture.size
+    size = marked.scene.image.size
     things = np.stack(
         [patch_shares(p.silhouette.alpha, p.silhouette.corner, size, grid) for p in placements]
     )
@@ -78,7 +80,7 @@ def patch_labels(marked: MarkedScene, grid: int) -> NDArray[np.int64]:
     for placement in placements:
         middle[_patch_at(placement.center, size, grid)] = 0
     labels = of_things | {
-        "thing": np.select([on_thing, share == 0], [indices[shown], len(THINGS)], IGNORE),
+        "thing": np.select([on_thing, share == 0], [indices[shown], len(OBJECT_CLASSES)], IGNORE),
         "mark_color": np.select([on_mark, ink == 0], [colors[drawn], WHOLE.colors], IGNORE),
         "mark_shape": np.where(on_mark, shapes[drawn], IGNORE),
         "middle": middle,
@@ -107,7 +109,7 @@ def _told(marked: MarkedScene) -> dict[str, NDArray[np.int64]]:
 
 
 def _patch_at(point: tuple[float, float], size: tuple[int, int], grid: int) -> tuple[int, int]:
-    """The row and the column of the patch of the padded square in which a picture's point lies."""
+    """The row and the column of the patch of the padded square in which an image's point lies."""
     side = max(size)
     column, row = (int(((side - size[axis]) // 2 + point[axis]) * grid / side) for axis in range(2))
     return row, column
@@ -117,7 +119,7 @@ def patch_shares(
     alpha: NDArray[np.uint8], corner: tuple[int, int], size: tuple[int, int], grid: int
 ) -> NDArray[np.float32]:
     """The mean over each patch of the padded square, 0-1: float32 [grid, grid], of what covers
-    `alpha` of a picture of this size from `corner` on and nothing of the rest.
+    `alpha` of an image of this size from `corner` on and nothing of the rest.
     """
     (x, y), (height, width) = corner, alpha.shape
     across = _overlaps(size, 0, grid)[:, x : x + width]
@@ -130,7 +132,7 @@ def patch_shares(
 @lru_cache(maxsize=512)
 def _overlaps(size: tuple[int, int], axis: int, grid: int) -> NDArray[np.float32]:
     """Which share of each patch's extent each pixel takes: float32 [grid, size[axis]], where the
-    picture lies in the square as `square` puts it.
+    image lies in the square as `square` puts it.
     """
     side = max(size)
     begin = (side - size[axis]) // 2 + np.arange(size[axis])

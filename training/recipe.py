@@ -17,14 +17,14 @@ class Stage:
     rate: float
     plain_rate: float
     pixels: bool = True
-    talk_every: int = 1  # a conversation is had about every so many pictures; 0: about none
+    talk_every: int = 1  # a conversation is had about every so many images; 0: about none
     warm_up: int = 60
     cool_down: float = 0.7  # the last share of the steps, in which the rate falls to nothing
     whole_from: float = 0.95  # from this share of the steps on, no patch is left out
     whole_every: int = 0  # nor, before that, in one of so many steps; 0: in none
 
     def whole(self, step: int) -> bool:
-        """Whether this step looks at whole pictures, as they are looked at in use."""
+        """Whether this step looks at whole images, as they are looked at in use."""
         often = self.whole_every and step % self.whole_every == 0
         return bool(often) or step >= self.whole_from * self.steps
 

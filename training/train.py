@@ -4,7 +4,7 @@ Five stages, because a model of this size trained end to end from nothing stays 
 1. the decoder learns to answer about symbols, which stand for what the tower will see;
 2. the tower learns what is on each patch;
 3. the projector learns to give its symbol, and the tower goes on;
-4. the decoder and the projector learn answers about pictures;
+4. the decoder and the projector learn answers about images;
 5. all of it learns on, patches and answers together.
 
 `--begin-with FOLDER` takes a trained model instead, fits what training needs besides, and trains the
@@ -41,11 +41,11 @@ from training.architecture import (
     make_tokenizer,
     take_weights,
 )
-from training.dataset import Batch, Batches, Talk, load
-from training.model import Learner, Tally
+from training.dataset import Batch, Batches, ChatState, load
+from training.model import MetricCounts, TrainingModel
 from training.optimizer import Muon
 from training.recipe import Recipe, Stage
-from vipllava_cli.engine.hardware.machine import has_fast_half
+from vipllava_cli.engine.hardware.machine import has_fast_bf16
 from vipllava_cli.engine.prompts import TEMPLATES
 from vipllava_cli.flows.evals.clipart.questions import make_conversation
 from vipllava_cli.flows.evals.clipart.scenes import (
@@ -91,19 +91,23 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     with PartialState().main_process_first():
         processor = _processor(recipe, folder, begin_with)
-    learner = Learner(VipLlavaForConditionalGeneration(make_config()), processor.tokenizer)
+    training_model = TrainingModel(
+        VipLlavaForConditionalGeneration(make_config()), processor.tokenizer
+    )
     stages = recipe.going_on if begin_with else recipe.stages
     if begin_with:
-        take_weights(learner.model, begin_with)
+        take_weights(training_model.model, begin_with)
     else:
-        learner.start()
-    learner.hasten(compiled=compiled)
+        training_model.start()
+    training_model.hasten(compiled=compiled)
     for number, stage in enumerate(stages):
         finished = folder / f"{stage.name}.safetensors"
         if not finished.exists() and only in (None, stage.name):
             # So that a stage does not depend on how the last ended; no two trainers draw alike.
             set_seed(recipe.seed + number + 1000 * PartialState().process_index)
-            learned = train_stage(learner, processor.tokenizer, stage, recipe, folder, workers)
+            learned = train_stage(
+                training_model, processor.tokenizer, stage, recipe, folder, workers
+            )
             if PartialState().is_main_process:
                 save_file(learned, finished)
                 shutil.rmtree(folder / stage.name)
@@ -111,20 +115,20 @@ def train(
         # All of them: the state of a stage that went on beside others knows nothing of what they learned.
         for each in stages[: number + 1]:
             if (folder / f"{each.name}.safetensors").exists():
-                learner.load_state_dict(
+                training_model.load_state_dict(
                     load_file(folder / f"{each.name}.safetensors"), strict=False
                 )
     if only is not None:
         return {}
     held_out = _held_out(recipe, recipe.together, processor.tokenizer)
-    right = accuracy(learner, recipe.together, held_out)
+    right = accuracy(training_model, recipe.together, held_out)
     if PartialState().is_main_process:
-        save(learner.model, processor, folder)
+        save(training_model.model, processor, folder)
     return right
 
 
 def train_stage(
-    learner: Learner,
+    training_model: TrainingModel,
     tokenizer: PreTrainedTokenizerBase,
     stage: Stage,
     recipe: Recipe,
@@ -132,12 +136,12 @@ def train_stage(
     workers: int,
 ) -> dict[str, Tensor]:
     """One stage, in place, from where the folder's state of it stands; the weights that it taught."""
-    fast_half = torch.cuda.is_available() or has_fast_half()
-    accelerator = Accelerator(mixed_precision="bf16" if fast_half else "no", cpu=_on_cpu())
-    learns = _choose(learner, stage)
-    optimizers = _optimizers(learns, stage, torch.bfloat16 if fast_half else torch.float32)
+    fast_bf16 = torch.cuda.is_available() or has_fast_bf16()
+    accelerator = Accelerator(mixed_precision="bf16" if fast_bf16 else "no", cpu=_on_cpu())
+    learns = _choose(training_model, stage)
+    optimizers = _optimizers(learns, stage, torch.bfloat16 if fast_bf16 else torch.float32)
     # Gradients are shared in `_share`: torch's own way wants losses to be the model's `forward`.
-    prepared = accelerator.prepare_model(learner, evaluation_mode=True)
+    prepared = accelerator.prepare_model(training_model, evaluation_mode=True)
     optimizers = [accelerator.prepare_optimizer(optimizer) for optimizer in optimizers]
     position = Position()
     accelerator.register_for_checkpointing(position)
@@ -151,14 +155,14 @@ def train_stage(
         TRAINING, recipe.first_scene(stage), stage.steps * trainers, share, tokenizer
     )
     loss_of: Loss = getattr(prepared, stage.loss)
-    tally = Tally()
+    metric_counts = MetricCounts()
     with _progress(stage, shown=accelerator.is_main_process) as report:
         for batch in load(
             batches, position.step * trainers, workers, (accelerator.process_index, trainers)
         ):
             here = _to(batch, accelerator.device)
             with accelerator.autocast():
-                loss = loss_of(here, tally, whole=stage.whole(position.step))
+                loss = loss_of(here, metric_counts, whole=stage.whole(position.step))
             accelerator.backward(loss)
             _share(accelerator, learns.values())
             accelerator.clip_grad_norm_(learns.values(), 1.0)
@@ -166,11 +170,15 @@ def train_stage(
             position.step += 1
             if position.step % recipe.save_every == 0 or position.step == stage.steps:
                 if accelerator.is_main_process:
-                    report(position.step, shares(tally), accuracy(learner, stage, held_out))
+                    report(
+                        position.step,
+                        shares(metric_counts),
+                        accuracy(training_model, stage, held_out),
+                    )
                 _save_state(accelerator, state)
-                tally.clear()
+                metric_counts.clear()
             else:
-                report(position.step, shares(tally), None)
+                report(position.step, shares(metric_counts), None)
     return {name: weight.detach().cpu().clone() for name, weight in learns.items()}
 
 
@@ -182,10 +190,10 @@ def _on_cpu() -> bool:
     return not torch.accelerator.is_available()
 
 
-def _choose(learner: Learner, stage: Stage) -> dict[str, nn.Parameter]:
+def _choose(training_model: TrainingModel, stage: Stage) -> dict[str, nn.Parameter]:
     """Let what the stage names learn, and nothing else."""
     chosen = {}
-    for name, weight in learner.named_parameters():
+    for name, weight in training_model.named_parameters():
         unused = "vision_tower" in name and "post_layernorm" in name  # of the pooled output
         weight.requires_grad_(name.startswith(stage.parts) and not unused)
         if weight.requires_grad:
@@ -231,8 +239,8 @@ def _step(optimizers: list[Any], factor: float) -> None:
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:
-    talk = batch.talk and Talk(
-        *(getattr(batch.talk, each.name).to(device) for each in fields(Talk))
+    talk = batch.talk and ChatState(
+        *(getattr(batch.talk, each.name).to(device) for each in fields(ChatState))
     )
     pixels = None if batch.pixels is None else batch.pixels.to(device)
     return Batch(batch.labels.to(device), pixels, talk, batch.talk_every)
@@ -265,19 +273,25 @@ def _held_out(recipe: Recipe, stage: Stage, tokenizer: PreTrainedTokenizerBase) 
 
 
 @torch.no_grad()
-def accuracy(learner: Learner, stage: Stage, held_out: Batches) -> dict[str, float]:
+def accuracy(training_model: TrainingModel, stage: Stage, held_out: Batches) -> dict[str, float]:
     """What is right of held-out scenes, looked at whole, by what a stage tells."""
-    tally = Tally()
-    device = next(learner.parameters()).device
+    metric_counts = MetricCounts()
+    device = next(training_model.parameters()).device
     for number in range(len(held_out)):
-        getattr(learner, stage.loss)(_to(held_out[number], device), tally, whole=True)
-    return shares(tally)
+        getattr(training_model, stage.loss)(
+            _to(held_out[number], device), metric_counts, whole=True
+        )
+    return shares(metric_counts)
 
 
-def shares(tally: Tally) -> dict[str, float]:
+def shares(metric_counts: MetricCounts) -> dict[str, float]:
     """The right shares of what was counted."""
-    names = [name.removesuffix(" asked") for name in tally if name.endswith(" asked")]
-    return {n: tally[f"{n} right"] / tally[f"{n} asked"] for n in names if tally[f"{n} asked"]}
+    names = [name.removesuffix(" asked") for name in metric_counts if name.endswith(" asked")]
+    return {
+        n: metric_counts[f"{n} right"] / metric_counts[f"{n} asked"]
+        for n in names
+        if metric_counts[f"{n} asked"]
+    }
 
 
 @contextmanager
@@ -329,9 +343,9 @@ def tokenizer_texts(scenes: int) -> Iterator[str]:
     """What the tokenizer learns its words from."""
     for number in range(scenes):
         rng = scene_rng(TRAINING, number)
-        for exchange in make_conversation(rng, mark_scene(rng, make_scene(rng))):
-            yield exchange.question
-            yield f" {exchange.answer}"
+        for scene_turn in make_conversation(rng, mark_scene(rng, make_scene(rng))):
+            yield scene_turn.question
+            yield f" {scene_turn.answer}"
     for template in TEMPLATES.values():
         yield from itertools.repeat(template.asked("", first=True), 200)
 

@@ -3,7 +3,7 @@ expected, what was found and what to do.
 
     VipllavaError
     ├── UsageError        2   flags or a question that make no sense
-    ├── InputError        3   a picture, a mark or a manifest that cannot be used
+    ├── InputError        3   an image, a mark or a manifest that cannot be used
     ├── ModelError        4   the model is not there or cannot be loaded
     └── GenerationError   5   generation failed
         └── OutOfMemoryError
@@ -39,7 +39,7 @@ class UsageError(VipllavaError):
 
 
 class InputError(VipllavaError):
-    """A picture, a mark, a manifest or an output place cannot be used."""
+    """An image, a mark, a manifest or an output place cannot be used."""
 
     exit_code = ExitCode.INPUT
 
@@ -60,7 +60,7 @@ class OutOfMemoryError(GenerationError):
     """Memory ran out while loading or answering; fewer questions at once may fit."""
 
 
-def short(value: object) -> str:
+def short_repr(value: object) -> str:
     """A value that was found, as a message shows it."""
     shown = repr(value)
     return shown if len(shown) <= 40 else shown[:39] + "…"

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from vipllava_cli import __version__
-from vipllava_cli.cli.command import OrderedCommand, guarded, without_types
+from vipllava_cli.cli.command import OrderedCommand, hide_flag_types, run_guarded
 from vipllava_cli.cli.commands.annotate import annotate
 from vipllava_cli.cli.commands.ask import ask
 from vipllava_cli.cli.commands.batch import batch
@@ -24,7 +24,7 @@ from vipllava_cli.cli.commands.plan import plan
 from vipllava_cli.cli.commands.report import report
 
 ASK_PANEL = "Ask"
-RESULTS_PANEL = "Results"
+RESULTS_PANEL = "RecordFile"
 MODELS_PANEL = "Models"
 
 
@@ -32,11 +32,11 @@ class OneLineErrors(TyperGroup):
     """Wrong usage as one line, like every other error, where Typer would draw a box of several."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return without_types(super().get_params(ctx))
+        return hide_flag_types(super().get_params(ctx))
 
     def main(self, *arguments: Any, standalone_mode: bool = True, **more: Any) -> Any:
         """Run, and leave with the exit code."""
-        code = guarded(lambda: self._run(*arguments, **{**more, "standalone_mode": False}))
+        code = run_guarded(lambda: self._run(*arguments, **{**more, "standalone_mode": False}))
         if standalone_mode:
             sys.exit(code)
         return code
@@ -61,7 +61,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Ask a vision-language model about regions that you mark on a picture.",
+    help="Ask a vision-language model about regions that you mark on an image.",
 )
 
 
@@ -80,7 +80,7 @@ def main(
         ),
     ] = False,
 ) -> None:
-    """Ask a vision-language model about regions that you mark on a picture."""
+    """Ask a vision-language model about regions that you mark on an image."""
 
 
 def _add(body: Callable[..., None], panel: str) -> None:

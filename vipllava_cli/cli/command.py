@@ -12,11 +12,11 @@ from typing import Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from vipllava_cli.cli.options import MarkFlags
+from vipllava_cli.cli.options import MarkOptions
 from vipllava_cli.errors import ExitCode, VipllavaError
 
 
-def without_types(parameters: list[Any]) -> list[Any]:
+def hide_flag_types(parameters: list[Any]) -> list[Any]:
     """The parameters, flags without the type that help would show: `--json <bool>` takes no word."""
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
@@ -28,7 +28,7 @@ class OrderedCommand(TyperCommand):
     """Keeps the order in which options were typed, which parsing into lists by name would lose."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return without_types(super().get_params(ctx))
+        return hide_flag_types(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
@@ -63,11 +63,11 @@ def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
                 for field in dataclasses.fields(group)
                 if field.name in values
             }
-            if group is MarkFlags:
+            if group is MarkOptions:
                 shapes = [shape for shape in ctx.meta["order"] if shape in _SHAPE_FLAGS]
                 chosen["order"] = tuple(shapes)
             values[name] = group(**chosen)
-        raise typer.Exit(guarded(functools.partial(body, **values), debug=debug))
+        raise typer.Exit(run_guarded(functools.partial(body, **values), debug=debug))
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -91,7 +91,7 @@ _EMPTY = inspect.Parameter.empty
 _SHAPE_FLAGS = ("box", "ellipse", "arrow", "point", "triangle", "scribble", "mask", "contour")
 
 
-def guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
+def run_guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
     """Run, and return the exit code; what failed is one line on stderr."""
     from vipllava_cli.cli.terminal.messages import print_error
 
@@ -117,7 +117,7 @@ def guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
     except MemoryError:
         if debug:
             traceback.print_exc()
-        print_error("memory ran out: make the picture smaller, or close other programs")
+        print_error("memory ran out: make the image smaller, or close other programs")
         return ExitCode.GENERATION
     except Exception as error:
         if debug:

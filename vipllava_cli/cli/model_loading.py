@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vipllava_cli.cli.options import ModelFlags
+from vipllava_cli.cli.options import ModelOptions
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.engine.base import DEFAULT_MODEL, Engine
 from vipllava_cli.engine.open import identify, open_engine
@@ -18,7 +18,7 @@ TINY_NOTICE = (
 )
 
 
-def open_model(flags: ModelFlags, messages: Messages) -> Engine:
+def open_model(flags: ModelOptions, messages: Messages) -> Engine:
     """The engine; that nobody chose it is said. Raises ModelError."""
     chosen = flags.chosen()
     if not chosen.model:
@@ -27,7 +27,7 @@ def open_model(flags: ModelFlags, messages: Messages) -> Engine:
         engine = open_engine(
             chosen.model or DEFAULT_MODEL,
             revision=chosen.revision,
-            wishes=flags.wishes(),
+            load_options=flags.load_options(),
             on_plan=partial(_show, messages),
         )
     info = engine.info
@@ -50,7 +50,7 @@ def _show(messages: Messages, placement: "Placement") -> None:
         )
 
 
-def name_model(flags: ModelFlags) -> tuple[str, str]:
+def identify_model(flags: ModelOptions) -> tuple[str, str]:
     """The name and revision that records will say of that engine, without loading it. Raises
     ModelError.
     """

@@ -12,9 +12,9 @@ from vipllava_cli.errors import InputError, UsageError
 if TYPE_CHECKING:  # these pull in Pillow, which `--help` does not need
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.engine.base import GenerationOptions
-    from vipllava_cli.engine.hardware.placement import Wishes
+    from vipllava_cli.engine.hardware.placement import LoadOptions
     from vipllava_cli.marks.types import MarkSpec
-    from vipllava_cli.storage.settings import Settings
+    from vipllava_cli.storage.settings import UserSettings
 
 MARKS_PANEL = "Marks (repeatable; drawn in the order given)"
 MODEL_PANEL = "Model"
@@ -78,7 +78,7 @@ def _mark(metavar: str, help: str) -> Any:
 
 
 @dataclass(frozen=True)
-class MarkFlags:
+class MarkOptions:
     """`order` names the shape of each mark in the order in which the flags were typed."""
 
     box: Annotated[
@@ -100,10 +100,10 @@ class MarkFlags:
         list[str] | None, _mark("[COLOUR:]X1,Y1,X2,Y2,…", "A line through these points.")
     ] = None
     mask: Annotated[
-        list[str] | None, _mark("[COLOUR:]X1,Y1,…|FILE", "A filled region, or a mask picture.")
+        list[str] | None, _mark("[COLOUR:]X1,Y1,…|FILE", "A filled region, or a mask image.")
     ] = None
     contour: Annotated[
-        list[str] | None, _mark("[COLOUR:]X1,Y1,…|FILE", "A region's outline, or a mask picture.")
+        list[str] | None, _mark("[COLOUR:]X1,Y1,…|FILE", "A region's outline, or a mask image.")
     ] = None
     marks: Annotated[
         str | None, _mark("FILE", "Marks as JSON: a list of {shape, coords, color, …}.")
@@ -127,14 +127,14 @@ class MarkFlags:
 
     def specs(self) -> list["MarkSpec"]:
         """The marks as typed: those of the file, then those of the flags. Raises InputError."""
-        from vipllava_cli.marks.parse import parse_mark, read_marks_file, with_style
+        from vipllava_cli.marks.parse import apply_style, parse_mark, read_marks_file
 
         typed: dict[str, Iterator[str]] = {
             shape: iter(getattr(self, shape)) for shape in set(self.order)
         }
         specs = [] if self.marks is None else read_marks_file(self.marks, self.units.value)
         specs += [parse_mark(shape, next(typed[shape]), self.units.value) for shape in self.order]
-        return [with_style(spec, width=self.width, alpha=self.alpha) for spec in specs]
+        return [apply_style(spec, width=self.width, alpha=self.alpha) for spec in specs]
 
     def files(self) -> list[str]:
         """The files that the flags name, to read marks from. Raises InputError."""
@@ -150,7 +150,7 @@ def _model(help: str, **more: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class ModelFlags:
+class ModelOptions:
     """Which model, where and how precisely."""
 
     model: Annotated[
@@ -179,11 +179,11 @@ class ModelFlags:
     ] = None
     attention: Annotated[Attention, _model("How attention is computed.")] = Attention.auto
 
-    def wishes(self) -> "Wishes":
+    def load_options(self) -> "LoadOptions":
         """Where and how precisely to run. Raises UsageError."""
-        from vipllava_cli.engine.hardware.placement import Wishes, parse_max_memory
+        from vipllava_cli.engine.hardware.placement import LoadOptions, parse_max_memory
 
-        return Wishes(
+        return LoadOptions(
             device=self.device.value,
             dtype=self.dtype.value,
             quantize=self.quantize and self.quantize.value,
@@ -191,16 +191,16 @@ class ModelFlags:
             attention=self.attention.value,
         )
 
-    def chosen(self) -> "Settings":
+    def chosen(self) -> "UserSettings":
         """The model of the flag or of the variable, else that of the settings; None when nobody chose.
         Raises UsageError.
         """
-        from vipllava_cli.storage.settings import Settings, read_settings
+        from vipllava_cli.storage.settings import UserSettings, read_settings
 
         if self.model:
-            return Settings(self.model, self.revision)
+            return UserSettings(self.model, self.revision)
         settings = read_settings()
-        return Settings(settings.model, self.revision or settings.revision)
+        return UserSettings(settings.model, self.revision or settings.revision)
 
 
 def _answer(help: str, **more: Any) -> Any:
@@ -216,7 +216,7 @@ Choices = Annotated[
 
 
 @dataclass(frozen=True)
-class AnswerFlags:
+class AnswerOptions:
     """How an answer is made."""
 
     template: Annotated[TemplateName, _answer("The form of the prompt.")] = TemplateName.human
@@ -235,21 +235,21 @@ class AnswerFlags:
     def options(self, choices: str | None = None) -> "GenerationOptions":
         """Raises UsageError for choices that are none."""
         from vipllava_cli.engine.base import GenerationOptions
-        from vipllava_cli.engine.prompts import read_choices
+        from vipllava_cli.engine.prompts import parse_choices
 
         try:
-            weighed = () if choices is None else read_choices(choices)
+            scored = () if choices is None else parse_choices(choices)
         except InputError as error:
             raise UsageError(f"--choices: {error}") from None
-        if weighed and self.temperature > 0:
+        if scored and self.temperature > 0:
             raise UsageError("--choices are weighed, not sampled: leave out --temperature")
         return GenerationOptions(
-            self.max_new_tokens, self.temperature, self.top_p, self.seed, weighed
+            self.max_new_tokens, self.temperature, self.top_p, self.seed, scored
         )
 
 
 @dataclass(frozen=True)
-class OutputFlags:
+class OutputOptions:
     """What is said beside the answer."""
 
     quiet: Annotated[

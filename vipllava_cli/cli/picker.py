@@ -15,21 +15,19 @@ _WIDEST, _HIGHEST = 1400, 900
 
 _NO_DISPLAY = (
     "--pick opens a window, and there is no display here: give the box as --box X1,Y1,X2,Y2"
-    " (any picture viewer shows coordinates), or log in with `ssh -X`"
+    " (any image viewer shows coordinates), or log in with `ssh -X`"
 )
 
 Corners = tuple[float, float, float, float]
 
 
-def pick_boxes(picture: Image.Image) -> list[Corners]:
-    """The boxes dragged, in pixels of the picture: left, top, right, bottom. Raises UsageError."""
+def pick_boxes(image: Image.Image) -> list[Corners]:
+    """The boxes dragged, in pixels of the image: left, top, right, bottom. Raises UsageError."""
     if not _window_opens():
         raise UsageError(_NO_DISPLAY)
     os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # remarks on fonts
-    scale = min(1.0, _WIDEST / picture.width, _HIGHEST / picture.height)
-    shown = picture.resize(
-        (max(round(picture.width * scale), 1), max(round(picture.height * scale), 1))
-    )
+    scale = min(1.0, _WIDEST / image.width, _HIGHEST / image.height)
+    shown = image.resize((max(round(image.width * scale), 1), max(round(image.height * scale), 1)))
     try:
         dragged = cv2.selectROIs(
             _TITLE,

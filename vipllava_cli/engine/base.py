@@ -72,8 +72,8 @@ class Answer:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """A marked picture as the model will see it; `pixels` is the engine's own."""
+class ModelView:
+    """A marked image as the model will see it; `pixels` is the engine's own."""
 
     pixels: object
 
@@ -82,7 +82,7 @@ class View:
 class Prompt:
     """A question about a view, in the model's tokens; `text` is what an answer is written behind."""
 
-    view: View
+    view: ModelView
     ids: tuple[int, ...]
     text: str = ""
 
@@ -122,7 +122,7 @@ class Conversation(Protocol):
 
     def answer(
         self,
-        view: View,
+        view: ModelView,
         turns: Sequence[Spoken],
         *,
         template: str = DEFAULT_TEMPLATE,
@@ -140,15 +140,15 @@ class Conversation(Protocol):
 
 
 class Engine(Protocol):
-    """Answers questions about marked pictures."""
+    """Answers questions about marked images."""
 
     info: ModelInfo
 
-    def view(self, picture: Image.Image) -> View:
-        """What the model will see of a square picture. May be called from any thread."""
+    def view(self, image: Image.Image) -> ModelView:
+        """What the model will see of a square image. May be called from any thread."""
         ...
 
-    def prompt(self, view: View, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
+    def prompt(self, view: ModelView, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
         """The whole prompt. Raises UsageError for one that is too long."""
         ...
 
@@ -160,12 +160,12 @@ class Engine(Protocol):
     ) -> Iterator[Answer]:
         """An answer to each prompt, one after the other; `on_text` gets the pieces as they come.
 
-        What prompts share up to the end of their picture is computed once for those that follow
+        What prompts share up to the end of their image is computed once for those that follow
         each other. Raises GenerationError when the model fails.
         """
         ...
 
-    def answer_together(
+    def answer_batch(
         self, prompts: Sequence[Prompt], options: GenerationOptions = GREEDY
     ) -> list[Answer]:
         """The same answers in one batch; each view is computed once.
@@ -174,10 +174,10 @@ class Engine(Protocol):
         """
         ...
 
-    def converse(self) -> Conversation:
+    def start_conversation(self) -> Conversation:
         """A conversation that is empty yet."""
         ...
 
-    def most_together(self) -> int:
+    def max_batch_size(self) -> int:
         """How many prompts fit into the memory that is free now."""
         ...

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vipllava_cli.engine.base import DEFAULT_MODEL, Engine
 
 if TYPE_CHECKING:
-    from vipllava_cli.engine.hardware.placement import Placement, Wishes
+    from vipllava_cli.engine.hardware.placement import LoadOptions, Placement
 
 # What torchao says when it is loaded, and accelerate of layers on the disk, is no user's concern.
 _TALKATIVE = ("torchao", "torch.utils._pytree", "accelerate")
@@ -24,15 +24,15 @@ def open_engine(
     device: str = "auto",
     dtype: str = "auto",
     revision: str | None = None,
-    wishes: "Wishes | None" = None,
+    load_options: "LoadOptions | None" = None,
     on_plan: "Callable[[Placement], None] | None" = None,
 ) -> Engine:
     """Load a model: `tiny`, `7b`, `13b`, a hub name or a folder. Raises ModelError.
 
-    `wishes` say more than device and dtype and go before them; `on_plan` sees what goes where before it
+    `load_options` say more than device and dtype and go before them; `on_plan` sees what goes where before it
     is loaded. This is the door to torch: nothing imports it before this call.
     """
-    from vipllava_cli.engine.hardware.placement import Wishes
+    from vipllava_cli.engine.hardware.placement import LoadOptions
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
 
     checkpoint = find_checkpoint(model, revision)
@@ -42,7 +42,7 @@ def open_engine(
     from vipllava_cli.engine.local.generate import LocalEngine
     from vipllava_cli.engine.local.loading import load
 
-    chosen = wishes or Wishes(device, dtype)
+    chosen = load_options or LoadOptions(device, dtype)
     return LocalEngine(checkpoint, load(checkpoint, chosen, on_plan))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vipllava_cli.errors import InputError, UsageError, short
+from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.marks.types import Mark
 
 IMAGE = "<image>"
@@ -67,7 +67,7 @@ class Question:
     notes: tuple[str, ...] = ()
 
 
-def stripped(text: str) -> str:
+def strip_question(text: str) -> str:
     """A question without the spaces around it. Raises UsageError for one without words."""
     words = text.strip()
     if not words:
@@ -84,49 +84,51 @@ def prepare_question(
     Raises UsageError for an empty question, and for a number or a name that stands for nothing.
     """
     notes: list[str] = []
-    words = _PLACEHOLDER.sub(lambda match: _filled(match, marks, columns), stripped(text))
+    words = _PLACEHOLDER.sub(lambda match: _filled(match, marks, columns), strip_question(text))
     if not words.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in words):
         raise UsageError(
             "the question is not valid text: expected UTF-8, check the terminal's locale or the file"
         )
-    harmless = harmless_question(words)
+    harmless = neutralize(words)
     words = harmless.text
     notes += harmless.notes
-    absent = absent_mark(words, marks)
+    absent = find_undrawn_mark(words, marks)
     if absent:
         drawn = ", ".join(f"{mark.color.name} {mark.shape}" for mark in marks)
         notes.append(f"the question names the {absent}, but the marks drawn are: {drawn}")
     return Question(words, tuple(notes))
 
 
-def read_choices(text: str) -> tuple[str, ...]:
+def parse_choices(text: str) -> tuple[str, ...]:
     """`cat,dog` or, where a choice has a comma in it, `["cat", "a dog, asleep"]`. Raises InputError."""
     try:
         given = json.loads(text) if text.lstrip().startswith("[") else text.split(",")
     except ValueError:
-        raise InputError(f"{_CHOICES_EXPECTED}: {short(text)} is no JSON list") from None
-    return checked_choices(given)
+        raise InputError(f"{_CHOICES_EXPECTED}: {short_repr(text)} is no JSON list") from None
+    return check_choices(given)
 
 
 _CHOICES_EXPECTED = 'choices are two or more different answers, like "cat,dog" or ["cat", "dog"]'
 
 
-def checked_choices(given: Any) -> tuple[str, ...]:
+def check_choices(given: Any) -> tuple[str, ...]:
     """A list of answers to weigh, from outside. Raises InputError."""
     if not isinstance(given, list):
-        raise InputError(f"{_CHOICES_EXPECTED}, not {short(given)}")
+        raise InputError(f"{_CHOICES_EXPECTED}, not {short_repr(given)}")
     if not all(isinstance(choice, str) and choice.strip() for choice in given):
-        raise InputError(f"{_CHOICES_EXPECTED}: one of {short(given)} has no words")
+        raise InputError(f"{_CHOICES_EXPECTED}: one of {short_repr(given)} has no words")
     choices = tuple(choice.strip() for choice in given)
     if len(set(choices)) < max(len(choices), 2):
-        raise InputError(f"{_CHOICES_EXPECTED}, found {short(given)}")
+        raise InputError(f"{_CHOICES_EXPECTED}, found {short_repr(given)}")
     for choice in choices:
-        if harmless_question(choice).notes:
-            raise InputError(f"{short(choice)} has a control word of the model in it: leave it out")
+        if neutralize(choice).notes:
+            raise InputError(
+                f"{short_repr(choice)} has a control word of the model in it: leave it out"
+            )
     return choices
 
 
-def harmless_question(text: str) -> Question:
+def neutralize(text: str) -> Question:
     """The text without control words of the model, and with a note for each kind of them."""
     notes = []
     for control, harmless in _CONTROL_WORDS.items():
@@ -192,10 +194,10 @@ _NAMED_MARK = re.compile(
 )
 
 
-def absent_mark(text: str, marks: Sequence[Mark]) -> str | None:
+def find_undrawn_mark(text: str, marks: Sequence[Mark]) -> str | None:
     """The first mark that the text names, like `blue arrow`, and that is not among the marks.
 
-    None without marks: then they may be in the picture already.
+    None without marks: then they may be in the image already.
     """
     if not marks:
         return None
@@ -234,7 +236,7 @@ class Template:
     stop: str
 
     def asked(self, question: str, *, first: bool) -> str:
-        """A question with what opens and closes it; the picture belongs to the first."""
+        """A question with what opens and closes it; the image belongs to the first."""
         opening = (
             f"{self.system}{self.before}{IMAGE}\n" if first else f"{self.between}{self.before}"
         )

@@ -1,4 +1,4 @@
-"""The spine: a picture and marks -> a marked picture -> a prompt -> the model -> answers -> records."""
+"""The spine: an image and marks -> a marked image -> a prompt -> the model -> answers -> records."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -6,16 +6,16 @@ from typing import Any
 
 from vipllava_cli.engine.base import GREEDY, Answer, Engine, GenerationOptions, ModelInfo
 from vipllava_cli.engine.prompts import DEFAULT_TEMPLATE
-from vipllava_cli.images.load import square
-from vipllava_cli.marks.marked_image import MarkedPicture
+from vipllava_cli.images.load import pad_to_square
+from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.parse import mark_to_json
 from vipllava_cli.marks.types import Mark
-from vipllava_cli.storage.records import Asked, Record, stable_key
+from vipllava_cli.storage.records import Record, Request, stable_key
 
 
 def ask(
     engine: Engine,
-    marked: MarkedPicture,
+    marked: MarkedImage,
     questions: Sequence[str],
     *,
     template: str = DEFAULT_TEMPLATE,
@@ -23,15 +23,15 @@ def ask(
     on_text: Callable[[str], None] | None = None,
 ) -> Iterator[Record]:
     """One record for each question, as soon as it is answered. Raises what the engine raises."""
-    view = engine.view(square(marked.drawn()))
+    view = engine.view(pad_to_square(marked.drawn()))
     prompts = [engine.prompt(view, question, template) for question in questions]
     info = engine.info
     for question, answer in zip(questions, engine.answer(prompts, options, on_text), strict=True):
-        asked = asked_about(marked, question, (info.name, info.revision), template, options)
-        yield answered(asked, answer, info)
+        asked = make_request(marked, question, (info.name, info.revision), template, options)
+        yield make_record(asked, answer, info)
 
 
-def small_mark(engine: Engine, marked: MarkedPicture) -> Mark | None:
+def find_small_mark(engine: Engine, marked: MarkedImage) -> Mark | None:
     """The first mark whose region is smaller than about one patch of what the model sees."""
     crop = marked.crop
     size = marked.file.size if crop is None else (crop[2] - crop[0], crop[3] - crop[1])
@@ -43,14 +43,14 @@ def small_mark(engine: Engine, marked: MarkedPicture) -> Mark | None:
     return None
 
 
-def asked_about(
-    marked: MarkedPicture,
+def make_request(
+    marked: MarkedImage,
     question: str,
     model: tuple[str, str],
     template: str,
     options: GenerationOptions,
     before: Sequence[tuple[str, str]] = (),
-) -> Asked:
+) -> Request:
     """The question with its key; `model` is the model's name and revision. `before` holds the questions
     and answers that the model had in mind: they count for the key.
     """
@@ -68,10 +68,10 @@ def asked_about(
     said: dict[str, Any] = {"before": before} if before else {}
     key = stable_key(picture=marked.file.fingerprint, **decides, **said)
     width, height = marked.file.size
-    return Asked(id=key, key=key, image=marked.file.source, width=width, height=height, **decides)
+    return Request(id=key, key=key, image=marked.file.source, width=width, height=height, **decides)
 
 
-def answered(asked: Asked, answer: Answer, info: ModelInfo) -> Record:
+def make_record(asked: Request, answer: Answer, info: ModelInfo) -> Record:
     """The record of a question that was answered."""
     return Record(
         asked,

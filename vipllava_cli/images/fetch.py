@@ -9,40 +9,40 @@ from typing import BinaryIO
 from vipllava_cli.errors import InputError
 
 STANDARD_INPUT = "-"
-MOST_BYTES = 256 * 1024 * 1024
-MOST_WEB_BYTES = 64 * 1024 * 1024
-WEB_SECONDS = 30.0
+MAX_BYTES = 256 * 1024 * 1024
+MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024
+DOWNLOAD_SECONDS = 30.0
 
 
 # What stands before the @ of an address: a name and a password.
 _SECRET = re.compile(r"(?<=://)[^/?#]*@")
 
 
-def called(source: str) -> str:
+def display_name(source: str) -> str:
     """What messages call a source; a password in it is nobody's else."""
     return "standard input" if source == STANDARD_INPUT else _SECRET.sub("…@", source)
 
 
 def read_bytes(source: str) -> bytes:
-    """The encoded picture at a path, an http(s) address or `-`. Raises InputError."""
+    """The encoded image at a path, an http(s) address or `-`. Raises InputError."""
     if not source:
-        raise InputError("the picture has no name: give a file, an http(s) address or -")
+        raise InputError("the image has no name: give a file, an http(s) address or -")
     if source.lower().startswith(("http://", "https://")):
         return _download(source)
     try:
         if source == STANDARD_INPUT:
-            return read_at_most(sys.stdin.buffer, MOST_BYTES, called(source))
+            return read_limited(sys.stdin.buffer, MAX_BYTES, display_name(source))
         with Path(source).open("rb") as file:
-            return read_at_most(file, MOST_BYTES, source)
+            return read_limited(file, MAX_BYTES, source)
     except FileNotFoundError:
-        raise InputError(f"there is no file {source}: check the name of the picture") from None
+        raise InputError(f"there is no file {source}: check the name of the image") from None
     except IsADirectoryError:
-        raise InputError(f"{source} is a folder, expected one picture: name a file in it") from None
+        raise InputError(f"{source} is a folder, expected one image: name a file in it") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{called(source)} cannot be read: {_reason(error)}") from None
+        raise InputError(f"{display_name(source)} cannot be read: {_reason(error)}") from None
 
 
-def read_at_most(file: BinaryIO, most: int, name: str) -> bytes:
+def read_limited(file: BinaryIO, most: int, name: str) -> bytes:
     """All that is in a file, which may be a device without an end. Raises InputError."""
     data = file.read(most + 1)
     if len(data) > most:
@@ -61,11 +61,11 @@ def _download(address: str) -> bytes:
     """
     download = _Download(address)
     download.start()
-    download.join(WEB_SECONDS)
+    download.join(DOWNLOAD_SECONDS)
     if download.is_alive():
         download.given_up.set()
         raise InputError(
-            f"{called(address)} took longer than {WEB_SECONDS:g} s: fetch it yourself and give the file"
+            f"{display_name(address)} took longer than {DOWNLOAD_SECONDS:g} s: fetch it yourself and give the file"
         )
     if download.error:
         raise download.error
@@ -77,7 +77,7 @@ class _Download(threading.Thread):
 
     def __init__(self, address: str) -> None:
         super().__init__(daemon=True)  # one that hangs does not hold up the end of the program
-        self.address, self.shown = address, called(address)
+        self.address, self.shown = address, display_name(address)
         self.data = bytearray()
         self.error: Exception | None = None
         self.given_up = threading.Event()
@@ -96,19 +96,19 @@ class _Download(threading.Thread):
                 "GET",
                 self.address,
                 follow_redirects=True,
-                timeout=WEB_SECONDS,
-                headers={"Accept-Encoding": "identity"},  # a picture is compressed already
+                timeout=DOWNLOAD_SECONDS,
+                headers={"Accept-Encoding": "identity"},  # an image is compressed already
             ) as response:
                 if response.status_code != httpx2.codes.OK:
                     raise InputError(
                         f"{self.shown} answered {response.status_code} {response.reason_phrase}:"
-                        " expected a picture; check the address"
+                        " expected an image; check the address"
                     )
                 for chunk in response.iter_bytes():
                     self.data += chunk
-                    if len(self.data) > MOST_WEB_BYTES:
+                    if len(self.data) > MAX_DOWNLOAD_BYTES:
                         raise InputError(
-                            f"{self.shown} holds more than {MOST_WEB_BYTES >> 20} MiB: fetch it"
+                            f"{self.shown} holds more than {MAX_DOWNLOAD_BYTES >> 20} MiB: fetch it"
                             " yourself and give the file"
                         )
                     if self.given_up.is_set():

@@ -1,4 +1,4 @@
-"""Encoded pictures to upright RGB, and the views of it.
+"""Encoded images to upright RGB, and the views of it.
 
 Whatever the file holds (palette, 16 bits, CMYK, transparency, an EXIF rotation), what comes out is
 RGB, 8 bits, the right way up, transparency over white.
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, _imaging
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.images.fetch import called, read_bytes
+from vipllava_cli.images.fetch import display_name, read_bytes
 from vipllava_cli.marks.types import Mark
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
-MOST_PIXELS = 200_000_000  # the largest cameras of telephones; such a picture takes about 2 GB
-BYTES_A_PIXEL = 12  # at most, while a picture is decoded, turned and drawn on
-ALWAYS_TRIED = 20_000_000  # pixels that are decoded without a look at the free memory
-MOST_SIDE = (
+MAX_PIXELS = 200_000_000  # the largest cameras of telephones; such an image takes about 2 GB
+BYTES_PER_PIXEL = 12  # at most, while an image is decoded, turned and drawn on
+UNCHECKED_PIXELS = 20_000_000  # pixels that are decoded without a look at the free memory
+MAX_SIDE = (
     8192  # of a square view: far above what any model sees, and a square of it fits in memory
 )
 
@@ -42,32 +42,32 @@ Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module="PIL")  # its remarks on odd metadata
 
 
-def open_picture(source: str, *, over: RGB = WHITE) -> Image.Image:
+def load_image(source: str, *, over: RGB = WHITE) -> Image.Image:
     """The first frame of a path, an http(s) address or `-`, as upright RGB; what is transparent lies
     over a colour. Raises InputError.
     """
-    return decode(read_bytes(source), called(source), over=over)
+    return decode(read_bytes(source), display_name(source), over=over)
 
 
 def decode(data: bytes, name: str, *, over: RGB = WHITE) -> Image.Image:
-    """The first frame of an encoded picture, as upright RGB; `name` is for messages."""
-    with _decoding(data, name) as picture:
-        _check_memory(picture, name)
-        picture.load()
-        return to_rgb(_upright(picture), over=over)
+    """The first frame of an encoded image, as upright RGB; `name` is for messages."""
+    with _decoding(data, name) as image:
+        _check_memory(image, name)
+        image.load()
+        return to_rgb(_upright(image), over=over)
 
 
 def upright_size(data: bytes, name: str) -> tuple[int, int]:
     """Width and height that `decode` will give, from the header alone. Raises InputError."""
-    with _decoding(data, name) as picture:
-        return (picture.height, picture.width) if _lies_on_side(picture, data) else picture.size
+    with _decoding(data, name) as image:
+        return (image.height, image.width) if _lies_on_side(image, data) else image.size
 
 
-def _lies_on_side(picture: Image.Image, data: bytes) -> bool:
-    if picture.format == "PNG" and not any(chunk in data for chunk in _PNG_CHUNKS_WITH_EXIF):
+def _lies_on_side(image: Image.Image, data: bytes) -> bool:
+    if image.format == "PNG" and not any(chunk in data for chunk in _PNG_CHUNKS_WITH_EXIF):
         return False  # else Pillow decodes a PNG to its end, where EXIF may stand, to look for it
     try:
-        return picture.getexif().get(ExifTags.Base.Orientation) in _TURNED_ON_SIDE
+        return image.getexif().get(ExifTags.Base.Orientation) in _TURNED_ON_SIDE
     except Exception:  # as in `_upright`: a damaged EXIF block says nothing
         return False
 
@@ -78,22 +78,22 @@ _TURNED_ON_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 @contextmanager
 def _decoding(data: bytes, name: str) -> Iterator[Image.Image]:
-    """The picture with its header read; whatever goes wrong with it becomes one line."""
+    """The image with its header read; whatever goes wrong with it becomes one line."""
     if not data:
         raise InputError(f"{name} is empty: {_EXPECTED}")
     _silence_libtiff()
     try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
-        _check_size(picture, name)
-        yield picture
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        _check_size(image, name)
+        yield image
     except UnidentifiedImageError:
-        if data.startswith(_PICTURE_SIGNATURES):
+        if data.startswith(_IMAGE_SIGNATURES):
             raise InputError(_damaged(name, "no whole header")) from None
-        raise InputError(f"{name} is not a picture: {_EXPECTED}, found {_kind(data)}") from None
+        raise InputError(f"{name} is not an image: {_EXPECTED}, found {_kind(data)}") from None
     except InputError:
         raise
     except MemoryError:
-        raise InputError(_too_large(picture, name)) from None
+        raise InputError(_too_large(image, name)) from None
     except Exception as error:  # a decoder may raise anything over damaged bytes
         why = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(_damaged(name, why)) from None
@@ -112,23 +112,23 @@ def _silence_libtiff() -> None:
         library.TIFFSetWarningHandler(None)
 
 
-def to_rgb(picture: Image.Image, *, over: RGB = WHITE) -> Image.Image:
+def to_rgb(image: Image.Image, *, over: RGB = WHITE) -> Image.Image:
     """Any Pillow mode -> RGB: transparency over a colour, 16 bits and floats scaled to 8."""
-    if picture.mode == "RGB" and "transparency" not in picture.info:
-        return picture
-    if picture.mode in _DEEP_MODES:
-        return _scaled(picture).convert("RGB")
-    if picture.has_transparency_data:
-        above = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode in _DEEP_MODES:
+        return _scaled(image).convert("RGB")
+    if image.has_transparency_data:
+        above = image if image.mode == "RGBA" else image.convert("RGBA")
         below = Image.new("RGB", above.size, over)
         below.paste(above, mask=above)
         return below
-    return picture.convert("RGB")
+    return image.convert("RGB")
 
 
 def fingerprint(data: bytes) -> str:
-    """A hash of an encoded picture: 32 hexadecimal digits. Needs no decoding, so that a run that goes
-    on knows thousands of pictures again in seconds.
+    """A hash of an encoded image: 32 hexadecimal digits. Needs no decoding, so that a run that goes
+    on knows thousands of images again in seconds.
     """
     return hashlib.sha256(data).hexdigest()[:32]
 
@@ -136,36 +136,36 @@ def fingerprint(data: bytes) -> str:
 # --- views -----------------------------------------------------------------------------------
 
 
-def square(picture: Image.Image) -> Image.Image:
-    """The RGB picture in the middle of a square of the padding colour.
+def pad_to_square(image: Image.Image) -> Image.Image:
+    """The RGB image in the middle of a square of the padding colour.
 
     ViP-LLaVA trains on such squares; the checkpoint's own processor would crop the centre instead,
     and a mark at the edge with it.
     """
-    picture = _no_longer_than(picture, MOST_SIDE)
-    width, height = picture.size
+    image = _no_longer_than(image, MAX_SIDE)
+    width, height = image.size
     if width == height:
-        return picture
+        return image
     side = max(width, height)
     canvas = Image.new("RGB", (side, side), PADDING)
-    canvas.paste(picture, ((side - width) // 2, (side - height) // 2))
+    canvas.paste(image, ((side - width) // 2, (side - height) // 2))
     return canvas
 
 
-def _no_longer_than(picture: Image.Image, side: int) -> Image.Image:
-    longest = max(picture.size)
+def _no_longer_than(image: Image.Image, side: int) -> Image.Image:
+    longest = max(image.size)
     if longest <= side:
-        return picture
-    width, height = (max(round(length * side / longest), 1) for length in picture.size)
-    return picture.resize((width, height), Image.Resampling.BICUBIC)
+        return image
+    width, height = (max(round(length * side / longest), 1) for length in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def model_view(picture: Image.Image, side: int) -> Image.Image:
+def model_view(image: Image.Image, side: int) -> Image.Image:
     """The square at `side` x `side` pixels, resized as the checkpoint's processor resizes it."""
-    return square(picture).resize((side, side), Image.Resampling.BICUBIC)
+    return pad_to_square(image).resize((side, side), Image.Resampling.BICUBIC)
 
 
-def zoom_box(marks: Sequence[Mark], size: tuple[int, int]) -> tuple[int, int, int, int]:
+def crop_around(marks: Sequence[Mark], size: tuple[int, int]) -> tuple[int, int, int, int]:
     """A crop around the marks, as much again on every side for context: left, top, right, bottom."""
     width, height = size
     edges = [mark.bounds for mark in marks]
@@ -185,26 +185,26 @@ def zoom_box(marks: Sequence[Mark], size: tuple[int, int]) -> tuple[int, int, in
 _DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-def _check_size(picture: Image.Image, name: str) -> None:
-    if picture.width * picture.height > MOST_PIXELS:
+def _check_size(image: Image.Image, name: str) -> None:
+    if image.width * image.height > MAX_PIXELS:
         raise InputError(
-            f"{name} is {picture.width}x{picture.height} pixels, more than the"
-            f" {MOST_PIXELS // 1_000_000} million that are read: make it smaller first"
+            f"{name} is {image.width}x{image.height} pixels, more than the"
+            f" {MAX_PIXELS // 1_000_000} million that are read: make it smaller first"
         )
 
 
-def _check_memory(picture: Image.Image, name: str) -> None:
+def _check_memory(image: Image.Image, name: str) -> None:
     """Say that memory is short before the system ends the program for it."""
-    pixels = picture.width * picture.height
-    if pixels > ALWAYS_TRIED and pixels * BYTES_A_PIXEL > free_memory():
-        raise InputError(_too_large(picture, name))
+    pixels = image.width * image.height
+    if pixels > UNCHECKED_PIXELS and pixels * BYTES_PER_PIXEL > free_memory():
+        raise InputError(_too_large(image, name))
 
 
-def _too_large(picture: Image.Image, name: str) -> str:
-    pixels = picture.width * picture.height
+def _too_large(image: Image.Image, name: str) -> str:
+    pixels = image.width * image.height
     return (
-        f"{name}, {picture.width}x{picture.height} pixels, does not fit into the free memory:"
-        f" expected {pixels * BYTES_A_PIXEL / 1e9:.1f} GB, found {free_memory() / 1e9:.1f} GB;"
+        f"{name}, {image.width}x{image.height} pixels, does not fit into the free memory:"
+        f" expected {pixels * BYTES_PER_PIXEL / 1e9:.1f} GB, found {free_memory() / 1e9:.1f} GB;"
         " make it smaller first"
     )
 
@@ -225,20 +225,20 @@ _CONTAINER = Path("/sys/fs/cgroup")
 _LIMIT_AND_USE = ("memory.max", "memory.current")
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    """The picture turned as its EXIF orientation says; a damaged EXIF block says nothing."""
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says; a damaged EXIF block says nothing."""
     try:
-        if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
-            return picture  # where `exif_transpose` would copy it
-        return ImageOps.exif_transpose(picture)
+        if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return image  # where `exif_transpose` would copy it
+        return ImageOps.exif_transpose(image)
     except Exception:  # Pillow raises many kinds of error over damaged metadata
-        return picture
+        return image
 
 
-def _scaled(picture: Image.Image) -> Image.Image:
+def _scaled(image: Image.Image) -> Image.Image:
     """16 bits by their full range; 32-bit integers and floats, whose range is free, by their own."""
-    values = np.asarray(picture)
-    if picture.mode.startswith("I;16"):
+    values = np.asarray(image)
+    if image.mode.startswith("I;16"):
         return Image.fromarray(_SIXTEEN_TO_EIGHT[values])
     bands = [values[top : top + _BAND] for top in range(0, len(values), _BAND)]
     low = min(float(_finite(band).min()) for band in bands)
@@ -250,7 +250,7 @@ def _scaled(picture: Image.Image) -> Image.Image:
     return Image.fromarray(scaled)
 
 
-_BAND = 64  # rows in 64-bit floats at a time: a large picture would take several times its size
+_BAND = 64  # rows in 64-bit floats at a time: a large image would take several times its size
 
 _SIXTEEN_TO_EIGHT = np.round(np.arange(65536) / 257).astype(np.uint8)
 
@@ -263,10 +263,10 @@ def _damaged(name: str, why: str) -> str:
     return f"{name} is cut short or damaged and cannot be decoded ({why}): get the whole file again"
 
 
-_PICTURE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*")
+_IMAGE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*")
 
 _SIGNATURES: Mapping[bytes, str] = {
-    b"%PDF": "a PDF: save the page as a picture",
+    b"%PDF": "a PDF: save the page as an image",
     b"PK\x03\x04": "a ZIP archive or an office document",
     b"<svg": "an SVG drawing: save it as a PNG",
     b"<?xml": "an XML text",
@@ -279,12 +279,12 @@ _SIGNATURES: Mapping[bytes, str] = {
 def _kind(data: bytes) -> str:
     """What the bytes look like, in words."""
     if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
-        return "a HEIC picture: save it as a JPEG"
+        return "a HEIC image: save it as a JPEG"
     for signature, kind in _SIGNATURES.items():
         if data.lstrip().startswith(signature):
             return kind
     try:
         data[:1024].decode("utf-8")
     except UnicodeDecodeError as error:
-        return "text" if error.start > 1000 else "bytes of no known picture format"
+        return "text" if error.start > 1000 else "bytes of no known image format"
     return "text"

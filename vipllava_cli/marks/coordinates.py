@@ -1,4 +1,4 @@
-"""Marks as typed -> marks on a picture of a known size.
+"""Marks as typed -> marks on an image of a known size.
 
 Percentages become pixels, corners are put in order, colours are given to marks without one, and what
 does not fit is clipped with a note or refused.
@@ -10,21 +10,31 @@ from math import hypot
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks.colors import MODEL_COLORS, Color
-from vipllava_cli.marks.types import DEFAULT_WIDTH, SHAPES, Coordinate, Mark, MarkSpec, Part, Point
+from vipllava_cli.marks.types import (
+    DEFAULT_WIDTH,
+    SHAPES,
+    Coordinate,
+    Mark,
+    MarkSpec,
+    Point,
+    Polyline,
+)
 
-FARTHEST = 1e6  # pixels: what OpenCV's fixed-point coordinates hold with room to spare
+MAX_COORDINATE = 1e6  # pixels: what OpenCV's fixed-point coordinates hold with room to spare
 
 
 @dataclass(frozen=True)
-class Placed:
-    """Marks on a picture, and a line for each thing that was changed to make them fit."""
+class ResolvedMarks:
+    """Marks on an image, and a line for each thing that was changed to make them fit."""
 
     marks: tuple[Mark, ...]
     notes: tuple[str, ...]
 
 
-def place_marks(specs: Sequence[MarkSpec], width: int, height: int, *, first: int = 1) -> Placed:
-    """Put marks on a picture of `width` x `height` pixels; notes number them from `first` on. Raises
+def resolve_coordinates(
+    specs: Sequence[MarkSpec], width: int, height: int, *, first: int = 1
+) -> ResolvedMarks:
+    """Put marks on an image of `width` x `height` pixels; notes number them from `first` on. Raises
     InputError for a mark that lies wholly outside it or has no area.
     """
     colors = _colors(specs)
@@ -42,15 +52,17 @@ def place_marks(specs: Sequence[MarkSpec], width: int, height: int, *, first: in
         fitted = _fit(mark, width, height)
         if reaches_outside(mark, width, height):
             notes.append(
-                f"mark {number} ({mark.shape}) reaches outside the {width}x{height} picture"
+                f"mark {number} ({mark.shape}) reaches outside the {width}x{height} image"
                 " and was clipped to it"
             )
         marks.append(fitted)
-    return Placed(tuple(marks), tuple(notes))
+    return ResolvedMarks(tuple(marks), tuple(notes))
 
 
-def place_another(spec: MarkSpec, marks: Sequence[Mark], width: int, height: int) -> Placed:
-    """One more mark beside those that are on the picture, which keep their colours; without one of its
+def resolve_another(
+    spec: MarkSpec, marks: Sequence[Mark], width: int, height: int
+) -> ResolvedMarks:
+    """One more mark beside those that are on the image, which keep their colours; without one of its
     own it takes the next that none of them has. Raises InputError.
     """
     if spec.color is None:
@@ -58,7 +70,7 @@ def place_another(spec: MarkSpec, marks: Sequence[Mark], width: int, height: int
         free = [color for color in MODEL_COLORS if color.name not in taken]
         color = free[0] if free else MODEL_COLORS[len(marks) % len(MODEL_COLORS)]
         spec = replace(spec, color=color)
-    return place_marks([spec], width, height, first=len(marks) + 1)
+    return resolve_coordinates([spec], width, height, first=len(marks) + 1)
 
 
 def _colors(specs: Sequence[MarkSpec]) -> list[Color]:
@@ -75,17 +87,17 @@ def _colors(specs: Sequence[MarkSpec]) -> list[Color]:
     return colors
 
 
-def _points(flat: tuple[Coordinate, ...], shape: str, width: int, height: int) -> Part:
+def _points(flat: tuple[Coordinate, ...], shape: str, width: int, height: int) -> Polyline:
     """Flat coordinates -> points in pixels; a size is added to the point before it."""
     points: list[Point] = []
     for x, y in zip(flat[::2], flat[1::2], strict=True):
         px, py = x.pixels(width), y.pixels(height)
         if x.is_size:
             px, py = points[-1][0] + px, points[-1][1] + py
-        if max(abs(px), abs(py)) > FARTHEST:
+        if max(abs(px), abs(py)) > MAX_COORDINATE:
             raise InputError(
                 f"a coordinate of the {shape} is {max(px, py, key=abs):g} pixels, too far outside the"
-                f" picture: the picture is {width}x{height} pixels"
+                f" image: the image is {width}x{height} pixels"
             )
         points.append((px, py))
     if shape in ("box", "ellipse"):
@@ -105,34 +117,34 @@ def _arrow_tail(tip: Point, width: int, height: int) -> Point:
 
 
 def _fit(mark: Mark, width: int, height: int) -> Mark:
-    """The mark as far as it lies in the picture. Raises InputError if nothing of it does."""
+    """The mark as far as it lies in the image. Raises InputError if nothing of it does."""
     left, top, right, bottom = mark.bounds if mark.shape != "arrow" else mark.parts[0][1] * 2
-    picture = f"the picture is {width}x{height} pixels"
+    image = f"the image is {width}x{height} pixels"
     if right < 0 or bottom < 0 or left > width or top > height:
         what = "points at" if mark.shape == "arrow" else "lies at"
         one = (left, top) == (right, bottom)
         at = _list((left, top) if one else (left, top, right, bottom))
         raise InputError(
-            f"the {mark.color.name} {mark.shape} {what} {at}, outside the picture: {picture};"
+            f"the {mark.color.name} {mark.shape} {what} {at}, outside the image: {image};"
             " give coordinates inside it"
         )
     fitted = replace(mark, parts=_CLIPS.get(mark.shape, _as_it_is)(mark.parts, width, height))
     if _is_empty(fitted):
         raise InputError(
             f"the {mark.color.name} {mark.shape} at {_list(mark.bounds)} has no"
-            f" {'area' if SHAPES[mark.shape].has_area else 'length'} in the picture: {picture};"
+            f" {'area' if SHAPES[mark.shape].has_area else 'length'} in the image: {image};"
             f" expected {SHAPES[mark.shape].form}"
         )
     return fitted
 
 
-def _sides_inside(parts: tuple[Part, ...], width: int, height: int) -> tuple[Part, ...]:
-    """A box whose sides outside the picture are moved to its edge, so that all four show."""
+def _sides_inside(parts: tuple[Polyline, ...], width: int, height: int) -> tuple[Polyline, ...]:
+    """A box whose sides outside the image are moved to its edge, so that all four show."""
     return (tuple((min(max(x, 0.0), width), min(max(y, 0.0), height)) for x, y in parts[0]),)
 
 
-def _tail_inside(parts: tuple[Part, ...], width: int, height: int) -> tuple[Part, ...]:
-    """An arrow shortened, along its own line, to a tail in the picture."""
+def _tail_inside(parts: tuple[Polyline, ...], width: int, height: int) -> tuple[Polyline, ...]:
+    """An arrow shortened, along its own line, to a tail in the image."""
     (x1, y1), (x2, y2) = parts[0]
     share = 1.0
     for start, end, side in ((x1, x2, width), (y1, y2, height)):
@@ -142,8 +154,8 @@ def _tail_inside(parts: tuple[Part, ...], width: int, height: int) -> tuple[Part
     return (((x2 + (x1 - x2) * share, y2 + (y1 - y2) * share), (x2, y2)),)
 
 
-def _as_it_is(parts: tuple[Part, ...], width: int, height: int) -> tuple[Part, ...]:
-    """What is drawn of other shapes ends at the picture's edge by itself, and keeps its form."""
+def _as_it_is(parts: tuple[Polyline, ...], width: int, height: int) -> tuple[Polyline, ...]:
+    """What is drawn of other shapes ends at the image's edge by itself, and keeps its form."""
     return parts
 
 
@@ -151,7 +163,7 @@ _CLIPS = {"box": _sides_inside, "arrow": _tail_inside}
 
 
 def reaches_outside(mark: Mark, width: int, height: int) -> bool:
-    """Whether more than a rounding error of the mark lies outside the picture."""
+    """Whether more than a rounding error of the mark lies outside the image."""
     left, top, right, bottom = mark.bounds
     slack = 1e-6 * max(width, height)
     return left < -slack or top < -slack or right > width + slack or bottom > height + slack
@@ -168,7 +180,7 @@ def _is_empty(mark: Mark) -> bool:
     return len(set(mark.parts[0])) == 1
 
 
-def _on_one_line(part: Part) -> bool:
+def _on_one_line(part: Polyline) -> bool:
     """Whether all points lie on a line, up to rounding. (The area by the shoelace formula is 0 for
     a bow-tie, too, whose halves go round in opposite directions.)
     """

@@ -1,4 +1,4 @@
-"""Draw marks on a picture with OpenCV: a new picture, the same pixels for the same input.
+"""Draw marks on an image with OpenCV: a new image, the same pixels for the same input.
 
 Widths are given in the model's 336-pixel view and scaled by max(width, height) / 336, as
 ViP-LLaVA's visual_prompt_generator.py does, so that a line survives the way down to that view.
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vipllava_cli.marks.colors import Color
-from vipllava_cli.marks.types import Mark, Part
+from vipllava_cli.marks.types import Mark, Polyline
 
-MODEL_VIEW = 336  # the side, in pixels, in which widths are given
+MODEL_VIEW_SIDE = 336  # the side, in pixels, in which widths are given
 POINT_RADIUS = 8 / 3  # a dot's radius in line widths: ViP-LLaVA's 8 pixels beside its width of 3
 ARROW_HEAD = 0.35  # of the arrow's length
-ARROW_HEAD_LEAST = 4.0  # in line widths
+ARROW_HEAD_MIN = 4.0  # in line widths
 
-THICKEST = 32767  # what OpenCV can draw
+MAX_THICKNESS = 32767  # what OpenCV can draw
 BAND_PIXELS = 1 << 20  # mixed at a time
 
 _SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
@@ -27,19 +27,19 @@ _SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
 Pixels = NDArray[np.uint8]
 
 
-def draw(picture: Image.Image, marks: Sequence[Mark], *, numbers: bool = False) -> Image.Image:
-    """The RGB picture with the marks on it, and 1, 2, 3 beside them if `numbers`."""
-    drawn = picture.copy() if picture.mode == "RGB" else picture.convert("RGB")
+def draw(image: Image.Image, marks: Sequence[Mark], *, numbers: bool = False) -> Image.Image:
+    """The RGB image with the marks on it, and 1, 2, 3 beside them if `numbers`."""
+    drawn = image.copy() if image.mode == "RGB" else image.convert("RGB")
     for mark in marks:
-        _blend(drawn, coverage(mark, *picture.size), mark.color, mark.alpha)
+        _blend(drawn, coverage(mark, *image.size), mark.color, mark.alpha)
     if numbers:
         for number, mark in enumerate(marks, 1):
             _number(drawn, number, mark)
     return drawn
 
 
-def shows(mark: Mark, width: int, height: int) -> bool:
-    """Whether any pixel of a picture of this size is touched: one around the picture shows nothing."""
+def is_visible(mark: Mark, width: int, height: int) -> bool:
+    """Whether any pixel of an image of this size is touched: one around the image shows nothing."""
     return bool(coverage(mark, width, height).any())
 
 
@@ -51,8 +51,8 @@ def coverage(mark: Mark, width: int, height: int) -> Pixels:
 
 
 def line_width(mark: Mark, width: int, height: int) -> float:
-    """The line's width in pixels of a picture of this size, at least one."""
-    return max(mark.width * max(width, height) / MODEL_VIEW, 1.0)
+    """The line's width in pixels of an image of this size, at least one."""
+    return max(mark.width * max(width, height) / MODEL_VIEW_SIDE, 1.0)
 
 
 def _box(canvas: Pixels, mark: Mark, width: float) -> None:
@@ -88,7 +88,7 @@ def _arrow(canvas: Pixels, mark: Mark, width: float) -> None:
     length = float(np.hypot(*(tip - tail)))
     along = (tip - tail) / length
     across = np.array([-along[1], along[0]])
-    head = min(max(ARROW_HEAD * length, ARROW_HEAD_LEAST * width), length)
+    head = min(max(ARROW_HEAD * length, ARROW_HEAD_MIN * width), length)
     base = tip - head * along
     _line(canvas, (tuple(tail), tuple(base)), width, closed=False)
     _fill(canvas, [(tuple(tip), tuple(base + head / 2 * across), tuple(base - head / 2 * across))])
@@ -115,8 +115,8 @@ _DRAWERS: Mapping[str, Callable[[Pixels, Mark, float], None]] = {
 }
 
 
-def _inset(canvas: Pixels, points: Part, width: float) -> Part:
-    """The points kept half a line away from the picture's edge, so that the whole line shows."""
+def _inset(canvas: Pixels, points: Polyline, width: float) -> Polyline:
+    """The points kept half a line away from the image's edge, so that the whole line shows."""
     height, full = canvas.shape
     room = min(width, full, height) / 2
     return tuple((_moved_in(x, room, full), _moved_in(y, room, height)) for x, y in points)
@@ -127,41 +127,41 @@ def _moved_in(value: float, room: float, side: int) -> float:
     return min(max(value, room), side - room) if 0 <= value <= side else value
 
 
-def _line(canvas: Pixels, points: Part, width: float, *, closed: bool) -> None:
-    thickness = min(max(round(width), 1), THICKEST)
+def _line(canvas: Pixels, points: Polyline, width: float, *, closed: bool) -> None:
+    thickness = min(max(round(width), 1), MAX_THICKNESS)
     cv2.polylines(canvas, [_fixed(points)], closed, 255, thickness, cv2.LINE_AA, _SHIFT)
 
 
-def _fill(canvas: Pixels, parts: Sequence[Part]) -> None:
+def _fill(canvas: Pixels, parts: Sequence[Polyline]) -> None:
     """Fill by the even-odd rule: a part inside another is a hole."""
     cv2.fillPoly(canvas, [_fixed(part) for part in parts], 255, cv2.LINE_AA, _SHIFT)
 
 
-def _fixed(points: Part) -> NDArray[np.int32]:
-    """Points with the origin at the picture's corner -> OpenCV's, at the first pixel's centre."""
+def _fixed(points: Polyline) -> NDArray[np.int32]:
+    """Points with the origin at the image's corner -> OpenCV's, at the first pixel's centre."""
     return np.round((np.array(points) - 0.5) * (1 << _SHIFT)).astype(np.int32)
 
 
-def _blend(picture: Image.Image, canvas: Pixels, color: Color, alpha: float) -> None:
-    """Lay the colour over the picture where the canvas is not 0, a band of rows at a time: floats of
-    a whole picture take many times its size.
+def _blend(image: Image.Image, canvas: Pixels, color: Color, alpha: float) -> None:
+    """Lay the colour over the image where the canvas is not 0, a band of rows at a time: floats of
+    a whole image take many times its size.
     """
     left, top, width, height = cv2.boundingRect(canvas)
     rows = max(BAND_PIXELS // max(width, 1), 1)
     for upper in range(top, top + height, rows):
         lower = min(upper + rows, top + height)
         place = (left, upper, left + width, lower)
-        below = np.asarray(picture.crop(place)).astype(np.float32)
+        below = np.asarray(image.crop(place)).astype(np.float32)
         covered = canvas[upper:lower, left : left + width, None]
         share = covered.astype(np.float32) * (alpha / 255)
         above = np.round(below + (np.array(color.rgb, np.float32) - below) * share)
-        picture.paste(Image.fromarray(above.astype(np.uint8)), place)
+        image.paste(Image.fromarray(above.astype(np.uint8)), place)
 
 
-def _number(picture: Image.Image, number: int, mark: Mark) -> None:
-    """Write the number on a plate of the mark's colour, at its upper left, inside the picture."""
-    width, height = picture.size
-    size = max(16 * max(width, height) / MODEL_VIEW, 10.0)
+def _number(image: Image.Image, number: int, mark: Mark) -> None:
+    """Write the number on a plate of the mark's colour, at its upper left, inside the image."""
+    width, height = image.size
+    size = max(16 * max(width, height) / MODEL_VIEW_SIDE, 10.0)
     scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, max(round(size * 0.6), 1))
     weight = max(round(size / 9), 1)
     (text_width, text_height), _ = cv2.getTextSize(
@@ -179,4 +179,4 @@ def _number(picture: Image.Image, number: int, mark: Mark) -> None:
     cv2.putText(
         pixels, str(number), origin, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, weight, cv2.LINE_AA
     )
-    picture.paste(Image.fromarray(pixels), (left, top))
+    image.paste(Image.fromarray(pixels), (left, top))

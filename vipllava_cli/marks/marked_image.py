@@ -1,4 +1,4 @@
-"""A picture with its marks, whole or zoomed, ready to be drawn."""
+"""An image with its marks, whole or zoomed, ready to be drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,70 +7,70 @@ from threading import Lock
 from PIL import Image
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.images.fetch import called, read_bytes
-from vipllava_cli.images.load import decode, fingerprint, upright_size, zoom_box
+from vipllava_cli.images.fetch import display_name, read_bytes
+from vipllava_cli.images.load import crop_around, decode, fingerprint, upright_size
 from vipllava_cli.marks.coordinates import reaches_outside
-from vipllava_cli.marks.draw import draw, shows
-from vipllava_cli.marks.types import Mark, shifted
+from vipllava_cli.marks.draw import draw, is_visible
+from vipllava_cli.marks.types import Mark, shift_mark
 
 
-class PictureFile:
-    """An encoded picture, decoded when its pixels are wanted; its upright size and the hash of its
+class ImageFile:
+    """An encoded image, decoded when its pixels are wanted; its upright size and the hash of its
     bytes are known before. May be used from several threads.
     """
 
     def __init__(self, source: str, data: bytes) -> None:
         self.source = source
         self.data = data
-        self._lock = Lock()  # of its own: `cached_property` of Python 3.11 has one for all pictures
-        self._picture: Image.Image | None = None
+        self._lock = Lock()  # of its own: `cached_property` of Python 3.11 has one for all images
+        self._image: Image.Image | None = None
         self.fingerprint = fingerprint(data)
-        self.size = upright_size(data, called(source))
+        self.size = upright_size(data, display_name(source))
 
     @property
-    def picture(self) -> Image.Image:
+    def image(self) -> Image.Image:
         """Upright RGB. Raises InputError."""
         with self._lock:
-            if self._picture is None:
-                self._picture = decode(self.data, called(self.source))
-            return self._picture
+            if self._image is None:
+                self._image = decode(self.data, display_name(self.source))
+            return self._image
 
 
-def read_picture(source: str) -> PictureFile:
+def open_image(source: str) -> ImageFile:
     """The file at a path, an address or `-`, not decoded yet. Raises InputError."""
-    return PictureFile(source, read_bytes(source))
+    return ImageFile(source, read_bytes(source))
 
 
 @dataclass(frozen=True)
-class MarkedPicture:
-    """A picture's file and the marks on it; `crop` is the part to look at."""
+class MarkedImage:
+    """An image's file and the marks on it; `crop` is the part to look at."""
 
-    file: PictureFile
+    file: ImageFile
     marks: tuple[Mark, ...] = ()
     numbers: bool = False
     crop: tuple[int, int, int, int] | None = None
 
     def drawn(self) -> Image.Image:
-        """The picture, or its crop, with the marks drawn on it. Raises InputError."""
-        picture = self.file.picture
+        """The image, or its crop, with the marks drawn on it. Raises InputError."""
+        image = self.file.image
         if self.crop is None:
-            return draw(picture, self.marks, numbers=self.numbers)
-        marks = [shifted(mark, -self.crop[0], -self.crop[1]) for mark in self.marks]
-        return draw(picture.crop(self.crop), marks, numbers=self.numbers)
+            return draw(image, self.marks, numbers=self.numbers)
+        marks = [shift_mark(mark, -self.crop[0], -self.crop[1]) for mark in self.marks]
+        return draw(image.crop(self.crop), marks, numbers=self.numbers)
 
 
-def check_they_show(marks: Sequence[Mark], size: tuple[int, int]) -> None:
-    """Refuse a line that goes around the picture. Raises InputError."""
+def check_visible(marks: Sequence[Mark], size: tuple[int, int]) -> None:
+    """Refuse a line that goes around the image. Raises InputError."""
     for mark in marks:
-        if reaches_outside(mark, *size) and not shows(mark, *size):
+        if reaches_outside(mark, *size) and not is_visible(mark, *size):
             raise InputError(
-                f"the {mark.color.name} {mark.shape} touches no pixel of the picture: the picture is"
+                f"the {mark.color.name} {mark.shape} touches no pixel of the image: the image is"
                 f" {size[0]}x{size[1]} pixels; give coordinates inside it"
             )
 
 
-def zoomed(marked: MarkedPicture) -> MarkedPicture:
+def zoom_in(marked: MarkedImage) -> MarkedImage:
     """The same with a crop around the marks; as it is without marks."""
     if not marked.marks:
         return marked
-    return replace(marked, crop=zoom_box(marked.marks, marked.file.size))
+    return replace(marked, crop=crop_around(marked.marks, marked.file.size))

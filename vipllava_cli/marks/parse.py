@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.errors import InputError, short
-from vipllava_cli.images.fetch import MOST_BYTES, read_at_most
+from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.images.fetch import MAX_BYTES, read_limited
 from vipllava_cli.marks.colors import parse_color
-from vipllava_cli.marks.types import FROM_PICTURE, SHAPES, UNITS, Coordinate, Mark, MarkSpec
+from vipllava_cli.marks.types import MASK_SHAPES, SHAPES, UNITS, Coordinate, Mark, MarkSpec
 
 
 def parse_mark(shape: str, text: str, units: str = "px") -> MarkSpec:
@@ -22,7 +22,7 @@ def parse_mark(shape: str, text: str, units: str = "px") -> MarkSpec:
     """
     head, colon, rest = text.partition(":")
     body = (rest if colon else text).strip()
-    is_file = shape in FROM_PICTURE and not _looks_like_numbers(body)
+    is_file = shape in MASK_SHAPES and not _looks_like_numbers(body)
     try:
         color = parse_color(head) if colon else None
     except InputError:
@@ -42,14 +42,14 @@ def mark_from_json(value: Any, units: str = "px") -> MarkSpec:
     "label": "dog", "units": "px"}; masks may hold a list of such lists, or "file" for "coords".
     """
     if not isinstance(value, Mapping):
-        raise InputError(f'a mark is an object like {{"shape": "box", …}}, not {short(value)}')
+        raise InputError(f'a mark is an object like {{"shape": "box", …}}, not {short_repr(value)}')
     unknown = sorted(set(value) - _JSON_FIELDS)
     if unknown:
         known = ", ".join(sorted(_JSON_FIELDS))
         raise InputError(f"a mark has no field {unknown[0]!r}: its fields are {known}")
     shape = value.get("shape")
     if not isinstance(shape, str) or shape not in SHAPES:
-        raise InputError(f"a mark's shape is one of {', '.join(SHAPES)}, not {short(shape)}")
+        raise InputError(f"a mark's shape is one of {', '.join(SHAPES)}, not {short_repr(shape)}")
     color = value.get("color")
     spec = MarkSpec(
         shape,
@@ -61,8 +61,8 @@ def mark_from_json(value: Any, units: str = "px") -> MarkSpec:
     )
     _check_style(spec)
     if spec.file is not None:
-        if shape not in FROM_PICTURE:
-            raise InputError(f"only a mask or a contour is read from a picture, not a {shape}")
+        if shape not in MASK_SHAPES:
+            raise InputError(f"only a mask or a contour is read from an image, not a {shape}")
         return spec
     own_units = value.get("units", units)
     return _checked(replace(spec, parts=_json_parts(value.get("coords"), shape, own_units)))
@@ -82,7 +82,7 @@ def mark_to_json(mark: Mark) -> dict[str, Any]:
     }
 
 
-def with_style(
+def apply_style(
     spec: MarkSpec, *, width: float | None = None, alpha: float | None = None
 ) -> MarkSpec:
     """The spec with `--width` and `--alpha` where it had none of its own."""
@@ -102,7 +102,7 @@ def read_marks_file(name: str, units: str = "px") -> list[MarkSpec]:
     """A list of marks, or an object with a list `marks`. Raises InputError."""
     try:
         with Path(name).open("rb") as file:
-            data = read_at_most(file, MOST_BYTES, f"the marks file {name}")
+            data = read_limited(file, MAX_BYTES, f"the marks file {name}")
         value = json.loads(data.decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"the marks file {name} cannot be read: {error.strerror}") from None
@@ -131,7 +131,7 @@ def _checked(spec: MarkSpec) -> MarkSpec:
     shape = SHAPES[spec.shape]
     for flat in spec.parts:
         pairs, odd = divmod(len(flat), 2)
-        if odd or pairs < shape.fewest or (shape.most is not None and pairs > shape.most):
+        if odd or pairs < shape.min_points or (shape.most is not None and pairs > shape.most):
             raise InputError(f"a {shape.name} is {shape.form}; found {_count(len(flat))}")
         sizes = [coordinate.is_size for coordinate in flat]
         if any(sizes) and (
@@ -161,14 +161,14 @@ def _coordinate(token: str, shape: str, units: str) -> Coordinate:
     if number is None:
         raise InputError(
             f"a {shape} is {SHAPES[shape].form}, each a finite number or a percentage;"
-            f" found {short(token)}"
+            f" found {short_repr(token)}"
         )
     return Coordinate(number, 100.0 if percent else _scale(units), is_size)
 
 
 def _scale(units: Any) -> float | None:
     if not isinstance(units, str) or units not in UNITS:
-        raise InputError(f"units are one of {', '.join(UNITS)}, not {short(units)}")
+        raise InputError(f"units are one of {', '.join(UNITS)}, not {short_repr(units)}")
     return UNITS[units]
 
 
@@ -177,13 +177,13 @@ def _json_parts(coords: Any, shape: str, units: Any) -> tuple[tuple[Coordinate, 
     if not isinstance(coords, list) or not coords:
         raise InputError(f'a {shape} needs "coords", a list like {SHAPES[shape].form}')
     nested = coords if isinstance(coords[0], list) else [coords]
-    if len(nested) > 1 and shape not in FROM_PICTURE:
+    if len(nested) > 1 and shape not in MASK_SHAPES:
         raise InputError(f"only masks and contours have several lists of coords, not a {shape}")
     if not all(isinstance(part, list) for part in nested):
         raise InputError("coords are one flat list of numbers, or several such lists")
     for value in (value for part in nested for value in part):
         if not _is_number(value):
-            raise InputError(f"coords are finite numbers; found {short(value)}")
+            raise InputError(f"coords are finite numbers; found {short_repr(value)}")
     return tuple(tuple(Coordinate(float(value), scale) for value in part) for part in nested)
 
 
@@ -216,7 +216,7 @@ def _looks_like_numbers(text: str) -> bool:
 def _optional_text(value: Mapping[str, Any], field: str) -> str | None:
     text = value.get(field)
     if text is not None and not isinstance(text, str):
-        raise InputError(f"a mark's {field} is text, not {short(text)}")
+        raise InputError(f"a mark's {field} is text, not {short_repr(text)}")
     return text
 
 
@@ -225,7 +225,7 @@ def _optional_number(value: Mapping[str, Any], field: str) -> float | None:
     if number is None:
         return None
     if not _is_number(number):
-        raise InputError(f"a mark's {field} is a number, not {short(number)}")
+        raise InputError(f"a mark's {field} is a number, not {short_repr(number)}")
     return float(number)
 
 

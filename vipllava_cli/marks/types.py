@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from vipllava_cli.marks.colors import Color
 
 Point = tuple[float, float]
-Part = tuple[Point, ...]
+Polyline = tuple[Point, ...]
 
 DEFAULT_WIDTH = 3.0  # pixels in the model's 336-pixel view: ViP-LLaVA's constant line width
 
@@ -16,7 +16,7 @@ class Shape:
     """What a shape needs: how many points, how opaque it is drawn, how its flag is written."""
 
     name: str
-    fewest: int
+    min_points: int
     most: int | None
     alpha: float
     form: str
@@ -33,14 +33,14 @@ SHAPES: Mapping[str, Shape] = {
         Shape("point", 1, 1, 1.0, "X,Y", has_area=False),
         Shape("triangle", 3, 3, 1.0, "X1,Y1,X2,Y2,X3,Y3"),
         Shape("scribble", 2, None, 1.0, "X1,Y1,X2,Y2,…", has_area=False),
-        Shape("mask", 3, None, 0.5, "X1,Y1,X2,Y2,X3,Y3,… or a mask picture"),
-        Shape("contour", 3, None, 1.0, "X1,Y1,X2,Y2,X3,Y3,… or a mask picture"),
+        Shape("mask", 3, None, 0.5, "X1,Y1,X2,Y2,X3,Y3,… or a mask image"),
+        Shape("contour", 3, None, 1.0, "X1,Y1,X2,Y2,X3,Y3,… or a mask image"),
     )
 }
 
 UNITS: Mapping[str, float | None] = {"px": None, "percent": 100.0, "unit": 1.0, "thousand": 1000.0}
 
-FROM_PICTURE = ("mask", "contour")  # shapes that a mask picture can give too
+MASK_SHAPES = ("mask", "contour")  # shapes that a mask image can give too
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Coordinate:
 @dataclass(frozen=True)
 class MarkSpec:
     """A mark as given. `parts` holds flat lists x, y, x, y, …; a mask may have several parts, or
-    name a mask picture in `file`. `None` stands for "choose for me".
+    name a mask image in `file`. `None` stands for "choose for me".
     """
 
     shape: str
@@ -72,12 +72,12 @@ class MarkSpec:
 
 @dataclass(frozen=True)
 class Mark:
-    """A mark on a picture: points in pixels of the upright picture, origin top left, `width` in
+    """A mark on an image: points in pixels of the upright image, origin top left, `width` in
     pixels of the model's 336-pixel view, `alpha` 0-1. Only masks and contours have several parts.
     """
 
     shape: str
-    parts: tuple[Part, ...]
+    parts: tuple[Polyline, ...]
     color: Color
     width: float = DEFAULT_WIDTH
     alpha: float = 1.0
@@ -91,8 +91,8 @@ class Mark:
         return min(xs), min(ys), max(xs), max(ys)
 
 
-def shifted(mark: Mark, dx: float, dy: float) -> Mark:
-    """The mark moved by so many pixels, as for a crop of its picture."""
+def shift_mark(mark: Mark, dx: float, dy: float) -> Mark:
+    """The mark moved by so many pixels, as for a crop of its image."""
     return replace(
         mark, parts=tuple(tuple((x + dx, y + dy) for x, y in part) for part in mark.parts)
     )

@@ -9,7 +9,7 @@ from itertools import islice
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.coco import is_coco
 from vipllava_cli.sources.files import STANDARD_INPUT, head
-from vipllava_cli.sources.folder import Listing, list_folder, picture_suffixes
+from vipllava_cli.sources.folder import Listing, image_suffixes, list_folder
 from vipllava_cli.sources.labelme import is_labelme
 from vipllava_cli.sources.manifest import table_kind
 from vipllava_cli.sources.vip_bench import splits
@@ -30,7 +30,7 @@ _CLASS_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
 
 
 def detect(name: str) -> str | None:
-    """The format's name, or None. Raises InputError for what is not there and for a single picture.
+    """The format's name, or None. Raises InputError for what is not there and for a single image.
 
     Standard input, and any pipe, is JSONL: looking into it would use it up.
     """
@@ -53,7 +53,7 @@ def _folder_format(folder: str) -> str:
 
 
 def _holds_yolo(folder: str, listing: Listing) -> bool:
-    return bool(listing.ending(".txt")) and is_yolo(folder, listing.pictures)
+    return bool(listing.ending(".txt")) and is_yolo(folder, listing.images)
 
 
 def _holds(suffix: str, is_one: Callable[[str], bool]) -> Callable[[str, Listing], bool]:
@@ -81,9 +81,9 @@ _FOLDERS: Mapping[str, Callable[[str, Listing], bool]] = {
 def _file_format(name: str) -> str | None:
     """Look at how the text opens; bytes that are no text are told by the suffix alone."""
     suffix = os.path.splitext(name)[1].lower()
-    if suffix in picture_suffixes():
+    if suffix in image_suffixes():
         raise InputError(
-            f"{name} is one picture: `vipllava ask` asks about one, batch about a folder or a list"
+            f"{name} is one image: `vipllava ask` asks about one, batch about a folder or a list"
         )
     try:
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(head(name)).lstrip()

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from vipllava_cli.errors import InputError
 
-STANDARD_INPUT = "-"  # of rows; as a picture, `-` means something else
+STANDARD_INPUT = "-"  # of rows; as an image, `-` means something else
 
 _HEAD = 64 * 1024
 
@@ -37,12 +37,12 @@ def opened(name: str) -> Iterator[BinaryIO]:
         raise InputError(f"{name} cannot be read: {error.strerror or error}") from None
 
 
-def spoken(name: str) -> str:
+def source_name(name: str) -> str:
     """The name as messages say it."""
     return "standard input" if name == STANDARD_INPUT else name
 
 
-def can_be_read_twice(name: str) -> bool:
+def is_rereadable(name: str) -> bool:
     """Whether the rows can be counted before they are read: not those of a pipe. Raises InputError
     for what is not there and for a folder.
     """
@@ -94,7 +94,7 @@ def text(name: str) -> str:
 def not_utf8(name: str, line: int) -> InputError:
     """The fault of a file in another encoding, or of no text."""
     return InputError(
-        f"{spoken(name)} is not text in UTF-8 (line {line}): save it in that encoding, or name the"
+        f"{source_name(name)} is not text in UTF-8 (line {line}): save it in that encoding, or name the"
         " right file"
     )
 
@@ -106,15 +106,17 @@ def load_json(name: str, parse: Callable[[str], Any] = json.loads) -> Any:
         return parse(content)
     except json.JSONDecodeError as error:
         at = f"{error.msg} at line {error.lineno}, column {error.colno}"
-        raise InputError(f"{spoken(name)} is not JSON ({at}): mend it or make it anew") from None
+        raise InputError(
+            f"{source_name(name)} is not JSON ({at}): mend it or make it anew"
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{spoken(name)} is not JSON that can be read: {error}") from None
+        raise InputError(f"{source_name(name)} is not JSON that can be read: {error}") from None
 
 
 # --- names -----------------------------------------------------------------------------------
 
 
-def beside(folder: str, path: str) -> str:
+def resolve_path(folder: str, path: str) -> str:
     """A path as a file in `folder` names it, ready to be opened; addresses are left alone."""
     if path.lower().startswith(("http://", "https://")):
         return path
@@ -129,7 +131,7 @@ def first_existing(candidates: Iterable[str]) -> str:
 
 
 def relative(path: str, folder: str) -> str:
-    """The path from the folder, with forward slashes: how a source names a picture."""
+    """The path from the folder, with forward slashes: how a source names an image."""
     if "://" in path:
         return path
     return os.path.relpath(path, folder or os.curdir).replace(os.sep, "/")
@@ -138,6 +140,6 @@ def relative(path: str, folder: str) -> str:
 # --- words -----------------------------------------------------------------------------------
 
 
-def counted(number: int, noun: str) -> str:
+def count_noun(number: int, noun: str) -> str:
     """As in "1 file" and "3 files"."""
     return f"1 {noun}" if number == 1 else f"{number} {noun}s"

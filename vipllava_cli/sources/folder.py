@@ -1,4 +1,4 @@
-"""A folder of pictures -> a row for each; and what lies in a folder, for the sources that need it."""
+"""A folder of images -> a row for each; and what lies in a folder, for the sources that need it."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.sources.files import counted
+from vipllava_cli.sources.files import count_noun
 from vipllava_cli.sources.rows import Row, Source
 
 
@@ -16,26 +16,26 @@ class Listing:
     how many hidden files and folders, and folders that cannot be opened, were passed over.
     """
 
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     others: tuple[str, ...]
     hidden: int
     closed: int
 
     def ending(self, suffix: str) -> list[str]:
-        """The files that are not pictures with this suffix."""
+        """The files that are not images with this suffix."""
         return [name for name in self.others if name.lower().endswith(suffix)]
 
 
 def read_folder(name: str) -> Source:
-    """A row for each picture. Raises InputError for a folder without any."""
+    """A row for each image. Raises InputError for a folder without any."""
     listing = list_folder(name)
-    if not listing.pictures:
-        found = f", found {counted(len(listing.others), 'other file')}" if listing.others else ""
+    if not listing.images:
+        found = f", found {count_noun(len(listing.others), 'other file')}" if listing.others else ""
         raise InputError(
-            f"the folder {name} holds no picture{found}: expected files like .jpg or .png"
+            f"the folder {name} holds no image{found}: expected files like .jpg or .png"
         )
-    rows: Iterator[Row] = (Row(path, os.path.join(name, path)) for path in listing.pictures)
-    return Source(rows, "folder", len(listing.pictures), _notes(listing))
+    rows: Iterator[Row] = (Row(path, os.path.join(name, path)) for path in listing.images)
+    return Source(rows, "folder", len(listing.images), _notes(listing))
 
 
 def list_folder(folder: str) -> Listing:
@@ -45,31 +45,31 @@ def list_folder(folder: str) -> Listing:
     if not os.path.isdir(folder):
         found = "is a file" if os.path.exists(folder) else "is not there"
         raise InputError(f"{folder} {found}: expected a folder")
-    faults: list[OSError] = []
+    errors: list[OSError] = []
     found_files: list[str] = []
     hidden = 0
-    for root, folders, files in _walk(folder, faults):
+    for root, folders, files in _walk(folder, errors):
         inside = os.path.relpath(root, folder)
         visible = [file for file in files if not _is_hidden(file)]
         hidden += len(files) - len(visible) + sum(map(_is_hidden, folders))
         folders[:] = [name for name in folders if not _is_hidden(name)]
         found_files += (os.path.normpath(os.path.join(inside, file)) for file in visible)
-    if any(fault.filename == folder for fault in faults):
-        raise InputError(f"the folder {folder} cannot be read: {faults[0].strerror}")
+    if any(fault.filename == folder for fault in errors):
+        raise InputError(f"the folder {folder} cannot be read: {errors[0].strerror}")
     names = (file.replace(os.sep, "/") for file in found_files)
     ordered = natsorted(sorted(names), alg=ns.PATH | ns.IGNORECASE)
-    is_picture = {name: name.lower().endswith(picture_suffixes()) for name in ordered}
+    is_image = {name: name.lower().endswith(image_suffixes()) for name in ordered}
     return Listing(
-        tuple(name for name in ordered if is_picture[name]),
-        tuple(name for name in ordered if not is_picture[name]),
+        tuple(name for name in ordered if is_image[name]),
+        tuple(name for name in ordered if not is_image[name]),
         hidden,
-        len(faults),
+        len(errors),
     )
 
 
 @cache
-def picture_suffixes() -> tuple[str, ...]:
-    """The suffixes, in lower case, of the formats that pictures are read from."""
+def image_suffixes() -> tuple[str, ...]:
+    """The suffixes, in lower case, of the formats that images are read from."""
     from PIL import Image
 
     from vipllava_cli.images.load import FORMATS
@@ -78,13 +78,13 @@ def picture_suffixes() -> tuple[str, ...]:
     return tuple(suffix for suffix, kind in registered if kind in FORMATS)
 
 
-def _walk(folder: str, faults: list[OSError]) -> Iterator[tuple[str, list[str], list[str]]]:
+def _walk(folder: str, errors: list[OSError]) -> Iterator[tuple[str, list[str], list[str]]]:
     """`os.walk` through links too, without going round: a link into what is walked anyway, or to
     where the walk has been, is left out.
     """
     top = os.path.realpath(folder)
     been = set()
-    for root, folders, files in os.walk(folder, onerror=faults.append, followlinks=True):
+    for root, folders, files in os.walk(folder, onerror=errors.append, followlinks=True):
         real = os.path.realpath(root)
         if real in been:
             folders.clear()
@@ -110,10 +110,10 @@ def _notes(listing: Listing) -> tuple[str, ...]:
     others, hidden = len(listing.others), listing.hidden
     parts = []
     if others:
-        are = "is not a picture" if others == 1 else "are not pictures"
-        parts.append(f"{counted(others, 'file')} that {are}")
+        are = "is not an image" if others == 1 else "are not images"
+        parts.append(f"{count_noun(others, 'file')} that {are}")
     if hidden:
-        parts.append(counted(hidden, "hidden one" if others else "hidden file"))
+        parts.append(count_noun(hidden, "hidden one" if others else "hidden file"))
     if listing.closed:
-        parts.append(f"{counted(listing.closed, 'folder')} that cannot be opened")
+        parts.append(f"{count_noun(listing.closed, 'folder')} that cannot be opened")
     return (f"passed over {' and '.join(parts)}",) if parts else ()

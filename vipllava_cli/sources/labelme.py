@@ -1,4 +1,4 @@
-"""LabelMe: a JSON with `shapes` for each picture, alone or in a folder -> annotated pictures.
+"""LabelMe: a JSON with `shapes` for each image, alone or in a folder -> annotated images.
 
 https://github.com/wkentaro/labelme
 """
@@ -10,19 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from vipllava_cli.errors import InputError, short
+from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import (
-    beside,
     first_existing,
     holds,
     load_json,
     relative,
+    resolve_path,
 )
-from vipllava_cli.sources.folder import picture_suffixes
-from vipllava_cli.sources.per_image import read_per_picture
+from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.sources.per_image import read_per_image
 from vipllava_cli.sources.regions import (
-    Annotated,
+    AnnotatedImage,
     Annotations,
     Region,
     box_mark,
@@ -40,36 +40,36 @@ def is_labelme(name: str) -> bool:
 
 
 def read_labelme(name: str) -> Annotations:
-    """The picture of one LabelMe file, or those of a folder. Raises InputError for another."""
-    return read_per_picture(name, "labelme", ".json", is_labelme, _read)
+    """The image of one LabelMe file, or those of a folder. Raises InputError for another."""
+    return read_per_image(name, "labelme", ".json", is_labelme, _read)
 
 
-def _read(file: str, folder: str) -> Annotated:
+def _read(file: str, folder: str) -> AnnotatedImage:
     value = load_json(file)
     shapes = value.get("shapes") if isinstance(value, dict) else None
     if not isinstance(shapes, list):
-        found = short(value)
+        found = short_repr(value)
         raise InputError(f'{file} is not LabelMe: expected an object with "shapes", found {found}')
     image = _find(file, value.get("imagePath"))
-    return Annotated(relative(image, folder), image, file, tuple(map(_region, shapes)))
+    return AnnotatedImage(relative(image, folder), image, file, tuple(map(_region, shapes)))
 
 
 def _find(file: str, path: Any) -> str:
-    """The picture: where `imagePath` says, which may be as Windows writes it; else beside the JSON
+    """The image: where `imagePath` says, which may be as Windows writes it; else beside the JSON
     under the same name.
     """
     folder, own = os.path.split(file)
     stem = os.path.splitext(own)[0]
-    names = [stem + suffix for suffix in picture_suffixes()]
+    names = [stem + suffix for suffix in image_suffixes()]
     if isinstance(path, str) and path:
         slashed = path.replace("\\", "/")
         names = [path, slashed, os.path.basename(slashed), *names]
-    return first_existing(beside(folder, name) for name in names)
+    return first_existing(resolve_path(folder, name) for name in names)
 
 
 def _region(shape: Any) -> Region:
     if not isinstance(shape, dict):
-        return unknown_region(InputError(f"expected a shape, an object; found {short(shape)}"))
+        return unknown_region(InputError(f"expected a shape, an object; found {short_repr(shape)}"))
     label = shape.get("label")
     label = None if label is None else str(label)
     return Region(label, partial(_mark, shape, label))
@@ -79,10 +79,12 @@ def _mark(shape: Mapping[str, Any], label: str | None) -> MarkSpec:
     kind = shape.get("shape_type") or "polygon"  # files of before 2018 do not say it
     build = _MARKS.get(kind) if isinstance(kind, str) else None
     if build is None:
-        raise InputError(f"expected a shape_type among {', '.join(_MARKS)}; found {short(kind)}")
+        raise InputError(
+            f"expected a shape_type among {', '.join(_MARKS)}; found {short_repr(kind)}"
+        )
     points = shape.get("points")
     if not isinstance(points, list):
-        raise InputError(f"expected points [[x, y], …], found {short(points)}")
+        raise InputError(f"expected points [[x, y], …], found {short_repr(points)}")
     return build([numbers(point, "a point [x, y]", 2) for point in points], label)
 
 
@@ -102,7 +104,9 @@ def _rectangle(points: Points, label: str | None) -> MarkSpec:
 def _circle(points: Points, label: str | None) -> MarkSpec:
     """The centre and a point of the edge."""
     if len(points) != 2 or points[0] == points[1]:
-        raise InputError(f"a circle is its centre and a point of its edge, found {short(points)}")
+        raise InputError(
+            f"a circle is its centre and a point of its edge, found {short_repr(points)}"
+        )
     (x, y), edge = points
     radius = math.dist((x, y), edge)
     return region_mark("ellipse", [x - radius, y - radius, x + radius, y + radius], label)

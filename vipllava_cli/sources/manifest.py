@@ -14,21 +14,21 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from vipllava_cli.errors import InputError, short
+from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.types import SHAPES, MarkSpec
 from vipllava_cli.sources.files import (
-    can_be_read_twice,
-    counted,
+    count_noun,
+    is_rereadable,
     lines,
     load_json,
     not_utf8,
     opened,
-    spoken,
+    source_name,
 )
 from vipllava_cli.sources.manifest_row import (
     FORM,
-    Place,
+    RowLocation,
     folder_of,
     marks_from_json,
     row_from_fields,
@@ -49,7 +49,7 @@ _ROW_LISTS = ("rows", "data", "items", "examples")
 
 def read_jsonl(name: str) -> Source:
     """A row for each line. Raises InputError for a file that holds no line of JSON."""
-    total = count_objects(name) if can_be_read_twice(name) else None
+    total = count_objects(name) if is_rereadable(name) else None
     return Source(rows_of_lines(name, folder_of(name)), "jsonl", total)
 
 
@@ -64,7 +64,7 @@ def count_objects(name: str) -> int:
         total += 1
         objects += line.startswith(b"{") and line.endswith(b"}")
     if not objects:
-        found = f"{counted(total, 'line')}, none of them an object" if total else "an empty file"
+        found = f"{count_noun(total, 'line')}, none of them an object" if total else "an empty file"
         raise InputError(f"{name} is not JSONL: expected lines like {FORM}, found {found}")
     return total
 
@@ -76,7 +76,7 @@ def rows_of_lines(
 ) -> Iterator[Row | BadRow]:
     """A row for each line of JSON, whose fields `adapt` renames; paths start from `folder`."""
     for number, line in lines(name):
-        place = Place(name, f"line {number}", folder)
+        place = RowLocation(name, f"line {number}", folder)
         try:
             value = _parse(line)
             row = row_from_json(adapt(value) if isinstance(value, dict) else value, place)
@@ -102,7 +102,7 @@ def _parse(line: bytes) -> Any:
         return _from_json(text)
     except json.JSONDecodeError as error:
         why = f"{error.msg} at column {error.colno}"
-        raise InputError(f"expected JSON like {FORM}, found {short(text)} ({why})") from None
+        raise InputError(f"expected JSON like {FORM}, found {short_repr(text)} ({why})") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"expected JSON like {FORM}: {error}") from None
 
@@ -126,11 +126,11 @@ def read_json(name: str) -> Source:
     """A row for each object of the list. Raises InputError for a file without such a list."""
     rows = _row_list(name, load_json(name, _from_json))
     if not rows:
-        raise InputError(f"{spoken(name)} holds an empty list: expected rows like {FORM}")
+        raise InputError(f"{source_name(name)} holds an empty list: expected rows like {FORM}")
     folder = folder_of(name)
     return Source(
         (
-            row_from_json(value, Place(name, f"row {number}", folder))
+            row_from_json(value, RowLocation(name, f"row {number}", folder))
             for number, value in enumerate(rows, 1)
         ),
         "json",
@@ -144,7 +144,7 @@ def _row_list(name: str, value: Any) -> list[Any]:
         return value
     if not isinstance(value, dict):
         raise InputError(
-            f"{spoken(name)}: expected a list of rows like {FORM}, found {short(value)}"
+            f"{source_name(name)}: expected a list of rows like {FORM}, found {short_repr(value)}"
         )
     if "image" in value:
         return [value]
@@ -154,7 +154,7 @@ def _row_list(name: str, value: Any) -> list[Any]:
     if len(candidates) != 1:
         found = f"the lists {', '.join(lists)}" if lists else "an object without a list"
         raise InputError(
-            f"{spoken(name)}: expected a list of rows like {FORM}, found {found}:"
+            f"{source_name(name)}: expected a list of rows like {FORM}, found {found}:"
             ' name the right one "rows"'
         )
     return candidates[0]
@@ -176,7 +176,7 @@ def read_tsv(name: str) -> Source:
 
 
 def table_kind(line: str) -> str | None:
-    """The kind of table that has this header, if it names pictures."""
+    """The kind of table that has this header, if it names images."""
     for kind, separators in _SEPARATORS.items():
         cells = line.split(_separator(line, separators))
         if "image" in (cell.strip().strip('"') for cell in cells):
@@ -187,29 +187,29 @@ def table_kind(line: str) -> str | None:
 def _table(name: str, kind: str) -> Source:
     separators = _SEPARATORS[kind]
     total = None
-    if can_be_read_twice(name):
+    if is_rereadable(name):
         total = sum(1 for _ in _records(name, separators))
         if not total:
-            raise InputError(f"{name} has a header and no rows: expected a picture on each line")
+            raise InputError(f"{name} has a header and no rows: expected an image on each line")
     return Source(_table_rows(name, separators), kind, total)
 
 
 def _table_rows(name: str, separators: str) -> Iterator[Row | BadRow]:
     folder = folder_of(name)
     for number, header, cells in _records(name, separators):
-        place = Place(name, f"line {number}", folder)
+        place = RowLocation(name, f"line {number}", folder)
         if isinstance(cells, InputError):
             yield place.bad(cells)
         elif len(cells) != len(header):
             yield place.bad(
-                f"expected {counted(len(header), 'cell')} as in the header, found {len(cells)}:"
+                f"expected {count_noun(len(header), 'cell')} as in the header, found {len(cells)}:"
                 " a cell that holds a separator stands in double quotes"
             )
         else:
             yield _table_row(list(zip(header, cells, strict=True)), place)
 
 
-def _table_row(cells: list[tuple[str, str]], place: Place) -> Row | BadRow:
+def _table_row(cells: list[tuple[str, str]], place: RowLocation) -> Row | BadRow:
     """A row of columns and cells; an empty cell of a known column says nothing."""
     fields: dict[str, Any] = {
         column: cell
@@ -242,7 +242,7 @@ def _json_or_text(cell: str) -> Any:
 
 def _records(name: str, separators: str) -> Iterator[tuple[int, list[str], list[str] | InputError]]:
     """For each row the line where it begins, the header, and its cells or why there are none.
-    Raises InputError for what is no table of pictures.
+    Raises InputError for what is no table of images.
     """
     csv.field_size_limit(_LONGEST_CELL)
     texts = _texts(name)
@@ -290,13 +290,13 @@ def _header(name: str, line: str, reader: Iterator[list[str]]) -> list[str]:
         header = []
     if "image" not in header:
         raise InputError(
-            f"{spoken(name)} has no column 'image': expected a header like image,question,box;"
+            f"{source_name(name)} has no column 'image': expected a header like image,question,box;"
             f" found {line.strip()[:100]!r}"
         )
     named = [column for column in header if column and column not in SHAPES]
     twice = next((column for column in named if named.count(column) > 1), None)
     if twice:
         raise InputError(
-            f"{spoken(name)} has two columns {twice!r}: only those of marks, like box, may be several"
+            f"{source_name(name)} has two columns {twice!r}: only those of marks, like box, may be several"
         )
     return header

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vipllava_cli.engine.prompts import checked_choices, read_choices
-from vipllava_cli.errors import InputError, short
+from vipllava_cli.engine.prompts import check_choices, parse_choices
+from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.parse import mark_from_json
 from vipllava_cli.marks.types import MarkSpec
-from vipllava_cli.sources.files import beside, spoken
+from vipllava_cli.sources.files import resolve_path, source_name
 from vipllava_cli.sources.rows import BadRow, Row
 
 FORM = '{"image": "a.jpg", "question": "…", "marks": […]}'
@@ -18,7 +18,7 @@ _FIELDS = ("id", "image", "question", "questions", "choices", "marks")
 
 
 @dataclass(frozen=True)
-class Place:
+class RowLocation:
     """Where a row stands: the manifest's name, "line 12" or "row 3", and the folder that the
     paths in it start from.
     """
@@ -28,7 +28,7 @@ class Place:
     folder: str
 
     def fault(self, why: object) -> InputError:
-        return InputError(f"{spoken(self.name)}, {self.at}: {why}")
+        return InputError(f"{source_name(self.name)}, {self.at}: {why}")
 
     def bad(self, why: object) -> BadRow:
         """A row of which nothing is known."""
@@ -40,22 +40,22 @@ def folder_of(name: str) -> str:
     return os.path.dirname(name)
 
 
-def row_from_json(value: Any, place: Place) -> Row | BadRow:
+def row_from_json(value: Any, place: RowLocation) -> Row | BadRow:
     """A row as JSON holds it."""
     if not isinstance(value, Mapping):
-        return place.bad(f"expected an object like {FORM}, found {short(value)}")
+        return place.bad(f"expected an object like {FORM}, found {short_repr(value)}")
     return row_from_fields(value, lambda: marks_from_json(value.get("marks")), place)
 
 
 def row_from_fields(
-    fields: Mapping[str, Any], read_marks: Callable[[], Sequence[MarkSpec]], place: Place
+    fields: Mapping[str, Any], read_marks: Callable[[], Sequence[MarkSpec]], place: RowLocation
 ) -> Row | BadRow:
     """A row of these fields and marks; the fields that mean nothing here become its `extra`."""
     try:
         image = _image(fields)
         return Row(
             _id(fields) or image,
-            beside(place.folder, image),
+            resolve_path(place.folder, image),
             tuple(_mask_beside(place.folder, mark) for mark in read_marks()),
             _questions(fields),
             {field: value for field, value in fields.items() if field not in _FIELDS},
@@ -64,7 +64,7 @@ def row_from_fields(
     except InputError as error:
         return BadRow(
             _known(_id, fields) or place.at,
-            beside(place.folder, _known(_image, fields) or ""),
+            resolve_path(place.folder, _known(_image, fields) or ""),
             place.fault(error),
         )
 
@@ -74,7 +74,7 @@ def marks_from_json(values: Any) -> list[MarkSpec]:
     if values is None:
         return []
     if not isinstance(values, list):
-        raise InputError(f'marks are a list like [{{"shape": "box", …}}], not {short(values)}')
+        raise InputError(f'marks are a list like [{{"shape": "box", …}}], not {short_repr(values)}')
     marks = []
     for number, value in enumerate(values, 1):
         try:
@@ -90,8 +90,8 @@ def marks_from_json(values: Any) -> list[MarkSpec]:
 def _image(fields: Mapping[str, Any]) -> str:
     image = fields.get("image")
     if not isinstance(image, str) or not image:
-        found = short(image) if "image" in fields else "none"
-        raise InputError(f'expected an "image", the path or address of a picture; found {found}')
+        found = short_repr(image) if "image" in fields else "none"
+        raise InputError(f'expected an "image", the path or address of an image; found {found}')
     return image
 
 
@@ -100,7 +100,7 @@ def _id(fields: Mapping[str, Any]) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
-        raise InputError(f"an id is text or a whole number, not {short(value)}")
+        raise InputError(f"an id is text or a whole number, not {short_repr(value)}")
     return str(value)
 
 
@@ -109,11 +109,11 @@ def _questions(fields: Mapping[str, Any]) -> tuple[str, ...]:
     if one is not None and several is not None:
         raise InputError('expected "question" or "questions", found both: keep one')
     if several is not None and not isinstance(several, list):
-        raise InputError(f"questions are a list of texts, not {short(several)}")
+        raise InputError(f"questions are a list of texts, not {short_repr(several)}")
     questions = several if several is not None else [] if one is None else [one]
     for question in questions:
         if not isinstance(question, str) or not question.strip():
-            raise InputError(f"a question is text with words in it, not {short(question)}")
+            raise InputError(f"a question is text with words in it, not {short_repr(question)}")
     return tuple(questions)
 
 
@@ -122,11 +122,11 @@ def _choices(fields: Mapping[str, Any]) -> tuple[str, ...]:
     value = fields.get("choices")
     if value is None:
         return ()
-    return read_choices(value) if isinstance(value, str) else checked_choices(value)
+    return parse_choices(value) if isinstance(value, str) else check_choices(value)
 
 
 def _mask_beside(folder: str, mark: MarkSpec) -> MarkSpec:
-    return mark if mark.file is None else replace(mark, file=beside(folder, mark.file))
+    return mark if mark.file is None else replace(mark, file=resolve_path(folder, mark.file))
 
 
 def _known(

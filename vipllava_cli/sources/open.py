@@ -30,7 +30,7 @@ class Format:
 
 
 FORMATS: Mapping[str, Format] = {
-    "folder": Format("a folder of pictures", read_folder),
+    "folder": Format("a folder of images", read_folder),
     "jsonl": Format("a manifest in JSONL", read_jsonl),
     "json": Format("a manifest in JSON", read_json),
     "csv": Format("a table with commas", read_csv),
@@ -46,7 +46,7 @@ FORMATS: Mapping[str, Format] = {
 def read_source(
     name: str, *, format: str = AUTO, per: Per = "region", labels: Sequence[str] = ()
 ) -> Source:
-    """The rows of a source. Of an annotated one, a row for each region or each picture (`per`), and
+    """The rows of a source. Of an annotated one, a row for each region or each image (`per`), and
     only what has one of the `labels` where some are given.
 
     Raises InputError for a source that is wrong as a whole, UsageError for labels where there are
@@ -71,6 +71,6 @@ def read_source(
     else:
         source = found
     if format == AUTO and source.kind != "folder" and os.path.isdir(name):
-        how = f"{name} holds {kind} files and is read as such; --format folder takes its pictures"
+        how = f"{name} holds {kind} files and is read as such; --format folder takes its images"
         return replace(source, notes=(how, *source.notes))
     return source

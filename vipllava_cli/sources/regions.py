@@ -1,4 +1,4 @@
-"""Annotated pictures, whatever file they come from -> a row for each region, or for each picture.
+"""Annotated images, whatever file they come from -> a row for each region, or for each image.
 
 A format's reader gives `Annotations`; the choice of regions, the rows' names and the notes are the
 same for all of them, and here.
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from vipllava_cli.errors import InputError, short
+from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.parse import mark_from_json
 from vipllava_cli.marks.types import MarkSpec
-from vipllava_cli.sources.files import counted
+from vipllava_cli.sources.files import count_noun
 from vipllava_cli.sources.rows import BadRow, Row, Source
 
 Per = Literal["region", "image"]
@@ -34,8 +34,8 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Annotated:
-    """A picture and its regions, in the file's order. `id` is its name within the source, `file`
+class AnnotatedImage:
+    """An image and its regions, in the file's order. `id` is its name within the source, `file`
     what says so of it.
     """
 
@@ -47,14 +47,14 @@ class Annotated:
 
 @dataclass(frozen=True)
 class Annotations:
-    """What an annotation file or folder holds. `pictures` begins anew at each call, so that nothing
-    need be kept; `classes` are labels that the source names beforehand, `around` the pictures that
+    """What an annotation file or folder holds. `images` begins anew at each call, so that nothing
+    need be kept; `classes` are labels that the source names beforehand, `around` the images that
     lie there, ready to be opened.
     """
 
     name: str
     kind: str
-    pictures: Callable[[], Iterator[Annotated | BadRow]]
+    images: Callable[[], Iterator[AnnotatedImage | BadRow]]
     classes: tuple[str, ...] = ()
     around: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ def unknown_region(error: InputError) -> Region:
 
 def read_regions(annotations: Annotations, per: Per, labels: Sequence[str]) -> Source:
     """The rows of an annotated source, one "region" or one "image" each; only what has one of the
-    labels, in any case of letters, where some are given. A picture with a malformed region is a bad
+    labels, in any case of letters, where some are given. An image with a malformed region is a bad
     row, with all its regions: a mark less would shift the others' numbers.
 
     Raises InputError for a label that the source does not know, and when no row is left.
@@ -83,8 +83,8 @@ def read_regions(annotations: Annotations, per: Per, labels: Sequence[str]) -> S
         if label.casefold() not in known:
             raise InputError(_unknown_label(annotations.name, label, list(known.values())))
     if not survey.rows:
-        raise InputError(_nothing_left(annotations.name, labels, survey.pictures))
-    rows = (row for picture in annotations.pictures() for row in choice.rows(picture))
+        raise InputError(_nothing_left(annotations.name, labels, survey.images))
+    rows = (row for image in annotations.images() for row in choice.rows(image))
     notes = (*annotations.notes, *_notes(annotations, survey, choice))
     return Source(rows, annotations.kind, survey.rows, notes)
 
@@ -96,7 +96,7 @@ def numbers(values: Any, expected: str, count: int | None = None) -> list[float]
     """A list of finite numbers, as many as `count` where it is given. Raises InputError."""
     right = isinstance(values, list | tuple) and all(map(_is_number, values))
     if not right or (count is not None and len(values) != count):
-        raise InputError(f"expected {expected}, finite numbers; found {short(values)}")
+        raise InputError(f"expected {expected}, finite numbers; found {short_repr(values)}")
     return [float(value) for value in values]
 
 
@@ -129,54 +129,54 @@ class _Choice:
     per: Per
     labels: frozenset[str]
 
-    def regions(self, picture: Annotated) -> list[tuple[int, Region]]:
-        """The regions that are wanted, with their numbers among all of the picture's, from 1."""
+    def regions(self, image: AnnotatedImage) -> list[tuple[int, Region]]:
+        """The regions that are wanted, with their numbers among all of the image's, from 1."""
         return [
             (number, region)
-            for number, region in enumerate(picture.regions, 1)
+            for number, region in enumerate(image.regions, 1)
             if not self.labels
             or region.is_unknown
             or (region.label is not None and region.label.casefold() in self.labels)
         ]
 
-    def count(self, picture: Annotated | BadRow) -> int:
+    def count(self, image: AnnotatedImage | BadRow) -> int:
         """How many rows `rows` gives."""
-        if isinstance(picture, BadRow):
+        if isinstance(image, BadRow):
             return 1
-        regions = self.regions(picture)
+        regions = self.regions(image)
         return len(regions) if self.per == "region" else int(bool(regions) or not self.labels)
 
-    def rows(self, picture: Annotated | BadRow) -> Iterable[Row | BadRow]:
-        if isinstance(picture, BadRow):
-            return [picture]
-        regions = self.regions(picture)
+    def rows(self, image: AnnotatedImage | BadRow) -> Iterable[Row | BadRow]:
+        if isinstance(image, BadRow):
+            return [image]
+        regions = self.regions(image)
         if self.per == "region":
-            return (_region_row(picture, number, region) for number, region in regions)
-        return [_picture_row(picture, regions)] if self.count(picture) else []
+            return (_region_row(image, number, region) for number, region in regions)
+        return [_image_row(image, regions)] if self.count(image) else []
 
 
-def _region_row(picture: Annotated, number: int, region: Region) -> Row | BadRow:
-    name = f"{picture.id}#{number}"
+def _region_row(image: AnnotatedImage, number: int, region: Region) -> Row | BadRow:
+    name = f"{image.id}#{number}"
     try:
         mark = region.read()
     except InputError as error:
-        return BadRow(name, picture.image, _fault(picture, number, error))
-    return Row(name, picture.image, (mark,), extra={"label": region.label, **region.extra})
+        return BadRow(name, image.image, _fault(image, number, error))
+    return Row(name, image.image, (mark,), extra={"label": region.label, **region.extra})
 
 
-def _picture_row(picture: Annotated, regions: list[tuple[int, Region]]) -> Row | BadRow:
+def _image_row(image: AnnotatedImage, regions: list[tuple[int, Region]]) -> Row | BadRow:
     marks = []
     for number, region in regions:
         try:
             marks.append(region.read())
         except InputError as error:
-            return BadRow(picture.id, picture.image, _fault(picture, number, error))
+            return BadRow(image.id, image.image, _fault(image, number, error))
     labels = [region.label for _, region in regions]
-    return Row(picture.id, picture.image, tuple(marks), extra={"labels": labels})
+    return Row(image.id, image.image, tuple(marks), extra={"labels": labels})
 
 
-def _fault(picture: Annotated, number: int, error: InputError) -> InputError:
-    return InputError(f"{picture.file}, region {number} of {picture.id}: {error}")
+def _fault(image: AnnotatedImage, number: int, error: InputError) -> InputError:
+    return InputError(f"{image.file}, region {number} of {image.id}: {error}")
 
 
 # --- what is there ---------------------------------------------------------------------------
@@ -184,39 +184,39 @@ def _fault(picture: Annotated, number: int, error: InputError) -> InputError:
 
 @dataclass(frozen=True)
 class _Survey:
-    """How many rows and pictures, how many of these without a region, which labels, and which
-    pictures are named.
+    """How many rows and images, how many of these without a region, which labels, and which
+    images are named.
     """
 
     rows: int
-    pictures: int
+    images: int
     bare: int
     labels: tuple[str, ...]
-    images: frozenset[str]
+    named: frozenset[str]
 
 
 def _survey(annotations: Annotations, choice: _Choice) -> _Survey:
-    rows = pictures = bare = 0
+    rows = images = bare = 0
     labels: dict[str, None] = {}
-    images = set()
-    for picture in annotations.pictures():
-        rows += choice.count(picture)
-        if isinstance(picture, Annotated):
-            pictures += 1
-            bare += not picture.regions
-            labels.update((region.label, None) for region in picture.regions if region.label)
+    named = set()
+    for image in annotations.images():
+        rows += choice.count(image)
+        if isinstance(image, AnnotatedImage):
+            images += 1
+            bare += not image.regions
+            labels.update((region.label, None) for region in image.regions if region.label)
             if annotations.around:
-                images.add(picture.image)
-    return _Survey(rows, pictures, bare, tuple(labels), frozenset(images))
+                named.add(image.image)
+    return _Survey(rows, images, bare, tuple(labels), frozenset(named))
 
 
 def _notes(annotations: Annotations, survey: _Survey, choice: _Choice) -> Iterator[str]:
     if survey.bare:
         gives = "a row without marks" if choice.per == "image" and not choice.labels else "no row"
-        yield f"pictures without a region, for each of which there is {gives}: {survey.bare}"
-    unnamed = len(set(annotations.around) - survey.images)
+        yield f"images without a region, for each of which there is {gives}: {survey.bare}"
+    unnamed = len(set(annotations.around) - survey.named)
     if unnamed:
-        yield f"passed over {counted(unnamed, 'picture')} that no annotation names"
+        yield f"passed over {count_noun(unnamed, 'image')} that no annotation names"
 
 
 def _unknown_label(name: str, label: str, known: list[str]) -> str:
@@ -230,14 +230,14 @@ def _unknown_label(name: str, label: str, known: list[str]) -> str:
     return f"no region of {name} is labelled {label!r}; its labels are {listed}{more}"
 
 
-def _nothing_left(name: str, labels: Sequence[str], pictures: int) -> str:
-    if not pictures:
-        return f"{name} names no picture: expected at least one"
+def _nothing_left(name: str, labels: Sequence[str], images: int) -> str:
+    if not images:
+        return f"{name} names no image: expected at least one"
     if labels:
         return (
             f"no region of {name} is labelled {' or '.join(map(repr, labels))}: give another label"
         )
     return (
-        f"{name} marks no region on its {counted(pictures, 'picture')}: --per image asks about"
-        " whole pictures"
+        f"{name} marks no region on its {count_noun(images, 'image')}: --per image asks about"
+        " whole images"
     )

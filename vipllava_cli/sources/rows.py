@@ -1,4 +1,4 @@
-"""What a source of a batch gives: a picture, its marks and its questions, row by row."""
+"""What a source of a batch gives: an image, its marks and its questions, row by row."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from vipllava_cli.marks.types import MarkSpec
 
 @dataclass(frozen=True)
 class Row:
-    """A picture (a path or an address, ready to be opened), the marks on it, the questions about it
+    """An image (a path or an address, ready to be opened), the marks on it, the questions about it
     as typed, and what else the source says of it; `choices` are the answers to weigh. No questions or
     no choices: those of the command line.
     """

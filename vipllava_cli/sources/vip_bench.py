@@ -1,4 +1,4 @@
-"""ViP-Bench: pictures with the marks already drawn on them, and a `questions.jsonl` -> rows.
+"""ViP-Bench: images with the marks already drawn on them, and a `questions.jsonl` -> rows.
 
 The folder holds `bbox/` or `human/` or both, each with `images/` and `questions.jsonl`; or is one
 of these. https://huggingface.co/datasets/mucai/ViP-Bench
@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from vipllava_cli.errors import InputError, short
+from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.sources.manifest import count_objects, rows_of_lines
 from vipllava_cli.sources.rows import Source
 
@@ -42,7 +42,7 @@ def read_vip_bench(name: str) -> Source:
 
 
 def splits(name: str) -> list[str]:
-    """The folders with pictures and questions: the named one, or those of its splits."""
+    """The folders with images and questions: the named one, or those of its splits."""
     folders = (name, *(os.path.join(name, split) for split in SPLITS))
     found = [
         folder
@@ -57,6 +57,6 @@ def _fields(prefix: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
     """A line in the words of a manifest. Raises InputError for one without a number or a text."""
     number, text = value.get("question_id"), value.get("text")
     if not isinstance(number, int | str) or not isinstance(text, str):
-        raise InputError(f'expected a "question_id" and a "text", found {short(value)}')
+        raise InputError(f'expected a "question_id" and a "text", found {short_repr(value)}')
     rest = {field: item for field, item in value.items() if field != "text"}
     return {**rest, "id": f"{prefix}v1_{number}", "question": text}

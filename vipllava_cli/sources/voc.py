@@ -1,6 +1,6 @@
-"""Pascal VOC: an XML for each picture, alone or in a folder -> annotated pictures.
+"""Pascal VOC: an XML for each image, alone or in a folder -> annotated images.
 
-VOC counts pixels from 1 and its box includes the last one: xmin 1 is the left edge of the picture,
+VOC counts pixels from 1 and its box includes the last one: xmin 1 is the left edge of the image,
 and xmax its width is the right one. So left = xmin - 1, top = ymin - 1, right = xmax, bottom = ymax.
 Many tools write edges from 0 instead; a box with an xmin or ymin below 1 is theirs, and is taken as
 it is. http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html
@@ -11,12 +11,12 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vipllava_cli.errors import InputError, short
+from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.types import MarkSpec
-from vipllava_cli.sources.files import beside, first_existing, head, opened, relative
-from vipllava_cli.sources.folder import picture_suffixes
-from vipllava_cli.sources.per_image import read_per_picture
-from vipllava_cli.sources.regions import Annotated, Annotations, Region, box_mark, numbers
+from vipllava_cli.sources.files import first_existing, head, opened, relative, resolve_path
+from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.sources.per_image import read_per_image
+from vipllava_cli.sources.regions import AnnotatedImage, Annotations, Region, box_mark, numbers
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -32,18 +32,18 @@ def is_voc(name: str) -> bool:
 
 
 def read_voc(name: str) -> Annotations:
-    """The picture of one VOC file, or those of a folder. Raises InputError for another."""
-    return read_per_picture(name, "voc", ".xml", is_voc, _read)
+    """The image of one VOC file, or those of a folder. Raises InputError for another."""
+    return read_per_image(name, "voc", ".xml", is_voc, _read)
 
 
-def _read(file: str, folder: str) -> Annotated:
+def _read(file: str, folder: str) -> AnnotatedImage:
     root = _parse(file)
     if root.tag != "annotation":
-        found = short(root.tag)
+        found = short_repr(root.tag)
         raise InputError(f"{file} is not Pascal VOC: expected an <annotation>, found {found}")
     image = _find(file, _text(root, "filename"))
     regions = tuple(_region(thing) for thing in root.findall("object"))
-    return Annotated(relative(image, folder), image, file, regions)
+    return AnnotatedImage(relative(image, folder), image, file, regions)
 
 
 def _parse(file: str) -> "Element":
@@ -61,16 +61,16 @@ def _parse(file: str) -> "Element":
 
 
 def _find(file: str, filename: str | None) -> str:
-    """The picture: beside the XML or where the VOC sets keep it, as the XML names it or, some tools
+    """The image: beside the XML or where the VOC sets keep it, as the XML names it or, some tools
     leaving the suffix out, as the XML is named.
     """
     folder, own = os.path.split(file)
     stem = os.path.splitext(own)[0]
-    names = [stem + suffix for suffix in picture_suffixes()]
+    names = [stem + suffix for suffix in image_suffixes()]
     if filename:
         names = [filename, *names]
     return first_existing(
-        beside(os.path.join(folder, place), name) for name in names for place in _FOLDERS
+        resolve_path(os.path.join(folder, place), name) for name in names for place in _FOLDERS
     )
 
 

@@ -35,13 +35,11 @@ def check_output(name: str, *, force: bool) -> None:
             raise UsageError("-o - writes a PNG to stdout, which is a terminal: redirect it")
         return
     if Path(name).suffix.lower() not in _FORMATS:
-        raise UsageError(
-            f"{name} has no suffix of a picture: expected one of {', '.join(_FORMATS)}"
-        )
-    check_place(name, force=force)
+        raise UsageError(f"{name} has no suffix of an image: expected one of {', '.join(_FORMATS)}")
+    check_writable(name, force=force)
 
 
-def check_place(name: str, *, force: bool) -> None:
+def check_writable(name: str, *, force: bool) -> None:
     """Refuse a path where no file can be written, or where one is already. Raises InputError."""
     if os.path.isdir(name):
         raise InputError(f"{name} is a folder: name a file in it")
@@ -59,14 +57,14 @@ def check_place(name: str, *, force: bool) -> None:
         raise InputError(f"there is no folder {folder}: make it first")
 
 
-def check_keeps(inputs: Iterable[str], name: str) -> None:
+def check_not_input(inputs: Iterable[str], name: str) -> None:
     """Refuse to write over a file that is read, by whatever name or link; `force` does not change
-    that, because a picture without its marks would be gone for good. Raises InputError.
+    that, because an image without its marks would be gone for good. Raises InputError.
     """
     for source in inputs:
         if same_file(source, name):
             raise InputError(
-                f"{name} is read from, and writing the marked picture there would lose it:"
+                f"{name} is read from, and writing the marked image there would lose it:"
                 " give another place with -o"
             )
 
@@ -78,19 +76,19 @@ def same_file(one: str | Path, other: str | Path) -> bool:
     return False
 
 
-def write_picture(picture: Image.Image, name: str, *, force: bool) -> None:
+def save_image(image: Image.Image, name: str, *, force: bool) -> None:
     """Write to a path by its suffix, or as PNG to `-`. Nothing half-written is left behind.
 
     Raises UsageError for an unknown suffix, InputError for a place that cannot be written.
     """
     check_output(name, force=force)
     if name == STANDARD_OUTPUT:
-        picture.save(sys.stdout.buffer, "PNG")
+        image.save(sys.stdout.buffer, "PNG")
         return
     kind, options = _FORMATS[Path(name).suffix.lower()]
     try:
-        with whole_file(name) as file:
-            picture.save(file, kind, **options)
+        with atomic_file(name) as file:
+            image.save(file, kind, **options)
     except ValueError as error:  # more pixels than the format can hold
         raise _unwritable(name, error) from None
 
@@ -103,7 +101,7 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
-def picture_place(folder: Path, id: str) -> Path:
+def marked_image_path(folder: Path, id: str) -> Path:
     """A PNG in the folder for a row of this id; what cannot stand in a file's name is replaced, and
     then a hash keeps two ids apart.
     """
@@ -114,7 +112,7 @@ def picture_place(folder: Path, id: str) -> Path:
 
 
 @contextmanager
-def whole_file(name: str, *, private: bool = False) -> Iterator[BinaryIO]:
+def atomic_file(name: str, *, private: bool = False) -> Iterator[BinaryIO]:
     """A file to write to that takes its name when all is written; on an error nothing is left. A
     private one is its owner's alone to read.
 

@@ -17,7 +17,7 @@ from typing import Any
 from filelock import lock_descriptor
 
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.storage.files import whole_file
+from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.records import SCHEMA
 
 _BEGINNING = f'{{"schema": {SCHEMA}, "id": "'.encode()  # of every line that a run writes
@@ -65,8 +65,8 @@ class Journal:
         entry = self._by_id.get(id)
         return entry is not None and entry.key is not None
 
-    def same_answer(self, key: str) -> dict[str, Any] | None:
-        """The record of another row that asked the same of the same picture, if there is one."""
+    def find_answer(self, key: str) -> dict[str, Any] | None:
+        """The record of another row that asked the same of the same image, if there is one."""
         offset = self._by_key.get(key)
         if offset is None:
             return None
@@ -112,7 +112,7 @@ class Journal:
         return len(others)
 
     def _write_in_order(self, offsets: Sequence[int]) -> None:
-        with self.path.open("rb") as old, whole_file(str(self.path)) as new:
+        with self.path.open("rb") as old, atomic_file(str(self.path)) as new:
             for offset in offsets:
                 old.seek(offset)
                 new.write(old.readline())
@@ -205,7 +205,7 @@ def _lines_of(path: Path) -> Iterator[bytes]:
         yield from file
 
 
-def read_records(path: Path) -> Iterator[dict[str, Any]]:
+def read_journal(path: Path) -> Iterator[dict[str, Any]]:
     """The records of a file that a run has finished, one after the other."""
     with path.open("rb") as file:
         yield from map(json.loads, file)

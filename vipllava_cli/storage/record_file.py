@@ -13,14 +13,14 @@ from vipllava_cli.errors import InputError
 from vipllava_cli.images.fetch import STANDARD_INPUT
 from vipllava_cli.storage.records import SCHEMA
 
-MOST_OTHER_LINES = 1000  # before the first record: a film is not read to its end
+MAX_OTHER_LINES = 1000  # before the first record: a film is not read to its end
 
 Json = dict[str, Any]
 T = TypeVar("T")
 
 
 @dataclass
-class Results(Generic[T]):
+class RecordFile(Generic[T]):
     """What `make` makes of each record of a file, or of standard input for `-`; a record of which it
     makes a ValueError is none. `name` is what the file is called, its own name if that is empty,
     `others` are the numbers of the lines that are no records.
@@ -47,7 +47,7 @@ class Results(Generic[T]):
                     if line.strip():
                         other = other or line
                         self.others.append(number)
-                    if not found and len(self.others) == MOST_OTHER_LINES:
+                    if not found and len(self.others) == MAX_OTHER_LINES:
                         break
                 else:
                     found = True
@@ -59,7 +59,7 @@ class Results(Generic[T]):
             )
 
     @property
-    def left_out(self) -> str:
+    def skipped_note(self) -> str:
         """A line about what was no record, empty where all were."""
         if not self.others:
             return ""

@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from vipllava_cli.errors import InputError, VipllavaError, short
+from vipllava_cli.errors import InputError, VipllavaError, short_repr
 
 SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question about a marked picture and all that decides its answer.
+class Request:
+    """A question about a marked image and all that decides its answer.
 
-    `id` names the row for people. `key` is the same for the same picture, marks, question, model and
-    settings, and empty where the picture or a mark could not be read; then sizes are None.
+    `id` names the row for people. `key` is the same for the same image, marks, question, model and
+    settings, and empty where the image or a mark could not be read; then sizes are None.
     """
 
     id: str
@@ -57,7 +57,7 @@ def failure(error: Exception) -> Failure:
 class Record:
     """One question and its answer, with what a person needs to repeat it; or why there is none."""
 
-    asked: Asked
+    asked: Request
     answer: str | None = None
     finish_reason: str | None = None
     prompt_tokens: int = 0
@@ -118,26 +118,26 @@ _FIELDS: Mapping[str, tuple[type, ...]] = {
 def record_from_json(row: Any) -> Record:
     """The record of a row with an answer, as `to_json` gives it. Raises InputError."""
     if not isinstance(row, Mapping) or row.get("schema") != SCHEMA:
-        raise InputError(f'a record is an object with "schema": {SCHEMA}, not {short(row)}')
+        raise InputError(f'a record is an object with "schema": {SCHEMA}, not {short_repr(row)}')
     values: dict[str, Any] = {}
     for name, kinds in _FIELDS.items():
         value = row.get(name)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             wanted = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
-            raise InputError(f"a record's {name} is {wanted}, not {short(value)}")
+            raise InputError(f"a record's {name} is {wanted}, not {short_repr(value)}")
         values[name] = value
     if not all(isinstance(mark, dict) for mark in values["marks"]):
         raise InputError("a record's marks are objects")
     values["marks"] = tuple(values["marks"])
     crop = values["crop"]
     if crop is not None and (len(crop) != 4 or not all(type(side) is int for side in crop)):
-        raise InputError(f"a record's crop is four whole numbers, not {short(crop)}")
+        raise InputError(f"a record's crop is four whole numbers, not {short_repr(crop)}")
     values["crop"] = crop and tuple(crop)
-    own = {each.name: values.pop(each.name) for each in fields(Asked)}
-    return Record(Asked(**own), **values)
+    own = {each.name: values.pop(each.name) for each in fields(Request)}
+    return Record(Request(**own), **values)
 
 
 def stable_key(**parts: Any) -> str:
-    """The same 16 hexadecimal digits for the same picture, marks, question, model and settings."""
+    """The same 16 hexadecimal digits for the same image, marks, question, model and settings."""
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.storage.files import whole_file
+from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.folders import config_folder
 
 
 @dataclass(frozen=True)
-class Settings:
+class UserSettings:
     """`model` answers when no flag and no variable names one, at `revision` if that is set."""
 
     model: str | None = None
@@ -22,16 +22,16 @@ def settings_file() -> Path:
     return config_folder() / "settings.json"
 
 
-def read_settings() -> Settings:
+def read_settings() -> UserSettings:
     """The settings, or those that nobody chose. Raises UsageError for a file that holds others."""
     path = settings_file()
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        settings = Settings(**found)
+        settings = UserSettings(**found)
         if not all(value is None or isinstance(value, str) for value in asdict(settings).values()):
             raise ValueError("its values are text")
     except (FileNotFoundError, NotADirectoryError):
-        return Settings()
+        return UserSettings()
     except (OSError, ValueError, TypeError) as error:
         why = " ".join(str(error).split())
         raise UsageError(
@@ -41,7 +41,7 @@ def read_settings() -> Settings:
     return settings
 
 
-def write_settings(settings: Settings) -> None:
+def write_settings(settings: UserSettings) -> None:
     """Raises InputError for a place that cannot be written."""
     path = settings_file()
     try:
@@ -49,5 +49,5 @@ def write_settings(settings: Settings) -> None:
     except OSError as error:
         raise InputError(f"the folder {path.parent} cannot be made: {error.strerror}") from None
     chosen = {name: value for name, value in asdict(settings).items() if value is not None}
-    with whole_file(str(path)) as file:
+    with atomic_file(str(path)) as file:
         file.write((json.dumps(chosen) + "\n").encode())

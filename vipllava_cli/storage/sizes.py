@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from vipllava_cli.errors import UsageError, short
+from vipllava_cli.errors import UsageError, short_repr
 
 _UNITS: Mapping[str, int] = {
     "": 1,
@@ -27,7 +27,7 @@ def parse_size(text: str) -> int:
     """`8GiB`, `500MB`, `1.5 gib` -> bytes. Raises UsageError."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text)
     if not found or found[2].lower() not in _UNITS:
-        raise UsageError(f"{short(text)} is no size: expected a number and a unit, like 8GiB")
+        raise UsageError(f"{short_repr(text)} is no size: expected a number and a unit, like 8GiB")
     return int(float(found[1]) * _UNITS[found[2].lower()])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vipllava_cli.errors import UsageError
-from vipllava_cli.storage.files import whole_file
+from vipllava_cli.storage.files import atomic_file
 
 _ROWS_AT_ONCE = 1000
 
@@ -44,7 +44,7 @@ _COLUMNS: Mapping[str, str] = {
 
 def write_table(records: Iterable[Mapping[str, Any]], path: Path) -> None:
     """Write the records to a `.csv` or `.parquet` file, by its suffix. Raises InputError."""
-    with whole_file(str(path)) as file:
+    with atomic_file(str(path)) as file:
         _WRITERS[path.suffix.lower()](map(_flat, records), file)
 
 

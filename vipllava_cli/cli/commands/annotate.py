@@ -1,4 +1,4 @@
-"""`vipllava annotate`: draw marks on a picture, without any model."""
+"""`vipllava annotate`: draw marks on an image, without any model."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -8,24 +8,24 @@ import typer
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
     OUTPUT_PANEL,
-    MarkFlags,
-    OutputFlags,
+    MarkOptions,
+    OutputOptions,
 )
 from vipllava_cli.errors import UsageError
 
 
 @command
 def annotate(
-    picture: Annotated[str, typer.Argument(help="A file, an http(s) address, or - for stdin.")],
+    image: Annotated[str, typer.Argument(help="A file, an http(s) address, or - for stdin.")],
     *,
-    marks: MarkFlags,
+    marks: MarkOptions,
     out: Annotated[
         str | None,
         typer.Option(
             "-o",
             "--output",
             metavar="FILE",
-            help="Where to write the marked picture; - is stdout.",
+            help="Where to write the marked image; - is stdout.",
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = None,
@@ -52,7 +52,7 @@ def annotate(
     show: Annotated[
         bool,
         typer.Option(
-            "--show", help="Draw the picture in the terminal.", rich_help_panel=OUTPUT_PANEL
+            "--show", help="Draw the image in the terminal.", rich_help_panel=OUTPUT_PANEL
         ),
     ] = False,
     pick: Annotated[
@@ -63,37 +63,42 @@ def annotate(
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = False,
-    output: OutputFlags,
+    output: OutputOptions,
 ) -> None:
-    """Draw marks on a picture and write it; needs no model.
+    """Draw marks on an image and write it; needs no model.
 
     vipllava annotate cat.jpg --ellipse 10%,20%,40%,60% -o marked.png
     """
-    from vipllava_cli.cli.marked_image import mark_picture, pick_marks
+    from vipllava_cli.cli.marked_image import open_marked_image, pick_marks
     from vipllava_cli.images.load import model_view as seen_by_model
-    from vipllava_cli.marks.draw import MODEL_VIEW
-    from vipllava_cli.marks.marked_image import zoomed
-    from vipllava_cli.storage.files import STANDARD_OUTPUT, check_keeps, check_output, write_picture
+    from vipllava_cli.marks.draw import MODEL_VIEW_SIDE
+    from vipllava_cli.marks.marked_image import zoom_in
+    from vipllava_cli.storage.files import (
+        STANDARD_OUTPUT,
+        check_not_input,
+        check_output,
+        save_image,
+    )
 
     if not (out or show or pick):
         raise UsageError("nothing to do: say where to write with -o FILE, or use --show or --pick")
     if out:
         check_output(out, force=force)
-        check_keeps((picture, *marks.files()), out)
+        check_not_input((image, *marks.files()), out)
     if out == STANDARD_OUTPUT and (show or pick):
-        raise UsageError("-o - gives stdout to the picture: --show and --pick need it too")
+        raise UsageError("-o - gives stdout to the image: --show and --pick need it too")
     messages = output.messages()
-    marked = mark_picture(picture, marks, messages)
+    marked = open_marked_image(image, marks, messages)
     if pick:
-        marked = replace(marked, marks=pick_marks(marked.file.picture, marked.marks))
-    drawn = (zoomed(marked) if zoom else marked).drawn()
+        marked = replace(marked, marks=pick_marks(marked.file.image, marked.marks))
+    drawn = (zoom_in(marked) if zoom else marked).drawn()
     if model_view:
-        drawn = seen_by_model(drawn, MODEL_VIEW)
+        drawn = seen_by_model(drawn, MODEL_VIEW_SIDE)
     if out:
-        write_picture(drawn, out, force=force)
+        save_image(drawn, out, force=force)
         count = "1 mark" if len(marked.marks) == 1 else f"{len(marked.marks)} marks"
         messages.note(f"wrote {out}, {drawn.width}x{drawn.height} pixels, {count}")
     if show:
-        from vipllava_cli.cli.terminal.image import show as show_picture
+        from vipllava_cli.cli.terminal.image import show as show_image
 
-        show_picture(drawn)
+        show_image(drawn)

@@ -1,4 +1,4 @@
-"""`vipllava ask`: questions about one picture."""
+"""`vipllava ask`: questions about one image."""
 
 import os
 import sys
@@ -10,23 +10,23 @@ from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
     MARKS_PANEL,
     OUTPUT_PANEL,
-    AnswerFlags,
+    AnswerOptions,
     Choices,
-    MarkFlags,
-    ModelFlags,
-    OutputFlags,
+    MarkOptions,
+    ModelOptions,
+    OutputOptions,
 )
 from vipllava_cli.errors import UsageError
 
 
 @command
 def ask(
-    picture: Annotated[str, typer.Argument(help="A file, an http(s) address, or - for stdin.")],
+    image: Annotated[str, typer.Argument(help="A file, an http(s) address, or - for stdin.")],
     questions: Annotated[
         list[str], typer.Argument(help="One or more; {1} stands for the first mark.")
     ],
     *,
-    marks: MarkFlags,
+    marks: MarkOptions,
     zoom: Annotated[
         bool,
         typer.Option(
@@ -35,37 +35,37 @@ def ask(
             rich_help_panel=MARKS_PANEL,
         ),
     ] = False,
-    model: ModelFlags,
-    answer: AnswerFlags,
+    model: ModelOptions,
+    answer: AnswerOptions,
     choices: Choices = None,
     json: Annotated[
         bool,
         typer.Option("--json", help="Print one JSON record a line.", rich_help_panel=OUTPUT_PANEL),
     ] = False,
-    output: OutputFlags,
+    output: OutputOptions,
 ) -> None:
-    """Ask about a picture and the regions marked on it.
+    """Ask about an image and the regions marked on it.
 
     vipllava ask cat.jpg "what is in the red box?" --box 20,80,340,300
     """
-    from vipllava_cli.cli.marked_image import mark_picture
+    from vipllava_cli.cli.marked_image import open_marked_image
     from vipllava_cli.cli.model_loading import open_model
     from vipllava_cli.cli.terminal.messages import print_answer, print_choices, print_piece
     from vipllava_cli.engine.prompts import prepare_question
     from vipllava_cli.flows import ask as flow
-    from vipllava_cli.marks.marked_image import zoomed
+    from vipllava_cli.marks.marked_image import zoom_in
 
     messages = output.messages()
     options = answer.options(choices)
-    _refuse_pictures(questions)
-    marked = mark_picture(picture, marks, messages)
+    _refuse_images(questions)
+    marked = open_marked_image(image, marks, messages)
     prepared = [prepare_question(question, marked.marks) for question in questions]
     for note in dict.fromkeys(note for question in prepared for note in question.notes):
         messages.note(note)
     if zoom:
-        marked = zoomed(marked)
+        marked = zoom_in(marked)
     engine = open_model(model, messages)
-    small = flow.small_mark(engine, marked)
+    small = flow.find_small_mark(engine, marked)
     if small:
         messages.note(
             f"the {small.color.name} {small.shape} is smaller than one patch of what the model sees"
@@ -102,11 +102,11 @@ def ask(
         )
 
 
-def _refuse_pictures(questions: list[str]) -> None:
-    """Several pictures in one call: the model was trained with one a question."""
+def _refuse_images(questions: list[str]) -> None:
+    """Several images in one call: the model was trained with one a question."""
     for question in questions:
         if os.path.isfile(question):
             raise UsageError(
-                f"ask takes one picture, then questions, and {question} is a file: the model was"
-                " trained with one picture a question; `vipllava batch` asks about many"
+                f"ask takes one image, then questions, and {question} is a file: the model was"
+                " trained with one image a question; `vipllava batch` asks about many"
             )

@@ -1,4 +1,4 @@
-"""`vipllava batch`: many pictures and questions into one file, never lost, never asked twice."""
+"""`vipllava batch`: many images and questions into one file, never lost, never asked twice."""
 
 import os
 import signal
@@ -17,18 +17,18 @@ import typer
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
     OUTPUT_PANEL,
-    AnswerFlags,
+    AnswerOptions,
     Choices,
-    MarkFlags,
-    ModelFlags,
-    OutputFlags,
+    MarkOptions,
+    ModelOptions,
+    OutputOptions,
 )
 from vipllava_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
-    from vipllava_cli.flows.batch.plan import Task
-    from vipllava_cli.flows.batch.run import Summary
+    from vipllava_cli.flows.batch.plan import BatchTask
+    from vipllava_cli.flows.batch.run import BatchSummary
     from vipllava_cli.sources.rows import Source
     from vipllava_cli.storage.journal import Journal
 
@@ -71,7 +71,7 @@ def batch(
     source: Annotated[
         str,
         typer.Argument(
-            help="A folder of pictures, a manifest (JSONL, JSON, CSV, TSV), an annotation file or"
+            help="A folder of images, a manifest (JSONL, JSON, CSV, TSV), an annotation file or"
             " folder (COCO, LabelMe, VOC, YOLO, ViP-Bench), or - for JSONL on stdin."
         ),
     ],
@@ -89,7 +89,7 @@ def batch(
     ] = None,
     format: Annotated[Format, _source("What the source is.", "--format")] = Format.auto,
     per: Annotated[
-        Per, _source("Annotations: a row for each region, or for each picture.", "--per")
+        Per, _source("Annotations: a row for each region, or for each image.", "--per")
     ] = Per.region,
     label: Annotated[
         list[str] | None,
@@ -104,7 +104,7 @@ def batch(
         bool, typer.Option("--zoom", help="Look only at the marks and what is around them.")
     ] = False,
     save_marked: Annotated[
-        Path | None, _output("Keep every drawn picture here.", "--save-marked", metavar="DIR")
+        Path | None, _output("Keep every drawn image here.", "--save-marked", metavar="DIR")
     ] = None,
     report: Annotated[
         str | None, _output("Write an HTML page of the results.", "--report", metavar="FILE")
@@ -115,33 +115,33 @@ def batch(
     force: Annotated[bool, _output("Write over files.", "--force")] = False,
     fail_fast: Annotated[bool, _output("Stop at the first row that fails.", "--fail-fast")] = False,
     dry_run: Annotated[
-        bool, _output("List what would be asked, show the first picture, ask nothing.", "--dry-run")
+        bool, _output("List what would be asked, show the first image, ask nothing.", "--dry-run")
     ] = False,
     *,
-    marks: MarkFlags,
-    model: ModelFlags,
-    answer: AnswerFlags,
+    marks: MarkOptions,
+    model: ModelOptions,
+    answer: AnswerOptions,
     choices: Choices = None,
-    output: OutputFlags,
+    output: OutputOptions,
 ) -> ExitCode:
-    """Ask about many pictures; stop and go on whenever you like.
+    """Ask about many images; stop and go on whenever you like.
 
-    vipllava batch pictures/ --out results.jsonl --question "what is in the red box?"
+    vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
-    from vipllava_cli.cli.model_loading import name_model, open_model
-    from vipllava_cli.cli.terminal.progress import watching
-    from vipllava_cli.engine.prompts import stripped
-    from vipllava_cli.flows.batch.plan import Task
-    from vipllava_cli.flows.batch.run import Run
+    from vipllava_cli.cli.model_loading import identify_model, open_model
+    from vipllava_cli.cli.terminal.progress import watch_progress
+    from vipllava_cli.engine.prompts import strip_question
+    from vipllava_cli.flows.batch.plan import BatchTask
+    from vipllava_cli.flows.batch.run import BatchRun
     from vipllava_cli.sources.open import read_source
     from vipllava_cli.storage.journal import open_journal
 
     messages = output.messages()
     places = _places(out, source, report, force)
     size = _batch_size(batch_size)
-    task = Task(
-        model=name_model(model),
-        questions=tuple(map(stripped, question or ())),
+    task = BatchTask(
+        model=identify_model(model),
+        questions=tuple(map(strip_question, question or ())),
         marks=tuple(marks.specs()),
         numbers=marks.numbers,
         zoom=zoom,
@@ -161,9 +161,9 @@ def batch(
                 return _list(rows, task, journal, messages)
             _make_folder(save_marked, source)
             asked = rows.total and rows.total * max(len(task.questions), 1)
-            with watching(messages, asked) as watch:
+            with watch_progress(messages, asked) as watch:
                 opener = partial(open_model, model, messages)
-                run = Run(rows, task, journal, opener, watch, size, fail_fast)
+                run = BatchRun(rows, task, journal, opener, watch, size, fail_fast)
                 with _interruptible(run.stop, messages) as interrupted:
                     summary = run()
     except KeyboardInterrupt:  # the second: threads that still read would be waited for
@@ -185,7 +185,7 @@ class Places(NamedTuple):
 
 def _places(out: str | None, source: str, report: str | None, force: bool) -> Places:
     """Refuse, before any work is done, what cannot be written."""
-    from vipllava_cli.storage.files import check_place
+    from vipllava_cli.storage.files import check_writable
     from vipllava_cli.storage.tables import TABLES, check_table
 
     if out is None:
@@ -202,9 +202,9 @@ def _places(out: str | None, source: str, report: str | None, force: bool) -> Pl
     _check_apart(source, *places)
     if places.table:
         check_table(places.table)
-        check_place(out, force=force or places.journal.exists())
+        check_writable(out, force=force or places.journal.exists())
     if places.report:
-        check_place(str(report), force=True)
+        check_writable(str(report), force=True)
     return places
 
 
@@ -236,7 +236,7 @@ def _make_folder(folder: Path | None, source: str) -> None:
         os.path.realpath(source)
     ):
         raise UsageError(
-            f"--save-marked {folder} lies in the source, which would read the marked pictures the next"
+            f"--save-marked {folder} lies in the source, which would read the marked images the next"
             " time: give a folder elsewhere"
         )
     make_folder(folder)
@@ -263,19 +263,19 @@ def _interruptible(stop: threading.Event, messages: "Messages") -> Iterator[thre
 
 
 def _conclude(
-    summary: "Summary", places: Places, messages: "Messages", *, interrupted: bool
+    summary: "BatchSummary", places: Places, messages: "Messages", *, interrupted: bool
 ) -> ExitCode:
     """Say what came of it, and write what is made of the finished records."""
     from vipllava_cli.cli.html.report import write_report
     from vipllava_cli.cli.terminal.progress import summary_table
-    from vipllava_cli.storage.journal import read_records
+    from vipllava_cli.storage.journal import read_journal
     from vipllava_cli.storage.tables import write_table
 
     if summary.finished and not summary.rows:
         messages.note("the source gave no rows: nothing was asked, nothing written")
         return ExitCode.DONE
     if summary.finished and places.table:
-        write_table(read_records(places.journal), places.table)
+        write_table(read_journal(places.journal), places.table)
     if not messages.quiet:
         messages.console.print(summary_table(summary, str(places.out)))
     if summary.finished and places.report:
@@ -287,8 +287,8 @@ def _conclude(
     return ExitCode.SOME_ROWS_FAILED if summary.failed else ExitCode.DONE
 
 
-def _list(rows: "Source", task: "Task", journal: "Journal", messages: "Messages") -> ExitCode:
-    """What would be asked, a line each, and the first picture as it would be seen."""
+def _list(rows: "Source", task: "BatchTask", journal: "Journal", messages: "Messages") -> ExitCode:
+    """What would be asked, a line each, and the first image as it would be seen."""
     from vipllava_cli.cli.terminal.image import show
     from vipllava_cli.cli.terminal.messages import one_line
     from vipllava_cli.flows.batch.plan import plan_all

@@ -1,4 +1,4 @@
-"""`vipllava chat`: a conversation about a picture."""
+"""`vipllava chat`: a conversation about an image."""
 
 import os
 import sys
@@ -9,19 +9,19 @@ import typer
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
     OUTPUT_PANEL,
-    AnswerFlags,
-    MarkFlags,
-    ModelFlags,
-    OutputFlags,
+    AnswerOptions,
+    MarkOptions,
+    ModelOptions,
+    OutputOptions,
 )
 from vipllava_cli.errors import ExitCode, InputError, UsageError
 
 if TYPE_CHECKING:
-    from vipllava_cli.cli.repl.session import Keeper, Reader
-    from vipllava_cli.cli.terminal.answers import Speaker
+    from vipllava_cli.cli.repl.session import Autosave, LineInput
+    from vipllava_cli.cli.terminal.answers import AnswerRenderer
     from vipllava_cli.cli.terminal.messages import Messages
 
-SESSION_PANEL = "Session"
+SESSION_PANEL = "SavedChat"
 HISTORY = "history"
 
 
@@ -31,7 +31,7 @@ def _session(help: str, *names: str, **more: Any) -> Any:
 
 @command
 def chat(
-    picture: Annotated[
+    image: Annotated[
         str | None, typer.Argument(help="A file or an http(s) address; /image gives another.")
     ] = None,
     zoom: Annotated[
@@ -56,28 +56,28 @@ def chat(
         ),
     ] = False,
     *,
-    marks: MarkFlags,
-    model: ModelFlags,
-    answer: AnswerFlags,
-    output: OutputFlags,
+    marks: MarkOptions,
+    model: ModelOptions,
+    answer: AnswerOptions,
+    output: OutputOptions,
 ) -> ExitCode:
-    """Talk about a picture; without a terminal, one question a line.
+    """Talk about an image; without a terminal, one question a line.
 
     vipllava chat street.jpg --box 120,80,340,300
     """
     from dataclasses import replace
 
-    from vipllava_cli.cli.marked_image import mark_picture
+    from vipllava_cli.cli.marked_image import open_marked_image
     from vipllava_cli.cli.model_loading import open_model
-    from vipllava_cli.cli.repl.loop import converse
-    from vipllava_cli.cli.repl.session import Room
+    from vipllava_cli.cli.repl.loop import start_conversation
+    from vipllava_cli.cli.repl.session import ChatSession
     from vipllava_cli.cli.repl.slash_commands import (
-        described_picture,
-        tell_so_far,
-        warn_of_small_mark,
+        describe_image,
+        show_history,
+        warn_small_mark,
     )
     from vipllava_cli.cli.terminal.messages import plain_console
-    from vipllava_cli.flows.chat.chat import Chat, Settings, Talk
+    from vipllava_cli.flows.chat.chat import Chat, ChatSettings, ChatState
     from vipllava_cli.flows.chat.session_file import read_session
     from vipllava_cli.flows.chat.session_file import resume as resume_session
     from vipllava_cli.images.fetch import STANDARD_INPUT
@@ -87,41 +87,41 @@ def chat(
     messages = output.messages()
     if plain:
         messages = replace(messages, console=plain_console())
-    if picture == STANDARD_INPUT:
-        raise UsageError("questions come from stdin: give the picture as a file")
+    if image == STANDARD_INPUT:
+        raise UsageError("questions come from stdin: give the image as a file")
     earlier = _earlier(resume, last)
-    if picture is None and earlier is None and marks.specs():
-        raise UsageError("marks need a picture to be on: vipllava chat PICTURE --box …")
+    if image is None and earlier is None and marks.specs():
+        raise UsageError("marks need an image to be on: vipllava chat IMAGE --box …")
     remember = typed and not no_history
-    keeper = _keeper(save, resume, messages, remember=remember)
-    session = None if earlier is None else read_session(earlier)
-    talk = Talk(zoom=zoom)
-    if picture is not None:
-        talk = Talk(mark_picture(picture, marks, messages), zoom)
+    autosave = _keeper(save, resume, messages, remember=remember)
+    saved = None if earlier is None else read_session(earlier)
+    talk = ChatState(zoom=zoom)
+    if image is not None:
+        talk = ChatState(open_marked_image(image, marks, messages), zoom)
 
     engine = open_model(model, messages)
-    settings = Settings(
+    settings = ChatSettings(
         answer.template.value, answer.options(), marks.units.value, marks.width, marks.alpha
     )
     talking = Chat(engine, messages.note, talk, settings)
-    if session is not None:
-        resumed = resume_session(session, engine.info.name)
+    if saved is not None:
+        resumed = resume_session(saved, engine.info.name)
         for note in resumed.notes:
             messages.note(note)
         talking.talk = replace(resumed.talk, zoom=zoom or resumed.talk.zoom)
-        if picture is not None:
-            talking.go_on(replace(talking.talk, marked=talk.marked))
+        if image is not None:
+            talking.update_state(replace(talking.talk, marked=talk.marked))
         else:
             for spec in marks.specs():
                 talking.add(spec)
-    speaker, reader = _face(messages, plain=plain, typed=typed, remember=remember)
-    room = Room(talking, messages, speaker, reader, keeper, plain, typed)
-    if typed and session is not None:
-        tell_so_far(room)
+    renderer, reader = _face(messages, plain=plain, typed=typed, remember=remember)
+    session = ChatSession(talking, messages, renderer, reader, autosave, plain, typed)
+    if typed and saved is not None:
+        show_history(session)
     elif typed:
-        messages.say(f"{described_picture(talking.talk)}; /help lists the commands")
-    warn_of_small_mark(room)
-    return converse(room)
+        messages.say(f"{describe_image(talking.talk)}; /help lists the commands")
+    warn_small_mark(session)
+    return start_conversation(session)
 
 
 def _earlier(resume: str | None, last: bool) -> str | None:
@@ -143,10 +143,10 @@ def _earlier(resume: str | None, last: bool) -> str | None:
 
 def _keeper(
     save: str | None, resume: str | None, messages: "Messages", *, remember: bool
-) -> "Keeper":
+) -> "Autosave":
     """Where the conversation is kept; refuses, before any work is done, what cannot be written."""
-    from vipllava_cli.cli.repl.session import Keeper
-    from vipllava_cli.storage.files import check_place
+    from vipllava_cli.cli.repl.session import Autosave
+    from vipllava_cli.storage.files import check_writable
 
     if save is not None:
         same = resume is not None and os.path.realpath(save) == os.path.realpath(resume)
@@ -154,24 +154,24 @@ def _keeper(
             raise InputError(
                 f"{save} exists already: give another name, or go on with --resume {save}"
             )
-        check_place(save, force=True)
-    return Keeper(messages, save, remember)
+        check_writable(save, force=True)
+    return Autosave(messages, save, remember)
 
 
 def _face(
     messages: "Messages", *, plain: bool, typed: bool, remember: bool
-) -> tuple["Speaker", "Reader"]:
+) -> tuple["AnswerRenderer", "LineInput"]:
     """Who speaks and who listens: for a pipe, plainly, or with all that a terminal can do."""
     from vipllava_cli.cli.repl.plain_input import Lines, TypedLines
-    from vipllava_cli.cli.terminal.answers import LineSpeaker, PlainSpeaker, TerminalSpeaker
+    from vipllava_cli.cli.terminal.answers import LineRenderer, PlainRenderer, TerminalRenderer
     from vipllava_cli.storage.folders import private_file
 
     if not typed:
-        return LineSpeaker(), Lines()
+        return LineRenderer(), Lines()
     if plain:
-        return PlainSpeaker(), TypedLines()
+        return PlainRenderer(), TypedLines()
     from vipllava_cli.cli.repl.prompt import TerminalPrompt
-    from vipllava_cli.cli.repl.slash_commands import SLASHES
+    from vipllava_cli.cli.repl.slash_commands import SLASH_COMMANDS
 
     history = None
     if remember:
@@ -179,5 +179,5 @@ def _face(
             history = private_file(HISTORY)
         except InputError as error:
             messages.note(f"there is no history: {error}")
-    follows = {name: slash.follows for name, slash in SLASHES.items()}
-    return TerminalSpeaker(messages), TerminalPrompt(follows, history, messages.note)
+    follows = {name: slash.follows for name, slash in SLASH_COMMANDS.items()}
+    return TerminalRenderer(messages), TerminalPrompt(follows, history, messages.note)

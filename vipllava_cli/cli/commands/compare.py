@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import OUTPUT_PANEL, OutputFlags
+from vipllava_cli.cli.options import OUTPUT_PANEL, OutputOptions
 from vipllava_cli.errors import UsageError
 
 
@@ -35,7 +35,7 @@ def compare(
             "-o",
             "--out",
             metavar="FILE",
-            help="Write an HTML page of the rows that changed, with their pictures.",
+            help="Write an HTML page of the rows that changed, with their images.",
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = None,
@@ -43,7 +43,7 @@ def compare(
         bool, typer.Option("--force", help="Write over a file.", rich_help_panel=OUTPUT_PANEL)
     ] = False,
     *,
-    output: OutputFlags,
+    output: OutputOptions,
 ) -> None:
     """Compare results: what changed, what became right or wrong, and whether by more than chance.
 
@@ -55,13 +55,13 @@ def compare(
         write_comparison,
     )
     from vipllava_cli.flows.evals.compare import compare as side_by_side
-    from vipllava_cli.storage.files import check_place, same_file
+    from vipllava_cli.storage.files import check_writable, same_file
 
     messages = output.messages()
     if out is not None:
         if any(same_file(path, out) for path in results):
             raise UsageError(f"{out} is a file of results itself: name another for the page")
-        check_place(str(out), force=force)
+        check_writable(str(out), force=force)
     comparison = side_by_side(results, truth)
     for note in comparison.notes():
         messages.note(note)

@@ -7,24 +7,24 @@ from typing import Annotated
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import OUTPUT_PANEL, ModelFlags, OutputFlags
+from vipllava_cli.cli.options import OUTPUT_PANEL, ModelOptions, OutputOptions
 
 
 @command
 def doctor(
     *,
-    model: ModelFlags,
+    model: ModelOptions,
     json: Annotated[
         bool,
         typer.Option("--json", help="Print one JSON object.", rich_help_panel=OUTPUT_PANEL),
     ] = False,
-    output: OutputFlags,
+    output: OutputOptions,
 ) -> None:
     """Versions, devices, memory, speed, models; what would be chosen and why.
 
     vipllava doctor
     """
-    from vipllava_cli.cli.terminal.image import how_it_draws
+    from vipllava_cli.cli.terminal.image import drawing_method
     from vipllava_cli.cli.terminal.models import print_sections
     from vipllava_cli.engine.base import DEFAULT_MODEL
     from vipllava_cli.engine.hardware.doctor import chosen_here, here
@@ -39,9 +39,9 @@ def doctor(
         why = str(settings_file())
     with messages.waiting("looking at this machine"):
         found = here()
-        found["terminal"] = {"pictures": how_it_draws(), "settings": str(settings_file())}
+        found["terminal"] = {"images": drawing_method(), "settings": str(settings_file())}
         found["chosen"] = {"model": f"{chosen.model or DEFAULT_MODEL}: {why}"} | chosen_here(
-            chosen.model or DEFAULT_MODEL, chosen.revision, model.wishes()
+            chosen.model or DEFAULT_MODEL, chosen.revision, model.load_options()
         )
     if json:
         sys.stdout.write(jsons.dumps(found, indent=2) + "\n")

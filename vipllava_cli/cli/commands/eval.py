@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import ModelFlags, OutputFlags, TemplateName
+from vipllava_cli.cli.options import ModelOptions, OutputOptions, TemplateName
 from vipllava_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.engine.base import GenerationOptions
-    from vipllava_cli.flows.evals.dataset import Page, Result
+    from vipllava_cli.flows.evals.dataset import Result, Sample
     from vipllava_cli.flows.evals.judges.grades import Grade
     from vipllava_cli.flows.evals.judges.grading import Judge
-    from vipllava_cli.flows.evals.metrics import Figure
+    from vipllava_cli.flows.evals.metrics import Metric
 
-PUBLISHED_MOST = 128  # new tokens in the published evaluations of phrases and letters
-DATA_PANEL, SCORE_PANEL, JUDGE_PANEL = "Benchmark", "Scores", "Judge"
+MAX_PHRASE_TOKENS = 128  # new tokens in the published evaluations of phrases and letters
+DATA_PANEL, SCORE_PANEL, JUDGE_PANEL = "Benchmark", "ScoreCounts", "Judge"
 
 
-class Journey(StrEnum):
-    """What the pictures go through first; kept here so that `--help` draws no scene."""
+class ImageTransform(StrEnum):
+    """What the images go through first; kept here so that `--help` draws no scene."""
 
     none = "none"
     jpeg = "jpeg"
@@ -93,7 +93,7 @@ ChosenBy = Annotated[
 
 
 @dataclass(frozen=True)
-class BenchmarkFlags:
+class BenchmarkOptions:
     """A benchmark's rows, and how they are put to the model."""
 
     data: Data
@@ -111,26 +111,26 @@ class BenchmarkFlags:
 def demo(
     n: Annotated[int, typer.Option("--n", metavar="N", min=1, help="How many scenes.")] = 200,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Which scenes.")] = 0,
-    journey: Annotated[
-        Journey,
+    transform: Annotated[
+        ImageTransform,
         typer.Option(
-            help="What pictures go through first: JPEG at quality 60, half or double size, a canvas"
+            help="What images go through first: JPEG at quality 60, half or double size, a canvas"
             " wider by a third."
         ),
-    ] = Journey.none,
+    ] = ImageTransform.none,
     out: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--out",
             metavar="DIR",
-            help="Keep pictures, records and scores here, and go on from them.",
+            help="Keep images, records and scores here, and go on from them.",
         ),
     ] = None,
     json: Json = False,
     *,
-    model: ModelFlags,
-    output: OutputFlags,
+    model: ModelOptions,
+    output: OutputOptions,
 ) -> ExitCode:
     """How often the model is right about clip-art scenes that no training has seen.
 
@@ -138,26 +138,26 @@ def demo(
     """
     from vipllava_cli.engine.base import GREEDY
     from vipllava_cli.flows.evals.clipart import benchmark
-    from vipllava_cli.flows.evals.metrics import figures
+    from vipllava_cli.flows.evals.metrics import metrics
 
     messages = output.messages()
     with ExitStack() as stack:
         folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        pages = benchmark.pages(n, seed, journey.value)
-        run = _run("demo", pages, folder, model, "human", GREEDY, messages)
-    found = figures(run.results, {"words": benchmark.score}) + benchmark.obedience(run.results)
-    run.about.update({"n": n, "seed": seed, "journey": journey.value})
+        samples = benchmark.samples(n, seed, transform.value)
+        run = _run("demo", samples, folder, model, "human", GREEDY, messages)
+    found = metrics(run.results, {"words": benchmark.score}) + benchmark.mark_following(run.results)
+    run.about.update({"n": n, "seed": seed, "journey": transform.value})
     return run.conclude(found, out, json=json)
 
 
 @command
 def visual7w(
     *,
-    flags: BenchmarkFlags,
+    flags: BenchmarkOptions,
     by: ChosenBy = By.letter,
     json: Json = False,
-    model: ModelFlags,
-    output: OutputFlags,
+    model: ModelOptions,
+    output: OutputOptions,
 ) -> ExitCode:
     """Visual7W, pointing: which of four boxes is what the question asks for.
 
@@ -165,19 +165,19 @@ def visual7w(
     """
     from vipllava_cli.flows.evals import scorers as rules
     from vipllava_cli.flows.evals import visual7w
-    from vipllava_cli.flows.evals.metrics import figures
+    from vipllava_cli.flows.evals.metrics import metrics
 
-    pages = visual7w.pages(
+    samples = visual7w.samples(
         flags.data, flags.questions, flags.limit, flags.seed, by_text=by is By.text
     )
-    run = _run_rows("visual7w", pages, flags, by, model, output.messages())
+    run = _run_rows("visual7w", samples, flags, by, model, output.messages())
     scored = {"published": rules.published, "lenient": rules.by_letter}
-    return run.conclude(figures(run.results, scored, visual7w.PUBLISHED), flags.out, json=json)
+    return run.conclude(metrics(run.results, scored, visual7w.PUBLISHED), flags.out, json=json)
 
 
 @command
 def pointqa(
-    *, flags: BenchmarkFlags, json: Json = False, model: ModelFlags, output: OutputFlags
+    *, flags: BenchmarkOptions, json: Json = False, model: ModelOptions, output: OutputOptions
 ) -> ExitCode:
     """PointQA-LookTwice: a question about all objects like the one in the box.
 
@@ -185,22 +185,22 @@ def pointqa(
     """
     from vipllava_cli.flows.evals import pointqa
     from vipllava_cli.flows.evals import scorers as rules
-    from vipllava_cli.flows.evals.metrics import figures
+    from vipllava_cli.flows.evals.metrics import metrics
 
-    pages = pointqa.pages(flags.data, flags.questions, flags.limit, flags.seed)
-    run = _run_rows("pointqa", pages, flags, By.letter, model, output.messages())
+    samples = pointqa.samples(flags.data, flags.questions, flags.limit, flags.seed)
+    run = _run_rows("pointqa", samples, flags, By.letter, model, output.messages())
     scored = {"published": rules.published, "lenient": rules.by_phrase}
-    return run.conclude(figures(run.results, scored, pointqa.PUBLISHED), flags.out, json=json)
+    return run.conclude(metrics(run.results, scored, pointqa.PUBLISHED), flags.out, json=json)
 
 
 @command
 def vcr(
     *,
-    flags: BenchmarkFlags,
+    flags: BenchmarkOptions,
     by: ChosenBy = By.letter,
     json: Json = False,
-    model: ModelFlags,
-    output: OutputFlags,
+    model: ModelOptions,
+    output: OutputOptions,
 ) -> ExitCode:
     """VCR: an answer about persons and things at points, and the reason for it.
 
@@ -208,15 +208,17 @@ def vcr(
     """
     from vipllava_cli.flows.evals import scorers as rules
     from vipllava_cli.flows.evals import vcr
-    from vipllava_cli.flows.evals.metrics import figures
+    from vipllava_cli.flows.evals.metrics import metrics
 
-    pages = vcr.pages(flags.data, flags.questions, flags.limit, flags.seed, by_text=by is By.text)
-    run = _run_rows("vcr", pages, flags, by, model, output.messages())
+    samples = vcr.samples(
+        flags.data, flags.questions, flags.limit, flags.seed, by_text=by is By.text
+    )
+    run = _run_rows("vcr", samples, flags, by, model, output.messages())
     found = []
     for name, rule in {"published": rules.published, "lenient": rules.by_letter}.items():
-        found += figures(run.results, {name: rule}, vcr.PUBLISHED)
-        found += figures(vcr.both(run.results, rule), {name: rules.published}, vcr.PUBLISHED)
-    run.about["pictures"] = "padded to a square; the published run squashes them"
+        found += metrics(run.results, {name: rule}, vcr.PUBLISHED)
+        found += metrics(vcr.both(run.results, rule), {name: rules.published}, vcr.PUBLISHED)
+    run.about["images"] = "padded to a square; the published run squashes them"
     return run.conclude(found, flags.out, json=json)
 
 
@@ -243,20 +245,20 @@ def vip_bench(
         int, _judge("So many answers graded at a time.", metavar="N", min=1, max=256)
     ] = 4,
     json: Json = False,
-    model: ModelFlags,
-    output: OutputFlags,
+    model: ModelOptions,
+    output: OutputOptions,
 ) -> ExitCode:
-    """ViP-Bench: free answers about marks in pictures, graded by a judge.
+    """ViP-Bench: free answers about marks in images, graded by a judge.
 
     vipllava eval vip-bench --data ViP-Bench/ --out vip-7b/ --model 7b --judge exact
     """
-    from vipllava_cli.cli.terminal.progress import counting
+    from vipllava_cli.cli.terminal.progress import count_progress
     from vipllava_cli.engine.base import GenerationOptions
     from vipllava_cli.flows.evals import vip_bench
-    from vipllava_cli.flows.evals.judges.grades import Gradable
+    from vipllava_cli.flows.evals.judges.grades import GradingRow
     from vipllava_cli.flows.evals.judges.grading import grade
-    from vipllava_cli.flows.evals.metrics import figures
-    from vipllava_cli.flows.evals.output_files import keep_predictions
+    from vipllava_cli.flows.evals.metrics import metrics
+    from vipllava_cli.flows.evals.output_files import write_predictions
     from vipllava_cli.storage.files import make_folder
 
     messages = output.messages()
@@ -271,10 +273,10 @@ def vip_bench(
         if other:
             messages.note(f"{other} of the predictions answer no question of {data}: left out")
     else:
-        pages = vip_bench.pages(data, split.value, limit)
+        samples = vip_bench.samples(data, split.value, limit)
         options = GenerationOptions(vip_bench.MOST_NEW_TOKENS)
-        run = _run("vip-bench", pages, out, model, template.value, options, messages)
-        place = keep_predictions(out, vip_bench.predictions(run.results))
+        run = _run("vip-bench", samples, out, model, template.value, options, messages)
+        place = write_predictions(out, vip_bench.predictions(run.results))
         messages.say(f"{len(run.results)} answers are in {place}")
     run.about.update({"split": split.value, "limit": limit})
     if chosen is None:
@@ -284,9 +286,9 @@ def vip_bench(
         )
         return run.exit_code
     rows = [
-        Gradable(r.id, vip_bench.asked(r, truths), r.example.wanted, r.answer) for r in run.results
+        GradingRow(r.id, vip_bench.asked(r, truths), r.case.wanted, r.answer) for r in run.results
     ]
-    with counting(messages, "graded") as report:
+    with count_progress(messages, "graded") as report:
         grades = grade(rows, chosen, out / "grades.jsonl", report)
     run.about.update(_graded(chosen.name, list(grades.values())))
     ungraded = sum(each.error is not None for each in grades.values()) - run.about["failed"]
@@ -294,7 +296,7 @@ def vip_bench(
         messages.note(f"{ungraded} answers could not be graded and count as 0: see grades.jsonl")
     scored = {chosen.name: lambda result: grades[result.id].score}
     published = {chosen.name: vip_bench.published(split.value)}
-    return run.conclude(figures(run.results, scored, published), out, json=json)
+    return run.conclude(metrics(run.results, scored, published), out, json=json)
 
 
 def _chosen_judge(
@@ -341,68 +343,68 @@ class _Finished:
     def exit_code(self) -> ExitCode:
         return ExitCode.SOME_ROWS_FAILED if self.about["failed"] else ExitCode.DONE
 
-    def conclude(self, figures: "list[Figure]", out: Path | None, *, json: bool) -> ExitCode:
+    def conclude(self, metrics: "list[Metric]", out: Path | None, *, json: bool) -> ExitCode:
         """Write the scores into the folder, print them, and say how it went."""
         from vipllava_cli.cli.terminal.scores import score_tables
         from vipllava_cli.flows.evals.metrics import write_json
-        from vipllava_cli.flows.evals.output_files import keep_scores
+        from vipllava_cli.flows.evals.output_files import write_scores
 
         if out is not None:
-            keep_scores(out, figures, self.about)
+            write_scores(out, metrics, self.about)
         if json:
-            sys.stdout.write(write_json(figures, self.about))
+            sys.stdout.write(write_json(metrics, self.about))
         else:
-            score_tables(figures)
+            score_tables(metrics)
         return self.exit_code
 
 
 def _run_rows(
     name: str,
-    pages: "Iterable[Page]",
-    flags: BenchmarkFlags,
+    samples: "Iterable[Sample]",
+    flags: BenchmarkOptions,
     by: By,
-    model: ModelFlags,
+    model: ModelOptions,
     messages: "Messages",
 ) -> _Finished:
     """A run over the rows of a file, greedy, as the flags say."""
     from vipllava_cli.engine.base import GenerationOptions
 
     choices = tuple("ABCD") if by is By.likelihood else ()
-    options = GenerationOptions(PUBLISHED_MOST, choices=choices)
-    run = _run(name, pages, flags.out, model, flags.template.value, options, messages)
+    options = GenerationOptions(MAX_PHRASE_TOKENS, choices=choices)
+    run = _run(name, samples, flags.out, model, flags.template.value, options, messages)
     run.about.update({"by": by.value, "seed": flags.seed, "limit": flags.limit})
     return run
 
 
 def _run(
     name: str,
-    pages: "Iterable[Page]",
+    samples: "Iterable[Sample]",
     folder: Path,
-    model: ModelFlags,
+    model: ModelOptions,
     template: str,
     options: "GenerationOptions",
     messages: "Messages",
 ) -> _Finished:
     """Ask about the pages as a batch, whose records stay in the folder."""
-    from vipllava_cli.cli.model_loading import name_model, open_model
-    from vipllava_cli.cli.terminal.progress import watching
-    from vipllava_cli.flows.batch.plan import Task
-    from vipllava_cli.flows.batch.run import Run
-    from vipllava_cli.flows.evals.dataset import Asked
+    from vipllava_cli.cli.model_loading import identify_model, open_model
+    from vipllava_cli.cli.terminal.progress import watch_progress
+    from vipllava_cli.flows.batch.plan import BatchTask
+    from vipllava_cli.flows.batch.run import BatchRun
+    from vipllava_cli.flows.evals.dataset import SampleBatch
     from vipllava_cli.sources.rows import Source
     from vipllava_cli.storage.files import make_folder
-    from vipllava_cli.storage.journal import open_journal, read_records
+    from vipllava_cli.storage.journal import open_journal, read_journal
 
     make_folder(folder)
-    asked = Asked(folder)
-    source = Source(asked.rows(pages), "eval")
-    task = Task(name_model(model), template=template, options=options)
+    asked = SampleBatch(folder)
+    source = Source(asked.rows(samples), "eval")
+    task = BatchTask(identify_model(model), template=template, options=options)
     with (
         open_journal(folder / "records.jsonl") as journal,
-        watching(messages, None) as watch,
+        watch_progress(messages, None) as watch,
     ):
-        Run(source, task, journal, partial(open_model, model, messages), watch)()
-    results = list(asked.results(read_records(folder / "records.jsonl")))
+        BatchRun(source, task, journal, partial(open_model, model, messages), watch)()
+    results = list(asked.results(read_journal(folder / "records.jsonl")))
     asked_of = {"model": task.model[0], "revision": task.model[1], "template": template}
     return _Finished(results, _about(name, results) | asked_of)
 

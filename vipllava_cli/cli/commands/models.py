@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import OutputFlags
+from vipllava_cli.cli.options import OutputOptions
 from vipllava_cli.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 
 
 @command
-def list_models(*, output: OutputFlags) -> None:
+def list_models(*, output: OutputOptions) -> None:
     """The models that have a name or are on this machine.
 
     vipllava models list
@@ -39,12 +39,12 @@ def list_models(*, output: OutputFlags) -> None:
 
 
 @command
-def pull(name: Name, revision: Revision = None, yes: Yes = False, *, output: OutputFlags) -> None:
+def pull(name: Name, revision: Revision = None, yes: Yes = False, *, output: OutputOptions) -> None:
     """Fetch a model from the hub, or the rest of it; whatever is here is checked.
 
     vipllava models pull 7b
     """
-    from vipllava_cli.cli.terminal.models import download_watched
+    from vipllava_cli.cli.terminal.models import watch_download
     from vipllava_cli.engine.hub import download
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
     from vipllava_cli.storage.sizes import decimal_size
@@ -57,10 +57,10 @@ def pull(name: Name, revision: Revision = None, yes: Yes = False, *, output: Out
         damaged = download.drop_damaged(remote)
     for file in damaged:
         messages.note(f"{file} was damaged on this machine: it is fetched again")
-    download.check_room(remote)
+    download.check_disk_space(remote)
     if remote.left > ASKED_FROM and not yes:
         _confirm(f"fetch {decimal_size(remote.left)} of {hub.repository}?", messages)
-    with download_watched(messages, f"fetching {name}", remote.size) as advance:
+    with watch_download(messages, f"fetching {name}", remote.size) as advance:
         download.fetch(name, remote, advance)
     found = find_checkpoint(name, revision)
     messages.say(
@@ -70,18 +70,18 @@ def pull(name: Name, revision: Revision = None, yes: Yes = False, *, output: Out
 
 
 @command
-def use(name: Name, revision: Revision = None, *, output: OutputFlags) -> None:
+def use(name: Name, revision: Revision = None, *, output: OutputOptions) -> None:
     """Let a model answer whenever no flag and no variable names one.
 
     vipllava models use 7b
     """
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint, hub_name
-    from vipllava_cli.storage.settings import Settings, settings_file, write_settings
+    from vipllava_cli.storage.settings import UserSettings, settings_file, write_settings
 
     messages = output.messages()
     hub = hub_name(name, revision)
     is_folder = hub is None and os.path.isdir(name)
-    write_settings(Settings(os.path.abspath(name) if is_folder else name, revision))
+    write_settings(UserSettings(os.path.abspath(name) if is_folder else name, revision))
     messages.say(f"{name} answers from now on ({settings_file()})")
     if os.environ.get("VIPLLAVA_MODEL"):
         messages.note(f"VIPLLAVA_MODEL is set and goes before: {os.environ['VIPLLAVA_MODEL']}")
@@ -92,7 +92,7 @@ def use(name: Name, revision: Revision = None, *, output: OutputFlags) -> None:
 
 
 @command
-def info(name: Name, revision: Revision = None, *, output: OutputFlags) -> None:
+def info(name: Name, revision: Revision = None, *, output: OutputOptions) -> None:
     """What a model is and where it lies.
 
     vipllava models info 7b
@@ -104,12 +104,17 @@ def info(name: Name, revision: Revision = None, *, output: OutputFlags) -> None:
 
 
 @command
-def remove(name: Name, yes: Yes = False, *, output: OutputFlags) -> None:
+def remove(name: Name, yes: Yes = False, *, output: OutputOptions) -> None:
     """Delete a model that was fetched, every revision of it.
 
     vipllava models remove 7b
     """
-    from vipllava_cli.engine.hub.cache import begun, remove_repository, repository_folder, size_here
+    from vipllava_cli.engine.hub.cache import (
+        begun,
+        local_size,
+        remove_repository,
+        repository_folder,
+    )
     from vipllava_cli.storage.settings import read_settings, write_settings
     from vipllava_cli.storage.sizes import decimal_size
 
@@ -117,7 +122,7 @@ def remove(name: Name, yes: Yes = False, *, output: OutputFlags) -> None:
     hub = _on_a_hub(name, None)
     if not begun(hub.repository):
         raise ModelError(f"nothing of {hub.repository} is on this machine: nothing was removed")
-    size = size_here(hub.repository)
+    size = local_size(hub.repository)
     if not yes:
         where = repository_folder(hub.repository)
         _confirm(f"delete {decimal_size(size)} in {where}?", messages)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import MODEL_PANEL, OUTPUT_PANEL, ModelFlags, OutputFlags
+from vipllava_cli.cli.options import MODEL_PANEL, OUTPUT_PANEL, ModelOptions, OutputOptions
 
 
 @command
@@ -16,11 +16,11 @@ def plan(
         str | None, typer.Argument(metavar="MODEL", help="As with --model, which it stands for.")
     ] = None,
     *,
-    model: ModelFlags,
+    model: ModelOptions,
     length: Annotated[
         int | None,
         typer.Option(
-            help="Tokens of prompt and answer. (default: the picture's and 512)",
+            help="Tokens of prompt and answer. (default: the image's and 512)",
             metavar="N",
             min=1,
             rich_help_panel=MODEL_PANEL,
@@ -30,7 +30,7 @@ def plan(
         bool,
         typer.Option("--json", help="Print one JSON object.", rich_help_panel=OUTPUT_PANEL),
     ] = False,
-    output: OutputFlags,
+    output: OutputOptions,
 ) -> None:
     """What of a model would go where and how fast it would be, before anything is fetched.
 
@@ -41,13 +41,15 @@ def plan(
     from vipllava_cli.cli.terminal.models import table_console
     from vipllava_cli.cli.terminal.plan import plan_as_json, plan_table
     from vipllava_cli.engine.base import DEFAULT_MODEL
-    from vipllava_cli.engine.hardware.estimate import plan_for
+    from vipllava_cli.engine.hardware.estimate import make_plan
 
     chosen = replace(model, model=name or model.model).chosen()
     messages = output.messages()
     with messages.waiting("measuring this machine"):
-        made = plan_for(
-            chosen.model or DEFAULT_MODEL, chosen.revision, replace(model.wishes(), length=length)
+        made = make_plan(
+            chosen.model or DEFAULT_MODEL,
+            chosen.revision,
+            replace(model.load_options(), length=length),
         )
     if json:
         sys.stdout.write(jsons.dumps(plan_as_json(made), indent=2) + "\n")

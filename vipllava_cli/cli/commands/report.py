@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import OUTPUT_PANEL, OutputFlags
+from vipllava_cli.cli.options import OUTPUT_PANEL, OutputOptions
 from vipllava_cli.errors import UsageError
 
 
@@ -31,9 +31,9 @@ def report(
         typer.Option("--force", help="Write over a file.", rich_help_panel=OUTPUT_PANEL),
     ] = False,
     *,
-    output: OutputFlags,
+    output: OutputOptions,
 ) -> None:
-    """Make a web page of results: one file, pictures included; needs no model.
+    """Make a web page of results: one file, images included; needs no model.
 
     vipllava report results.jsonl -o report.html
     """

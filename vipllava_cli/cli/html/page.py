@@ -1,7 +1,7 @@
-"""Rows and pictures -> one HTML page that needs nothing else: pictures, style and script in one file.
+"""Rows and images -> one HTML page that needs nothing else: images, style and script in one file.
 
 All text of the records goes into blocks of JSON and from there, by the page's own script, into text
-nodes: one way in, and one kind of escaping. The pictures come last, a block for each, so that the rows
+nodes: one way in, and one kind of escaping. The images come last, a block for each, so that the rows
 show while they are still being read, and so that none is held here once it is written.
 """
 
@@ -21,19 +21,19 @@ from typing import Any, BinaryIO
 
 from rich.progress import track
 
-from vipllava_cli.cli.html.thumbnails import View, thumbnails
+from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnails
 from vipllava_cli.cli.terminal.messages import Messages, safe
-from vipllava_cli.storage.files import whole_file
+from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.record_file import Json
 
 SIDE = 240  # pixels of a thumbnail's longer side
-SIDE_OF_FEW = 480  # what a small report can afford is sharp in the larger view, too
-FEW = 100  # pictures
-THREADS = min(4, os.cpu_count() or 1)  # each holds one decoded picture
+LARGE_SIDE = 480  # what a small report can afford is sharp in the larger view, too
+FEW_IMAGES = 100  # images
+THREADS = min(4, os.cpu_count() or 1)  # each holds one decoded image
 
 
 @dataclass(frozen=True)
-class Page:
+class ReportPage:
     """The rows as the page's script reads them, the views that they name by number, the names of their
     facts, and a line about what is not shown. `kinds` are those that rows name and that can be chosen,
     `counts` what the whole holds; without them, the script counts what was answered and what failed.
@@ -42,33 +42,33 @@ class Page:
     title: str
     folder: str
     rows: Sequence[Json]
-    views: Sequence[View]
+    views: Sequence[ThumbnailSpec]
     facts: Mapping[str, str]
-    left_out: str
+    skipped_note: str
     kinds: Sequence[str] | None = None
     counts: Sequence[tuple[str, str]] = ()
 
 
-def write_page(page: Page, out: Path, messages: Messages) -> float:
+def write_page(page: ReportPage, out: Path, messages: Messages) -> float:
     """Write the page whole or not at all; returns its size in MB. Raises InputError."""
-    with whole_file(str(out)) as file:
+    with atomic_file(str(out)) as file:
         gone = _write(page, file, messages)
         size = file.tell() / 1e6
     if gone:
-        messages.note(f"{counted(gone, 'picture')} cannot be shown: the page says why")
+        messages.note(f"{count_noun(gone, 'image')} cannot be shown: the page says why")
     return size
 
 
-def counted(number: int, noun: str) -> str:
+def count_noun(number: int, noun: str) -> str:
     """`1 row`, `2 rows`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _write(page: Page, file: BinaryIO, messages: Messages) -> int:
-    """Write; returns how many pictures cannot be shown."""
+def _write(page: ReportPage, file: BinaryIO, messages: Messages) -> int:
+    """Write; returns how many images cannot be shown."""
     before, after = _shell(page)
-    groups = _by_picture(page.views)
-    side = SIDE_OF_FEW if len(page.views) <= FEW else SIDE
+    groups = _by_image(page.views)
+    side = LARGE_SIDE if len(page.views) <= FEW_IMAGES else SIDE
     gone = 0
     file.write(before)
     with _threads() as threads:
@@ -78,14 +78,14 @@ def _write(page: Page, file: BinaryIO, messages: Messages) -> int:
         )
         for group, shown in zip(_watched(groups, messages), drawn, strict=True):
             for number, thumbnail in zip(group, shown, strict=True):
-                file.write(_block(f"picture-{number}", asdict(thumbnail)))
+                file.write(_block(f"thumbnail-{number}", asdict(thumbnail)))
                 gone += bool(thumbnail.why)
     file.write(after)
     return gone
 
 
-def _by_picture(views: Sequence[View]) -> Sequence[Sequence[int]]:
-    """The numbers of the views, those of one picture together: it is then decoded once."""
+def _by_image(views: Sequence[ThumbnailSpec]) -> Sequence[Sequence[int]]:
+    """The numbers of the views, those of one image together: it is then decoded once."""
     groups: dict[str, list[int]] = {}
     for number, view in enumerate(views):
         groups.setdefault(view.image, []).append(number)
@@ -106,23 +106,23 @@ def _watched(groups: Sequence[Sequence[int]], messages: Messages) -> Iterator[Se
     """The groups, with a bar on a terminal that shows how many are done."""
     yield from track(
         groups,
-        "drawing the pictures",
+        "drawing the images",
         console=messages.console,
         transient=True,
         disable=messages.quiet or not messages.console.is_terminal,
     )
 
 
-def _shell(page: Page) -> tuple[bytes, bytes]:
-    """The page before and after its pictures, from the three files beside this one."""
+def _shell(page: ReportPage) -> tuple[bytes, bytes]:
+    """The page before and after its images, from the three files beside this one."""
     html, style, script = (
         files("vipllava_cli.cli.html").joinpath(f"report.{kind}").read_text(encoding="utf-8")
         for kind in ("html", "css", "js")
     )
-    before, after = html.split("$pictures\n")
+    before, after = html.split("$images\n")
     data = {
         "title": safe(page.title),
-        "leftOut": safe(page.left_out),
+        "leftOut": safe(page.skipped_note),
         "facts": list(page.facts.values()),
         "kinds": page.kinds,
         "counts": [[safe(name), safe(value)] for name, value in page.counts],

@@ -23,7 +23,7 @@ const { compare } = new Intl.Collator("en", { numeric: true, sensitivity: "base"
 const failedLast = (a, b) => Boolean(a.error) - Boolean(b.error);
 const BY_ROW = [
   { name: "source order", compare: () => 0 },
-  { name: "picture", compare: (a, b) => compare(a.image, b.image) },
+  { name: "image", compare: (a, b) => compare(a.image, b.image) },
   { name: "question", compare: (a, b) => compare(a.question, b.question) },
 ];
 const BY_ANSWER = [
@@ -81,21 +81,21 @@ function textOf(row) {
   return (row.text ??= plain(sayings(row).join("\u001f"))); // which no safe text holds
 }
 
-// --- pictures -------------------------------------------------------------------------------
+// --- thumbnails -------------------------------------------------------------------------------
 
-const pictures = new Map();
-const waiting = new Set(); // rows in sight whose pictures are still being read
+const thumbnails = new Map();
+const waiting = new Set(); // rows in sight whose thumbnails are still being read
 
-/** The row's picture, once the page has been read as far as that. */
-function pictureOf(row) {
-  if (!pictures.has(row.picture)) {
-    const block = find(`picture-${row.picture}`);
+/** The row's thumbnail, once the page has been read as far as that. */
+function thumbnailOf(row) {
+  if (!thumbnails.has(row.thumbnail)) {
+    const block = find(`thumbnail-${row.thumbnail}`);
     const isRead = block?.nextSibling || document.readyState !== "loading";
     if (!isRead) return null;
     const none = { why: "this page is cut short" };
-    pictures.set(row.picture, block ? JSON.parse(block.textContent) : none);
+    thumbnails.set(row.thumbnail, block ? JSON.parse(block.textContent) : none);
   }
-  return pictures.get(row.picture);
+  return thumbnails.get(row.thumbnail);
 }
 
 function described(row) {
@@ -103,28 +103,28 @@ function described(row) {
   return marks.length ? `${row.name}, marked: ${marks.join(", ")}` : row.name;
 }
 
-function drawn(row, picture, className) {
-  if (picture.why) return told("span", "gone", `No picture: ${picture.why}`);
+function drawn(row, thumbnail, className) {
+  if (thumbnail.why) return told("span", "gone", `No image: ${thumbnail.why}`);
   const image = make("img", className);
   image.decoding = "async";
   image.alt = described(row);
-  image.width = picture.width;
-  image.height = picture.height;
-  image.src = picture.src;
+  image.width = thumbnail.width;
+  image.height = thumbnail.height;
+  image.src = thumbnail.src;
   return image;
 }
 
 function fill(element) {
   const row = rows[element.dataset.number];
-  const picture = pictureOf(row);
-  if (!picture) {
+  const thumbnail = thumbnailOf(row);
+  if (!thumbnail) {
     waiting.add(element);
     return;
   }
   waiting.delete(element);
   const thumb = element.querySelector(".thumb");
-  thumb.replaceChildren(drawn(row, picture, ""));
-  if (picture.why) thumb.ariaLabel = `More of ${row.name}, no picture: ${picture.why}`;
+  thumb.replaceChildren(drawn(row, thumbnail, ""));
+  if (thumbnail.why) thumb.ariaLabel = `More of ${row.name}, no image: ${thumbnail.why}`;
   inSight.unobserve(element);
 }
 
@@ -279,7 +279,7 @@ function move(step) {
 function view(element) {
   viewed = element;
   const row = rows[element.dataset.number];
-  const picture = pictureOf(row) ?? { why: "this page is still being read" };
+  const thumbnail = thumbnailOf(row) ?? { why: "this page is still being read" };
   const more = [
     ...row.extra,
     ["Row", `${row.number + 1} of ${rows.length}`],
@@ -288,7 +288,7 @@ function view(element) {
     ...row.facts.map((value, number) => [data.facts[number], value]),
   ].filter(([, value]) => value);
   find("viewer-title").textContent = row.name;
-  find("viewer-body").replaceChildren(drawn(row, picture, "large"), ...exchange(row), facts(more));
+  find("viewer-body").replaceChildren(drawn(row, thumbnail, "large"), ...exchange(row), facts(more));
   for (const button of viewer.querySelectorAll("[data-step]")) {
     const last = !beside(element, Number(button.dataset.step));
     if (last && button === document.activeElement) viewer.querySelector("[data-close]").focus();

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.cli.html.page import Page, counted, write_page
-from vipllava_cli.cli.html.thumbnails import View, view_of
+from vipllava_cli.cli.html.page import ReportPage, count_noun, write_page
+from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnail_spec
 from vipllava_cli.cli.terminal.messages import Messages, safe
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.marks.parse import mark_from_json
-from vipllava_cli.storage.files import check_place
-from vipllava_cli.storage.record_file import Json, Results
+from vipllava_cli.storage.files import check_writable
+from vipllava_cli.storage.record_file import Json, RecordFile
 
 
 def write_report(results: Path, out: Path, *, force: bool, messages: Messages) -> int:
@@ -21,17 +21,17 @@ def write_report(results: Path, out: Path, *, force: bool, messages: Messages) -
     """
     if out.exists() and results.exists() and out.samefile(results):
         raise UsageError(f"{out} is the file of results itself: name another for the page with -o")
-    check_place(str(out), force=force)
-    read = Results(results, lambda record: (row_of(record), view_of(record)))
+    check_writable(str(out), force=force)
+    read = RecordFile(results, lambda record: (report_row(record), thumbnail_spec(record)))
     rows: list[Json] = []
-    views: dict[View, int] = {}
+    views: dict[ThumbnailSpec, int] = {}
     for row, view in read:
-        rows.append(row | {"picture": views.setdefault(view, len(views))})
-    if read.left_out:
-        messages.note(read.left_out)
-    page = Page(read.title, str(results.parent), rows, list(views), FACTS, read.left_out)
+        rows.append(row | {"thumbnail": views.setdefault(view, len(views))})
+    if read.skipped_note:
+        messages.note(read.skipped_note)
+    page = ReportPage(read.title, str(results.parent), rows, list(views), FACTS, read.skipped_note)
     size = write_page(page, out, messages)
-    messages.note(f"wrote {out}, {counted(len(rows), 'row')}, {size:.1f} MB")
+    messages.note(f"wrote {out}, {count_noun(len(rows), 'row')}, {size:.1f} MB")
     return len(rows)
 
 
@@ -39,7 +39,7 @@ def write_report(results: Path, out: Path, *, force: bool, messages: Messages) -
 
 FACTS: Mapping[str, str] = {
     "id": "Id",
-    "image": "Picture",
+    "image": "Image",
     "crop": "Zoomed to",
     "revision": "Revision",
     "template": "Template",
@@ -53,31 +53,31 @@ FACTS: Mapping[str, str] = {
 }
 
 
-def row_of(record: Json) -> Json:
+def report_row(record: Json) -> Json:
     """What the page shows of a record: text made safe, ready for text nodes."""
     error, seconds = record.get("error"), record.get("seconds")
     image = safe(record["image"])
     return {
-        "id": text_of(record.get("id")),
+        "id": cell_text(record.get("id")),
         "image": image,
         "name": image.replace("\\", "/").rstrip("/").rpartition("/")[2] or image,
-        "question": text_of(record.get("question")),
-        "answer": text_of(record.get("answer")),
+        "question": cell_text(record.get("question")),
+        "answer": cell_text(record.get("answer")),
         "error": None
         if error is None
-        else [text_of(error.get(key)) for key in ("type", "message")],
+        else [cell_text(error.get(key)) for key in ("type", "message")],
         "cut": record.get("finish_reason") == "length",
         "seconds": seconds if _is_duration(seconds) else None,
         "marks": [_mark(mark) for mark in record["marks"]],
-        "model": text_of(record.get("model")),
+        "model": cell_text(record.get("model")),
         "extra": [
-            [safe(name), text_of(value)] for name, value in (record.get("extra") or {}).items()
+            [safe(name), cell_text(value)] for name, value in (record.get("extra") or {}).items()
         ],
-        "facts": [text_of(record.get(name) or None) for name in FACTS],
+        "facts": [cell_text(record.get(name) or None) for name in FACTS],
     }
 
 
-def text_of(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """Any JSON value as safe text: text as it is, nothing for null, the rest as JSON."""
     if value is None:
         return ""
@@ -96,9 +96,9 @@ def _mark(mark: Any) -> Json:
     except InputError:
         return {"words": "a mark that cannot be read", "color": "", "label": ""}
     if spec.color is None:
-        return {"words": spec.shape, "color": "", "label": text_of(spec.label)}
+        return {"words": spec.shape, "color": "", "label": cell_text(spec.label)}
     return {
         "words": f"{spec.color.name} {spec.shape}",
         "color": "#{:02x}{:02x}{:02x}".format(*spec.color.rgb),
-        "label": text_of(spec.label),
+        "label": cell_text(spec.label),
     }

@@ -1,4 +1,4 @@
-"""Pictures as the rows of a report show them: drawn in full with their marks, then shrunk."""
+"""Images as the rows of a report show them: drawn in full with their marks, then shrunk."""
 
 import base64
 import io
@@ -11,8 +11,8 @@ from typing import Any
 from vipllava_cli.cli.terminal.messages import one_line
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.fetch import STANDARD_INPUT
-from vipllava_cli.marks.coordinates import place_marks
-from vipllava_cli.marks.marked_image import MarkedPicture, PictureFile, read_picture
+from vipllava_cli.marks.coordinates import resolve_coordinates
+from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image
 from vipllava_cli.marks.parse import mark_from_json
 
 WEBP = {"quality": 80, "method": 2}  # 4 % longer than the default method, in half the time
@@ -22,8 +22,8 @@ Crop = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class View:
-    """What one thumbnail shows: a picture as a record names it, and what the record says was drawn.
+class ThumbnailSpec:
+    """What one thumbnail shows: an image as a record names it, and what the record says was drawn.
 
     That stays JSON: as numbers, the points of thousands of masks would fill memory.
     """
@@ -35,14 +35,14 @@ class View:
 _DRAWN = ("width", "height", "marks", "numbers", "crop")
 
 
-def view_of(record: Mapping[str, Any]) -> View:
+def thumbnail_spec(record: Mapping[str, Any]) -> ThumbnailSpec:
     """Equal views look the same."""
-    return View(record["image"], json.dumps([record.get(name) for name in _DRAWN]))
+    return ThumbnailSpec(record["image"], json.dumps([record.get(name) for name in _DRAWN]))
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A picture as an address that holds the picture itself, or a line of why there is none."""
+    """An image as an address that holds the image itself, or a line of why there is none."""
 
     src: str = ""
     width: int = 0
@@ -50,19 +50,19 @@ class Thumbnail:
     why: str = ""
 
 
-def thumbnails(views: Sequence[View], folder: str, side: int) -> list[Thumbnail]:
-    """One for each of several views of one picture, which is read once.
+def thumbnails(views: Sequence[ThumbnailSpec], folder: str, side: int) -> list[Thumbnail]:
+    """One for each of several views of one image, which is read once.
 
-    `folder` is where a picture is looked for when it is not where its name says.
+    `folder` is where an image is looked for when it is not where its name says.
     """
     try:
-        file = read_picture(_find(views[0].image, folder))
+        file = open_image(_find(views[0].image, folder))
     except (InputError, MemoryError) as error:
         return [_placeholder(error)] * len(views)
     return [_thumbnail(file, view, side) for view in views]
 
 
-def _thumbnail(file: PictureFile, view: View, side: int) -> Thumbnail:
+def _thumbnail(file: ImageFile, view: ThumbnailSpec, side: int) -> Thumbnail:
     try:
         shown = _marked(file, view).drawn()
     except (InputError, MemoryError) as error:
@@ -79,13 +79,13 @@ def _placeholder(error: Exception) -> Thumbnail:
 
 
 _NO_FILES: Mapping[str, str] = {
-    "": "the row names no picture",
+    "": "the row names no image",
     STANDARD_INPUT: "it came from standard input, which nobody keeps",
 }
 
 
 def _find(image: str, folder: str) -> str:
-    """The picture's file: as written, then from the folder. Raises InputError.
+    """The image's file: as written, then from the folder. Raises InputError.
 
     Only plain files: a report fetches nothing from the web, and a pipe would hold it up for ever.
     """
@@ -99,10 +99,10 @@ def _find(image: str, folder: str) -> str:
     raise InputError(f"there is no file {image}")
 
 
-def _marked(file: PictureFile, view: View) -> MarkedPicture:
-    """The picture with the marks that the model saw. Raises InputError."""
+def _marked(file: ImageFile, view: ThumbnailSpec) -> MarkedImage:
+    """The image with the marks that the model saw. Raises InputError."""
     width, height, marks, numbers, crop = json.loads(view.drawn)
-    size = file.picture.size
+    size = file.image.size
     if width is not None and (width, height) != size:
         raise InputError(
             f"it has changed: it was {width}x{height} pixels and is {size[0]}x{size[1]}"
@@ -111,12 +111,12 @@ def _marked(file: PictureFile, view: View) -> MarkedPicture:
     for spec in specs:
         if spec.file is not None:  # a record holds outlines; a file that a hand wrote in stays shut
             raise InputError(f"its {spec.shape} lies in a file of its own, {spec.file}")
-    placed = place_marks(specs, *size)
-    return MarkedPicture(file, placed.marks, numbers is True, _crop(crop, size))
+    placed = resolve_coordinates(specs, *size)
+    return MarkedImage(file, placed.marks, numbers is True, _crop(crop, size))
 
 
 def _crop(value: Any, size: Size) -> Crop | None:
-    """The part that was looked at. Raises InputError if it is no part of the picture."""
+    """The part that was looked at. Raises InputError if it is no part of the image."""
     if value is None:
         return None
     if isinstance(value, list) and len(value) == 4 and all(type(edge) is int for edge in value):

@@ -38,7 +38,7 @@ class TypedLines(Lines):
             return text
         while not is_closed(text):
             text += "\n" + self._line("")
-        return unquoted(text)
+        return strip_quotes(text)
 
     def confirm(self, question: str) -> bool:
         """Yes unless the answer begins with an n."""
@@ -57,7 +57,7 @@ def is_closed(text: str) -> bool:
     return not body.startswith(QUOTES) or (len(body) >= 6 and body.endswith(QUOTES))
 
 
-def unquoted(text: str) -> str:
+def strip_quotes(text: str) -> str:
     """The text without the three quotes around it."""
     body = text.strip()
     return body[3:-3].strip() if body.startswith(QUOTES) and is_closed(text) else text

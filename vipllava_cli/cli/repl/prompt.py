@@ -17,10 +17,10 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.search import stop_search
 
-from vipllava_cli.cli.repl.plain_input import LineAbandoned, is_closed, unquoted
+from vipllava_cli.cli.repl.plain_input import LineAbandoned, is_closed, strip_quotes
 from vipllava_cli.cli.terminal.messages import one_line
 
-MOST_PASTED = 50_000  # letters; more is no question, and takes seconds to lay out
+MAX_PASTED = 50_000  # letters; more is no question, and takes seconds to lay out
 
 # The words that may follow each command's name; None stands for a path.
 Arguments = Mapping[str, tuple[str, ...] | None]
@@ -53,7 +53,7 @@ class TerminalPrompt:
             self._aside, self._session.app.erase_when_done = None, False
             text = _prompted(self._session, "> ", text)
             if self._aside is None:
-                return unquoted(text)
+                return strip_quotes(text)
             text = self._aside(text)
 
     def confirm(self, question: str) -> bool:
@@ -85,7 +85,7 @@ class TerminalPrompt:
         @keys.add(Keys.BracketedPaste)
         def _(event: KeyPressEvent) -> None:
             pasted = event.data.replace("\r\n", "\n").replace("\r", "\n")
-            if len(pasted) <= MOST_PASTED:
+            if len(pasted) <= MAX_PASTED:
                 event.current_buffer.insert_text(pasted)
             else:
                 self._step_aside(event, lambda text: self._without_paste(text, len(pasted)))
@@ -107,7 +107,7 @@ class TerminalPrompt:
             event.app.exit(result=self._session.default_buffer.text)
 
     def _without_paste(self, text: str, letters: int) -> str:
-        self._note(f"a text of {letters} letters was not taken: at most {MOST_PASTED} are")
+        self._note(f"a text of {letters} letters was not taken: at most {MAX_PASTED} are")
         return text
 
 

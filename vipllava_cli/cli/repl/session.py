@@ -4,18 +4,18 @@ import os
 from dataclasses import dataclass
 from typing import Protocol
 
-from vipllava_cli.cli.terminal.answers import Speaker
+from vipllava_cli.cli.terminal.answers import AnswerRenderer
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.flows.chat.chat import Chat, Talk
+from vipllava_cli.flows.chat.chat import Chat, ChatState
 from vipllava_cli.flows.chat.session_file import write_session
-from vipllava_cli.storage.files import check_place
+from vipllava_cli.storage.files import check_writable
 from vipllava_cli.storage.folders import private_file
 
 LAST_SESSION = "last-chat.json"
 
 
-class Reader(Protocol):
+class LineInput(Protocol):
     """Where lines come from."""
 
     def read(self) -> str:
@@ -28,7 +28,7 @@ class Reader(Protocol):
 
 
 @dataclass
-class Keeper:
+class Autosave:
     """Writes the conversation down after each step: to `file`, which was asked for, and to that of the
     state folder, from where --continue goes on, if there is something to `remember`.
     """
@@ -37,7 +37,7 @@ class Keeper:
     file: str | None = None
     remember: bool = False
 
-    def keep(self, talk: Talk) -> None:
+    def save(self, talk: ChatState) -> None:
         """Write it where it is kept. What cannot be written is said, and not tried again."""
         if self.file:
             try:
@@ -52,24 +52,24 @@ class Keeper:
                 self.messages.error(str(error))
                 self.remember = False
 
-    def keep_in(self, name: str, talk: Talk) -> None:
+    def save_to(self, name: str, talk: ChatState) -> None:
         """Write it to another file, from now on. Raises UsageError, InputError."""
         known = self.file is not None and os.path.realpath(name) == os.path.realpath(self.file)
         if os.path.lexists(name) and not known:
             raise UsageError(f"{name} exists already: give another name")
-        check_place(name, force=True)
+        check_writable(name, force=True)
         write_session(talk, name)
         self.file = name
 
 
 @dataclass
-class Room:
+class ChatSession:
     """A conversation with all that is around it. Without a terminal, the first error ends it."""
 
     chat: Chat
     messages: Messages
-    speaker: Speaker
-    reader: Reader
-    keeper: Keeper
+    renderer: AnswerRenderer
+    reader: LineInput
+    autosave: Autosave
     plain: bool
     typed: bool

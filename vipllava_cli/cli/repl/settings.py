@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vipllava_cli.cli.options import TemplateName, Units
-from vipllava_cli.errors import UsageError, short
+from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.flows.chat.chat import Chat
 
 
@@ -63,7 +63,7 @@ def _own(name: str) -> dict[str, Any]:
 
 
 def _put_numbers(chat: Chat, value: bool) -> None:
-    chat.go_on(replace(chat.talk, marked=replace(chat.talk.picture, numbers=value)))
+    chat.update_state(replace(chat.talk, marked=replace(chat.talk.marked_image, numbers=value)))
 
 
 _TEMPLATES, _UNITS = [each.value for each in TemplateName], [each.value for each in Units]
@@ -78,7 +78,7 @@ SETTINGS: Mapping[str, Setting] = {
         "on, off",
         _switch,
         lambda chat: chat.talk.zoom,
-        lambda chat, value: chat.go_on(replace(chat.talk, zoom=value)),
+        lambda chat, value: chat.update_state(replace(chat.talk, zoom=value)),
     ),
     "numbers": Setting(
         "on, off",
@@ -96,15 +96,15 @@ def set_value(chat: Chat, name: str, text: str) -> None:
     """Change a setting. Raises UsageError for an unknown name or a value that it does not take."""
     setting = SETTINGS.get(name)
     if setting is None:
-        raise UsageError(f"there is no setting {short(name)}: they are {', '.join(SETTINGS)}")
+        raise UsageError(f"there is no setting {short_repr(name)}: they are {', '.join(SETTINGS)}")
     try:
         value = setting.parse(text)
     except (ValueError, KeyError, OverflowError):
-        raise UsageError(f"{name} is {setting.form}, not {short(text)}") from None
+        raise UsageError(f"{name} is {setting.form}, not {short_repr(text)}") from None
     setting.put(chat, value)
 
 
-def described(chat: Chat) -> list[tuple[str, str]]:
+def describe_settings(chat: Chat) -> list[tuple[str, str]]:
     """Every setting with its value."""
     return [(name, _shown(each.get(chat))) for name, each in SETTINGS.items()]
 

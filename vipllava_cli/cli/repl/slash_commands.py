@@ -7,152 +7,156 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from vipllava_cli.cli.repl.session import Room
-from vipllava_cli.cli.repl.settings import SETTINGS, described, set_value
-from vipllava_cli.cli.terminal.answers import Work
-from vipllava_cli.errors import UsageError, short
-from vipllava_cli.flows.ask import small_mark
-from vipllava_cli.flows.chat.chat import ChatTurn, Talk
+from vipllava_cli.cli.repl.session import ChatSession
+from vipllava_cli.cli.repl.settings import SETTINGS, describe_settings, set_value
+from vipllava_cli.cli.terminal.answers import AnswerTask
+from vipllava_cli.errors import UsageError, short_repr
+from vipllava_cli.flows.ask import find_small_mark
+from vipllava_cli.flows.chat.chat import ChatState, RecordedTurn
 from vipllava_cli.flows.chat.session_file import read_session, resume
 from vipllava_cli.images.fetch import STANDARD_INPUT
 from vipllava_cli.images.load import model_view
-from vipllava_cli.marks.marked_image import read_picture
-from vipllava_cli.marks.parse import mark_to_json, parse_mark, with_style
-from vipllava_cli.marks.types import FROM_PICTURE, SHAPES, Mark
+from vipllava_cli.marks.marked_image import open_image
+from vipllava_cli.marks.parse import apply_style, mark_to_json, parse_mark
+from vipllava_cli.marks.types import MASK_SHAPES, SHAPES, Mark
 
 
 @dataclass(frozen=True)
-class Slash:
+class SlashCommand:
     """A command: what follows its name, what it does in a line, and the function that does it.
     `follows` are words to complete, None is a path.
     """
 
     form: str
     help: str
-    run: Callable[[Room, str], None]
+    run: Callable[[ChatSession, str], None]
     follows: tuple[str, ...] | None = ()
 
 
-def run_slash(room: Room, line: str) -> None:
+def run_slash_command(session: ChatSession, line: str) -> None:
     """Do what a line that begins with / says. Raises UsageError for an unknown command, EOFError for
     the wish to leave.
     """
     name, _, argument = line.strip().partition(" ")
-    command = SLASHES.get(name)
+    command = SLASH_COMMANDS.get(name)
     if command is None:
         raise UsageError(_unknown(name))
-    command.run(room, argument.strip())
+    command.run(session, argument.strip())
 
 
 def _unknown(name: str) -> str:
     if "/" in name[1:]:
-        return f"{short(name)} is no command, and there is no picture of this name"
-    near = difflib.get_close_matches(name, SLASHES, 1)
+        return f"{short_repr(name)} is no command, and there is no image of this name"
+    near = difflib.get_close_matches(name, SLASH_COMMANDS, 1)
     advice = f"did you mean {near[0]}?" if near else "/help lists the commands"
-    return f"there is no command {short(name)}: {advice}"
+    return f"there is no command {short_repr(name)}: {advice}"
 
 
 # --- answers ---------------------------------------------------------------------------------
 
 
-def answer(room: Room, work: Work) -> None:
+def answer(session: ChatSession, work: AnswerTask) -> None:
     """Show the answer that the work makes, keep the conversation, and say what a user should know."""
-    turn = room.speaker.answer(work)
+    turn = session.renderer.answer(work)
     if turn is None:
         return
-    room.keeper.keep(room.chat.talk)
+    session.autosave.save(session.chat.talk)
     if turn.record.finish_reason == "stopped":
-        room.messages.note("stopped here, and kept as far as it went: /more goes on")
+        session.messages.note("stopped here, and kept as far as it went: /more goes on")
     elif turn.record.finish_reason == "length":
-        room.messages.note(
+        session.messages.note(
             f"the answer was cut at {turn.record.answer_tokens} tokens: /more goes on,"
             " /set max-new-tokens N allows more"
         )
-    if room.chat.is_nearly_full():
-        room.messages.note(
-            f"the conversation fills {room.chat.used} of the {room.chat.conversation.most} tokens that"
+    if session.chat.is_nearly_full():
+        session.messages.note(
+            f"the conversation fills {session.chat.used} of the {session.chat.conversation.most} tokens that"
             " the model holds: soon its oldest turns will be left out; /reset begins anew"
         )
-    reply = room.chat.reply
+    reply = session.chat.reply
     if reply:
-        room.messages.detail(
+        session.messages.detail(
             f"{reply.answer.prompt_tokens} + {reply.answer.answer_tokens} tokens,"
             f" {reply.answer.seconds:.3f} s"
         )
 
 
-def _retry(room: Room, argument: str) -> None:
-    answer(room, room.chat.retry)
+def _retry(session: ChatSession, argument: str) -> None:
+    answer(session, session.chat.retry)
 
 
-def _more(room: Room, argument: str) -> None:
-    answer(room, room.chat.more)
+def _more(session: ChatSession, argument: str) -> None:
+    answer(session, session.chat.more)
 
 
-def _undo(room: Room, argument: str) -> None:
-    taken = room.chat.talk.turns[-1:]
-    room.chat.talk = room.chat.talk.without_last()
-    room.keeper.keep(room.chat.talk)
-    room.messages.say(f"taken back: {taken[0].question}")
+def _undo(session: ChatSession, argument: str) -> None:
+    taken = session.chat.talk.turns[-1:]
+    session.chat.talk = session.chat.talk.without_last()
+    session.autosave.save(session.chat.talk)
+    session.messages.say(f"taken back: {taken[0].question}")
 
 
-def _reset(room: Room, argument: str) -> None:
-    talk = room.chat.talk
-    room.chat.talk = Talk(talk.marked, talk.zoom)
-    room.keeper.keep(room.chat.talk)
-    room.messages.say("the conversation begins anew; picture and marks are as they were")
+def _reset(session: ChatSession, argument: str) -> None:
+    talk = session.chat.talk
+    session.chat.talk = ChatState(talk.marked, talk.zoom)
+    session.autosave.save(session.chat.talk)
+    session.messages.say("the conversation begins anew; image and marks are as they were")
 
 
-# --- picture and marks -------------------------------------------------------------------------
+# --- image and marks -------------------------------------------------------------------------
 
 
-def open_picture(room: Room, source: str) -> None:
-    """Go on over another picture. Raises UsageError, InputError."""
+def load_image(session: ChatSession, source: str) -> None:
+    """Go on over another image. Raises UsageError, InputError."""
     if not source or source == STANDARD_INPUT:
-        raise UsageError("say which picture: /image PATH")
-    room.chat.look_at(read_picture(os.path.expanduser(source)))
-    room.messages.say(described_picture(room.chat.talk))
-    room.keeper.keep(room.chat.talk)
+        raise UsageError("say which image: /image PATH")
+    session.chat.change_image(open_image(os.path.expanduser(source)))
+    session.messages.say(describe_image(session.chat.talk))
+    session.autosave.save(session.chat.talk)
 
 
-def described_picture(talk: Talk) -> str:
-    """The picture and its marks in a line."""
+def describe_image(talk: ChatState) -> str:
+    """The image and its marks in a line."""
     if talk.marked is None:
-        return "no picture yet: /image PATH gives one"
+        return "no image yet: /image PATH gives one"
     width, height = talk.marked.file.size
     marks = ", ".join(f"{mark.color.name} {mark.shape}" for mark in talk.marked.marks)
     return f"{talk.marked.file.source}, {width}x{height}, {marks or 'no marks'}"
 
 
-def _marker(shape: str) -> Callable[[Room, str], None]:
-    def add(room: Room, argument: str) -> None:
+def _marker(shape: str) -> Callable[[ChatSession, str], None]:
+    def add(session: ChatSession, argument: str) -> None:
         if not argument:
             raise UsageError(f"say where: /{shape} [COLOUR:]{SHAPES[shape].form}")
-        settings = room.chat.settings
+        settings = session.chat.settings
         spec = parse_mark(shape, argument, settings.units)
-        _added(room, room.chat.add(with_style(spec, width=settings.width, alpha=settings.alpha)))
+        _added(
+            session, session.chat.add(apply_style(spec, width=settings.width, alpha=settings.alpha))
+        )
 
     return add
 
 
-def _added(room: Room, mark: Mark) -> None:
-    marks = room.chat.talk.picture.marks
-    room.messages.say(f"{len(marks)} {described_mark(mark)}")
-    warn_of_small_mark(room)
-    room.keeper.keep(room.chat.talk)
+def _added(session: ChatSession, mark: Mark) -> None:
+    marks = session.chat.talk.marked_image.marks
+    session.messages.say(f"{len(marks)} {describe_mark(mark)}")
+    warn_small_mark(session)
+    session.autosave.save(session.chat.talk)
 
 
-def warn_of_small_mark(room: Room) -> None:
+def warn_small_mark(session: ChatSession) -> None:
     """Say that a mark is smaller than what the model can tell apart."""
-    small = room.chat.talk.marked and small_mark(room.chat.engine, room.chat.talk.shown)
+    small = session.chat.talk.marked and find_small_mark(
+        session.chat.engine, session.chat.talk.shown
+    )
     if small:
-        room.messages.note(
+        session.messages.note(
             f"the {small.color.name} {small.shape} is smaller than one patch of what the model sees"
-            + (" even so" if room.chat.talk.zoom else ": /set zoom on looks closer")
+            + (" even so" if session.chat.talk.zoom else ": /set zoom on looks closer")
         )
 
 
-def described_mark(mark: Mark) -> str:
+def describe_mark(mark: Mark) -> str:
     """`box red:10,20,110,220`, as it can be typed again."""
     coords = mark_to_json(mark)["coords"]
     parts = coords if isinstance(coords[0], list) else [coords]
@@ -160,46 +164,46 @@ def described_mark(mark: Mark) -> str:
     return f"{mark.shape} {mark.color}:{numbers}"
 
 
-def _marks(room: Room, argument: str) -> None:
-    marks = room.chat.talk.picture.marks
-    lines = [f"{number} {described_mark(mark)}" for number, mark in enumerate(marks, 1)]
-    room.messages.tell("\n".join(lines) or "no marks")
+def _marks(session: ChatSession, argument: str) -> None:
+    marks = session.chat.talk.marked_image.marks
+    lines = [f"{number} {describe_mark(mark)}" for number, mark in enumerate(marks, 1)]
+    session.messages.tell("\n".join(lines) or "no marks")
 
 
-def _unmark(room: Room, argument: str) -> None:
+def _unmark(session: ChatSession, argument: str) -> None:
     if argument != "all" and not (
         argument.isascii() and argument.isdecimal() and len(argument) < 7
     ):
-        raise UsageError(f"say which mark: /unmark N or /unmark all, not {short(argument)}")
-    room.chat.remove(None if argument == "all" else int(argument))
-    room.messages.say(described_picture(room.chat.talk))
-    room.keeper.keep(room.chat.talk)
+        raise UsageError(f"say which mark: /unmark N or /unmark all, not {short_repr(argument)}")
+    session.chat.remove(None if argument == "all" else int(argument))
+    session.messages.say(describe_image(session.chat.talk))
+    session.autosave.save(session.chat.talk)
 
 
-def _pick(room: Room, argument: str) -> None:
+def _pick(session: ChatSession, argument: str) -> None:
     from vipllava_cli.cli.picker import as_corners, pick_boxes
 
-    for box in pick_boxes(room.chat.talk.picture.file.picture):
-        _added(room, room.chat.add(parse_mark("box", as_corners(box))))
+    for box in pick_boxes(session.chat.talk.marked_image.file.image):
+        _added(session, session.chat.add(parse_mark("box", as_corners(box))))
 
 
-def _show(room: Room, argument: str) -> None:
+def _show(session: ChatSession, argument: str) -> None:
     from vipllava_cli.cli.terminal.image import show
 
-    show(_drawn_for_eyes(room))
+    show(_drawn_for_eyes(session))
 
 
-def _view(room: Room, argument: str) -> None:
+def _view(session: ChatSession, argument: str) -> None:
     from vipllava_cli.cli.terminal.image import show
 
-    show(model_view(_drawn_for_eyes(room), room.chat.engine.info.view))
+    show(model_view(_drawn_for_eyes(session), session.chat.engine.info.view))
 
 
-def _drawn_for_eyes(room: Room) -> Image.Image:
-    shown = room.chat.talk.shown
-    if room.plain:
+def _drawn_for_eyes(session: ChatSession) -> Image.Image:
+    shown = session.chat.talk.shown
+    if session.plain:
         raise UsageError(
-            "pictures are not drawn with --plain: `vipllava annotate -o FILE` writes one"
+            "images are not drawn with --plain: `vipllava annotate -o FILE` writes one"
         )
     return shown.drawn()
 
@@ -207,53 +211,53 @@ def _drawn_for_eyes(room: Room) -> Image.Image:
 # --- settings, sessions and the rest ---------------------------------------------------------
 
 
-def _set(room: Room, argument: str) -> None:
+def _set(session: ChatSession, argument: str) -> None:
     name, _, value = argument.partition(" ")
     if not name:
-        room.messages.tell_pairs(described(room.chat))
+        session.messages.tell_pairs(describe_settings(session.chat))
         return
-    set_value(room.chat, name, value.strip())
-    room.messages.say(f"{name} is {value.strip()}")
+    set_value(session.chat, name, value.strip())
+    session.messages.say(f"{name} is {value.strip()}")
 
 
-def _save(room: Room, argument: str) -> None:
-    name = os.path.expanduser(argument) or room.keeper.file
+def _save(session: ChatSession, argument: str) -> None:
+    name = os.path.expanduser(argument) or session.autosave.file
     if not name:
         raise UsageError("say where: /save FILE")
-    room.keeper.keep_in(name, room.chat.talk)
-    room.messages.say(f"saved to {name}, and kept there from now on")
+    session.autosave.save_to(name, session.chat.talk)
+    session.messages.say(f"saved to {name}, and kept there from now on")
 
 
-def _load(room: Room, argument: str) -> None:
+def _load(session: ChatSession, argument: str) -> None:
     if not argument:
         raise UsageError("say what: /load FILE")
-    resumed = resume(read_session(os.path.expanduser(argument)), room.chat.engine.info.name)
-    room.chat.talk = resumed.talk
-    room.keeper.file = None  # the file that was kept holds the conversation before
+    resumed = resume(read_session(os.path.expanduser(argument)), session.chat.engine.info.name)
+    session.chat.talk = resumed.talk
+    session.autosave.file = None  # the file that was kept holds the conversation before
     for note in resumed.notes:
-        room.messages.note(note)
-    tell_so_far(room)
+        session.messages.note(note)
+    show_history(session)
 
 
-def tell_so_far(room: Room, most: int = 10) -> None:
+def show_history(session: ChatSession, most: int = 10) -> None:
     """The last turns of a conversation that goes on."""
-    turns = room.chat.talk.turns
+    turns = session.chat.talk.turns
     if len(turns) > most:
-        room.messages.tell(f"({len(turns) - most} earlier turns)")
+        session.messages.tell(f"({len(turns) - most} earlier turns)")
     for turn in turns[-most:]:
-        room.messages.tell(f"> {turn.question}\n{turn.answer}{_end(turn)}")
-    room.messages.say(described_picture(room.chat.talk))
+        session.messages.tell(f"> {turn.question}\n{turn.answer}{_end(turn)}")
+    session.messages.say(describe_image(session.chat.talk))
 
 
-def _end(turn: ChatTurn) -> str:
+def _end(turn: RecordedTurn) -> str:
     return " (stopped)" if turn.record.finish_reason == "stopped" else ""
 
 
-def _stats(room: Room, argument: str) -> None:
-    chat, info = room.chat, room.chat.engine.info
+def _stats(session: ChatSession, argument: str) -> None:
+    chat, info = session.chat, session.chat.engine.info
     lines = [
         f"{info.name} at {info.revision}, {info.dtype} on {info.device}",
-        f"{len(chat.talk.turns)} turns, {chat.talk.left_out} of them left out",
+        f"{len(chat.talk.turns)} turns, {chat.talk.dropped_turns} of them left out",
         f"{chat.used} of {chat.conversation.most} tokens",
     ]
     if chat.reply:
@@ -262,12 +266,14 @@ def _stats(room: Room, argument: str) -> None:
             f"last answer: {chat.reply.read} of {answer.prompt_tokens} tokens read, first token after"
             f" {chat.reply.wait:.3f} s, {answer.answer_tokens} tokens in {answer.seconds:.3f} s"
         )
-    room.messages.tell("\n".join(lines))
+    session.messages.tell("\n".join(lines))
 
 
-def _help(room: Room, argument: str) -> None:
-    commands = [(f"{name} {slash.form}".rstrip(), slash.help) for name, slash in SLASHES.items()]
-    room.messages.tell_pairs([*commands, *_KEYS])
+def _help(session: ChatSession, argument: str) -> None:
+    commands = [
+        (f"{name} {slash.form}".rstrip(), slash.help) for name, slash in SLASH_COMMANDS.items()
+    ]
+    session.messages.tell_pairs([*commands, *_KEYS])
 
 
 _KEYS = (
@@ -278,35 +284,35 @@ _KEYS = (
 )
 
 
-def _exit(room: Room, argument: str) -> None:
+def _exit(session: ChatSession, argument: str) -> None:
     raise EOFError
 
 
-def _mark_slash(shape: str) -> Slash:
-    follows = None if shape in FROM_PICTURE else ()
+def _mark_slash(shape: str) -> SlashCommand:
+    follows = None if shape in MASK_SHAPES else ()
     form = f"[COLOUR:]{_FORMS.get(shape, SHAPES[shape].form)}"
-    return Slash(form, f"draw one {shape} more", _marker(shape), follows)
+    return SlashCommand(form, f"draw one {shape} more", _marker(shape), follows)
 
 
-_FORMS = {"arrow": "X1,Y1,X2,Y2|X,Y", **dict.fromkeys(FROM_PICTURE, "X1,Y1,…|FILE")}
+_FORMS = {"arrow": "X1,Y1,X2,Y2|X,Y", **dict.fromkeys(MASK_SHAPES, "X1,Y1,…|FILE")}
 
 
-SLASHES: Mapping[str, Slash] = {
-    "/image": Slash("PATH", "go on over another picture", open_picture, None),
+SLASH_COMMANDS: Mapping[str, SlashCommand] = {
+    "/image": SlashCommand("PATH", "go on over another image", load_image, None),
     **{f"/{shape}": _mark_slash(shape) for shape in SHAPES},
-    "/marks": Slash("", "list the marks", _marks),
-    "/unmark": Slash("N|all", "take a mark away", _unmark, ("all",)),
-    "/pick": Slash("", "drag boxes with the mouse", _pick),
-    "/show": Slash("", "draw the marked picture here", _show),
-    "/view": Slash("", "draw what the model sees", _view),
-    "/undo": Slash("", "take the last question back", _undo),
-    "/retry": Slash("", "answer the last question again", _retry),
-    "/more": Slash("", "go on with an answer that was cut", _more),
-    "/reset": Slash("", "begin the conversation anew", _reset),
-    "/set": Slash("[NAME VALUE]", "change a setting, or list them", _set, tuple(SETTINGS)),
-    "/save": Slash("FILE", "keep the conversation in a file", _save, None),
-    "/load": Slash("FILE", "go on with one that was saved", _load, None),
-    "/stats": Slash("", "tokens, speed, model", _stats),
-    "/help": Slash("", "this list", _help),
-    "/exit": Slash("", "leave, as Ctrl-D does", _exit),
+    "/marks": SlashCommand("", "list the marks", _marks),
+    "/unmark": SlashCommand("N|all", "take a mark away", _unmark, ("all",)),
+    "/pick": SlashCommand("", "drag boxes with the mouse", _pick),
+    "/show": SlashCommand("", "draw the marked image here", _show),
+    "/view": SlashCommand("", "draw what the model sees", _view),
+    "/undo": SlashCommand("", "take the last question back", _undo),
+    "/retry": SlashCommand("", "answer the last question again", _retry),
+    "/more": SlashCommand("", "go on with an answer that was cut", _more),
+    "/reset": SlashCommand("", "begin the conversation anew", _reset),
+    "/set": SlashCommand("[NAME VALUE]", "change a setting, or list them", _set, tuple(SETTINGS)),
+    "/save": SlashCommand("FILE", "keep the conversation in a file", _save, None),
+    "/load": SlashCommand("FILE", "go on with one that was saved", _load, None),
+    "/stats": SlashCommand("", "tokens, speed, model", _stats),
+    "/help": SlashCommand("", "this list", _help),
+    "/exit": SlashCommand("", "leave, as Ctrl-D does", _exit),
 }

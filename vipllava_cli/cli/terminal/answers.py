@@ -13,22 +13,22 @@ from rich.text import Text
 
 from vipllava_cli.cli.terminal.markdown import markdown
 from vipllava_cli.cli.terminal.messages import Messages, print_answer, print_piece, safe
-from vipllava_cli.flows.chat.chat import ChatTurn
+from vipllava_cli.flows.chat.chat import RecordedTurn
 
 # Makes an answer: it is given what takes its pieces, and what says that it should stop.
-Work = Callable[[Callable[[str], None], Callable[[], bool]], ChatTurn | None]
+AnswerTask = Callable[[Callable[[str], None], Callable[[], bool]], RecordedTurn | None]
 
 
-class Speaker(Protocol):
+class AnswerRenderer(Protocol):
     """Shows answers."""
 
-    def answer(self, work: Work) -> ChatTurn | None:
+    def answer(self, work: AnswerTask) -> RecordedTurn | None:
         """Show the answer that the work makes; Ctrl-C stops it."""
         ...
 
 
 @contextmanager
-def stopped_by_ctrl_c() -> Iterator[Callable[[], bool]]:
+def stop_on_ctrl_c() -> Iterator[Callable[[], bool]]:
     """Yields what says whether there was a Ctrl-C; a second one breaks off at once."""
     asked = threading.Event()
 
@@ -43,18 +43,18 @@ def stopped_by_ctrl_c() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-class TerminalSpeaker:
+class TerminalRenderer:
     """Shows the answer while it grows, and in its place its Markdown when it is finished."""
 
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
         self._console = Console(highlight=False)
 
-    def answer(self, work: Work) -> ChatTurn | None:
-        """See `Speaker.answer`. What grows is on the console of the notes, which keeps them apart."""
+    def answer(self, work: AnswerTask) -> RecordedTurn | None:
+        """See `AnswerRenderer.answer`. What grows is on the console of the notes, which keeps them apart."""
         growing = _Growing()
         live = Live(growing, console=self._messages.console, transient=True, refresh_per_second=12)
-        with stopped_by_ctrl_c() as stop, live:
+        with stop_on_ctrl_c() as stop, live:
             turn = work(growing.add, stop)
         if turn is not None:
             self._console.print(markdown(turn.answer))
@@ -79,23 +79,23 @@ class _Growing:
         yield Text("\n").join(lines[-max(console.height - 2, 1) :])
 
 
-class PlainSpeaker:
+class PlainRenderer:
     """Writes an answer as it comes, and nothing else."""
 
-    def answer(self, work: Work) -> ChatTurn | None:
-        """See `Speaker.answer`."""
-        with stopped_by_ctrl_c() as stop:
+    def answer(self, work: AnswerTask) -> RecordedTurn | None:
+        """See `AnswerRenderer.answer`."""
+        with stop_on_ctrl_c() as stop:
             turn = work(print_piece, stop)
         print_piece("\n")
         return turn
 
 
-class LineSpeaker:
+class LineRenderer:
     """Writes an answer on one line of stdout."""
 
-    def answer(self, work: Work) -> ChatTurn | None:
-        """See `Speaker.answer`. Raises KeyboardInterrupt for a stopped one: nobody sits there."""
-        with stopped_by_ctrl_c() as stop:
+    def answer(self, work: AnswerTask) -> RecordedTurn | None:
+        """See `AnswerRenderer.answer`. Raises KeyboardInterrupt for a stopped one: nobody sits there."""
+        with stop_on_ctrl_c() as stop:
             turn = work(lambda piece: None, stop)
             if stop():
                 raise KeyboardInterrupt

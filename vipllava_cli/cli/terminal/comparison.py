@@ -1,4 +1,4 @@
-"""Files of records side by side -> tables, JSON, and a page with the pictures of what changed."""
+"""Files of records side by side -> tables, JSON, and a page with the images of what changed."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,16 +8,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vipllava_cli.cli.html.page import Page, counted, write_page
-from vipllava_cli.cli.html.report import row_of, text_of
-from vipllava_cli.cli.html.thumbnails import View, view_of
+from vipllava_cli.cli.html.page import ReportPage, count_noun, write_page
+from vipllava_cli.cli.html.report import cell_text, report_row
+from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnail_spec
 from vipllava_cli.cli.terminal.messages import Messages, one_line, safe
 from vipllava_cli.flows.evals.compare import Change, Comparison, ResultFile
-from vipllava_cli.storage.record_file import Json, Results
+from vipllava_cli.storage.record_file import Json, RecordFile
 
-MOST_SHOWN = 20  # rows of a kind in the terminal; a page and JSON have all
+MAX_SHOWN = 20  # rows of a kind in the terminal; a page and JSON have all
 
-_FACTS = {"id": "Id", "image": "Picture", "crop": "Zoomed to"}
+_FACTS = {"id": "Id", "image": "Image", "crop": "Zoomed to"}
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -44,8 +44,8 @@ def comparison_as_json(comparison: Comparison) -> Json:
             {
                 "file": str(change.file.path),
                 "changed": list(change.changed),
-                "right_to_wrong": list(change.lost),
-                "wrong_to_right": list(change.won),
+                "right_to_wrong": list(change.regressions),
+                "wrong_to_right": list(change.fixes),
                 "p_value": change.p_value,
             }
             for change in comparison.changes
@@ -57,18 +57,18 @@ def write_comparison(comparison: Comparison, out: Path, messages: Messages) -> N
     """Write a page of the rows whose answers changed. Raises InputError."""
     rows, views = _rows(comparison)
     kinds = _named_kinds(comparison)
-    page = Page(
+    page = ReportPage(
         title=" and ".join(file.name for file in comparison.files),
         folder=str(comparison.first.path.parent),
         rows=rows,
         views=views,
         facts=_FACTS,
-        left_out="; ".join(comparison.notes()),
+        skipped_note="; ".join(comparison.notes()),
         kinds=[name for name, _ in kinds],
         counts=list(_counts(comparison)),
     )
     size = write_page(page, out, messages)
-    messages.note(f"wrote {out}, {counted(len(rows), 'row')} that changed, {size:.1f} MB")
+    messages.note(f"wrote {out}, {count_noun(len(rows), 'row')} that changed, {size:.1f} MB")
 
 
 # --- in the terminal ---------------------------------------------------------------------------
@@ -82,13 +82,13 @@ def _file_table(comparison: Comparison) -> Table:
     table.add_column("file", overflow="fold")
     table.add_column("model", overflow="fold")
     for file in comparison.files:
-        figures = [str(len(comparison.ids)), str(comparison.failed(file) or "")]
+        columns = [str(len(comparison.ids)), str(comparison.failed(file) or "")]
         if comparison.column:
             share, low, high = _shares(comparison, file)
             failed = comparison.scores(file).failed
             spread = f"{100 * low:.1f}-{100 * high:.1f}"
-            figures = [f"{share:.1%}", spread, str(len(comparison.truths)), str(failed or "")]
-        table.add_row(*figures, Text(one_line(file.name)), Text(one_line(file.model)))
+            columns = [f"{share:.1%}", spread, str(len(comparison.truths)), str(failed or "")]
+        table.add_row(*columns, Text(one_line(file.name)), Text(one_line(file.model)))
     return table
 
 
@@ -101,10 +101,14 @@ def _change_table(comparison: Comparison) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column(Text(f"against {one_line(comparison.first.name)}"), overflow="fold")
     for change in comparison.changes:
-        figures = [str(len(change.changed))]
+        columns = [str(len(change.changed))]
         if change.p_value is not None:
-            figures += [str(len(change.lost)), str(len(change.won)), f"{change.p_value:.3g}"]
-        table.add_row(*figures, Text(one_line(change.file.name)))
+            columns += [
+                str(len(change.regressions)),
+                str(len(change.fixes)),
+                f"{change.p_value:.3g}",
+            ]
+        table.add_row(*columns, Text(one_line(change.file.name)))
     return table
 
 
@@ -112,13 +116,13 @@ def _print_rows(
     console: Console, comparison: Comparison, change: Change, kind: str, ids: Sequence[str]
 ) -> None:
     console.print(Text(f"{one_line(change.file.name)}, {kind}:"), soft_wrap=True)
-    for id in ids[:MOST_SHOWN]:
+    for id in ids[:MAX_SHOWN]:
         truth = comparison.truths.get(id)
         before, after = (_short(file.answer(id)) for file in (comparison.first, change.file))
         wanted = "" if truth is None else f", wanted {_short(truth)}"
         console.print(Text(f"  {one_line(id)}: {before}, then {after}{wanted}"), soft_wrap=True)
-    if len(ids) > MOST_SHOWN:
-        more = f"  and {len(ids) - MOST_SHOWN} more: all of them with --json or --out"
+    if len(ids) > MAX_SHOWN:
+        more = f"  and {len(ids) - MAX_SHOWN} more: all of them with --json or --out"
         console.print(Text(more), soft_wrap=True)
 
 
@@ -136,9 +140,13 @@ def _kinds(comparison: Comparison, change: Change) -> list[tuple[str, Sequence[s
     """The changed rows in kinds: lost, won and the others; one kind where there is no truth."""
     if not comparison.column:
         return [("changed", change.changed)]
-    flipped = {*change.lost, *change.won}
+    flipped = {*change.regressions, *change.fixes}
     others = [id for id in change.changed if id not in flipped]
-    return [("right to wrong", change.lost), ("wrong to right", change.won), ("otherwise", others)]
+    return [
+        ("right to wrong", change.regressions),
+        ("wrong to right", change.fixes),
+        ("otherwise", others),
+    ]
 
 
 def _named_kinds(comparison: Comparison) -> list[tuple[str, Sequence[str]]]:
@@ -187,25 +195,25 @@ def _counts(comparison: Comparison) -> Iterable[tuple[str, str]]:
 # --- rows of the page --------------------------------------------------------------------------
 
 
-def _rows(comparison: Comparison) -> tuple[list[Json], list[View]]:
-    """The rows that changed as the page shows them, with the picture of the first file's record."""
+def _rows(comparison: Comparison) -> tuple[list[Json], list[ThumbnailSpec]]:
+    """The rows that changed as the page shows them, with the image of the first file's record."""
     wanted = {id for change in comparison.changes for id in change.changed}
     kinds = [(name, set(ids)) for name, ids in _named_kinds(comparison)]
     rows: list[Json] = []
-    views: dict[View, int] = {}
-    for record in Results(comparison.first.path, lambda record: record):
+    views: dict[ThumbnailSpec, int] = {}
+    for record in RecordFile(comparison.first.path, lambda record: record):
         id: Any = record.get("id")
         if id in wanted:
-            number = views.setdefault(view_of(record), len(views))
+            number = views.setdefault(thumbnail_spec(record), len(views))
             row = _row(comparison, record)
             row["kinds"] = [name for name, ids in kinds if id in ids]
-            rows.append(row | {"picture": number})
+            rows.append(row | {"thumbnail": number})
     return rows, list(views)
 
 
 def _row(comparison: Comparison, record: Json) -> Json:
     """What the page shows of a record is that of all files; what only one of them says is left out."""
-    id, row = record["id"], row_of(record)
+    id, row = record["id"], report_row(record)
     truth = comparison.truths.get(id)
     answers = [] if truth is None else [["wanted", safe(truth), ""]]
     answers += [
@@ -220,7 +228,7 @@ def _row(comparison: Comparison, record: Json) -> Json:
         "seconds": None,
         "model": "",
         "extra": [],
-        "facts": [text_of(record.get(name) or None) for name in _FACTS],
+        "facts": [cell_text(record.get(name) or None) for name in _FACTS],
     }
 
 
@@ -229,4 +237,4 @@ def _verdict(comparison: Comparison, file: ResultFile, id: str) -> str:
         return "failed"
     if id not in comparison.truths:
         return ""
-    return "right" if comparison.is_right(file, id) else "wrong"
+    return "right" if comparison.is_correct(file, id) else "wrong"

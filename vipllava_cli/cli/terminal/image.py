@@ -1,7 +1,7 @@
-"""A picture in the terminal: Sixel, Kitty's or iTerm2's graphics where it can, half blocks elsewhere.
+"""An image in the terminal: Sixel, Kitty's or iTerm2's graphics where it can, half blocks elsewhere.
 
 textual-image draws. It would ask the terminal through stdin, and wait for a tenth of a second: here
-the terminal itself is asked, so that stdin may be a picture and the terminal far away.
+the terminal itself is asked, so that stdin may be an image and the terminal far away.
 """
 
 import base64
@@ -30,11 +30,11 @@ _SIXEL = b"4"  # among the attributes
 _KITTY = b"\x1b_Gi=31;OK\x1b\\"
 
 
-def show(picture: Image.Image) -> None:
-    """Draw the picture on stdout, no wider than the terminal. Raises UsageError without one."""
+def show(image: Image.Image) -> None:
+    """Draw the image on stdout, no wider than the terminal. Raises UsageError without one."""
     if not sys.stdout.isatty() or not all(os.get_terminal_size(sys.stdout.fileno())):
         raise UsageError(
-            "a picture is drawn on a terminal, and stdout is none that says its size: write a file,"
+            "an image is drawn on a terminal, and stdout is none that says its size: write a file,"
             " `vipllava annotate -o FILE`"
         )
     console = Console(no_color=False)  # NO_COLOR is about text; this was asked for
@@ -43,23 +43,23 @@ def show(picture: Image.Image) -> None:
             f"--show needs colours, and TERM={os.environ.get('TERM', '')} has none: write a file"
             " with -o"
         )
-    # A cell is about twice as high as wide; the picture fits into both of the terminal's sides.
-    scale = min(min(console.width, 80) / picture.width, 2 * console.height / picture.height)
-    columns = max(round(picture.width * scale), 1)
-    rows = max(round(picture.height * scale / 2), 1)
+    # A cell is about twice as high as wide; the image fits into both of the terminal's sides.
+    scale = min(min(console.width, 80) / image.width, 2 * console.height / image.height)
+    columns = max(round(image.width * scale), 1)
+    rows = max(round(image.height * scale / 2), 1)
     if _is_iterm2():
-        sys.stdout.write(_iterm2(picture, columns, rows) + "\n")
+        sys.stdout.write(_iterm2(image, columns, rows) + "\n")
         sys.stdout.flush()
         return
     with _no_questions():
         renderable = _renderable()
-        if renderable.__module__.endswith(".tgp"):  # it writes the picture's number as a colour
+        if renderable.__module__.endswith(".tgp"):  # it writes the image's number as a colour
             console = Console(no_color=False, color_system="truecolor")
-        console.print(renderable(picture, width=columns, height=rows))
+        console.print(renderable(image, width=columns, height=rows))
 
 
-def how_it_draws() -> str:
-    """How pictures are drawn on stdout, in words."""
+def drawing_method() -> str:
+    """How images are drawn on stdout, in words."""
     if not sys.stdout.isatty():
         return "not at all: stdout is no terminal"
     if Console(no_color=False).color_system is None:
@@ -81,9 +81,9 @@ def _is_iterm2() -> bool:
     return not inside and any(name in ("iTerm.app", "iTerm2") for name in names)
 
 
-def _iterm2(picture: Image.Image, columns: int, rows: int) -> str:
-    """The picture in iTerm2's inline images protocol, as many cells wide and high."""
-    small = picture.copy()
+def _iterm2(image: Image.Image, columns: int, rows: int) -> str:
+    """The image in iTerm2's inline images protocol, as many cells wide and high."""
+    small = image.copy()
     small.thumbnail((columns * 20, rows * 40))  # pixels of a cell on a fine screen
     encoded = io.BytesIO()
     small.save(encoded, "PNG")

@@ -62,7 +62,7 @@ def print_sections(sections: Mapping[str, Mapping[str, str]]) -> None:
 
 
 @contextmanager
-def download_watched(messages: Messages, what: str, total: int) -> Iterator[Callable[[int], None]]:
+def watch_download(messages: Messages, what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, one line elsewhere; what it gives is told of bytes as they are there."""
     if messages.quiet or not messages.console.is_terminal:
         messages.say(f"{what}, {decimal_size(total)}")

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from vipllava_cli.cli.terminal.messages import one_line
 from vipllava_cli.engine.hardware.estimate import Plan
-from vipllava_cli.engine.hardware.machine import Place
-from vipllava_cli.engine.hardware.model_spec import LAYER, Part
-from vipllava_cli.engine.hardware.placement import Placement, computed_at, name_of
+from vipllava_cli.engine.hardware.machine import Location
+from vipllava_cli.engine.hardware.model_spec import LAYER, ModelPart
+from vipllava_cli.engine.hardware.placement import Placement, compute_location, location_name
 from vipllava_cli.storage.sizes import binary_size, decimal_size
 
 
@@ -24,27 +24,29 @@ def plan_table(plan: Plan) -> Group:
 def placement_table(found: Placement) -> Table:
     """A line for each part, neighbouring decoder layers together, then what is taken while it answers."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_footer=True)
-    total = sum(found.needs.weights(part) for part in found.needs.anatomy.parts)
+    total = sum(found.needs.weights(part) for part in found.needs.spec.parts)
     table.add_column("part", footer="weights in all")
     table.add_column("where")
     table.add_column("size", justify="right", footer=binary_size(total))
     for name, at, parts in _groups(found):
         size = sum(found.needs.weights(part) for part in parts)
         if size:
-            table.add_row(name, name_of(at), binary_size(size))
+            table.add_row(name, location_name(at), binary_size(size))
     for at in found.budgets:
         if found.cache_at(at):
             name = f"cache for {found.needs.length} tokens"
-            table.add_row(name, name_of(at), binary_size(found.cache_at(at)))
+            table.add_row(name, location_name(at), binary_size(found.cache_at(at)))
     work = found.needs.work + found.needs.row
-    table.add_row("working room", name_of(computed_at("cpu", found.main)), binary_size(work))
+    table.add_row(
+        "working room", location_name(compute_location("cpu", found.main)), binary_size(work)
+    )
     return table
 
 
 def placement_line(found: Placement) -> str:
     """The same in a line."""
     places = dict.fromkeys(found.where.values())
-    held = ", ".join(f"{binary_size(found.weights_at(at))} on {name_of(at)}" for at in places)
+    held = ", ".join(f"{binary_size(found.weights_at(at))} on {location_name(at)}" for at in places)
     return f"weights as {found.dtype_name} ({found.why}): {held}; {found.rows} prompts fit at once"
 
 
@@ -53,7 +55,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
     found = plan.placement
     return {
         "model": plan.name,
-        "parameters": found.needs.anatomy.parameters,
+        "parameters": found.needs.spec.parameters,
         "dtype": found.needs.dtype,
         "quantize": found.needs.quantize,
         "attention": found.attention,
@@ -80,22 +82,20 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
         "prompts_at_once": found.rows,
         "prompt_tokens": plan.estimate.prompt_tokens,
         "prompt_seconds": round(plan.estimate.prompt_seconds, 3),
-        "tokens_a_second": round(plan.estimate.tokens_a_second, 3),
+        "tokens_a_second": round(plan.estimate.tokens_per_second, 3),
         "assumed": list(plan.estimate.assumed),
     }
 
 
-def _groups(found: Placement) -> Iterator[tuple[str, Place, list[Part]]]:
+def _groups(found: Placement) -> Iterator[tuple[str, Location, list[ModelPart]]]:
     """Parts that follow each other, are of a kind and lie together: name, place, parts."""
-    keyed = groupby(
-        found.needs.anatomy.parts, key=lambda part: (part.kind, found.where[part.module])
-    )
+    keyed = groupby(found.needs.spec.parts, key=lambda part: (part.kind, found.where[part.module]))
     for (kind, at), parts in keyed:
         members = list(parts)
         yield _name(kind, members) if kind == LAYER else kind, at, members
 
 
-def _name(kind: str, layers: Sequence[Part]) -> str:
+def _name(kind: str, layers: Sequence[ModelPart]) -> str:
     first, last = (layer.module.rpartition(".")[2] for layer in (layers[0], layers[-1]))
     return f"{kind} {first}" if first == last else f"{kind}s {first} to {last}"
 
@@ -105,22 +105,22 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield f"{one_line(plan.name)} as {found.dtype_name}: {found.why}"
     for at, budget in found.budgets.items():
         taken = found.weights_at(at) + found.cache_at(at)
-        if at == computed_at("cpu", found.main):
+        if at == compute_location("cpu", found.main):
             taken += found.needs.work + found.needs.row
         if taken:
-            yield f"{name_of(at)}: {binary_size(taken)} of {binary_size(budget)}"
+            yield f"{location_name(at)}: {binary_size(taken)} of {binary_size(budget)}"
     on_disk = found.weights_at("disk")
     if on_disk:
         yield f"the disk: {binary_size(on_disk)} of weights, read anew for every token"
     yield f"prompts that fit at once: {found.rows}"
     yield (
         f"a prompt of {estimate.prompt_tokens} tokens: about {_number(estimate.prompt_seconds)} s,"
-        f" then about {_number(estimate.tokens_a_second)} tokens a second"
+        f" then about {_number(estimate.tokens_per_second)} tokens a second"
     )
     for what in estimate.assumed:
         yield f"assumed, not measured: {what}"
-    if plan.to_fetch:
-        yield f"not on this machine: {decimal_size(plan.to_fetch)} to fetch"
+    if plan.download_size:
+        yield f"not on this machine: {decimal_size(plan.download_size)} to fetch"
 
 
 def _number(value: float) -> str:

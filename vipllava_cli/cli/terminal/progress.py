@@ -17,15 +17,15 @@ from rich.table import Table
 from rich.text import Text
 
 from vipllava_cli.cli.terminal.messages import Messages, one_line
-from vipllava_cli.flows.batch.run import Summary
+from vipllava_cli.flows.batch.run import BatchSummary
 
 SECONDS_BETWEEN_LINES = 30.0
-MOST_NOTES = 5
+MAX_NOTES = 5
 
 
 @dataclass
-class Watch:
-    """Implements `batch.Watcher`. `total` counts the source's rows, None where that is not known."""
+class ProgressDisplay:
+    """Implements `batch.ProgressListener`. `total` counts the source's rows, None where that is not known."""
 
     messages: Messages
     total: int | None
@@ -35,7 +35,7 @@ class Watch:
     said: float = field(default_factory=time.monotonic)
     notes: int = 0
 
-    def advance(self, summary: Summary, id: str) -> None:
+    def advance(self, summary: BatchSummary, id: str) -> None:
         """A row was done."""
         if self.bar and self.task is not None:
             if self.total and summary.rows > self.total:
@@ -58,21 +58,21 @@ class Watch:
     def note(self, id: str, text: str) -> None:
         """The first few are shown, all with `-v`."""
         self.notes += 1
-        if self.messages.verbose or self.notes <= MOST_NOTES:
+        if self.messages.verbose or self.notes <= MAX_NOTES:
             self.messages.note(f"{_short(id)}: {text}")
-        elif self.notes == MOST_NOTES + 1:
+        elif self.notes == MAX_NOTES + 1:
             self.messages.note("more notes like these are shown with -v")
 
-    def _pace(self, summary: Summary) -> float:
+    def _pace(self, summary: BatchSummary) -> float:
         done = summary.rows - summary.kept
         return done / max(time.monotonic() - self.start, 1e-3)
 
 
 @contextmanager
-def watching(messages: Messages, total: int | None) -> Iterator[Watch]:
+def watch_progress(messages: Messages, total: int | None) -> Iterator[ProgressDisplay]:
     """A watch for a run over so many rows."""
     if messages.quiet or not messages.console.is_terminal:
-        yield Watch(messages, total)
+        yield ProgressDisplay(messages, total)
         return
     columns = (
         BarColumn(bar_width=None),
@@ -84,11 +84,11 @@ def watching(messages: Messages, total: int | None) -> Iterator[Watch]:
     )
     with Progress(*columns, console=messages.console, transient=True) as bar:
         task = bar.add_task("", total=total, pace="", failed="", row="")
-        yield Watch(messages, total, bar, task)
+        yield ProgressDisplay(messages, total, bar, task)
 
 
 @contextmanager
-def counting(messages: Messages, what: str) -> Iterator[Callable[[int, int], None]]:
+def count_progress(messages: Messages, what: str) -> Iterator[Callable[[int, int], None]]:
     """On a terminal a bar of how many are done, of how many; yields what moves it."""
     if messages.quiet or not messages.console.is_terminal:
         yield lambda done, total: None
@@ -99,7 +99,7 @@ def counting(messages: Messages, what: str) -> Iterator[Callable[[int, int], Non
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def summary_table(summary: Summary, out: str) -> Table:
+def summary_table(summary: BatchSummary, out: str) -> Table:
     """The numbers of a run."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     rows = {

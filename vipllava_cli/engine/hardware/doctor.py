@@ -6,9 +6,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from vipllava_cli import __version__
-from vipllava_cli.engine.hardware.estimate import plan_for
-from vipllava_cli.engine.hardware.machine import Machine, measured_speed, this_machine
-from vipllava_cli.engine.hardware.placement import Wishes, name_of
+from vipllava_cli.engine.hardware.estimate import make_plan
+from vipllava_cli.engine.hardware.machine import Machine, inspect_machine, measure_speed
+from vipllava_cli.engine.hardware.placement import LoadOptions, location_name
 from vipllava_cli.engine.hub.cache import cache_folder
 from vipllava_cli.engine.hub.catalog import known_models
 from vipllava_cli.errors import ModelError
@@ -23,7 +23,7 @@ _ABSENT = "not installed"
 
 def here() -> dict[str, Facts]:
     """Versions, devices and models, by section."""
-    machine = this_machine()
+    machine = inspect_machine()
     return {
         "versions": {"vipllava": __version__, "python": sys.version.split()[0]}
         | {name: _version(name) for name in (*_PACKAGES, *_EXTRAS)},
@@ -36,21 +36,21 @@ def here() -> dict[str, Facts]:
     }
 
 
-def chosen_here(name: str, revision: str | None, wishes: Wishes) -> Facts:
+def chosen_here(name: str, revision: str | None, load_options: LoadOptions) -> Facts:
     """What a run would choose, and why; or why it would be refused."""
     try:
-        plan = plan_for(name, revision, wishes)
+        plan = make_plan(name, revision, load_options)
     except ModelError as error:
         return {"refused": str(error)}
     found = plan.placement
     places = dict.fromkeys(found.where.values())
-    fetch = {"to fetch": f"{decimal_size(plan.to_fetch)}, see `vipllava models pull`"}
+    fetch = {"to fetch": f"{decimal_size(plan.download_size)}, see `vipllava models pull`"}
     return {
-        "device": ", ".join(map(name_of, places)),
+        "device": ", ".join(map(location_name, places)),
         "precision": f"{found.dtype_name}: {found.why}",
         "attention": found.attention,
         "prompts at once": str(found.rows),
-        **(fetch if plan.to_fetch else {}),
+        **(fetch if plan.download_size else {}),
     }
 
 
@@ -60,11 +60,11 @@ def _machine(machine: Machine) -> Facts:
         "system": f"{platform.system()} {platform.machine()}",
         "processors": str(os.cpu_count()),
         "memory": f"{binary_size(memory.free)} free of {binary_size(memory.total)}",
-        "16-bit products on the CPU": "yes" if machine.fast_half else "no, 32-bit ones instead",
+        "16-bit products on the CPU": "yes" if machine.fast_bf16 else "no, 32-bit ones instead",
     }
     for at, gpu in machine.gpus.items():
         free = f"{binary_size(gpu.free)} free of {binary_size(gpu.total)}"
-        facts[name_of(at)] = f"{machine.names[at]}, {free}"
+        facts[location_name(at)] = f"{machine.names[at]}, {free}"
     if machine.mps:
         facts["mps"] = "Apple's GPU"
     if not machine.gpus and not machine.mps:
@@ -78,7 +78,7 @@ def _speeds(machine: Machine) -> Facts:
     wanted += [(f"cuda:{at}", machine.half) for at in machine.gpus]
     facts = {}
     for device, dtype in wanted:
-        speed = measured_speed(device, dtype)
+        speed = measure_speed(device, dtype)
         facts[f"{device} in {dtype}"] = (
             f"reads {speed.bandwidth / 1e9:.1f} GB/s, multiplies {speed.operations / 1e9:.0f} GFLOP/s"
         )

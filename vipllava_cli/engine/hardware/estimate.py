@@ -8,14 +8,20 @@ from vipllava_cli.engine.hardware.machine import (
     ASSUMED_GPU,
     BUS_BANDWIDTH,
     DISK_BANDWIDTH,
+    Location,
     Machine,
-    Place,
     Speed,
-    measured_speed,
-    this_machine,
+    inspect_machine,
+    measure_speed,
 )
-from vipllava_cli.engine.hardware.model_spec import EMBEDDINGS, LAYER, PROJECTOR, TOWER, anatomy
-from vipllava_cli.engine.hardware.placement import ITEM_BYTES, Placement, Wishes, computed_at, place
+from vipllava_cli.engine.hardware.model_spec import EMBEDDINGS, LAYER, PROJECTOR, TOWER, spec
+from vipllava_cli.engine.hardware.placement import (
+    ITEM_BYTES,
+    LoadOptions,
+    Placement,
+    compute_location,
+    place,
+)
 from vipllava_cli.engine.hub.cache import snapshot
 from vipllava_cli.engine.hub.checkpoints import (
     find_checkpoint,
@@ -24,7 +30,7 @@ from vipllava_cli.engine.hub.checkpoints import (
     weight_files,
     weight_shapes,
 )
-from vipllava_cli.engine.hub.config_fixes import repaired
+from vipllava_cli.engine.hub.config_fixes import fix_config
 from vipllava_cli.engine.hub.registry import PUBLISHED
 from vipllava_cli.errors import ModelError
 
@@ -33,38 +39,38 @@ WORDS = 60  # tokens of a usual question and of what the template says
 
 @dataclass(frozen=True)
 class Estimate:
-    """`prompt_tokens` of a picture and a usual question are read in `prompt_seconds`; then come
-    `tokens_a_second`. `assumed` names what was not measured here.
+    """`prompt_tokens` of an image and a usual question are read in `prompt_seconds`; then come
+    `tokens_per_second`. `assumed` names what was not measured here.
     """
 
     prompt_tokens: int
     prompt_seconds: float
-    tokens_a_second: float
+    tokens_per_second: float
     assumed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Where a model would go, and how fast it would be; `to_fetch` counts the bytes that are not here."""
+    """Where a model would go, and how fast it would be; `download_size` counts the bytes that are not here."""
 
     name: str
     placement: Placement
     estimate: Estimate
-    to_fetch: int = 0
+    download_size: int = 0
 
 
-def plan_for(name: str, revision: str | None, wishes: Wishes) -> Plan:
+def make_plan(name: str, revision: str | None, load_options: LoadOptions) -> Plan:
     """A plan that needs no weights. With `max_memory` it is for a machine of that size. Raises
     ModelError.
     """
-    config, to_fetch = _config(name, revision)
-    machine = this_machine()
+    config, download_size = _config(name, revision)
+    machine = inspect_machine()
     try:
-        parts = anatomy(config)
+        parts = spec(config)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{name}: config.json describes no such model ({error})") from None
-    found = place(parts, wishes, machine, imagined=wishes.max_memory is not None)
-    return Plan(name, found, estimate(found, lambda at: _speed(at, found, machine)), to_fetch)
+    found = place(parts, load_options, machine, hypothetical=load_options.max_memory is not None)
+    return Plan(name, found, estimate(found, lambda at: _speed(at, found, machine)), download_size)
 
 
 def _config(name: str, revision: str | None) -> tuple[Mapping[str, Any], int]:
@@ -78,37 +84,37 @@ def _config(name: str, revision: str | None) -> tuple[Mapping[str, Any], int]:
     said = read_config(folder, name)
     if not all((folder / file).is_file() for file in weight_files(folder, name)):
         return said, 0  # half fetched, which loading will say
-    return repaired(said, weight_shapes(folder, name), name), 0
+    return fix_config(said, weight_shapes(folder, name), name), 0
 
 
-def _speed(at: Place, found: Placement, machine: Machine) -> Speed:
+def _speed(at: Location, found: Placement, machine: Machine) -> Speed:
     """How fast a device computes at the plan's precision."""
     if isinstance(at, int):
         device = f"cuda:{at}"
-        return measured_speed(device, found.needs.dtype) if at in machine.gpus else ASSUMED_GPU
-    speed = measured_speed(str(at), found.needs.dtype)
+        return measure_speed(device, found.needs.dtype) if at in machine.gpus else ASSUMED_GPU
+    speed = measure_speed(str(at), found.needs.dtype)
     if not found.needs.widened:
         return speed
-    return Speed(speed.bandwidth, measured_speed(str(at), "fp32").operations)
+    return Speed(speed.bandwidth, measure_speed(str(at), "fp32").operations)
 
 
-def estimate(found: Placement, speed_of: Callable[[Place], Speed]) -> Estimate:
+def estimate(found: Placement, speed_of: Callable[[Location], Speed]) -> Estimate:
     """By the two limits: each token reads all weights once, and a prompt is two operations a weight
     and token. `speed_of` says how fast a device computes.
     """
-    needs, anatomy = found.needs, found.needs.anatomy
-    tokens = anatomy.picture_tokens + WORDS
-    operations: dict[Place, float] = {}
-    reading: dict[Place, float] = {}
-    brought: dict[Place, int] = {}
-    for part in anatomy.parts:
+    needs, spec = found.needs, found.needs.spec
+    tokens = spec.image_tokens + WORDS
+    operations: dict[Location, float] = {}
+    reading: dict[Location, float] = {}
+    brought: dict[Location, int] = {}
+    for part in spec.parts:
         lies = found.where[part.module]
-        computed = computed_at(lies, found.main)
+        computed = compute_location(lies, found.main)
         seen = part.kind in {TOWER, PROJECTOR}
         if part.kind != EMBEDDINGS:
-            work = 2 * part.parameters * (anatomy.picture_tokens if seen else tokens)
+            work = 2 * part.parameters * (spec.image_tokens if seen else tokens)
             if part.kind == LAYER:
-                work += 2 * tokens**2 * anatomy.hidden
+                work += 2 * tokens**2 * spec.hidden
             operations[computed] = operations.get(computed, 0) + work
         if seen or part.kind == EMBEDDINGS:
             continue
@@ -138,4 +144,4 @@ _NAMES: Mapping[str, str] = {"cpu": "a bus", "disk": "a disk"}
 def _cache(found: Placement, kind: str, tokens: int) -> int:
     """What a token reads of a layer's cache."""
     item = ITEM_BYTES[found.needs.dtype]
-    return found.needs.anatomy.cache * tokens * item if kind == LAYER else 0
+    return found.needs.spec.cache * tokens * item if kind == LAYER else 0

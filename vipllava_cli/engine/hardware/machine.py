@@ -10,7 +10,7 @@ import psutil
 
 from vipllava_cli.images.load import free_memory
 
-Place = int | str  # a GPU's number, `cpu`, `mps` or `disk`
+Location = int | str  # a GPU's number, `cpu`, `mps` or `disk`
 
 _TIMED_ROWS = 32  # of a product, as many as make it one of matrices
 _TIMED_SIDE = 1024
@@ -49,7 +49,7 @@ ASSUMED_GPU = Speed(300e9, 20e12, assumed=True)
 
 @dataclass(frozen=True)
 class Machine:
-    """`gpus` and their `names` by number. `fast_half` says whether the CPU multiplies bfloat16
+    """`gpus` and their `names` by number. `fast_bf16` says whether the CPU multiplies bfloat16
     numbers itself, rather than one by one in software.
     """
 
@@ -57,7 +57,7 @@ class Machine:
     gpus: Mapping[int, Memory]
     names: Mapping[int, str]
     mps: bool
-    fast_half: bool
+    fast_bf16: bool
     half: str = "bf16"  # what GPUs are fast in
     packages: frozenset[str] = frozenset()  # those of EXTRAS that are installed
 
@@ -68,7 +68,7 @@ class Machine:
         return tuple(name for name, is_here in here.items() if is_here)
 
 
-def this_machine() -> Machine:
+def inspect_machine() -> Machine:
     """What is here now; imports torch."""
     import torch
 
@@ -79,7 +79,7 @@ def this_machine() -> Machine:
         gpus={at: Memory(*reversed(torch.cuda.mem_get_info(at))) for at in gpus},
         names={at: torch.cuda.get_device_name(at) for at in gpus},
         mps=torch.backends.mps.is_available(),
-        fast_half=has_fast_half(),
+        fast_bf16=has_fast_bf16(),
         half="bf16" if native or not gpus else "fp16",
         packages=frozenset(name for name in EXTRAS if find_spec(name) is not None),
     )
@@ -90,7 +90,7 @@ def cpu_memory() -> Memory:
     return Memory(int(psutil.virtual_memory().total), free_memory())
 
 
-def has_fast_half() -> bool:
+def has_fast_bf16() -> bool:
     """Whether products of bfloat16 matrices have instructions of their own here."""
     import torch
 
@@ -98,7 +98,7 @@ def has_fast_half() -> bool:
 
 
 @cache
-def measured_speed(device: str, dtype: str) -> Speed:
+def measure_speed(device: str, dtype: str) -> Speed:
     """A fraction of a second of products on a device that is here, for `fp32`, `bf16` or `fp16`."""
     import torch
 

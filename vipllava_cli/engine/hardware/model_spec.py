@@ -33,7 +33,7 @@ FEATURE_LAYERS = (-2, -5, -8, -11, 6)
 
 
 @dataclass(frozen=True)
-class Part:
+class ModelPart:
     """A part that lies on one device as a whole. `linear` counts the weights of its matrices, which
     alone are quantised, and in decoder layers only.
     """
@@ -45,13 +45,13 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class ModelSpec:
     """The parts, and the sizes that memory and time follow from. `cache` counts the numbers that a
     decoder layer keeps for a token, `half` is the kind of 16 bits that suits the weights.
     """
 
-    parts: tuple[Part, ...]
-    picture_tokens: int
+    parts: tuple[ModelPart, ...]
+    image_tokens: int
     hidden: int
     intermediate: int
     cache: int
@@ -74,7 +74,7 @@ class Anatomy:
         return sum(part.parameters for part in self.parts if part.kind in kinds)
 
 
-def anatomy(config: Mapping[str, Any]) -> Anatomy:
+def spec(config: Mapping[str, Any]) -> ModelSpec:
     """The parts of the model that a config.json describes. Raises TypeError, ValueError for nonsense."""
     text = {**_TEXT_DEFAULTS, **config["text_config"]}
     vision = {**VISION_DEFAULTS, **config["vision_config"]}
@@ -90,20 +90,20 @@ def anatomy(config: Mapping[str, Any]) -> Anatomy:
     side = int(vision["image_size"]) // int(vision["patch_size"])
     language = "model.language_model"
     layers = [
-        Part(f"{language}.layers.{at}", LAYER, linear + biases + 2 * hidden, linear)
+        ModelPart(f"{language}.layers.{at}", LAYER, linear + biases + 2 * hidden, linear)
         for at in range(int(text["num_hidden_layers"]))
     ]
-    return Anatomy(
+    return ModelSpec(
         parts=(
-            Part("model.vision_tower", TOWER, _tower(vision)),
-            Part("model.multi_modal_projector", PROJECTOR, _projector(config, vision, hidden)),
-            Part(f"{language}.embed_tokens", EMBEDDINGS, words),
+            ModelPart("model.vision_tower", TOWER, _tower(vision)),
+            ModelPart("model.multi_modal_projector", PROJECTOR, _projector(config, vision, hidden)),
+            ModelPart(f"{language}.embed_tokens", EMBEDDINGS, words),
             *layers,
-            Part(f"{language}.norm", NORM, hidden),
-            Part(f"{language}.rotary_emb", NORM, 0),
-            Part("lm_head", HEAD, 0 if config.get("tie_word_embeddings") else words),
+            ModelPart(f"{language}.norm", NORM, hidden),
+            ModelPart(f"{language}.rotary_emb", NORM, 0),
+            ModelPart("lm_head", HEAD, 0 if config.get("tie_word_embeddings") else words),
         ),
-        picture_tokens=side**2,
+        image_tokens=side**2,
         hidden=hidden,
         intermediate=intermediate,
         cache=2 * keys,

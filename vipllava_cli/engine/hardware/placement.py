@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vipllava_cli.engine.hardware.machine import EXTRAS, Machine, Place
-from vipllava_cli.engine.hardware.model_spec import LAYER, Anatomy, Part
-from vipllava_cli.errors import ModelError, UsageError, short
+from vipllava_cli.engine.hardware.machine import EXTRAS, Location, Machine
+from vipllava_cli.engine.hardware.model_spec import LAYER, ModelPart, ModelSpec
+from vipllava_cli.errors import ModelError, UsageError, short_repr
 from vipllava_cli.storage.sizes import binary_size, parse_size
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ QUANTIZERS: Mapping[str, Quantizer] = {
     NF4: Quantizer(0.5625, {"cuda": "bitsandbytes", "cpu": "bitsandbytes"}),
 }
 
-WIDENED_AT_ONCE = 16 << 20  # weights that are in 32 bits at one time, see `precision.py`
+WIDENED_CHUNK = 16 << 20  # weights that are in 32 bits at one time, see `precision.py`
 
-ROOM_FOR_WORDS = 512  # tokens of question and answer that are planned for when nobody says
+PLANNED_TEXT_TOKENS = 512  # tokens of question and answer that are planned for when nobody says
 
 # Below this a CPU answers in 32 bits, exactly, and is fast enough. Above it, `benchmarks/precision.py`
 # found prompts to take as long and tokens to come 1.6 times as fast in 16.
@@ -42,7 +42,7 @@ _LEAST_KEPT = 512 << 20  # of a CPU's memory, for everything else that runs
 
 
 @dataclass(frozen=True)
-class Wishes:
+class LoadOptions:
     """What the user asks for. `max_memory` is in bytes by place; a place that it leaves out has what is
     free there. `length` counts the tokens of a prompt and its answer.
     """
@@ -50,22 +50,22 @@ class Wishes:
     device: str = "auto"
     dtype: str = "auto"
     quantize: str | None = None
-    max_memory: Mapping[Place, int] | None = None
+    max_memory: Mapping[Location, int] | None = None
     attention: str = "auto"
     length: int | None = None
 
 
 @dataclass(frozen=True)
-class Needs:
+class MemoryNeeds:
     """The bytes that a model takes at a precision."""
 
-    anatomy: Anatomy
+    spec: ModelSpec
     dtype: str
     quantize: str | None
     length: int
     widened: bool  # see `precision.py`
 
-    def weights(self, part: Part) -> int:
+    def weights(self, part: ModelPart) -> int:
         item = ITEM_BYTES[self.dtype]
         if self.quantize and part.kind == LAYER:
             rest = (part.parameters - part.linear) * item
@@ -75,39 +75,39 @@ class Needs:
     @property
     def layer_cache(self) -> int:
         """What one decoder layer keeps of one prompt and answer."""
-        return self.anatomy.cache * self.length * ITEM_BYTES[self.dtype]
+        return self.spec.cache * self.length * ITEM_BYTES[self.dtype]
 
     @property
     def row(self) -> int:
         """What each prompt that is answered takes beside its cache, at the widest place."""
-        widths = 2 * (self.anatomy.intermediate + self.anatomy.hidden) * self.length
-        seen = (self.anatomy.vision_layers + 1) * self.anatomy.vision_hidden
-        seen *= self.anatomy.picture_tokens + 1
+        widths = 2 * (self.spec.intermediate + self.spec.hidden) * self.length
+        seen = (self.spec.vision_layers + 1) * self.spec.vision_hidden
+        seen *= self.spec.image_tokens + 1
         return (widths + seen) * ITEM_BYTES[self.dtype]
 
     @property
     def work(self) -> int:
-        """What is taken once: a copy of the picture's cache, and the part of a matrix that is widened."""
-        kept = self.anatomy.cache * self.anatomy.picture_tokens * self.anatomy.layers
+        """What is taken once: a copy of the image's cache, and the part of a matrix that is widened."""
+        kept = self.spec.cache * self.spec.image_tokens * self.spec.layers
         widened = self.widened or self.quantize is not None
-        return kept * ITEM_BYTES[self.dtype] + 4 * WIDENED_AT_ONCE * widened
+        return kept * ITEM_BYTES[self.dtype] + 4 * WIDENED_CHUNK * widened
 
     @property
     def largest(self) -> int:
-        return max(self.weights(part) for part in self.anatomy.parts)
+        return max(self.weights(part) for part in self.spec.parts)
 
 
 @dataclass(frozen=True)
 class Placement:
-    """`where` has a place for each part. `main` is where prompts and pictures go, and where what lies
+    """`where` has a place for each part. `main` is where prompts and images go, and where what lies
     in memory or on disk beside a GPU is brought to be computed. `budgets` are the bytes that may be
     taken, by place; `rows` is how many prompts fit at once.
     """
 
-    needs: Needs
-    where: Mapping[str, Place]
+    needs: MemoryNeeds
+    where: Mapping[str, Location]
     main: str
-    budgets: Mapping[Place, int]
+    budgets: Mapping[Location, int]
     rows: int
     attention: str = "auto"
     why: str = ""
@@ -124,80 +124,86 @@ class Placement:
         return self.needs.quantize or self.needs.dtype
 
     @property
-    def devices(self) -> dict[str, Place]:
+    def devices(self) -> dict[str, Location]:
         """The map that transformers loads by."""
         places = set(self.where.values())
         return {"": places.pop()} if len(places) == 1 else dict(self.where)
 
-    def weights_at(self, place: Place) -> int:
+    def weights_at(self, place: Location) -> int:
         return sum(
             self.needs.weights(part)
-            for part in self.needs.anatomy.parts
+            for part in self.needs.spec.parts
             if self.where[part.module] == place
         )
 
-    def cache_at(self, place: Place) -> int:
+    def cache_at(self, place: Location) -> int:
         """The cache of one prompt there: it lies where a layer is computed."""
-        layers = [part for part in self.needs.anatomy.parts if part.kind == LAYER]
-        computed = [computed_at(self.where[layer.module], self.main) for layer in layers]
+        layers = [part for part in self.needs.spec.parts if part.kind == LAYER]
+        computed = [compute_location(self.where[layer.module], self.main) for layer in layers]
         return self.needs.layer_cache * computed.count(place)
 
 
-def computed_at(place: Place, main: str) -> Place:
+def compute_location(place: Location, main: str) -> Location:
     """Where a part is computed that lies there."""
-    first: Place = int(main.removeprefix("cuda:")) if main.startswith("cuda") else main
+    first: Location = int(main.removeprefix("cuda:")) if main.startswith("cuda") else main
     is_gpu = isinstance(place, int) or place == "mps"
     return place if is_gpu else first
 
 
 def place(
-    anatomy: Anatomy, wishes: Wishes, machine: Machine, *, imagined: bool = False
+    spec: ModelSpec, load_options: LoadOptions, machine: Machine, *, hypothetical: bool = False
 ) -> Placement:
-    """The plan. Where it is `imagined`, the user's numbers stand for a machine that is not this one.
+    """The plan. Where it is `hypothetical`, the user's numbers stand for a machine that is not this one.
 
     Raises ModelError for a device that is not here, and for what does not fit, with what would.
     """
-    kind = choose_device(wishes, machine, imagined=imagined)
-    dtype, why = choose_dtype(kind, wishes.dtype, anatomy, machine, quantized=bool(wishes.quantize))
-    length = min(wishes.length or anatomy.picture_tokens + ROOM_FOR_WORDS, anatomy.longest)
+    kind = choose_device(load_options, machine, hypothetical=hypothetical)
+    dtype, why = choose_dtype(
+        kind, load_options.dtype, spec, machine, quantized=bool(load_options.quantize)
+    )
+    length = min(load_options.length or spec.image_tokens + PLANNED_TEXT_TOKENS, spec.longest)
     # The instructions that a CPU may have are for bfloat16: fp16 prompts took ten times as long there.
-    fast = dtype == "fp32" or (dtype == "bf16" and machine.fast_half)
+    fast = dtype == "fp32" or (dtype == "bf16" and machine.fast_bf16)
     widened = kind == "cpu" and not fast
-    if wishes.quantize and not imagined:
-        check_quantize(kind, wishes.quantize, machine)
-    needs = Needs(anatomy, dtype, wishes.quantize, length, widened)
-    budgets = dict(_budgets(kind, wishes, machine, imagined=imagined))
+    if load_options.quantize and not hypothetical:
+        check_quantize(kind, load_options.quantize, machine)
+    needs = MemoryNeeds(spec, dtype, load_options.quantize, length, widened)
+    budgets = dict(_budgets(kind, load_options, machine, hypothetical=hypothetical))
     where = _fill(needs, budgets)
     if where is None:
         raise ModelError(_refusal(needs, budgets))
     first = next(iter(budgets))
     main = f"cuda:{first}" if isinstance(first, int) else str(first)
-    attention = choose_attention(kind, wishes.attention, dtype, machine, imagined=imagined)
+    attention = choose_attention(
+        kind, load_options.attention, dtype, machine, hypothetical=hypothetical
+    )
     found = Placement(needs, where, main, budgets, 1, attention, why)
     return replace(found, rows=_rows(found))
 
 
-def choose_device(wishes: Wishes, machine: Machine, *, imagined: bool = False) -> str:
+def choose_device(
+    load_options: LoadOptions, machine: Machine, *, hypothetical: bool = False
+) -> str:
     """`cuda`, `mps` or `cpu`. Raises ModelError when the wanted one is not here."""
-    named = [at for at in wishes.max_memory or {} if isinstance(at, int)]
-    if imagined and named and wishes.device in {"auto", "cuda"}:
+    named = [at for at in load_options.max_memory or {} if isinstance(at, int)]
+    if hypothetical and named and load_options.device in {"auto", "cuda"}:
         return "cuda"
     missing = [at for at in named if at not in machine.gpus]
-    if missing and not imagined:
+    if missing and not hypothetical:
         here = ", ".join(map(str, machine.gpus)) or "none"
         raise ModelError(f"--max-memory names GPU {missing[0]}, and the GPUs here are: {here}")
-    if wishes.device == "auto":
+    if load_options.device == "auto":
         return machine.devices[0]
-    if wishes.device not in machine.devices:
+    if load_options.device not in machine.devices:
         here = ", ".join(machine.devices)
         raise ModelError(
-            f"there is no {wishes.device} device on this machine: use --device {here}, or auto"
+            f"there is no {load_options.device} device on this machine: use --device {here}, or auto"
         )
-    return wishes.device
+    return load_options.device
 
 
 def choose_dtype(
-    kind: str, wanted: str, anatomy: Anatomy, machine: Machine, *, quantized: bool = False
+    kind: str, wanted: str, spec: ModelSpec, machine: Machine, *, quantized: bool = False
 ) -> tuple[str, str]:
     """What the device is fast and safe in, unless the user says; and why."""
     if wanted != "auto":
@@ -206,20 +212,20 @@ def choose_dtype(
         return machine.half, "what this GPU is fast in"
     if kind == "mps":
         return "fp16", "what this GPU is fast in"
-    if 4 * anatomy.parameters <= _SMALL_BYTES and not quantized:
+    if 4 * spec.parameters <= _SMALL_BYTES and not quantized:
         return "fp32", "small enough to be exact"
-    if machine.fast_half:
+    if machine.fast_bf16:
         return "bf16", "this CPU multiplies it itself"
     # Other than as published they would have to be copied, and could not stay in the file.
-    return anatomy.half, "half the memory to read for each token; prompts are multiplied in 32 bits"
+    return spec.half, "half the memory to read for each token; prompts are multiplied in 32 bits"
 
 
 def choose_attention(
-    kind: str, wanted: str, dtype: str, machine: Machine, *, imagined: bool = False
+    kind: str, wanted: str, dtype: str, machine: Machine, *, hypothetical: bool = False
 ) -> str:
     """`sdpa`, `flash` or `eager`. Raises ModelError for what does not run here."""
     runs = kind == "cuda" and dtype != "fp32"
-    if wanted == "flash" and not imagined:
+    if wanted == "flash" and not hypothetical:
         if not runs:
             raise ModelError("--attention flash needs a CUDA GPU and 16 bits: use --attention sdpa")
         _need("flash_attn", "--attention flash", machine)
@@ -248,14 +254,14 @@ def _need(package: str, option: str, machine: Machine) -> None:
         )
 
 
-def parse_max_memory(text: str) -> dict[Place, int]:
+def parse_max_memory(text: str) -> dict[Location, int]:
     """`0=8GiB,cpu=20GiB` -> bytes by place. Raises UsageError."""
-    found: dict[Place, int] = {}
+    found: dict[Location, int] = {}
     for entry in text.split(","):
         at, _, size = (piece.strip() for piece in entry.partition("="))
         if not (at == "cpu" or (at.isascii() and at.isdigit())) or not size:
             raise UsageError(
-                f"{short(entry.strip())} is no memory: expected a GPU's number or cpu, =, and a size,"
+                f"{short_repr(entry.strip())} is no memory: expected a GPU's number or cpu, =, and a size,"
                 " like 0=8GiB,cpu=20GiB"
             )
         found[int(at) if at.isdigit() else at] = parse_size(size)
@@ -266,29 +272,29 @@ def parse_max_memory(text: str) -> dict[Place, int]:
 
 
 def _budgets(
-    kind: str, wishes: Wishes, machine: Machine, *, imagined: bool
-) -> Iterator[tuple[Place, int]]:
+    kind: str, load_options: LoadOptions, machine: Machine, *, hypothetical: bool
+) -> Iterator[tuple[Location, int]]:
     """The places that may be filled, in this order."""
-    asked = wishes.max_memory or {}
+    asked = load_options.max_memory or {}
     if kind == "cuda":
         for at in sorted(at for at in asked if isinstance(at, int)) or machine.gpus:
             free = machine.gpus[at].free * 9 // 10 if at in machine.gpus else asked[at]
-            yield at, asked.get(at, free) if imagined else min(asked.get(at, free), free)
+            yield at, asked.get(at, free) if hypothetical else min(asked.get(at, free), free)
     kept = max(machine.cpu.free // 20, _LEAST_KEPT)
     free = max(machine.cpu.free - kept, 0)
     memory = asked.get("cpu", free)
-    memory = memory if imagined else min(memory, free)
+    memory = memory if hypothetical else min(memory, free)
     if kind == "mps":
         yield "mps", memory
         return
     yield "cpu", memory
 
 
-def _fill(needs: Needs, budgets: Mapping[Place, int]) -> dict[str, Place] | None:
+def _fill(needs: MemoryNeeds, budgets: Mapping[Location, int]) -> dict[str, Location] | None:
     """A place for each part: all where it is computed if that is possible, else GPUs first, then the
     CPU's memory, then the disk. None when even so there is no room to compute.
     """
-    computing: list[Place] = [at for at in budgets if at != "cpu"] or ["cpu"]
+    computing: list[Location] = [at for at in budgets if at != "cpu"] or ["cpu"]
     first = computing[0]
     room = dict(budgets)
     room[first] -= needs.work + needs.row
@@ -298,33 +304,36 @@ def _fill(needs: Needs, budgets: Mapping[Place, int]) -> dict[str, Place] | None
     # What lies elsewhere is brought to the first device part by part, and its cache is kept there.
     room[first] -= needs.largest
     if first == "cpu":
-        room[first] -= needs.layer_cache * needs.anatomy.layers
+        room[first] -= needs.layer_cache * needs.spec.layers
         return _in_order(needs, ["cpu", "disk"], room, [])
-    room[first] -= needs.layer_cache * needs.anatomy.layers
+    room[first] -= needs.layer_cache * needs.spec.layers
     others = [at for at in computing if at != first]
     return _in_order(needs, [*computing, "cpu", "disk"], room, others)
 
 
 def _spread(
-    needs: Needs, places: Sequence[Place], room: Mapping[Place, int]
-) -> dict[str, Place] | None:
+    needs: MemoryNeeds, places: Sequence[Location], room: Mapping[Location, int]
+) -> dict[str, Location] | None:
     """All where it is computed, on several devices in like shares if that is possible."""
-    total = sum(needs.weights(part) for part in needs.anatomy.parts)
-    share = (total + needs.layer_cache * needs.anatomy.layers) // len(places) + needs.largest
+    total = sum(needs.weights(part) for part in needs.spec.parts)
+    share = (total + needs.layer_cache * needs.spec.layers) // len(places) + needs.largest
     even = {at: min(room[at], share) for at in places}
     return _in_order(needs, places, even, places) or _in_order(needs, places, room, places)
 
 
 def _in_order(
-    needs: Needs, places: Sequence[Place], room: Mapping[Place, int], cached: Sequence[Place]
-) -> dict[str, Place] | None:
+    needs: MemoryNeeds,
+    places: Sequence[Location],
+    room: Mapping[Location, int],
+    cached: Sequence[Location],
+) -> dict[str, Location] | None:
     """Fill the places one after the other; `cached` are those where a layer brings its cache along."""
     left = {at: room.get(at, 0) for at in places}
     if any(left[at] < 0 for at in places if at != "disk"):
         return None
-    where: dict[str, Place] = {}
+    where: dict[str, Location] = {}
     open_places = list(places)
-    for part in needs.anatomy.parts:
+    for part in needs.spec.parts:
         while open_places:
             at = open_places[0]
             cache = needs.layer_cache if part.kind == LAYER and at in cached else 0
@@ -346,7 +355,7 @@ def _rows(found: Placement) -> int:
     for at, budget in found.budgets.items():
         each = found.cache_at(at)
         fixed = found.weights_at(at)
-        if at == computed_at("cpu", found.main):
+        if at == compute_location("cpu", found.main):
             each += needs.row
             fixed += needs.work
         if each:
@@ -354,11 +363,11 @@ def _rows(found: Placement) -> int:
     return max(min(spare, default=1), 1)
 
 
-def _refusal(needs: Needs, budgets: Mapping[Place, int]) -> str:
+def _refusal(needs: MemoryNeeds, budgets: Mapping[Location, int]) -> str:
     """What does not fit, and what would."""
-    weights = sum(needs.weights(part) for part in needs.anatomy.parts)
-    found = ", ".join(f"{binary_size(size)} on {name_of(at)}" for at, size in budgets.items())
-    needed = weights + needs.work + needs.row + needs.layer_cache * needs.anatomy.layers
+    weights = sum(needs.weights(part) for part in needs.spec.parts)
+    found = ", ".join(f"{binary_size(size)} on {location_name(at)}" for at, size in budgets.items())
+    needed = weights + needs.work + needs.row + needs.layer_cache * needs.spec.layers
     options = [
         f"--quantize {name}"
         for name in QUANTIZERS
@@ -366,7 +375,7 @@ def _refusal(needs: Needs, budgets: Mapping[Place, int]) -> str:
     ]
     if needs.quantize and _fill(replace(needs, quantize=None), budgets) is not None:
         options.append("no --quantize, which leaves layers on the disk")
-    smaller = replace(needs, length=needs.anatomy.picture_tokens + 64)
+    smaller = replace(needs, length=needs.spec.image_tokens + 64)
     if _fill(smaller, budgets) is not None:
         options.append(f"a length of {smaller.length} tokens")
     advice = " or ".join(options) if options else "a smaller model, or more memory"
@@ -377,7 +386,7 @@ def _refusal(needs: Needs, budgets: Mapping[Place, int]) -> str:
     )
 
 
-def name_of(at: Place) -> str:
+def location_name(at: Location) -> str:
     """A place in words."""
     return (
         f"GPU {at}" if isinstance(at, int) else {"cpu": "the CPU", "disk": "the disk"}.get(at, at)

@@ -30,7 +30,7 @@ def begun(repository: str) -> bool:
     return any(repository_folder(repository).glob("blobs/*"))
 
 
-def size_here(repository: str) -> int:
+def local_size(repository: str) -> int:
     """The bytes that it takes, what is half fetched included."""
     return sum(path.stat().st_size for path in repository_folder(repository).glob("blobs/*"))
 

@@ -9,7 +9,7 @@ from typing import Any
 from vipllava_cli.engine.hub.cache import (
     begun,
     cached_repositories,
-    size_here,
+    local_size,
     snapshot,
 )
 from vipllava_cli.engine.hub.checkpoints import (
@@ -54,14 +54,14 @@ def known_models() -> Iterator[KnownModel]:
         )
     for name, published in PUBLISHED.items():
         where, whole = _where(name)
-        size = published.size if not whole else size_here(published.repository)
+        size = published.size if not whole else local_size(published.repository)
         yield KnownModel(name, published.parameters, size, where, published.licence, whole)
     listed = {published.repository for published in PUBLISHED.values()}
     for repository in cached_repositories():
         if repository not in listed and _is_ours(repository):
             where, whole = _where(repository)
             parameters = count_parameters(Path(where), repository) if whole else None
-            yield KnownModel(repository, parameters, size_here(repository), where, UNKNOWN, whole)
+            yield KnownModel(repository, parameters, local_size(repository), where, UNKNOWN, whole)
 
 
 def facts(name: str, revision: str | None = None) -> Mapping[str, object]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # a plan is made without them
 Shapes = Mapping[str, Sequence[int]]
 
 
-def repaired(config: Mapping[str, Any], shapes: Shapes, name: str) -> dict[str, Any]:
+def fix_config(config: Mapping[str, Any], shapes: Shapes, name: str) -> dict[str, Any]:
     """A config.json that fits the weights: the layers of the vision tower that are joined, and the rows
     of the vocabulary. Raises ModelError.
     """
@@ -25,9 +25,9 @@ def repaired(config: Mapping[str, Any], shapes: Shapes, name: str) -> dict[str, 
     return found
 
 
-def repair_processor(processor: "LlavaProcessor", config: "VipLlavaConfig", name: str) -> None:
-    """How many tokens a picture takes is told by the model itself, and a tokenizer that does not know
-    the picture's token learns it. Raises ModelError.
+def fix_processor(processor: "LlavaProcessor", config: "VipLlavaConfig", name: str) -> None:
+    """How many tokens an image takes is told by the model itself, and a tokenizer that does not know
+    the image's token learns it. Raises ModelError.
     """
     from tokenizers import AddedToken
 
@@ -41,7 +41,7 @@ def repair_processor(processor: "LlavaProcessor", config: "VipLlavaConfig", name
     token = tokenizer.convert_tokens_to_ids(IMAGE)
     if token != config.image_token_id:
         raise ModelError(
-            f"a picture is token {config.image_token_id} to the model and {token} to its tokenizer:"
+            f"an image is token {config.image_token_id} to the model and {token} to its tokenizer:"
             f" the tokenizer of {name} does not fit its model"
         )
 

@@ -74,7 +74,7 @@ def look_up(name: str, hub: HubName) -> Remote:
     """Ask the hub what there is; its small config.json is fetched. Raises ModelError."""
     hub_logging.set_verbosity_error()  # what goes wrong is said in our own line
     disable_progress_bars()
-    with _faults(name, hub):
+    with _translate_errors(name, hub):
         api = HfApi()
         commit = api.model_info(hub.repository, revision=hub.revision).sha or hub.revision
         listed = [
@@ -88,7 +88,7 @@ def look_up(name: str, hub: HubName) -> Remote:
     return Remote(hub, commit, tuple(file for file in listed if file.name in names))
 
 
-def check_room(remote: Remote) -> None:
+def check_disk_space(remote: Remote) -> None:
     """Raises InputError when the disk has no room for what is left."""
     place = cache_folder()
     while not place.exists():
@@ -108,7 +108,7 @@ def fetch(name: str, remote: Remote, advance: Callable[[int], None]) -> Path:
     """
     folder = repository_folder(remote.hub.repository)
     locks = cache_folder() / ".locks" / folder.name
-    with _faults(name, remote.hub):
+    with _translate_errors(name, remote.hub):
         locks.mkdir(parents=True, exist_ok=True)
         (folder / "blobs").mkdir(parents=True, exist_ok=True)
         with FileLock(locks / "pull.lock", timeout=0):
@@ -219,7 +219,7 @@ def _sha256(path: Path) -> str:
 
 
 @contextmanager
-def _faults(name: str, hub: HubName) -> Iterator[None]:
+def _translate_errors(name: str, hub: HubName) -> Iterator[None]:
     """What the hub's client raises, as one line."""
     try:
         yield

@@ -1,7 +1,7 @@
 """A conversation in this process: one cache from turn to turn, so that nothing is read twice.
 
 Each turn's prompt is made whole, in tokens; what of it is in the cache already is found by comparing
-tokens. So a new question, an undone one, another picture and a dropped turn all take the same way, and
+tokens. So a new question, an undone one, another image and a dropped turn all take the same way, and
 what the model reads is the same as if the conversation had been read at once.
 """
 
@@ -14,11 +14,19 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
-from vipllava_cli.engine.base import GREEDY, Answer, GenerationOptions, Prompt, Reply, Spoken, View
-from vipllava_cli.engine.local.error_translation import faults
-from vipllava_cli.engine.local.inputs import Reader
+from vipllava_cli.engine.base import (
+    GREEDY,
+    Answer,
+    GenerationOptions,
+    ModelView,
+    Prompt,
+    Reply,
+    Spoken,
+)
+from vipllava_cli.engine.local.error_translation import translate_errors
+from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.prefix_cache import Prefix
-from vipllava_cli.engine.local.streaming import Stream, answer_text, holds_stop, settled
+from vipllava_cli.engine.local.streaming import Stream, answer_text, contains_stop, stable_text
 from vipllava_cli.engine.prompts import DEFAULT_TEMPLATE
 
 _CUT = " \n\t#\ufffd"  # what an answer that was cut may end with in its tokens, and not in its text
@@ -28,14 +36,14 @@ CONTEXT = 8  # letters before a text that its first token may depend on
 class LocalConversation:
     """Implements `engine.Conversation` with the reader's model and a cache of its own."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._tokenizer = reader.tokenizer
-        self._special = frozenset(reader.tokenizer.all_special_ids)
+    def __init__(self, inputs: ModelInputs) -> None:
+        self._reader = inputs
+        self._tokenizer = inputs.tokenizer
+        self._special = frozenset(inputs.tokenizer.all_special_ids)
         self._held: Prefix | None = None
         self._following = lru_cache(maxsize=4096)(self._tokens_after)
-        self._between = lru_cache(maxsize=4096)(reader.between)
-        self.most: int = reader.model.config.text_config.max_position_embeddings
+        self._between = lru_cache(maxsize=4096)(inputs.between)
+        self.most: int = inputs.model.config.text_config.max_position_embeddings
 
     def count(self, turns: Sequence[Spoken], template: str = DEFAULT_TEMPLATE) -> int:
         """See `engine.Conversation.count`."""
@@ -43,7 +51,7 @@ class LocalConversation:
 
     def answer(
         self,
-        view: View,
+        view: ModelView,
         turns: Sequence[Spoken],
         *,
         template: str = DEFAULT_TEMPLATE,
@@ -53,11 +61,11 @@ class LocalConversation:
     ) -> Reply:
         """See `engine.Conversation.answer`."""
         start = time.perf_counter()
-        reader = self._reader
+        inputs = self._reader
         prompt = Prompt(view, self.ids(turns, template))
-        reader.check_length(len(prompt.ids))
+        inputs.check_prompt_length(len(prompt.ids))
         begun = self._own_tokens(turns[-1])
-        config = reader.generation_config(options, reader.most_new(prompt, options))
+        config = inputs.generation_config(options, inputs.max_new_tokens_for(prompt, options))
         stream = Stream(self._tokenizer, on_text or _unheard, begun)
         read = 0
         interrupted = False
@@ -69,7 +77,7 @@ class LocalConversation:
         ended = self._ended(said, config)
         stopped = interrupted or (stop is not None and stop())
         text, tokens = (
-            self._spoken(said) if ended else (settled(self._text(said)), self._plain(said))
+            self._spoken(said) if ended else (stable_text(self._text(said)), self._plain(said))
         )
         answer = Answer(
             text,
@@ -89,16 +97,16 @@ class LocalConversation:
         stop: Callable[[], bool] | None,
     ) -> int:
         """Fill the stream; returns how many of the prompt's tokens were in the cache."""
-        reader = self._reader
+        inputs = self._reader
         held = self._take(prompt)
         kept = 0 if held is None else len(held.ids)
         if held is None:
-            held = reader.read_pictures([prompt.view], prompt.ids)
-        ids = torch.tensor([prompt.ids], device=reader.device)
-        criteria = [reader.stop_text] if stop is None else [reader.stop_text, _Asked(stop)]
-        with torch.inference_mode(), torch.random.fork_rng(reader.gpus), faults():
+            held = inputs.prefill_images([prompt.view], prompt.ids)
+        ids = torch.tensor([prompt.ids], device=inputs.device)
+        criteria = [inputs.stop_text] if stop is None else [inputs.stop_text, _Asked(stop)]
+        with torch.inference_mode(), torch.random.fork_rng(inputs.gpus), translate_errors():
             torch.manual_seed(seed)
-            reader.model.generate(
+            inputs.model.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 past_key_values=held.cache,
@@ -111,18 +119,18 @@ class LocalConversation:
         return kept
 
     def _take(self, prompt: Prompt) -> Prefix | None:
-        """What of the prompt is in the cache, if that is the picture at least; it is kept no longer, in
+        """What of the prompt is in the cache, if that is the image at least; it is kept no longer, in
         case the run breaks off in the middle. The last token is always read: it gives the first new one.
         """
         held, self._held = self._held, None
         if held is None:
             return None
         shared = min(held.shared(prompt), len(prompt.ids) - 1)
-        if shared < self._reader.picture_end(prompt.ids):
+        if shared < self._reader.image_end(prompt.ids):
             return None
         if shared == len(held.ids):
             return held
-        return held.cut(shared) if held.can_be_cut else None
+        return held.cut(shared) if held.is_croppable else None
 
     # --- tokens ------------------------------------------------------------------------------
 
@@ -151,7 +159,9 @@ class LocalConversation:
         if not tokens or not all(0 <= token < len(self._tokenizer) for token in tokens):
             return False
         whole: str = self._tokenizer.decode(list(tokens), skip_special_tokens=False)
-        return whole.strip(_CUT) == answer.strip(_CUT) and not holds_stop(self._tokenizer, tokens)
+        return whole.strip(_CUT) == answer.strip(_CUT) and not contains_stop(
+            self._tokenizer, tokens
+        )
 
     def _tokens_after(self, before: str, text: str) -> tuple[int, ...]:
         """The tokens of a text as it follows another one: many tokenizers put a space before a text that
@@ -169,7 +179,7 @@ class LocalConversation:
         return answer_text(self._tokenizer, ids)
 
     def _plain(self, ids: Sequence[int]) -> tuple[int, ...]:
-        """Without special tokens: a picture's token in an answer would stand for a second picture."""
+        """Without special tokens: an image's token in an answer would stand for a second image."""
         return tuple(token for token in ids if token not in self._special)
 
     def _spoken(self, ids: Sequence[int]) -> tuple[str, tuple[int, ...]]:
@@ -192,7 +202,7 @@ class LocalConversation:
     def _ended(self, ids: Sequence[int], config: GenerationConfig) -> bool:
         ends: Any = config.eos_token_id
         ends = ends if isinstance(ends, list) else [ends]
-        return any(token in ends for token in ids[-1:]) or holds_stop(self._tokenizer, ids)
+        return any(token in ends for token in ids[-1:]) or contains_stop(self._tokenizer, ids)
 
 
 class _Asked(StoppingCriteria):

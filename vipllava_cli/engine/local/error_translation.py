@@ -8,7 +8,7 @@ from vipllava_cli.errors import GenerationError, OutOfMemoryError
 
 
 @contextmanager
-def faults() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turns what torch raises during a run into one line."""
     try:
         yield

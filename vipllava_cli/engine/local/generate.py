@@ -1,4 +1,4 @@
-"""The engine in this process: a picture is read once, and each question goes on from there."""
+"""The engine in this process: an image is read once, and each question goes on from there."""
 
 import copy
 import time
@@ -14,21 +14,21 @@ from transformers import DynamicCache, GenerationConfig
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
 from vipllava_cli.engine.base import GREEDY, Answer, GenerationOptions, Prompt
-from vipllava_cli.engine.hardware.placement import ROOM_FOR_WORDS
+from vipllava_cli.engine.hardware.placement import PLANNED_TEXT_TOKENS
 from vipllava_cli.engine.local.conversation import LocalConversation
-from vipllava_cli.engine.local.error_translation import faults
-from vipllava_cli.engine.local.inputs import Reader
-from vipllava_cli.engine.local.likelihood import weigh
+from vipllava_cli.engine.local.error_translation import translate_errors
+from vipllava_cli.engine.local.inputs import ModelInputs
+from vipllava_cli.engine.local.likelihood import score_choices
 from vipllava_cli.engine.local.prefix_cache import Prefix
-from vipllava_cli.engine.local.streaming import Stream, answer_text, holds_stop
+from vipllava_cli.engine.local.streaming import Stream, answer_text, contains_stop
 
 # More rows than these bring no more speed, as measured with the shipped model on two cores; each of
 # the threads that share a batch gets so many.
-MOST_TOGETHER: Mapping[str, int] = {"cpu": 32, "cuda": 64, "mps": 16}
+MAX_BATCH_SIZE: Mapping[str, int] = {"cpu": 32, "cuda": 64, "mps": 16}
 SMALL = 256 * 1024 * 1024  # bytes of weights that a core reads as fast as it computes with them
 
 
-class LocalEngine(Reader):
+class LocalEngine(ModelInputs):
     """Implements `engine.Engine` with a transformers model in this process."""
 
     def answer(
@@ -42,18 +42,18 @@ class LocalEngine(Reader):
         for prompt in prompts:
             start = time.perf_counter()
             if prefix is None or not prefix.begins(prompt):
-                prefix = self.read_pictures([prompt.view], prompt.ids)
+                prefix = self.prefill_images([prompt.view], prompt.ids)
             cache = copy.deepcopy(prefix.cache)
             if options.choices:
-                yield weigh(self, prompt, cache, options.choices, start)
+                yield score_choices(self, prompt, cache, options.choices, start)
                 continue
             streamer = on_text and Stream(self.tokenizer, on_text)
             yield self._generate([prompt], cache, options, start, streamer)[0]
 
-    def answer_together(
+    def answer_batch(
         self, prompts: Sequence[Prompt], options: GenerationOptions = GREEDY
     ) -> list[Answer]:
-        """See `engine.Engine.answer_together`. Sampling goes one by one: an answer that was drawn
+        """See `engine.Engine.answer_batch`. Sampling goes one by one: an answer that was drawn
         must not depend on what was asked beside it. Choices are a batch of their own.
         """
         if options.temperature > 0 or options.choices:
@@ -61,8 +61,8 @@ class LocalEngine(Reader):
         start = time.perf_counter()
         alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
         for at, prompt in enumerate(prompts):
-            beginning = prompt.ids[: self.picture_end(prompt.ids)]
-            alike.setdefault((beginning, self.most_new(prompt, options)), []).append(at)
+            beginning = prompt.ids[: self.image_end(prompt.ids)]
+            alike.setdefault((beginning, self.max_new_tokens_for(prompt, options)), []).append(at)
         parts = [part for chosen in alike.values() for part in self._parts(prompts, chosen)]
         each = self._pool.map if self._pool and len(parts) > 1 else map
         found = each(lambda part: self._answer_alike([prompts[at] for at in part], options), parts)
@@ -78,7 +78,7 @@ class LocalEngine(Reader):
         views = list(dict.fromkeys(prompt.view for prompt in prompts))
         if len(views) == len(prompts):  # nothing is shared, and one pass reads all
             return self._generate(prompts, None, options, start)
-        cache = self.read_pictures(views, prompts[0].ids).cache
+        cache = self.prefill_images(views, prompts[0].ids).cache
         rows = torch.tensor([views.index(prompt.view) for prompt in prompts])
         cache.batch_select_indices(rows.to(self.device))
         return self._generate(prompts, cache, options, start)
@@ -110,8 +110,8 @@ class LocalEngine(Reader):
         """How many threads share a batch."""
         return torch.get_num_threads() if self._pool else 1
 
-    def converse(self) -> LocalConversation:
-        """See `engine.Engine.converse`."""
+    def start_conversation(self) -> LocalConversation:
+        """See `engine.Engine.start_conversation`."""
         return LocalConversation(self)
 
     # --- generation ------------------------------------------------------------------------------
@@ -129,8 +129,8 @@ class LocalEngine(Reader):
         """
         read = 0 if cache is None else cache.get_seq_length()
         ids, mask = self._padded([prompt.ids for prompt in prompts], read)
-        config = self.generation_config(options, self.most_new(prompts[0], options))
-        with torch.inference_mode(), torch.random.fork_rng(self.gpus), faults():
+        config = self.generation_config(options, self.max_new_tokens_for(prompts[0], options))
+        with torch.inference_mode(), torch.random.fork_rng(self.gpus), translate_errors():
             torch.manual_seed(options.seed)
             views = [prompt.view for prompt in prompts]
             unread = {"pixel_values": self.pixels(views)} if cache is None else {}
@@ -167,11 +167,11 @@ class LocalEngine(Reader):
     ) -> Answer:
         """The answer in a row of new tokens, which other rows may have outlasted."""
         end = next((at for at, token in enumerate(new) if token in self.ends), None)
-        if end is None or holds_stop(self.tokenizer, new[:end]):
+        if end is None or contains_stop(self.tokenizer, new[:end]):
             own = new if end is None else new[:end]
             while own and own[-1] == config.pad_token_id:
                 own = own[:-1]
-            stopped = holds_stop(self.tokenizer, own)
+            stopped = contains_stop(self.tokenizer, own)
         else:
             own, stopped = new[: end + 1], True
         text = answer_text(self.tokenizer, own).rstrip()
@@ -179,13 +179,13 @@ class LocalEngine(Reader):
 
     # --- memory ------------------------------------------------------------------------------
 
-    def most_together(self) -> int:
-        """See `engine.Engine.most_together`: half of what is free, for caches and pictures."""
+    def max_batch_size(self) -> int:
+        """See `engine.Engine.max_batch_size`: half of what is free, for caches and images."""
         on_gpu = self.device.type == "cuda"
         free: int = (
             torch.cuda.mem_get_info(self.device)[0] if on_gpu else psutil.virtual_memory().available
         )
-        most = self._threads * MOST_TOGETHER[self.device.type]
+        most = self._threads * MAX_BATCH_SIZE[self.device.type]
         return max(min(free // 2 // self._row_bytes(), most), 1)
 
     def _row_bytes(self) -> int:
@@ -193,7 +193,7 @@ class LocalEngine(Reader):
         in the widest layer.
         """
         config = self.model.config.text_config
-        tokens = self.picture_tokens + ROOM_FOR_WORDS
+        tokens = self.image_tokens + PLANNED_TEXT_TOKENS
         heads = config.num_key_value_heads * (config.hidden_size // config.num_attention_heads)
         cache = 2 * config.num_hidden_layers * heads * tokens
         work = 2 * (config.intermediate_size + config.hidden_size) * tokens

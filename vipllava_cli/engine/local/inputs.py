@@ -1,4 +1,4 @@
-"""A model with its tokenizer and processor: questions become tokens, and pictures are read."""
+"""A model with its tokenizer and processor: questions become tokens, and images are read."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,9 +10,9 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig
 from transformers.generation.stopping_criteria import StopStringCriteria
 
-from vipllava_cli.engine.base import GenerationOptions, ModelInfo, Prompt, View
+from vipllava_cli.engine.base import GenerationOptions, ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
-from vipllava_cli.engine.local.error_translation import faults
+from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.loading import Loaded
 from vipllava_cli.engine.local.prefix_cache import Prefix
 from vipllava_cli.engine.prompts import DEFAULT_TEMPLATE, IMAGE, STOPS, TEMPLATES, Turn, render
@@ -21,7 +21,7 @@ from vipllava_cli.errors import ModelError, UsageError
 _SOME_ANSWER = "(answer)"  # stands where a chat template would put one
 
 
-class Reader:
+class ModelInputs:
     """What answering, conversing and weighing have in common."""
 
     def __init__(self, checkpoint: Checkpoint, loaded: Loaded) -> None:
@@ -31,7 +31,7 @@ class Reader:
         self.device = loaded.placement.inputs
         self.gpus = [self.device] if self.device.type == "cuda" else []
         vision = loaded.model.config.vision_config
-        self.picture_tokens: int = (vision.image_size // vision.patch_size) ** 2
+        self.image_tokens: int = (vision.image_size // vision.patch_size) ** 2
         self.info = ModelInfo(
             name=checkpoint.name,
             revision=checkpoint.revision,
@@ -41,15 +41,15 @@ class Reader:
             patch=vision.patch_size,
         )
 
-    def view(self, picture: Image.Image) -> View:
+    def view(self, image: Image.Image) -> ModelView:
         """See `engine.Engine.view`: pixels are [1, 3, side, side], on the CPU."""
-        return View(self.processor.image_processor(picture, return_tensors="pt")["pixel_values"])
+        return ModelView(self.processor.image_processor(image, return_tensors="pt")["pixel_values"])
 
-    def prompt(self, view: View, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
+    def prompt(self, view: ModelView, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
         """See `engine.Engine.prompt`."""
         text = self.text(question, template)
         ids = self.encode(text)
-        self.check_length(len(ids))
+        self.check_prompt_length(len(ids))
         return Prompt(view, ids, text + self.between(question, "", template)[0])
 
     def text(self, question: str, template: str) -> str:
@@ -77,8 +77,8 @@ class Reader:
             )
         messages: list[dict[str, Any]] = []
         for turn in turns:
-            picture = [] if messages else [{"type": "image"}]
-            question = [*picture, {"type": "text", "text": turn.question}]
+            image = [] if messages else [{"type": "image"}]
+            question = [*image, {"type": "text", "text": turn.question}]
             messages.append({"role": "user", "content": question})
             if turn.answer is not None:
                 answer = [{"type": "text", "text": turn.answer}]
@@ -89,22 +89,22 @@ class Reader:
     def encode(self, text: str) -> tuple[int, ...]:
         """The token ids of a prompt's beginning.
 
-        The picture's token is repeated in ids rather than in text: equal, and hundreds of words less
+        The image's token is repeated in ids rather than in text: equal, and hundreds of words less
         to be cut up.
         """
         image = self.model.config.image_token_id
         ids: list[int] = self.tokenizer(text)["input_ids"]
         if text.count(IMAGE) != 1:
-            raise UsageError(f"the prompt holds {text.count(IMAGE)} pictures, expected 1")
+            raise UsageError(f"the prompt holds {text.count(IMAGE)} images, expected 1")
         if ids.count(image) != 1:
             raise ModelError(
-                f"a picture is token {image} to the model, which its tokenizer does not make of"
+                f"an image is token {image} to the model, which its tokenizer does not make of"
                 f" {IMAGE}: the tokenizer of {self.info.name} does not fit its model"
             )
         at = ids.index(image)
-        return (*ids[:at], *[image] * self.picture_tokens, *ids[at + 1 :])
+        return (*ids[:at], *[image] * self.image_tokens, *ids[at + 1 :])
 
-    def check_length(self, tokens: int) -> None:
+    def check_prompt_length(self, tokens: int) -> None:
         """Raises UsageError for a prompt of so many tokens that no answer would have room."""
         most = self.model.config.text_config.max_position_embeddings
         if tokens >= most:
@@ -113,18 +113,18 @@ class Reader:
                 f" most {most - 1}: ask a shorter question"
             )
 
-    def picture_end(self, ids: tuple[int, ...]) -> int:
-        """The place after the picture's last token."""
+    def image_end(self, ids: tuple[int, ...]) -> int:
+        """The place after the image's last token."""
         first: int = ids.index(self.model.config.image_token_id)
-        return first + self.picture_tokens
+        return first + self.image_tokens
 
     # --- generation --------------------------------------------------------------------------
 
-    def read_pictures(self, views: Sequence[View], ids: tuple[int, ...]) -> Prefix:
-        """Run the model over the prompt up to the end of the picture, for every view at once."""
-        beginning = ids[: self.picture_end(ids)]
+    def prefill_images(self, views: Sequence[ModelView], ids: tuple[int, ...]) -> Prefix:
+        """Run the model over the prompt up to the end of the image, for every view at once."""
+        beginning = ids[: self.image_end(ids)]
         cache = DynamicCache(config=self.model.config.get_text_config())
-        with torch.inference_mode(), faults():
+        with torch.inference_mode(), translate_errors():
             self.model(
                 input_ids=torch.tensor([beginning], device=self.device).expand(len(views), -1),
                 pixel_values=self.pixels(views),
@@ -134,12 +134,12 @@ class Reader:
             )
         return Prefix(views[0], beginning, cache)
 
-    def pixels(self, views: Sequence[View]) -> Tensor:
+    def pixels(self, views: Sequence[ModelView]) -> Tensor:
         """[views, 3, side, side], where and as the model takes them."""
         pixels = torch.cat([cast(Tensor, view.pixels) for view in views])
         return pixels.to(self.device, self.model.dtype)
 
-    def most_new(self, prompt: Prompt, options: GenerationOptions) -> int:
+    def max_new_tokens_for(self, prompt: Prompt, options: GenerationOptions) -> int:
         """How many tokens an answer may have: what is asked for, or what the model can still hold."""
         limit: int = self.model.config.text_config.max_position_embeddings
         return min(options.max_new_tokens, limit - len(prompt.ids))

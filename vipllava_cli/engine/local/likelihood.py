@@ -9,41 +9,41 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from vipllava_cli.engine.base import Answer, Choice, Prompt
-from vipllava_cli.engine.local.error_translation import faults
-from vipllava_cli.engine.local.inputs import Reader
+from vipllava_cli.engine.local.error_translation import translate_errors
+from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.prompts import STOPS
 
 
-def weigh(
-    reader: Reader,
+def score_choices(
+    inputs: ModelInputs,
     prompt: Prompt,
     cache: DynamicCache,
     choices: Sequence[str],
     start: float,
 ) -> Answer:
     """The likeliest of the choices, and of each how likely the model is to say it and then to stop.
-    `cache` holds the prompt up to the end of its picture, or more, and is used up.
+    `cache` holds the prompt up to the end of its image, or more, and is used up.
     """
-    rows = [reader.encode(prompt.text + choice) for choice in choices]
+    rows = [inputs.encode(prompt.text + choice) for choice in choices]
     for row in rows:
-        reader.check_length(len(row))
+        inputs.check_prompt_length(len(row))
     read, shared = cache.get_seq_length(), _shared([prompt.ids, *rows])
     said = [row[shared:] for row in rows]
-    with torch.inference_mode(), faults():
-        first = _scores(reader, cache, [prompt.ids[read:shared]])[:, -1:]
+    with torch.inference_mode(), translate_errors():
+        first = _scores(inputs, cache, [prompt.ids[read:shared]])[:, -1:]
         cache.batch_repeat_interleave(len(rows))
-        scores = _scores(reader, cache, said)
+        scores = _scores(inputs, cache, said)
         scores = torch.cat([first.expand(len(rows), -1, -1), scores], dim=1)
     found = [
-        _log_likelihood(scores[number], own, _ends(reader, prompt.text + choice, row))
+        _log_likelihood(scores[number], own, _ends(inputs, prompt.text + choice, row))
         for number, (own, choice, row) in enumerate(zip(said, choices, rows, strict=True))
     ]
     shares = torch.tensor(found, dtype=torch.float64).softmax(0).tolist()
-    weighed = tuple(map(Choice, choices, found, shares))
+    scored = tuple(map(Choice, choices, found, shares))
     best = max(range(len(rows)), key=found.__getitem__)
     seconds = time.perf_counter() - start
     return Answer(
-        choices[best], "stop", len(prompt.ids), len(rows[best]) - len(prompt.ids), seconds, weighed
+        choices[best], "stop", len(prompt.ids), len(rows[best]) - len(prompt.ids), seconds, scored
     )
 
 
@@ -53,14 +53,14 @@ def _shared(rows: Sequence[Sequence[int]]) -> int:
     return next(differ, min(map(len, rows)))
 
 
-def _scores(reader: Reader, cache: DynamicCache, rows: Sequence[Sequence[int]]) -> Tensor:
+def _scores(inputs: ModelInputs, cache: DynamicCache, rows: Sequence[Sequence[int]]) -> Tensor:
     """Log-probabilities [rows, longest, vocabulary] of what follows each token. What pads a row lies
     behind it, where its own tokens do not look.
     """
     longest = max(map(len, rows))
-    padded = [[*row, *[reader.ends[0]] * (longest - len(row))] for row in rows]
-    output = reader.model(
-        input_ids=torch.tensor(padded, device=reader.device), past_key_values=cache, use_cache=True
+    padded = [[*row, *[inputs.ends[0]] * (longest - len(row))] for row in rows]
+    output = inputs.model(
+        input_ids=torch.tensor(padded, device=inputs.device), past_key_values=cache, use_cache=True
     )
     scores: Tensor = output.logits.float().log_softmax(-1)
     return scores
@@ -74,11 +74,11 @@ def _log_likelihood(scores: Tensor, said: Sequence[int], ends: Sequence[int]) ->
     return total if math.isfinite(total) else -math.inf
 
 
-def _ends(reader: Reader, text: str, ids: Sequence[int]) -> list[int]:
+def _ends(inputs: ModelInputs, text: str, ids: Sequence[int]) -> list[int]:
     """The tokens by which the model ends an answer there: its own, and those that begin a stop text."""
-    ends = set(reader.ends)
+    ends = set(inputs.ends)
     for stop in STOPS:
-        longer = reader.encode(text + stop)
+        longer = inputs.encode(text + stop)
         if longer[: len(ids)] == ids:
             ends.add(longer[len(ids)])
     return sorted(ends)

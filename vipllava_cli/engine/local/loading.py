@@ -11,11 +11,11 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from safetensors import SafetensorError
 from transformers import LlavaProcessor, VipLlavaConfig, VipLlavaForConditionalGeneration
 
-from vipllava_cli.engine.hardware.machine import this_machine
-from vipllava_cli.engine.hardware.model_spec import anatomy
-from vipllava_cli.engine.hardware.placement import Placement, Wishes, place
+from vipllava_cli.engine.hardware.machine import inspect_machine
+from vipllava_cli.engine.hardware.model_spec import spec
+from vipllava_cli.engine.hardware.placement import LoadOptions, Placement, place
 from vipllava_cli.engine.hub.checkpoints import Checkpoint, read_config, weight_shapes
-from vipllava_cli.engine.hub.config_fixes import repair_processor, repaired
+from vipllava_cli.engine.hub.config_fixes import fix_config, fix_processor
 from vipllava_cli.engine.local.quantization import WidenedModel, quantization, round_layers
 from vipllava_cli.errors import ModelError, OutOfMemoryError
 
@@ -51,7 +51,9 @@ class Loaded:
 
 
 def load(
-    checkpoint: Checkpoint, wishes: Wishes, on_plan: Callable[[Placement], None] | None = None
+    checkpoint: Checkpoint,
+    load_options: LoadOptions,
+    on_plan: Callable[[Placement], None] | None = None,
 ) -> Loaded:
     """Load weights and processor; the plan is shown first. Raises ModelError, and OutOfMemoryError when
     memory runs out.
@@ -59,9 +61,11 @@ def load(
     _quiet()
     try:
         said = read_config(checkpoint.folder, checkpoint.name)
-        fitting = repaired(said, weight_shapes(checkpoint.folder, checkpoint.name), checkpoint.name)
+        fitting = fix_config(
+            said, weight_shapes(checkpoint.folder, checkpoint.name), checkpoint.name
+        )
         config = VipLlavaConfig.from_dict(fitting)
-        placement = place(anatomy(fitting), wishes, this_machine())
+        placement = place(spec(fitting), load_options, inspect_machine())
         if on_plan:
             on_plan(placement)
         model = _load_model(checkpoint, config, placement)
@@ -132,7 +136,7 @@ def _name(entry: str | tuple[str, object, object]) -> str:
 
 def _load_processor(checkpoint: Checkpoint, config: VipLlavaConfig) -> LlavaProcessor:
     processor = LlavaProcessor.from_pretrained(checkpoint.folder, local_files_only=True)
-    repair_processor(processor, config, checkpoint.name)
+    fix_processor(processor, config, checkpoint.name)
     return processor
 
 

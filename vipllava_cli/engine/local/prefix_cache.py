@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from transformers import DynamicCache
 
-from vipllava_cli.engine.base import Prompt, View
+from vipllava_cli.engine.base import ModelView, Prompt
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """The beginning of a prompt about a view, as far as at least the end of the picture."""
+    """The beginning of a prompt about a view, as far as at least the end of the image."""
 
-    view: View
+    view: ModelView
     ids: tuple[int, ...]
     cache: DynamicCache
 
@@ -28,13 +28,13 @@ class Prefix:
 
     def cut(self, length: int) -> "Prefix":
         """The first `length` tokens of it. The cache itself is shortened, so that this prefix is of no
-        use afterwards. Sound only behind the picture: inside it, the model would go on without an error
-        and without the rest of the picture.
+        use afterwards. Sound only behind the image: inside it, the model would go on without an error
+        and without the rest of the image.
         """
         self.cache.crop(length - len(self.ids))
         return Prefix(self.view, self.ids[:length], self.cache)
 
     @property
-    def can_be_cut(self) -> bool:
+    def is_croppable(self) -> bool:
         """Whether the cache forgets its last tokens without a trace; a sliding window does not."""
         return bool(self.cache.is_croppable and not any(self.cache.is_sliding))

@@ -21,12 +21,12 @@ from transformers import (
     VipLlavaForConditionalGeneration,
 )
 
-from vipllava_cli.engine.hardware.placement import INT8, NF4, WIDENED_AT_ONCE
+from vipllava_cli.engine.hardware.placement import INT8, NF4, WIDENED_CHUNK
 
 # Below so many rows, reading the weights as they are takes less than widening them first; measured.
 FEW_ROWS = 8
 FEW_ROWS_OF_INT8 = 16
-_ROUNDED_AT_ONCE = 1 << 20  # weights that stay in a processor's cache from one step to the next
+_ROUNDED_CHUNK = 1 << 20  # weights that stay in a processor's cache from one step to the next
 _MOST = 127  # of 8 bits with a sign
 
 
@@ -74,7 +74,7 @@ class Int8Linear(nn.Module):
 def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Weights [out, in] -> the nearest int8 numbers, and the float32 scales [out] to multiply them by."""
     numbers, scales = torch.empty(weight.shape, dtype=torch.int8), torch.empty(len(weight))
-    step = max(_ROUNDED_AT_ONCE // weight.shape[1], 1)
+    step = max(_ROUNDED_CHUNK // weight.shape[1], 1)
     pieces = (part.split(step) for part in (weight, numbers, scales))
     for piece, number, scale in zip(*pieces, strict=True):
         wide = _widened(piece, torch.float32)
@@ -101,7 +101,7 @@ def round_layers(
 
 def _product(input: Tensor, weight: Tensor) -> Tensor:
     """Of [..., in] and weights [out, in] in fewer bits, which are widened piece by piece."""
-    step = max(WIDENED_AT_ONCE // weight.shape[1], 1)
+    step = max(WIDENED_CHUNK // weight.shape[1], 1)
     pieces = (_widened(piece, input.dtype) for piece in weight.split(step))
     return torch.cat([nn.functional.linear(input, piece) for piece in pieces], -1)
 

@@ -18,7 +18,7 @@ def answer_text(tokenizer: Any, ids: Sequence[int]) -> str:
     return text.lstrip()
 
 
-def holds_stop(tokenizer: Any, ids: Sequence[int]) -> bool:
+def contains_stop(tokenizer: Any, ids: Sequence[int]) -> bool:
     """Whether the tokens hold a stop text."""
     whole = tokenizer.decode(list(ids), skip_special_tokens=True)
     return any(stop in whole for stop in STOPS)
@@ -36,7 +36,7 @@ class Stream(BaseStreamer):
         self.on_text = on_text
         self.begun = list(begun)
         self.ids: list[int] = []
-        self.sent = len(settled(answer_text(tokenizer, self.begun))) if begun else 0
+        self.sent = len(stable_text(answer_text(tokenizer, self.begun))) if begun else 0
         self.prompt_seen = False
         self.first: float | None = None
 
@@ -47,7 +47,7 @@ class Stream(BaseStreamer):
             return
         self.ids += value.flatten().tolist()
         self.first = self.first or time.perf_counter()
-        self._send(settled(self._text()))
+        self._send(stable_text(self._text()))
 
     def end(self) -> None:
         """Called by `generate` at the end."""
@@ -62,7 +62,7 @@ class Stream(BaseStreamer):
             self.sent = len(text)
 
 
-def settled(text: str) -> str:
+def stable_text(text: str) -> str:
     """The text less what may yet become a stop, half a character, or space at the end."""
     text = text.rstrip("\ufffd")
     for stop in STOPS:

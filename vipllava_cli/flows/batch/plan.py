@@ -1,6 +1,6 @@
 """A row -> its questions, each kept from before, copied, failed, or still to be answered.
 
-No picture is decoded for that: what the journal knows costs a file's reading and a hash.
+No image is decoded for that: what the journal knows costs a file's reading and a hash.
 """
 
 import os
@@ -10,30 +10,30 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.engine.base import GREEDY, GenerationOptions, View
+from vipllava_cli.engine.base import GREEDY, GenerationOptions, ModelView
 from vipllava_cli.engine.prompts import DEFAULT_TEMPLATE, prepare_question
 from vipllava_cli.errors import InputError
-from vipllava_cli.flows.ask import asked_about
-from vipllava_cli.marks.coordinates import place_marks
+from vipllava_cli.flows.ask import make_request
+from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.marked_image import (
-    MarkedPicture,
-    PictureFile,
-    check_they_show,
-    read_picture,
-    zoomed,
+    ImageFile,
+    MarkedImage,
+    check_visible,
+    open_image,
+    zoom_in,
 )
-from vipllava_cli.marks.masks import with_outlines
+from vipllava_cli.marks.masks import load_mask_outlines
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.rows import BadRow, Row, Source
 from vipllava_cli.storage.journal import Journal
-from vipllava_cli.storage.records import Asked
+from vipllava_cli.storage.records import Request
 
 DEFAULT_QUESTION = "What is {1}?"
 DEFAULT_QUESTION_UNMARKED = "Describe this image."
 
 
 @dataclass(frozen=True)
-class Task:
+class BatchTask:
     """What is asked of every row; `model` is the model's name and revision."""
 
     model: tuple[str, str]
@@ -47,12 +47,12 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Item:
+class PlannedQuestion:
     """One question of a row: kept from before, copied from a row that asked the same, failed, or
     still to be answered.
     """
 
-    asked: Asked
+    asked: Request
     options: GenerationOptions = GREEDY
     kept: bool = False
     copied: dict[str, Any] | None = None
@@ -64,19 +64,19 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A row with its questions; where one of them waits for an answer, with its picture, and then
+class PlannedRow:
+    """A row with its questions; where one of them waits for an answer, with its image, and then
     with what the model will see of that.
     """
 
     id: str
-    items: tuple[Item, ...]
-    marked: MarkedPicture | None = None
-    view: View | None = None
+    items: tuple[PlannedQuestion, ...]
+    marked: MarkedImage | None = None
+    view: ModelView | None = None
     notes: tuple[str, ...] = ()
     default: str | None = None  # the question that nobody asked
 
-    def failed(self, error: Exception) -> "Planned":
+    def failed(self, error: Exception) -> "PlannedRow":
         """The same with every question that waits failed."""
         items = [replace(item, error=error) if item.waits else item for item in self.items]
         return replace(self, marked=None, items=tuple(items))
@@ -85,21 +85,23 @@ class Planned:
 class Planner:
     """What each row asks, and what of it the journal knows. May be called from several threads."""
 
-    def __init__(self, task: Task, journal: Journal) -> None:
+    def __init__(self, task: BatchTask, journal: Journal) -> None:
         self.task = task
         self.journal = journal
-        self._file = lru_cache(maxsize=2)(_read)  # a picture's regions follow each other
+        self._file = lru_cache(maxsize=2)(_read)  # an image's regions follow each other
 
-    def __call__(self, row: Row | BadRow) -> Planned:
+    def __call__(self, row: Row | BadRow) -> PlannedRow:
         task = self.task
         if isinstance(row, BadRow):
-            return Planned(row.id, (_failed(task, row, row.id, "", row.error),))
+            return PlannedRow(row.id, (_failed(task, row, row.id, "", row.error),))
         default = None if row.questions or task.questions else _default(task, row)
         named = list(_named(row.id, row.questions or task.questions or (str(default),)))
         try:
             marked, notes = self._marked(row)
         except Exception as error:  # one bad row never stops the run
-            return Planned(row.id, tuple(_failed(task, row, id, text, error) for id, text in named))
+            return PlannedRow(
+                row.id, tuple(_failed(task, row, id, text, error) for id, text in named)
+            )
         items = []
         for id, question in named:
             try:
@@ -110,46 +112,46 @@ class Planner:
             except Exception as error:  # one bad row never stops the run
                 items.append(_failed(task, row, id, question, error))
         waits = any(item.waits for item in items)
-        return Planned(
+        return PlannedRow(
             row.id, tuple(items), marked if waits else None, notes=notes, default=default
         )
 
-    def _marked(self, row: Row) -> tuple[MarkedPicture, tuple[str, ...]]:
+    def _marked(self, row: Row) -> tuple[MarkedImage, tuple[str, ...]]:
         file = self._file(row.image)
-        specs = with_outlines((*row.marks, *self.task.marks), file.size)
-        placed = place_marks(specs, *file.size)
-        check_they_show(placed.marks, file.size)
-        marked = MarkedPicture(file, placed.marks, self.task.numbers)
-        return (zoomed(marked) if self.task.zoom else marked), placed.notes
+        specs = load_mask_outlines((*row.marks, *self.task.marks), file.size)
+        placed = resolve_coordinates(specs, *file.size)
+        check_visible(placed.marks, file.size)
+        marked = MarkedImage(file, placed.marks, self.task.numbers)
+        return (zoom_in(marked) if self.task.zoom else marked), placed.notes
 
-    def _item(self, row: Row, id: str, marked: MarkedPicture, question: str) -> Item:
+    def _item(self, row: Row, id: str, marked: MarkedImage, question: str) -> PlannedQuestion:
         task, options = self.task, _options(self.task, row)
-        asked = asked_about(marked, question, task.model, task.template, options)
+        asked = make_request(marked, question, task.model, task.template, options)
         asked = replace(asked, id=id, extra=dict(row.extra))
         if self.journal.is_answered(id, asked.key):
-            return Item(asked, options, kept=True)
-        same = self.journal.same_answer(asked.key)
+            return PlannedQuestion(asked, options, kept=True)
+        same = self.journal.find_answer(asked.key)
         if same is None:
-            return Item(asked, options)
+            return PlannedQuestion(asked, options)
         copied = {**same, "id": id, "image": row.image, "extra": dict(row.extra)}
-        return Item(asked, options, copied=copied)
+        return PlannedQuestion(asked, options, copied=copied)
 
 
-def _read(image: str) -> PictureFile:
-    """The file of a row's picture. A pipe or a device, which might give bytes for ever or never, is
+def _read(image: str) -> ImageFile:
+    """The file of a row's image. A pipe or a device, which might give bytes for ever or never, is
     refused: nobody watches a batch.
     """
     if os.path.exists(image) and not (os.path.isfile(image) or os.path.isdir(image)):
-        raise InputError(f"{image} is a pipe or a device: expected the file of a picture")
-    return read_picture(image)
+        raise InputError(f"{image} is a pipe or a device: expected the file of an image")
+    return open_image(image)
 
 
-def plan_all(source: Source, task: Task, journal: Journal) -> Iterator[Planned]:
+def plan_all(source: Source, task: BatchTask, journal: Journal) -> Iterator[PlannedRow]:
     """What a run would ask, without asking it."""
-    return map(Planner(task, journal), numbered(task, source.rows))
+    return map(Planner(task, journal), with_unique_ids(task, source.rows))
 
 
-def numbered(task: Task, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
+def with_unique_ids(task: BatchTask, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
     """The rows with ids that are all different: the second `a.png` is `a.png~2`."""
     taken: set[str] = set()
     for row in rows:
@@ -161,7 +163,7 @@ def numbered(task: Task, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]
         yield row if id == row.id else replace(row, id=id)
 
 
-def _ids(task: Task, row: Row | BadRow, id: str) -> list[str]:
+def _ids(task: BatchTask, row: Row | BadRow, id: str) -> list[str]:
     """The ids of a row's records."""
     questions = (row.questions if isinstance(row, Row) else ()) or task.questions or ("",)
     return [named for named, _ in _named(id, questions)]
@@ -173,11 +175,11 @@ def _named(id: str, questions: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield (f"{id}:q{number}" if len(questions) > 1 else id), question
 
 
-def _default(task: Task, row: Row) -> str:
+def _default(task: BatchTask, row: Row) -> str:
     return DEFAULT_QUESTION if row.marks or task.marks else DEFAULT_QUESTION_UNMARKED
 
 
-def _options(task: Task, row: Row | BadRow) -> GenerationOptions:
+def _options(task: BatchTask, row: Row | BadRow) -> GenerationOptions:
     """The task's, with the row's own choices if it has some."""
     choices = row.choices if isinstance(row, Row) else ()
     return replace(task.options, choices=choices) if choices else task.options
@@ -194,9 +196,11 @@ def _columns(row: Row) -> dict[str, Any]:
     }
 
 
-def _failed(task: Task, row: Row | BadRow, id: str, question: str, error: Exception) -> Item:
+def _failed(
+    task: BatchTask, row: Row | BadRow, id: str, question: str, error: Exception
+) -> PlannedQuestion:
     name, revision = task.model
-    asked = Asked(
+    asked = Request(
         id=id,
         key="",
         image=row.image,
@@ -212,4 +216,4 @@ def _failed(task: Task, row: Row | BadRow, id: str, question: str, error: Except
         options=_options(task, row).to_json(),
         extra=dict(row.extra) if isinstance(row, Row) else {},
     )
-    return Item(asked, error=error)
+    return PlannedQuestion(asked, error=error)

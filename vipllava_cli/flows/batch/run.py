@@ -14,18 +14,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from vipllava_cli.engine.base import Answer, Engine, GenerationOptions, Prompt, View
+from vipllava_cli.engine.base import Answer, Engine, GenerationOptions, ModelView, Prompt
 from vipllava_cli.errors import GenerationError, OutOfMemoryError
-from vipllava_cli.flows.ask import answered
-from vipllava_cli.flows.batch.plan import Planned, Planner, Task, numbered
-from vipllava_cli.images.load import square
+from vipllava_cli.flows.ask import make_record
+from vipllava_cli.flows.batch.plan import BatchTask, PlannedRow, Planner, with_unique_ids
+from vipllava_cli.images.load import pad_to_square
 from vipllava_cli.sources.rows import BadRow, Row, Source
-from vipllava_cli.storage.files import picture_place, write_picture
+from vipllava_cli.storage.files import marked_image_path, save_image
 from vipllava_cli.storage.journal import Journal
-from vipllava_cli.storage.records import Asked, Record, failure
+from vipllava_cli.storage.records import Record, Request, failure
 
 READERS = min(4, os.cpu_count() or 1)  # threads that read, decode, draw and resize
-MOST_PIXELS = 100_000_000  # decoded at a time, by all readers: about 1.5 GB on the way to a view
+MAX_PIXELS = 100_000_000  # decoded at a time, by all readers: about 1.5 GB on the way to a view
 AHEAD = 2 * READERS  # rows that are read before the model is there: their files stay in memory
 BATCHES_AT_ONCE = 4  # so many batches' rows are looked at together to put like lengths beside
 MOST_AT_ONCE = 128  # rows of them, unless one batch has more: their views stay in memory
@@ -35,7 +35,7 @@ U = TypeVar("U")
 
 
 @dataclass
-class Summary:
+class BatchSummary:
     """What came of a run; `others` counts earlier records that the source does not name."""
 
     answered: int = 0
@@ -56,10 +56,10 @@ class Summary:
         return self.failures.total()
 
 
-class Watcher(Protocol):
+class ProgressListener(Protocol):
     """Is told how a run goes on."""
 
-    def advance(self, summary: Summary, id: str) -> None:
+    def advance(self, summary: BatchSummary, id: str) -> None:
         """A row was done."""
         ...
 
@@ -69,35 +69,35 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True)
-class Waiting:
+class PendingQuestion:
     """A question that the model is to answer."""
 
-    asked: Asked
+    asked: Request
     prompt: Prompt
     options: GenerationOptions
 
 
 @dataclass
-class Run:
+class BatchRun:
     """One run over a source. `size` is how many questions are answered together; None: as many as
     fit into memory. `stop` may be set from outside: what is in flight is finished, then it ends.
     """
 
     source: Source
-    task: Task
+    task: BatchTask
     journal: Journal
     open_engine: Callable[[], Engine]
-    watcher: Watcher
+    watcher: ProgressListener
     size: int | None = None
     fail_fast: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
-    summary: Summary = field(default_factory=Summary)
+    summary: BatchSummary = field(default_factory=BatchSummary)
     _engine: Engine | None = None
-    _room: "Room" = field(default_factory=lambda: Room(MOST_PIXELS))
+    _room: "WeightedSemaphore" = field(default_factory=lambda: WeightedSemaphore(MAX_PIXELS))
     _order: list[str] = field(default_factory=list)
     _defaults: set[str] = field(default_factory=set)
 
-    def __call__(self) -> Summary:
+    def __call__(self) -> BatchSummary:
         """Answer every row. Raises ModelError, and InputError when the journal cannot be written."""
         start = time.monotonic()
         pool = ThreadPoolExecutor(READERS)
@@ -114,24 +114,24 @@ class Run:
 
     # --- reading ahead -----------------------------------------------------------------------
 
-    def _seen(self, pool: ThreadPoolExecutor) -> Iterator[Planned]:
+    def _seen(self, pool: ThreadPoolExecutor) -> Iterator[PlannedRow]:
         """The rows in order, each with what the model will see of it."""
         planner = Planner(self.task, self.journal)
 
-        def prepare(row: Row | BadRow) -> Planned:
+        def prepare(row: Row | BadRow) -> PlannedRow:
             planned = planner(row)
             return self._see(planned, self._engine) if self._engine else planned
 
-        rows = numbered(self.task, self.source.rows)
+        rows = with_unique_ids(self.task, self.source.rows)
         for planned in _ahead(pool, prepare, rows, lambda: self._most_at_once() or AHEAD):
             if planned.marked and self._engine is None:
                 self._engine = self.open_engine()
-                self.size = self.size or self._engine.most_together()
+                self.size = self.size or self._engine.max_batch_size()
             # Those that were read before the model was there are seen only now.
             yield self._see(planned, self._engine) if self._engine else planned
 
-    def _see(self, planned: Planned, engine: Engine) -> Planned:
-        """Decode, draw and resize where that is still to be done; the picture itself is let go."""
+    def _see(self, planned: PlannedRow, engine: Engine) -> PlannedRow:
+        """Decode, draw and resize where that is still to be done; the image itself is let go."""
         marked = planned.marked
         if marked is None:
             return planned
@@ -140,9 +140,9 @@ class Run:
             with self._room.taken(width * height):
                 drawn = marked.drawn()
                 if self.task.save_marked:
-                    place = picture_place(self.task.save_marked, planned.id)
-                    write_picture(drawn, str(place), force=True)
-                return replace(planned, marked=None, view=engine.view(square(drawn)))
+                    place = marked_image_path(self.task.save_marked, planned.id)
+                    save_image(drawn, str(place), force=True)
+                return replace(planned, marked=None, view=engine.view(pad_to_square(drawn)))
         except Exception as error:  # one bad row never stops the run
             return planned.failed(error)
 
@@ -153,8 +153,8 @@ class Run:
 
     # --- answering ---------------------------------------------------------------------------
 
-    def _answer_all(self, plans: Iterable[Planned]) -> None:
-        waiting: list[Waiting] = []
+    def _answer_all(self, plans: Iterable[PlannedRow]) -> None:
+        waiting: list[PendingQuestion] = []
         enough = self.size or 1  # for a start one batch: the model need not wait for more
         for planned in plans:
             waiting += self._settled_at_once(planned)
@@ -166,7 +166,7 @@ class Run:
                 enough = min(2 * max(enough, self.size or 1), self._most_at_once())
         self._answer_some(waiting)
 
-    def _settled_at_once(self, planned: Planned) -> list[Waiting]:
+    def _settled_at_once(self, planned: PlannedRow) -> list[PendingQuestion]:
         """Write what needs no model; return what does."""
         waiting = []
         for item in planned.items:
@@ -177,7 +177,7 @@ class Run:
                     prompt = self._engine.prompt(
                         planned.view, item.asked.question, self.task.template
                     )
-                    waiting.append(Waiting(item.asked, prompt, item.options))
+                    waiting.append(PendingQuestion(item.asked, prompt, item.options))
                 except Exception as refused:  # one bad row never stops the run
                     error = refused
             if error:
@@ -200,19 +200,19 @@ class Run:
             )
         return waiting
 
-    def _answer_some(self, waiting: list[Waiting]) -> None:
+    def _answer_some(self, waiting: list[PendingQuestion]) -> None:
         """Like lengths together, the questions about one view side by side."""
-        for batch in in_batches(waiting, self.size or 1):
+        for batch in group_into_batches(waiting, self.size or 1):
             if self.stop.is_set():
                 return
             self._answer_batch(batch)
 
-    def _answer_batch(self, batch: Sequence[Waiting]) -> None:
+    def _answer_batch(self, batch: Sequence[PendingQuestion]) -> None:
         """One batch; when it does not fit into memory, its halves; when it fails, each row alone."""
         engine = self._engine
         assert engine is not None
         try:
-            answers = engine.answer_together([one.prompt for one in batch], batch[0].options)
+            answers = engine.answer_batch([one.prompt for one in batch], batch[0].options)
         except GenerationError as error:
             # Kept without its traceback, which would keep the memory of what failed.
             failed = type(error)(str(error))
@@ -230,9 +230,10 @@ class Run:
         if halved and len(batch) == self.size:
             self.size = size  # a full batch did not fit: the next ones will not either
 
-    def _write(self, engine: Engine, asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
+    def _write(self, engine: Engine, asked: Sequence[Request], answers: Sequence[Answer]) -> None:
         records = [
-            answered(one, answer, engine.info) for one, answer in zip(asked, answers, strict=True)
+            make_record(one, answer, engine.info)
+            for one, answer in zip(asked, answers, strict=True)
         ]
         self.journal.append([record.to_json() for record in records])
         self.summary.cut += sum(record.finish_reason == "length" for record in records)
@@ -240,7 +241,7 @@ class Run:
             self.summary.answered += 1
             self.watcher.advance(self.summary, record.asked.id)
 
-    def _fail(self, asked: Asked, error: Exception) -> None:
+    def _fail(self, asked: Request, error: Exception) -> None:
         """Write the failure; but what cannot be read today does not replace an answer of before."""
         failed = failure(error)
         if not asked.key and self.journal.has_answer(asked.id):
@@ -256,7 +257,7 @@ class Run:
 # --- order and pace --------------------------------------------------------------------------
 
 
-class Room:
+class WeightedSemaphore:
     """Lets threads take so much at a time; one that wants more than there is goes alone."""
 
     def __init__(self, size: int) -> None:
@@ -291,14 +292,16 @@ def _ahead(
         yield begun.popleft().result()
 
 
-def in_batches(waiting: Sequence[Waiting], size: int) -> Iterator[list[Waiting]]:
+def group_into_batches(
+    waiting: Sequence[PendingQuestion], size: int
+) -> Iterator[list[PendingQuestion]]:
     """Batches of at most `size`, alike in their options: like lengths together, and the questions
     about one view in one batch where they fit.
     """
-    groups: dict[tuple[View, GenerationOptions], list[Waiting]] = {}
+    groups: dict[tuple[ModelView, GenerationOptions], list[PendingQuestion]] = {}
     for one in waiting:
         groups.setdefault((one.prompt.view, one.options), []).append(one)
-    batch: list[Waiting] = []
+    batch: list[PendingQuestion] = []
     for group in sorted(groups.values(), key=_place):
         full = len(batch) + len(group) > size
         if batch and (full or batch[0].options != group[0].options):
@@ -312,6 +315,6 @@ def in_batches(waiting: Sequence[Waiting], size: int) -> Iterator[list[Waiting]]
         yield batch
 
 
-def _place(group: Sequence[Waiting]) -> tuple[tuple[str, ...], int]:
+def _place(group: Sequence[PendingQuestion]) -> tuple[tuple[str, ...], int]:
     """Choices apart, as all that is not weighed fits together; then by the longest prompt."""
     return group[0].options.choices, max(len(one.prompt.ids) for one in group)

@@ -1,39 +1,39 @@
-"""A conversation about a picture: its state as values, and what each step makes of it.
+"""A conversation about an image: its state as values, and what each step makes of it.
 
-The model knows one picture. When the marks or the picture change, what was said is kept and read again
-over the newly drawn picture; each turn remembers which picture and marks it was about.
+The model knows one image. When the marks or the image change, what was said is kept and read again
+over the newly drawn image; each turn remembers which image and marks it was about.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vipllava_cli.engine.base import GREEDY, Engine, GenerationOptions, Reply, Spoken, View
+from vipllava_cli.engine.base import GREEDY, Engine, GenerationOptions, ModelView, Reply, Spoken
 from vipllava_cli.engine.prompts import DEFAULT_TEMPLATE, prepare_question
 from vipllava_cli.errors import UsageError
-from vipllava_cli.flows.ask import answered, asked_about
-from vipllava_cli.images.load import square
-from vipllava_cli.marks.coordinates import place_another
-from vipllava_cli.marks.marked_image import MarkedPicture, PictureFile, zoomed
-from vipllava_cli.marks.masks import with_outlines
+from vipllava_cli.flows.ask import make_record, make_request
+from vipllava_cli.images.load import pad_to_square
+from vipllava_cli.marks.coordinates import resolve_another
+from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, zoom_in
+from vipllava_cli.marks.masks import load_mask_outlines
 from vipllava_cli.marks.parse import mark_to_json
 from vipllava_cli.marks.types import Mark, MarkSpec
 from vipllava_cli.storage.records import Record
 
-NEXT_QUESTION = 64  # tokens that a next question is thought to have, when room is looked for
-CUT = ("length", "stopped")  # reasons for the end of an answer that can be gone on with
+RESERVED_TOKENS = 64  # tokens that a next question is thought to have, when room is looked for
+CONTINUABLE = ("length", "stopped")  # reasons for the end of an answer that can be gone on with
 
-READ_AGAIN = "the conversation goes on over the newly drawn picture, its words kept and read again"
+IMAGE_CHANGED = "the conversation goes on over the newly drawn image, its words kept and read again"
 
 
 @dataclass(frozen=True)
-class ChatTurn:
-    """A question and its answer, with the picture and the marks that the model saw; `picture` is the
+class RecordedTurn:
+    """A question and its answer, with the image and the marks that the model saw; `image_fingerprint` is the
     file's fingerprint, `tokens` are the model's own for the answer.
     """
 
     record: Record
-    picture: str
+    image_fingerprint: str
     tokens: tuple[int, ...] = ()
 
     @property
@@ -45,45 +45,45 @@ class ChatTurn:
         return self.record.answer or ""
 
     @property
-    def spoken(self) -> Spoken:
+    def turn(self) -> Spoken:
         return Spoken(self.question, self.answer, self.tokens)
 
 
 @dataclass(frozen=True)
-class Talk:
-    """A conversation at some point. The first `left_out` turns are no longer read by the model."""
+class ChatState:
+    """A conversation at some point. The first `dropped_turns` turns are no longer read by the model."""
 
-    marked: MarkedPicture | None = None
+    marked: MarkedImage | None = None
     zoom: bool = False
-    turns: tuple[ChatTurn, ...] = ()
-    left_out: int = 0
+    turns: tuple[RecordedTurn, ...] = ()
+    dropped_turns: int = 0
 
     @property
-    def heard(self) -> tuple[ChatTurn, ...]:
-        return self.turns[self.left_out :]
+    def visible_turns(self) -> tuple[RecordedTurn, ...]:
+        return self.turns[self.dropped_turns :]
 
     @property
-    def picture(self) -> MarkedPicture:
-        """The whole picture with its marks. Raises UsageError while there is none."""
+    def marked_image(self) -> MarkedImage:
+        """The whole image with its marks. Raises UsageError while there is none."""
         if self.marked is None:
-            raise UsageError("there is no picture yet: give one with /image PATH")
+            raise UsageError("there is no image yet: give one with /image PATH")
         return self.marked
 
     @property
-    def shown(self) -> MarkedPicture:
-        """What the model looks at. Raises UsageError without a picture."""
-        return zoomed(self.picture) if self.zoom else self.picture
+    def shown(self) -> MarkedImage:
+        """What the model looks at. Raises UsageError without an image."""
+        return zoom_in(self.marked_image) if self.zoom else self.marked_image
 
-    def without_last(self) -> "Talk":
+    def without_last(self) -> "ChatState":
         """The last question and its answer undone. Raises UsageError."""
         if not self.turns:
             raise UsageError("nothing was asked yet: there is no turn to take back")
         turns = self.turns[:-1]
-        return replace(self, turns=turns, left_out=min(self.left_out, len(turns)))
+        return replace(self, turns=turns, dropped_turns=min(self.dropped_turns, len(turns)))
 
 
 @dataclass(frozen=True)
-class Settings:
+class ChatSettings:
     """How marks to come are read, and how answers to come are made."""
 
     template: str = DEFAULT_TEMPLATE
@@ -101,13 +101,13 @@ class Chat:
 
     engine: Engine
     note: Callable[[str], None]
-    talk: Talk = field(default_factory=Talk)
-    settings: Settings = field(default_factory=Settings)
+    talk: ChatState = field(default_factory=ChatState)
+    settings: ChatSettings = field(default_factory=ChatSettings)
     reply: Reply | None = None
 
     def __post_init__(self) -> None:
-        self.conversation = self.engine.converse()
-        self._drawn: tuple[Any, View] | None = None
+        self.conversation = self.engine.start_conversation()
+        self._drawn: tuple[Any, ModelView] | None = None
         self._tries = 0
         self._told = False
 
@@ -118,7 +118,7 @@ class Chat:
         text: str,
         on_text: Callable[[str], None] | None = None,
         stop: Callable[[], bool] | None = None,
-    ) -> ChatTurn | None:
+    ) -> RecordedTurn | None:
         """The question and its answer, which are in the conversation from now on; None if it was stopped
         before its first word. Raises UsageError, InputError and GenerationError.
         """
@@ -132,7 +132,7 @@ class Chat:
         self,
         on_text: Callable[[str], None] | None = None,
         stop: Callable[[], bool] | None = None,
-    ) -> ChatTurn | None:
+    ) -> RecordedTurn | None:
         """Another answer to the last question, in place of the one that it has."""
         base = self.talk.without_last()
         options = self.settings.options
@@ -141,7 +141,7 @@ class Chat:
             options = replace(options, seed=(options.seed + self._tries) % 2**32)
         else:
             self.note(
-                "answers are greedy, so this is the same one unless the picture or a setting has"
+                "answers are greedy, so this is the same one unless the image or a setting has"
                 " changed: /set temperature 0.8 draws others"
             )
         return self._answer(base, Spoken(self.talk.turns[-1].question), options, on_text, stop)
@@ -150,35 +150,35 @@ class Chat:
         self,
         on_text: Callable[[str], None] | None = None,
         stop: Callable[[], bool] | None = None,
-    ) -> ChatTurn | None:
+    ) -> RecordedTurn | None:
         """The last answer, gone on with from where it was cut."""
         base = self.talk.without_last()
         last = self.talk.turns[-1]
-        if last.record.finish_reason not in CUT:
+        if last.record.finish_reason not in CONTINUABLE:
             raise UsageError("the last answer came to its end: ask a next question, or /retry")
         if self._seen(self.talk.shown) != _seen_by(last):
             raise UsageError(
-                "the last answer was about another picture or other marks, and is not gone on with over"
+                "the last answer was about another image or other marks, and is not gone on with over"
                 " these: /retry answers anew"
             )
-        return self._answer(base, last.spoken, self.settings.options, on_text, stop, last)
+        return self._answer(base, last.turn, self.settings.options, on_text, stop, last)
 
     def _answer(
         self,
-        base: Talk,
+        base: ChatState,
         asking: Spoken,
         options: GenerationOptions,
         on_text: Callable[[str], None] | None,
         stop: Callable[[], bool] | None,
-        begun: ChatTurn | None = None,
-    ) -> ChatTurn | None:
+        begun: RecordedTurn | None = None,
+    ) -> RecordedTurn | None:
         """Answer after the turns of `base`; only an answer with words in it changes the conversation."""
         shown = base.shown
         base = self._with_room(base, asking)
-        heard = [turn.spoken for turn in base.heard]
+        visible_turns = [turn.turn for turn in base.visible_turns]
         reply = self.conversation.answer(
             self._view(shown),
-            [*heard, asking],
+            [*visible_turns, asking],
             template=self.settings.template,
             options=options,
             on_text=on_text,
@@ -193,15 +193,15 @@ class Chat:
             options = replace(options, max_new_tokens=allowed)
             answer = replace(answer, seconds=answer.seconds + begun.record.seconds)
         info = self.engine.info
-        asked = asked_about(
+        asked = make_request(
             shown,
             asking.question,
             (info.name, info.revision),
             self.settings.template,
             options,
-            tuple((turn.question, turn.answer) for turn in base.heard),
+            tuple((turn.question, turn.answer) for turn in base.visible_turns),
         )
-        turn = ChatTurn(answered(asked, answer, info), shown.file.fingerprint, reply.tokens)
+        turn = RecordedTurn(make_record(asked, answer, info), shown.file.fingerprint, reply.tokens)
         self.talk = replace(base, turns=(*base.turns, turn))
         self._told = False
         self.reply = reply
@@ -211,23 +211,25 @@ class Chat:
 
     @property
     def used(self) -> int:
-        """The tokens of what the model would read again: picture, questions and answers."""
-        heard = [turn.spoken for turn in self.talk.heard]
-        return self.conversation.count(heard, self.settings.template) if heard else 0
+        """The tokens of what the model would read again: image, questions and answers."""
+        visible_turns = [turn.turn for turn in self.talk.visible_turns]
+        return (
+            self.conversation.count(visible_turns, self.settings.template) if visible_turns else 0
+        )
 
     def is_nearly_full(self) -> bool:
         """Whether a next question and its answer may not fit beside all that was said."""
-        return self.used + NEXT_QUESTION + self._room() > self.conversation.most
+        return self.used + RESERVED_TOKENS + self._room() > self.conversation.most
 
     def _room(self) -> int:
         """Tokens kept free for an answer."""
         return min(self.settings.options.max_new_tokens, self.conversation.most // 4)
 
-    def _with_room(self, base: Talk, asking: Spoken) -> Talk:
+    def _with_room(self, base: ChatState, asking: Spoken) -> ChatState:
         """The same with its oldest turns left out if the question and an answer do not fit: as many as
         leave a quarter free, so that not every next question has all the others read again.
         """
-        turns = [*(turn.spoken for turn in base.heard), asking]
+        turns = [*(turn.turn for turn in base.visible_turns), asking]
         template, most = self.settings.template, self.conversation.most
 
         def size(first: int) -> int:
@@ -238,35 +240,37 @@ class Chat:
         if size(0) <= most or len(turns) == 1 or refused:
             return base
         goal = max(most * 3 // 4, alone)
-        dropped = next(first for first in range(len(turns)) if size(first) <= goal)
-        what = "turn is" if dropped == 1 else f"{dropped} turns are"
+        drop_count = next(first for first in range(len(turns)) if size(first) <= goal)
+        what = "turn is" if drop_count == 1 else f"{drop_count} turns are"
         self.note(
             f"the model holds {most} tokens, and the conversation has come to that: its oldest {what}"
-            " left out from now on; the picture stays"
+            " left out from now on; the image stays"
         )
-        return replace(base, left_out=base.left_out + dropped)
+        return replace(base, dropped_turns=base.dropped_turns + drop_count)
 
-    # --- picture and marks -------------------------------------------------------------------
+    # --- image and marks -------------------------------------------------------------------
 
-    def look_at(self, file: PictureFile) -> None:
-        """Go on over another picture, without marks. Raises InputError for a damaged one."""
-        _ = file.picture
+    def change_image(self, file: ImageFile) -> None:
+        """Go on over another image, without marks. Raises InputError for a damaged one."""
+        _ = file.image
         numbers = self.talk.marked is not None and self.talk.marked.numbers
-        self.go_on(replace(self.talk, marked=MarkedPicture(file, numbers=numbers)))
+        self.update_state(replace(self.talk, marked=MarkedImage(file, numbers=numbers)))
 
     def add(self, spec: MarkSpec) -> Mark:
-        """One more mark. Raises UsageError without a picture, InputError for one that does not fit."""
-        marked = self.talk.picture
-        [outlined] = with_outlines([spec], marked.file.size)
-        placed = place_another(outlined, marked.marks, *marked.file.size)
+        """One more mark. Raises UsageError without an image, InputError for one that does not fit."""
+        marked = self.talk.marked_image
+        [outlined] = load_mask_outlines([spec], marked.file.size)
+        placed = resolve_another(outlined, marked.marks, *marked.file.size)
         for note in placed.notes:
             self.note(note)
-        self.go_on(replace(self.talk, marked=replace(marked, marks=(*marked.marks, *placed.marks))))
+        self.update_state(
+            replace(self.talk, marked=replace(marked, marks=(*marked.marks, *placed.marks)))
+        )
         return placed.marks[0]
 
     def remove(self, number: int | None) -> None:
         """Take a mark away, counted from 1, or all of them. Raises UsageError."""
-        marked = self.talk.picture
+        marked = self.talk.marked_image
         if not marked.marks:
             raise UsageError("there are no marks to take away")
         if number is not None and not 1 <= number <= len(marked.marks):
@@ -274,32 +278,32 @@ class Chat:
                 f"there is no mark {number}: /marks lists them, 1 to {len(marked.marks)}"
             )
         left = () if number is None else marked.marks[: number - 1] + marked.marks[number:]
-        self.go_on(replace(self.talk, marked=replace(marked, marks=left)))
+        self.update_state(replace(self.talk, marked=replace(marked, marks=left)))
 
-    def go_on(self, talk: Talk) -> None:
+    def update_state(self, talk: ChatState) -> None:
         """Go on with this, which may be drawn otherwise; that words are read again is said once before
         the next question.
         """
         before = None if self.talk.marked is None else self._seen(self.talk.shown)
         self.talk = talk
         changed = talk.marked is not None and self._seen(talk.shown) != before
-        if changed and talk.heard and not self._told:
-            self.note(READ_AGAIN)
+        if changed and talk.visible_turns and not self._told:
+            self.note(IMAGE_CHANGED)
             self._told = True
 
-    def _seen(self, shown: MarkedPicture) -> tuple[Any, ...]:
-        """What tells one picture as drawn from another."""
+    def _seen(self, shown: MarkedImage) -> tuple[Any, ...]:
+        """What tells one image as drawn from another."""
         marks = [mark_to_json(mark) for mark in shown.marks]
         return shown.file.fingerprint, marks, shown.numbers, shown.crop
 
-    def _view(self, shown: MarkedPicture) -> View:
-        """The model's view, the same object for the same picture: that keeps what was read of it."""
+    def _view(self, shown: MarkedImage) -> ModelView:
+        """The model's view, the same object for the same image: that keeps what was read of it."""
         seen = self._seen(shown)
         if self._drawn is None or self._drawn[0] != seen:
-            self._drawn = seen, self.engine.view(square(shown.drawn()))
+            self._drawn = seen, self.engine.view(pad_to_square(shown.drawn()))
         return self._drawn[1]
 
 
-def _seen_by(turn: ChatTurn) -> tuple[Any, ...]:
+def _seen_by(turn: RecordedTurn) -> tuple[Any, ...]:
     asked = turn.record.asked
-    return turn.picture, [dict(mark) for mark in asked.marks], asked.numbers, asked.crop
+    return turn.image_fingerprint, [dict(mark) for mark in asked.marks], asked.numbers, asked.crop

@@ -1,6 +1,6 @@
 """A conversation as a file of JSON that a person can read, and back.
 
-Each turn is a record; its `extra` holds the fingerprint of the picture that the model saw and the tokens
+Each turn is a record; its `extra` holds the fingerprint of the image that the model saw and the tokens
 of the answer. The file is data: whatever is in it is checked, and acts on neither model nor terminal.
 """
 
@@ -12,22 +12,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.engine.prompts import harmless_question
-from vipllava_cli.errors import InputError, short
-from vipllava_cli.flows.chat.chat import ChatTurn, Talk
-from vipllava_cli.marks.coordinates import place_marks
-from vipllava_cli.marks.marked_image import MarkedPicture, read_picture
-from vipllava_cli.marks.masks import with_outlines
+from vipllava_cli.engine.prompts import neutralize
+from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.flows.chat.chat import ChatState, RecordedTurn
+from vipllava_cli.marks.coordinates import resolve_coordinates
+from vipllava_cli.marks.marked_image import MarkedImage, open_image
+from vipllava_cli.marks.masks import load_mask_outlines
 from vipllava_cli.marks.parse import mark_from_json, mark_to_json
 from vipllava_cli.marks.types import MarkSpec
-from vipllava_cli.storage.files import whole_file
+from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.records import SCHEMA, record_from_json
 
 KIND = "conversation"
 _NUMBERS = re.compile(r"\[\n\s+((?:-?[\d.eE+-]+,\n\s+)*-?[\d.eE+-]+)\n\s+\]")
 
 
-def write_session(talk: Talk, name: str, *, private: bool = False) -> None:
+def write_session(talk: ChatState, name: str, *, private: bool = False) -> None:
     """The conversation into a file, whole or not at all. Raises InputError."""
     marked = talk.marked
     source = marked.file.source if marked else None
@@ -39,35 +39,35 @@ def write_session(talk: Talk, name: str, *, private: bool = False) -> None:
         "marks": [mark_to_json(mark) for mark in marked.marks] if marked else [],
         "numbers": bool(marked and marked.numbers),
         "zoom": talk.zoom,
-        "left_out": talk.left_out,
+        "left_out": talk.dropped_turns,
         "turns": [_row(turn) for turn in talk.turns],
     }
     text = json.dumps(value, indent=2)
     text = _NUMBERS.sub(lambda match: f"[{' '.join(match[1].split())}]", text)
-    with whole_file(name, private=private) as file:
+    with atomic_file(name, private=private) as file:
         file.write(text.encode() + b"\n")
 
 
-def _row(turn: ChatTurn) -> dict[str, Any]:
+def _row(turn: RecordedTurn) -> dict[str, Any]:
     row = turn.record.to_json()
-    row["extra"] |= {"picture": turn.picture, "tokens": list(turn.tokens)}
+    row["extra"] |= {"picture": turn.image_fingerprint, "tokens": list(turn.tokens)}
     return row
 
 
 @dataclass(frozen=True)
-class Session:
-    """A conversation as it was saved; its picture is not opened yet."""
+class SavedChat:
+    """A conversation as it was saved; its image is not opened yet."""
 
     image: str | None
-    picture: str | None
+    image_fingerprint: str | None
     marks: tuple[MarkSpec, ...]
     numbers: bool
     zoom: bool
-    left_out: int
-    turns: tuple[ChatTurn, ...]
+    dropped_turns: int
+    turns: tuple[RecordedTurn, ...]
 
 
-def read_session(name: str) -> Session:
+def read_session(name: str) -> SavedChat:
     """The session in a file. Raises InputError."""
     try:
         value = json.loads(Path(name).read_text(encoding="utf-8"))
@@ -81,7 +81,7 @@ def read_session(name: str) -> Session:
         raise InputError(f"{name} is not a session of chat: {error}") from None
 
 
-def _session(value: Any) -> Session:
+def _session(value: Any) -> SavedChat:
     if not isinstance(value, Mapping) or value.get("kind") != KIND or value.get("schema") != SCHEMA:
         raise InputError(f'expected an object with "schema": {SCHEMA} and "kind": "{KIND}"')
     fields: Mapping[str, tuple[type, ...]] = {
@@ -95,9 +95,9 @@ def _session(value: Any) -> Session:
     }
     for field, kinds in fields.items():
         if not isinstance(value.get(field), kinds):
-            raise InputError(f"its {field} is {short(value.get(field))}")
+            raise InputError(f"its {field} is {short_repr(value.get(field))}")
     turns = tuple(_turn(row, number) for number, row in enumerate(value["turns"], 1))
-    return Session(
+    return SavedChat(
         value["image"],
         value["picture"],
         tuple(mark_from_json(mark) for mark in value["marks"]),
@@ -108,18 +108,18 @@ def _session(value: Any) -> Session:
     )
 
 
-def _turn(row: Any, number: int) -> ChatTurn:
+def _turn(row: Any, number: int) -> RecordedTurn:
     try:
         record = record_from_json(row)
     except InputError as error:
         raise InputError(f"turn {number}: {error}") from None
     extra = dict(record.asked.extra)
-    picture, tokens = extra.pop("picture", ""), extra.pop("tokens", [])
-    if not isinstance(picture, str) or not _are_tokens(tokens):
-        raise InputError(f"turn {number}: its extra holds a picture's fingerprint and tokens")
+    fingerprint, tokens = extra.pop("picture", ""), extra.pop("tokens", [])
+    if not isinstance(fingerprint, str) or not _are_tokens(tokens):
+        raise InputError(f"turn {number}: its extra holds an image's fingerprint and tokens")
     asked = replace(record.asked, question=_harmless(record.asked.question), extra=extra)
     answer = _harmless(record.answer or "")
-    return ChatTurn(replace(record, asked=asked, answer=answer), picture, tuple(tokens))
+    return RecordedTurn(replace(record, asked=asked, answer=answer), fingerprint, tuple(tokens))
 
 
 def _are_tokens(value: Any) -> bool:
@@ -128,38 +128,40 @@ def _are_tokens(value: Any) -> bool:
 
 def _harmless(text: str) -> str:
     """Text that neither speaks to the model as itself nor breaks its tokenizer."""
-    return harmless_question(text.encode("utf-8", "replace").decode("utf-8")).text
+    return neutralize(text.encode("utf-8", "replace").decode("utf-8")).text
 
 
 @dataclass(frozen=True)
-class Resumed:
+class ResumedChat:
     """The conversation to go on with, and a line for each thing that is not as it was."""
 
-    talk: Talk
+    talk: ChatState
     notes: tuple[str, ...]
 
 
-def resume(session: Session, model: str) -> Resumed:
-    """Open the picture again; one that is missing, or is another now, is said."""
+def resume(session: SavedChat, model: str) -> ResumedChat:
+    """Open the image again; one that is missing, or is another now, is said."""
     notes: list[str] = []
-    talk = Talk(zoom=session.zoom, turns=session.turns, left_out=session.left_out)
+    talk = ChatState(zoom=session.zoom, turns=session.turns, dropped_turns=session.dropped_turns)
     others = {turn.record.asked.model for turn in session.turns} - {model}
     if others:
         notes.append(f"answers so far are by {', '.join(sorted(others))}: {model} goes on")
     if session.image is None:
-        return Resumed(talk, tuple(notes))
+        return ResumedChat(talk, tuple(notes))
     try:
-        file = read_picture(session.image)
-        _ = file.picture
+        file = open_image(session.image)
+        _ = file.image
     except InputError as error:
-        notes.append(f"the picture of this conversation is missing: {error}; /image PATH gives one")
-        return Resumed(talk, tuple(notes))
-    if file.fingerprint != session.picture:
-        notes.append(f"{session.image} is not the picture that it was: the words are read over it")
+        notes.append(f"the image of this conversation is missing: {error}; /image PATH gives one")
+        return ResumedChat(talk, tuple(notes))
+    if file.fingerprint != session.image_fingerprint:
+        notes.append(f"{session.image} is not the image that it was: the words are read over it")
     try:
-        placed = place_marks(with_outlines(session.marks, file.size), *file.size)
+        placed = resolve_coordinates(load_mask_outlines(session.marks, file.size), *file.size)
         marks = placed.marks
     except InputError as error:
         notes.append(f"the marks are left out, as they do not fit: {error}")
         marks = ()
-    return Resumed(replace(talk, marked=MarkedPicture(file, marks, session.numbers)), tuple(notes))
+    return ResumedChat(
+        replace(talk, marked=MarkedImage(file, marks, session.numbers)), tuple(notes)
+    )

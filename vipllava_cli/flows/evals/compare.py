@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from vipllava_cli.errors import InputError, UsageError, short
+from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.evals.judges.grades import AND, OR
 from vipllava_cli.flows.evals.judges.grading import holds
-from vipllava_cli.flows.evals.metrics import Scores
+from vipllava_cli.flows.evals.metrics import ScoreCounts
 from vipllava_cli.images.fetch import STANDARD_INPUT
 from vipllava_cli.storage.files import same_file
-from vipllava_cli.storage.record_file import Json, Results
+from vipllava_cli.storage.record_file import Json, RecordFile
 
-TRUTHS = ("wanted", "truth", "answer", "expected")  # columns that may hold what is right
+TRUTH_COLUMNS = ("wanted", "truth", "answer", "expected")  # columns that may hold what is right
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ComparedRow:
     """What a record says that is compared; `asked` is the same for the same question, marks and part of
-    the picture, `truths` are by the names of their columns.
+    the image, `truths` are by the names of their columns.
     """
 
     asked: int
@@ -36,15 +36,15 @@ class Told:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """A file's rows by their ids, and the columns that they have; `left_out` is a line about what in it
+    """A file's rows by their ids, and the columns that they have; `skipped_note` is a line about what in it
     was no record.
     """
 
     path: Path
     name: str
-    rows: Mapping[str, Told]
+    rows: Mapping[str, ComparedRow]
     columns: Collection[str]
-    left_out: str
+    skipped_note: str
 
     def answer(self, id: str) -> str | None:
         """None for a row that failed."""
@@ -65,8 +65,8 @@ class Change:
 
     file: ResultFile
     changed: Sequence[str]
-    lost: Sequence[str]
-    won: Sequence[str]
+    regressions: Sequence[str]
+    fixes: Sequence[str]
     p_value: float | None
 
 
@@ -85,18 +85,18 @@ class Comparison:
     def first(self) -> ResultFile:
         return self.files[0]
 
-    def is_right(self, file: ResultFile, id: str) -> bool:
+    def is_correct(self, file: ResultFile, id: str) -> bool:
         """For a row that has a truth."""
-        return is_right(file.answer(id), self.truths[id])
+        return is_correct(file.answer(id), self.truths[id])
 
     def failed(self, file: ResultFile) -> int:
         return sum(file.answer(id) is None for id in self.ids)
 
-    def scores(self, file: ResultFile) -> Scores:
+    def scores(self, file: ResultFile) -> ScoreCounts:
         """Of the rows that have a truth."""
-        scores = Scores()
+        scores = ScoreCounts()
         for id in self.truths:
-            scores.add(float(self.is_right(file, id)), failed=file.answer(id) is None)
+            scores.add(float(self.is_correct(file, id)), failed=file.answer(id) is None)
         return scores
 
     @cached_property
@@ -107,8 +107,8 @@ class Comparison:
     def notes(self) -> Iterator[str]:
         """A line for each thing that takes something from what is compared."""
         for file in self.files:
-            if file.left_out:
-                yield file.left_out
+            if file.skipped_note:
+                yield file.skipped_note
             alone = len(file.rows) - len(self.ids)
             if alone:
                 yield f"{alone} of the {len(file.rows)} rows of {file.name} are not in all files"
@@ -127,12 +127,12 @@ class Comparison:
         flipped = [
             id
             for id in changed
-            if id in self.truths and self.is_right(before, id) != self.is_right(after, id)
+            if id in self.truths and self.is_correct(before, id) != self.is_correct(after, id)
         ]
-        lost = [id for id in flipped if self.is_right(before, id)]
-        won = [id for id in flipped if self.is_right(after, id)]
-        p_value = mcnemar(len(lost), len(won)) if self.column else None
-        return Change(file, changed, lost, won, p_value)
+        regressions = [id for id in flipped if self.is_correct(before, id)]
+        fixes = [id for id in flipped if self.is_correct(after, id)]
+        p_value = mcnemar_p_value(len(regressions), len(fixes)) if self.column else None
+        return Change(file, changed, regressions, fixes, p_value)
 
 
 def compare(paths: Sequence[Path], column: str | None = None) -> Comparison:
@@ -150,21 +150,21 @@ def compare(paths: Sequence[Path], column: str | None = None) -> Comparison:
         one = next(id for id in first.rows if not all(id in file.rows for file in others))
         other = next(file for file in others if one not in file.rows)
         raise InputError(
-            f"no row is in all files: {first.name} has ids like {short(one)}, {other.name} like"
-            f" {short(next(iter(other.rows)))}; compare answers to the same source"
+            f"no row is in all files: {first.name} has ids like {short_repr(one)}, {other.name} like"
+            f" {short_repr(next(iter(other.rows)))}; compare answers to the same source"
         )
     found = column or _usual(files, ids)
     truths = dict(_truths(files, ids, found)) if found else {}
     if column and not truths:
         known = dict.fromkeys(name for file in files for name in file.columns)
         raise InputError(
-            f"no row that is in all files has a column {short(column)} with a truth: their columns are"
-            f" {', '.join(map(short, known)) or 'none'}"
+            f"no row that is in all files has a column {short_repr(column)} with a truth: their columns are"
+            f" {', '.join(map(short_repr, known)) or 'none'}"
         )
     return Comparison(files, ids, found, truths)
 
 
-def is_right(answer: str | None, truth: str) -> bool:
+def is_correct(answer: str | None, truth: str) -> bool:
     """The whole answer is the truth, but for case, spaces and a full stop at its end; of a truth with
     `<AND>` or `<OR>`, the words stand in the answer.
     """
@@ -175,11 +175,11 @@ def is_right(answer: str | None, truth: str) -> bool:
     return _plain(answer) == _plain(truth)
 
 
-def mcnemar(lost: int, won: int) -> float:
+def mcnemar_p_value(regressions: int, fixes: int) -> float:
     """The exact test of McNemar (1947), two-sided: how likely a fair coin falls so unevenly."""
-    flipped = lost + won
+    flipped = regressions + fixes
     ways = tail = 1  # of so many heads; of so many or fewer
-    for heads in range(min(lost, won)):
+    for heads in range(min(regressions, fixes)):
         ways = ways * (flipped - heads) // (heads + 1)
         tail += ways
     return min(1.0, 2 * tail / (1 << flipped))
@@ -212,22 +212,22 @@ def _names(paths: Sequence[Path]) -> Sequence[str]:
 def _read(path: Path, name: str, column: str | None) -> ResultFile:
     """Raises InputError."""
     columns: dict[str, None] = {}
-    results = Results(path, partial(_told, column, columns), name)
-    rows: dict[str, Told] = {}
+    results = RecordFile(path, partial(_told, column, columns), name)
+    rows: dict[str, ComparedRow] = {}
     for id, told in results:
         if id in rows:
             raise InputError(
-                f"{name} holds the row {short(id)} twice: let its batch run to its end, which leaves"
+                f"{name} holds the row {short_repr(id)} twice: let its batch run to its end, which leaves"
                 " one, or take one out"
             )
         rows[id] = told
-    return ResultFile(path, name, rows, list(columns), results.left_out)
+    return ResultFile(path, name, rows, list(columns), results.skipped_note)
 
 
 _ASKED = ("question", "marks", "numbers", "crop")
 
 
-def _told(column: str | None, found: dict[str, None], record: Json) -> tuple[str, Told]:
+def _told(column: str | None, found: dict[str, None], record: Json) -> tuple[str, ComparedRow]:
     """The columns are added to those that were found. Raises ValueError for a record without an id,
     InputError for a truth that is none.
     """
@@ -236,17 +236,17 @@ def _told(column: str | None, found: dict[str, None], record: Json) -> tuple[str
         raise ValueError("no id")
     extra = record["extra"] or {}
     found.update(dict.fromkeys(extra))
-    columns = (column,) if column else TRUTHS
+    columns = (column,) if column else TRUTH_COLUMNS
     texts = {name: _text(_own(extra.get(name), id)) for name in columns}
     truths = {name: text for name, text in texts.items() if text is not None}
     if column and not truths and extra.get(column) is not None:
         raise InputError(
-            f"the truth of the row {short(id)} is text or a number, or a list of them for several"
-            f" questions, not {short(extra[column])}"
+            f"the truth of the row {short_repr(id)} is text or a number, or a list of them for several"
+            f" questions, not {short_repr(extra[column])}"
         )
     answer = None if record["error"] else record["answer"]
     asked = hash(json.dumps([record.get(name) for name in _ASKED]))
-    return id, Told(asked, answer, truths, str(record.get("model") or ""))
+    return id, ComparedRow(asked, answer, truths, str(record.get("model") or ""))
 
 
 def _own(value: object, id: str) -> object:
@@ -267,7 +267,7 @@ def _text(value: object) -> str | None:
 def _usual(files: Sequence[ResultFile], ids: Sequence[str]) -> str | None:
     """The first of the usual columns that any row has."""
     found = {name for file in files for id in ids for name in file.rows[id].truths}
-    return next((name for name in TRUTHS if name in found), None)
+    return next((name for name in TRUTH_COLUMNS if name in found), None)
 
 
 def _truths(
@@ -281,8 +281,8 @@ def _truths(
         if len(told) > 1:
             (one, file), (another, other) = list(told.items())[:2]
             raise InputError(
-                f"the truth of the row {short(id)} is {short(one)} in {file.name} and"
-                f" {short(another)} in {other.name}: compare answers to the same source"
+                f"the truth of the row {short_repr(id)} is {short_repr(one)} in {file.name} and"
+                f" {short_repr(another)} in {other.name}: compare answers to the same source"
             )
         if told:
             yield id, next(iter(told))

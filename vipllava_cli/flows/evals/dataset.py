@@ -15,10 +15,10 @@ Groups = Mapping[str, str | tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Example:
+class Case:
     """A question, the answer that is right, and the groups in which it is counted, by what they are
     groups of: `{"kind": "naming", "shape": "box"}`; several of one sort stand in a tuple. `options`
-    are the texts behind the letters of a multiple choice; where they are `weighed`, one of them is
+    are the texts behind the letters of a multiple choice; where they are `scored`, one of them is
     the answer, and no letter.
     """
 
@@ -26,18 +26,18 @@ class Example:
     wanted: str
     groups: Groups
     options: tuple[str, ...] = ()
-    weighed: bool = False
+    scored: bool = False
 
 
 @dataclass(frozen=True)
-class Page:
-    """A picture, or its path, and what is asked about it; `error` where the benchmark's own data make
+class Sample:
+    """An image, or its path, and what is asked about it; `error` where the benchmark's own data make
     that impossible: it counts as failed, and nothing takes its place.
     """
 
     id: str
-    picture: Image.Image | str
-    examples: tuple[Example, ...]
+    image: Image.Image | str
+    cases: tuple[Case, ...]
     marks: tuple[MarkSpec, ...] = ()
     error: InputError | None = None
 
@@ -47,54 +47,54 @@ class Result:
     """An example, the id of its page, and the answer; None where it failed."""
 
     id: str
-    example: Example
+    case: Case
     answer: str | None
 
 
 @dataclass
-class Asked:
-    """The pages handed to a batch so far, without their pictures."""
+class SampleBatch:
+    """The pages handed to a batch so far, without their images."""
 
     folder: Path
-    pages: dict[str, tuple[Example, ...]] = field(default_factory=dict)
+    samples: dict[str, tuple[Case, ...]] = field(default_factory=dict)
 
-    def rows(self, pages: Iterable[Page]) -> Iterator[Row | BadRow]:
-        """A row for each page; a picture without a path is written into the folder when it is wanted."""
-        for page in pages:
+    def rows(self, samples: Iterable[Sample]) -> Iterator[Row | BadRow]:
+        """A row for each page; an image without a path is written into the folder when it is wanted."""
+        for page in samples:
             id = self._own(page.id)
-            self.pages[id] = page.examples
-            path = self._path(page.picture, id)
+            self.samples[id] = page.cases
+            path = self._path(page.image, id)
             if page.error:
                 yield BadRow(id, path, page.error)
                 continue
-            questions = tuple(example.question for example in page.examples)
-            wanted = [example.wanted for example in page.examples]
+            questions = tuple(case.question for case in page.cases)
+            wanted = [case.wanted for case in page.cases]
             truth = {"wanted": wanted if len(wanted) > 1 else wanted[0]}
-            (choices,) = {example.options if example.weighed else () for example in page.examples}
+            (choices,) = {case.options if case.scored else () for case in page.cases}
             yield Row(id, path, page.marks, questions, truth, choices)
 
     def results(self, records: Iterable[Mapping[str, Any]]) -> Iterator[Result]:
         """A result for every record of the pages."""
         for record in records:
             page, _, number = record["id"].rpartition(":q")
-            if page not in self.pages or not number.isdecimal():
+            if page not in self.samples or not number.isdecimal():
                 page, number = record["id"], ""
-            examples = self.pages.get(page, ())
-            if examples:
-                yield Result(page, examples[int(number or 1) - 1], record["answer"])
+            cases = self.samples.get(page, ())
+            if cases:
+                yield Result(page, cases[int(number or 1) - 1], record["answer"])
 
     def _own(self, id: str) -> str:
         """The id, or where another page has it, the id with a number."""
         number, own = 1, id
-        while own in self.pages:
+        while own in self.samples:
             number += 1
             own = f"{id}~{number}"
         return own
 
-    def _path(self, picture: Image.Image | str, id: str) -> str:
-        if isinstance(picture, str):
-            return picture
+    def _path(self, image: Image.Image | str, id: str) -> str:
+        if isinstance(image, str):
+            return image
         path = self.folder / f"{id}.png"
         if not path.exists():
-            picture.save(path, compress_level=1)
+            image.save(path, compress_level=1)
         return str(path)

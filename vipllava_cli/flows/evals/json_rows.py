@@ -1,4 +1,4 @@
-"""The data that a user has of a benchmark: one JSON array of rows, and the pictures beside it."""
+"""The data that a user has of a benchmark: one JSON array of rows, and the images beside it."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,22 +7,22 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from vipllava_cli.engine.prompts import LETTER_LINE, harmless_question
-from vipllava_cli.errors import InputError, short
-from vipllava_cli.flows.evals.dataset import Example, Groups, Page
+from vipllava_cli.engine.prompts import LETTER_LINE, neutralize
+from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.flows.evals.dataset import Case, Groups, Sample
 from vipllava_cli.marks.colors import MODEL_COLORS, Color, parse_color
 from vipllava_cli.marks.types import Coordinate, MarkSpec
 
 WIDTH, ALPHA = 3.0, 128 / 255  # of marks in the published evaluations
 
 # What a row is made into; it raises InputError for one that cannot be asked.
-Reader = Callable[[Mapping[str, Any], str], Iterator[Page]]
+RowReader = Callable[[Mapping[str, Any], str], Iterator[Sample]]
 
 
 def read_rows(data: Path, questions: Path | None, fields: Sequence[str]) -> list[Any]:
     """The rows of `questions`, or of the one JSON file in the folder. Raises InputError."""
     expected = (
-        f"a JSON array of objects with {', '.join(fields)}, and their pictures in the folder or in"
+        f"a JSON array of objects with {', '.join(fields)}, and their images in the folder or in"
         " its images/"
     )
     if not data.is_dir():
@@ -33,7 +33,9 @@ def read_rows(data: Path, questions: Path | None, fields: Sequence[str]) -> list
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}; expected {expected}") from None
     except ValueError as error:  # also of bytes that are no text
-        raise InputError(f"{file} is no JSON ({short(str(error))}): expected {expected}") from None
+        raise InputError(
+            f"{file} is no JSON ({short_repr(str(error))}): expected {expected}"
+        ) from None
     if not isinstance(rows, list):
         raise InputError(f"{file} holds no array: expected {expected}")
     return rows
@@ -49,19 +51,19 @@ def _only_file(data: Path, expected: str) -> Path:
 
 
 def read_pages(
-    rows: Sequence[Any], limit: int | None, groups: Groups, reader: Reader
-) -> Iterator[Page]:
+    rows: Sequence[Any], limit: int | None, groups: Groups, reader: RowReader
+) -> Iterator[Sample]:
     """The pages of the first rows; a row that cannot be asked is a page with its error."""
     for number, row in enumerate(islice(rows, limit), 1):
         id = str(row.get("id", number)) if isinstance(row, Mapping) else str(number)
         try:
             if not isinstance(row, Mapping):
-                raise InputError(f"row {number} is no object: found {short(row)}")
+                raise InputError(f"row {number} is no object: found {short_repr(row)}")
             yield from list(reader(row, id))
         except InputError as error:
             image = row.get("image") if isinstance(row, Mapping) else None
-            empty = Example("", "", groups)
-            yield Page(id, image if isinstance(image, str) else "", (empty,), error=error)
+            empty = Case("", "", groups)
+            yield Sample(id, image if isinstance(image, str) else "", (empty,), error=error)
 
 
 # --- parts of a row ------------------------------------------------------------------------------
@@ -71,16 +73,16 @@ def words_of(row: Mapping[str, Any], name: str) -> str:
     """A text of the row. Raises InputError."""
     value = row.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise InputError(f'expected a text "{name}", found {short(value)}')
+        raise InputError(f'expected a text "{name}", found {short_repr(value)}')
     return value.strip()
 
 
-def picture_of(row: Mapping[str, Any], data: Path) -> str:
-    """Where the row's picture lies: in the folder or in its images/. Raises InputError."""
-    return str(beside(data, words_of(row, "image")))
+def image_of(row: Mapping[str, Any], data: Path) -> str:
+    """Where the row's image lies: in the folder or in its images/. Raises InputError."""
+    return str(find_data_file(data, words_of(row, "image")))
 
 
-def beside(data: Path, name: str) -> Path:
+def find_data_file(data: Path, name: str) -> Path:
     """A file of the data, by a name that may begin as in the published files. Raises InputError."""
     own = name.removeprefix("./dataset/").lstrip("/")
     places = [data / own, data / "images" / own]
@@ -95,7 +97,7 @@ def boxes_of(row: Mapping[str, Any], count: int) -> list[tuple[float, ...]]:
     boxes = row.get("bboxes")
     if not isinstance(boxes, list) or len(boxes) != count:
         raise InputError(
-            f'expected "bboxes" with {count} of [x1, y1, x2, y2], found {short(boxes)}'
+            f'expected "bboxes" with {count} of [x1, y1, x2, y2], found {short_repr(boxes)}'
         )
     return [box_of(box) for box in boxes]
 
@@ -104,7 +106,7 @@ def box_of(value: Any) -> tuple[float, ...]:
     """x1, y1, x2, y2. Raises InputError."""
     numbers = isinstance(value, list) and all(type(number) in (int, float) for number in value)
     if not numbers or len(value) != 4:
-        raise InputError(f"expected a box [x1, y1, x2, y2], found {short(value)}")
+        raise InputError(f"expected a box [x1, y1, x2, y2], found {short_repr(value)}")
     return tuple(map(float, value))
 
 
@@ -134,12 +136,12 @@ def colors_for(id: str, seed: int, count: int) -> list[Color]:
 
 def choice(
     question: str, options: tuple[str, ...], right: int, groups: Groups, *, by_text: bool
-) -> Example:
+) -> Case:
     """A multiple choice; `by_text` shows no options, and weighs each as the answer."""
     if by_text:
-        options = tuple(harmless_question(option).text for option in options)
-        return Example(question, options[right], groups, options, weighed=True)
-    return Example(lettered(question, options), "ABCD"[right], groups, options)
+        options = tuple(neutralize(option).text for option in options)
+        return Case(question, options[right], groups, options, scored=True)
+    return Case(lettered(question, options), "ABCD"[right], groups, options)
 
 
 def lettered(question: str, options: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ Rule = Callable[[Result], float]
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """By a `rule`, how much of `of` examples of a `group` is right, 0-1, of which `failed` have no
     answer; `low` and `high` hold 95 % of the resamples. `published` has the percents of other runs.
     """
@@ -40,7 +40,7 @@ class Figure:
 
 
 @dataclass
-class Scores:
+class ScoreCounts:
     """The scores of a group's examples."""
 
     counts: Counter[float] = field(default_factory=Counter)
@@ -64,65 +64,65 @@ class Scores:
 Published = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
 
 
-def figures(
+def metrics(
     results: Iterable[Result], rules: Mapping[str, Rule], published: Published | None = None
-) -> list[Figure]:
+) -> list[Metric]:
     """A figure for each rule and group; rules and sorts of groups in the order in which they are met,
     and the groups of a sort in that of their names.
     """
-    found: dict[tuple[str, str, str], Scores] = {}
+    found: dict[tuple[str, str, str], ScoreCounts] = {}
     for result in results:
         for name, rule in rules.items():
             score = 0.0 if result.answer is None else rule(result)
-            for what, groups in result.example.groups.items():
+            for what, groups in result.case.groups.items():
                 for group in (groups,) if isinstance(groups, str) else groups:
-                    scores = found.setdefault((name, what, group), Scores())
+                    scores = found.setdefault((name, what, group), ScoreCounts())
                     scores.add(score, failed=result.answer is None)
     sorts = list(dict.fromkeys(place[:2] for place in found))
     places = sorted(found, key=lambda place: (sorts.index(place[:2]), place[2]))
-    return [figure(*place, found[place], published) for place in places]
+    return [metric(*place, found[place], published) for place in places]
 
 
-def figure(
-    rule: str, what: str, group: str, scores: Scores, published: Published | None = None
-) -> Figure:
+def metric(
+    rule: str, what: str, group: str, scores: ScoreCounts, published: Published | None = None
+) -> Metric:
     """The figure of one group's scores."""
     of = scores.counts.total()
     right = sum(score * times for score, times in scores.counts.items()) / of
     known = (published or {}).get(rule, {}).get(what, {}).get(group, {})
-    return Figure(rule, what, group, right, of, scores.failed, *scores.interval(), known)
+    return Metric(rule, what, group, right, of, scores.failed, *scores.interval(), known)
 
 
 # --- as files ----------------------------------------------------------------------------------
 
 
-def to_json(figures: Sequence[Figure]) -> list[dict[str, Any]]:
+def to_json(metrics: Sequence[Metric]) -> list[dict[str, Any]]:
     """The figures as objects, shares with four decimals."""
     return [
         {
             name: round(value, 4) if isinstance(value, float) else value
-            for name, value in asdict(figure).items()
+            for name, value in asdict(metric).items()
         }
-        for figure in figures
+        for metric in metrics
     ]
 
 
-def to_csv(figures: Sequence[Figure]) -> str:
+def to_csv(metrics: Sequence[Metric]) -> str:
     """A line for each figure, percents with two decimals."""
     text = StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    models = models_of(figures)
+    models = models_of(metrics)
     lines.writerow(["rule", "what", "group", "right", "low", "high", "of", "failed", *models])
-    for each in figures:
+    for each in metrics:
         shares = [f"{100 * share:.2f}" for share in (each.right, each.low, each.high)]
         known = [each.published.get(model, "") for model in models]
         lines.writerow([each.rule, each.what, each.group, *shares, each.of, each.failed, *known])
     return text.getvalue()
 
 
-def to_markdown(figures: Sequence[Figure], heading: str, about: Mapping[str, Any]) -> str:
+def to_markdown(metrics: Sequence[Metric], heading: str, about: Mapping[str, Any]) -> str:
     """A page: what was run, and a table of percents with their intervals."""
-    models = models_of(figures)
+    models = models_of(metrics)
     titles = ["right by", "group", "right", "95 %", "of", "failed", *models]
     rows = [
         [
@@ -134,7 +134,7 @@ def to_markdown(figures: Sequence[Figure], heading: str, about: Mapping[str, Any
             str(each.failed),
             *(str(each.published.get(model, "")) for model in models),
         ]
-        for each in figures
+        for each in metrics
     ]
     table = "\n".join(f"| {' | '.join(_cell(c) for c in row)} |" for row in (titles, *rows))
     first, *rest = table.split("\n")
@@ -145,15 +145,15 @@ def to_markdown(figures: Sequence[Figure], heading: str, about: Mapping[str, Any
     return "\n".join([f"# {heading}", "", told, "", first, f"|{rule}|", *rest, ""])
 
 
-def models_of(figures: Sequence[Figure]) -> list[str]:
+def models_of(metrics: Sequence[Metric]) -> list[str]:
     """Whose published percents the figures know."""
-    return list(dict.fromkeys(model for each in figures for model in each.published))
+    return list(dict.fromkeys(model for each in metrics for model in each.published))
 
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def write_json(figures: Sequence[Figure], about: Mapping[str, Any]) -> str:
+def write_json(metrics: Sequence[Metric], about: Mapping[str, Any]) -> str:
     """The figures and what was run as one JSON object."""
-    return json.dumps({**about, "figures": to_json(figures)}, indent=2) + "\n"
+    return json.dumps({**about, "figures": to_json(metrics)}, indent=2) + "\n"

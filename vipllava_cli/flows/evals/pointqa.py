@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.prompts import PHRASE_LINE
-from vipllava_cli.flows.evals.dataset import Example, Page
+from vipllava_cli.flows.evals.dataset import Case, Sample
 from vipllava_cli.flows.evals.json_rows import (
     boxes_of,
+    image_of,
     mark,
-    picture_of,
     read_pages,
     read_rows,
     words_of,
@@ -27,15 +27,15 @@ PUBLISHED = {"published": {"all": {"all": {"ViP-LLaVA 7B": 71.31, "ViP-LLaVA 13B
 _EXEMPLARY = "The exemplary object is within the rectangle."
 
 
-def pages(data: Path, questions: Path | None, limit: int | None, seed: int) -> Iterator[Page]:
+def samples(data: Path, questions: Path | None, limit: int | None, seed: int) -> Iterator[Sample]:
     """A page for each row; nothing is drawn by chance. Raises InputError."""
     rows = read_rows(data, questions, FIELDS)
     return read_pages(rows, limit, GROUPS, lambda row, id: _page(row, id, data))
 
 
-def _page(row: Mapping[str, Any], id: str, data: Path) -> Iterator[Page]:
+def _page(row: Mapping[str, Any], id: str, data: Path) -> Iterator[Sample]:
     (box,) = boxes_of(row, 1)
     question = f"{words_of(row, 'general_question')} {_EXEMPLARY}\n{PHRASE_LINE}"
     wanted = str(row["answer"]) if type(row.get("answer")) is int else words_of(row, "answer")
-    example = Example(question, wanted, GROUPS)
-    yield Page(id, picture_of(row, data), (example,), (mark("box", box, MODEL_COLORS[0]),))
+    case = Case(question, wanted, GROUPS)
+    yield Sample(id, image_of(row, data), (case,), (mark("box", box, MODEL_COLORS[0]),))

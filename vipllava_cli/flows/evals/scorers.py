@@ -20,14 +20,14 @@ _NUMBERS = {word: str(n) for n, word in enumerate(f"{_TENS} {_TEENS}".split())}
 
 def published(result: Result) -> float:
     """The whole answer, stripped and lower-cased, is the truth: ViP-LLaVA's own rule."""
-    return float((result.answer or "").strip().lower() == result.example.wanted.strip().lower())
+    return float((result.answer or "").strip().lower() == result.case.wanted.strip().lower())
 
 
 def by_letter(result: Result) -> float:
     """The letter that an answer means: alone, before its text, named in a sentence, or by the text of
     the option alone.
     """
-    answer, options = (result.answer or "").strip(), result.example.options
+    answer, options = (result.answer or "").strip(), result.case.options
     found = _LETTER.fullmatch(answer)
     letter = (found["only"] or found["first"]).upper() if found else None
     if letter is None:
@@ -37,15 +37,15 @@ def by_letter(result: Result) -> float:
         plain = [_plain(option) for option in options]
         same = [LETTERS[at] for at, option in enumerate(plain) if option == _plain(answer)]
         letter = same[0] if len(same) == 1 else None
-    wanted = result.example.wanted
-    if result.example.weighed:
+    wanted = result.case.wanted
+    if result.case.scored:
         wanted = LETTERS[options.index(wanted)]
     return float(letter == wanted)
 
 
 def by_phrase(result: Result) -> float:
     """The same words, but for case, articles, punctuation, and numbers as words or digits."""
-    return float(_plain(result.answer or "") == _plain(result.example.wanted))
+    return float(_plain(result.answer or "") == _plain(result.case.wanted))
 
 
 def _plain(text: str) -> tuple[str, ...]:

@@ -15,15 +15,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vipllava_cli.errors import InputError, short
-from vipllava_cli.flows.evals.dataset import Example, Groups, Page, Result
+from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.flows.evals.dataset import Case, Groups, Result, Sample
 from vipllava_cli.flows.evals.json_rows import (
-    beside,
     box_of,
     choice,
     colors_for,
+    find_data_file,
+    image_of,
     mark,
-    picture_of,
     read_pages,
     read_rows,
 )
@@ -51,12 +51,12 @@ _CLOSING = (".", ",", "?", "!", ":", ";")  # no space before these
 Words = Sequence[str | list[int]]  # a list of numbers stands for objects
 
 
-def pages(
+def samples(
     data: Path, questions: Path | None, limit: int | None, seed: int, *, by_text: bool = False
-) -> Iterator[Page]:
+) -> Iterator[Sample]:
     """Two pages for each row: what is the answer, and given that, why. Raises InputError."""
     rows = read_rows(data, questions, FIELDS)
-    return read_pages(rows, limit, GROUPS, lambda row, id: _pages(row, id, data, seed, by_text))
+    return read_pages(rows, limit, GROUPS, lambda row, id: _samples(row, id, data, seed, by_text))
 
 
 def both(results: Iterable[Result], rule: Rule) -> list[Result]:
@@ -69,7 +69,7 @@ def both(results: Iterable[Result], rule: Rule) -> list[Result]:
         failed = any(part.answer is None for part in parts)
         right = len(parts) == 2 and not failed and all(rule(part) == 1 for part in parts)
         answer = None if failed else "yes" if right else "no"
-        combined.append(Result(id, Example("", "yes", {"task": BOTH}), answer))
+        combined.append(Result(id, Case("", "yes", {"task": BOTH}), answer))
     return combined
 
 
@@ -98,8 +98,10 @@ class _Objects:
         return said[0].upper() + said[1:] if begins else said
 
 
-def _pages(row: Mapping[str, Any], id: str, data: Path, seed: int, by_text: bool) -> Iterator[Page]:
-    picture = picture_of(row, data)
+def _samples(
+    row: Mapping[str, Any], id: str, data: Path, seed: int, by_text: bool
+) -> Iterator[Sample]:
+    image = image_of(row, data)
     places = _places(row, data)
     question = _words(row, "question")
     answers, rationales = _choices(row, "answer"), _choices(row, "rationale")
@@ -108,8 +110,8 @@ def _pages(row: Mapping[str, Any], id: str, data: Path, seed: int, by_text: bool
     objects = _objects(row, f"{id}/answer", seed, places, [question, *answers])
     options = tuple(map(objects.text, answers))
     asked = objects.text(question)
-    example = choice(asked, options, right, {"task": ANSWER}, by_text=by_text)
-    yield Page(f"{id}/answer", picture, (example,), objects.marks)
+    case = choice(asked, options, right, {"task": ANSWER}, by_text=by_text)
+    yield Sample(f"{id}/answer", image, (case,), objects.marks)
 
     objects = _objects(
         row, f"{id}/rationale", seed, places, [question, answers[right], *rationales]
@@ -120,8 +122,8 @@ def _pages(row: Mapping[str, Any], id: str, data: Path, seed: int, by_text: bool
         f' answer is right. "{objects.text(question)}" The answer is'
         f' "{objects.text(answers[right])}".What is the rationale for this decision?'
     )
-    example = choice(given, options, why, {"task": RATIONALE}, by_text=by_text)
-    yield Page(f"{id}/rationale", picture, (example,), objects.marks)
+    case = choice(given, options, why, {"task": RATIONALE}, by_text=by_text)
+    yield Sample(f"{id}/rationale", image, (case,), objects.marks)
 
 
 def _objects(
@@ -134,7 +136,7 @@ def _objects(
     """The objects that the texts name, in the order in which they do. Raises InputError."""
     names = row.get("class_names")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f'expected "class_names", a list of texts, found {short(names)}')
+        raise InputError(f'expected "class_names", a list of texts, found {short_repr(names)}')
     numbers: dict[int, None] = {}
     for text in texts:
         numbers |= dict.fromkeys(n for part in text if isinstance(part, list) for n in part)
@@ -156,7 +158,7 @@ def _words(row: Mapping[str, Any], name: str) -> Words:
 def _checked(value: Any, name: str) -> Words:
     if not isinstance(value, list) or not value or not all(map(_is_word, value)):
         raise InputError(
-            f'expected "{name}", a list of words and lists of object numbers, found {short(value)}'
+            f'expected "{name}", a list of words and lists of object numbers, found {short_repr(value)}'
         )
     return value
 
@@ -171,14 +173,16 @@ def _choices(row: Mapping[str, Any], what: str) -> list[Words]:
     name = f"{what}_choices"
     value = row.get(name)
     if not isinstance(value, list) or len(value) != 4:
-        raise InputError(f'expected "{name}" with 4 choices, found {short(value)}')
+        raise InputError(f'expected "{name}" with 4 choices, found {short_repr(value)}')
     return [_checked(choice, name) for choice in value]
 
 
 def _label(row: Mapping[str, Any], what: str) -> int:
     value = row.get(f"{what}_label")
     if type(value) is not int or not 0 <= value < 4:
-        raise InputError(f'expected "{what}_label", a number from 0 to 3, found {short(value)}')
+        raise InputError(
+            f'expected "{what}_label", a number from 0 to 3, found {short_repr(value)}'
+        )
     return value
 
 
@@ -189,8 +193,8 @@ def _places(row: Mapping[str, Any], data: Path) -> list[tuple[float, float]]:
     """A point on each object. Raises InputError."""
     name = row.get("meta_dir")
     if not isinstance(name, str) or not name:
-        raise InputError(f'expected "meta_dir", the name of a meta file, found {short(name)}')
-    path = beside(data, name)
+        raise InputError(f'expected "meta_dir", the name of a meta file, found {short_repr(name)}')
+    path = find_data_file(data, name)
     try:
         meta = json.loads(path.read_bytes())
         boxes = [box_of(box[:4]) for box in meta["boxes"]]
@@ -202,7 +206,7 @@ def _places(row: Mapping[str, Any], data: Path) -> list[tuple[float, float]]:
         return [_point(box, parts) for box, parts in zip(boxes, polygons, strict=True)]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
-            f"{path} is no meta file of VCR: expected boxes and as many segms ({short(str(error))})"
+            f"{path} is no meta file of VCR: expected boxes and as many segms ({short_repr(str(error))})"
         ) from None
 
 

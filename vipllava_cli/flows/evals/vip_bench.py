@@ -1,4 +1,4 @@
-"""ViP-Bench: free answers about pictures with marks in them, graded by a judge.
+"""ViP-Bench: free answers about images with marks in them, graded by a judge.
 
 The folder is the published one: `bbox/` and `human/`, each with `images/` and `questions.jsonl`, and
 `vip-bench-meta-data.json` with the right answers. https://huggingface.co/datasets/mucai/ViP-Bench
@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.errors import InputError, short
-from vipllava_cli.flows.evals.dataset import Example, Page, Result
+from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.flows.evals.dataset import Case, Result, Sample
 from vipllava_cli.sources.rows import BadRow
 from vipllava_cli.sources.vip_bench import SPLITS, read_vip_bench
 
@@ -65,7 +65,7 @@ class Truth:
         return {_EVERY: "all", _CAPABILITY: self.capabilities, _SET: exact}
 
 
-def pages(data: Path, split: str, limit: int | None) -> Iterator[Page]:
+def samples(data: Path, split: str, limit: int | None) -> Iterator[Sample]:
     """A page for each question of a split. Raises InputError for a folder that is another."""
     truths = read_truths(data)
     source = read_vip_bench(str(data / split))
@@ -86,32 +86,32 @@ def read_truths(data: Path) -> dict[str, Truth]:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{path} cannot be used: expected an object of questions with question, answer and"
-            f" capability ({short(str(error))})"
+            f" capability ({short_repr(str(error))})"
         ) from None
 
 
 def _truth(entry: Mapping[str, Any]) -> Truth:
     capability = entry["capability"]
     if not isinstance(capability, list) or not capability:
-        raise ValueError(f"capability {short(capability)}")
+        raise ValueError(f"capability {short_repr(capability)}")
     return Truth(str(entry["question"]), str(entry["answer"]), tuple(map(str, capability)))
 
 
-def _page(row: Any, truths: Mapping[str, Truth]) -> Page:
+def _page(row: Any, truths: Mapping[str, Truth]) -> Sample:
     truth = truths.get(row.id)
     groups = truth.groups if truth else {_EVERY: "all"}
     error = row.error if isinstance(row, BadRow) else None
     if truth is None and error is None:
         error = InputError(f"{META} has no {row.id}: the questions are of another set")
     question = "" if isinstance(row, BadRow) else row.questions[0]
-    example = Example(question, truth.answer if truth else "", groups)
-    return Page(row.id, row.image, (example,), error=error)
+    case = Case(question, truth.answer if truth else "", groups)
+    return Sample(row.id, row.image, (case,), error=error)
 
 
 def asked(result: Result, truths: Mapping[str, Truth]) -> str:
     """The question as a judge reads it: as it was meant, with `<obj>` for what is marked."""
     truth = truths.get(result.id)
-    return truth.question if truth else result.example.question
+    return truth.question if truth else result.case.question
 
 
 def published(split: str) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
@@ -149,6 +149,6 @@ def of_predictions(
 ) -> list[Result]:
     """A result for every truth; one without a prediction failed."""
     return [
-        Result(id, Example(truth.question, truth.answer, truth.groups), stored.get(id))
+        Result(id, Case(truth.question, truth.answer, truth.groups), stored.get(id))
         for id, truth in islice(truths.items(), limit)
     ]

@@ -17,7 +17,7 @@ from numpy.random import Generator
 from PIL import Image
 
 from vipllava_cli.flows.evals.clipart.outlines import outline
-from vipllava_cli.flows.evals.clipart.question_generator import Exchange, Talker
+from vipllava_cli.flows.evals.clipart.question_generator import QuestionGenerator, SceneTurn
 from vipllava_cli.flows.evals.clipart.questions import ASKED, ASKED_OTHERWISE, ask
 from vipllava_cli.flows.evals.clipart.scenes import (
     MEASURED,
@@ -29,93 +29,95 @@ from vipllava_cli.flows.evals.clipart.scenes import (
     mark_scene,
     scene_rng,
 )
-from vipllava_cli.flows.evals.dataset import Example, Page, Result
-from vipllava_cli.flows.evals.metrics import Figure, Scores, figure
+from vipllava_cli.flows.evals.dataset import Case, Result, Sample
+from vipllava_cli.flows.evals.metrics import Metric, ScoreCounts, metric
 
-OBEDIENCE_EVERY = 4
+MARK_FOLLOWING_EVERY = 4
 IN_OTHER_WORDS = "in other words"  # a sort of group, of kinds
 _OTHERS = 1  # a stream of numbers apart from the scene's own
 _SIZES = ((0.2, "under 0.2 of the side"), (0.3, "0.2 to 0.3"), (1.0, "over 0.3"))
 
 
-def pages(count: int, seed: int, journey: str = "none", world: World = WHOLE) -> Iterator[Page]:
+def samples(
+    count: int, seed: int, transform: str = "none", world: World = WHOLE
+) -> Iterator[Sample]:
     """`count` scenes, each on a page, and the pages of the marks that are moved."""
-    travel = JOURNEYS[journey]
+    travel = IMAGE_TRANSFORMS[transform]
     for number in range(count):
         rng = scene_rng(MEASURED, seed, number)
         marked = mark_scene(rng, make_scene(rng, world, UNSEEN), world)
         others = scene_rng(MEASURED, seed, number, _OTHERS)
-        examples = (
+        cases = (
             *_examples(rng, marked, world),
             *_in_other_words(others, marked, world, number),
         )
-        yield Page(f"{number}", travel(marked.picture), examples)
-        if number % OBEDIENCE_EVERY == 0 and len(marked.scene.placements) > 1:
+        yield Sample(f"{number}", travel(marked.image), cases)
+        if number % MARK_FOLLOWING_EVERY == 0 and len(marked.scene.placements) > 1:
             for which, moved in enumerate(_moved(rng, marked)):
-                example = _named(rng, moved, world)
-                yield Page(f"{number}-moved-{which}", travel(moved.picture), (example,))
+                case = _named(rng, moved, world)
+                yield Sample(f"{number}-moved-{which}", travel(moved.image), (case,))
 
 
 def score(result: Result) -> float:
     """1 for the wanted words; of a list, what it shares with the wanted one of all that either names."""
-    said, wanted = _plain(result.answer or ""), _plain(result.example.wanted)
-    groups = result.example.groups
+    said, wanted = _plain(result.answer or ""), _plain(result.case.wanted)
+    groups = result.case.groups
     if "list" in (groups.get("kind"), groups.get(IN_OTHER_WORDS)):
         named, shown = set(_items(said)), set(_items(wanted))
         return len(named & shown) / len(named | shown)
     return float(said == wanted)
 
 
-def obedience(results: Sequence[Result]) -> list[Figure]:
+def mark_following(results: Sequence[Result]) -> list[Metric]:
     """In how many scenes the moved mark was followed to both things, if there is such a scene."""
     moved: dict[str, list[Result]] = {}
     for result in results:
         if "-moved-" in result.id:
             moved.setdefault(result.id.partition("-")[0], []).append(result)
-    scores = Scores()
+    scores = ScoreCounts()
     for both in moved.values():
         failed = any(result.answer is None for result in both)
         scores.add(float(not failed and all(map(score, both))), failed=failed)
-    return [figure("words", "mark moved", "followed to both things", scores)] if moved else []
+    return [metric("words", "mark moved", "followed to both things", scores)] if moved else []
 
 
 # --- examples --------------------------------------------------------------------------------
 
 
-def _examples(rng: Generator, marked: MarkedScene, world: World) -> Iterator[Example]:
-    talker = Talker(rng, marked, world, measured=True)
+def _examples(rng: Generator, marked: MarkedScene, world: World) -> Iterator[Case]:
+    generator = QuestionGenerator(rng, marked, world, measured=True)
     for kind in ASKED:
         for mark in range(len(marked.marks)) if kind == "naming" else (None,):
-            exchange = ask(talker, kind, mark)
-            if exchange is not None:
-                yield _example(marked, exchange)
+            scene_turn = ask(generator, kind, mark)
+            if scene_turn is not None:
+                yield _example(marked, scene_turn)
 
 
 def _in_other_words(
     rng: Generator, marked: MarkedScene, world: World, number: int
-) -> Iterator[Example]:
+) -> Iterator[Case]:
     """What a mark shows, and in turn one of the other kinds."""
-    talker = Talker(rng, marked, world, measured=True)
+    generator = QuestionGenerator(rng, marked, world, measured=True)
     naming, *rest = ASKED_OTHERWISE
     for kind in (naming, rest[number % len(rest)]):
-        exchange = ask(talker, kind, asked=ASKED_OTHERWISE)
-        if exchange is not None:
-            yield Example(exchange.question, exchange.answer, {IN_OTHER_WORDS: kind})
+        scene_turn = ask(generator, kind, asked=ASKED_OTHERWISE)
+        if scene_turn is not None:
+            yield Case(scene_turn.question, scene_turn.answer, {IN_OTHER_WORDS: kind})
 
 
-def _example(marked: MarkedScene, exchange: Exchange) -> Example:
-    groups = {"kind": exchange.kind}
-    if exchange.kind == "naming" and exchange.mark is not None:
-        mark, placement = marked.marks[exchange.mark], marked.marked(exchange.mark)
+def _example(marked: MarkedScene, scene_turn: SceneTurn) -> Case:
+    groups = {"kind": scene_turn.kind}
+    if scene_turn.kind == "naming" and scene_turn.mark is not None:
+        mark, placement = marked.marks[scene_turn.mark], marked.marked(scene_turn.mark)
         left, top, right, bottom = placement.box
-        side = max(right - left, bottom - top) / max(marked.scene.picture.size)
+        side = max(right - left, bottom - top) / max(marked.scene.image.size)
         groups |= {
             "shape": mark.shape,
             "colour": mark.color.name,
             "things in the scene": str(len(marked.scene.placements)),
             "size of the marked thing": next(name for most, name in _SIZES if side < most),
         }
-    return Example(exchange.question, exchange.answer, groups)
+    return Case(scene_turn.question, scene_turn.answer, groups)
 
 
 def _moved(rng: Generator, marked: MarkedScene) -> Iterator[MarkedScene]:
@@ -126,10 +128,10 @@ def _moved(rng: Generator, marked: MarkedScene) -> Iterator[MarkedScene]:
         yield MarkedScene(marked.scene, (replace(mark, parts=parts),), (target,))
 
 
-def _named(rng: Generator, marked: MarkedScene, world: World) -> Example:
-    exchange = ask(Talker(rng, marked, world, measured=True), "naming", 0)
-    assert exchange is not None
-    return Example(exchange.question, exchange.answer, {})
+def _named(rng: Generator, marked: MarkedScene, world: World) -> Case:
+    scene_turn = ask(QuestionGenerator(rng, marked, world, measured=True), "naming", 0)
+    assert scene_turn is not None
+    return Case(scene_turn.question, scene_turn.answer, {})
 
 
 def _plain(text: str) -> str:
@@ -140,32 +142,32 @@ def _items(text: str) -> list[str]:
     return [item.strip() for item in text.replace(" and ", ", ").split(",")]
 
 
-# --- what a picture goes through before it is asked about --------------------------------------
+# --- what an image goes through before it is asked about --------------------------------------
 
 
-def _as_jpeg(picture: Image.Image) -> Image.Image:
+def _as_jpeg(image: Image.Image) -> Image.Image:
     data = BytesIO()
-    picture.save(data, "JPEG", quality=60)
+    image.save(data, "JPEG", quality=60)
     return Image.open(data).convert("RGB")
 
 
 def _scaled(factor: float) -> Callable[[Image.Image], Image.Image]:
-    return lambda picture: picture.resize(
-        (round(picture.width * factor), round(picture.height * factor)), Image.Resampling.LANCZOS
+    return lambda image: image.resize(
+        (round(image.width * factor), round(image.height * factor)), Image.Resampling.LANCZOS
     )
 
 
-def _on_a_wide_canvas(picture: Image.Image) -> Image.Image:
-    """In the middle of a canvas wider by a third, of the picture's own mean colour."""
-    width = round(picture.width * 4 / 3)
-    mean = np.asarray(picture).reshape(-1, 3).mean(0).astype(int).tolist()
-    canvas = Image.new("RGB", (width, picture.height), tuple(mean))
-    canvas.paste(picture, ((width - picture.width) // 2, 0))
+def _on_a_wide_canvas(image: Image.Image) -> Image.Image:
+    """In the middle of a canvas wider by a third, of the image's own mean colour."""
+    width = round(image.width * 4 / 3)
+    mean = np.asarray(image).reshape(-1, 3).mean(0).astype(int).tolist()
+    canvas = Image.new("RGB", (width, image.height), tuple(mean))
+    canvas.paste(image, ((width - image.width) // 2, 0))
     return canvas
 
 
-JOURNEYS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
-    "none": lambda picture: picture,
+IMAGE_TRANSFORMS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
+    "none": lambda image: image,
     "jpeg": _as_jpeg,
     "half": _scaled(0.5),
     "double": _scaled(2.0),

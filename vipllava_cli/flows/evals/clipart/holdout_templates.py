@@ -5,9 +5,9 @@ They were written in one go, knowing only what each sort of question is for; the
 learned already were left out.
 """
 
-from vipllava_cli.flows.evals.clipart.question_templates import Wordings
+from vipllava_cli.flows.evals.clipart.question_templates import Templates
 
-NAMING = Wordings(
+NAMING = Templates(
     (),
     (
         "What is the {mark} marking?",
@@ -50,7 +50,7 @@ NAMING = Wordings(
         "Help me out here: what do we have at the {mark}?",
     ),
 )
-YES_NO = Wordings(
+YES_NO = Templates(
     (),
     (
         "Would you say the thing at the {mark} is {thing}?",
@@ -73,7 +73,7 @@ YES_NO = Wordings(
         "I was wondering if the thing that the {mark} refers to is {thing}.",
     ),
 )
-WHICH = Wordings(
+WHICH = Templates(
     (),
     (
         "How has {the} been marked?",
@@ -97,7 +97,7 @@ WHICH = Wordings(
         "Would you mind telling me which annotation corresponds to {the}?",
     ),
 )
-COUNT = Wordings(
+COUNT = Templates(
     (),
     (
         "How many things are there in the picture?",
@@ -121,7 +121,7 @@ COUNT = Wordings(
         "I've lost count, so how many things are in the scene?",
     ),
 )
-LIST = Wordings(
+LIST = Templates(
     (),
     (
         "What things are in the picture?",
@@ -145,7 +145,7 @@ LIST = Wordings(
         "So, what have we got in this one?",
     ),
 )
-BESIDE = Wordings(
+BESIDE = Templates(
     (),
     (
         "Which thing lies {side} the {mark}?",

@@ -18,7 +18,7 @@ COLUMNS = 10
 
 
 @dataclass(frozen=True)
-class Thing:
+class ObjectClass:
     """A thing that a scene may show; `phrase` is its name as an answer gives it."""
 
     name: str
@@ -27,8 +27,8 @@ class Thing:
     emoji: str
 
 
-THINGS: tuple[Thing, ...] = tuple(
-    Thing(*row)
+OBJECT_CLASSES: tuple[ObjectClass, ...] = tuple(
+    ObjectClass(*row)
     for row in (
         ("dog", "a dog", "animal", "🐶"),
         ("cat", "a cat", "animal", "🐱"),
@@ -191,7 +191,7 @@ THINGS: tuple[Thing, ...] = tuple(
     )
 )
 
-KINDS: tuple[str, ...] = tuple(dict.fromkeys(thing.kind for thing in THINGS))
+KINDS: tuple[str, ...] = tuple(dict.fromkeys(thing.kind for thing in OBJECT_CLASSES))
 
 
 STYLES = ("noto", "fluent")
@@ -202,7 +202,7 @@ def sprites(style: str) -> tuple[NDArray[np.uint8], ...]:
     """One RGBA array, uint8 [CELL, CELL, 4], for each of THINGS, as this style draws it."""
     with files(__package__).joinpath(f"sprites-{style}.webp").open("rb") as file:
         sheet = np.array(Image.open(file).convert("RGBA"))
-    return tuple(_cell(sheet, *divmod(index, COLUMNS)) for index in range(len(THINGS)))
+    return tuple(_cell(sheet, *divmod(index, COLUMNS)) for index in range(len(OBJECT_CLASSES)))
 
 
 def _cell(sheet: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint8]:

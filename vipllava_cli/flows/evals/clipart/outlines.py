@@ -8,13 +8,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from vipllava_cli.marks.types import Part
+from vipllava_cli.marks.types import Polyline
 
 
 @dataclass(frozen=True)
 class Silhouette:
     """A thing to mark: `alpha`, uint8 [height, width], lies with its upper left at `corner` in a
-    picture of `size` pixels.
+    image of `size` pixels.
     """
 
     alpha: NDArray[np.uint8]
@@ -29,30 +29,30 @@ class Silhouette:
         return float(x), float(y), float(x + width), float(y + height)
 
 
-def outline(rng: Generator, shape: str, thing: Silhouette) -> tuple[Part, ...]:
-    """The parts of a mark of this shape on the thing, in pixels of the picture."""
+def outline(rng: Generator, shape: str, thing: Silhouette) -> tuple[Polyline, ...]:
+    """The parts of a mark of this shape on the thing, in pixels of the image."""
     return _OUTLINES[shape](rng, thing)
 
 
-def _around(rng: Generator, thing: Silhouette, room: float) -> Part:
+def _around(rng: Generator, thing: Silhouette, room: float) -> Polyline:
     left, top, right, bottom = thing.box
     grow = rng.uniform(0.0, 0.12, 4) + room
     wide, high = right - left, bottom - top
     return (
-        _inside_picture(thing, left - grow[0] * wide, top - grow[1] * high),
-        _inside_picture(thing, right + grow[2] * wide, bottom + grow[3] * high),
+        _inside_image(thing, left - grow[0] * wide, top - grow[1] * high),
+        _inside_image(thing, right + grow[2] * wide, bottom + grow[3] * high),
     )
 
 
-def _box(rng: Generator, thing: Silhouette) -> tuple[Part, ...]:
+def _box(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
     return (_around(rng, thing, 0.0),)
 
 
-def _ellipse(rng: Generator, thing: Silhouette) -> tuple[Part, ...]:
+def _ellipse(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
     return (_around(rng, thing, 0.12),)
 
 
-def _triangle(rng: Generator, thing: Silhouette) -> tuple[Part, ...]:
+def _triangle(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
     """Over the thing, a corner up, or down."""
     (left, top), (right, bottom) = _around(rng, thing, 0.1)
     if rng.random() < 0.25:
@@ -61,12 +61,12 @@ def _triangle(rng: Generator, thing: Silhouette) -> tuple[Part, ...]:
     return (((middle, top), (right, bottom), (left, bottom)),)
 
 
-def _point(rng: Generator, thing: Silhouette) -> tuple[Part, ...]:
+def _point(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
     return ((_on(rng, thing),),)
 
 
-def _arrow(rng: Generator, thing: Silhouette) -> tuple[Part, ...]:
-    """The tip lies on the thing, the tail away from it and inside the picture."""
+def _arrow(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
+    """The tip lies on the thing, the tail away from it and inside the image."""
     tip = _on(rng, thing)
     width, height = thing.size
     for _ in range(20):
@@ -80,7 +80,7 @@ def _arrow(rng: Generator, thing: Silhouette) -> tuple[Part, ...]:
     return (((float(tail[0]), float(tail[1])), tip),)
 
 
-def _scribble(rng: Generator, thing: Silhouette) -> tuple[Part, ...]:
+def _scribble(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
     """To and fro over the thing, or a curl on it."""
     left, top, right, bottom = thing.box
     turns = int(rng.integers(3, 7))
@@ -91,7 +91,7 @@ def _scribble(rng: Generator, thing: Silhouette) -> tuple[Part, ...]:
     return (tuple(zip(xs.tolist(), ys.tolist(), strict=True)),)
 
 
-def _mask(rng: Generator, thing: Silhouette) -> tuple[Part, ...]:
+def _mask(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
     """The silhouette's own outline, as a person's segmentation tool would give it."""
     grown = cv2.copyMakeBorder(thing.alpha, 4, 4, 4, 4, cv2.BORDER_CONSTANT)
     reach = 2 * int(rng.integers(0, 3)) + 1
@@ -102,10 +102,10 @@ def _mask(rng: Generator, thing: Silhouette) -> tuple[Part, ...]:
     return tuple(_shifted(cv2.approxPolyDP(part, 1.0, True), thing) for part in parts)
 
 
-def _shifted(points: NDArray[np.int32], thing: Silhouette) -> Part:
+def _shifted(points: NDArray[np.int32], thing: Silhouette) -> Polyline:
     x, y = thing.corner
     return tuple(
-        _inside_picture(thing, float(px) + x - 3.5, float(py) + y - 3.5) for px, py in points[:, 0]
+        _inside_image(thing, float(px) + x - 3.5, float(py) + y - 3.5) for px, py in points[:, 0]
     )
 
 
@@ -118,11 +118,11 @@ def _on(rng: Generator, thing: Silhouette) -> tuple[float, float]:
     return float(xs[nearest] + thing.corner[0]), float(ys[nearest] + thing.corner[1])
 
 
-def _inside_picture(thing: Silhouette, x: float, y: float) -> tuple[float, float]:
+def _inside_image(thing: Silhouette, x: float, y: float) -> tuple[float, float]:
     return min(max(x, 0.0), float(thing.size[0])), min(max(y, 0.0), float(thing.size[1]))
 
 
-_OUTLINES: Mapping[str, Callable[[Generator, Silhouette], tuple[Part, ...]]] = {
+_OUTLINES: Mapping[str, Callable[[Generator, Silhouette], tuple[Polyline, ...]]] = {
     "box": _box,
     "ellipse": _ellipse,
     "triangle": _triangle,

@@ -7,9 +7,9 @@ from typing import TypeVar
 from numpy.random import Generator
 
 from vipllava_cli.engine.prompts import COLOR_WORDS, SHAPE_WORDS, Turn, place_phrase
-from vipllava_cli.flows.evals.clipart.objects import THINGS, Thing
+from vipllava_cli.flows.evals.clipart.objects import OBJECT_CLASSES, ObjectClass
 from vipllava_cli.flows.evals.clipart.phrases import LEADS, MARKED, NOUNS, PLACES, TAILS
-from vipllava_cli.flows.evals.clipart.question_templates import Wordings
+from vipllava_cli.flows.evals.clipart.question_templates import Templates
 from vipllava_cli.flows.evals.clipart.scenes import WHOLE, MarkedScene, World
 from vipllava_cli.marks.types import Mark
 
@@ -28,7 +28,7 @@ class Clue:
 
 
 @dataclass(frozen=True)
-class Exchange:
+class SceneTurn:
     """A question and its answer; `kind` says what is asked for, `mark` is the number of the mark that
     it is about, if it is about one; `clues`, in their order, lead to the answer. `stale` is one that
     was right before the marks were as they are now: read, and not learned.
@@ -47,7 +47,7 @@ class Exchange:
 
 
 @dataclass(frozen=True)
-class Talker:
+class QuestionGenerator:
     """Asks about a marked scene; `measured` takes the wordings that are kept for measuring."""
 
     rng: Generator
@@ -68,11 +68,11 @@ class Talker:
 
     # --- words -------------------------------------------------------------------------------
 
-    def words(self, wordings: Wordings, **parts: str) -> str:
+    def words(self, templates: Templates, **parts: str) -> str:
         """One of the sentences, filled in, cased and dotted as people do; a learned one at times with
         other words around it, of which none is measured.
         """
-        sentence = self.pick(wordings.measured if self.measured else wordings.learned)
+        sentence = self.pick(templates.measured if self.measured else templates.learned)
         sentence = self._cased(sentence.format(**parts))
         if not self.measured:
             sentence = self._framed(sentence)
@@ -104,13 +104,13 @@ class Talker:
             "color": color,
         }
 
-    def other_thing(self, thing: Thing) -> Thing:
+    def other_thing(self, thing: ObjectClass) -> ObjectClass:
         """Another thing, mostly one of the scene."""
         shown = [p.thing for p in self.marked.scene.placements if p.thing != thing]
         if shown and self.chance(0.6):
             return self.pick(shown)
         while True:
-            other = self.pick(THINGS[: self.world.things])
+            other = self.pick(OBJECT_CLASSES[: self.world.things])
             if other != thing:
                 return other
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Wordings:
+class Templates:
     """Sentences that ask for the same."""
 
     learned: tuple[str, ...]
     measured: tuple[str, ...]
 
 
-NAMING = Wordings(
+NAMING = Templates(
     (
         "what is {place}?",
         "what is the object {place}?",
@@ -132,7 +132,7 @@ NAMING = Wordings(
         "tell me what the {mark} shows.",
     ),
 )
-BY_COLOR = Wordings(
+BY_COLOR = Templates(
     (
         "what is marked in {color}?",
         "what is highlighted in {color}?",
@@ -146,7 +146,7 @@ BY_COLOR = Wordings(
     ),
     ("which object is marked in {color}?", "what thing does the {color} mark show?"),
 )
-POINTED = Wordings(
+POINTED = Templates(
     (
         "what does the {mark} point to?",
         "what does the {mark} point at?",
@@ -160,7 +160,7 @@ POINTED = Wordings(
     ),
     ("what is the {mark} pointing to?", "which thing does the {mark} point at?"),
 )
-ALONE = Wordings(
+ALONE = Templates(
     (
         "what is marked?",
         "what is the marked object?",
@@ -192,7 +192,7 @@ ALONE = Wordings(
     ),
     ("what do you see in the marked region?", "name the marked object.", "which thing is marked?"),
 )
-OF_KIND = Wordings(
+OF_KIND = Templates(
     (
         "what {noun} is {place}?",
         "which {noun} do you see {place}?",
@@ -205,7 +205,7 @@ OF_KIND = Wordings(
     ),
     ("which {noun} is {place}?", "what {noun} does the {mark} show?"),
 )
-COLOR = Wordings(
+COLOR = Templates(
     (
         "what colour is the {shape}?",
         "what color is the {shape}?",
@@ -230,11 +230,11 @@ COLOR = Wordings(
     ),
     ("which color is the {shape}?", "what is the colour of the mark on {the}?"),
 )
-COLOR_OF_THING = Wordings(
+COLOR_OF_THING = Templates(
     tuple(sentence for sentence in COLOR.learned if "{the}" in sentence),
     tuple(sentence for sentence in COLOR.measured if "{the}" in sentence),
 )
-WHICH = Wordings(
+WHICH = Templates(
     (
         "which mark is on {the}?",
         "what marks {the}?",
@@ -279,7 +279,7 @@ WHICH = Wordings(
     ),
     ("what mark shows {the}?", "which mark marks {the}?"),
 )
-YES_NO = Wordings(
+YES_NO = Templates(
     (
         "is it {thing} {place}?",
         "is {thing} {place}?",
@@ -305,7 +305,7 @@ YES_NO = Wordings(
     ),
     ("is the thing {place} {thing}?", "does the {mark} mark {thing}?"),
 )
-KIND = Wordings(
+KIND = Templates(
     (
         "what kind of thing is {place}?",
         "what kind of object is {place}?",
@@ -330,11 +330,11 @@ KIND = Wordings(
     ),
     ("what kind of thing does the {mark} show?", "what type of object is {place}?"),
 )
-KIND_AGAIN = Wordings(
+KIND_AGAIN = Templates(
     ("what kind of thing is it?", "what kind of object is it?", "what type of thing is it?"),
     ("which kind of thing is it?",),
 )
-WHICH_OBJECT = Wordings(
+WHICH_OBJECT = Templates(
     (
         "which one is {the}?",
         "where is {the}?",
@@ -357,7 +357,7 @@ WHICH_OBJECT = Wordings(
     ),
     ("which thing is {the}?", "which of the objects is {the}?"),
 )
-CHOOSE_MARK = Wordings(
+CHOOSE_MARK = Templates(
     (*WHICH_OBJECT.learned, "which mark is on {the}?"),
     WHICH_OBJECT.measured,
 )

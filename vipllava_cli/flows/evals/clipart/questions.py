@@ -15,7 +15,7 @@ from vipllava_cli.engine.prompts import (
     object_phrase,
 )
 from vipllava_cli.flows.evals.clipart import holdout_templates as others
-from vipllava_cli.flows.evals.clipart import question_templates as wordings
+from vipllava_cli.flows.evals.clipart import question_templates as templates
 from vipllava_cli.flows.evals.clipart import scene_templates as many
 from vipllava_cli.flows.evals.clipart.phrases import (
     KIND_NOUNS,
@@ -23,8 +23,8 @@ from vipllava_cli.flows.evals.clipart.phrases import (
     PLACES,
     SIDES,
 )
-from vipllava_cli.flows.evals.clipart.question_generator import Clue, Exchange, Talker
-from vipllava_cli.flows.evals.clipart.question_templates import Wordings
+from vipllava_cli.flows.evals.clipart.question_generator import Clue, QuestionGenerator, SceneTurn
+from vipllava_cli.flows.evals.clipart.question_templates import Templates
 from vipllava_cli.flows.evals.clipart.relations import DIRECTIONS, beside, reading_order
 from vipllava_cli.flows.evals.clipart.scenes import WHOLE, MarkedScene, World
 from vipllava_cli.marks.colors import MODEL_COLORS
@@ -36,185 +36,201 @@ _LETTERS = "ABCD"
 
 def make_conversation(
     rng: Generator, marked: MarkedScene, world: World = WHOLE, *, measured: bool = False
-) -> tuple[Exchange, ...]:
+) -> tuple[SceneTurn, ...]:
     """Mostly about what the marks show, in turn, the rest of other kinds by their weights. Long ones:
-    the more is asked of a picture, the more is learned of having read it.
+    the more is asked of an image, the more is learned of having read it.
     """
-    talker = Talker(rng, marked, world, measured)
+    generator = QuestionGenerator(rng, marked, world, measured)
     order = rng.permutation(len(marked.marks)).tolist()
     kinds = rng.choice(list(WEIGHTS), size=MOST_TURNS, p=_SHARES).tolist()
-    talk = list(_asked_too_soon(talker, order[0])) if talker.chance(0.1) else []
+    talk = list(_asked_too_soon(generator, order[0])) if generator.chance(0.1) else []
     for turn, kind in enumerate(kinds):
         mark = order[turn % len(order)]
-        said = ask(talker, kind, mark)
+        said = ask(generator, kind, mark)
         if said is not None:
             talk.append(said)
-        if talk and talk[-1].kind == "naming" and talker.chance(0.1):
-            talk.append(_kind_again(talker, talk[-1].mark or 0))
-    return tuple(talk[:MOST_TURNS]) or (_naming(talker, 0),)
+        if talk and talk[-1].kind == "naming" and generator.chance(0.1):
+            talk.append(_kind_again(generator, talk[-1].mark or 0))
+    return tuple(talk[:MOST_TURNS]) or (_naming(generator, 0),)
 
 
 def ask(
-    talker: Talker, kind: str, mark: int | None = None, asked: "Mapping[str, Asking] | None" = None
-) -> Exchange | None:
+    generator: QuestionGenerator,
+    kind: str,
+    mark: int | None = None,
+    asked: "Mapping[str, Asking] | None" = None,
+) -> SceneTurn | None:
     """A question of this kind, about this mark if it is about one, as ASKED asks unless told
     otherwise; None where the scene gives no such question.
     """
     if mark is None:
-        mark = talker.number(len(talker.marked.marks))
-    return (asked or ASKED)[kind](talker, mark)
+        mark = generator.number(len(generator.marked.marks))
+    return (asked or ASKED)[kind](generator, mark)
 
 
 # --- kinds of question -----------------------------------------------------------------------
 
 
-def _naming(talker: Talker, number: int) -> Exchange:
-    asked = _named(talker, number, _naming_sentences(talker, number))
-    if talker.chance(0.08):
-        name = talker.marked.marked(number).thing.name
+def _naming(generator: QuestionGenerator, number: int) -> SceneTurn:
+    asked = _named(generator, number, _naming_sentences(generator, number))
+    if generator.chance(0.08):
+        name = generator.marked.marked(number).thing.name
         return replace(asked, question=f"{asked.question}\n{PHRASE_LINE}", answer=name)
     return asked
 
 
-def _naming_sentences(talker: Talker, number: int) -> Wordings:
-    if talker.alone() and talker.chance(0.3):
-        return wordings.ALONE
-    if talker.marked.marks[number].shape == "arrow" and talker.chance(0.4):
-        return wordings.POINTED
-    if talker.chance(0.1):
-        return wordings.OF_KIND
-    return wordings.BY_COLOR if talker.chance(0.08) else wordings.NAMING
+def _naming_sentences(generator: QuestionGenerator, number: int) -> Templates:
+    if generator.alone() and generator.chance(0.3):
+        return templates.ALONE
+    if generator.marked.marks[number].shape == "arrow" and generator.chance(0.4):
+        return templates.POINTED
+    if generator.chance(0.1):
+        return templates.OF_KIND
+    return templates.BY_COLOR if generator.chance(0.08) else templates.NAMING
 
 
-def _named(talker: Talker, number: int, sentences: Wordings) -> Exchange:
-    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
+def _named(generator: QuestionGenerator, number: int, sentences: Templates) -> SceneTurn:
+    mark, thing = generator.marked.marks[number], generator.marked.marked(number).thing
     noun = KIND_NOUNS[thing.kind]
-    question = talker.words(sentences, noun=noun, **talker.mark_words(mark))
-    return Exchange("naming", question, thing.phrase, number, _at_mark(question, mark, thing.name))
+    question = generator.words(sentences, noun=noun, **generator.mark_words(mark))
+    return SceneTurn("naming", question, thing.phrase, number, _at_mark(question, mark, thing.name))
 
 
-def _absent(talker: Talker, number: int) -> Exchange:
+def _absent(generator: QuestionGenerator, number: int) -> SceneTurn:
     """About a mark that is not there, which is mostly like one that is."""
-    drawn = {(mark.color.name, mark.shape) for mark in talker.marked.marks}
-    like = talker.marked.marks[number]
+    drawn = {(mark.color.name, mark.shape) for mark in generator.marked.marks}
+    like = generator.marked.marks[number]
     while True:
-        color = talker.pick(MODEL_COLORS[: talker.world.colors])
-        shape = talker.pick(talker.world.shapes)
-        if talker.chance(0.3):
+        color = generator.pick(MODEL_COLORS[: generator.world.colors])
+        shape = generator.pick(generator.world.shapes)
+        if generator.chance(0.3):
             color = like.color
-        elif talker.chance(0.3):
+        elif generator.chance(0.3):
             shape = like.shape
         if (color.name, shape) not in drawn:
             break
-    return _denied(talker, Mark(shape, (((0.0, 0.0), (1.0, 1.0)),), color))
+    return _denied(generator, Mark(shape, (((0.0, 0.0), (1.0, 1.0)),), color))
 
 
-def _denied(talker: Talker, mark: Mark) -> Exchange:
-    question = talker.words(wordings.NAMING, **talker.mark_words(mark))
+def _denied(generator: QuestionGenerator, mark: Mark) -> SceneTurn:
+    question = generator.words(templates.NAMING, **generator.mark_words(mark))
     clues = _after(question, SHAPE_WORDS[mark.shape], "there")
     answer = f"there is no {mark.color.name} {SHAPE_WORDS[mark.shape][0]}"
-    return Exchange("absent", question, answer, clues=clues)
+    return SceneTurn("absent", question, answer, clues=clues)
 
 
-def _asked_too_soon(talker: Talker, number: int) -> tuple[Exchange, Exchange]:
+def _asked_too_soon(generator: QuestionGenerator, number: int) -> tuple[SceneTurn, SceneTurn]:
     """About a mark before it was drawn, and again once it is."""
-    denied = _denied(talker, talker.marked.marks[number])
-    return replace(denied, clues=(), stale=True), _naming(talker, number)
+    denied = _denied(generator, generator.marked.marks[number])
+    return replace(denied, clues=(), stale=True), _naming(generator, number)
 
 
-def _color(talker: Talker, number: int) -> Exchange:
+def _color(generator: QuestionGenerator, number: int) -> SceneTurn:
     """With several marks the thing says which is meant."""
-    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
-    unique = [other.shape for other in talker.marked.marks].count(mark.shape) == 1
-    sentences = wordings.COLOR if unique else wordings.COLOR_OF_THING
-    question = talker.words(sentences, the=f"the {thing.name}", **talker.mark_words(mark))
+    mark, thing = generator.marked.marks[number], generator.marked.marked(number).thing
+    unique = [other.shape for other in generator.marked.marks].count(mark.shape) == 1
+    sentences = templates.COLOR if unique else templates.COLOR_OF_THING
+    question = generator.words(sentences, the=f"the {thing.name}", **generator.mark_words(mark))
     at_thing = _after(question, (thing.name,), mark.color.name)
     clues = at_thing or _after(question, SHAPE_WORDS[mark.shape], mark.color.name)
-    return Exchange("colour", question, mark.color.name, number, clues)
+    return SceneTurn("colour", question, mark.color.name, number, clues)
 
 
-def _which(talker: Talker, number: int) -> Exchange:
+def _which(generator: QuestionGenerator, number: int) -> SceneTurn:
     """Of a thing either which mark is on it, or which of the marked objects it is."""
-    if talker.chance(0.4):
-        asked = _which_mark(talker, number, wordings.WHICH_OBJECT)
-        return replace(asked, answer=object_phrase(talker.marked.marks[number]))
-    return _which_mark(talker, number)
+    if generator.chance(0.4):
+        asked = _which_mark(generator, number, templates.WHICH_OBJECT)
+        return replace(asked, answer=object_phrase(generator.marked.marks[number]))
+    return _which_mark(generator, number)
 
 
-def _which_mark(talker: Talker, number: int, sentences: Wordings = wordings.WHICH) -> Exchange:
-    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
-    question = talker.words(sentences, the=f"the {thing.name}")
+def _which_mark(
+    generator: QuestionGenerator, number: int, sentences: Templates = templates.WHICH
+) -> SceneTurn:
+    mark, thing = generator.marked.marks[number], generator.marked.marked(number).thing
+    question = generator.words(sentences, the=f"the {thing.name}")
     clues = _after(question, (thing.name,), mark.color.name)
-    return Exchange("which mark", question, _name(mark), number, clues)
+    return SceneTurn("which mark", question, _name(mark), number, clues)
 
 
-def _yes_no(talker: Talker, number: int, sentences: Wordings = wordings.YES_NO) -> Exchange:
-    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
-    yes = talker.chance(0.5)
-    asked = thing if yes else talker.other_thing(thing)
-    question = talker.words(sentences, thing=asked.phrase, **talker.mark_words(mark))
+def _yes_no(
+    generator: QuestionGenerator, number: int, sentences: Templates = templates.YES_NO
+) -> SceneTurn:
+    mark, thing = generator.marked.marks[number], generator.marked.marked(number).thing
+    yes = generator.chance(0.5)
+    asked = thing if yes else generator.other_thing(thing)
+    question = generator.words(sentences, thing=asked.phrase, **generator.mark_words(mark))
     answer = "yes" if yes else "no"
     shown = _at_mark(question, mark, thing.name)
     both = max(shown[0].end, *(clue.end for clue in _after(question, (asked.phrase,), answer)))
-    return Exchange("yes or no", question, answer, number, (*shown, Clue(both, answer)))
+    return SceneTurn("yes or no", question, answer, number, (*shown, Clue(both, answer)))
 
 
-def _kind(talker: Talker, number: int) -> Exchange:
-    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
-    question = talker.words(wordings.KIND, **talker.mark_words(mark))
+def _kind(generator: QuestionGenerator, number: int) -> SceneTurn:
+    mark, thing = generator.marked.marks[number], generator.marked.marked(number).thing
+    question = generator.words(templates.KIND, **generator.mark_words(mark))
     clues = _at_mark(question, mark, thing.name)
-    return Exchange("kind", question, KIND_PHRASES[thing.kind], number, clues)
+    return SceneTurn("kind", question, KIND_PHRASES[thing.kind], number, clues)
 
 
-def _kind_again(talker: Talker, number: int) -> Exchange:
+def _kind_again(generator: QuestionGenerator, number: int) -> SceneTurn:
     """What a mark shows was asked just before."""
-    thing = talker.marked.marked(number).thing
-    return Exchange("kind", talker.words(wordings.KIND_AGAIN), KIND_PHRASES[thing.kind], number)
+    thing = generator.marked.marked(number).thing
+    return SceneTurn(
+        "kind", generator.words(templates.KIND_AGAIN), KIND_PHRASES[thing.kind], number
+    )
 
 
-def _beside(talker: Talker, number: int, sentences: Wordings = many.BESIDE) -> Exchange | None:
-    told = {side: beside(talker.marked, side) for side in DIRECTIONS}
+def _beside(
+    generator: QuestionGenerator, number: int, sentences: Templates = many.BESIDE
+) -> SceneTurn | None:
+    told = {side: beside(generator.marked, side) for side in DIRECTIONS}
     known = [side for side in DIRECTIONS if number in told[side]]
     if not known:
         return None
-    side = talker.pick(known)
-    mark, found = talker.marked.marks[number], talker.marked.scene.placements[told[side][number]]
-    words = talker.mark_words(mark)
+    side = generator.pick(known)
+    mark, found = (
+        generator.marked.marks[number],
+        generator.marked.scene.placements[told[side][number]],
+    )
+    words = generator.mark_words(mark)
     # "under the red dot" is for people where the dot is, not what lies below.
     taken = PLACES[mark.shape]
     sides = [phrase for phrase in SIDES[side] if f"{phrase} the {{mark}}" not in taken]
-    question = talker.words(sentences, side=talker.pick(sides), **words)
+    question = generator.words(sentences, side=generator.pick(sides), **words)
     clues = _at_mark(question, mark, found.thing.name)
-    return Exchange("beside", question, found.thing.phrase, number, clues)
+    return SceneTurn("beside", question, found.thing.phrase, number, clues)
 
 
-def _count(talker: Talker, number: int, sentences: Wordings = many.COUNT) -> Exchange:
-    things = str(len(talker.marked.scene.placements))
-    question = talker.words(sentences)
-    return Exchange("count", question, things, clues=(Clue(len(question), things),))
+def _count(
+    generator: QuestionGenerator, number: int, sentences: Templates = many.COUNT
+) -> SceneTurn:
+    things = str(len(generator.marked.scene.placements))
+    question = generator.words(sentences)
+    return SceneTurn("count", question, things, clues=(Clue(len(question), things),))
 
 
-def _list(talker: Talker, number: int, sentences: Wordings = many.LIST) -> Exchange:
-    placements = talker.marked.scene.placements
+def _list(generator: QuestionGenerator, number: int, sentences: Templates = many.LIST) -> SceneTurn:
+    placements = generator.marked.scene.placements
     things = [placements[at].thing for at in reading_order(placements)]
-    question = talker.words(sentences)
+    question = generator.words(sentences)
     clues = (Clue(len(question), things[0].name),)
-    return Exchange("list", question, listed([thing.phrase for thing in things]), clues=clues)
+    return SceneTurn("list", question, listed([thing.phrase for thing in things]), clues=clues)
 
 
-def _compare(talker: Talker, number: int) -> Exchange | None:
-    marks = talker.marked.marks
+def _compare(generator: QuestionGenerator, number: int) -> SceneTurn | None:
+    marks = generator.marked.marks
     if len(marks) < 2:
         return None
-    second = (number + 1 + talker.number(len(marks) - 1)) % len(marks)
-    if not talker.measured and talker.chance(0.4):
-        second = _of_its_kind(talker, number, second)
-    question = talker.words(
+    second = (number + 1 + generator.number(len(marks) - 1)) % len(marks)
+    if not generator.measured and generator.chance(0.4):
+        second = _of_its_kind(generator, number, second)
+    question = generator.words(
         many.COMPARE,
-        first=_object(talker, marks[number]),
-        second=_object(talker, marks[second]),
+        first=_object(generator, marks[number]),
+        second=_object(generator, marks[second]),
     )
-    things = [talker.marked.marked(at).thing for at in (number, second)]
+    things = [generator.marked.marked(at).thing for at in (number, second)]
     clues = [
         clue
         for at, thing in zip((number, second), things, strict=True)
@@ -225,45 +241,45 @@ def _compare(talker: Talker, number: int) -> Exchange | None:
     different = f"the first is {kinds[0]}, the second is {kinds[1]}"
     answer = same if kinds[0] == kinds[1] else different
     clues.append(Clue(len(question), "both" if answer == same else "first"))
-    return Exchange("compare", question, answer, number, tuple(clues))
+    return SceneTurn("compare", question, answer, number, tuple(clues))
 
 
-def _of_its_kind(talker: Talker, number: int, otherwise: int) -> int:
+def _of_its_kind(generator: QuestionGenerator, number: int, otherwise: int) -> int:
     """Another mark on a thing of the same kind, of which chance shows few, if there is one."""
-    kinds = [talker.marked.marked(at).thing.kind for at in range(len(talker.marked.marks))]
+    kinds = [generator.marked.marked(at).thing.kind for at in range(len(generator.marked.marks))]
     alike = [at for at, kind in enumerate(kinds) if at != number and kind == kinds[number]]
-    return talker.pick(alike) if alike else otherwise
+    return generator.pick(alike) if alike else otherwise
 
 
-def _choose_thing(talker: Talker, number: int) -> Exchange:
-    mark, thing = talker.marked.marks[number], talker.marked.marked(number).thing
+def _choose_thing(generator: QuestionGenerator, number: int) -> SceneTurn:
+    mark, thing = generator.marked.marks[number], generator.marked.marked(number).thing
     options = [thing]
     while len(options) < len(_LETTERS):
-        other = talker.other_thing(thing)
+        other = generator.other_thing(thing)
         if other not in options:
             options.append(other)
-    question = talker.words(wordings.NAMING, **talker.mark_words(mark))
+    question = generator.words(templates.NAMING, **generator.mark_words(mark))
     phrases = [option.phrase for option in options]
     clues = _at_mark(question, mark, thing.name)
-    return _lettered(talker, Exchange("choose thing", question, "", number, clues), phrases)
+    return _lettered(generator, SceneTurn("choose thing", question, "", number, clues), phrases)
 
 
-def _choose_mark(talker: Talker, number: int) -> Exchange | None:
+def _choose_mark(generator: QuestionGenerator, number: int) -> SceneTurn | None:
     """As Visual7W asks: four marks, and which of them is on a thing."""
-    marks = talker.marked.marks
+    marks = generator.marked.marks
     if len(marks) < 2:
         return None
     options = [marks[number], *(mark for at, mark in enumerate(marks) if at != number)]
-    thing = talker.marked.marked(number).thing
-    question = talker.words(wordings.CHOOSE_MARK, the=f"the {thing.name}")
+    thing = generator.marked.marked(number).thing
+    question = generator.words(templates.CHOOSE_MARK, the=f"the {thing.name}")
     phrases = [object_phrase(mark).capitalize() for mark in options[: len(_LETTERS)]]
     clues = _after(question, (thing.name,), marks[number].color.name)
-    return _lettered(talker, Exchange("choose mark", question, "", number, clues), phrases)
+    return _lettered(generator, SceneTurn("choose mark", question, "", number, clues), phrases)
 
 
-def _lettered(talker: Talker, asked: Exchange, options: Sequence[str]) -> Exchange:
+def _lettered(generator: QuestionGenerator, asked: SceneTurn, options: Sequence[str]) -> SceneTurn:
     """The question with its options, shuffled; its answer the letter of the first, which is right."""
-    order = talker.rng.permutation(len(options)).tolist()
+    order = generator.rng.permutation(len(options)).tolist()
     lines = [f"{letter}. {options[at]}" for letter, at in zip(_LETTERS, order, strict=False)]
     question = "\n".join([asked.question, *lines, LETTER_LINE])
     right = order.index(0)
@@ -288,9 +304,9 @@ def _after(question: str, words: Sequence[str], means: str) -> tuple[Clue, ...]:
     return (Clue(found.end(), means),) if found else ()
 
 
-def _object(talker: Talker, mark: Mark) -> str:
-    words = talker.mark_words(mark)
-    return object_phrase(mark) if talker.chance(0.5) else f"the {words['mark']}"
+def _object(generator: QuestionGenerator, mark: Mark) -> str:
+    words = generator.mark_words(mark)
+    return object_phrase(mark) if generator.chance(0.5) else f"the {words['mark']}"
 
 
 def _name(mark: Mark) -> str:
@@ -303,7 +319,7 @@ def listed(phrases: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-Asking = Callable[[Talker, int], Exchange | None]
+Asking = Callable[[QuestionGenerator, int], SceneTurn | None]
 
 ASKED: Mapping[str, Asking] = {
     "naming": _naming,

@@ -1,11 +1,11 @@
 """The words of questions about several things, by kind: neighbours, counting, listing, comparing.
 
-{first} and {second} are "the object in the red box", the other parts are those of `wordings`.
+{first} and {second} are "the object in the red box", the other parts are those of `templates`.
 """
 
-from vipllava_cli.flows.evals.clipart.question_templates import Wordings
+from vipllava_cli.flows.evals.clipart.question_templates import Templates
 
-BESIDE = Wordings(
+BESIDE = Templates(
     (
         "what is {side} the object {place}?",
         "what is {side} the {mark}?",
@@ -38,7 +38,7 @@ BESIDE = Wordings(
     ),
     ("which thing is {side} the {mark}?", "what is {side} the thing {place}?"),
 )
-COUNT = Wordings(
+COUNT = Templates(
     (
         "how many things are there?",
         "how many objects are there?",
@@ -85,7 +85,7 @@ COUNT = Wordings(
     ),
     ("how many objects do you see?", "how many things are in the picture?", "count the objects."),
 )
-LIST = Wordings(
+LIST = Templates(
     (
         "describe this image.",
         "what do you see?",
@@ -141,7 +141,7 @@ LIST = Wordings(
     ),
     ("describe this picture.", "which objects are in the picture?", "what is in this image?"),
 )
-COMPARE = Wordings(
+COMPARE = Templates(
     (
         "what kinds of things are {first} and {second}?",
         "what is different between {first} and {second} in kind?",

@@ -1,7 +1,7 @@
 """Clip-art scenes from a seed: several things on a background, and marks on some of them.
 
-The marks are drawn by the product's own `drawing`, and the picture goes through its own `square`, so
-that the demo model learns from the very pixels that a user's picture will give it.
+The marks are drawn by the product's own `drawing`, and the image goes through its own `pad_to_square`, so
+that the demo model learns from the very pixels that a user's image will give it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vipllava_cli.flows.evals.clipart.backgrounds import background
-from vipllava_cli.flows.evals.clipart.objects import STYLES, THINGS, Thing, sprites
+from vipllava_cli.flows.evals.clipart.objects import OBJECT_CLASSES, STYLES, ObjectClass, sprites
 from vipllava_cli.flows.evals.clipart.outlines import Silhouette, outline
 from vipllava_cli.marks.colors import MODEL_COLORS, Color
 from vipllava_cli.marks.draw import draw
@@ -28,11 +28,11 @@ TRAINING, HELD_OUT, MEASURED = 0, 1, 3
 @dataclass(frozen=True)
 class World:
     """What scenes may show: the first `things` of THINGS in the first `styles` of their drawings,
-    `sides` from the smallest to the largest as shares of the picture's longer side; the first
+    `sides` from the smallest to the largest as shares of the image's longer side; the first
     `colors` of the model's.
     """
 
-    things: int = len(THINGS)
+    things: int = len(OBJECT_CLASSES)
     styles: int = len(STYLES)
     shapes: tuple[str, ...] = tuple(SHAPES)
     colors: int = len(MODEL_COLORS)
@@ -55,14 +55,14 @@ SIMPLE = World(80, 1, ("box", "ellipse", "arrow", "point"), 6, 4, 3, (0.28, 0.46
 
 @dataclass(frozen=True)
 class Look:
-    """What must not decide: backgrounds, and ranges of the longer side of pictures in pixels."""
+    """What must not decide: backgrounds, and ranges of the longer side of images in pixels."""
 
     backgrounds: tuple[str, ...]
     longest: tuple[tuple[int, int], ...]
 
 
 USUAL = Look(("plain", "gradient", "blotches", "noisy", "cluttered"), ((200, 320),))
-# What is learned from: large pictures, too, whose marks are thin and whose things are sharp in the
+# What is learned from: large images, too, whose marks are thin and whose things are sharp in the
 # model's view; few, as they take long to render.
 TRAINED = Look((*USUAL.backgrounds, "dotted", "mosaic", "ringed"), (*USUAL.longest * 3, (650, 800)))
 UNSEEN = Look(("striped", "checkered", "cluttered"), ((330, 640),))  # for what is measured
@@ -76,8 +76,8 @@ class Placement:
     silhouette: Silhouette
 
     @property
-    def thing(self) -> Thing:
-        return THINGS[self.index]
+    def thing(self) -> ObjectClass:
+        return OBJECT_CLASSES[self.index]
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -92,9 +92,9 @@ class Placement:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture without marks, and what it shows."""
+    """An image without marks, and what it shows."""
 
-    picture: Image.Image
+    image: Image.Image
     placements: tuple[Placement, ...]
 
 
@@ -107,8 +107,8 @@ class MarkedScene:
     targets: tuple[int, ...]
 
     @property
-    def picture(self) -> Image.Image:
-        return draw(self.scene.picture, self.marks)
+    def image(self) -> Image.Image:
+        return draw(self.scene.image, self.marks)
 
     def marked(self, number: int) -> Placement:
         """What mark number `number` marks."""

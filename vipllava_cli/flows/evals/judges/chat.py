@@ -18,9 +18,9 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from vipllava_cli.errors import ModelError, UsageError, short
-from vipllava_cli.flows.evals.judges.grades import Gradable, Grade
-from vipllava_cli.flows.evals.judges.grading import Judge, Stopped, Work
+from vipllava_cli.errors import ModelError, UsageError, short_repr
+from vipllava_cli.flows.evals.judges.grades import Grade, GradingRow
+from vipllava_cli.flows.evals.judges.grading import GradeFunction, Judge, Stopped
 
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 KEY = "OPENAI_API_KEY"
 PARALLEL = 4
-REPLIES = 5  # that are no number, then the row counts as 0
-TROUBLES = 5  # that are waited out, each twice as long as the one before
+MAX_REPLIES = 5  # that are no number, then the row counts as 0
+MAX_RETRIES = 5  # that are waited out, each twice as long as the one before
 LONGEST_WAIT = 120.0  # seconds that a server may ask for; one that wants more is gone for today
 ROOM = 8  # tokens for the number
 INSTRUCTIONS = 1  # their version, and that of the examples: grades are kept under it
@@ -56,7 +56,7 @@ def chat_judge(
         )
     if url is not None and not _is_address(url):
         raise UsageError(
-            f"--judge-url is an address like http://localhost:8000/v1, not {short(url)}"
+            f"--judge-url is an address like http://localhost:8000/v1, not {short_repr(url)}"
         )
     if not key and url is None:
         raise UsageError(
@@ -83,7 +83,7 @@ class ChatJudge:
         return f"{self.model}, instructions {INSTRUCTIONS}"
 
     @contextmanager
-    def at_work(self) -> Iterator[Work]:
+    def open_session(self) -> Iterator[GradeFunction]:
         """Its connections are open meanwhile."""
         from openai import OpenAI
 
@@ -91,7 +91,7 @@ class ChatJudge:
         with OpenAI(api_key=key, base_url=self.url, timeout=self.timeout, max_retries=0) as client:
             yield partial(self._grade, client)
 
-    def _grade(self, client: "OpenAI", row: Gradable, stop: threading.Event) -> Grade:
+    def _grade(self, client: "OpenAI", row: GradingRow, stop: threading.Event) -> Grade:
         """Raises ModelError when no row can be graded, Stopped when none is to be any more."""
         spent, score, error = _Spent(random.Random(row.id)), 0.0, None
         try:
@@ -103,17 +103,17 @@ class ChatJudge:
         )
 
     def _score(
-        self, client: "OpenAI", row: Gradable, stop: threading.Event, spent: "_Spent"
+        self, client: "OpenAI", row: GradingRow, stop: threading.Event, spent: "_Spent"
     ) -> float:
         """The number of the first reply that is one. Raises _UngradedError, too."""
-        for number in range(REPLIES):
+        for number in range(MAX_REPLIES):
             self._reply(client, messages(row, again=number > 0), stop, spent)
             score = read_score(spent.raw)
             if score is not None:
                 return score
         raise _UngradedError(
-            f"none of {REPLIES} replies began with a number from 0 to 1, the last was"
-            f" {short(spent.raw)}"
+            f"none of {MAX_REPLIES} replies began with a number from 0 to 1, the last was"
+            f" {short_repr(spent.raw)}"
         )
 
     def _reply(
@@ -130,7 +130,7 @@ class ChatJudge:
                 return self._ask(client, turns, spent)
             except _TroubleError as trouble:
                 spent.troubles += 1
-                if spent.troubles <= TROUBLES:
+                if spent.troubles <= MAX_RETRIES:
                     longest = self.pause * 2 ** (spent.troubles - 1)
                     stop.wait(max(trouble.wait, longest * spent.chance.uniform(0.5, 1.0)))
                 elif trouble.is_gone:
@@ -310,7 +310,7 @@ _EXAMPLES: Sequence[tuple[str, str, str, str]] = (
 _AGAIN = "\n(Reply with one number from 0.0 to 1.0 and no word beside it.)"
 
 
-def messages(row: Gradable, *, again: bool) -> "list[ChatCompletionMessageParam]":
+def messages(row: GradingRow, *, again: bool) -> "list[ChatCompletionMessageParam]":
     """The task, the worked examples as turns, and the row; `again` after a reply that was no number."""
     turns: list[ChatCompletionMessageParam] = [{"role": "system", "content": _TASK}]
     for question, truth, answer, grade in _EXAMPLES:

@@ -17,7 +17,7 @@ NO_ANSWER = "there is no answer to grade"
 
 
 @dataclass(frozen=True)
-class Gradable:
+class GradingRow:
     """An answer, None where there is none, to a question of which it is known what is `wanted`: parts
     joined by `<AND>`, each with its `<OR>`.
     """
@@ -53,21 +53,21 @@ class GradeFile:
     journal: Journal
     judge: str
 
-    def key(self, row: Gradable) -> str:
+    def key(self, row: GradingRow) -> str:
         """The same for rows that the judge cannot tell apart."""
         return stable_key(
             judge=self.judge, question=row.question, wanted=row.wanted, answer=row.answer
         )
 
-    def kept(self, row: Gradable) -> Grade | None:
+    def kept(self, row: GradingRow) -> Grade | None:
         """The grade that the file holds for this row, if it does; one that failed is none."""
-        found = self.journal.same_answer(self.key(row))
+        found = self.journal.find_answer(self.key(row))
         if found is None:
             return None
         grade = Grade(found["id"], **{name: found[name] for name in _KEPT})
         return grade if grade.id == row.id else shared(grade, row)
 
-    def add(self, row: Gradable, grade: Grade) -> None:
+    def add(self, row: GradingRow, grade: Grade) -> None:
         """Put it on disk. Raises InputError when it cannot be."""
         line: dict[str, Any] = {"schema": SCHEMA, "id": row.id, "key": self.key(row)}
         line |= {"judge": self.judge}
@@ -83,14 +83,14 @@ def open_grades(place: Path, judge: str) -> GradeFile:
     return GradeFile(open_journal(place), judge)
 
 
-def shared(grade: Grade, row: Gradable) -> Grade:
+def shared(grade: Grade, row: GradingRow) -> Grade:
     """The grade of another row that reads the same: it has cost nothing more."""
     return replace(grade, id=row.id, tries=0, prompt_tokens=0, answer_tokens=0)
 
 
-def alike(rows: Iterable[Gradable], file: GradeFile) -> Mapping[str, list[Gradable]]:
+def alike(rows: Iterable[GradingRow], file: GradeFile) -> Mapping[str, list[GradingRow]]:
     """The rows by their keys: those that read the same are graded once."""
-    groups: dict[str, list[Gradable]] = {}
+    groups: dict[str, list[GradingRow]] = {}
     for row in rows:
         groups.setdefault(file.key(row), []).append(row)
     return groups

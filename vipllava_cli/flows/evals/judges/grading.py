@@ -21,19 +21,19 @@ from vipllava_cli.flows.evals.judges.grades import (
     AND,
     NO_ANSWER,
     OR,
-    Gradable,
     Grade,
     GradeFile,
+    GradingRow,
     alike,
     open_grades,
     shared,
 )
 
-MOST_FAILED_IN_A_ROW = (
+MAX_CONSECUTIVE_FAILURES = (
     10  # rows that could not be graded, none between them that could: it is not there
 )
 
-Work = Callable[[Gradable, threading.Event], Grade]
+GradeFunction = Callable[[GradingRow, threading.Event], Grade]
 
 
 class Judge(Protocol):
@@ -45,7 +45,7 @@ class Judge(Protocol):
     @property
     def parallel(self) -> int: ...
 
-    def at_work(self) -> AbstractContextManager[Work]:
+    def open_session(self) -> AbstractContextManager[GradeFunction]:
         """What grades a row; it is called from several threads. When the event is set it waits for
         nothing more. Raises ModelError when no row can be graded.
         """
@@ -59,7 +59,7 @@ class ExactMatch:
     name: str = "exact match, no judge"
     parallel: int = 1
 
-    def at_work(self) -> AbstractContextManager[Work]:
+    def open_session(self) -> AbstractContextManager[GradeFunction]:
         return nullcontext(_match)
 
 
@@ -69,7 +69,7 @@ def exact_judge() -> Judge:
 
 
 def grade(
-    rows: Sequence[Gradable],
+    rows: Sequence[GradingRow],
     judge: Judge,
     place: Path,
     on_progress: Callable[[int, int], None],
@@ -82,7 +82,7 @@ def grade(
     """
     grades: dict[str, Grade] = {}
 
-    def done(row: Gradable, grade: Grade) -> None:
+    def done(row: GradingRow, grade: Grade) -> None:
         grades[row.id] = grade
         on_progress(len(grades), len(rows))
 
@@ -104,18 +104,21 @@ def grade(
 
 
 def _graded(
-    rows: Sequence[Gradable], judge: Judge, file: GradeFile
-) -> Iterator[tuple[Gradable, Grade]]:
+    rows: Sequence[GradingRow], judge: Judge, file: GradeFile
+) -> Iterator[tuple[GradingRow, Grade]]:
     """Each row with its new grade, which is on disk. Raises ModelError."""
     if not rows:
         return
     failed_in_a_row = 0
-    with judge.at_work() as work, closing(_in_parallel(rows, work, judge.parallel)) as finished:
+    with (
+        judge.open_session() as work,
+        closing(_in_parallel(rows, work, judge.parallel)) as finished,
+    ):
         for row, grade in finished:
             file.add(row, grade)
             yield row, grade
             failed_in_a_row = failed_in_a_row + 1 if grade.error else 0
-            if failed_in_a_row == MOST_FAILED_IN_A_ROW:
+            if failed_in_a_row == MAX_CONSECUTIVE_FAILURES:
                 raise ModelError(
                     f"{failed_in_a_row} answers in a row could not be graded by {judge.name}: the last"
                     f" time, {grade.error}; the same command goes on from here"
@@ -123,14 +126,14 @@ def _graded(
 
 
 def _in_parallel(
-    rows: Iterable[Gradable], work: Work, parallel: int
-) -> Generator[tuple[Gradable, Grade]]:
+    rows: Iterable[GradingRow], work: GradeFunction, parallel: int
+) -> Generator[tuple[GradingRow, Grade]]:
     """The rows with their grades as they come, so many at a time. After an error no row is begun, and
     it is raised when those in flight have come.
     """
     waiting, stop = iter(rows), threading.Event()
     lock = threading.Lock()
-    done: SimpleQueue[tuple[Gradable, Grade] | Exception | None] = SimpleQueue()
+    done: SimpleQueue[tuple[GradingRow, Grade] | Exception | None] = SimpleQueue()
 
     def grade_some() -> None:
         try:
@@ -151,12 +154,12 @@ def _in_parallel(
     workers = [threading.Thread(target=grade_some, daemon=True) for _ in range(parallel)]
     for worker in workers:
         worker.start()
-    at_work, fault = len(workers), None
+    open_session, fault = len(workers), None
     try:
-        while at_work:
+        while open_session:
             outcome = done.get()
             if outcome is None:
-                at_work -= 1
+                open_session -= 1
             elif isinstance(outcome, Exception):
                 fault = fault or outcome
             else:
@@ -179,7 +182,7 @@ _TOKENS = re.compile(
 )
 
 
-def _match(row: Gradable, stop: threading.Event) -> Grade:
+def _match(row: GradingRow, stop: threading.Event) -> Grade:
     right = float(holds(row.answer or "", row.wanted))
     return Grade(row.id, right, raw=f"{right}", tries=1)
 

@@ -1,4 +1,4 @@
-"""Pictures: every file that a user may have becomes upright RGB, or one clear line."""
+"""Images: every file that a user may have becomes upright RGB, or one clear line."""
 
 import gzip
 import http.server
@@ -15,39 +15,39 @@ from PIL import Image
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.images import fetch as fetching
-from vipllava_cli.images import load as pictures
+from vipllava_cli.images import load as images
 from vipllava_cli.images.load import (
+    crop_around,
     decode,
     fingerprint,
-    open_picture,
-    square,
+    load_image,
+    pad_to_square,
     to_rgb,
     upright_size,
-    zoom_box,
 )
-from vipllava_cli.marks.coordinates import place_marks
+from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.parse import parse_mark
 
 ORANGE = (250, 120, 10)
 
 
-def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def close_to(picture: Image.Image, rgb: tuple[int, int, int], tolerance: int = 12) -> bool:
-    found = picture.getpixel((picture.width // 2, picture.height // 2))
-    assert picture.mode == "RGB"
+def close_to(image: Image.Image, rgb: tuple[int, int, int], tolerance: int = 12) -> bool:
+    found = image.getpixel((image.width // 2, image.height // 2))
+    assert image.mode == "RGB"
     return all(abs(a - b) <= tolerance for a, b in zip(found, rgb, strict=True))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
 def test_every_format_is_read_whatever_its_name(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "picture.dat"
+    path = tmp_path / "image.dat"
     path.write_bytes(encoded(Image.new("RGB", (40, 30), ORANGE), kind))
-    assert close_to(open_picture(str(path)), ORANGE)
+    assert close_to(load_image(str(path)), ORANGE)
 
 
 def test_the_first_frame_of_an_animation_is_taken() -> None:
@@ -60,8 +60,8 @@ def test_the_first_frame_of_an_animation_is_taken() -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "YCbCr", "HSV", "CMYK", "LAB"])
 def test_every_opaque_mode_keeps_its_colour(mode: str) -> None:
     white = Image.new("RGB", (8, 8), (255, 255, 255))
-    picture = white.convert(mode)
-    assert close_to(to_rgb(picture), (255, 255, 255))
+    image = white.convert(mode)
+    assert close_to(to_rgb(image), (255, 255, 255))
 
 
 @pytest.mark.parametrize("mode", ["LA", "PA", "RGBA", "RGBa"])
@@ -71,9 +71,9 @@ def test_transparency_lies_over_white(mode: str) -> None:
 
 
 def test_a_palettes_transparent_colour_lies_over_white() -> None:
-    picture = Image.new("P", (8, 8), 0)
-    picture.putpalette([0, 0, 0, 255, 0, 0])
-    assert close_to(decode(encoded(picture, "PNG", transparency=0), "x"), (255, 255, 255))
+    image = Image.new("P", (8, 8), 0)
+    image.putpalette([0, 0, 0, 255, 0, 0])
+    assert close_to(decode(encoded(image, "PNG", transparency=0), "x"), (255, 255, 255))
 
 
 def test_sixteen_bits_keep_their_brightness() -> None:
@@ -88,10 +88,10 @@ def test_sixteen_bits_keep_their_brightness() -> None:
 def test_floats_are_scaled_in_bands_as_at_once(
     values: tuple[float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture = Image.fromarray(np.linspace(*values, 90 * 7, dtype=np.float32).reshape(90, 7))
-    banded = to_rgb(picture).tobytes()
-    monkeypatch.setattr(pictures, "_BAND", 1000)
-    assert to_rgb(picture).tobytes() == banded
+    image = Image.fromarray(np.linspace(*values, 90 * 7, dtype=np.float32).reshape(90, 7))
+    banded = to_rgb(image).tobytes()
+    monkeypatch.setattr(images, "_BAND", 1000)
+    assert to_rgb(image).tobytes() == banded
 
 
 def test_an_exif_rotation_is_applied() -> None:
@@ -108,7 +108,7 @@ def test_a_damaged_exif_block_is_passed_over() -> None:
     assert close_to(decode(data, "x"), ORANGE)
 
 
-def test_a_fingerprint_tells_pictures_apart() -> None:
+def test_a_fingerprint_tells_images_apart() -> None:
     orange = encoded(Image.new("RGB", (40, 20), ORANGE))
     assert fingerprint(orange) == fingerprint(bytes(orange))
     assert fingerprint(orange) != fingerprint(encoded(Image.new("RGB", (20, 40), ORANGE)))
@@ -122,22 +122,22 @@ def test_the_header_tells_the_upright_size(orientation: int) -> None:
     assert upright_size(data, "x") == decode(data, "x").size
 
 
-def test_a_square_keeps_the_picture_whole_in_its_middle() -> None:
+def test_a_square_keeps_the_image_whole_in_its_middle() -> None:
     wide = Image.new("RGB", (60, 20), ORANGE)
-    view = square(wide)
+    view = pad_to_square(wide)
     assert view.size == (60, 60)
     assert view.crop((0, 20, 60, 40)).tobytes() == wide.tobytes()
-    assert view.getpixel((0, 0)) == pictures.PADDING
+    assert view.getpixel((0, 0)) == images.PADDING
 
 
-def test_a_very_long_picture_is_made_shorter_before_it_is_made_square() -> None:
-    assert square(Image.new("RGB", (40_000, 3), ORANGE)).size == (8192, 8192)
+def test_a_very_long_image_is_made_shorter_before_it_is_made_square() -> None:
+    assert pad_to_square(Image.new("RGB", (40_000, 3), ORANGE)).size == (8192, 8192)
 
 
 def test_zoom_keeps_every_mark_inside_its_crop() -> None:
     specs = [parse_mark("box", "0,0,10,10"), parse_mark("point", "60,40")]
-    marks = place_marks(specs, 400, 300).marks
-    left, top, right, bottom = zoom_box(marks, (400, 300))
+    marks = resolve_coordinates(specs, 400, 300).marks
+    left, top, right, bottom = crop_around(marks, (400, 300))
     assert (left, top) == (0, 0)
     assert 60 < right < 200
     assert 40 < bottom < 150
@@ -146,28 +146,28 @@ def test_zoom_keeps_every_mark_inside_its_crop() -> None:
 def test_free_memory_ends_at_the_limit_of_a_container(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "_CONTAINER", tmp_path)
-    whole = pictures.free_memory()
+    monkeypatch.setattr(images, "_CONTAINER", tmp_path)
+    whole = images.free_memory()
     assert whole > 10_000_000
     (tmp_path / "memory.current").write_text("4000000\n")
     (tmp_path / "memory.max").write_text("max\n")
-    assert pictures.free_memory() > 10_000_000
+    assert images.free_memory() > 10_000_000
     (tmp_path / "memory.max").write_text("10000000\n")
-    assert pictures.free_memory() == 6_000_000
+    assert images.free_memory() == 6_000_000
 
 
 # --- the web ---------------------------------------------------------------------------------
 
 
-MOVED = {"/moved": "/picture", "/round": "/round", "/away": "file:///etc/hostname"}
+MOVED = {"/moved": "/image", "/round": "/round", "/away": "file:///etc/hostname"}
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """A picture, a text, a wrong address, redirections, endless bytes, slow ones, slow headers."""
+    """An image, a text, a wrong address, redirections, endless bytes, slow ones, slow headers."""
 
     def do_GET(self) -> None:
         body = {
-            "/picture": encoded(Image.new("RGB", (40, 20), ORANGE)),
+            "/image": encoded(Image.new("RGB", (40, 20), ORANGE)),
             "/text": b"<html>hello</html>",
         }.get(self.path)
         if self.path in MOVED:
@@ -215,9 +215,9 @@ def web() -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_picture_is_fetched_from_the_web(web: str) -> None:
-    assert close_to(open_picture(f"{web}/picture"), ORANGE)
-    assert close_to(open_picture(f"{web}/moved"), ORANGE)
+def test_an_image_is_fetched_from_the_web(web: str) -> None:
+    assert close_to(load_image(f"{web}/image"), ORANGE)
+    assert close_to(load_image(f"{web}/moved"), ORANGE)
 
 
 @pytest.mark.parametrize(
@@ -236,10 +236,10 @@ def test_a_picture_is_fetched_from_the_web(web: str) -> None:
 def test_what_the_web_gives_wrongly_is_one_line(
     web: str, page: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "MOST_WEB_BYTES", 1 << 20)
+    monkeypatch.setattr(fetching, "MAX_DOWNLOAD_BYTES", 1 << 20)
     if "took longer" in said:
-        monkeypatch.setattr(fetching, "WEB_SECONDS", 0.3)
+        monkeypatch.setattr(fetching, "DOWNLOAD_SECONDS", 0.3)
     with pytest.raises(InputError, match=said) as caught:
-        open_picture(web.replace("//", "//me:secret@") + page)
+        load_image(web.replace("//", "//me:secret@") + page)
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
