@@ -11,20 +11,21 @@ from PIL import Image
 
 from benchmarks.machine import describe
 from benchmarks.questions import QUESTIONS, public_geometry
-from vipllava_cli.engine.base import Engine, GenerationOptions, ModelView, Spoken
+from vipllava_cli.engine.base import Engine, GenerationOptions, ModelView
+from vipllava_cli.engine.prompts.templates import Turn
 
 
 def waits(engine: Engine, view: ModelView, turns: int) -> list[float]:
     """Seconds to the first token of each turn of a new conversation."""
     conversation = engine.start_conversation()
-    said: list[Spoken] = []
+    said: list[Turn] = []
     taken = []
     for question in islice(cycle(QUESTIONS), turns):
         reply = conversation.answer(
-            view, [*said, Spoken(question)], options=GenerationOptions(max_new_tokens=8)
+            view, [*said, Turn(question)], options=GenerationOptions(max_new_tokens=8)
         )
-        said.append(Spoken(question, reply.answer.text, reply.tokens))
-        taken.append(reply.wait)
+        said.append(Turn(question, reply.answer.text, reply.tokens))
+        taken.append(reply.first_token_seconds)
     return taken
 
 

@@ -18,7 +18,7 @@ from transformers import TorchAoConfig, VipLlavaForConditionalGeneration
 from benchmarks.machine import describe, seconds
 from vipllava_cli.engine.hardware.placement import LoadOptions
 from vipllava_cli.engine.open import open_engine
-from vipllava_cli.engine.prompts import TEMPLATES, Turn, render
+from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
 
 QUESTION = "what is the object within the red rectangle doing, and what is it made of?"
 PROMPTS, TOKENS = 3, 40  # of which the fastest counts: others use the machine, too

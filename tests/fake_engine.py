@@ -16,8 +16,8 @@ from vipllava_cli.engine.base import (
     ModelView,
     Prompt,
     Reply,
-    Spoken,
 )
+from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
 
 INFO = ModelInfo("fake", "1", "cpu", "fp32", 336, 14)
@@ -80,16 +80,16 @@ class FakeConversation:
     """
 
     engine: FakeEngine
-    most: int = 1000
+    max_tokens: int = 1000
     visible_turns: list[list[str]] = field(default_factory=list)
 
-    def count(self, turns: Sequence[Spoken], template: str = "human") -> int:
-        return sum(len(turn.question) + len(turn.answer) for turn in turns)
+    def count(self, turns: Sequence[Turn], template: str = "human") -> int:
+        return sum(len(turn.question) + len(turn.answer or "") for turn in turns)
 
     def answer(
         self,
         view: ModelView,
-        turns: Sequence[Spoken],
+        turns: Sequence[Turn],
         *,
         template: str = "human",
         options: GenerationOptions = GREEDY,
@@ -97,13 +97,13 @@ class FakeConversation:
         stop: Callable[[], bool] | None = None,
     ) -> Reply:
         length = self.count(turns)
-        if length >= self.most:
+        if length >= self.max_tokens:
             raise UsageError("the question is too long: ask a shorter one")
         if self.engine.broken in turns[-1].question:
             raise GenerationError("generation failed")
         self.visible_turns.append([turn.question for turn in turns])
         whole = f"{view.pixels}:{len(turns)}:{options.seed}"
-        begun = turns[-1].answer
+        begun = turns[-1].answer or ""
         text = (begun + whole)[: len(begun) + options.max_new_tokens]
         if on_text:
             on_text(text[len(begun) :])

@@ -15,8 +15,9 @@ from tests.fake_engine import FakeConversation, FakeEngine
 from vipllava_cli.cli.repl.loop import find_dropped_image
 from vipllava_cli.cli.repl.slash_commands import SLASH_COMMANDS
 from vipllava_cli.cli.terminal.markdown import markdown
-from vipllava_cli.engine.base import GenerationOptions, Spoken
+from vipllava_cli.engine.base import GenerationOptions
 from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import ExitCode, InputError, UsageError
 from vipllava_cli.flows.chat.chat import Chat, ChatSettings, ChatState
 from vipllava_cli.flows.chat.session_file import read_session, resume, write_session
@@ -42,8 +43,8 @@ def notes() -> list[str]:
 
 @pytest.fixture
 def chat(image: Path, notes: list[str]) -> Chat:
-    talk = ChatState(MarkedImage(open_image(str(image))))
-    return Chat(FakeEngine(), notes.append, talk)
+    state = ChatState(MarkedImage(open_image(str(image))))
+    return Chat(FakeEngine(), notes.append, state)
 
 
 def conversation(chat: Chat) -> FakeConversation:
@@ -57,7 +58,7 @@ def conversation(chat: Chat) -> FakeConversation:
 def test_each_question_is_asked_after_those_before_it(chat: Chat) -> None:
     for question in ("one?", "two?", "three?"):
         assert chat.ask(question)
-    chat.talk = chat.talk.without_last()
+    chat.state = chat.state.without_last()
     chat.ask("four?")
     assert conversation(chat).visible_turns == [
         ["one?"],
@@ -84,7 +85,7 @@ def test_new_marks_keep_the_words_and_old_answers_keep_their_marks(
     assert before.question == "what is the object within the red rectangle?"
     assert after.question == "what is the object pointed to by the lime arrow?"
     assert before.answer.split(":")[0] != after.answer.split(":")[0], "another image was drawn"
-    shapes = [[mark["shape"] for mark in t.record.asked.marks] for t in chat.talk.turns]
+    shapes = [[mark["shape"] for mark in t.record.asked.marks] for t in chat.state.turns]
     assert shapes == [["box"], ["arrow"]]
 
 
@@ -98,7 +99,7 @@ def test_another_image_keeps_the_words_and_says_which_one_each_turn_saw(
     chat.ask("and here?")
     assert len(notes) == 1
     assert conversation(chat).visible_turns[-1] == ["what?", "and here?"]
-    first, second = chat.talk.turns
+    first, second = chat.state.turns
     assert first.image_fingerprint != second.image_fingerprint
     assert second.record.asked.image.endswith("other.png")
     assert second.record.asked.marks == ()
@@ -119,7 +120,7 @@ def test_a_stopped_answer_is_kept_as_far_as_it_went_and_gone_on_with(chat: Chat)
     more = chat.more(pieces.append)
     assert more
     assert more.answer == "".join(pieces)
-    assert len(chat.talk.turns) == 1
+    assert len(chat.state.turns) == 1
 
 
 def test_an_answer_that_was_finished_or_saw_another_image_is_not_gone_on_with(
@@ -140,12 +141,12 @@ def test_an_answer_that_was_finished_or_saw_another_image_is_not_gone_on_with(
 def test_retry_draws_another_answer_in_place_of_the_last(chat: Chat, notes: list[str]) -> None:
     chat.settings = ChatSettings(options=GenerationOptions(temperature=1.0))
     chat.ask("what?")
-    tries = [chat.talk.turns[0].answer]
+    tries = [chat.state.turns[0].answer]
     for _ in range(3):
         chat.retry()
-        tries.append(chat.talk.turns[0].answer)
+        tries.append(chat.state.turns[0].answer)
     assert len(set(tries)) == 4
-    assert len(chat.talk.turns) == 1
+    assert len(chat.state.turns) == 1
     assert notes == []
     chat.settings = ChatSettings()
     chat.retry()
@@ -154,37 +155,38 @@ def test_retry_draws_another_answer_in_place_of_the_last(chat: Chat, notes: list
 
 def test_a_failure_leaves_the_conversation_as_it_was(chat: Chat) -> None:
     chat.ask("what?")
-    before = chat.talk
+    before = chat.state
     with pytest.raises(UsageError, match="too long"):
         chat.ask("word " * 300)
     with pytest.raises(UsageError, match="there are no marks"):
         chat.ask("what is {1}?")
     with pytest.raises(InputError, match="outside"):
         chat.add(parse_mark("box", "1000,1000,2000,2000"))
-    assert chat.talk == before
+    assert chat.state == before
 
 
 def test_the_oldest_turns_are_left_out_when_the_model_is_full_and_that_is_said_before(
     chat: Chat, notes: list[str]
 ) -> None:
     warned = False
-    while not chat.talk.dropped_turns:
+    while not chat.state.dropped_turns:
         warned = chat.is_nearly_full()
         chat.ask("x" * 40)
-        assert len(chat.talk.turns) < 50
+        assert len(chat.state.turns) < 50
     assert warned, "the turn before, that it comes near"
     assert len(notes) == 1
-    assert f"oldest {chat.talk.dropped_turns} turns are left out" in notes[0]
+    assert f"oldest {chat.state.dropped_turns} turns are left out" in notes[0]
     assert (
-        len(conversation(chat).visible_turns[-1]) == len(chat.talk.turns) - chat.talk.dropped_turns
+        len(conversation(chat).visible_turns[-1])
+        == len(chat.state.turns) - chat.state.dropped_turns
     )
-    assert chat.talk.dropped_turns > 1, (
+    assert chat.state.dropped_turns > 1, (
         "several at once, so that the rest is not read again each time"
     )
-    assert len(chat.talk.turns) > len(chat.talk.visible_turns), "what is left out is still kept"
-    while chat.talk.turns:
-        chat.talk = chat.talk.without_last()
-    assert chat.talk.dropped_turns == 0
+    assert len(chat.state.turns) > len(chat.state.visible_turns), "what is left out is still kept"
+    while chat.state.turns:
+        chat.state = chat.state.without_last()
+    assert chat.state.dropped_turns == 0
 
 
 def test_the_real_model_goes_on_when_it_is_full_as_if_the_oldest_turns_had_never_been(
@@ -193,17 +195,17 @@ def test_the_real_model_goes_on_when_it_is_full_as_if_the_oldest_turns_had_never
     engine = open_engine("tiny", device="cpu")
     chat = Chat(engine, notes.append, ChatState(MarkedImage(open_image(str(GARDEN)))))
     chat.add(parse_mark("box", BUTTERFLY))
-    while not chat.talk.dropped_turns:
+    while not chat.state.dropped_turns:
         turn = chat.ask("is it " + "big or small or " * 100 + "what is in the red box?")
-        assert len(chat.talk.turns) < 12
+        assert len(chat.state.turns) < 12
     assert turn
-    visible_turns = [each.turn for each in chat.talk.visible_turns]
+    visible_turns = [each.turn for each in chat.state.visible_turns]
     fresh = engine.start_conversation().answer(
-        chat._view(chat.talk.shown), [*visible_turns[:-1], Spoken(turn.question)]
+        chat._view(chat.state.shown), [*visible_turns[:-1], Turn(turn.question)]
     )
     assert (fresh.answer.text, fresh.tokens) == (turn.answer, turn.tokens)
     assert chat.reply
-    assert chat.reply.read < fresh.read - 100, "the image was not read again"
+    assert chat.reply.prefill_tokens < fresh.prefill_tokens - 100, "the image was not read again"
 
 
 # --- sessions --------------------------------------------------------------------------------
@@ -214,21 +216,21 @@ def test_a_session_comes_back_as_it_was(chat: Chat, tmp_path: Path) -> None:
     chat.ask("what is {1}?")
     chat.add(parse_mark("mask", "60,60,80,60,80,90"))
     chat.ask("and now?")
-    write_session(chat.talk, str(tmp_path / "s.json"))
+    write_session(chat.state, str(tmp_path / "s.json"))
     resumed = resume(read_session(str(tmp_path / "s.json")), "fake")
     assert resumed.notes == ()
-    assert resumed.talk.turns == chat.talk.turns
-    assert resumed.talk.marked
-    assert chat.talk.marked
-    assert resumed.talk.marked.marks == chat.talk.marked.marks
-    write_session(resumed.talk, str(tmp_path / "t.json"))
+    assert resumed.state.turns == chat.state.turns
+    assert resumed.state.marked
+    assert chat.state.marked
+    assert resumed.state.marked.marks == chat.state.marked.marks
+    write_session(resumed.state, str(tmp_path / "t.json"))
     assert (tmp_path / "t.json").read_text() == (tmp_path / "s.json").read_text()
 
 
 def test_a_session_says_what_each_turn_saw_for_people_to_read(chat: Chat, tmp_path: Path) -> None:
     chat.add(parse_mark("box", "10,10,50,50"))
     chat.ask("what?")
-    write_session(chat.talk, str(tmp_path / "s.json"))
+    write_session(chat.state, str(tmp_path / "s.json"))
     text = (tmp_path / "s.json").read_text()
     assert '"coords": [10, 10, 50, 50],\n' in text
     row = json.loads(text)["turns"][0]
@@ -240,19 +242,19 @@ def test_a_session_says_what_each_turn_saw_for_people_to_read(chat: Chat, tmp_pa
 def test_a_missing_or_changed_image_is_said(chat: Chat, tmp_path: Path, image: Path) -> None:
     chat.add(parse_mark("box", "110,10,150,50"))
     chat.ask("what?")
-    write_session(chat.talk, str(tmp_path / "s.json"))
+    write_session(chat.state, str(tmp_path / "s.json"))
     session = read_session(str(tmp_path / "s.json"))
     Image.new("RGB", (100, 100), (1, 2, 3)).save(image)
     changed = resume(session, "fake")
     assert "is not the image that it was" in changed.notes[0]
     assert "marks are left out" in changed.notes[1]
-    assert len(changed.talk.turns) == 1
+    assert len(changed.state.turns) == 1
     image.unlink()
     missing = resume(session, "other")
     assert "answers so far are by fake: other goes on" in missing.notes[0]
     assert "is missing" in missing.notes[1]
-    assert missing.talk.marked is None
-    chat.talk = missing.talk
+    assert missing.state.marked is None
+    chat.state = missing.state
     with pytest.raises(UsageError, match="no image yet"):
         chat.ask("what?")
 
@@ -275,7 +277,7 @@ def test_a_file_that_is_no_session_is_one_line(
     chat: Chat, tmp_path: Path, run: Run, name: str
 ) -> None:
     chat.ask("what?")
-    write_session(chat.talk, str(tmp_path / "s.json"))
+    write_session(chat.state, str(tmp_path / "s.json"))
     good, broken = json.loads((tmp_path / "s.json").read_text()), BROKEN[name]
     if isinstance(broken, dict) and "schema" not in broken:
         for field, value in broken.items():

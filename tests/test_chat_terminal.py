@@ -14,8 +14,8 @@ import pytest
 from tests.conftest import ROOT, SAMPLES
 from tests.terminal import Terminal
 from vipllava_cli.cli.repl.slash_commands import SLASH_COMMANDS
-from vipllava_cli.engine.base import Spoken
 from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import ExitCode
 from vipllava_cli.flows.chat.chat import Chat
 from vipllava_cli.flows.chat.session_file import read_session, resume
@@ -92,10 +92,10 @@ def test_the_readmes_session_is_what_the_terminal_shows_and_ctrl_c_stops_an_answ
     assert (stopped.record.finish_reason, last.record.finish_reason) == ("stopped", "stop")
     assert stopped.answer in ("there is", "there is no")
     engine = open_engine("tiny", device="cpu")
-    fresh = Chat(engine, print, resume(session, "tiny").talk)
+    fresh = Chat(engine, print, resume(session, "tiny").state)
     reply = engine.start_conversation().answer(
-        fresh._view(fresh.talk.shown),
-        [*(turn.turn for turn in (*before, stopped)), Spoken(last.question)],
+        fresh._view(fresh.state.shown),
+        [*(turn.turn for turn in (*before, stopped)), Turn(last.question)],
     )
     assert (reply.answer.text, reply.tokens) == (last.answer, last.tokens)
 

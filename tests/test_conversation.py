@@ -12,12 +12,12 @@ from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
 from tests.samples import PLACES, open_sample
-from vipllava_cli.engine.base import GREEDY, GenerationOptions, ModelView, Reply, Spoken
+from vipllava_cli.engine.base import GREEDY, GenerationOptions, ModelView, Reply
 from vipllava_cli.engine.hub.checkpoints import BUNDLED
 from vipllava_cli.engine.local.conversation import LocalConversation
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.open import open_engine
-from vipllava_cli.engine.prompts import TEMPLATES, Turn, render
+from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
 from vipllava_cli.errors import GenerationError, UsageError
 from vipllava_cli.images.load import pad_to_square
 from vipllava_cli.marks.colors import parse_color
@@ -61,13 +61,13 @@ def view_with(engine: LocalEngine, color: str, thing: str) -> ModelView:
     return engine.view(garden(color, thing))
 
 
-def asked(turns: Sequence[Spoken], question: str) -> list[Spoken]:
-    return [*turns, Spoken(question)]
+def asked(turns: Sequence[Turn], question: str) -> list[Turn]:
+    return [*turns, Turn(question)]
 
 
-def with_answer(turns: Sequence[Spoken], reply: Reply) -> list[Spoken]:
+def with_answer(turns: Sequence[Turn], reply: Reply) -> list[Turn]:
     """The turns with the last one answered."""
-    last = Spoken(turns[-1].question, reply.answer.text, reply.tokens)
+    last = Turn(turns[-1].question, reply.answer.text, reply.tokens)
     return [*turns[:-1], last]
 
 
@@ -91,19 +91,19 @@ class Walk:
     rng: random.Random
     template: str
     conversation: LocalConversation = field(init=False)
-    turns: list[Spoken] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
     options: GenerationOptions = GREEDY
 
     def __post_init__(self) -> None:
         self.conversation = self.engine.start_conversation()
         self.view = self.views[0]
 
-    def answer(self, turns: list[Spoken], options: GenerationOptions) -> None:
+    def answer(self, turns: list[Turn], options: GenerationOptions) -> None:
         known = {"template": self.template, "options": options}
         reply = self.conversation.answer(self.view, turns, **known)  # type: ignore[arg-type]
         fresh = self.engine.start_conversation().answer(self.view, turns, **known)  # type: ignore[arg-type]
         assert same(reply, fresh)
-        assert reply.read <= fresh.read
+        assert reply.prefill_tokens <= fresh.prefill_tokens
         self.turns = with_answer(turns, reply)
 
     def step(self) -> None:
@@ -142,17 +142,17 @@ def test_random_conversations_equal_fresh_runs(engine: LocalEngine) -> None:
             walk.step()
 
 
-def told(engine: LocalEngine, view: ModelView, template: str = "human") -> list[Spoken]:
+def told(engine: LocalEngine, view: ModelView, template: str = "human") -> list[Turn]:
     """Every question, answered."""
     conversation = engine.start_conversation()
-    turns: list[Spoken] = []
+    turns: list[Turn] = []
     for question in QUESTIONS:
         turns = asked(turns, question)
         turns = with_answer(turns, conversation.answer(view, turns, template=template))
     return turns
 
 
-def whole_text(engine: LocalEngine, turns: Sequence[Spoken], template: str) -> str:
+def whole_text(engine: LocalEngine, turns: Sequence[Turn], template: str) -> str:
     """The conversation as one text, a question at its end."""
     *answered, last = turns
     if template in TEMPLATES:
@@ -220,7 +220,7 @@ def test_a_tokenizer_that_begins_every_text_with_a_space_adds_none_between_turns
 ) -> None:
     tokenizer = spaced_tokenizer(tmp_path)
     monkeypatch.setattr(engine, "tokenizer", tokenizer)
-    turns = [Spoken("what is in the red box?", "a cat"), Spoken("and why?", "no"), Spoken("ok?")]
+    turns = [Turn("what is in the red box?", "a cat"), Turn("and why?", "no"), Turn("ok?")]
     ids = engine.start_conversation().ids(turns)
     assert ids == engine.encode(whole_text(engine, turns, "human"))
     alone = tokenizer("###Human: and why?", add_special_tokens=False)["input_ids"]
@@ -264,10 +264,10 @@ def test_the_image_is_looked_at_once_and_words_are_read_once(
     first = conversation.answer(view, turns)
     turns = with_answer(turns, first)
     second = conversation.answer(view, asked(turns, QUESTIONS[1]))
-    assert first.read == first.answer.prompt_tokens
-    assert second.read < 30
-    assert second.read < second.answer.prompt_tokens - engine.image_tokens
-    assert conversation.answer(view, asked(turns, QUESTIONS[1])).read == 1, "asked again"
+    assert first.prefill_tokens == first.answer.prompt_tokens
+    assert second.prefill_tokens < 30
+    assert second.prefill_tokens < second.answer.prompt_tokens - engine.image_tokens
+    assert conversation.answer(view, asked(turns, QUESTIONS[1])).prefill_tokens == 1, "asked again"
     conversation.answer(view, asked([], QUESTIONS[2]))  # the first turn is left out
     assert len(looks) == 1
     conversation.answer(view_with(engine, "lime", "snail"), asked(turns, QUESTIONS[1]))
@@ -282,7 +282,7 @@ def test_a_cache_is_never_cut_inside_the_image(
     turns = asked([], QUESTIONS[0])
     conversation.answer(view, turns)
     other = conversation.answer(view, turns, template="vicuna")
-    assert other.read == other.answer.prompt_tokens
+    assert other.prefill_tokens == other.answer.prompt_tokens
     assert len(looks) == 2
     assert same(other, engine.start_conversation().answer(view, turns, template="vicuna"))
 
@@ -355,16 +355,16 @@ def test_tokens_that_say_more_than_the_answer_are_not_used(
 ) -> None:
     own = tuple(engine.tokenizer(" a cat", add_special_tokens=False)["input_ids"])
     conversation = engine.start_conversation()
-    honest = conversation.ids([Spoken("what?", "a cat", own), Spoken("why?")])
-    loaded = conversation.ids([Spoken("what?", "a cat", (*own, *hidden)), Spoken("why?")])
-    assert loaded == honest == conversation.ids([Spoken("what?", "a cat"), Spoken("why?")])
+    honest = conversation.ids([Turn("what?", "a cat", own), Turn("why?")])
+    loaded = conversation.ids([Turn("what?", "a cat", (*own, *hidden)), Turn("why?")])
+    assert loaded == honest == conversation.ids([Turn("what?", "a cat"), Turn("why?")])
 
 
 def test_a_conversation_that_is_too_long_is_refused_not_cut(
     engine: LocalEngine, view: ModelView
 ) -> None:
     conversation = engine.start_conversation()
-    turns = [Spoken("word " * 900, "yes") for _ in range(3)]
-    assert conversation.count(asked(turns, "what?")) > conversation.most
+    turns = [Turn("word " * 900, "yes") for _ in range(3)]
+    assert conversation.count(asked(turns, "what?")) > conversation.max_tokens
     with pytest.raises(UsageError, match="reads at most"):
         conversation.answer(view, asked(turns, "what?"))

@@ -39,7 +39,8 @@ from training.train import train
 from vipllava_cli.engine.hub.checkpoints import BUNDLED
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.open import open_engine
-from vipllava_cli.engine.prompts import TEMPLATES, place_phrase, render
+from vipllava_cli.engine.prompts.phrases import place_phrase
+from vipllava_cli.engine.prompts.templates import TEMPLATES, render
 from vipllava_cli.flows.evals.clipart import holdout_templates as others
 from vipllava_cli.flows.evals.clipart import question_templates as wordings_module
 from vipllava_cli.flows.evals.clipart import scene_templates as wordings_of_many

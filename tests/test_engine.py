@@ -11,7 +11,7 @@ from vipllava_cli.engine.base import GenerationOptions, Prompt
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.local.streaming import Stream
 from vipllava_cli.engine.open import open_engine
-from vipllava_cli.engine.prompts import TEMPLATES, Turn, render
+from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
 from vipllava_cli.images.load import pad_to_square
 from vipllava_cli.marks.colors import MODEL_COLORS

@@ -6,8 +6,9 @@ import pytest
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks.colors import MODEL_COLORS, parse_color
 from vipllava_cli.marks.coordinates import resolve_coordinates
-from vipllava_cli.marks.parse import apply_style, mark_from_json, mark_to_json, parse_mark
-from vipllava_cli.marks.types import SHAPES, Mark
+from vipllava_cli.marks.parse import mark_from_json, mark_to_json, parse_mark
+from vipllava_cli.marks.resolve import resolve_marks
+from vipllava_cli.marks.types import SHAPES, Mark, MarkStyle
 
 
 def placed(shape: str, text: str, units: str = "px", size: tuple[int, int] = (200, 100)) -> Mark:
@@ -170,8 +171,10 @@ def test_every_shape_survives_the_way_through_json() -> None:
     }
     assert set(texts) == set(SHAPES)
     for shape, text in texts.items():
-        spec = apply_style(parse_mark(shape, f"#123456:{text}"), width=5, alpha=0.25)
-        mark = resolve_coordinates([spec], 100, 100).marks[0]
+        spec = parse_mark(shape, f"#123456:{text}")
+        style = MarkStyle(width=5, alpha=0.25)
+        mark = resolve_marks([spec], (100, 100), style=style).marks[0]
+        assert (mark.width, mark.alpha) == (5, 0.25)
         again = resolve_coordinates([mark_from_json(mark_to_json(mark))], 100, 100).marks[0]
         assert again == mark
 

@@ -2,14 +2,9 @@
 
 import pytest
 
-from vipllava_cli.engine.prompts import (
-    TEMPLATES,
-    Turn,
-    find_undrawn_mark,
-    object_phrase,
-    prepare_question,
-    render,
-)
+from vipllava_cli.engine.prompts.phrases import find_undrawn_mark, object_phrase
+from vipllava_cli.engine.prompts.questions import prepare_question
+from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
 from vipllava_cli.errors import UsageError
 from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.parse import parse_mark

@@ -27,7 +27,8 @@ from transformers import (
     VipLlavaForConditionalGeneration,
 )
 
-from vipllava_cli.engine.prompts import IMAGE, TEMPLATES
+from vipllava_cli.engine.prompts.control_words import IMAGE
+from vipllava_cli.engine.prompts.templates import TEMPLATES
 
 IMAGE_SIZE = 256
 PATCH_SIZE = 16

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from training.architecture import GRID, IMAGE_SIZE, first_token
 from training.patch_targets import IGNORE, patch_labels
-from vipllava_cli.engine.prompts import TEMPLATES
+from vipllava_cli.engine.prompts.templates import TEMPLATES
 from vipllava_cli.flows.evals.clipart.question_generator import SceneTurn
 from vipllava_cli.flows.evals.clipart.questions import ASKED, make_conversation
 from vipllava_cli.flows.evals.clipart.scenes import (
@@ -193,9 +193,9 @@ def conversation_tokens(
     kinds, last = [IGNORE], IGNORE
     for number, scene_turn in enumerate(talk):
         asked, known = _asked(
-            tokenizer, template.asked(scene_turn.question, first=not number), scene_turn
+            tokenizer, template.format_question(scene_turn.question, first=not number), scene_turn
         )
-        answer = _tokens(tokenizer, template.answered(scene_turn.answer))
+        answer = _tokens(tokenizer, template.format_answer(scene_turn.answer))
         if number and most and len(ids) + len(asked) + len(answer) - GRID * GRID > most:
             break
         begins = [stop if number and not talk[number - 1].stale else IGNORE]

@@ -16,7 +16,7 @@ from transformers import LlamaModel, PreTrainedTokenizerBase
 
 from training.architecture import first_token
 from training.patch_targets import IGNORE, TARGETS
-from vipllava_cli.engine.prompts import COLOR_WORDS, SHAPE_WORDS
+from vipllava_cli.engine.prompts.phrases import COLOR_WORDS, SHAPE_WORDS
 from vipllava_cli.flows.evals.clipart.objects import OBJECT_CLASSES
 from vipllava_cli.flows.evals.clipart.scenes import WHOLE
 from vipllava_cli.marks.colors import MODEL_COLORS

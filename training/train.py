@@ -46,7 +46,7 @@ from training.model import MetricCounts, TrainingModel
 from training.optimizer import Muon
 from training.recipe import Recipe, Stage
 from vipllava_cli.engine.hardware.machine import has_fast_bf16
-from vipllava_cli.engine.prompts import TEMPLATES
+from vipllava_cli.engine.prompts.templates import TEMPLATES
 from vipllava_cli.flows.evals.clipart.questions import make_conversation
 from vipllava_cli.flows.evals.clipart.scenes import (
     HELD_OUT,
@@ -347,7 +347,7 @@ def tokenizer_texts(scenes: int) -> Iterator[str]:
             yield scene_turn.question
             yield f" {scene_turn.answer}"
     for template in TEMPLATES.values():
-        yield from itertools.repeat(template.asked("", first=True), 200)
+        yield from itertools.repeat(template.format_question("", first=True), 200)
 
 
 def save(model: VipLlavaForConditionalGeneration, processor: LlavaProcessor, folder: Path) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # these pull in Pillow, which `--help` does not need
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.engine.base import GenerationOptions
     from vipllava_cli.engine.hardware.placement import LoadOptions
-    from vipllava_cli.marks.types import MarkSpec
+    from vipllava_cli.marks.types import MarkSpec, MarkStyle
     from vipllava_cli.storage.settings import UserSettings
 
 MARKS_PANEL = "Marks (repeatable; drawn in the order given)"
@@ -127,14 +127,20 @@ class MarkOptions:
 
     def specs(self) -> list["MarkSpec"]:
         """The marks as typed: those of the file, then those of the flags. Raises InputError."""
-        from vipllava_cli.marks.parse import apply_style, parse_mark, read_marks_file
+        from vipllava_cli.marks.parse import parse_mark, read_marks_file
 
         typed: dict[str, Iterator[str]] = {
             shape: iter(getattr(self, shape)) for shape in set(self.order)
         }
         specs = [] if self.marks is None else read_marks_file(self.marks, self.units.value)
         specs += [parse_mark(shape, next(typed[shape]), self.units.value) for shape in self.order]
-        return [apply_style(spec, width=self.width, alpha=self.alpha) for spec in specs]
+        return specs
+
+    def style(self) -> "MarkStyle":
+        """Return `--width` and `--alpha`. Raises InputError."""
+        from vipllava_cli.marks.types import MarkStyle
+
+        return MarkStyle(self.width, self.alpha)
 
     def files(self) -> list[str]:
         """The files that the flags name, to read marks from. Raises InputError."""
@@ -235,7 +241,7 @@ class AnswerOptions:
     def options(self, choices: str | None = None) -> "GenerationOptions":
         """Raises UsageError for choices that are none."""
         from vipllava_cli.engine.base import GenerationOptions
-        from vipllava_cli.engine.prompts import parse_choices
+        from vipllava_cli.engine.prompts.choices import parse_choices
 
         try:
             scored = () if choices is None else parse_choices(choices)

@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from vipllava_cli.engine.prompts import DEFAULT_TEMPLATE
+from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
 
 DEFAULT_MODEL = "tiny"
+MAX_TEMPERATURE = 100.0
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class ModelInfo:
     revision: str
     device: str
     dtype: str
-    view: int
-    patch: int
+    image_side: int
+    patch_size: int
 
 
 @dataclass(frozen=True)
@@ -88,17 +89,6 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """A turn of a conversation: a question, the answer if there is one, and the tokens in which the
-    model gave it (without them, the answer's text is cut into tokens).
-    """
-
-    question: str
-    answer: str = ""
-    tokens: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
 class Reply:
     """An answer in a conversation, whose `finish_reason` may be `stopped` too. `tokens` go into the
     turn; `read` counts the prompt's tokens that the model had to read, and `wait` the seconds until the
@@ -107,23 +97,23 @@ class Reply:
 
     answer: Answer
     tokens: tuple[int, ...]
-    read: int
-    wait: float
+    prefill_tokens: int
+    first_token_seconds: float
 
 
 class Conversation(Protocol):
     """Answers question after question; what was read for one turn is not read again for the next."""
 
-    most: int  # tokens that a prompt and its answer can have together
+    max_tokens: int  # tokens that a prompt and its answer can have together
 
-    def count(self, turns: Sequence[Spoken], template: str = DEFAULT_TEMPLATE) -> int:
+    def count(self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE) -> int:
         """The tokens of a prompt about these turns, which may be more than `most`."""
         ...
 
     def answer(
         self,
         view: ModelView,
-        turns: Sequence[Spoken],
+        turns: Sequence[Turn],
         *,
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,

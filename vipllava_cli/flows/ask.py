@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from vipllava_cli.engine.base import GREEDY, Answer, Engine, GenerationOptions, ModelInfo
-from vipllava_cli.engine.prompts import DEFAULT_TEMPLATE
+from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE
 from vipllava_cli.images.load import pad_to_square
 from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.parse import mark_to_json
@@ -35,7 +35,7 @@ def find_small_mark(engine: Engine, marked: MarkedImage) -> Mark | None:
     """The first mark whose region is smaller than about one patch of what the model sees."""
     crop = marked.crop
     size = marked.file.size if crop is None else (crop[2] - crop[0], crop[3] - crop[1])
-    patch = engine.info.patch * max(size) / engine.info.view
+    patch = engine.info.patch_size * max(size) / engine.info.image_side
     for mark in marked.marks:
         left, top, right, bottom = mark.bounds
         if mark.shape not in ("arrow", "point") and max(right - left, bottom - top) < patch:

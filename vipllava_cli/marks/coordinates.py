@@ -4,8 +4,9 @@ Percentages become pixels, corners are put in order, colours are given to marks 
 does not fit is clipped with a note or refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle
 from math import hypot
 
 from vipllava_cli.errors import InputError
@@ -32,14 +33,14 @@ class ResolvedMarks:
 
 
 def resolve_coordinates(
-    specs: Sequence[MarkSpec], width: int, height: int, *, first: int = 1
+    specs: Sequence[MarkSpec], width: int, height: int, *, existing: Sequence[Mark] = ()
 ) -> ResolvedMarks:
     """Put marks on an image of `width` x `height` pixels; notes number them from `first` on. Raises
     InputError for a mark that lies wholly outside it or has no area.
     """
-    colors = _colors(specs)
+    colors = _choose_colors(specs, existing)
     marks, notes = [], []
-    for number, (spec, color) in enumerate(zip(specs, colors, strict=True), first):
+    for number, (spec, color) in enumerate(zip(specs, colors, strict=True), len(existing) + 1):
         parts = tuple(_points(part, spec.shape, width, height) for part in spec.parts)
         mark = Mark(
             spec.shape,
@@ -59,32 +60,14 @@ def resolve_coordinates(
     return ResolvedMarks(tuple(marks), tuple(notes))
 
 
-def resolve_another(
-    spec: MarkSpec, marks: Sequence[Mark], width: int, height: int
-) -> ResolvedMarks:
-    """One more mark beside those that are on the image, which keep their colours; without one of its
-    own it takes the next that none of them has. Raises InputError.
-    """
-    if spec.color is None:
-        taken = {mark.color.name for mark in marks}
-        free = [color for color in MODEL_COLORS if color.name not in taken]
-        color = free[0] if free else MODEL_COLORS[len(marks) % len(MODEL_COLORS)]
-        spec = replace(spec, color=color)
-    return resolve_coordinates([spec], width, height, first=len(marks) + 1)
-
-
-def _colors(specs: Sequence[MarkSpec]) -> list[Color]:
-    """The given colours; a mark without one takes the next of the pool that nobody asked for."""
-    taken = {spec.color.name for spec in specs if spec.color}
-    free = [color for color in MODEL_COLORS if color.name not in taken] or list(MODEL_COLORS)
-    colors, next_free = [], 0
-    for spec in specs:
-        if spec.color:
-            colors.append(spec.color)
-        else:
-            colors.append(free[next_free % len(free)])
-            next_free += 1
-    return colors
+def _choose_colors(specs: Sequence[MarkSpec], existing: Sequence[Mark]) -> Iterator[Color]:
+    """Keep given colours. Give the others the next colour of the model's pool that nobody has."""
+    taken = {mark.color.name for mark in existing}
+    taken |= {spec.color.name for spec in specs if spec.color}
+    start = len(existing) % len(MODEL_COLORS)
+    pool = [color for color in MODEL_COLORS if color.name not in taken]
+    free = cycle(pool or (*MODEL_COLORS[start:], *MODEL_COLORS[:start]))
+    return (spec.color or next(free) for spec in specs)
 
 
 def _points(flat: tuple[Coordinate, ...], shape: str, width: int, height: int) -> Polyline:
@@ -133,7 +116,7 @@ def _fit(mark: Mark, width: int, height: int) -> Mark:
         raise InputError(
             f"the {mark.color.name} {mark.shape} at {_list(mark.bounds)} has no"
             f" {'area' if SHAPES[mark.shape].has_area else 'length'} in the image: {image};"
-            f" expected {SHAPES[mark.shape].form}"
+            f" expected {SHAPES[mark.shape].syntax}"
         )
     return fitted
 

@@ -1,16 +1,13 @@
 """An image with its marks, whole or zoomed, ready to be drawn."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
 from PIL import Image
 
-from vipllava_cli.errors import InputError
 from vipllava_cli.images.fetch import display_name, read_bytes
 from vipllava_cli.images.load import crop_around, decode, fingerprint, upright_size
-from vipllava_cli.marks.coordinates import reaches_outside
-from vipllava_cli.marks.draw import draw, is_visible
+from vipllava_cli.marks.draw import draw
 from vipllava_cli.marks.types import Mark, shift_mark
 
 
@@ -57,16 +54,6 @@ class MarkedImage:
             return draw(image, self.marks, numbers=self.numbers)
         marks = [shift_mark(mark, -self.crop[0], -self.crop[1]) for mark in self.marks]
         return draw(image.crop(self.crop), marks, numbers=self.numbers)
-
-
-def check_visible(marks: Sequence[Mark], size: tuple[int, int]) -> None:
-    """Refuse a line that goes around the image. Raises InputError."""
-    for mark in marks:
-        if reaches_outside(mark, *size) and not is_visible(mark, *size):
-            raise InputError(
-                f"the {mark.color.name} {mark.shape} touches no pixel of the image: the image is"
-                f" {size[0]}x{size[1]} pixels; give coordinates inside it"
-            )
 
 
 def zoom_in(marked: MarkedImage) -> MarkedImage:

@@ -11,7 +11,15 @@ from typing import Any
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.images.fetch import MAX_BYTES, read_limited
 from vipllava_cli.marks.colors import parse_color
-from vipllava_cli.marks.types import MASK_SHAPES, SHAPES, UNITS, Coordinate, Mark, MarkSpec
+from vipllava_cli.marks.types import (
+    MASK_SHAPES,
+    SHAPES,
+    UNITS,
+    Coordinate,
+    Mark,
+    MarkSpec,
+    MarkStyle,
+)
 
 
 def parse_mark(shape: str, text: str, units: str = "px") -> MarkSpec:
@@ -51,15 +59,15 @@ def mark_from_json(value: Any, units: str = "px") -> MarkSpec:
     if not isinstance(shape, str) or shape not in SHAPES:
         raise InputError(f"a mark's shape is one of {', '.join(SHAPES)}, not {short_repr(shape)}")
     color = value.get("color")
+    style = MarkStyle(_optional_number(value, "width"), _optional_number(value, "alpha"))
     spec = MarkSpec(
         shape,
         file=_optional_text(value, "file"),
         color=None if color is None else parse_color(str(color)),
-        width=_optional_number(value, "width"),
-        alpha=_optional_number(value, "alpha"),
+        width=style.width,
+        alpha=style.alpha,
         label=_optional_text(value, "label"),
     )
-    _check_style(spec)
     if spec.file is not None:
         if shape not in MASK_SHAPES:
             raise InputError(f"only a mask or a contour is read from an image, not a {shape}")
@@ -80,19 +88,6 @@ def mark_to_json(mark: Mark) -> dict[str, Any]:
         "label": mark.label,
         "units": "px",
     }
-
-
-def apply_style(
-    spec: MarkSpec, *, width: float | None = None, alpha: float | None = None
-) -> MarkSpec:
-    """The spec with `--width` and `--alpha` where it had none of its own."""
-    styled = replace(
-        spec,
-        width=width if spec.width is None else spec.width,
-        alpha=alpha if spec.alpha is None else spec.alpha,
-    )
-    _check_style(styled)
-    return styled
 
 
 _EXPECTED_FILE = 'expected a list of marks like {"shape": "box", "coords": [10, 20, 110, 220]}'
@@ -131,8 +126,12 @@ def _checked(spec: MarkSpec) -> MarkSpec:
     shape = SHAPES[spec.shape]
     for flat in spec.parts:
         pairs, odd = divmod(len(flat), 2)
-        if odd or pairs < shape.min_points or (shape.most is not None and pairs > shape.most):
-            raise InputError(f"a {shape.name} is {shape.form}; found {_count(len(flat))}")
+        if (
+            odd
+            or pairs < shape.min_points
+            or (shape.max_points is not None and pairs > shape.max_points)
+        ):
+            raise InputError(f"a {shape.name} is {shape.syntax}; found {_count(len(flat))}")
         sizes = [coordinate.is_size for coordinate in flat]
         if any(sizes) and (
             shape.name not in ("box", "ellipse") or sizes != [False, False, True, True]
@@ -145,13 +144,6 @@ def _count(numbers: int) -> str:
     return "1 number" if numbers == 1 else f"{numbers} numbers"
 
 
-def _check_style(spec: MarkSpec) -> None:
-    if spec.width is not None and not 0 < spec.width <= 100:
-        raise InputError(f"a mark's width is above 0 and at most 100, not {spec.width:g}")
-    if spec.alpha is not None and not 0 < spec.alpha <= 1:
-        raise InputError(f"a mark's alpha is above 0 and at most 1, not {spec.alpha:g}")
-
-
 def _coordinate(token: str, shape: str, units: str) -> Coordinate:
     body = token.strip()
     is_size = body.startswith("+")
@@ -160,7 +152,7 @@ def _coordinate(token: str, shape: str, units: str) -> Coordinate:
     number = None if is_size and text.startswith(("+", "-")) else _number(text)
     if number is None:
         raise InputError(
-            f"a {shape} is {SHAPES[shape].form}, each a finite number or a percentage;"
+            f"a {shape} is {SHAPES[shape].syntax}, each a finite number or a percentage;"
             f" found {short_repr(token)}"
         )
     return Coordinate(number, 100.0 if percent else _scale(units), is_size)
@@ -175,7 +167,7 @@ def _scale(units: Any) -> float | None:
 def _json_parts(coords: Any, shape: str, units: Any) -> tuple[tuple[Coordinate, ...], ...]:
     scale = _scale(units)
     if not isinstance(coords, list) or not coords:
-        raise InputError(f'a {shape} needs "coords", a list like {SHAPES[shape].form}')
+        raise InputError(f'a {shape} needs "coords", a list like {SHAPES[shape].syntax}')
     nested = coords if isinstance(coords[0], list) else [coords]
     if len(nested) > 1 and shape not in MASK_SHAPES:
         raise InputError(f"only masks and contours have several lists of coords, not a {shape}")

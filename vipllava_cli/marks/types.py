@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from vipllava_cli.errors import InputError
 from vipllava_cli.marks.colors import Color
 
 Point = tuple[float, float]
@@ -17,9 +18,9 @@ class Shape:
 
     name: str
     min_points: int
-    most: int | None
+    max_points: int | None
     alpha: float
-    form: str
+    syntax: str
     has_area: bool = True
 
 
@@ -53,6 +54,28 @@ class Coordinate:
 
     def pixels(self, side: int) -> float:
         return self.value if self.scale is None else self.value / self.scale * side
+
+
+MAX_WIDTH = 100.0  # in pixels of the model's 336-pixel view: nearly a third of it
+
+
+@dataclass(frozen=True)
+class MarkStyle:
+    """Width and opacity of marks that have none of their own; None leaves the shape's default.
+
+    Raises InputError for a width outside (0, 100] or an alpha outside (0, 1].
+    """
+
+    width: float | None = None
+    alpha: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.width is not None and not 0 < self.width <= MAX_WIDTH:
+            raise InputError(
+                f"a mark's width is above 0 and at most {MAX_WIDTH:g}, not {self.width:g}"
+            )
+        if self.alpha is not None and not 0 < self.alpha <= 1:
+            raise InputError(f"a mark's alpha is above 0 and at most 1, not {self.alpha:g}")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vipllava_cli.engine.prompts import check_choices, parse_choices
+from vipllava_cli.engine.prompts.choices import check_choices, parse_choices
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.parse import mark_from_json
 from vipllava_cli.marks.types import MarkSpec

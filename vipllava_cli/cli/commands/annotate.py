@@ -90,7 +90,7 @@ def annotate(
     messages = output.messages()
     marked = open_marked_image(image, marks, messages)
     if pick:
-        marked = replace(marked, marks=pick_marks(marked.file.image, marked.marks))
+        marked = replace(marked, marks=pick_marks(marked.file.image, marked.marks, marks.style()))
     drawn = (zoom_in(marked) if zoom else marked).drawn()
     if model_view:
         drawn = seen_by_model(drawn, MODEL_VIEW_SIDE)

@@ -51,7 +51,7 @@ def ask(
     from vipllava_cli.cli.marked_image import open_marked_image
     from vipllava_cli.cli.model_loading import open_model
     from vipllava_cli.cli.terminal.messages import print_answer, print_choices, print_piece
-    from vipllava_cli.engine.prompts import prepare_question
+    from vipllava_cli.engine.prompts.questions import prepare_question
     from vipllava_cli.flows import ask as flow
     from vipllava_cli.marks.marked_image import zoom_in
 

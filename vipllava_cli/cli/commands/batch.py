@@ -130,7 +130,7 @@ def batch(
     """
     from vipllava_cli.cli.model_loading import identify_model, open_model
     from vipllava_cli.cli.terminal.progress import watch_progress
-    from vipllava_cli.engine.prompts import strip_question
+    from vipllava_cli.engine.prompts.questions import strip_question
     from vipllava_cli.flows.batch.plan import BatchTask
     from vipllava_cli.flows.batch.run import BatchRun
     from vipllava_cli.sources.open import read_source
@@ -143,6 +143,7 @@ def batch(
         model=identify_model(model),
         questions=tuple(map(strip_question, question or ())),
         marks=tuple(marks.specs()),
+        style=marks.style(),
         numbers=marks.numbers,
         zoom=zoom,
         template=answer.template.value,

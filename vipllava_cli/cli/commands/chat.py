@@ -95,22 +95,22 @@ def chat(
     remember = typed and not no_history
     autosave = _keeper(save, resume, messages, remember=remember)
     saved = None if earlier is None else read_session(earlier)
-    talk = ChatState(zoom=zoom)
+    state = ChatState(zoom=zoom)
     if image is not None:
-        talk = ChatState(open_marked_image(image, marks, messages), zoom)
+        state = ChatState(open_marked_image(image, marks, messages), zoom)
 
     engine = open_model(model, messages)
     settings = ChatSettings(
-        answer.template.value, answer.options(), marks.units.value, marks.width, marks.alpha
+        answer.template.value, answer.options(), marks.units.value, marks.style()
     )
-    talking = Chat(engine, messages.note, talk, settings)
+    talking = Chat(engine, messages.note, state, settings)
     if saved is not None:
         resumed = resume_session(saved, engine.info.name)
         for note in resumed.notes:
             messages.note(note)
-        talking.talk = replace(resumed.talk, zoom=zoom or resumed.talk.zoom)
+        talking.state = replace(resumed.state, zoom=zoom or resumed.state.zoom)
         if image is not None:
-            talking.update_state(replace(talking.talk, marked=talk.marked))
+            talking.update_state(replace(talking.state, marked=state.marked))
         else:
             for spec in marks.specs():
                 talking.add(spec)
@@ -119,7 +119,7 @@ def chat(
     if typed and saved is not None:
         show_history(session)
     elif typed:
-        messages.say(f"{describe_image(talking.talk)}; /help lists the commands")
+        messages.say(f"{describe_image(talking.state)}; /help lists the commands")
     warn_small_mark(session)
     return start_conversation(session)
 

@@ -37,28 +37,28 @@ class Autosave:
     file: str | None = None
     remember: bool = False
 
-    def save(self, talk: ChatState) -> None:
+    def save(self, state: ChatState) -> None:
         """Write it where it is kept. What cannot be written is said, and not tried again."""
         if self.file:
             try:
-                write_session(talk, self.file)
+                write_session(state, self.file)
             except InputError as error:
                 self.messages.error(str(error))
                 self.file = None
-        if self.remember and talk.turns:
+        if self.remember and state.turns:
             try:
-                write_session(talk, str(private_file(LAST_SESSION)), private=True)
+                write_session(state, str(private_file(LAST_SESSION)), private=True)
             except InputError as error:
                 self.messages.error(str(error))
                 self.remember = False
 
-    def save_to(self, name: str, talk: ChatState) -> None:
+    def save_to(self, name: str, state: ChatState) -> None:
         """Write it to another file, from now on. Raises UsageError, InputError."""
         known = self.file is not None and os.path.realpath(name) == os.path.realpath(self.file)
         if os.path.lexists(name) and not known:
             raise UsageError(f"{name} exists already: give another name")
         check_writable(name, force=True)
-        write_session(talk, name)
+        write_session(state, name)
         self.file = name
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vipllava_cli.cli.options import TemplateName, Units
+from vipllava_cli.engine.base import MAX_TEMPERATURE
 from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.flows.chat.chat import Chat
+from vipllava_cli.marks.types import MAX_WIDTH
 
 
 @dataclass(frozen=True)
@@ -63,32 +65,44 @@ def _own(name: str) -> dict[str, Any]:
 
 
 def _put_numbers(chat: Chat, value: bool) -> None:
-    chat.update_state(replace(chat.talk, marked=replace(chat.talk.marked_image, numbers=value)))
+    chat.update_state(replace(chat.state, marked=replace(chat.state.marked_image, numbers=value)))
+
+
+def _style(name: str) -> dict[str, Any]:
+    """A field of the style of new marks."""
+
+    def put(chat: Chat, value: Any) -> None:
+        changed: dict[str, Any] = {name: value}
+        chat.settings = replace(chat.settings, style=replace(chat.settings.style, **changed))
+
+    return {"get": lambda chat: getattr(chat.settings.style, name), "put": put}
 
 
 _TEMPLATES, _UNITS = [each.value for each in TemplateName], [each.value for each in Units]
 
 SETTINGS: Mapping[str, Setting] = {
     "max-new-tokens": Setting("1 or more", _number(int, 1, 2**31), **_option("max_new_tokens")),
-    "temperature": Setting("0 or more", _number(float, 0, 1e6), **_option("temperature")),
+    "temperature": Setting(
+        f"0 to {MAX_TEMPERATURE:g}", _number(float, 0, MAX_TEMPERATURE), **_option("temperature")
+    ),
     "top-p": Setting("0.01 to 1", _number(float, 0.01, 1), **_option("top_p")),
     "seed": Setting("0 or more", _number(int, 0, 2**32 - 1), **_option("seed")),
     "template": Setting(", ".join(_TEMPLATES), _one_of(*_TEMPLATES), **_own("template")),
     "zoom": Setting(
         "on, off",
         _switch,
-        lambda chat: chat.talk.zoom,
-        lambda chat, value: chat.update_state(replace(chat.talk, zoom=value)),
+        lambda chat: chat.state.zoom,
+        lambda chat, value: chat.update_state(replace(chat.state, zoom=value)),
     ),
     "numbers": Setting(
         "on, off",
         _switch,
-        lambda chat: bool(chat.talk.marked and chat.talk.marked.numbers),
+        lambda chat: bool(chat.state.marked and chat.state.marked.numbers),
         _put_numbers,
     ),
     "units": Setting(", ".join(_UNITS), _one_of(*_UNITS), **_own("units")),
-    "width": Setting("above 0 to 100", _number(float, 1e-3, 100), **_own("width")),
-    "alpha": Setting("above 0 to 1", _number(float, 1e-3, 1), **_own("alpha")),
+    "width": Setting("above 0 to 100", _number(float, 1e-3, MAX_WIDTH), **_style("width")),
+    "alpha": Setting("above 0 to 1", _number(float, 1e-3, 1), **_style("alpha")),
 }
 
 

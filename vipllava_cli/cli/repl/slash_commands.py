@@ -17,7 +17,7 @@ from vipllava_cli.flows.chat.session_file import read_session, resume
 from vipllava_cli.images.fetch import STANDARD_INPUT
 from vipllava_cli.images.load import model_view
 from vipllava_cli.marks.marked_image import open_image
-from vipllava_cli.marks.parse import apply_style, mark_to_json, parse_mark
+from vipllava_cli.marks.parse import mark_to_json, parse_mark
 from vipllava_cli.marks.types import MASK_SHAPES, SHAPES, Mark
 
 
@@ -60,7 +60,7 @@ def answer(session: ChatSession, work: AnswerTask) -> None:
     turn = session.renderer.answer(work)
     if turn is None:
         return
-    session.autosave.save(session.chat.talk)
+    session.autosave.save(session.chat.state)
     if turn.record.finish_reason == "stopped":
         session.messages.note("stopped here, and kept as far as it went: /more goes on")
     elif turn.record.finish_reason == "length":
@@ -70,7 +70,7 @@ def answer(session: ChatSession, work: AnswerTask) -> None:
         )
     if session.chat.is_nearly_full():
         session.messages.note(
-            f"the conversation fills {session.chat.used} of the {session.chat.conversation.most} tokens that"
+            f"the conversation fills {session.chat.used} of the {session.chat.conversation.max_tokens} tokens that"
             " the model holds: soon its oldest turns will be left out; /reset begins anew"
         )
     reply = session.chat.reply
@@ -90,16 +90,16 @@ def _more(session: ChatSession, argument: str) -> None:
 
 
 def _undo(session: ChatSession, argument: str) -> None:
-    taken = session.chat.talk.turns[-1:]
-    session.chat.talk = session.chat.talk.without_last()
-    session.autosave.save(session.chat.talk)
+    taken = session.chat.state.turns[-1:]
+    session.chat.state = session.chat.state.without_last()
+    session.autosave.save(session.chat.state)
     session.messages.say(f"taken back: {taken[0].question}")
 
 
 def _reset(session: ChatSession, argument: str) -> None:
-    talk = session.chat.talk
-    session.chat.talk = ChatState(talk.marked, talk.zoom)
-    session.autosave.save(session.chat.talk)
+    state = session.chat.state
+    session.chat.state = ChatState(state.marked, state.zoom)
+    session.autosave.save(session.chat.state)
     session.messages.say("the conversation begins anew; image and marks are as they were")
 
 
@@ -111,48 +111,46 @@ def load_image(session: ChatSession, source: str) -> None:
     if not source or source == STANDARD_INPUT:
         raise UsageError("say which image: /image PATH")
     session.chat.change_image(open_image(os.path.expanduser(source)))
-    session.messages.say(describe_image(session.chat.talk))
-    session.autosave.save(session.chat.talk)
+    session.messages.say(describe_image(session.chat.state))
+    session.autosave.save(session.chat.state)
 
 
-def describe_image(talk: ChatState) -> str:
+def describe_image(state: ChatState) -> str:
     """The image and its marks in a line."""
-    if talk.marked is None:
+    if state.marked is None:
         return "no image yet: /image PATH gives one"
-    width, height = talk.marked.file.size
-    marks = ", ".join(f"{mark.color.name} {mark.shape}" for mark in talk.marked.marks)
-    return f"{talk.marked.file.source}, {width}x{height}, {marks or 'no marks'}"
+    width, height = state.marked.file.size
+    marks = ", ".join(f"{mark.color.name} {mark.shape}" for mark in state.marked.marks)
+    return f"{state.marked.file.source}, {width}x{height}, {marks or 'no marks'}"
 
 
 def _marker(shape: str) -> Callable[[ChatSession, str], None]:
     def add(session: ChatSession, argument: str) -> None:
         if not argument:
-            raise UsageError(f"say where: /{shape} [COLOUR:]{SHAPES[shape].form}")
+            raise UsageError(f"say where: /{shape} [COLOUR:]{SHAPES[shape].syntax}")
         settings = session.chat.settings
         spec = parse_mark(shape, argument, settings.units)
-        _added(
-            session, session.chat.add(apply_style(spec, width=settings.width, alpha=settings.alpha))
-        )
+        _added(session, session.chat.add(spec))
 
     return add
 
 
 def _added(session: ChatSession, mark: Mark) -> None:
-    marks = session.chat.talk.marked_image.marks
+    marks = session.chat.state.marked_image.marks
     session.messages.say(f"{len(marks)} {describe_mark(mark)}")
     warn_small_mark(session)
-    session.autosave.save(session.chat.talk)
+    session.autosave.save(session.chat.state)
 
 
 def warn_small_mark(session: ChatSession) -> None:
     """Say that a mark is smaller than what the model can tell apart."""
-    small = session.chat.talk.marked and find_small_mark(
-        session.chat.engine, session.chat.talk.shown
+    small = session.chat.state.marked and find_small_mark(
+        session.chat.engine, session.chat.state.shown
     )
     if small:
         session.messages.note(
             f"the {small.color.name} {small.shape} is smaller than one patch of what the model sees"
-            + (" even so" if session.chat.talk.zoom else ": /set zoom on looks closer")
+            + (" even so" if session.chat.state.zoom else ": /set zoom on looks closer")
         )
 
 
@@ -165,7 +163,7 @@ def describe_mark(mark: Mark) -> str:
 
 
 def _marks(session: ChatSession, argument: str) -> None:
-    marks = session.chat.talk.marked_image.marks
+    marks = session.chat.state.marked_image.marks
     lines = [f"{number} {describe_mark(mark)}" for number, mark in enumerate(marks, 1)]
     session.messages.tell("\n".join(lines) or "no marks")
 
@@ -176,14 +174,14 @@ def _unmark(session: ChatSession, argument: str) -> None:
     ):
         raise UsageError(f"say which mark: /unmark N or /unmark all, not {short_repr(argument)}")
     session.chat.remove(None if argument == "all" else int(argument))
-    session.messages.say(describe_image(session.chat.talk))
-    session.autosave.save(session.chat.talk)
+    session.messages.say(describe_image(session.chat.state))
+    session.autosave.save(session.chat.state)
 
 
 def _pick(session: ChatSession, argument: str) -> None:
     from vipllava_cli.cli.picker import as_corners, pick_boxes
 
-    for box in pick_boxes(session.chat.talk.marked_image.file.image):
+    for box in pick_boxes(session.chat.state.marked_image.file.image):
         _added(session, session.chat.add(parse_mark("box", as_corners(box))))
 
 
@@ -196,11 +194,11 @@ def _show(session: ChatSession, argument: str) -> None:
 def _view(session: ChatSession, argument: str) -> None:
     from vipllava_cli.cli.terminal.image import show
 
-    show(model_view(_drawn_for_eyes(session), session.chat.engine.info.view))
+    show(model_view(_drawn_for_eyes(session), session.chat.engine.info.image_side))
 
 
 def _drawn_for_eyes(session: ChatSession) -> Image.Image:
-    shown = session.chat.talk.shown
+    shown = session.chat.state.shown
     if session.plain:
         raise UsageError(
             "images are not drawn with --plain: `vipllava annotate -o FILE` writes one"
@@ -224,7 +222,7 @@ def _save(session: ChatSession, argument: str) -> None:
     name = os.path.expanduser(argument) or session.autosave.file
     if not name:
         raise UsageError("say where: /save FILE")
-    session.autosave.save_to(name, session.chat.talk)
+    session.autosave.save_to(name, session.chat.state)
     session.messages.say(f"saved to {name}, and kept there from now on")
 
 
@@ -232,7 +230,7 @@ def _load(session: ChatSession, argument: str) -> None:
     if not argument:
         raise UsageError("say what: /load FILE")
     resumed = resume(read_session(os.path.expanduser(argument)), session.chat.engine.info.name)
-    session.chat.talk = resumed.talk
+    session.chat.state = resumed.state
     session.autosave.file = None  # the file that was kept holds the conversation before
     for note in resumed.notes:
         session.messages.note(note)
@@ -241,12 +239,12 @@ def _load(session: ChatSession, argument: str) -> None:
 
 def show_history(session: ChatSession, most: int = 10) -> None:
     """The last turns of a conversation that goes on."""
-    turns = session.chat.talk.turns
+    turns = session.chat.state.turns
     if len(turns) > most:
         session.messages.tell(f"({len(turns) - most} earlier turns)")
     for turn in turns[-most:]:
         session.messages.tell(f"> {turn.question}\n{turn.answer}{_end(turn)}")
-    session.messages.say(describe_image(session.chat.talk))
+    session.messages.say(describe_image(session.chat.state))
 
 
 def _end(turn: RecordedTurn) -> str:
@@ -257,14 +255,14 @@ def _stats(session: ChatSession, argument: str) -> None:
     chat, info = session.chat, session.chat.engine.info
     lines = [
         f"{info.name} at {info.revision}, {info.dtype} on {info.device}",
-        f"{len(chat.talk.turns)} turns, {chat.talk.dropped_turns} of them left out",
-        f"{chat.used} of {chat.conversation.most} tokens",
+        f"{len(chat.state.turns)} turns, {chat.state.dropped_turns} of them left out",
+        f"{chat.used} of {chat.conversation.max_tokens} tokens",
     ]
     if chat.reply:
         answer = chat.reply.answer
         lines.append(
-            f"last answer: {chat.reply.read} of {answer.prompt_tokens} tokens read, first token after"
-            f" {chat.reply.wait:.3f} s, {answer.answer_tokens} tokens in {answer.seconds:.3f} s"
+            f"last answer: {chat.reply.prefill_tokens} of {answer.prompt_tokens} tokens read, first token after"
+            f" {chat.reply.first_token_seconds:.3f} s, {answer.answer_tokens} tokens in {answer.seconds:.3f} s"
         )
     session.messages.tell("\n".join(lines))
 
@@ -290,7 +288,7 @@ def _exit(session: ChatSession, argument: str) -> None:
 
 def _mark_slash(shape: str) -> SlashCommand:
     follows = None if shape in MASK_SHAPES else ()
-    form = f"[COLOUR:]{_FORMS.get(shape, SHAPES[shape].form)}"
+    form = f"[COLOUR:]{_FORMS.get(shape, SHAPES[shape].syntax)}"
     return SlashCommand(form, f"draw one {shape} more", _marker(shape), follows)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vipllava_cli.engine.hardware.model_spec import FEATURE_LAYERS, VISION_DEFAULTS
-from vipllava_cli.engine.prompts import IMAGE
+from vipllava_cli.engine.prompts.control_words import IMAGE
 from vipllava_cli.errors import ModelError
 
 if TYPE_CHECKING:  # a plan is made without them

@@ -14,20 +14,12 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
-from vipllava_cli.engine.base import (
-    GREEDY,
-    Answer,
-    GenerationOptions,
-    ModelView,
-    Prompt,
-    Reply,
-    Spoken,
-)
+from vipllava_cli.engine.base import GREEDY, Answer, GenerationOptions, ModelView, Prompt, Reply
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.prefix_cache import Prefix
 from vipllava_cli.engine.local.streaming import Stream, answer_text, contains_stop, stable_text
-from vipllava_cli.engine.prompts import DEFAULT_TEMPLATE
+from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
 
 _CUT = " \n\t#\ufffd"  # what an answer that was cut may end with in its tokens, and not in its text
 CONTEXT = 8  # letters before a text that its first token may depend on
@@ -43,16 +35,16 @@ class LocalConversation:
         self._held: Prefix | None = None
         self._following = lru_cache(maxsize=4096)(self._tokens_after)
         self._between = lru_cache(maxsize=4096)(inputs.between)
-        self.most: int = inputs.model.config.text_config.max_position_embeddings
+        self.max_tokens: int = inputs.model.config.text_config.max_position_embeddings
 
-    def count(self, turns: Sequence[Spoken], template: str = DEFAULT_TEMPLATE) -> int:
+    def count(self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE) -> int:
         """See `engine.Conversation.count`."""
         return len(self.ids(turns, template))
 
     def answer(
         self,
         view: ModelView,
-        turns: Sequence[Spoken],
+        turns: Sequence[Turn],
         *,
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
@@ -134,7 +126,7 @@ class LocalConversation:
 
     # --- tokens ------------------------------------------------------------------------------
 
-    def ids(self, turns: Sequence[Spoken], template: str = DEFAULT_TEMPLATE) -> tuple[int, ...]:
+    def ids(self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE) -> tuple[int, ...]:
         """The whole conversation up to where its last answer begins, or goes on."""
         first, *later = turns
         ids = list(self._reader.encode(self._reader.text(first.question, template)))
@@ -142,11 +134,11 @@ class LocalConversation:
         for turn in later:
             lead, asked = self._between(before.question, turn.question, template)
             ids += self._own_tokens(before, lead)
-            ids += self._following((lead + before.answer)[-CONTEXT:], asked)
+            ids += self._following((lead + (before.answer or ""))[-CONTEXT:], asked)
             before = turn
         return (*ids, *self._own_tokens(before))
 
-    def _own_tokens(self, turn: Spoken, lead: str = " ") -> tuple[int, ...]:
+    def _own_tokens(self, turn: Turn, lead: str = " ") -> tuple[int, ...]:
         """The tokens of an answer: those that the model made, or, if those say something else or there
         are none, those of its text.
         """

@@ -15,7 +15,8 @@ from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.loading import Loaded
 from vipllava_cli.engine.local.prefix_cache import Prefix
-from vipllava_cli.engine.prompts import DEFAULT_TEMPLATE, IMAGE, STOPS, TEMPLATES, Turn, render
+from vipllava_cli.engine.prompts.control_words import IMAGE
+from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, STOPS, TEMPLATES, Turn, render
 from vipllava_cli.errors import ModelError, UsageError
 
 _SOME_ANSWER = "(answer)"  # stands where a chat template would put one
@@ -37,8 +38,8 @@ class ModelInputs:
             revision=checkpoint.revision,
             device=loaded.placement.inputs.type,
             dtype=loaded.placement.dtype_name,
-            view=vision.image_size,
-            patch=vision.patch_size,
+            image_side=vision.image_size,
+            patch_size=vision.patch_size,
         )
 
     def view(self, image: Image.Image) -> ModelView:
@@ -64,11 +65,11 @@ class ModelInputs:
         """
         if template in TEMPLATES:
             chosen = TEMPLATES[template]
-            return chosen.answered(""), chosen.asked(question, first=False)
+            return chosen.format_answer(""), chosen.format_question(question, first=False)
         opening = self._chat_text([Turn(before)])
         whole = self._chat_text([Turn(before, _SOME_ANSWER), Turn(question)])
-        lead, _, asked = whole.removeprefix(opening).partition(_SOME_ANSWER)
-        return lead, asked
+        lead, _, format_question = whole.removeprefix(opening).partition(_SOME_ANSWER)
+        return lead, format_question
 
     def _chat_text(self, turns: Sequence[Turn]) -> str:
         if not self.processor.chat_template:

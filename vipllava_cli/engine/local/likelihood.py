@@ -11,7 +11,7 @@ from transformers import DynamicCache
 from vipllava_cli.engine.base import Answer, Choice, Prompt
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.inputs import ModelInputs
-from vipllava_cli.engine.prompts import STOPS
+from vipllava_cli.engine.prompts.templates import STOPS
 
 
 def score_choices(

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
-from vipllava_cli.engine.prompts import STOPS
+from vipllava_cli.engine.prompts.templates import STOPS
 
 
 def answer_text(tokenizer: Any, ids: Sequence[int]) -> str:

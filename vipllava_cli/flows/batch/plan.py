@@ -11,19 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.base import GREEDY, GenerationOptions, ModelView
-from vipllava_cli.engine.prompts import DEFAULT_TEMPLATE, prepare_question
+from vipllava_cli.engine.prompts.questions import prepare_question
+from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE
 from vipllava_cli.errors import InputError
 from vipllava_cli.flows.ask import make_request
-from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.marked_image import (
     ImageFile,
     MarkedImage,
-    check_visible,
     open_image,
     zoom_in,
 )
-from vipllava_cli.marks.masks import load_mask_outlines
-from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks
+from vipllava_cli.marks.types import MarkSpec, MarkStyle
 from vipllava_cli.sources.rows import BadRow, Row, Source
 from vipllava_cli.storage.journal import Journal
 from vipllava_cli.storage.records import Request
@@ -39,6 +38,7 @@ class BatchTask:
     model: tuple[str, str]
     questions: tuple[str, ...] = ()
     marks: tuple[MarkSpec, ...] = ()
+    style: MarkStyle = NO_STYLE
     numbers: bool = False
     zoom: bool = False
     template: str = DEFAULT_TEMPLATE
@@ -118,11 +118,10 @@ class Planner:
 
     def _marked(self, row: Row) -> tuple[MarkedImage, tuple[str, ...]]:
         file = self._file(row.image)
-        specs = load_mask_outlines((*row.marks, *self.task.marks), file.size)
-        placed = resolve_coordinates(specs, *file.size)
-        check_visible(placed.marks, file.size)
-        marked = MarkedImage(file, placed.marks, self.task.numbers)
-        return (zoom_in(marked) if self.task.zoom else marked), placed.notes
+        specs = (*row.marks, *self.task.marks)
+        resolved = resolve_marks(specs, file.size, style=self.task.style)
+        marked = MarkedImage(file, resolved.marks, self.task.numbers)
+        return (zoom_in(marked) if self.task.zoom else marked), resolved.notes
 
     def _item(self, row: Row, id: str, marked: MarkedImage, question: str) -> PlannedQuestion:
         task, options = self.task, _options(self.task, row)

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vipllava_cli.engine.base import GREEDY, Engine, GenerationOptions, ModelView, Reply, Spoken
-from vipllava_cli.engine.prompts import DEFAULT_TEMPLATE, prepare_question
+from vipllava_cli.engine.base import GREEDY, Engine, GenerationOptions, ModelView, Reply
+from vipllava_cli.engine.prompts.questions import prepare_question
+from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
 from vipllava_cli.errors import UsageError
 from vipllava_cli.flows.ask import make_record, make_request
 from vipllava_cli.images.load import pad_to_square
-from vipllava_cli.marks.coordinates import resolve_another
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, zoom_in
-from vipllava_cli.marks.masks import load_mask_outlines
 from vipllava_cli.marks.parse import mark_to_json
-from vipllava_cli.marks.types import Mark, MarkSpec
+from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks
+from vipllava_cli.marks.types import Mark, MarkSpec, MarkStyle
 from vipllava_cli.storage.records import Record
 
 RESERVED_TOKENS = 64  # tokens that a next question is thought to have, when room is looked for
@@ -45,8 +45,8 @@ class RecordedTurn:
         return self.record.answer or ""
 
     @property
-    def turn(self) -> Spoken:
-        return Spoken(self.question, self.answer, self.tokens)
+    def turn(self) -> Turn:
+        return Turn(self.question, self.answer, self.tokens)
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ class ChatSettings:
     template: str = DEFAULT_TEMPLATE
     options: GenerationOptions = GREEDY
     units: str = "px"
-    width: float | None = None
-    alpha: float | None = None
+    style: MarkStyle = NO_STYLE
 
 
 @dataclass
@@ -101,7 +100,7 @@ class Chat:
 
     engine: Engine
     note: Callable[[str], None]
-    talk: ChatState = field(default_factory=ChatState)
+    state: ChatState = field(default_factory=ChatState)
     settings: ChatSettings = field(default_factory=ChatSettings)
     reply: Reply | None = None
 
@@ -122,11 +121,11 @@ class Chat:
         """The question and its answer, which are in the conversation from now on; None if it was stopped
         before its first word. Raises UsageError, InputError and GenerationError.
         """
-        question = prepare_question(text, self.talk.shown.marks)
+        question = prepare_question(text, self.state.shown.marks)
         for note in question.notes:
             self.note(note)
         self._tries = 0
-        return self._answer(self.talk, Spoken(question.text), self.settings.options, on_text, stop)
+        return self._answer(self.state, Turn(question.text), self.settings.options, on_text, stop)
 
     def retry(
         self,
@@ -134,7 +133,7 @@ class Chat:
         stop: Callable[[], bool] | None = None,
     ) -> RecordedTurn | None:
         """Another answer to the last question, in place of the one that it has."""
-        base = self.talk.without_last()
+        base = self.state.without_last()
         options = self.settings.options
         if options.temperature > 0:
             self._tries += 1
@@ -144,7 +143,7 @@ class Chat:
                 "answers are greedy, so this is the same one unless the image or a setting has"
                 " changed: /set temperature 0.8 draws others"
             )
-        return self._answer(base, Spoken(self.talk.turns[-1].question), options, on_text, stop)
+        return self._answer(base, Turn(self.state.turns[-1].question), options, on_text, stop)
 
     def more(
         self,
@@ -152,11 +151,11 @@ class Chat:
         stop: Callable[[], bool] | None = None,
     ) -> RecordedTurn | None:
         """The last answer, gone on with from where it was cut."""
-        base = self.talk.without_last()
-        last = self.talk.turns[-1]
+        base = self.state.without_last()
+        last = self.state.turns[-1]
         if last.record.finish_reason not in CONTINUABLE:
             raise UsageError("the last answer came to its end: ask a next question, or /retry")
-        if self._seen(self.talk.shown) != _seen_by(last):
+        if self._seen(self.state.shown) != _seen_by(last):
             raise UsageError(
                 "the last answer was about another image or other marks, and is not gone on with over"
                 " these: /retry answers anew"
@@ -166,7 +165,7 @@ class Chat:
     def _answer(
         self,
         base: ChatState,
-        asking: Spoken,
+        asking: Turn,
         options: GenerationOptions,
         on_text: Callable[[str], None] | None,
         stop: Callable[[], bool] | None,
@@ -202,7 +201,7 @@ class Chat:
             tuple((turn.question, turn.answer) for turn in base.visible_turns),
         )
         turn = RecordedTurn(make_record(asked, answer, info), shown.file.fingerprint, reply.tokens)
-        self.talk = replace(base, turns=(*base.turns, turn))
+        self.state = replace(base, turns=(*base.turns, turn))
         self._told = False
         self.reply = reply
         return turn
@@ -212,38 +211,38 @@ class Chat:
     @property
     def used(self) -> int:
         """The tokens of what the model would read again: image, questions and answers."""
-        visible_turns = [turn.turn for turn in self.talk.visible_turns]
+        visible_turns = [turn.turn for turn in self.state.visible_turns]
         return (
             self.conversation.count(visible_turns, self.settings.template) if visible_turns else 0
         )
 
     def is_nearly_full(self) -> bool:
         """Whether a next question and its answer may not fit beside all that was said."""
-        return self.used + RESERVED_TOKENS + self._room() > self.conversation.most
+        return self.used + RESERVED_TOKENS + self._room() > self.conversation.max_tokens
 
     def _room(self) -> int:
         """Tokens kept free for an answer."""
-        return min(self.settings.options.max_new_tokens, self.conversation.most // 4)
+        return min(self.settings.options.max_new_tokens, self.conversation.max_tokens // 4)
 
-    def _with_room(self, base: ChatState, asking: Spoken) -> ChatState:
+    def _with_room(self, base: ChatState, asking: Turn) -> ChatState:
         """The same with its oldest turns left out if the question and an answer do not fit: as many as
         leave a quarter free, so that not every next question has all the others read again.
         """
         turns = [*(turn.turn for turn in base.visible_turns), asking]
-        template, most = self.settings.template, self.conversation.most
+        template, max_tokens = self.settings.template, self.conversation.max_tokens
 
         def size(first: int) -> int:
             return self.conversation.count(turns[first:], template) + self._room()
 
         alone = size(len(turns) - 1)
-        refused = alone - self._room() >= most  # by the engine, whatever is left out
-        if size(0) <= most or len(turns) == 1 or refused:
+        refused = alone - self._room() >= max_tokens  # by the engine, whatever is left out
+        if size(0) <= max_tokens or len(turns) == 1 or refused:
             return base
-        goal = max(most * 3 // 4, alone)
+        goal = max(max_tokens * 3 // 4, alone)
         drop_count = next(first for first in range(len(turns)) if size(first) <= goal)
         what = "turn is" if drop_count == 1 else f"{drop_count} turns are"
         self.note(
-            f"the model holds {most} tokens, and the conversation has come to that: its oldest {what}"
+            f"the model holds {max_tokens} tokens, and the conversation has come to that: its oldest {what}"
             " left out from now on; the image stays"
         )
         return replace(base, dropped_turns=base.dropped_turns + drop_count)
@@ -253,24 +252,24 @@ class Chat:
     def change_image(self, file: ImageFile) -> None:
         """Go on over another image, without marks. Raises InputError for a damaged one."""
         _ = file.image
-        numbers = self.talk.marked is not None and self.talk.marked.numbers
-        self.update_state(replace(self.talk, marked=MarkedImage(file, numbers=numbers)))
+        numbers = self.state.marked is not None and self.state.marked.numbers
+        self.update_state(replace(self.state, marked=MarkedImage(file, numbers=numbers)))
 
     def add(self, spec: MarkSpec) -> Mark:
         """One more mark. Raises UsageError without an image, InputError for one that does not fit."""
-        marked = self.talk.marked_image
-        [outlined] = load_mask_outlines([spec], marked.file.size)
-        placed = resolve_another(outlined, marked.marks, *marked.file.size)
-        for note in placed.notes:
-            self.note(note)
-        self.update_state(
-            replace(self.talk, marked=replace(marked, marks=(*marked.marks, *placed.marks)))
+        marked = self.state.marked_image
+        resolved = resolve_marks(
+            [spec], marked.file.size, style=self.settings.style, existing=marked.marks
         )
-        return placed.marks[0]
+        for note in resolved.notes:
+            self.note(note)
+        marks = (*marked.marks, *resolved.marks)
+        self.update_state(replace(self.state, marked=replace(marked, marks=marks)))
+        return resolved.marks[0]
 
     def remove(self, number: int | None) -> None:
         """Take a mark away, counted from 1, or all of them. Raises UsageError."""
-        marked = self.talk.marked_image
+        marked = self.state.marked_image
         if not marked.marks:
             raise UsageError("there are no marks to take away")
         if number is not None and not 1 <= number <= len(marked.marks):
@@ -278,16 +277,16 @@ class Chat:
                 f"there is no mark {number}: /marks lists them, 1 to {len(marked.marks)}"
             )
         left = () if number is None else marked.marks[: number - 1] + marked.marks[number:]
-        self.update_state(replace(self.talk, marked=replace(marked, marks=left)))
+        self.update_state(replace(self.state, marked=replace(marked, marks=left)))
 
-    def update_state(self, talk: ChatState) -> None:
+    def update_state(self, state: ChatState) -> None:
         """Go on with this, which may be drawn otherwise; that words are read again is said once before
         the next question.
         """
-        before = None if self.talk.marked is None else self._seen(self.talk.shown)
-        self.talk = talk
-        changed = talk.marked is not None and self._seen(talk.shown) != before
-        if changed and talk.visible_turns and not self._told:
+        before = None if self.state.marked is None else self._seen(self.state.shown)
+        self.state = state
+        changed = state.marked is not None and self._seen(state.shown) != before
+        if changed and state.visible_turns and not self._told:
             self.note(IMAGE_CHANGED)
             self._told = True
 

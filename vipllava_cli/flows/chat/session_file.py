@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.engine.prompts import neutralize
+from vipllava_cli.engine.prompts.control_words import neutralize
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.chat.chat import ChatState, RecordedTurn
-from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.marked_image import MarkedImage, open_image
-from vipllava_cli.marks.masks import load_mask_outlines
 from vipllava_cli.marks.parse import mark_from_json, mark_to_json
+from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.records import SCHEMA, record_from_json
@@ -27,9 +26,9 @@ KIND = "conversation"
 _NUMBERS = re.compile(r"\[\n\s+((?:-?[\d.eE+-]+,\n\s+)*-?[\d.eE+-]+)\n\s+\]")
 
 
-def write_session(talk: ChatState, name: str, *, private: bool = False) -> None:
+def write_session(state: ChatState, name: str, *, private: bool = False) -> None:
     """The conversation into a file, whole or not at all. Raises InputError."""
-    marked = talk.marked
+    marked = state.marked
     source = marked.file.source if marked else None
     value = {
         "schema": SCHEMA,
@@ -38,9 +37,9 @@ def write_session(talk: ChatState, name: str, *, private: bool = False) -> None:
         "picture": marked.file.fingerprint if marked else None,
         "marks": [mark_to_json(mark) for mark in marked.marks] if marked else [],
         "numbers": bool(marked and marked.numbers),
-        "zoom": talk.zoom,
-        "left_out": talk.dropped_turns,
-        "turns": [_row(turn) for turn in talk.turns],
+        "zoom": state.zoom,
+        "left_out": state.dropped_turns,
+        "turns": [_row(turn) for turn in state.turns],
     }
     text = json.dumps(value, indent=2)
     text = _NUMBERS.sub(lambda match: f"[{' '.join(match[1].split())}]", text)
@@ -135,33 +134,32 @@ def _harmless(text: str) -> str:
 class ResumedChat:
     """The conversation to go on with, and a line for each thing that is not as it was."""
 
-    talk: ChatState
+    state: ChatState
     notes: tuple[str, ...]
 
 
 def resume(session: SavedChat, model: str) -> ResumedChat:
     """Open the image again; one that is missing, or is another now, is said."""
     notes: list[str] = []
-    talk = ChatState(zoom=session.zoom, turns=session.turns, dropped_turns=session.dropped_turns)
+    state = ChatState(zoom=session.zoom, turns=session.turns, dropped_turns=session.dropped_turns)
     others = {turn.record.asked.model for turn in session.turns} - {model}
     if others:
         notes.append(f"answers so far are by {', '.join(sorted(others))}: {model} goes on")
     if session.image is None:
-        return ResumedChat(talk, tuple(notes))
+        return ResumedChat(state, tuple(notes))
     try:
         file = open_image(session.image)
         _ = file.image
     except InputError as error:
         notes.append(f"the image of this conversation is missing: {error}; /image PATH gives one")
-        return ResumedChat(talk, tuple(notes))
+        return ResumedChat(state, tuple(notes))
     if file.fingerprint != session.image_fingerprint:
         notes.append(f"{session.image} is not the image that it was: the words are read over it")
     try:
-        placed = resolve_coordinates(load_mask_outlines(session.marks, file.size), *file.size)
-        marks = placed.marks
+        marks = resolve_marks(session.marks, file.size).marks
     except InputError as error:
         notes.append(f"the marks are left out, as they do not fit: {error}")
         marks = ()
     return ResumedChat(
-        replace(talk, marked=MarkedImage(file, marks, session.numbers)), tuple(notes)
+        replace(state, marked=MarkedImage(file, marks, session.numbers)), tuple(notes)
     )

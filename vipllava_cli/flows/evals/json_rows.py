@@ -7,7 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from vipllava_cli.engine.prompts import LETTER_LINE, neutralize
+from vipllava_cli.engine.prompts.control_words import neutralize
+from vipllava_cli.engine.prompts.templates import LETTER_LINE
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.evals.dataset import Case, Groups, Sample
 from vipllava_cli.marks.colors import MODEL_COLORS, Color, parse_color

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.engine.prompts import PHRASE_LINE
+from vipllava_cli.engine.prompts.templates import PHRASE_LINE
 from vipllava_cli.flows.evals.dataset import Case, Sample
 from vipllava_cli.flows.evals.json_rows import (
     boxes_of,

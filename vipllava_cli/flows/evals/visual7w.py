@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.engine.prompts import object_phrase
+from vipllava_cli.engine.prompts.phrases import object_phrase
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.evals.dataset import Sample
 from vipllava_cli.flows.evals.json_rows import (

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from numpy.random import Generator
 
-from vipllava_cli.engine.prompts import COLOR_WORDS, SHAPE_WORDS, Turn, place_phrase
+from vipllava_cli.engine.prompts.phrases import COLOR_WORDS, SHAPE_WORDS, place_phrase
+from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.flows.evals.clipart.objects import OBJECT_CLASSES, ObjectClass
 from vipllava_cli.flows.evals.clipart.phrases import LEADS, MARKED, NOUNS, PLACES, TAILS
 from vipllava_cli.flows.evals.clipart.question_templates import Templates

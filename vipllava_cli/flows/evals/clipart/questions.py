@@ -7,13 +7,8 @@ from functools import partial
 
 from numpy.random import Generator
 
-from vipllava_cli.engine.prompts import (
-    COLOR_WORDS,
-    LETTER_LINE,
-    PHRASE_LINE,
-    SHAPE_WORDS,
-    object_phrase,
-)
+from vipllava_cli.engine.prompts.phrases import COLOR_WORDS, SHAPE_WORDS, object_phrase
+from vipllava_cli.engine.prompts.templates import LETTER_LINE, PHRASE_LINE
 from vipllava_cli.flows.evals.clipart import holdout_templates as others
 from vipllava_cli.flows.evals.clipart import question_templates as templates
 from vipllava_cli.flows.evals.clipart import scene_templates as many

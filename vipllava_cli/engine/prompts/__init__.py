@@ -1,0 +1,1 @@
+"""Prompts: templates, placeholders, phrases for marks, and choices."""

@@ -1,0 +1,35 @@
+"""Lists of answers to choose from, as given on the command line or in a manifest."""
+
+import json
+from typing import Any
+
+from vipllava_cli.engine.prompts.control_words import neutralize
+from vipllava_cli.errors import InputError, short_repr
+
+_EXPECTED = 'choices are two or more different answers, like "cat,dog" or ["cat", "dog"]'
+
+
+def parse_choices(text: str) -> tuple[str, ...]:
+    """Parse `cat,dog` or a JSON list, which may contain commas. Raises InputError."""
+    try:
+        given = json.loads(text) if text.lstrip().startswith("[") else text.split(",")
+    except ValueError:
+        raise InputError(f"{_EXPECTED}: {short_repr(text)} is no JSON list") from None
+    return check_choices(given)
+
+
+def check_choices(given: Any) -> tuple[str, ...]:
+    """Check a list of two or more different answers without control words. Raises InputError."""
+    if not isinstance(given, list):
+        raise InputError(f"{_EXPECTED}, not {short_repr(given)}")
+    if not all(isinstance(choice, str) and choice.strip() for choice in given):
+        raise InputError(f"{_EXPECTED}: one of {short_repr(given)} has no words")
+    choices = tuple(choice.strip() for choice in given)
+    if len(set(choices)) < max(len(choices), 2):
+        raise InputError(f"{_EXPECTED}, found {short_repr(given)}")
+    for choice in choices:
+        if neutralize(choice).notes:
+            raise InputError(
+                f"{short_repr(choice)} contains a control word of the model: remove it"
+            )
+    return choices

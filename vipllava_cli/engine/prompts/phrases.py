@@ -1,0 +1,83 @@
+"""The words for a mark: how the model names it in training, and how people name it.
+
+Source of the phrases: ViP-LLaVA's visual_prompt_generator.py.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from vipllava_cli.marks.types import Mark
+
+# Preposition and noun of each shape in the model's training data.
+_TRAINED_WORDS: Mapping[str, tuple[str, str]] = {
+    "box": ("within", "rectangle"),
+    "ellipse": ("within", "ellipse"),
+    "triangle": ("with", "triangle"),
+    "point": ("at", "point"),
+    "scribble": ("with", "scribble"),
+    "contour": ("with", "mask contour"),
+    "mask": ("with", "mask"),
+    "arrow": ("pointed to by", "arrow"),
+}
+
+# Words that people use for the same shapes and colours.
+SHAPE_WORDS: Mapping[str, tuple[str, ...]] = {
+    "box": ("box", "rectangle", "square"),
+    "ellipse": ("ellipse", "circle", "oval"),
+    "arrow": ("arrow",),
+    "point": ("point", "dot"),
+    "triangle": ("triangle",),
+    "scribble": ("scribble",),
+    "mask": ("mask",),
+    "contour": ("contour", "mask contour"),
+}
+COLOR_WORDS: Mapping[str, tuple[str, ...]] = {
+    "red": ("red",),
+    "lime": ("lime", "green"),
+    "blue": ("blue",),
+    "yellow": ("yellow",),
+    "fuchsia": ("fuchsia", "pink", "magenta"),
+    "aqua": ("aqua", "cyan"),
+    "orange": ("orange",),
+    "purple": ("purple", "violet"),
+    "gold": ("gold", "golden"),
+}
+
+_NAMED_MARK = re.compile(
+    r"\b(?P<color>{})\s+(?P<shape>{})\b".format(
+        "|".join(word for words in COLOR_WORDS.values() for word in words),
+        "|".join(sorted((w for words in SHAPE_WORDS.values() for w in words), key=len)[::-1]),
+    ),
+    re.IGNORECASE,
+)
+
+
+def place_phrase(mark: Mark) -> str:
+    """Name the place of a mark: `within the red rectangle`."""
+    preposition, noun = _TRAINED_WORDS[mark.shape]
+    return f"{preposition} the {mark.color.name} {noun}"
+
+
+def object_phrase(mark: Mark) -> str:
+    """Name the marked object: `the object within the red rectangle`. This replaces `{1}`."""
+    return f"the object {place_phrase(mark)}"
+
+
+def find_undrawn_mark(text: str, marks: Sequence[Mark]) -> str | None:
+    """Find the first mark, like `blue arrow`, that the text names and nobody drew.
+
+    Returns None if there are no marks: the image itself may contain them.
+    """
+    if not marks:
+        return None
+    drawn = {
+        (color, shape)
+        for mark in marks
+        for color in (mark.color.name, *COLOR_WORDS.get(mark.color.name, ()))
+        for shape in SHAPE_WORDS[mark.shape]
+    }
+    for match in _NAMED_MARK.finditer(text):
+        color, shape = match["color"].lower(), match["shape"].lower()
+        if (color, shape) not in drawn:
+            return f"{color} {shape}"
+    return None

@@ -1,0 +1,64 @@
+"""A question as typed -> a question as the model reads it: placeholders, control words, notes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vipllava_cli.engine.prompts.control_words import Question, neutralize
+from vipllava_cli.engine.prompts.phrases import find_undrawn_mark, object_phrase
+from vipllava_cli.errors import UsageError
+from vipllava_cli.marks.types import Mark
+
+_PLACEHOLDER = re.compile(r"\{(?:(?P<number>\d{1,6})|(?P<column>[^\W\d][^{}]{0,60}))\}")
+
+
+def strip_question(text: str) -> str:
+    """Strip surrounding spaces. Raises UsageError for an empty question."""
+    words = text.strip()
+    if not words:
+        raise UsageError("the question is empty: expected words like 'what is in the red box?'")
+    return words
+
+
+def prepare_question(
+    text: str, marks: Sequence[Mark], columns: Mapping[str, Any] | None = None
+) -> Question:
+    """Fill placeholders and neutralize control words.
+
+    `{1}` becomes the phrase for the first mark. With `columns`, `{label}` and any other name become
+    the row's value; without, such text stays as typed.
+
+    Raises UsageError for an empty question and for a placeholder without a mark or column.
+    """
+    words = _PLACEHOLDER.sub(lambda match: _fill(match, marks, columns), strip_question(text))
+    if not words.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in words):
+        raise UsageError(
+            "the question is not valid text: expected UTF-8, check the terminal's locale or the file"
+        )
+    question = neutralize(words)
+    notes = list(question.notes)
+    undrawn = find_undrawn_mark(question.text, marks)
+    if undrawn:
+        drawn = ", ".join(f"{mark.color.name} {mark.shape}" for mark in marks)
+        notes.append(f"the question names the {undrawn}, but the marks drawn are: {drawn}")
+    return Question(question.text, tuple(notes))
+
+
+def _fill(match: re.Match[str], marks: Sequence[Mark], columns: Mapping[str, Any] | None) -> str:
+    if match["column"]:
+        return match[0] if columns is None else _column_value(match["column"], columns)
+    number = int(match["number"])
+    if not 1 <= number <= len(marks):
+        found = f"only {len(marks)}" if marks else "no marks"
+        raise UsageError(
+            f"the question says {match[0]}, but there are {found}:"
+            " {1} stands for the first mark, given with --box, --arrow and their like"
+        )
+    return object_phrase(marks[number - 1])
+
+
+def _column_value(name: str, columns: Mapping[str, Any]) -> str:
+    if name not in columns:
+        found = f"only {', '.join(columns)}" if columns else "no further columns"
+        raise UsageError(f"the question says {{{name}}}, but the row has {found}")
+    return " ".join(str(columns[name]).split())

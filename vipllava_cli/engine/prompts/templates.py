@@ -1,0 +1,82 @@
+"""The text around a question: templates, and a conversation as one prompt.
+
+`human` is the template of the model's documentation. `vicuna` is the one of its training
+(ViP-LLaVA's conversation.py, v1). `chat` is the processor's own; the engine fills it in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vipllava_cli.engine.prompts.control_words import IMAGE
+
+DEFAULT_TEMPLATE = "human"
+
+# These lines ask for a short answer, in the words of the model's training (LLaVA-1.5).
+LETTER_LINE = "Answer with the option's letter from the given choices directly."
+PHRASE_LINE = "Answer the question using a single word or phrase."
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question with its answer, or None before there is one.
+
+    `tokens` are the ids in which the model gave the answer; empty if they are unknown.
+    """
+
+    question: str
+    answer: str | None = None
+    tokens: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Template:
+    """The text before the first question, around every question, and after an answer."""
+
+    system: str
+    before: str
+    after: str
+    between: str
+    stop: str
+
+    def format_question(self, question: str, *, first: bool) -> str:
+        """Format a question. The first one carries the system text and the image."""
+        opening = (
+            f"{self.system}{self.before}{IMAGE}\n" if first else f"{self.between}{self.before}"
+        )
+        return f"{opening}{question}{self.after}"
+
+    def format_answer(self, answer: str) -> str:
+        return f" {answer}"
+
+
+TEMPLATES: Mapping[str, Template] = {
+    "human": Template(
+        system="A chat between a curious human and an artificial intelligence assistant. The"
+        " assistant gives helpful, detailed, and polite answers to the human's questions.",
+        before="###Human: ",
+        after="###Assistant:",
+        between="",
+        stop="###",
+    ),
+    "vicuna": Template(
+        system="A chat between a curious user and an artificial intelligence assistant. The"
+        " assistant gives helpful, detailed, and polite answers to the user's questions. ",
+        before="USER: ",
+        after=" ASSISTANT:",
+        between="</s>",
+        stop="</s>",
+    ),
+}
+
+# Text that ends an answer under every template. The models write it when they continue alone.
+STOPS: tuple[str, ...] = ("###",)
+
+
+def render(template: Template, turns: Sequence[Turn]) -> str:
+    """Format the conversation as one text for the model to continue."""
+    text = ""
+    for number, turn in enumerate(turns):
+        text += template.format_question(turn.question, first=number == 0)
+        if turn.answer is not None:
+            text += template.format_answer(turn.answer)
+    return text
