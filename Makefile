@@ -12,9 +12,8 @@ QUESTION := what is in the red box?
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := check
-.PHONY: check demo test lint types train bench clean
-
-check: lint test
+check: lint types test
+.PHONY: check demo test test-fast lint types train bench clean
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
@@ -28,9 +27,14 @@ demo: $(VENV)/installed
 test: $(VENV)/developing
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
+# Everything that needs no model, terminal or browser: the loop while you write code.
+test-fast: $(VENV)/developing
+	$(BIN)/pytest -m "not model and not terminal and not browser and not slow" --numprocesses 2
+
 lint: $(VENV)/developing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(VENV)/developing
 	$(BIN)/mypy

@@ -32,7 +32,7 @@ from vipllava_cli.flows.evals.clipart.scenes import (
     mark_scene,
     scene_rng,
 )
-from vipllava_cli.images.load import pad_to_square
+from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.sources.rows import Row, Source
 from vipllava_cli.storage.journal import open_journal, read_journal
 

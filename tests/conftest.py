@@ -1,6 +1,7 @@
 """What the tests share: the command run in this process, and small images."""
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +18,7 @@ os.environ.pop("COLUMNS", None)  # readline leaves them behind where tests are t
 os.environ.pop("LINES", None)
 os.environ["VIPLLAVA_HOME"] = os.devnull  # nobody's own settings; a test that keeps some says where
 
-from tests import warm
+from tests.support import warm
 from vipllava_cli.cli.app import app
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.open import open_engine
@@ -29,10 +30,28 @@ ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "sample_images"
 
 
+def _is_fast(config: pytest.Config) -> bool:
+    """Return whether this run leaves out every test that needs a model, as `make test-fast` does."""
+    return "not model" in config.option.markexpr
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skip whole modules of model tests in a fast run: importing them would import torch."""
+    if not _is_fast(config) or collection_path.suffix != ".py":
+        return None
+    return "\npytestmark = pytest.mark.model\n" in collection_path.read_text() or None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a fast run that imported torch."""
+    if _is_fast(session.config) and "torch" in sys.modules:
+        raise pytest.UsageError("a test that is not marked `model` imported torch")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Workers are forks of one process that has imported torch: that is done once, not by each."""
+    """Fork workers from one process that has imported torch, so that each need not import it."""
     workers = config.getoption("numprocesses", None)
-    if workers and not hasattr(config, "workerinput"):
+    if workers and not hasattr(config, "workerinput") and not _is_fast(config):
         # Torch would give each worker a thread for every core, and they would wait for each other.
         threads = max((os.cpu_count() or 1) // workers, 1)
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))

@@ -28,7 +28,7 @@ from vipllava_cli.flows.evals.clipart.scenes import (
     mark_scene,
     scene_rng,
 )
-from vipllava_cli.images.load import pad_to_square
+from vipllava_cli.images.square import pad_to_square
 
 KINDS = tuple(ASKED)
 MOST_TOKENS = 180  # of a conversation's words: a batch is as long as its longest row

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.storage.files import STANDARD_INPUT
 
-STANDARD_INPUT = "-"
 MAX_BYTES = 256 * 1024 * 1024
 MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024
 DOWNLOAD_SECONDS = 30.0

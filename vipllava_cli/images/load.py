@@ -8,10 +8,9 @@ import ctypes
 import hashlib
 import io
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,17 +19,13 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, _imaging
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.fetch import display_name, read_bytes
-from vipllava_cli.marks.types import Mark
+from vipllava_cli.images.memory import free_memory
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
 MAX_PIXELS = 200_000_000  # the largest cameras of telephones; such an image takes about 2 GB
 BYTES_PER_PIXEL = 12  # at most, while an image is decoded, turned and drawn on
 UNCHECKED_PIXELS = 20_000_000  # pixels that are decoded without a look at the free memory
-MAX_SIDE = (
-    8192  # of a square view: far above what any model sees, and a square of it fits in memory
-)
 
-PADDING = (122, 116, 104)  # what ViP-LLaVA's training pads with: CLIP's mean pixel
 
 RGB = tuple[int, int, int]
 WHITE: RGB = (255, 255, 255)
@@ -133,53 +128,6 @@ def fingerprint(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-# --- views -----------------------------------------------------------------------------------
-
-
-def pad_to_square(image: Image.Image) -> Image.Image:
-    """The RGB image in the middle of a square of the padding colour.
-
-    ViP-LLaVA trains on such squares; the checkpoint's own processor would crop the centre instead,
-    and a mark at the edge with it.
-    """
-    image = _no_longer_than(image, MAX_SIDE)
-    width, height = image.size
-    if width == height:
-        return image
-    side = max(width, height)
-    canvas = Image.new("RGB", (side, side), PADDING)
-    canvas.paste(image, ((side - width) // 2, (side - height) // 2))
-    return canvas
-
-
-def _no_longer_than(image: Image.Image, side: int) -> Image.Image:
-    longest = max(image.size)
-    if longest <= side:
-        return image
-    width, height = (max(round(length * side / longest), 1) for length in image.size)
-    return image.resize((width, height), Image.Resampling.BICUBIC)
-
-
-def model_view(image: Image.Image, side: int) -> Image.Image:
-    """The square at `side` x `side` pixels, resized as the checkpoint's processor resizes it."""
-    return pad_to_square(image).resize((side, side), Image.Resampling.BICUBIC)
-
-
-def crop_around(marks: Sequence[Mark], size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """A crop around the marks, as much again on every side for context: left, top, right, bottom."""
-    width, height = size
-    edges = [mark.bounds for mark in marks]
-    left, top = min(edge[0] for edge in edges), min(edge[1] for edge in edges)
-    right, bottom = max(edge[2] for edge in edges), max(edge[3] for edge in edges)
-    room = max(right - left, bottom - top, 0.1 * max(size))
-    return (
-        max(int(left - room), 0),
-        max(int(top - room), 0),
-        min(int(right + room) + 1, width),
-        min(int(bottom + room) + 1, height),
-    )
-
-
 # --- decoding --------------------------------------------------------------------------------
 
 _DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -207,22 +155,6 @@ def _too_large(image: Image.Image, name: str) -> str:
         f" expected {pixels * BYTES_PER_PIXEL / 1e9:.1f} GB, found {free_memory() / 1e9:.1f} GB;"
         " make it smaller first"
     )
-
-
-def free_memory() -> int:
-    """Bytes that can be taken without swapping, within the limit of a container."""
-    import psutil
-
-    free: int = psutil.virtual_memory().available
-    try:
-        limit, used = (int((_CONTAINER / file).read_text()) for file in _LIMIT_AND_USE)
-    except (OSError, ValueError):  # no such limit here
-        return free
-    return max(min(free, limit - used), 0)
-
-
-_CONTAINER = Path("/sys/fs/cgroup")
-_LIMIT_AND_USE = ("memory.max", "memory.current")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -1,12 +1,13 @@
 """An image with its marks, whole or zoomed, ready to be drawn."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
 from PIL import Image
 
 from vipllava_cli.images.fetch import display_name, read_bytes
-from vipllava_cli.images.load import crop_around, decode, fingerprint, upright_size
+from vipllava_cli.images.load import decode, fingerprint, upright_size
 from vipllava_cli.marks.draw import draw
 from vipllava_cli.marks.types import Mark, shift_mark
 
@@ -61,3 +62,18 @@ def zoom_in(marked: MarkedImage) -> MarkedImage:
     if not marked.marks:
         return marked
     return replace(marked, crop=crop_around(marked.marks, marked.file.size))
+
+
+def crop_around(marks: Sequence[Mark], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """A crop around the marks, as much again on every side for context: left, top, right, bottom."""
+    width, height = size
+    edges = [mark.bounds for mark in marks]
+    left, top = min(edge[0] for edge in edges), min(edge[1] for edge in edges)
+    right, bottom = max(edge[2] for edge in edges), max(edge[3] for edge in edges)
+    room = max(right - left, bottom - top, 0.1 * max(size))
+    return (
+        max(int(left - room), 0),
+        max(int(top - room), 0),
+        min(int(right + room) + 1, width),
+        min(int(bottom + room) + 1, height),
+    )

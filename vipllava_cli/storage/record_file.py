@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, BinaryIO, Generic, TypeVar
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.images.fetch import STANDARD_INPUT
+from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.records import SCHEMA
 
 MAX_OTHER_LINES = 1000  # before the first record: a film is not read to its end

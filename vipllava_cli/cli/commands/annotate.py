@@ -70,15 +70,11 @@ def annotate(
     vipllava annotate cat.jpg --ellipse 10%,20%,40%,60% -o marked.png
     """
     from vipllava_cli.cli.marked_image import open_marked_image, pick_marks
-    from vipllava_cli.images.load import model_view as seen_by_model
+    from vipllava_cli.images.save import check_output, save_image
+    from vipllava_cli.images.square import model_view as seen_by_model
     from vipllava_cli.marks.draw import MODEL_VIEW_SIDE
     from vipllava_cli.marks.marked_image import zoom_in
-    from vipllava_cli.storage.files import (
-        STANDARD_OUTPUT,
-        check_not_input,
-        check_output,
-        save_image,
-    )
+    from vipllava_cli.storage.files import STANDARD_OUTPUT, check_not_input
 
     if not (out or show or pick):
         raise UsageError("nothing to do: say where to write with -o FILE, or use --show or --pick")

@@ -80,7 +80,7 @@ def chat(
     from vipllava_cli.flows.chat.chat import Chat, ChatSettings, ChatState
     from vipllava_cli.flows.chat.session_file import read_session
     from vipllava_cli.flows.chat.session_file import resume as resume_session
-    from vipllava_cli.images.fetch import STANDARD_INPUT
+    from vipllava_cli.storage.files import STANDARD_INPUT
 
     typed = sys.stdin is not None and sys.stdin.isatty()
     plain = plain or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb"

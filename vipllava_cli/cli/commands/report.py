@@ -38,8 +38,7 @@ def report(
     vipllava report results.jsonl -o report.html
     """
     from vipllava_cli.cli.html.report import write_report
-    from vipllava_cli.images.fetch import STANDARD_INPUT
-    from vipllava_cli.storage.files import STANDARD_OUTPUT
+    from vipllava_cli.storage.files import STANDARD_INPUT, STANDARD_OUTPUT
 
     source = Path(results)
     if out is None and results == STANDARD_INPUT:

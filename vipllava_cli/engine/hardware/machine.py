@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import psutil
 
-from vipllava_cli.images.load import free_memory
+from vipllava_cli.images.memory import free_memory
 
 Location = int | str  # a GPU's number, `cpu`, `mps` or `disk`
 

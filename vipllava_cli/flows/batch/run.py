@@ -18,9 +18,9 @@ from vipllava_cli.engine.base import Answer, Engine, GenerationOptions, ModelVie
 from vipllava_cli.errors import GenerationError, OutOfMemoryError
 from vipllava_cli.flows.ask import make_record
 from vipllava_cli.flows.batch.plan import BatchTask, PlannedRow, Planner, with_unique_ids
-from vipllava_cli.images.load import pad_to_square
+from vipllava_cli.images.save import marked_image_path, save_image
+from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.sources.rows import BadRow, Row, Source
-from vipllava_cli.storage.files import marked_image_path, save_image
 from vipllava_cli.storage.journal import Journal
 from vipllava_cli.storage.records import Record, Request, failure
 

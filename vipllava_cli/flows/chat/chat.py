@@ -13,7 +13,7 @@ from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
 from vipllava_cli.errors import UsageError
 from vipllava_cli.flows.ask import make_record, make_request
-from vipllava_cli.images.load import pad_to_square
+from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, zoom_in
 from vipllava_cli.marks.parse import mark_to_json
 from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks

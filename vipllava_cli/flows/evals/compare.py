@@ -15,8 +15,7 @@ from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.evals.judges.grades import AND, OR
 from vipllava_cli.flows.evals.judges.grading import holds
 from vipllava_cli.flows.evals.metrics import ScoreCounts
-from vipllava_cli.images.fetch import STANDARD_INPUT
-from vipllava_cli.storage.files import same_file
+from vipllava_cli.storage.files import STANDARD_INPUT, same_file
 from vipllava_cli.storage.record_file import Json, RecordFile
 
 TRUTH_COLUMNS = ("wanted", "truth", "answer", "expected")  # columns that may hold what is right

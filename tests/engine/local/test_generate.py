@@ -1,0 +1,227 @@
+"""The engine on the shipped model: every short way equals the long one."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+
+from tests.support.sample_scenes import open_sample
+from vipllava_cli.engine.base import GenerationOptions, Prompt
+from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.local.streaming import Stream
+from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
+from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
+from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.marks.colors import MODEL_COLORS
+from vipllava_cli.marks.draw import draw
+from vipllava_cli.marks.types import Mark
+
+QUESTIONS = [
+    "what is in the red box?",
+    "what kind of thing is in the red box?",
+    "what is marked?",
+]
+
+
+@pytest.fixture(scope="module")
+def engine() -> LocalEngine:
+    engine = open_engine("tiny", device="cpu")
+    assert isinstance(engine, LocalEngine)
+    return engine
+
+
+@pytest.fixture(scope="module")
+def zoo() -> Image.Image:
+    return pad_to_square(open_sample("zoo-red-box"))
+
+
+@pytest.fixture
+def prompt(engine: LocalEngine, zoo: Image.Image) -> Prompt:
+    return engine.prompt(engine.view(zoo), QUESTIONS[0])
+
+
+def long_way(engine: LocalEngine, image: Image.Image, question: str) -> str:
+    """One plain `generate` over everything, image included."""
+    prompt = render(TEMPLATES["human"], [Turn(question)])
+    inputs = engine.processor(images=image, text=prompt, return_tensors="pt")
+    output = engine.model.generate(**inputs, max_new_tokens=24, do_sample=False)
+    new = output[0, inputs["input_ids"].shape[1] :]
+    text: str = engine.tokenizer.decode(new, skip_special_tokens=True)
+    return text.partition("###")[0].strip()
+
+
+def said(engine: LocalEngine, image: Image.Image, questions: list[str]) -> list[str]:
+    view = engine.view(image)
+    prompts = [engine.prompt(view, question) for question in questions]
+    return [answer.text for answer in engine.answer(prompts)]
+
+
+def test_a_prompt_is_what_the_processor_makes(engine: LocalEngine, zoo: Image.Image) -> None:
+    for name in ("human", "vicuna"):
+        text = render(TEMPLATES[name], [Turn(QUESTIONS[0])])
+        whole = engine.processor(images=zoo, text=text, return_tensors="pt")
+        prompt = engine.prompt(engine.view(zoo), QUESTIONS[0], name)
+        assert list(prompt.ids) == whole["input_ids"][0].tolist()
+        assert isinstance(prompt.view.pixels, torch.Tensor)
+        assert torch.equal(prompt.view.pixels, whole["pixel_values"])
+
+
+def test_questions_that_share_a_image_are_answered_as_if_alone(
+    engine: LocalEngine, zoo: Image.Image
+) -> None:
+    alone = [said(engine, zoo, [question])[0] for question in QUESTIONS]
+    assert said(engine, zoo, QUESTIONS) == alone
+    assert alone == [long_way(engine, zoo, question) for question in QUESTIONS]
+
+
+def test_a_batch_answers_as_each_question_alone(engine: LocalEngine, zoo: Image.Image) -> None:
+    """Images, templates and lengths mixed, and answers that end at different times."""
+    box = Mark("box", (((354.0, 212.0), (511.0, 433.0)),), MODEL_COLORS[0])
+    breakfast = pad_to_square(draw(open_sample("breakfast"), [box]))
+    views = [engine.view(zoo), engine.view(breakfast)]
+    prompts = [
+        engine.prompt(view, question, template)
+        for question in QUESTIONS
+        for view in views
+        for template in ("human", "vicuna")
+    ]
+    options = GenerationOptions(max_new_tokens=6)
+    alone = [next(engine.answer([prompt], options)) for prompt in prompts]
+    together = engine.answer_batch(prompts, options)
+    assert [replace(answer, seconds=0) for answer in together] == [
+        replace(answer, seconds=0) for answer in alone
+    ]
+    assert len({answer.answer_tokens for answer in alone}) > 1
+
+
+def test_a_long_prompt_does_not_cut_the_answers_beside_it(
+    engine: LocalEngine, prompt: Prompt
+) -> None:
+    limit = engine.model.config.text_config.max_position_embeddings
+    filler = engine.tokenizer(" box", add_special_tokens=False)["input_ids"]
+    words = prompt.ids[:-8] + tuple(filler * limit)[: limit - len(prompt.ids) - 1] + prompt.ids[-8:]
+    together = engine.answer_batch([prompt, Prompt(prompt.view, words)])
+    assert (together[0].text, together[0].finish_reason) == ("a penguin", "stop")
+    assert (together[1].answer_tokens, together[1].finish_reason) == (1, "length")
+
+
+def test_a_sampled_answer_is_the_same_in_any_batch(engine: LocalEngine, zoo: Image.Image) -> None:
+    options = GenerationOptions(temperature=8.0, max_new_tokens=8, seed=3)
+    prompts = [engine.prompt(engine.view(zoo), question) for question in QUESTIONS]
+    together = [answer.text for answer in engine.answer_batch(prompts, options)]
+    assert together == [next(engine.answer([prompt], options)).text for prompt in prompts]
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_the_image_is_read_once_for_all_questions(
+    engine: LocalEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch, batch: bool
+) -> None:
+    seen: list[int] = []
+    tower = engine.model.model.vision_tower
+    forward = tower.forward
+
+    def counted(pixels: torch.Tensor, *args: object, **kwargs: object) -> object:
+        seen.append(len(pixels))
+        return forward(pixels, *args, **kwargs)
+
+    monkeypatch.setattr(tower, "forward", counted)
+    view = engine.view(zoo)
+    prompts = [engine.prompt(view, question) for question in QUESTIONS]
+    assert len(list((engine.answer_batch if batch else engine.answer)(prompts))) == 3
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("template", ["human", "vicuna", "chat"])
+def test_every_template_gives_an_answer_without_control_words(
+    engine: LocalEngine, zoo: Image.Image, template: str
+) -> None:
+    answer = next(engine.answer([engine.prompt(engine.view(zoo), QUESTIONS[0], template)]))
+    assert answer.text == "a penguin"
+    assert answer.finish_reason == "stop"
+
+
+def test_the_pieces_of_a_stream_are_the_answer(engine: LocalEngine, prompt: Prompt) -> None:
+    pieces: list[str] = []
+    answers = list(engine.answer([prompt], on_text=pieces.append))
+    assert "".join(pieces) == answers[0].text
+    assert len(pieces) > 1
+
+
+def test_an_answer_that_meets_the_limit_says_so(engine: LocalEngine, prompt: Prompt) -> None:
+    answer = next(engine.answer([prompt], GenerationOptions(max_new_tokens=1)))
+    assert (answer.finish_reason, answer.answer_tokens) == ("length", 1)
+    exact = next(engine.answer([prompt]))
+    same = GenerationOptions(max_new_tokens=exact.answer_tokens)
+    assert next(engine.answer([prompt], same)).finish_reason == "stop"
+
+
+def test_sampling_repeats_with_its_seed_and_leaves_torchs_own_alone(
+    engine: LocalEngine, prompt: Prompt
+) -> None:
+    def sampled(seed: int) -> list[str]:
+        options = GenerationOptions(temperature=8.0, max_new_tokens=12, seed=seed)
+        return [answer.text for answer in engine.answer([prompt] * 3, options)]
+
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    assert sampled(1) == sampled(1)
+    assert sampled(1) != sampled(2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_question_that_is_too_long_is_refused_not_cut(
+    engine: LocalEngine, zoo: Image.Image
+) -> None:
+    with pytest.raises(UsageError, match="reads at most"):
+        engine.prompt(engine.view(zoo), "word " * 3000)
+
+
+def test_a_second_image_in_the_words_is_refused(engine: LocalEngine, zoo: Image.Image) -> None:
+    with pytest.raises(UsageError, match="2 images"):
+        engine.prompt(engine.view(zoo), "what is <image>?")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemoryError, "out of memory"),
+        (RuntimeError("shapes\ndo not fit"), GenerationError, "shapes do not fit"),
+    ],
+)
+def test_what_torch_raises_is_one_line(
+    engine: LocalEngine,
+    prompt: Prompt,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    kind: type[Exception],
+    words: str,
+) -> None:
+    def fails(*args: object, **kwargs: object) -> object:
+        raise error
+
+    monkeypatch.setattr(engine.model.model.vision_tower, "forward", fails)
+    with pytest.raises(kind, match=words):
+        next(engine.answer([prompt]))
+    with pytest.raises(kind, match=words):
+        engine.answer_batch([prompt, prompt])
+
+
+class Letters:
+    """A tokenizer whose tokens are code points."""
+
+    def decode(self, ids: list[int], skip_special_tokens: bool = True) -> str:
+        return "".join(map(chr, ids))
+
+
+@pytest.mark.parametrize("said", ["a cat###Human: no", "a #1 cat##", "a cat ", "###", "# # ok"])
+def test_a_stream_never_shows_a_part_of_the_stop(said: str) -> None:
+    pieces: list[str] = []
+    text = Stream(Letters(), pieces.append)
+    text.put(torch.tensor([1, 2, 3]))
+    for letter in said:
+        text.put(torch.tensor([ord(letter)]))
+        assert "###" not in "".join(pieces)
+    text.end()
+    assert "".join(pieces) == said.partition("###")[0].rstrip()

@@ -1,0 +1,182 @@
+"""The file of records: on disk before it counts, mended, locked, put into order at the end."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.storage.journal import open_journal, read_journal
+from vipllava_cli.storage.records import Failure, Record, Request
+
+ASKED = Request(
+    id="a.png",
+    key="key-a",
+    image="a.png",
+    width=1,
+    height=1,
+    marks=(),
+    numbers=False,
+    crop=None,
+    question="what?",
+    model="tiny",
+    revision="1",
+    template="human",
+    options={},
+)
+
+
+def row(id: str, key: str | None = None, answer: str = "a dog") -> dict[str, Any]:
+    return Record(replace(ASKED, id=id, key=key or f"key-{id}"), answer=answer).to_json()
+
+
+def failed(id: str) -> dict[str, Any]:
+    return Record(replace(ASKED, id=id, key=""), error=Failure("InputError", "gone")).to_json()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "results.jsonl"
+
+
+def ids(path: Path) -> list[str]:
+    return [record["id"] for record in read_journal(path)]
+
+
+def test_what_was_appended_is_known_when_it_is_opened_again(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal.append([row("a"), failed("b")])
+    with open_journal(path) as journal:
+        assert journal.is_answered("a", "key-a")
+        assert not journal.is_answered("a", "another key")
+        assert not journal.is_answered("b", "")
+        same = journal.find_answer("key-a")
+        assert same is not None
+        assert same["answer"] == "a dog"
+        assert journal.find_answer("") is None
+
+
+def test_settled_records_are_in_order_and_replaced_ones_gone(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal.append([row("c"), failed("a"), row("b", "old"), row("elsewhere")])
+        journal.append([row("a"), row("b", "new")])
+        assert journal.settle(["a", "b", "c"]) == 1
+    assert ids(path) == ["a", "b", "c", "elsewhere"]
+    assert [record["key"] for record in read_journal(path)][1] == "new"
+
+
+def test_a_file_in_order_is_not_written_again(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal.append([row("a"), row("b")])
+        inode = path.stat().st_ino
+        journal.settle(["a", "b"])
+    assert path.stat().st_ino == inode
+
+
+@pytest.mark.parametrize("kept", [1, 10, 25, 200])
+def test_a_torn_last_line_is_dropped_and_said(path: Path, kept: int) -> None:
+    with open_journal(path) as journal:
+        journal.append([row("a")])
+    whole = path.read_bytes()
+    path.write_bytes(whole + json.dumps(row("b")).encode()[:kept])
+    with open_journal(path) as journal:
+        assert "cut short" in journal.notes[0]
+        assert not journal.is_answered("b", "key-b")
+        journal.append([row("b")])
+    assert ids(path) == ["a", "b"]
+
+
+@pytest.mark.parametrize("text", ["hello", "hello\n", '{"id": 1}\n', "[1, 2]", "\x00\x00\n", "\n"])
+def test_a_file_that_is_no_journal_is_refused_and_left_alone(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(InputError, match="line 1 is no record"):
+        open_journal(path)
+    assert path.read_text() == text
+
+
+def test_fresh_throws_away_only_with_force(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal.append([row("a")])
+    with pytest.raises(UsageError, match="--force"):
+        open_journal(path, fresh=True)
+    assert ids(path) == ["a"]
+    with open_journal(path, fresh=True, force=True) as journal:
+        assert len(journal) == 0
+        journal.append([row("b")])
+    assert ids(path) == ["b"]
+
+
+def test_an_empty_journal_leaves_no_file(path: Path) -> None:
+    with open_journal(path, fresh=True):
+        pass
+    assert not path.exists()
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from vipllava_cli.storage.journal import open_journal
+with open_journal(Path(sys.argv[1])):
+    print("open", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_run_is_refused_until_the_first_is_dead(path: Path) -> None:
+    first = subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "open\n"
+    with pytest.raises(InputError, match="another run"):
+        open_journal(path)
+    first.kill()
+    first.wait()
+    first.stdout.close()
+    with open_journal(path) as journal:
+        journal.append([row("a")])
+    assert ids(path) == ["a"]
+
+
+FILL = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.storage.test_journal import row
+from vipllava_cli.errors import InputError
+from vipllava_cli.storage.journal import open_journal
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+with open_journal(Path(sys.argv[1])) as journal:
+    try:
+        for number in range(100):
+            journal.append([row(f"{number}")])
+    except InputError as error:
+        print(error)
+"""
+
+
+def test_a_full_disk_leaves_a_file_that_can_be_gone_on_with(path: Path) -> None:
+    """The system refuses bytes beyond a limit, in the middle of a line, as a full disk does."""
+    ended = subprocess.run(
+        [sys.executable, "-c", FILL, path, ROOT], capture_output=True, text=True, check=True
+    )
+    assert "cannot be written: File too large; all " in ended.stdout
+    before = ids(path)
+    assert len(before) > 5
+    with open_journal(path) as journal:
+        assert journal.notes == []
+        journal.append([row("more")])
+    assert ids(path) == [*before, "more"]
+
+
+def test_a_place_that_is_no_file_is_refused() -> None:
+    with pytest.raises(InputError, match="not a file"):
+        open_journal(Path("/dev/null"))
+
+
+def test_a_place_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no folder"):
+        open_journal(tmp_path / "gone" / "results.jsonl")

@@ -1,0 +1,118 @@
+"""A program in a terminal of its own: what is typed goes in, what it shows comes out."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+from tests.support import warm
+
+ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[=>()][A-Z0-9]?)")
+
+PROMPT = b"\x1b[?2004h"
+
+
+class Terminal:
+    """A process with a terminal of 80 columns and 24 rows as its stdin, stdout and stderr."""
+
+    def __init__(self, *arguments: str, env: Mapping[str, str], folder: Path) -> None:
+        self.received = b""
+        self.seen = 0
+        self.code: int | None = None
+        self.terminal, own = pty.openpty()
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 640, 384))
+        size = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+        environment = {**os.environ, **size, "PROMPT_TOOLKIT_NO_CPR": "1", **env}
+        self.started = warm.start(*arguments, env=environment, folder=folder, streams=(own,) * 3)
+        self.process = self.started.process
+        os.close(own)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.code is None:
+            os.kill(self.process, signal.SIGKILL)
+            self.started.wait()
+        os.close(self.terminal)
+
+    def type(self, text: str | bytes) -> None:
+        """Press these keys."""
+        data = text if isinstance(text, bytes) else text.encode()
+        while data:
+            written = os.write(self.terminal, data[:512])
+            data = data[written:]
+            self._read(0)
+
+    def until(self, text: str, seconds: float = 60) -> str:
+        """What came since the last call, up to and with this text; escape sequences left out."""
+        return self.until_true(lambda shown: text in shown, f"{text!r}", seconds)
+
+    def until_true(self, ready: Callable[[str], bool], what: str, seconds: float = 60) -> str:
+        """What came since the last call, as soon as it is this."""
+        deadline = time.monotonic() + seconds
+        while True:
+            shown = self.shown(self.seen)
+            if ready(shown):
+                self.seen = len(self.received)
+                return shown
+            if time.monotonic() > deadline or not self._read(0.2):
+                raise AssertionError(f"no {what} in {shown[-2000:]!r}")
+
+    def prompt(self, seconds: float = 60) -> str:
+        """What came since the last call, up to where the program waits for a line: it asks then that
+        pasted text comes in brackets.
+        """
+        deadline = time.monotonic() + seconds
+        while PROMPT not in self.received[self.seen :]:
+            if time.monotonic() > deadline or not self._read(0.2):
+                raise AssertionError(f"no prompt after {self.shown(self.seen)[-2000:]!r}")
+        shown = self.shown(self.seen)
+        self.seen = self.received.rindex(PROMPT) + len(PROMPT)
+        return shown
+
+    def shown(self, since: int = 0) -> str:
+        """All that came, without escape sequences."""
+        text = self.received[since:].decode("utf-8", "replace")
+        return ESCAPES.sub("", text).replace("\r\n", "\n")
+
+    def quiet(self, seconds: float) -> None:
+        """Wait until nothing has come for so long."""
+        while self._came(seconds):
+            pass
+
+    def _came(self, seconds: float) -> bool:
+        count = len(self.received)
+        self._read(seconds)
+        return len(self.received) > count
+
+    def wait(self, seconds: float = 60) -> int:
+        """The exit code, when the program has ended."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._read(0.05)
+            self.code = self.started.wait(0)
+            if self.code is not None:
+                while self._read(0):
+                    pass
+                return self.code
+        raise AssertionError(f"still runs after {seconds} s: {self.shown()[-2000:]!r}")
+
+    def _read(self, seconds: float) -> bool:
+        """Take what is there; False at the end, and where nothing came at once."""
+        if not select.select([self.terminal], [], [], seconds)[0]:
+            return seconds > 0
+        try:
+            data = os.read(self.terminal, 1 << 16)
+        except OSError:
+            return False
+        self.received += data
+        return bool(data)
