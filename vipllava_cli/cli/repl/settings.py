@@ -15,9 +15,9 @@ from vipllava_cli.marks.types import MAX_WIDTH, MarkStyle
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting of a chat. `expected` describes its values; `parse` raises an error for others."""
+    """A setting of a chat. `form` describes its values; `parse` raises an error for others."""
 
-    expected: str
+    form: str
     parse: Callable[[str], Any]
     get: Callable[[Chat], Any]
     put: Callable[[Chat, Any], None]
@@ -130,7 +130,7 @@ def set_value(chat: Chat, name: str, text: str) -> None:
     try:
         value = setting.parse(text)
     except (ValueError, KeyError, OverflowError, InputError):
-        raise UsageError(f"{name}: expected {setting.expected}, found {short_repr(text)}") from None
+        raise UsageError(f"{name}: expected {setting.form}, found {short_repr(text)}") from None
     setting.put(chat, value)
 
 
