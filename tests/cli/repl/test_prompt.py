@@ -102,7 +102,7 @@ PASTED = ("x", "word ", "/box\n", '"""\n', "\x1b[31m", "🐘\n")
 def random_input(rng: random.Random) -> bytes:
     """Return random keys, commands, words or pasted text.
 
-    Keys that the terminal itself handles, like Ctrl-Z, are left out. Ctrl-C and Ctrl-D would end the
+    Keys that the terminal itself handles, like Ctrl-Z, are not pressed. Ctrl-C and Ctrl-D would end the
     session; other tests press them.
     """
     kind = rng.randrange(10)

@@ -51,6 +51,7 @@ def test_stats_say_how_many_turns_were_dropped_only_if_some_were(fake: FakeSessi
     printed = fake.enter("two?", "/stats")
     assert "\n2 turns\n" in printed
     assert "of 1000 tokens used\n" in printed
+    assert "; prompt: " in printed
     fake.chat.state = replace(fake.chat.state, dropped_turns=1)
     assert "\n2 turns, the oldest 1 dropped\n" in fake.enter("/stats")
 

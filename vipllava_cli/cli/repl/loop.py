@@ -34,7 +34,7 @@ def run_chat(session: ChatSession) -> ExitCode:
 
 
 def _handle_line(session: ChatSession, line: str) -> None:
-    """Handle a line. An interactive session prints errors and goes on; otherwise they are raised."""
+    """Handle a line. An interactive session prints errors; a pipe raises them."""
     try:
         _dispatch(session, line)
     except VipllavaError as error:

@@ -146,7 +146,7 @@ def _prompt(session: PromptSession[str], message: str, default: str = "") -> str
 
 
 class _NotedHistory(FileHistory):
-    """A history file. If it cannot be written, prints one note and goes on in memory."""
+    """A history file. If it cannot be written, prints one note and keeps entries in memory."""
 
     def __init__(self, path: Path, note: Callable[[str], None]) -> None:
         super().__init__(str(path))

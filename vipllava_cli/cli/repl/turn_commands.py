@@ -69,9 +69,10 @@ def stats(session: ChatSession, argument: str) -> None:
     ]
     if chat.reply:
         answer = chat.reply.answer
+        cached = answer.prompt_tokens - chat.reply.prefill_tokens
         lines.append(
-            f"last answer: {answer.answer_tokens} tokens in {answer.seconds:.3f} s; first token"
-            f" after {chat.reply.first_token_seconds:.3f} s; read {chat.reply.prefill_tokens} of"
-            f" {answer.prompt_tokens} prompt tokens, the others were cached"
+            f"last answer: {answer.answer_tokens} tokens in {answer.seconds:.3f} s, the first after"
+            f" {chat.reply.first_token_seconds:.3f} s; prompt: {answer.prompt_tokens} tokens,"
+            f" {cached} of them cached"
         )
     session.messages.tell("\n".join(lines))

@@ -175,7 +175,7 @@ class Chat:
     def _drop_oldest_turns(self, earlier: ChatState, current: Turn) -> ChatState:
         """Drop the oldest turns if `current` and its answer do not fit after all of them.
 
-        Dropping goes on until a quarter of the context is free. Otherwise each further question
+        Turns are dropped until a quarter of the context is free. Otherwise each further question
         would drop a turn, and the model would read all other turns again each time.
         """
         turns = [*(turn.turn for turn in earlier.visible_turns), current]
