@@ -162,7 +162,7 @@ def test_lines_that_are_no_records_are_counted_and_left_out(run: Run, image: Pat
     assert notes == ["note: results.jsonl: 6 lines are no records and were left out, line 3 first"]
     data = blocks(source.with_suffix(".html"))["data"]
     assert len(data["rows"]) == 1
-    assert "6 lines are no records" in data["leftOut"]
+    assert "6 lines are no records" in data["skippedNote"]
 
 
 @pytest.mark.parametrize(
@@ -275,12 +275,15 @@ def test_images_are_found_as_written_and_then_beside_the_results(
         ({"image": "\ud800.png"}, "there is no file"),
         ({"image": "words.png"}, "is not an image"),
         ({"image": "cut.png"}, "cut short or damaged"),
-        ({"width": 640, "height": 480}, "it has changed: it was 640x480 pixels and is 200x100"),
+        (
+            {"width": 640, "height": 480},
+            "the image has changed: it was 640x480 pixels and is 200x100",
+        ),
         ({"crop": [0, 0, 999_999_999, 999_999_999]}, "crop"),
         ({"crop": ["a"]}, "crop"),
         ({"marks": [BOX | {"coords": [300, 300, 400, 400]}]}, "outside the image"),
         ({"marks": [BOX | {"shape": "star"}]}, "shape is one of"),
-        ({"marks": [{"shape": "mask", "file": "/dev/zero"}]}, "a file of its own"),
+        ({"marks": [{"shape": "mask", "file": "/dev/zero"}]}, "the mask names a file"),
         ({"marks": ["box"]}, "a mark is an object"),
     ],
 )
@@ -338,7 +341,7 @@ def test_marks_are_named_in_words(tmp_path: Path) -> None:
     assert [(mark["words"], mark["color"], mark["label"]) for mark in shown["marks"]] == [
         ("blue arrow", "#0000ff", "left \\x1b ear"),
         ("red mask", "#fe0102", ""),
-        ("a mark that cannot be read", "", ""),
+        ("invalid mark", "", ""),
     ]
 
 

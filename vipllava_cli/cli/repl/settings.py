@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vipllava_cli.cli.options import TemplateName, Units
-from vipllava_cli.engine.base import MAX_TEMPERATURE
+from vipllava_cli.engine.base import MAX_NEW_TOKENS, MAX_SEED, MAX_TEMPERATURE, MIN_TOP_P
+from vipllava_cli.engine.prompts.templates import TemplateName
 from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.flows.chat.chat import Chat
-from vipllava_cli.marks.types import MAX_WIDTH
+from vipllava_cli.marks.types import MAX_WIDTH, Units
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,14 @@ def _style(name: str) -> dict[str, Any]:
 _TEMPLATES, _UNITS = [each.value for each in TemplateName], [each.value for each in Units]
 
 SETTINGS: Mapping[str, Setting] = {
-    "max-new-tokens": Setting("1 or more", _number(int, 1, 2**31), **_option("max_new_tokens")),
+    "max-new-tokens": Setting(
+        "1 or more", _number(int, 1, MAX_NEW_TOKENS), **_option("max_new_tokens")
+    ),
     "temperature": Setting(
         f"0 to {MAX_TEMPERATURE:g}", _number(float, 0, MAX_TEMPERATURE), **_option("temperature")
     ),
-    "top-p": Setting("0.01 to 1", _number(float, 0.01, 1), **_option("top_p")),
-    "seed": Setting("0 or more", _number(int, 0, 2**32 - 1), **_option("seed")),
+    "top-p": Setting(f"{MIN_TOP_P:g} to 1", _number(float, MIN_TOP_P, 1), **_option("top_p")),
+    "seed": Setting("0 or more", _number(int, 0, MAX_SEED), **_option("seed")),
     "template": Setting(", ".join(_TEMPLATES), _one_of(*_TEMPLATES), **_own("template")),
     "zoom": Setting(
         "on, off",
