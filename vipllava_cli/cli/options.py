@@ -195,7 +195,7 @@ class ModelOptions:
     max_memory: Annotated[
         str | None,
         _model(
-            "Memory limits, like 0=8GiB,cpu=20GiB; the other weights stay on disk.",
+            "Memory limits of GPUs and CPU, like 0=8GiB,cpu=20GiB; other weights stay on disk.",
             metavar="SIZES",
         ),
     ] = None

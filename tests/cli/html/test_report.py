@@ -801,4 +801,4 @@ def test_everything_has_a_name_for_a_screen_reader(page: Page, image: Path) -> N
     assert [role for role, name in found if role in named and not name] == []
     assert ("searchbox", "Filter") in found
     assert ("button", "Larger view of grey.png, marked: red box") in found
-    assert ("button", "More of gone.png, no image: there is no file gone.png") in found
+    assert ("button", "Larger view of gone.png, no image: there is no file gone.png") in found

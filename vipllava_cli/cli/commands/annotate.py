@@ -20,7 +20,7 @@ def annotate(
     image: ImageSource,
     *,
     marks: MarkOptions,
-    out: Annotated[str | None, out_option("the marked image", "- is standard output.")] = None,
+    out: Annotated[str | None, out_option("the marked image", "Use - for standard output.")] = None,
     force: Force = False,
     model_view: Annotated[
         bool,

@@ -120,10 +120,11 @@ def _with_bar(groups: Sequence[Sequence[int]], messages: Messages) -> Iterator[S
 
 def _shell(page: ReportPage) -> tuple[bytes, bytes]:
     """Fill in the HTML, CSS and script files. Returns the page before and after its images."""
-    html, style, script = (
-        files("vipllava_cli.cli.html").joinpath(f"report.{kind}").read_text(encoding="utf-8")
-        for kind in ("html", "css", "js")
+    html, style, *scripts = (
+        files("vipllava_cli.cli.html").joinpath(name).read_text(encoding="utf-8")
+        for name in ("report.html", "report.css", "rows.js", "report.js")
     )
+    script = "".join(scripts)
     head, tail = html.split("$images\n")
     data = {
         "title": safe(page.title),
