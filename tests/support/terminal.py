@@ -13,11 +13,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
+from tests.conftest import ROOT
 from tests.support import warm
 
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[=>()][A-Z0-9]?)")
 
 PROMPT = b"\x1b[?2004h"
+
+QUERY = b"\x1b[c"  # asks for the device attributes
+WITH_SIXEL, WITHOUT_SIXEL = b"\x1b[?62;4;22c", b"\x1b[?62;22c"
 
 
 class Terminal:
@@ -116,3 +120,42 @@ class Terminal:
             return False
         self.received += data
         return bool(data)
+
+
+def run_in_terminal(
+    *arguments: str | Path,
+    variables: Mapping[str, str] | None = None,
+    reply: bytes = WITHOUT_SIXEL,
+    stdin: Path | None = None,
+) -> bytes:
+    """Run `vipllava` in a terminal of 80x24 cells of 8x16 pixels. Returns the bytes it receives.
+
+    The terminal sends `reply` when the command asks for its device attributes.
+    """
+    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+    for name in ("TERM_PROGRAM", "LC_TERMINAL", "TMUX", "COLORTERM", "NO_COLOR"):
+        environment.pop(name, None)
+    terminal, own = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 640, 384))
+    read = own if stdin is None else os.open(stdin, os.O_RDONLY)
+    command = ("-m", "vipllava_cli", *map(str, arguments))
+    started = warm.start(
+        *command, env={**environment, **(variables or {})}, folder=Path(), streams=(read, own, own)
+    )
+    for stream in {read, own}:
+        os.close(stream)
+    received = b""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if not select.select([terminal], [], [], 1)[0]:
+            continue
+        try:
+            data = os.read(terminal, 1 << 16)
+        except OSError:
+            break
+        if QUERY in received[-8:] + data and QUERY not in received:
+            os.write(terminal, reply)
+        received += data
+    assert started.wait() is not None
+    os.close(terminal)
+    return received
