@@ -105,6 +105,8 @@ def modules_after(commands: list[list[str]]) -> set[str]:
         [sys.executable, "-c", program, json.dumps(commands)], capture_output=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
+    helped = sum("--help" in command for command in commands)
+    assert ended.stdout.count(b"Usage: vipllava") == helped
     return set(json.loads(ended.stdout.splitlines()[-1]))
 
 

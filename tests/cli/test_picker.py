@@ -20,12 +20,12 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def display() -> Iterator[str]:
-    """A screen in memory, of 1600x1200 pixels."""
+    """Start a virtual screen of 1600x1200 pixels. Yields its name."""
     if not all(map(shutil.which, ("Xvfb", "xdotool"))):
         pytest.skip("Xvfb and xdotool are not installed")
     reader, writer = os.pipe()
     server = subprocess.Popen(
-        # Without -noreset it starts anew when its last client goes, and refuses those that come then.
+        # Without -noreset, the server restarts when its last client leaves and refuses new ones.
         ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1600x1200x24", "-noreset"],
         pass_fds=(writer,),
         stderr=subprocess.DEVNULL,
@@ -39,19 +39,19 @@ def display() -> Iterator[str]:
 
 
 class Hand:
-    """A mouse and a keyboard at a display."""
+    """The mouse and the keyboard of a display."""
 
     def __init__(self, display: str) -> None:
         self.environment = {**os.environ, "DISPLAY": display}
 
-    def does(self, *words: str | int) -> None:
-        """One command of xdotool."""
+    def run(self, *words: str | int) -> None:
+        """Run a command of xdotool."""
         subprocess.run(["xdotool", *map(str, words)], env=self.environment, check=True)
 
-    def finds(
+    def find(
         self, color: tuple[int, int, int], size: tuple[int, int], seconds: float = 10
     ) -> tuple[int, int] | None:
-        """Where an image of one colour and of this size lies on the screen, once it is there."""
+        """Wait for an area of one colour and this size. Returns its left and top, in pixels."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             screen = np.asarray(ImageGrab.grab(xdisplay=self.environment["DISPLAY"]))
@@ -61,19 +61,20 @@ class Hand:
             time.sleep(0.2)
         return None
 
-    def drags(self, start: tuple[int, int], end: tuple[int, int]) -> None:
-        self.does("mousemove", *start, "sleep", "0.1", "mousedown", "1")
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        self.run("mousemove", *start, "sleep", "0.1", "mousedown", "1")
         middle = ((start[0] + end[0]) // 2, (start[1] + end[1]) // 2)
-        self.does("mousemove", *middle, "sleep", "0.1", "mousemove", *end, "sleep", "0.1")
-        self.does("mouseup", "1")
+        self.run("mousemove", *middle, "sleep", "0.1", "mousemove", *end, "sleep", "0.1")
+        self.run("mouseup", "1")
 
 
 @contextmanager
 def picking(
     hand: Hand, folder: Path, color: tuple[int, int, int], size: tuple[int, int]
 ) -> Iterator[tuple["subprocess.Popen[str]", tuple[int, int]]]:
-    """The window over `wide.png`, and where its image lies. On a busy machine a window sometimes comes
-    up on this bare screen without what is in it: then another is opened.
+    """Open the window with `wide.png`. Yields the process, and the left and top of the image.
+
+    On a busy machine the window sometimes stays empty: then open another one.
     """
     annotate = [sys.executable, "-m", "vipllava_cli", "annotate", "wide.png", "--point", "red:5,5"]
     for _ in range(5):
@@ -86,7 +87,7 @@ def picking(
             text=True,
         ) as window:
             try:
-                place = hand.finds(color, size)
+                place = hand.find(color, size)
                 if place:
                     yield window, place
                     return
@@ -96,16 +97,16 @@ def picking(
 
 
 def test_dragged_boxes_are_printed_as_options(display: str, run: Run, tmp_path: Path) -> None:
-    """The image is wider than the window: what is dragged is scaled back to its pixels."""
+    """The image is wider than the window, so that the boxes are scaled to its pixels."""
     color = (10, 200, 150)
     Image.new("RGB", (2800, 1400), color).save(tmp_path / "wide.png")
     hand = Hand(display)
     with picking(hand, tmp_path, color, (1400, 700)) as (window, (left, top)):
         for start, end in (((100, 200), (300, 400)), ((500, 350), (450, 250))):
-            hand.drags((left + start[0], top + start[1]), (left + end[0], top + end[1]))
-            hand.does("key", "space")
+            hand.drag((left + start[0], top + start[1]), (left + end[0], top + end[1]))
+            hand.run("key", "space")
             time.sleep(0.3)
-        hand.does("key", "Escape")
+        hand.run("key", "Escape")
         stdout, stderr = window.communicate(timeout=60)
     assert (window.returncode, stderr) == (0, "")
     flags = stdout.split()

@@ -1,4 +1,4 @@
-"""Record files, their HTML pages, and what is in a page."""
+"""Record files, their HTML pages, and the data of a page."""
 
 import base64
 import io
@@ -14,7 +14,6 @@ from vipllava_cli.cli.html.report import write_report
 from vipllava_cli.cli.terminal.messages import Messages
 
 BOX = {"shape": "box", "coords": [20, 10, 90, 80], "color": "red", "width": 3, "alpha": 1.0}
-
 
 Row = dict[str, Any]
 
@@ -32,6 +31,7 @@ def row(number: int = 0, **changes: Any) -> Row:
 
 
 def failed(number: int = 0, message: str = "there is no file x.png", **changes: Any) -> Row:
+    """A record of a failed row."""
     return row(
         number, width=None, height=None, answer=None, finish_reason=None, seconds=0.0,
         error={"type": "InputError", "message": message}, **changes,
@@ -39,19 +39,21 @@ def failed(number: int = 0, message: str = "there is no file x.png", **changes: 
 
 
 def results(folder: Path, rows: Sequence[Row], name: str = "results.jsonl") -> Path:
+    """Write a record file."""
     path = folder / name
     path.write_text("".join(json.dumps(each) + "\n" for each in rows), encoding="utf-8")
     return path
 
 
 def page_of(folder: Path, rows: Sequence[Row]) -> Path:
+    """Write a record file and its page."""
     out = folder / "page.html"
     write_report(results(folder, rows), out, force=True, messages=Messages(quiet=True))
     return out
 
 
 def blocks(page: Path) -> dict[str, Any]:
-    """The page's blocks of data, by their names."""
+    """Return the data blocks of a page by name."""
     found = re.findall(
         r'<script type="application/json" id="(.*?)">(.*?)</script>\n', page.read_text("utf-8")
     )
@@ -59,15 +61,18 @@ def blocks(page: Path) -> dict[str, Any]:
 
 
 def images(page: Path) -> list[dict[str, Any]]:
+    """Return the thumbnails of a page."""
     return [block for name, block in blocks(page).items() if name.startswith("thumbnail-")]
 
 
 def decoded(shown: dict[str, Any]) -> Image.Image:
+    """Decode the image of a thumbnail."""
     head, _, data = shown["src"].partition(",")
     assert head == "data:image/webp;base64"
     return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
 
 
+# Texts that a page must show as they are.
 HOSTILE = (
     "<script>alert(1)</script>",
     "</script><script>alert(2)</script>",
@@ -86,6 +91,7 @@ HOSTILE = (
 
 
 def hostile_row(text: str, number: int) -> Row:
+    """A record with a hostile text in every field."""
     make = failed if number % 2 else row
     return make(
         number, id=f"{text} id", image=f"{text} image", question=f"{text} question",

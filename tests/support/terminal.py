@@ -1,4 +1,4 @@
-"""A program in a terminal of its own: what is typed goes in, what it shows comes out."""
+"""Run a program in a pseudo-terminal: type into it, and read what it shows."""
 
 import fcntl
 import os
@@ -18,14 +18,17 @@ from tests.support import warm
 
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[=>()][A-Z0-9]?)")
 
-PROMPT = b"\x1b[?2004h"
+PROMPT = b"\x1b[?2004h"  # turns on bracketed paste: the program waits for a line
 
 QUERY = b"\x1b[c"  # asks for the device attributes
 WITH_SIXEL, WITHOUT_SIXEL = b"\x1b[?62;4;22c", b"\x1b[?62;22c"
 
 
 class Terminal:
-    """A process with a terminal of 80 columns and 24 rows as its stdin, stdout and stderr."""
+    """A process whose stdin, stdout and stderr are a terminal of 80 columns and 24 rows.
+
+    `received` holds all output; `seen` is the length of the part that was already returned.
+    """
 
     def __init__(self, *arguments: str, env: Mapping[str, str], folder: Path) -> None:
         self.received = b""
@@ -49,7 +52,7 @@ class Terminal:
         os.close(self.terminal)
 
     def type(self, text: str | bytes) -> None:
-        """Press these keys."""
+        """Send keys."""
         data = text if isinstance(text, bytes) else text.encode()
         while data:
             written = os.write(self.terminal, data[:512])
@@ -57,11 +60,11 @@ class Terminal:
             self._read(0)
 
     def until(self, text: str, seconds: float = 60) -> str:
-        """What came since the last call, up to and with this text; escape sequences left out."""
+        """Wait for a text. Returns the new output without escape sequences."""
         return self.until_true(lambda shown: text in shown, f"{text!r}", seconds)
 
     def until_true(self, ready: Callable[[str], bool], what: str, seconds: float = 60) -> str:
-        """What came since the last call, as soon as it is this."""
+        """Wait until `ready` accepts the new output. Returns it without escape sequences."""
         deadline = time.monotonic() + seconds
         while True:
             shown = self.shown(self.seen)
@@ -72,9 +75,7 @@ class Terminal:
                 raise AssertionError(f"no {what} in {shown[-2000:]!r}")
 
     def prompt(self, seconds: float = 60) -> str:
-        """What came since the last call, up to where the program waits for a line: it asks then that
-        pasted text comes in brackets.
-        """
+        """Wait until the program waits for a line. Returns the new output."""
         deadline = time.monotonic() + seconds
         while PROMPT not in self.received[self.seen :]:
             if time.monotonic() > deadline or not self._read(0.2):
@@ -84,22 +85,22 @@ class Terminal:
         return shown
 
     def shown(self, since: int = 0) -> str:
-        """All that came, without escape sequences."""
+        """Return the output from byte `since` on, without escape sequences."""
         text = self.received[since:].decode("utf-8", "replace")
         return ESCAPES.sub("", text).replace("\r\n", "\n")
 
     def quiet(self, seconds: float) -> None:
-        """Wait until nothing has come for so long."""
-        while self._came(seconds):
+        """Wait until there is no new output for `seconds`."""
+        while self._has_output(seconds):
             pass
 
-    def _came(self, seconds: float) -> bool:
+    def _has_output(self, seconds: float) -> bool:
         count = len(self.received)
         self._read(seconds)
         return len(self.received) > count
 
     def wait(self, seconds: float = 60) -> int:
-        """The exit code, when the program has ended."""
+        """Wait for the end of the program. Returns its exit code."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self._read(0.05)
@@ -111,7 +112,7 @@ class Terminal:
         raise AssertionError(f"still runs after {seconds} s: {self.shown()[-2000:]!r}")
 
     def _read(self, seconds: float) -> bool:
-        """Take what is there; False at the end, and where nothing came at once."""
+        """Read new output. Returns False at the end, and without output if `seconds` is 0."""
         if not select.select([self.terminal], [], [], seconds)[0]:
             return seconds > 0
         try:

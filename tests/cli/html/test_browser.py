@@ -30,7 +30,7 @@ def test_a_thousand_rows_open(page: Page, image: Path) -> None:
     assert page.texts("#kinds label") == ["All 1,000", "Answered 990", "Failed 10"]
     assert page.ids() == [f"row-{n}" for n in range(1000)]
     assert page.find(".row .thumb img").get_attribute("alt") == "grey.png"
-    assert page.js("list.querySelectorAll('.thumb img').length") < 100  # those out of sight wait
+    assert page.js("list.querySelectorAll('.thumb img').length") < 100  # images out of view wait
     assert "Failed: InputError" in page.texts(".row")[7]
     assert "Cut off" in page.texts(".row")[3]
     page.js("list.lastElementChild.scrollIntoView()")

@@ -11,7 +11,7 @@ from vipllava_cli.cli.terminal.messages import Messages
 
 
 def page_rows(folder: Path, *rows: Row) -> list[Row]:
-    """The rows as the page's script gets them."""
+    """Return the rows that the page's script reads."""
     shown: list[Row] = blocks(page_of(folder, rows))["data"]["rows"]
     return shown
 
