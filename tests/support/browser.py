@@ -46,12 +46,12 @@ class Page:
             self.driver.switch_to.active_element.send_keys(key)
 
     def ids(self) -> list[str]:
-        """The ids of the rows in the list, in order."""
+        """Return the ids of the listed rows, in order."""
         found: list[str] = self.js("[...list.children].map((row) => rows[row.dataset.number].id)")
         return found
 
     def at(self) -> str:
-        """The id of the row that has the focus."""
+        """Return the id of the row with the focus."""
         focus = "document.activeElement.closest('.row')?.dataset.number"
         found: str = self.js(f"rows[{focus}]?.id ?? ''")
         return found

@@ -196,7 +196,7 @@ def test_a_missing_image_says_why_on_the_page(page: Page, tmp_path: Path) -> Non
 def test_a_comparison_is_filtered_by_kind_and_its_text_is_no_markup(
     page: Page, run: Run, image: Path
 ) -> None:
-    """Three files with hostile texts and long names, on a phone, too."""
+    """Compare three files with hostile texts and long names, also on the width of a phone."""
     folder = image.parent
     text = HOSTILE[0]
     answers = {
@@ -286,7 +286,7 @@ def test_the_page_is_dark_where_the_system_is(page: Page, image: Path) -> None:
 
 
 def brightness(color: str) -> float:
-    """The relative luminance, by WCAG, of what `getComputedStyle` gives."""
+    """Return the relative luminance (WCAG) of a colour of `getComputedStyle`, 0-1."""
     shares = [int(each) / 255 for each in re.findall(r"\d+", color)[:3]]
     linear = [
         share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares
