@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
-from vipllava_cli.cli.options import AnswerOptions, TemplateName, Units
+from vipllava_cli.cli.options import AnswerOptions
+from vipllava_cli.engine.prompts.templates import TemplateName
 from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.chat.chat import Chat
-from vipllava_cli.marks.types import MAX_WIDTH, MarkStyle
+from vipllava_cli.marks.types import MAX_WIDTH, MarkStyle, Units
 
 
 @dataclass(frozen=True)
