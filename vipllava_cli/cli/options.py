@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.marks.types import Units
 
 if TYPE_CHECKING:  # these pull in Pillow, which `--help` does not need
     from vipllava_cli.cli.terminal.messages import Messages
@@ -20,15 +21,6 @@ MARKS_PANEL = "Marks (repeatable; drawn in the order given)"
 MODEL_PANEL = "Model"
 ANSWER_PANEL = "Answer"
 OUTPUT_PANEL = "Output"
-
-
-class Units(StrEnum):
-    """What a bare coordinate counts."""
-
-    px = "px"
-    percent = "percent"
-    unit = "unit"
-    thousand = "thousand"
 
 
 class TemplateName(StrEnum):
@@ -127,7 +119,8 @@ class MarkOptions:
 
     def specs(self) -> list["MarkSpec"]:
         """The marks as typed: those of the file, then those of the flags. Raises InputError."""
-        from vipllava_cli.marks.parse import parse_mark, read_marks_file
+        from vipllava_cli.marks.json_marks import read_marks_file
+        from vipllava_cli.marks.parse import parse_mark
 
         typed: dict[str, Iterator[str]] = {
             shape: iter(getattr(self, shape)) for shape in set(self.order)

@@ -158,11 +158,11 @@ def test_lines_that_are_no_records_are_counted_and_left_out(run: Run, image: Pat
     source.write_text("\n".join(lines))
     ended = run("report", source)
     assert ended.code == 0
-    notes = [line for line in ended.stderr.splitlines() if "left out" in line]
-    assert notes == ["note: results.jsonl: 6 lines are no records and were left out, line 3 first"]
+    notes = [line for line in ended.stderr.splitlines() if "were skipped" in line]
+    assert notes == ["note: results.jsonl: 6 lines are not records and were skipped; the first is line 3"]
     data = blocks(source.with_suffix(".html"))["data"]
     assert len(data["rows"]) == 1
-    assert "6 lines are no records" in data["leftOut"]
+    assert "6 lines are not records" in data["leftOut"]
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ def test_lines_that_are_no_records_are_counted_and_left_out(run: Run, image: Pat
     [
         (b"", "nothing"),
         (b"\n\n", "nothing"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "bytes that are no text"),
-        ('{"schema": 1}\n'.encode("utf-16"), "bytes that are no text"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "bytes that are not text"),
+        ('{"schema": 1}\n'.encode("utf-16"), "bytes that are not text"),
         (b"image,question\na.png,what?\n", "image,question"),
         (b"[1]\n" * 5000, "[1]"),
     ],

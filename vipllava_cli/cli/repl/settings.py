@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vipllava_cli.cli.options import TemplateName, Units
+from vipllava_cli.cli.options import TemplateName
 from vipllava_cli.engine.base import MAX_TEMPERATURE
 from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.flows.chat.chat import Chat
-from vipllava_cli.marks.types import MAX_WIDTH
+from vipllava_cli.marks.types import MAX_WIDTH, Units
 
 
 @dataclass(frozen=True)

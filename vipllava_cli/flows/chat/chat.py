@@ -14,8 +14,8 @@ from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
 from vipllava_cli.errors import UsageError
 from vipllava_cli.flows.ask import make_record, make_request
 from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, zoom_in
-from vipllava_cli.marks.parse import mark_to_json
 from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks
 from vipllava_cli.marks.types import Mark, MarkSpec, MarkStyle
 from vipllava_cli.storage.records import Record
