@@ -33,9 +33,7 @@ def prompts(opened_once: None, monkeypatch: pytest.MonkeyPatch) -> list[Prompt]:
     engine_class = type(open_once("tiny"))
     answer_batch = engine_class.answer_batch
 
-    def count(
-        engine: Engine, batch: Sequence[Prompt], options: GenerationOptions
-    ) -> list[Answer]:
+    def count(engine: Engine, batch: Sequence[Prompt], options: GenerationOptions) -> list[Answer]:
         asked.extend(batch)
         return answer_batch(engine, batch, options)
 
