@@ -19,6 +19,7 @@ from vipllava_cli.marks.types import (
     MarkSpec,
     Point,
     Points,
+    Shape,
 )
 
 MAX_COORDINATE = 1e6  # pixels, well below the limit of OpenCV's fixed-point coordinates (2^27)
@@ -43,13 +44,13 @@ def resolve_coordinates(
     colors = _choose_colors(specs, existing)
     marks, notes = [], []
     for number, (spec, color) in enumerate(zip(specs, colors, strict=True), len(existing) + 1):
-        parts = tuple(_points(part, spec.shape, width, height) for part in spec.parts)
+        shape = SHAPES[spec.shape]
         mark = Mark(
-            spec.shape,
-            parts,
+            shape.name,
+            tuple(_normalize(part, shape, width, height) for part in spec.parts),
             color,
             DEFAULT_WIDTH if spec.width is None else spec.width,
-            SHAPES[spec.shape].alpha if spec.alpha is None else spec.alpha,
+            shape.alpha if spec.alpha is None else spec.alpha,
             spec.label,
         )
         marks.append(_clip(mark, width, height))
@@ -71,7 +72,18 @@ def _choose_colors(specs: Sequence[MarkSpec], existing: Sequence[Mark]) -> Itera
     return (spec.color or next(free) for spec in specs)
 
 
-def _points(flat: tuple[Coordinate, ...], shape: str, width: int, height: int) -> Points:
+def _normalize(flat: tuple[Coordinate, ...], shape: Shape, width: int, height: int) -> Points:
+    """Convert flat coordinates to the points of a mark: sorted corners, an arrow with its tail."""
+    points = _points(flat, shape, width, height)
+    if shape.has_corners:
+        (x1, y1), (x2, y2) = points
+        return (min(x1, x2), min(y1, y2)), (max(x1, x2), max(y1, y2))
+    if shape.name == "arrow" and len(points) == 1:
+        return _arrow_tail(points[0], width, height), points[0]
+    return points
+
+
+def _points(flat: tuple[Coordinate, ...], shape: Shape, width: int, height: int) -> Points:
     """Convert flat coordinates to points in pixels. A size counts from the point before it."""
     points: list[Point] = []
     for x, y in zip(flat[::2], flat[1::2], strict=True):
@@ -80,15 +92,10 @@ def _points(flat: tuple[Coordinate, ...], shape: str, width: int, height: int) -
             px, py = points[-1][0] + px, points[-1][1] + py
         if max(abs(px), abs(py)) > MAX_COORDINATE:
             raise InputError(
-                f"a coordinate of the {shape} is {max(px, py, key=abs):g} pixels, too far outside the"
-                f" image: the image is {width}x{height} pixels"
+                f"a coordinate of the {shape.name} is {max(px, py, key=abs):g} pixels, too far outside"
+                f" the image: the image is {width}x{height} pixels"
             )
         points.append((px, py))
-    if shape in ("box", "ellipse"):
-        (x1, y1), (x2, y2) = points
-        return (min(x1, x2), min(y1, y2)), (max(x1, x2), max(y1, y2))
-    if shape == "arrow" and len(points) == 1:
-        return _arrow_tail(points[0], width, height), points[0]
     return tuple(points)
 
 
@@ -103,13 +110,13 @@ def _arrow_tail(tip: Point, width: int, height: int) -> Point:
 def _clip(mark: Mark, width: int, height: int) -> Mark:
     """Clip a mark to the image. Raises InputError if no part of it is inside or it has no area."""
     left, top, right, bottom = mark.bounds if mark.shape != "arrow" else mark.parts[0][1] * 2
-    image = f"the image is {width}x{height} pixels"
+    image_size = f"the image is {width}x{height} pixels"
     if right < 0 or bottom < 0 or left > width or top > height:
         verb = "points at" if mark.shape == "arrow" else "lies at"
         is_point = (left, top) == (right, bottom)
         position = _format((left, top) if is_point else (left, top, right, bottom))
         raise InputError(
-            f"the {mark.color.name} {mark.shape} {verb} {position}, outside the image: {image};"
+            f"the {mark.color.name} {mark.shape} {verb} {position}, outside the image: {image_size};"
             " give coordinates inside it"
         )
     clip_parts = _CLIPPERS.get(mark.shape)
@@ -117,7 +124,7 @@ def _clip(mark: Mark, width: int, height: int) -> Mark:
     if _is_empty(clipped):
         raise InputError(
             f"the {mark.color.name} {mark.shape} at {_format(mark.bounds)} has no"
-            f" {'area' if SHAPES[mark.shape].has_area else 'length'} in the image: {image};"
+            f" {'area' if SHAPES[mark.shape].has_area else 'length'} in the image: {image_size};"
             f" expected {SHAPES[mark.shape].syntax}"
         )
     return clipped
@@ -151,12 +158,14 @@ def reaches_outside(mark: Mark, width: int, height: int) -> bool:
 
 
 def _is_empty(mark: Mark) -> bool:
-    if mark.shape == "point":
+    """Return whether a mark has no area, or as a line no length. A point is never empty."""
+    shape = SHAPES[mark.shape]
+    if shape.max_points == 1:
         return False
-    if mark.shape in ("box", "ellipse"):
+    if shape.has_corners:
         (x1, y1), (x2, y2) = mark.parts[0]
         return x1 == x2 or y1 == y2
-    if SHAPES[mark.shape].has_area:
+    if shape.has_area:
         return all(_is_collinear(part) for part in mark.parts)
     return len(set(mark.parts[0])) == 1
 

@@ -105,12 +105,12 @@ def _contour(canvas: Pixels, mark: Mark, width: float) -> None:
 _DRAWERS: Mapping[str, Callable[[Pixels, Mark, float], None]] = {
     "box": _box,
     "ellipse": _ellipse,
-    "triangle": _triangle,
+    "arrow": _arrow,
     "point": _point,
+    "triangle": _triangle,
     "scribble": _scribble,
     "mask": _mask,
     "contour": _contour,
-    "arrow": _arrow,
 }
 
 

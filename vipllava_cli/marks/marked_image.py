@@ -21,7 +21,7 @@ class ImageFile:
     def __init__(self, source: str, data: bytes) -> None:
         self.source = source
         self.data = data
-        # Python 3.11's `cached_property` has one lock for all instances: images would wait.
+        # Not `cached_property`: in Python 3.11 it has one lock for all images, and decodes one at a time.
         self._lock = Lock()
         self._image: Image.Image | None = None
         self.fingerprint = fingerprint(data)

@@ -50,11 +50,8 @@ def check_coordinates(spec: MarkSpec) -> None:
             found = "1 number" if len(flat) == 1 else f"{len(flat)} numbers"
             raise InputError(f"a {shape.name} is {shape.syntax}; found {found}")
         sizes = [coordinate.is_size for coordinate in flat]
-        if any(sizes) and (spec.shape not in _WITH_SIZE or sizes != [False, False, True, True]):
+        if any(sizes) and (not shape.has_corners or sizes != [False, False, True, True]):
             raise InputError("+W,+H stands for the second corner of a box or an ellipse: X,Y,+W,+H")
-
-
-_WITH_SIZE = ("box", "ellipse")  # shapes that accept X,Y,+W,+H
 
 
 def _parse_coordinate(token: str, shape: str, scale: float | None) -> Coordinate:

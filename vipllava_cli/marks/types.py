@@ -20,7 +20,8 @@ DEFAULT_WIDTH = 3.0  # pixels of the model's 336-pixel view: ViP-LLaVA's constan
 class Shape:
     """The rules of a shape: its number of points, its default opacity, the syntax of its option.
 
-    `max_points` None means no limit. `has_area` is False for lines and points.
+    `max_points` None means no limit. `has_area` is False for lines and points. `has_corners` is True
+    for shapes that two opposite corners define.
     """
 
     name: str
@@ -29,14 +30,15 @@ class Shape:
     alpha: float
     syntax: str
     has_area: bool = True
+    has_corners: bool = False
 
 
 # ViP-LLaVA trains with masks of opacity 0.19-0.5 and evaluates with 128/255. Lines may be solid.
 SHAPES: Mapping[str, Shape] = {
     shape.name: shape
     for shape in (
-        Shape("box", 2, 2, 1.0, "X1,Y1,X2,Y2"),
-        Shape("ellipse", 2, 2, 1.0, "X1,Y1,X2,Y2"),
+        Shape("box", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
+        Shape("ellipse", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
         Shape("arrow", 1, 2, 1.0, "X1,Y1,X2,Y2 (tail to tip) or X,Y (the tip)", has_area=False),
         Shape("point", 1, 1, 1.0, "X,Y", has_area=False),
         Shape("triangle", 3, 3, 1.0, "X1,Y1,X2,Y2,X3,Y3"),
