@@ -20,7 +20,8 @@ from pycocotools import mask
 
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.marks.coordinates import resolve_coordinates
-from vipllava_cli.marks.parse import mark_from_json, mark_to_json, parse_mark
+from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
+from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.types import Mark, MarkSpec
 from vipllava_cli.sources.open import FORMATS, read_source
 from vipllava_cli.sources.rows import BadRow, Row

@@ -7,8 +7,8 @@ from typing import Any
 from vipllava_cli.engine.base import GREEDY, Answer, Engine, GenerationOptions, ModelInfo
 from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE
 from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage
-from vipllava_cli.marks.parse import mark_to_json
 from vipllava_cli.marks.types import Mark
 from vipllava_cli.storage.records import Record, Request, stable_key
 

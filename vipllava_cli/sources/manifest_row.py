@@ -7,7 +7,7 @@ from typing import Any
 
 from vipllava_cli.engine.prompts.choices import check_choices, parse_choices
 from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.marks.parse import mark_from_json
+from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import resolve_path, source_name
 from vipllava_cli.sources.rows import BadRow, Row

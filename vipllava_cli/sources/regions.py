@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.marks.parse import mark_from_json
+from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import count_noun
 from vipllava_cli.sources.rows import BadRow, Row, Source

@@ -36,8 +36,8 @@ from vipllava_cli.flows.evals.clipart.scenes import (
     scene_rng,
 )
 from vipllava_cli.marks.coordinates import resolve_coordinates
+from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage, open_image
-from vipllava_cli.marks.parse import mark_from_json, mark_to_json
 from vipllava_cli.sources.open import read_source
 from vipllava_cli.sources.rows import BadRow, Row, Source
 from vipllava_cli.storage.journal import open_journal, read_journal

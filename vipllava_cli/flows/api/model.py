@@ -32,7 +32,7 @@ from vipllava_cli.flows.api.inputs import (
 )
 from vipllava_cli.flows.api.response import Response, to_response
 from vipllava_cli.flows.batch.fallback import answer_with_fallback
-from vipllava_cli.flows.chat.chat import ChatState
+from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.storage.records import Record, Request, failure
 

@@ -108,7 +108,7 @@ class BatchRun:
             pool.shutdown(wait=not at_once, cancel_futures=True)
         self.summary.seconds = time.monotonic() - start
         if not self.stop.is_set():
-            self.summary.others = self.journal.settle(self._order)
+            self.summary.others = self.journal.finish_in_order(self._order)
             self.summary.finished = True
         return self.summary
 

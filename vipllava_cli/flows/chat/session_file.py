@@ -16,8 +16,8 @@ from typing import Any
 from vipllava_cli.engine.prompts.control_words import neutralize
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.chat.state import ChatState, RecordedTurn
+from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage, open_image
-from vipllava_cli.marks.parse import mark_from_json, mark_to_json
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.storage.files import atomic_file

@@ -5,8 +5,8 @@ from typing import Any
 
 from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import UsageError
+from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage, zoom_in
-from vipllava_cli.marks.parse import mark_to_json
 from vipllava_cli.storage.records import Record
 
 CONTINUABLE = ("length", "stopped")  # finish reasons of an answer that the model can continue
