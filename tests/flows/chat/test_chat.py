@@ -85,7 +85,7 @@ def test_new_marks_keep_the_words_and_old_answers_keep_their_marks(
     assert before.question == "what is the object within the red rectangle?"
     assert after.question == "what is the object pointed to by the lime arrow?"
     assert before.answer.split(":")[0] != after.answer.split(":")[0], "another image was drawn"
-    shapes = [[mark["shape"] for mark in t.record.asked.marks] for t in chat.state.turns]
+    shapes = [[mark["shape"] for mark in t.record.request.marks] for t in chat.state.turns]
     assert shapes == [["box"], ["arrow"]]
 
 
@@ -101,8 +101,8 @@ def test_another_image_keeps_the_words_and_says_which_one_each_turn_saw(
     assert conversation(chat).visible_turns[-1] == ["what?", "and here?"]
     first, second = chat.state.turns
     assert first.image_fingerprint != second.image_fingerprint
-    assert second.record.asked.image.endswith("other.png")
-    assert second.record.asked.marks == ()
+    assert second.record.request.image.endswith("other.png")
+    assert second.record.request.marks == ()
 
 
 def test_marks_without_a_colour_keep_the_one_that_they_got(chat: Chat) -> None:

@@ -52,7 +52,8 @@ def ask(
     from vipllava_cli.cli.model_loading import open_model
     from vipllava_cli.cli.terminal.messages import print_answer, print_choices, print_piece
     from vipllava_cli.engine.prompts.questions import prepare_question
-    from vipllava_cli.flows import ask as flow
+    from vipllava_cli.flows.ask import ask as answer_questions
+    from vipllava_cli.flows.small_marks import find_small_mark
     from vipllava_cli.marks.marked_image import zoom_in
 
     messages = output.messages()
@@ -65,14 +66,14 @@ def ask(
     if zoom:
         marked = zoom_in(marked)
     engine = open_model(model, messages)
-    small = flow.find_small_mark(engine, marked)
+    small = find_small_mark(engine, marked)
     if small:
         messages.note(
             f"the {small.color.name} {small.shape} is smaller than one patch of what the model sees"
             + (" even so" if zoom else ": --zoom looks closer")
         )
     streams = sys.stdout.isatty() and not json and len(questions) == 1 and not options.choices
-    records = flow.ask(
+    records = answer_questions(
         engine,
         marked,
         [question.text for question in prepared],

@@ -11,9 +11,9 @@ from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.cli.repl.settings import SETTINGS, describe_settings, set_value
 from vipllava_cli.cli.terminal.answers import AnswerTask
 from vipllava_cli.errors import UsageError, short_repr
-from vipllava_cli.flows.ask import find_small_mark
 from vipllava_cli.flows.chat.chat import ChatState, RecordedTurn
 from vipllava_cli.flows.chat.session_file import read_session, resume
+from vipllava_cli.flows.small_marks import find_small_mark
 from vipllava_cli.images.square import model_view
 from vipllava_cli.marks.marked_image import open_image
 from vipllava_cli.marks.parse import mark_to_json, parse_mark

@@ -106,8 +106,8 @@ def summary_table(summary: BatchSummary, out: str) -> Table:
         "answered": summary.answered,
         "kept from before": summary.kept,
         "copied from a row that asked the same": summary.copied,
-        "cut at --max-new-tokens": summary.cut,
-        "kept, not in the source now": summary.others,
+        "cut at --max-new-tokens": summary.truncated,
+        "kept, not in the source now": summary.unlisted,
         **{f"failed: {kind}": count for kind, count in sorted(summary.failures.items())},
     }
     for name, count in rows.items():

@@ -12,7 +12,7 @@ from vipllava_cli.engine.base import GREEDY, Engine, GenerationOptions, ModelVie
 from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
 from vipllava_cli.errors import UsageError
-from vipllava_cli.flows.ask import make_record, make_request
+from vipllava_cli.flows.requests import make_record, make_request
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, zoom_in
 from vipllava_cli.marks.parse import mark_to_json
@@ -38,7 +38,7 @@ class RecordedTurn:
 
     @property
     def question(self) -> str:
-        return self.record.asked.question
+        return self.record.request.question
 
     @property
     def answer(self) -> str:
@@ -192,7 +192,7 @@ class Chat:
             options = replace(options, max_new_tokens=allowed)
             answer = replace(answer, seconds=answer.seconds + begun.record.seconds)
         info = self.engine.info
-        asked = make_request(
+        request = make_request(
             shown,
             asking.question,
             (info.name, info.revision),
@@ -200,7 +200,7 @@ class Chat:
             options,
             tuple((turn.question, turn.answer) for turn in base.visible_turns),
         )
-        turn = RecordedTurn(make_record(asked, answer, info), shown.file.fingerprint, reply.tokens)
+        turn = RecordedTurn(make_record(request, answer, info), shown.file.fingerprint, reply.tokens)
         self.state = replace(base, turns=(*base.turns, turn))
         self._told = False
         self.reply = reply
@@ -304,5 +304,5 @@ class Chat:
 
 
 def _seen_by(turn: RecordedTurn) -> tuple[Any, ...]:
-    asked = turn.record.asked
-    return turn.image_fingerprint, [dict(mark) for mark in asked.marks], asked.numbers, asked.crop
+    request = turn.record.request
+    return turn.image_fingerprint, [dict(mark) for mark in request.marks], request.numbers, request.crop

@@ -112,13 +112,15 @@ def _turn(row: Any, number: int) -> RecordedTurn:
         record = record_from_json(row)
     except InputError as error:
         raise InputError(f"turn {number}: {error}") from None
-    extra = dict(record.asked.extra)
+    extra = dict(record.request.extra)
     fingerprint, tokens = extra.pop("picture", ""), extra.pop("tokens", [])
     if not isinstance(fingerprint, str) or not _are_tokens(tokens):
         raise InputError(f"turn {number}: its extra holds an image's fingerprint and tokens")
-    asked = replace(record.asked, question=_harmless(record.asked.question), extra=extra)
+    request = replace(
+        record.request, question=_harmless(record.request.question), extra=extra
+    )
     answer = _harmless(record.answer or "")
-    return RecordedTurn(replace(record, asked=asked, answer=answer), fingerprint, tuple(tokens))
+    return RecordedTurn(replace(record, request=request, answer=answer), fingerprint, tuple(tokens))
 
 
 def _are_tokens(value: Any) -> bool:
@@ -142,7 +144,7 @@ def resume(session: SavedChat, model: str) -> ResumedChat:
     """Open the image again; one that is missing, or is another now, is said."""
     notes: list[str] = []
     state = ChatState(zoom=session.zoom, turns=session.turns, dropped_turns=session.dropped_turns)
-    others = {turn.record.asked.model for turn in session.turns} - {model}
+    others = {turn.record.request.model for turn in session.turns} - {model}
     if others:
         notes.append(f"answers so far are by {', '.join(sorted(others))}: {model} goes on")
     if session.image is None:
