@@ -16,6 +16,7 @@ from tests.support.sources import (
     write_voc,
     write_yolo,
 )
+from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.open import READERS, read_source
 
 # File names without a suffix that would tell the format, where the content is enough.
