@@ -13,12 +13,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := check
 check: lint types test
-.PHONY: check demo test test-fast lint types train bench clean
+.PHONY: check demo test test-fast lint types docs train bench lock clean
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
 	@$(BIN)/vipllava annotate $(SCENE) $(MARK) -o $(OUT)/demo.png --force -q
-	@echo "picture:  $(SCENE), marked in $(OUT)/demo.png"
+	@echo "image:    $(SCENE), marked in $(OUT)/demo.png"
 	@echo "question: $(QUESTION)"
 	@answer=$$($(BIN)/vipllava ask $(SCENE) "$(QUESTION)" $(MARK) --model tiny) && echo "answer:   $$answer"
 	@echo "more:     . $(VENV)/bin/activate, then vipllava --help"
@@ -30,6 +30,10 @@ test: $(VENV)/developing
 # Everything that needs no model, terminal or browser: the loop while you write code.
 test-fast: $(VENV)/developing
 	$(BIN)/pytest -m "not model and not terminal and not browser and not slow" --numprocesses 2
+
+docs: $(VENV)/developing
+	$(BIN)/python docs/generate_commands.py
+	$(BIN)/mkdocs build --strict --quiet --site-dir $(OUT)/site
 
 lint: $(VENV)/developing
 	$(BIN)/ruff check .
@@ -56,12 +60,35 @@ bench: $(VENV)/developing
 clean:
 	rm -rf $(VENV) $(OUT) .mypy_cache .pytest_cache .ruff_cache
 
-$(VENV)/installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+# --- the virtual environment -----------------------------------------------------------------
+
+PIP = $(BIN)/pip --disable-pip-version-check --quiet
+INSTALL = $(PIP) install --constraint constraints.txt
+TORCH := $(shell grep '^torch==' constraints.txt)
+# The address of a package index with CPU builds of torch; see https://pytorch.org/get-started.
+TORCH_INDEX ?=
+
+# On Linux the plain torch package is a CUDA build of several GB, and pip cannot choose another by
+# itself. So say it before the download where there is no GPU.
+$(VENV)/torch: constraints.txt
+	@$(PYTHON) -m venv $(VENV)
+	@if [ -z "$(TORCH_INDEX)" ] && ! command -v nvidia-smi >/dev/null \
+	  && $(PIP) install --dry-run --report - "$(TORCH)" 2>/dev/null | grep -q '"name": "nvidia-'; then \
+	  echo "note: no GPU found, and pip will download the CUDA build of torch (several GB);" \
+	    "to avoid it, stop and set TORCH_INDEX to an index of CPU builds (pytorch.org/get-started)"; \
+	fi
+	$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	@touch $@
+
+$(VENV)/installed: $(VENV)/torch pyproject.toml
+	$(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/developing: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(INSTALL) --editable ".[dev]"
 	@touch $@
+
+# Write the exact versions of this environment, after a test of newer ones.
+lock: $(VENV)/developing
+	@{ echo "# Exact versions that make and CI install. Written by 'make lock'."; \
+	  $(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt

@@ -1,0 +1,1 @@
+"""The public Python API; `vipllava_cli` exports its names."""

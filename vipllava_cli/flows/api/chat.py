@@ -1,0 +1,43 @@
+"""A conversation about an image, in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vipllava_cli.engine.base import Engine, GenerationOptions
+from vipllava_cli.flows.api.inputs import MarkInput, mark_spec
+from vipllava_cli.flows.api.response import Response, to_response
+from vipllava_cli.flows.chat.chat import Chat, ChatSettings, ChatState
+
+
+class ImageChat:
+    """A conversation about an image. Make one with `Model.chat`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        state: ChatState,
+        template: str,
+        options: GenerationOptions,
+        notes: Sequence[str],
+    ) -> None:
+        self._notes = list(notes)
+        settings = ChatSettings(template, options)
+        self._chat = Chat(engine, self._notes.append, state, settings)
+
+    def ask(self, question: str) -> Response:
+        """Ask the next question. Raises UsageError, InputError, GenerationError."""
+        turn = self._chat.ask(question)
+        assert turn is not None  # None means Ctrl-C, and nobody passed `stop`
+        notes, self._notes[:] = tuple(self._notes), []
+        return to_response(turn.record, notes)
+
+    def add_mark(self, mark: MarkInput) -> None:
+        """Draw one more mark. The conversation is kept. Raises InputError."""
+        size = self._chat.state.marked_image.file.size
+        self._chat.add(mark_spec(mark, size))
+
+    @property
+    def responses(self) -> list[Response]:
+        """All answers so far."""
+        return [to_response(turn.record) for turn in self._chat.state.turns]

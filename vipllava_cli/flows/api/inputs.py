@@ -1,0 +1,100 @@
+"""Images and marks as a Python program gives them -> a marked image."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from vipllava_cli.engine.base import GenerationOptions
+from vipllava_cli.engine.prompts.choices import check_choices
+from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.images.load import to_rgb
+from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image, zoom_in
+from vipllava_cli.marks.parse import mark_from_json
+from vipllava_cli.marks.resolve import resolve_marks
+from vipllava_cli.marks.shapes import Shape
+from vipllava_cli.marks.types import MarkSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ImageInput: TypeAlias = "str | os.PathLike[str] | Image.Image | NDArray[np.uint8]"
+MarkInput: TypeAlias = "Shape | Mapping[str, Any]"  # a mark, or its JSON form as in records
+
+IN_MEMORY = "<image in memory>"  # the `image` of a record whose image has no path
+
+
+def mark_image(
+    image: ImageInput, marks: Sequence[MarkInput], *, numbers: bool, zoom: bool
+) -> tuple[MarkedImage, tuple[str, ...]]:
+    """Open an image and resolve its marks. Returns notes, too. Raises InputError."""
+    file = open_input(image)
+    _ = file.image  # decode now: a damaged image is an error of this call
+    specs = [mark_spec(mark, file.size) for mark in marks]
+    resolved = resolve_marks(specs, file.size)
+    marked = MarkedImage(file, resolved.marks, numbers)
+    return (zoom_in(marked) if zoom else marked), resolved.notes
+
+
+def open_input(image: ImageInput) -> ImageFile:
+    """Open a path or address, or encode an image in memory. Raises InputError."""
+    if isinstance(image, str | os.PathLike):
+        return open_image(os.fspath(image))
+    if isinstance(image, np.ndarray):
+        image = _from_array(image)
+    if not isinstance(image, Image.Image):
+        raise InputError(
+            f"expected a path, a PIL image or a numpy array as image, found {type(image).__name__}"
+        )
+    encoded = io.BytesIO()
+    to_rgb(ImageOps.exif_transpose(image)).save(encoded, "PNG", compress_level=1)
+    return ImageFile(IN_MEMORY, encoded.getvalue())
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    is_grey, is_rgb = array.ndim == 2, array.ndim == 3 and array.shape[2] == 3
+    if array.dtype != np.uint8 or not (is_grey or is_rgb):
+        raise InputError(
+            "expected an array uint8 [height, width, 3] in RGB or uint8 [height, width], found"
+            f" {array.dtype} {list(array.shape)}"
+        )
+    return Image.fromarray(array)
+
+
+def mark_spec(mark: MarkInput, size: tuple[int, int]) -> MarkSpec:
+    """Convert a mark for an image of `size` (width, height). Raises InputError."""
+    return mark.to_spec(size) if isinstance(mark, Shape) else mark_from_json(mark)
+
+
+def with_choices(options: GenerationOptions, choices: Sequence[str]) -> GenerationOptions:
+    """Add answers to choose from. Raises InputError, and UsageError beside a temperature."""
+    if not choices:
+        return options
+    if options.temperature > 0:
+        raise UsageError("choices are scored, not sampled: leave out the temperature")
+    return replace(options, choices=check_choices(list(choices)))
+
+
+def image_name(image: ImageInput) -> str:
+    """Return what a record says of an image: its path, or that it was in memory."""
+    return os.fspath(image) if isinstance(image, str | os.PathLike) else IN_MEMORY
+
+
+def draw(
+    image: ImageInput,
+    marks: Sequence[MarkInput],
+    *,
+    numbers: bool = False,
+    zoom: bool = False,
+) -> Image.Image:
+    """Draw marks on an image, as `vipllava annotate` does. Returns a new RGB image.
+
+    Raises InputError for an image or a mark that cannot be used.
+    """
+    return mark_image(image, marks, numbers=numbers, zoom=zoom)[0].drawn()

@@ -1,0 +1,252 @@
+"""A model in memory: one question, a batch, a conversation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TypedDict
+
+from vipllava_cli.engine.base import (
+    DEFAULT_MODEL,
+    GREEDY,
+    Answer,
+    Engine,
+    GenerationOptions,
+    ModelInfo,
+    Prompt,
+)
+from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.prompts.questions import prepare_question
+from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE
+from vipllava_cli.errors import InputError, VipllavaError
+from vipllava_cli.flows import ask as flow
+from vipllava_cli.flows.api.chat import ImageChat
+from vipllava_cli.flows.api.inputs import (
+    ImageInput,
+    MarkInput,
+    image_name,
+    mark_image,
+    with_choices,
+)
+from vipllava_cli.flows.api.response import Response, to_response
+from vipllava_cli.flows.batch.fallback import answer_with_fallback
+from vipllava_cli.flows.chat.chat import ChatState
+from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.storage.records import Record, Request, failure
+
+
+class BatchRow(TypedDict, total=False):
+    """A row of `Model.batch`. Only `image` and `question` are required."""
+
+    id: str
+    image: ImageInput
+    question: str
+    marks: Sequence[MarkInput]
+    choices: Sequence[str]
+
+
+def load_model(
+    name: str | os.PathLike[str] = DEFAULT_MODEL,
+    *,
+    revision: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    quantize: str | None = None,
+    max_memory: str | None = None,
+    attention: str = "auto",
+) -> Model:
+    """Load a model into memory. Downloads nothing: `vipllava models pull NAME` does.
+
+    Args:
+        name: `tiny`, `7b`, `13b`, a name on the hub, or a folder.
+        revision: A branch, tag or commit on the hub.
+        device: `auto`, `cuda`, `mps` or `cpu`.
+        dtype: `auto`, `bf16`, `fp16` or `fp32`.
+        quantize: `int8` or `nf4` for the decoder layers.
+        max_memory: Limits by device, like `0=8GiB,cpu=20GiB`.
+        attention: `auto`, `sdpa`, `flash` or `eager`.
+
+    Raises:
+        ModelError: The model is missing, is no ViP-LLaVA checkpoint, or does not fit.
+        UsageError: An option is invalid.
+
+    """
+    from vipllava_cli.engine.hardware.placement import LoadOptions, parse_max_memory
+
+    options = LoadOptions(
+        device=device,
+        dtype=dtype,
+        quantize=quantize,
+        max_memory=None if max_memory is None else parse_max_memory(max_memory),
+        attention=attention,
+    )
+    return Model(open_engine(os.fspath(name), revision=revision, load_options=options))
+
+
+class Model:
+    """A model in memory. Make one with `load_model`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model's name, revision, device, precision and image size."""
+        return self._engine.info
+
+    def ask(
+        self,
+        image: ImageInput,
+        question: str,
+        *,
+        marks: Sequence[MarkInput] = (),
+        choices: Sequence[str] = (),
+        numbers: bool = False,
+        zoom: bool = False,
+        template: str = DEFAULT_TEMPLATE,
+        options: GenerationOptions = GREEDY,
+    ) -> Response:
+        """Ask one question about an image with marks on it.
+
+        Args:
+            image: A path, an http(s) address, a PIL image, or uint8 [height, width, 3] in RGB.
+            question: The question; `{1}` stands for the first mark.
+            marks: What to draw, in this order.
+            choices: Answers to choose from, by likelihood.
+            numbers: Write 1, 2, 3 beside the marks.
+            zoom: Show the model only the marks and their surroundings.
+            template: `human`, `vicuna` or `chat`.
+            options: Length and sampling.
+
+        Raises:
+            InputError: The image or a mark cannot be used.
+            UsageError: The question or the choices make no sense.
+            GenerationError: The model failed.
+
+        """
+        marked, notes = mark_image(image, marks, numbers=numbers, zoom=zoom)
+        prepared = prepare_question(question, marked.marks)
+        chosen = with_choices(options, choices)
+        [record] = flow.ask(
+            self._engine, marked, [prepared.text], template=template, options=chosen
+        )
+        return to_response(record, (*notes, *prepared.notes))
+
+    def batch(
+        self,
+        rows: Iterable[BatchRow],
+        *,
+        batch_size: int | None = None,
+        numbers: bool = False,
+        zoom: bool = False,
+        template: str = DEFAULT_TEMPLATE,
+        options: GenerationOptions = GREEDY,
+    ) -> Iterator[Response]:
+        """Answer many rows, several at a time. Yields one response per row, in their order.
+
+        A row that fails gives a response with `error`, and the others go on. Rows are read as they
+        are needed. `batch_size` None takes as many rows as fit into memory. `vipllava batch` also
+        writes the answers to a file and resumes after a stop.
+        """
+        how = _How(numbers, zoom, template, options)
+        size = batch_size or self._engine.max_batch_size()
+        numbered = enumerate(rows, 1)
+        while some := list(islice(numbered, size)):
+            yield from self._answer([self._plan(row, number, how) for number, row in some])
+
+    def chat(
+        self,
+        image: ImageInput,
+        *,
+        marks: Sequence[MarkInput] = (),
+        numbers: bool = False,
+        zoom: bool = False,
+        template: str = DEFAULT_TEMPLATE,
+        options: GenerationOptions = GREEDY,
+    ) -> ImageChat:
+        """Start a conversation about an image. Each question is answered with the earlier ones."""
+        marked, notes = mark_image(image, marks, numbers=numbers, zoom=False)
+        return ImageChat(self._engine, ChatState(marked, zoom), template, options, notes)
+
+    def _plan(self, row: BatchRow, number: int, how: _How) -> _PlannedRow:
+        """Prepare a row up to its prompt, or note why that fails."""
+        id = str(row.get("id", number))
+        try:
+            if "image" not in row or "question" not in row:
+                raise InputError(f"row {number} needs an image and a question")
+            marked, notes = mark_image(
+                row["image"], row.get("marks", ()), numbers=how.numbers, zoom=how.zoom
+            )
+            prepared = prepare_question(row["question"], marked.marks)
+            options = with_choices(how.options, row.get("choices", ()))
+            view = self._engine.view(pad_to_square(marked.drawn()))
+            prompt = self._engine.prompt(view, prepared.text, how.template)
+        except VipllavaError as error:  # one bad row does not stop the others
+            return _PlannedRow(id, _unread_request(id, row, self.info, how), how.options, error)
+        model = (self.info.name, self.info.revision)
+        request = flow.make_request(marked, prepared.text, model, how.template, options)
+        return _PlannedRow(id, replace(request, id=id), options, prompt, (*notes, *prepared.notes))
+
+    def _answer(self, planned: Sequence[_PlannedRow]) -> Iterator[Response]:
+        """Answer rows with equal options as one batch. Yields in the order of the rows."""
+        groups: dict[GenerationOptions, list[int]] = {}
+        for at, row in enumerate(planned):
+            if isinstance(row.prompt, Prompt):
+                groups.setdefault(row.options, []).append(at)
+        outcomes: dict[int, Answer | VipllavaError] = {}
+        for options, places in groups.items():
+            prompts = [
+                row.prompt for at in places if isinstance((row := planned[at]).prompt, Prompt)
+            ]
+            outcomes |= zip(
+                places, answer_with_fallback(self._engine, prompts, options), strict=True
+            )
+        for at, row in enumerate(planned):
+            outcome = row.prompt if isinstance(row.prompt, VipllavaError) else outcomes[at]
+            if isinstance(outcome, Answer):
+                record = flow.make_record(row.request, outcome, self.info)
+            else:
+                record = Record(row.request, error=failure(outcome))
+            yield to_response(record, row.notes)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How the rows of a batch are asked."""
+
+    numbers: bool
+    zoom: bool
+    template: str
+    options: GenerationOptions
+
+
+@dataclass(frozen=True)
+class _PlannedRow:
+    """A row with its prompt, or with the error that it ends in."""
+
+    id: str
+    request: Request
+    options: GenerationOptions
+    prompt: Prompt | VipllavaError
+    notes: tuple[str, ...] = ()
+
+
+def _unread_request(id: str, row: BatchRow, info: ModelInfo, how: _How) -> Request:
+    """Make the request of a row whose image, marks or question cannot be used."""
+    return Request(
+        id=id,
+        key="",
+        image=image_name(row.get("image", "")),
+        width=None,
+        height=None,
+        marks=(),
+        numbers=how.numbers,
+        crop=None,
+        question=str(row.get("question", "")),
+        model=info.name,
+        revision=info.revision,
+        template=how.template,
+        options=how.options.to_json(),
+    )

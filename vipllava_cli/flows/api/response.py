@@ -1,0 +1,51 @@
+"""Answers as the API gives them, and records read from files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vipllava_cli.storage.record_file import RecordFile
+from vipllava_cli.storage.records import Record
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer.
+
+    Attributes:
+        text: The answer; empty if the row failed.
+        finish_reason: `stop`, `length` (cut at `max_new_tokens`) or `error`.
+        record: The whole record as a dict, as `vipllava batch` writes it.
+        notes: What the user should know, like a mark that was clipped.
+        error: Why a row of a batch has no answer; None for an answer.
+
+    """
+
+    text: str
+    finish_reason: str
+    record: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+
+def to_response(record: Record, notes: Sequence[str] = ()) -> Response:
+    """Convert a record to what the API returns."""
+    return Response(
+        text=record.answer or "",
+        finish_reason=record.finish_reason or "error",
+        record=record.to_json(),
+        notes=tuple(notes),
+        error=record.error.message if record.error else None,
+    )
+
+
+def read_records(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
+    """Read the records of `vipllava batch`, `ask --json` or `eval`, one dict each.
+
+    Skips lines that are no records. Raises InputError for a file without any record.
+    """
+    return iter(RecordFile(Path(path), lambda record: record))

@@ -1,0 +1,183 @@
+"""Marks as a Python program writes them: `Box(120, 80, 340, 300, color="blue")`.
+
+Coordinates are pixels of the upright image, origin top left, unless `units` says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from vipllava_cli.errors import InputError
+from vipllava_cli.marks.masks import trace_outlines
+from vipllava_cli.marks.parse import mark_from_json
+from vipllava_cli.marks.types import MarkSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+XY = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape(ABC):
+    """What all marks share.
+
+    Attributes:
+        color: A CSS colour name or `#rrggbb`; None takes the next colour that the model knows.
+        width: Line width in pixels of the model's 336-pixel view, above 0 to 100; None is 3.
+        alpha: Opacity, above 0 to 1; None is 1, and 0.5 for masks.
+        label: A name for the region, kept in the record.
+        units: `px`, `percent`, `unit` (0-1) or `thousand` (0-1000).
+
+    """
+
+    shape: ClassVar[str]
+
+    color: str | None = None
+    width: float | None = None
+    alpha: float | None = None
+    label: str | None = None
+    units: str = "px"
+
+    def to_spec(self, size: tuple[int, int]) -> MarkSpec:
+        """Convert to a spec for an image of `size` (width, height). Raises InputError."""
+        return mark_from_json({**self._style(), **self._region(size)})
+
+    def _style(self) -> dict[str, Any]:
+        return {
+            "shape": self.shape,
+            "color": self.color,
+            "width": self.width,
+            "alpha": self.alpha,
+            "label": self.label,
+            "units": self.units,
+        }
+
+    @abstractmethod
+    def _region(self, size: tuple[int, int]) -> dict[str, Any]:
+        """Return the fields `coords` or `file` of the JSON form."""
+
+
+@dataclass(frozen=True)
+class Box(Shape):
+    """A rectangle from one corner to the opposite one."""
+
+    shape: ClassVar[str] = "box"
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    def _region(self, size: tuple[int, int]) -> dict[str, Any]:
+        return {"coords": [self.x1, self.y1, self.x2, self.y2]}
+
+
+@dataclass(frozen=True)
+class Ellipse(Box):
+    """An ellipse that fills the rectangle between two corners."""
+
+    shape: ClassVar[str] = "ellipse"
+
+
+@dataclass(frozen=True)
+class Arrow(Shape):
+    """An arrow from tail to tip. With two numbers they are the tip, and the tail is chosen."""
+
+    shape: ClassVar[str] = "arrow"
+
+    x1: float
+    y1: float
+    x2: float | None = None
+    y2: float | None = None
+
+    def _region(self, size: tuple[int, int]) -> dict[str, Any]:
+        given = (self.x1, self.y1, self.x2, self.y2)
+        return {"coords": [value for value in given if value is not None]}
+
+
+@dataclass(frozen=True)
+class Point(Shape):
+    """A dot."""
+
+    shape: ClassVar[str] = "point"
+
+    x: float
+    y: float
+
+    def _region(self, size: tuple[int, int]) -> dict[str, Any]:
+        return {"coords": [self.x, self.y]}
+
+
+@dataclass(frozen=True)
+class Triangle(Shape):
+    """A triangle through three points `(x, y)`."""
+
+    shape: ClassVar[str] = "triangle"
+
+    points: Sequence[XY]
+
+    def _region(self, size: tuple[int, int]) -> dict[str, Any]:
+        return {"coords": _flat(self.points)}
+
+
+@dataclass(frozen=True)
+class Scribble(Triangle):
+    """A line through two or more points `(x, y)`."""
+
+    shape: ClassVar[str] = "scribble"
+
+
+@dataclass(frozen=True, eq=False)
+class Mask(Shape):
+    """A filled region.
+
+    `region` holds three or more points `(x, y)`, or names a mask image, or is an array
+    [height, width] of the image's size in which the region is not 0.
+    """
+
+    shape: ClassVar[str] = "mask"
+
+    region: Sequence[XY] | str | os.PathLike[str] | NDArray[Any]
+
+    def _region(self, size: tuple[int, int]) -> dict[str, Any]:
+        if isinstance(self.region, np.ndarray):
+            return {"coords": _outlines(self.region, size), "units": "px"}
+        if isinstance(self.region, str | os.PathLike):
+            return {"file": os.fspath(self.region)}
+        return {"coords": _flat(self.region)}
+
+
+@dataclass(frozen=True, eq=False)
+class Contour(Mask):
+    """The outline of a region."""
+
+    shape: ClassVar[str] = "contour"
+
+
+def _flat(points: Iterable[XY]) -> list[float]:
+    """[(x, y), ...] -> [x, y, ...]. Raises InputError for anything else."""
+    flat: list[float] = []
+    for point in points:
+        if not isinstance(point, Sequence) or isinstance(point, str) or len(point) != 2:
+            raise InputError(f"expected points (x, y), found {point!r}")
+        flat += point
+    return flat
+
+
+def _outlines(mask: NDArray[Any], size: tuple[int, int]) -> list[list[float]]:
+    if mask.ndim != 2 or mask.shape != (size[1], size[0]):
+        raise InputError(
+            f"the mask has the shape {mask.shape}: expected the image's height and width,"
+            f" {(size[1], size[0])}"
+        )
+    outlines = trace_outlines((mask != 0).astype(np.uint8))
+    if not outlines:
+        raise InputError("the mask shows no region: expected values other than 0 in it")
+    return outlines
