@@ -28,7 +28,7 @@ def test_a_box_counts_pixels_from_one_unless_an_edge_is_zero(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "thing",
+    "element",
     [
         "<object><name>x</name></object>",
         voc_object("x", (10, 10, 5, 20)),
@@ -37,10 +37,10 @@ def test_a_box_counts_pixels_from_one_unless_an_edge_is_zero(tmp_path: Path) -> 
         voc_object("x", (10, 10, 20, 20)).replace("<xmax>20", "<xmax>wide"),
     ],
 )
-def test_a_malformed_object_is_a_bad_row(tmp_path: Path, thing: str) -> None:
+def test_a_malformed_object_is_a_bad_row(tmp_path: Path, element: str) -> None:
     good = voc_object("y", (1, 2, 3, 4))
     bad, other = read_source(
-        str(write_file(tmp_path / "a.xml", voc_file("a.jpg", thing, good)))
+        str(write_file(tmp_path / "a.xml", voc_file("a.jpg", element, good)))
     ).rows
     assert isinstance(bad, BadRow)
     assert isinstance(other, Row)

@@ -118,8 +118,10 @@ def _find_image(name: str, file: str) -> str:
     """Find an image beside the JSON file, or in the folders that COCO datasets use."""
     folder = os.path.dirname(name)
     split = os.path.splitext(os.path.basename(name))[0].removeprefix("instances_")
-    candidates = ("", "images", os.path.join("..", "images"), os.path.join("..", split))
-    return first_existing(resolve_path(os.path.join(folder, place), file) for place in candidates)
+    subfolders = ("", "images", os.path.join("..", "images"), os.path.join("..", split))
+    return first_existing(
+        resolve_path(os.path.join(folder, subfolder), file) for subfolder in subfolders
+    )
 
 
 def _region(annotation: JsonObject, labels: Mapping[Any, str]) -> Region:

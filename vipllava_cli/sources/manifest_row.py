@@ -19,7 +19,7 @@ _FIELDS = ("id", "image", "question", "questions", "choices", "marks")
 
 @dataclass(frozen=True)
 class RowLocation:
-    """The place of a row: its manifest, and `line 12` or `row 3` in it.
+    """The location of a row: its manifest, and `line 12` or `row 3` in it.
 
     Paths in the row are relative to `folder`. It is empty for the working directory.
     """

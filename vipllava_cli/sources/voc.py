@@ -85,9 +85,9 @@ def _find_image(file: str, filename: str | None) -> str:
     if filename:
         names = [filename, *names]
     return first_existing(
-        resolve_path(os.path.join(folder, place), name)
+        resolve_path(os.path.join(folder, subfolder), name)
         for name in names
-        for place in _IMAGE_FOLDERS
+        for subfolder in _IMAGE_FOLDERS
     )
 
 

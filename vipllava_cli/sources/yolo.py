@@ -142,9 +142,9 @@ def _number(word: str) -> float | str:
 
 def _folder_class_names(folder: str) -> ClassNames:
     """Read the first class file. Returns an empty mapping if there is none."""
-    for place in _CLASS_FILE_FOLDERS:
+    for subfolder in _CLASS_FILE_FOLDERS:
         for name, read in _CLASS_FILES.items():
-            file = os.path.join(folder, place, name)
+            file = os.path.join(folder, subfolder, name)
             if os.path.isfile(file):
                 return read(file)
     return {}
