@@ -200,7 +200,9 @@ class Chat:
             options,
             tuple((turn.question, turn.answer) for turn in base.visible_turns),
         )
-        turn = RecordedTurn(make_record(request, answer, info), shown.file.fingerprint, reply.tokens)
+        turn = RecordedTurn(
+            make_record(request, answer, info), shown.file.fingerprint, reply.tokens
+        )
         self.state = replace(base, turns=(*base.turns, turn))
         self._told = False
         self.reply = reply
@@ -305,4 +307,9 @@ class Chat:
 
 def _seen_by(turn: RecordedTurn) -> tuple[Any, ...]:
     request = turn.record.request
-    return turn.image_fingerprint, [dict(mark) for mark in request.marks], request.numbers, request.crop
+    return (
+        turn.image_fingerprint,
+        [dict(mark) for mark in request.marks],
+        request.numbers,
+        request.crop,
+    )

@@ -116,9 +116,7 @@ def _turn(row: Any, number: int) -> RecordedTurn:
     fingerprint, tokens = extra.pop("picture", ""), extra.pop("tokens", [])
     if not isinstance(fingerprint, str) or not _are_tokens(tokens):
         raise InputError(f"turn {number}: its extra holds an image's fingerprint and tokens")
-    request = replace(
-        record.request, question=_harmless(record.request.question), extra=extra
-    )
+    request = replace(record.request, question=_harmless(record.request.question), extra=extra)
     answer = _harmless(record.answer or "")
     return RecordedTurn(replace(record, request=request, answer=answer), fingerprint, tuple(tokens))
 
