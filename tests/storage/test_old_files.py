@@ -76,5 +76,5 @@ def test_a_session_is_read() -> None:
     for turn, row in zip(session.turns, saved["turns"], strict=True):
         assert turn.image_fingerprint == row["extra"]["picture"]
         assert list(turn.tokens) == row["extra"]["tokens"]
-        assert turn.record.asked.key == row["key"]
+        assert turn.record.request.key == row["key"]
         assert turn.record.answer == row["answer"]

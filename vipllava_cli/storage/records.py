@@ -64,7 +64,7 @@ class Record:
     batch. `choices` is None unless the question had choices.
     """
 
-    asked: Request
+    request: Request
     answer: str | None = None
     finish_reason: str | None = None
     prompt_tokens: int = 0
@@ -77,12 +77,12 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object, with the version of its schema."""
-        asked, error = self.asked, self.error
+        request, error = self.request, self.error
         row: dict[str, Any] = {"schema": SCHEMA}
-        row |= {each.name: getattr(asked, each.name) for each in fields(asked)}
+        row |= {each.name: getattr(request, each.name) for each in fields(request)}
         row |= {each.name: getattr(self, each.name) for each in fields(self)[1:]}
-        row["marks"] = [dict(mark) for mark in asked.marks]
-        row["options"], row["extra"] = dict(asked.options), dict(asked.extra)
+        row["marks"] = [dict(mark) for mark in request.marks]
+        row["options"], row["extra"] = dict(request.options), dict(request.extra)
         if self.choices is None:
             del row["choices"]
         row["error"] = None if error is None else {"type": error.type, "message": error.message}

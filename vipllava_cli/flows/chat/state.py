@@ -29,7 +29,7 @@ class RecordedTurn:
 
     @property
     def question(self) -> str:
-        return self.record.asked.question
+        return self.record.request.question
 
     @property
     def answer(self) -> str:
@@ -43,7 +43,7 @@ class RecordedTurn:
     @property
     def image_key(self) -> ImageKey:
         """The key of the image that the model saw."""
-        asked = self.record.asked
+        asked = self.record.request
         marks = [dict(mark) for mark in asked.marks]
         return self.image_fingerprint, marks, asked.numbers, asked.crop
 
