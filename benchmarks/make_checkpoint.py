@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 
-from vipllava_cli.engine.hub.checkpoints import BUNDLED
+from vipllava_cli.engine.hub.registry import BUNDLED
 from vipllava_cli.engine.hub.registry import PUBLISHED
 
 SHARD_BYTES = 1_000_000_000

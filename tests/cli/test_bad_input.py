@@ -22,7 +22,7 @@ from tests.engine.hub.test_checkpoints import (
     other_architecture,
     pickle_only,
 )
-from vipllava_cli.engine.hub.checkpoints import BUNDLED
+from vipllava_cli.engine.hub.registry import BUNDLED
 from vipllava_cli.errors import ExitCode
 from vipllava_cli.images import load as images
 from vipllava_cli.marks import parse as marks_text

@@ -12,7 +12,7 @@ from vipllava_cli.errors import InputError, UsageError
 if TYPE_CHECKING:  # these pull in Pillow, which `--help` does not need
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.engine.base import GenerationOptions
-    from vipllava_cli.engine.hardware.placement import LoadOptions
+    from vipllava_cli.engine.hardware.load_options import LoadOptions
     from vipllava_cli.marks.types import MarkSpec, MarkStyle
     from vipllava_cli.storage.settings import UserSettings
 
@@ -187,7 +187,7 @@ class ModelOptions:
 
     def load_options(self) -> "LoadOptions":
         """Where and how precisely to run. Raises UsageError."""
-        from vipllava_cli.engine.hardware.placement import LoadOptions, parse_max_memory
+        from vipllava_cli.engine.hardware.load_options import LoadOptions, parse_max_memory
 
         return LoadOptions(
             device=self.device.value,

@@ -13,7 +13,7 @@ from huggingface_hub import constants
 
 from tests.conftest import SAMPLES, Run
 from tests.support.hub import COMMIT, StandInHub, serving
-from vipllava_cli.engine.hub.checkpoints import BUNDLED
+from vipllava_cli.engine.hub.registry import BUNDLED
 from vipllava_cli.engine.hub.registry import PUBLISHED
 
 REPOSITORY = PUBLISHED["7b"].repository

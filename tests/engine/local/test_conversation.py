@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.support.sample_scenes import PLACES, open_sample
 from vipllava_cli.engine.base import GREEDY, GenerationOptions, ModelView, Reply
-from vipllava_cli.engine.hub.checkpoints import BUNDLED
+from vipllava_cli.engine.hub.registry import BUNDLED
 from vipllava_cli.engine.local.conversation import LocalConversation
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.open import open_engine

@@ -27,7 +27,7 @@ def doctor(
     from vipllava_cli.cli.terminal.image import drawing_method
     from vipllava_cli.cli.terminal.models import print_sections
     from vipllava_cli.engine.base import DEFAULT_MODEL
-    from vipllava_cli.engine.hardware.doctor import chosen_here, here
+    from vipllava_cli.engine.hardware.doctor import diagnose, diagnose_choice
     from vipllava_cli.storage.settings import read_settings, settings_file
 
     messages = output.messages()
@@ -38,9 +38,9 @@ def doctor(
     elif read_settings().model:
         why = str(settings_file())
     with messages.waiting("looking at this machine"):
-        found = here()
+        found = diagnose()
         found["terminal"] = {"images": drawing_method(), "settings": str(settings_file())}
-        found["chosen"] = {"model": f"{chosen.model or DEFAULT_MODEL}: {why}"} | chosen_here(
+        found["chosen"] = {"model": f"{chosen.model or DEFAULT_MODEL}: {why}"} | diagnose_choice(
             chosen.model or DEFAULT_MODEL, chosen.revision, model.load_options()
         )
     if json:

@@ -54,12 +54,12 @@ def pull(name: Name, revision: Revision = None, yes: Yes = False, *, output: Out
     with messages.waiting("asking the hub"):
         remote = download.look_up(name, hub)
     with messages.waiting("checking what is here"):
-        damaged = download.drop_damaged(remote)
+        damaged = download.delete_damaged_files(remote)
     for file in damaged:
         messages.note(f"{file} was damaged on this machine: it is fetched again")
     download.check_disk_space(remote)
-    if remote.left > ASKED_FROM and not yes:
-        _confirm(f"fetch {decimal_size(remote.left)} of {hub.repository}?", messages)
+    if remote.missing_size > ASKED_FROM and not yes:
+        _confirm(f"fetch {decimal_size(remote.missing_size)} of {hub.repository}?", messages)
     with watch_download(messages, f"fetching {name}", remote.size) as advance:
         download.fetch(name, remote, advance)
     found = find_checkpoint(name, revision)
@@ -98,9 +98,9 @@ def info(name: Name, revision: Revision = None, *, output: OutputOptions) -> Non
     vipllava models info 7b
     """
     from vipllava_cli.cli.terminal.models import print_facts
-    from vipllava_cli.engine.hub.catalog import facts
+    from vipllava_cli.engine.hub.catalog import model_facts
 
-    print_facts(facts(name, revision))
+    print_facts(model_facts(name, revision))
 
 
 @command
@@ -110,8 +110,8 @@ def remove(name: Name, yes: Yes = False, *, output: OutputOptions) -> None:
     vipllava models remove 7b
     """
     from vipllava_cli.engine.hub.cache import (
-        begun,
-        local_size,
+        cached_size,
+        has_cached_files,
         remove_repository,
         repository_folder,
     )
@@ -120,9 +120,9 @@ def remove(name: Name, yes: Yes = False, *, output: OutputOptions) -> None:
 
     messages = output.messages()
     hub = _on_a_hub(name, None)
-    if not begun(hub.repository):
+    if not has_cached_files(hub.repository):
         raise ModelError(f"nothing of {hub.repository} is on this machine: nothing was removed")
-    size = local_size(hub.repository)
+    size = cached_size(hub.repository)
     if not yes:
         where = repository_folder(hub.repository)
         _confirm(f"delete {decimal_size(size)} in {where}?", messages)

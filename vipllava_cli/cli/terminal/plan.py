@@ -36,18 +36,18 @@ def placement_table(found: Placement) -> Table:
         if found.cache_at(at):
             name = f"cache for {found.needs.length} tokens"
             table.add_row(name, location_name(at), binary_size(found.cache_at(at)))
-    work = found.needs.work + found.needs.row
+    work = found.needs.workspace + found.needs.activations
     table.add_row(
-        "working room", location_name(compute_location("cpu", found.main)), binary_size(work)
+        "working room", location_name(compute_location("cpu", found.main_device)), binary_size(work)
     )
     return table
 
 
 def placement_line(found: Placement) -> str:
     """The same in a line."""
-    places = dict.fromkeys(found.where.values())
+    places = dict.fromkeys(found.locations.values())
     held = ", ".join(f"{binary_size(found.weights_at(at))} on {location_name(at)}" for at in places)
-    return f"weights as {found.dtype_name} ({found.why}): {held}; {found.rows} prompts fit at once"
+    return f"weights as {found.dtype_name} ({found.dtype_reason}): {held}; {found.batch_size} prompts fit at once"
 
 
 def plan_as_json(plan: Plan) -> dict[str, Any]:
@@ -76,10 +76,10 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
                 "weights": found.weights_at(at),
                 "cache": found.cache_at(at),
             }
-            for at in dict.fromkeys([*found.budgets, *found.where.values()])
+            for at in dict.fromkeys([*found.budgets, *found.locations.values()])
         },
-        "working_room": found.needs.work + found.needs.row,
-        "prompts_at_once": found.rows,
+        "working_room": found.needs.workspace + found.needs.activations,
+        "prompts_at_once": found.batch_size,
         "prompt_tokens": plan.estimate.prompt_tokens,
         "prompt_seconds": round(plan.estimate.prompt_seconds, 3),
         "tokens_a_second": round(plan.estimate.tokens_per_second, 3),
@@ -89,7 +89,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
 
 def _groups(found: Placement) -> Iterator[tuple[str, Location, list[ModelPart]]]:
     """Parts that follow each other, are of a kind and lie together: name, place, parts."""
-    keyed = groupby(found.needs.spec.parts, key=lambda part: (part.kind, found.where[part.module]))
+    keyed = groupby(found.needs.spec.parts, key=lambda part: (part.kind, found.locations[part.module]))
     for (kind, at), parts in keyed:
         members = list(parts)
         yield _name(kind, members) if kind == LAYER else kind, at, members
@@ -102,17 +102,17 @@ def _name(kind: str, layers: Sequence[ModelPart]) -> str:
 
 def _lines(plan: Plan) -> Iterator[str]:
     found, estimate = plan.placement, plan.estimate
-    yield f"{one_line(plan.name)} as {found.dtype_name}: {found.why}"
+    yield f"{one_line(plan.name)} as {found.dtype_name}: {found.dtype_reason}"
     for at, budget in found.budgets.items():
         taken = found.weights_at(at) + found.cache_at(at)
-        if at == compute_location("cpu", found.main):
-            taken += found.needs.work + found.needs.row
+        if at == compute_location("cpu", found.main_device):
+            taken += found.needs.workspace + found.needs.activations
         if taken:
             yield f"{location_name(at)}: {binary_size(taken)} of {binary_size(budget)}"
     on_disk = found.weights_at("disk")
     if on_disk:
         yield f"the disk: {binary_size(on_disk)} of weights, read anew for every token"
-    yield f"prompts that fit at once: {found.rows}"
+    yield f"prompts that fit at once: {found.batch_size}"
     yield (
         f"a prompt of {estimate.prompt_tokens} tokens: about {_number(estimate.prompt_seconds)} s,"
         f" then about {_number(estimate.tokens_per_second)} tokens a second"
