@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 
 from tests.conftest import ROOT, SAMPLES, Finished, Run
-from tests.engine.hub.test_checkpoints import (
+from tests.support.broken_checkpoints import (
     config_of_another_size,
-    config_that_is_no_json,
+    invalid_config_json,
     missing_shard,
     other_architecture,
     pickle_only,
@@ -241,7 +241,7 @@ def test_an_unknown_model(run: Run, image: Path) -> None:
     ("harm", "said"),
     [
         (missing_shard, "is missing"),
-        (config_that_is_no_json, "JSON"),
+        (invalid_config_json, "JSON"),
         (config_of_another_size, "mismatched"),
         (other_architecture, "expected a vipllava checkpoint"),
         (pickle_only, "pickle"),
