@@ -109,7 +109,8 @@ def main() -> None:
             "the finished files differ"
         )
         print(
-            f"{len(records_without_times(uninterrupted))} rows; on disk after each of {KILLS} kills: {rows_on_disk}"
+            f"{len(records_without_times(uninterrupted))} rows;"
+            f" on disk after each of {KILLS} kills: {rows_on_disk}"
         )
         print(
             f"{torn} kills cut a line short; the finished file equals that of an uninterrupted run"
