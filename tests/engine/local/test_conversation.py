@@ -50,15 +50,15 @@ def view(engine: LocalEngine) -> ModelView:
     return view_with(engine, "red", "butterfly")
 
 
-def garden(color: str, thing: str) -> Image.Image:
+def garden(color: str, name: str) -> Image.Image:
     """Return a sample image with a box around an object."""
-    left, top, right, bottom = PLACES["garden"][thing]
+    left, top, right, bottom = PLACES["garden"][name]
     mark = Mark("box", (((left, top), (right, bottom)),), parse_color(color))
     return pad_to_square(draw(open_sample("garden"), [mark]))
 
 
-def view_with(engine: LocalEngine, color: str, thing: str) -> ModelView:
-    return engine.view(garden(color, thing))
+def view_with(engine: LocalEngine, color: str, name: str) -> ModelView:
+    return engine.view(garden(color, name))
 
 
 def with_question(turns: Sequence[Turn], question: str) -> list[Turn]:
@@ -133,6 +133,7 @@ class Walk:
             self.answer(with_question(self.turns, question), options)
 
 
+@pytest.mark.slow
 def test_random_conversations_equal_fresh_runs(engine: LocalEngine) -> None:
     """Fifty walks with undo, retry, new marks, stopped and continued answers, and dropped turns."""
     views = [view_with(engine, "red", "butterfly"), view_with(engine, "lime", "snail")]
