@@ -193,10 +193,6 @@ def more_rows(folder: Path) -> None:
     save_weights(folder, weights)
     rows = VOCABULARY_ROWS + 64
     edit(folder, "config.json", lambda config: config["text_config"].update(vocab_size=rows))
-        folder,
-        "config.json",
-        lambda config: config["text_config"].update(vocab_size=VOCABULARY_ROWS + 64),
-    )
 
 
 def stale_vocabulary(folder: Path) -> None:

@@ -38,10 +38,8 @@ def test_weights_beside_a_gpu_cross_the_bus_for_every_token() -> None:
 def test_layers_on_the_disk_are_slowest() -> None:
     small = replace(LAPTOP, cpu=Memory(8 * GIB, 6 * GIB))
     cpu = Speed(2e10, 5e11)
-    on_disk, in_memory = (
-        estimate_on(small, cpu),
-        estimate_on(replace(small, cpu=Memory(32 * GIB, 30 * GIB)), cpu),
-    )
+    large = replace(LAPTOP, cpu=Memory(32 * GIB, 30 * GIB))
+    on_disk, in_memory = estimate_on(small, cpu), estimate_on(large, cpu)
     assert on_disk.tokens_per_second < in_memory.tokens_per_second / 3
     assert on_disk.assumed == ("a disk of 1.5 GB/s",)
 
