@@ -61,9 +61,9 @@ def test_a_connection_that_drops_is_resumed_within_the_run(hub: StandInHub, run:
 @pytest.mark.usefixtures("online")
 def test_a_file_that_arrives_damaged_is_an_error(hub: StandInHub, run: Run) -> None:
     hub.damaged = True
-    said = run("models", "pull", "7b")
-    assert said.code == 4
-    assert "model.safetensors of 7b did not arrive as published" in said.stderr
+    result = run("models", "pull", "7b")
+    assert result.code == 4
+    assert "model.safetensors of 7b did not arrive as published" in result.stderr
     hub.damaged = False
     assert run("models", "pull", "7b").code == 0
 
@@ -83,20 +83,20 @@ def test_a_file_that_the_disk_damaged_is_downloaded_again(run: Run, tmp_path: Pa
 @pytest.mark.usefixtures("online")
 def test_a_full_disk_is_found_before_the_first_byte(hub: StandInHub, run: Run) -> None:
     hub.claimed = {"model.safetensors": 10**15}
-    said = run("models", "pull", "7b", "--yes")
-    assert said.code == 3
-    assert "has too little space" in said.stderr
-    assert "1.0 PB" in said.stderr
+    result = run("models", "pull", "7b", "--yes")
+    assert result.code == 3
+    assert "has too little space" in result.stderr
+    assert "1.0 PB" in result.stderr
     assert hub.sent("model.safetensors") == 0
 
 
 @pytest.mark.usefixtures("online")
 def test_gigabytes_need_a_yes(hub: StandInHub, run: Run) -> None:
     hub.claimed = {"model.safetensors": 2 * 10**9}
-    said = run("models", "pull", "7b")
-    assert said.code == 2
-    assert "fetch 2.0 GB" in said.stderr
-    assert "--yes" in said.stderr
+    result = run("models", "pull", "7b")
+    assert result.code == 2
+    assert "fetch 2.0 GB" in result.stderr
+    assert "--yes" in result.stderr
     assert hub.sent("model.safetensors") == 0
 
 
@@ -107,15 +107,15 @@ def test_a_person_is_asked_before_gigabytes_and_before_a_removal(
     hub: StandInHub, run: Run, environment: dict[str, str]
 ) -> None:
     assert run("models", "pull", "7b").code == 0
-    said = run_at_terminal(environment, b"\n", "models", "remove", "7b")
-    assert "delete 14.3 MB" in said
-    assert "nothing was done" in said
+    output = run_at_terminal(environment, b"\n", "models", "remove", "7b")
+    assert "delete 14.3 MB" in output
+    assert "nothing was done" in output
     assert run("models", "info", "7b").stdout.count("complete") == 1
     assert "removed llava-hf" in run_at_terminal(environment, b"y\n", "models", "remove", "7b")
     hub.claimed = {"model.safetensors": 2 * 10**9}
     hub.asked.clear()
-    said = run_at_terminal(environment, b"no\n", "models", "pull", "7b")
-    assert "fetch 2.0 GB of llava-hf/vip-llava-7b-hf?" in said
+    output = run_at_terminal(environment, b"no\n", "models", "pull", "7b")
+    assert "fetch 2.0 GB of llava-hf/vip-llava-7b-hf?" in output
     assert hub.sent("model.safetensors") == 0
 
 
@@ -203,10 +203,10 @@ def test_a_model_that_cannot_be_downloaded_is_one_line(
 def test_unreadable_settings_are_one_line(run: Run, home: Path, text: str) -> None:
     (home / "config").mkdir()
     (home / "config" / "settings.json").write_text(text)
-    said = run("ask", ZOO, "what is in the red box?")
-    assert said.code == 2
-    assert "settings.json cannot be read" in said.stderr
-    assert said.stderr.count("\n") == 1
+    result = run("ask", ZOO, "what is in the red box?")
+    assert result.code == 2
+    assert "settings.json cannot be read" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -53,11 +53,11 @@ def answer_texts(engine: LocalEngine, image: Image.Image, questions: list[str]) 
 def test_a_prompt_equals_that_of_the_processor(engine: LocalEngine, zoo: Image.Image) -> None:
     for name in ("human", "vicuna"):
         text = render(TEMPLATES[name], [Turn(QUESTIONS[0])])
-        whole = engine.processor(images=zoo, text=text, return_tensors="pt")
+        processed = engine.processor(images=zoo, text=text, return_tensors="pt")
         prompt = engine.prompt(engine.view(zoo), QUESTIONS[0], name)
-        assert list(prompt.ids) == whole["input_ids"][0].tolist()
+        assert list(prompt.ids) == processed["input_ids"][0].tolist()
         assert isinstance(prompt.view.pixels, torch.Tensor)
-        assert torch.equal(prompt.view.pixels, whole["pixel_values"])
+        assert torch.equal(prompt.view.pixels, processed["pixel_values"])
 
 
 def test_questions_that_share_an_image_are_answered_as_if_alone(

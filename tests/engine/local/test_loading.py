@@ -131,10 +131,10 @@ def test_layers_on_the_disk_give_the_same_answer(
     on_disk = run("ask", *flags, "cpu=34MiB")
     assert "stay on the disk" in on_disk.stderr or "read from the disk" in on_disk.stderr
     assert "meta device" not in caplog.text  # a warning of accelerate
-    whole = json.loads(run("ask", *flags, "cpu=1GiB").stdout)
-    part = json.loads(on_disk.stdout)
-    assert whole["answer"] == part["answer"] == "a penguin"
-    assert whole["answer_tokens"] == part["answer_tokens"]
+    in_memory = json.loads(run("ask", *flags, "cpu=1GiB").stdout)
+    partly = json.loads(on_disk.stdout)
+    assert in_memory["answer"] == partly["answer"] == "a penguin"
+    assert in_memory["answer_tokens"] == partly["answer_tokens"]
 
 
 @pytest.mark.parametrize("attention", ["auto", "sdpa", "eager"])
