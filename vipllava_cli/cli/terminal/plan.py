@@ -89,7 +89,9 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
 
 def _groups(found: Placement) -> Iterator[tuple[str, Location, list[ModelPart]]]:
     """Parts that follow each other, are of a kind and lie together: name, place, parts."""
-    keyed = groupby(found.needs.spec.parts, key=lambda part: (part.kind, found.locations[part.module]))
+    keyed = groupby(
+        found.needs.spec.parts, key=lambda part: (part.kind, found.locations[part.module])
+    )
     for (kind, at), parts in keyed:
         members = list(parts)
         yield _name(kind, members) if kind == LAYER else kind, at, members
