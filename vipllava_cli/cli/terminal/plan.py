@@ -47,7 +47,10 @@ def placement_line(found: Placement) -> str:
     """The same in a line."""
     places = dict.fromkeys(found.locations.values())
     held = ", ".join(f"{binary_size(found.weights_at(at))} on {location_name(at)}" for at in places)
-    return f"weights as {found.dtype_name} ({found.dtype_reason}): {held}; {found.batch_size} prompts fit at once"
+    return (
+        f"weights as {found.dtype_name} ({found.dtype_reason}): {held};"
+        f" {found.batch_size} prompts fit at once"
+    )
 
 
 def plan_as_json(plan: Plan) -> dict[str, Any]:
