@@ -1,1 +1,1 @@
-"""Measure speed and memory against a baseline in the same run."""
+"""Benchmarks. Run one with `python -m benchmarks.NAME`, or those of a small machine with `make bench`."""

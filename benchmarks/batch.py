@@ -1,11 +1,15 @@
-"""The throughput of `batch` on the shipped model, in ratios within one run:
+"""The throughput of `batch` on the shipped model, as ratios within one run.
 
-- beside a bare `model.generate` over tensors that are ready, at the same batch size;
-- beside the loop of the model's documentation, one image after another;
-- eight questions about an image beside eight rows of one question each.
+    python -m benchmarks.batch
 
-All make the same tokens, in the same precision and with torch's own number of threads, and stop at the
-same text: the documentation's loop, which does not stop there, is measured with that, too.
+It compares:
+
+- `batch` with a bare `model.generate` over prepared tensors, at the same batch size;
+- `batch` with the loop of the model's documentation, one image after another;
+- eight questions about each image with eight rows of one question.
+
+All runs make the same tokens, in the same precision and with torch's default threads. The loop of the
+documentation does not stop at the stop text, so it is measured with and without that.
 """
 
 import tempfile
@@ -37,10 +41,10 @@ from vipllava_cli.sources.rows import Row, Source
 from vipllava_cli.storage.journal import open_journal, read_journal
 
 IMAGES = 256
-FEW_IMAGES = 16  # images, for the loop, which takes long
-ASKED_MORE = 48  # images, for what asks eight questions
+FEW_IMAGES = 16  # for the loop, which takes long
+EIGHT_QUESTION_IMAGES = 48
 QUESTION = "what is marked?"
-EIGHT = tuple(
+EIGHT_QUESTIONS = tuple(
     f"what {verb} in the {color} box?"
     for verb in ("is", "thing is")
     for color in ("red", "blue", "lime", "yellow")
@@ -48,8 +52,8 @@ EIGHT = tuple(
 TOKENS = 8
 
 
-class Nobody:
-    """Watches nothing."""
+class SilentWatcher:
+    """Ignores the progress of a run."""
 
     def advance(self, summary: BatchSummary, id: str) -> None:
         pass
@@ -59,7 +63,7 @@ class Nobody:
 
 
 def write_scenes(folder: Path) -> list[Path]:
-    """Images with one mark each."""
+    """Write images with one mark each."""
     paths = []
     for number in range(IMAGES):
         rng = scene_rng(HELD_OUT, 9000 + number)
@@ -69,17 +73,17 @@ def write_scenes(folder: Path) -> list[Path]:
     return paths
 
 
-def batch(engine: LocalEngine, rows: Iterable[Row], out: Path) -> list[str]:
-    """What `vipllava batch` does, the model loaded; so many at a time as it chooses itself."""
+def run_batch(engine: LocalEngine, rows: Iterable[Row], out: Path) -> list[str]:
+    """Run `vipllava batch` with a loaded model at its own batch size. Returns the answers."""
     out.unlink(missing_ok=True)
     task = BatchTask(("tiny", "1"), options=GenerationOptions(max_new_tokens=TOKENS))
     with open_journal(out) as journal:
-        BatchRun(Source(iter(rows), "folder"), task, journal, lambda: engine, Nobody())()
+        BatchRun(Source(iter(rows), "folder"), task, journal, lambda: engine, SilentWatcher())()
     return [record["answer"] for record in read_journal(out)]
 
 
-def ready(engine: LocalEngine, paths: list[Path]) -> Callable[[], object]:
-    """`generate` over batches that were made before, its stop text looked up before."""
+def bare_generate(engine: LocalEngine, paths: list[Path]) -> Callable[[], object]:
+    """Prepare batches and the stop criterion. Returns a function that only generates."""
     stop = StoppingCriteriaList([StopStringCriteria(engine.tokenizer, list(STOPS))])
     prompt = render(TEMPLATES["human"], [Turn(QUESTION)])
     batches = []
@@ -102,8 +106,8 @@ def ready(engine: LocalEngine, paths: list[Path]) -> Callable[[], object]:
     return generate
 
 
-def documented(engine: LocalEngine, paths: list[Path], **stop: Any) -> list[str]:
-    """The documentation's way: open, process, generate, decode, and the next."""
+def documented_loop(engine: LocalEngine, paths: list[Path], **stop: Any) -> list[str]:
+    """Answer as the documentation does: open, process, generate, decode, one image at a time."""
     prompt = render(TEMPLATES["human"], [Turn(QUESTION)])
     answers = []
     for path in paths:
@@ -116,59 +120,59 @@ def documented(engine: LocalEngine, paths: list[Path], **stop: Any) -> list[str]
 
 
 def main(rounds: int = 5) -> None:
-    """Print each ratio's median and spread."""
+    """Print the median and the spread of each ratio."""
     engine = open_engine("tiny", device="cpu")
     assert isinstance(engine, LocalEngine)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         paths = write_scenes(folder)
         out = folder / "results.jsonl"
-        one = [Row(path.name, str(path), questions=(QUESTION,)) for path in paths]
-        some = paths[:FEW_IMAGES]
-        asked_more = paths[:ASKED_MORE]
-        eight = [Row(path.name, str(path), questions=EIGHT) for path in asked_more]
-        apart = [
+        single = [Row(path.name, str(path), questions=(QUESTION,)) for path in paths]
+        few = paths[:FEW_IMAGES]
+        more = paths[:EIGHT_QUESTION_IMAGES]
+        eight = [Row(path.name, str(path), questions=EIGHT_QUESTIONS) for path in more]
+        separate = [
             Row(f"{path.name}-{number}", str(path), questions=(question,))
-            for path in asked_more
-            for number, question in enumerate(EIGHT)
+            for path in more
+            for number, question in enumerate(EIGHT_QUESTIONS)
         ]
         stops = {"stop_strings": list(STOPS), "tokenizer": engine.tokenizer}
-        assert batch(engine, one[:FEW_IMAGES], out) == documented(engine, some)
-        assert batch(engine, one[:FEW_IMAGES], out) == documented(engine, some, **stops)
-        assert batch(engine, eight, out) == batch(engine, apart, out)
-        bare = ready(engine, paths)
+        assert run_batch(engine, single[:FEW_IMAGES], out) == documented_loop(engine, few)
+        assert run_batch(engine, single[:FEW_IMAGES], out) == documented_loop(engine, few, **stops)
+        assert run_batch(engine, eight, out) == run_batch(engine, separate, out)
+        bare = bare_generate(engine, paths)
         bare()
         ratios: dict[str, list[float]] = {}
         for _ in range(rounds):
-            ours = seconds(lambda: batch(engine, one, out))
-            few = ours * FEW_IMAGES / IMAGES
-            together = seconds(lambda: batch(engine, eight, out))
-            for said, compared, own in (
-                ("throughput as a share of a bare generate over ready tensors", bare, ours),
+            ours = seconds(lambda: run_batch(engine, single, out))
+            ours_of_few = ours * FEW_IMAGES / IMAGES
+            eight_at_once = seconds(lambda: run_batch(engine, eight, out))
+            for name, compared, own in (
+                ("throughput as a share of a bare generate over prepared tensors", bare, ours),
                 (
-                    "throughput in times the documentation's loop",
-                    lambda: documented(engine, some),
-                    few,
+                    "throughput as a multiple of the documentation's loop",
+                    lambda: documented_loop(engine, few),
+                    ours_of_few,
                 ),
                 (
-                    "throughput in times that loop, made to stop where the answer ends",
-                    lambda: documented(engine, some, **stops),
-                    few,
+                    "throughput as a multiple of that loop with a stop text",
+                    lambda: documented_loop(engine, few, **stops),
+                    ours_of_few,
                 ),
                 (
-                    "eight questions an image, in times eight rows",
-                    lambda: batch(engine, apart, out),
-                    together,
+                    "speed of eight questions per image as a multiple of eight rows",
+                    lambda: run_batch(engine, separate, out),
+                    eight_at_once,
                 ),
             ):
-                ratios.setdefault(said, []).append(seconds(compared) / own)
+                ratios.setdefault(name, []).append(seconds(compared) / own)
     print(describe())
     print(
         f"{IMAGES} images, {engine.max_batch_size()} at a time, medians of {rounds} rounds (lowest,"
         " highest):"
     )
-    for said, found in ratios.items():
-        print(f"{said}: {median(found):.2f} ({min(found):.2f}, {max(found):.2f})")
+    for name, found in ratios.items():
+        print(f"{name}: {median(found):.2f} ({min(found):.2f}, {max(found):.2f})")
 
 
 if __name__ == "__main__":

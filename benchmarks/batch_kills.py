@@ -1,8 +1,9 @@
-"""A run of `batch` over 300 generated scenes on the shipped model, killed with SIGKILL at 20 random
-moments and started again each time; beside a run that nobody stopped.
+"""A `batch` over 300 scenes, killed at 20 random moments and restarted, compared with one never killed.
 
-Fails unless the finished files are equal, apart from times, and what was on disk at a kill is still
-there, untouched and answered once, after the next.
+    python -m benchmarks.batch_kills
+
+Fails unless the two finished files are equal, apart from times, and unless every row on disk at one
+kill is there unchanged, and answered once, at the next.
 """
 
 import json
@@ -28,11 +29,11 @@ from vipllava_cli.storage.journal import read_journal
 
 SCENES = 300
 KILLS = 20
-BATCH = 8  # small, so that there are more moments than kills
+BATCH_SIZE = 8  # small, so that the file grows at more moments than there are kills
 
 
 def write_manifest(folder: Path) -> Path:
-    """Scenes that training never saw, each with a question about each of its marks."""
+    """Write scenes that training never saw, with a question about each of their marks."""
     lines = []
     for number in range(SCENES):
         rng = scene_rng(HELD_OUT, 5000 + number)
@@ -47,62 +48,72 @@ def write_manifest(folder: Path) -> Path:
     return path
 
 
-def command(manifest: Path, out: Path, *more: str) -> list[str]:
-    """The command line of a run."""
-    own = [sys.executable, "-m", "vipllava_cli", "batch", str(manifest), "--out", str(out)]
-    return [*own, "--model", "tiny", "-q", *more]
+def batch_command(manifest: Path, out: Path, *flags: str) -> list[str]:
+    """Return the command line of a run."""
+    command = [sys.executable, "-m", "vipllava_cli", "batch", str(manifest), "--out", str(out)]
+    return [*command, "--model", "tiny", "-q", *flags]
 
 
-def whole_lines(path: Path) -> list[bytes]:
-    """The lines on disk, less one that was cut short."""
+def complete_lines(path: Path) -> list[bytes]:
+    """Return the lines on disk without one that was cut short."""
     data = path.read_bytes() if path.exists() else b""
     return data.splitlines(keepends=True)[: data.count(b"\n")]
 
 
 def killed_run(manifest: Path, out: Path, rows: int, delay: float) -> bool:
-    """Start, kill when so many more rows are on disk and a delay is over; False if it ended before."""
-    child = subprocess.Popen(command(manifest, out, "--batch-size", str(BATCH)))
-    wanted = len(whole_lines(out)) + rows
-    while child.poll() is None and len(whole_lines(out)) < wanted:
+    """Start a run, and kill it `delay` seconds after so many more rows are on disk.
+
+    Returns False if the run ended before.
+    """
+    child = subprocess.Popen(batch_command(manifest, out, "--batch-size", str(BATCH_SIZE)))
+    wanted = len(complete_lines(out)) + rows
+    while child.poll() is None and len(complete_lines(out)) < wanted:
         time.sleep(0.01)
     time.sleep(delay)
     child.send_signal(signal.SIGKILL)
     return child.wait() != 0
 
 
-def timeless(path: Path) -> list[dict[str, object]]:
-    """The records without what no two runs have in common."""
+def records_without_times(path: Path) -> list[dict[str, object]]:
+    """Return the records without the field that differs from run to run."""
     return [{**record, "seconds": 0} for record in read_journal(path)]
 
 
 def main() -> None:
-    """Kill, go on, compare, and print what happened."""
+    """Kill, restart, compare, and print the outcome."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     moments = random.Random(4)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         manifest = write_manifest(folder)
-        whole, out = folder / "whole.jsonl", folder / "killed.jsonl"
-        subprocess.run(command(manifest, whole), check=True)
-        each = len(whole_lines(whole)) // (KILLS + 2)
+        uninterrupted, out = folder / "uninterrupted.jsonl", folder / "killed.jsonl"
+        subprocess.run(batch_command(manifest, uninterrupted), check=True)
+        rows_per_kill = len(complete_lines(uninterrupted)) // (KILLS + 2)
         before: list[bytes] = []
-        kept, torn = [], 0
+        rows_on_disk, torn = [], 0
         for number in range(KILLS):
-            rows = moments.randrange(2 * each) if number else 0  # the first while it still loads
+            rows = (
+                moments.randrange(2 * rows_per_kill) if number else 0
+            )  # the first kill hits the loading
             if not killed_run(manifest, out, rows, moments.uniform(0, 0.3)):
-                raise SystemExit(f"the run was over before kill {number + 1}")
-            after = whole_lines(out)
-            assert after[: len(before)] == before, "what was on disk is no longer"
-            times = Counter(json.loads(line)["id"] for line in after)
-            assert set(times.values()) <= {1}, "a row that was on disk was answered again"
+                raise SystemExit(f"the run ended before kill {number + 1}")
+            after = complete_lines(out)
+            assert after[: len(before)] == before, "rows on disk have changed"
+            counts = Counter(json.loads(line)["id"] for line in after)
+            assert set(counts.values()) <= {1}, "a row on disk was answered again"
             torn += out.exists() and out.stat().st_size > sum(map(len, after))
             before = after
-            kept.append(len(after))
-        subprocess.run(command(manifest, out), check=True)
-        assert timeless(out) == timeless(whole), "the finished files differ"
-        print(f"{len(timeless(whole))} rows; on disk after each of {KILLS} kills: {kept}")
+            rows_on_disk.append(len(after))
+        subprocess.run(batch_command(manifest, out), check=True)
+        assert records_without_times(out) == records_without_times(uninterrupted), (
+            "the finished files differ"
+        )
         print(
-            f"{torn} kills cut a line short; the finished file equals that of a run never stopped"
+            f"{len(records_without_times(uninterrupted))} rows;"
+            f" on disk after each of {KILLS} kills: {rows_on_disk}"
+        )
+        print(
+            f"{torn} kills cut a line short; the finished file equals that of an uninterrupted run"
         )
 
 

@@ -1,11 +1,14 @@
-"""The peak memory of `batch`, each run in a process of its own:
+"""The peak memory of `batch`.
 
-- over 2,000 and over 20,000 small images with a stand-in for the model, which leaves what the rows
-  themselves take;
-- over 500 and over 2,000 of them with the shipped model;
-- over a few images of 100 megapixels each.
+    python -m benchmarks.batch_memory
 
-`batch_memory.py FOLDER MODEL` is one such run; it prints its peak in MiB.
+Each run has a process of its own:
+
+- 2,000 and 20,000 small images with a stand-in for the model, so that the memory of the rows remains;
+- 500 and 2,000 small images with the shipped model;
+- a few images of 100 megapixels.
+
+`python -m benchmarks.batch_memory FOLDER MODEL` is one such run; it prints its peak in MiB.
 """
 
 import resource
@@ -14,8 +17,9 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import Image
@@ -35,12 +39,12 @@ from vipllava_cli.flows.batch.run import BatchRun, BatchSummary
 from vipllava_cli.sources.open import read_source
 from vipllava_cli.storage.journal import open_journal
 
-LARGE = 10_000  # pixels a side
+LARGE = 10_000  # pixels per side
 
 
 class StandIn:
-    """Answers with a number made of the pixels, slower than images are read, so that rows wait for
-    it; as much is held for a view as the public models take.
+    """Answers with a checksum of the pixels. It is slower than reading images, so that rows queue up,
+    and a view takes as much memory as one of the public models.
     """
 
     info = ModelInfo("stand-in", "1", "cpu", "fp32", 336, 14)
@@ -67,8 +71,8 @@ class StandIn:
         return 16
 
 
-class Nobody:
-    """Watches nothing."""
+class SilentWatcher:
+    """Ignores the progress of a run."""
 
     def advance(self, summary: BatchSummary, id: str) -> None:
         pass
@@ -77,18 +81,26 @@ class Nobody:
         pass
 
 
+def open_stand_in() -> Engine:
+    """Open the stand-in. The run asks it for batches only."""
+    return cast(Engine, StandIn())
+
+
 def open_shipped() -> Engine:
-    """The shipped model."""
+    """Open the shipped model on the CPU."""
     from vipllava_cli.engine.open import open_engine
 
     return open_engine("tiny", device="cpu")
 
 
-MODELS = {"stand-in": StandIn, "tiny": open_shipped}
+MODELS: Mapping[str, Callable[[], Engine]] = {
+    "stand-in": open_stand_in,
+    "tiny": open_shipped,
+}
 
 
 def write_images(folder: Path, count: int, side: int) -> None:
-    """Images of one colour each that all differ."""
+    """Write images of one colour each. No two are equal."""
     kind = "jpg" if side == LARGE else "png"
     for number in range(count):
         color = (number % 256, number // 256 % 256, side % 256)
@@ -96,16 +108,18 @@ def write_images(folder: Path, count: int, side: int) -> None:
 
 
 def run(folder: Path, model: str) -> float:
-    """Answer about every image of the folder; the peak of this process in MiB."""
+    """Ask about every image of a folder. Returns the peak of this process in MiB."""
     task = BatchTask((model, "1"), ("what is this?",), options=GenerationOptions(max_new_tokens=4))
     with open_journal(folder.with_suffix(".jsonl")) as journal:
-        summary = BatchRun(read_source(str(folder)), task, journal, MODELS[model], Nobody())()
+        summary = BatchRun(
+            read_source(str(folder)), task, journal, MODELS[model], SilentWatcher()
+        )()
     assert not summary.failed
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def peak(count: int, side: int, model: str) -> float:
-    """The same in a fresh process, over as many images."""
+    """Run in a fresh process over `count` new images. Returns its peak in MiB."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "images"
         folder.mkdir()
@@ -115,7 +129,7 @@ def peak(count: int, side: int, model: str) -> float:
 
 
 def main() -> None:
-    """Print each peak, and the larger beside the smaller."""
+    """Print each peak, and the ratio of large to small runs."""
     print(describe())
     for model, few, many in (("stand-in", 2_000, 20_000), ("tiny", 500, 2_000)):
         small, large = peak(few, 16, model), peak(many, 16, model)

@@ -1,7 +1,9 @@
-"""How long the first token of a conversation's later turns takes beside that of its first.
+"""The time to the first token of later turns of a conversation, compared with the first turn.
 
-The model has the public checkpoints' image geometry (336 pixels, 576 tokens), random weights and a
-size that two cores can run. The first turn's time is without that for preparing the image's pixels.
+    python -m benchmarks.chat
+
+The model has the public checkpoints' image geometry (336 pixels, 576 tokens), random weights, and a
+size that two cores can run. The time of the first turn excludes preprocessing the image.
 """
 
 from itertools import cycle, islice
@@ -15,33 +17,33 @@ from vipllava_cli.engine.base import Engine, GenerationOptions, ModelView
 from vipllava_cli.engine.prompts.templates import Turn
 
 
-def waits(engine: Engine, view: ModelView, turns: int) -> list[float]:
-    """Seconds to the first token of each turn of a new conversation."""
+def first_token_times(engine: Engine, view: ModelView, turns: int) -> list[float]:
+    """Return the seconds to the first token of each turn of a new conversation."""
     conversation = engine.start_conversation()
-    said: list[Turn] = []
-    taken = []
+    answered: list[Turn] = []
+    times = []
     for question in islice(cycle(QUESTIONS), turns):
         reply = conversation.answer(
-            view, [*said, Turn(question)], options=GenerationOptions(max_new_tokens=8)
+            view, [*answered, Turn(question)], options=GenerationOptions(max_new_tokens=8)
         )
-        said.append(Turn(question, reply.answer.text, reply.tokens))
-        taken.append(reply.first_token_seconds)
-    return taken
+        answered.append(Turn(question, reply.answer.text, reply.tokens))
+        times.append(reply.first_token_seconds)
+    return times
 
 
 def main(rounds: int = 9, turns: int = 6) -> None:
     """Print the medians and the ratio."""
     engine = public_geometry()
     view = engine.view(Image.effect_noise((336, 336), 80).convert("RGB"))
-    waits(engine, view, 2)
-    measured = [waits(engine, view, turns) for _ in range(rounds)]
+    first_token_times(engine, view, 2)
+    measured = [first_token_times(engine, view, turns) for _ in range(rounds)]
     ratios = [median(later) / first for first, *later in measured]
     print(describe())
-    print(f"first token of turn 1: {median(taken[0] for taken in measured) * 1000:.0f} ms")
+    print(f"first token of turn 1: {median(times[0] for times in measured) * 1000:.0f} ms")
     for turn in range(1, turns):
         print(
             f"first token of turn {turn + 1}:"
-            f" {median(taken[turn] for taken in measured) * 1000:.0f} ms"
+            f" {median(times[turn] for times in measured) * 1000:.0f} ms"
         )
     print(
         f"later turns take {median(ratios):.3f} of turn 1"

@@ -1,10 +1,13 @@
-"""How long it takes to weigh eight choices beside one answer of the same length.
+"""The time to score eight choices, compared with one generated answer of the same length.
 
-The model has the public checkpoints' image geometry (336 pixels, 576 tokens), random weights and a
-size that two cores can run. Both read the whole prompt; the answer then makes as many tokens as the
-longest choice has, with the one that ends it.
+    python -m benchmarks.choices
+
+The model has the public checkpoints' image geometry (336 pixels, 576 tokens), random weights, and a
+size that two cores can run. Both runs read the whole prompt. The answer has as many tokens as the
+longest choice, plus the one that ends it.
 """
 
+from functools import partial
 from statistics import median
 from typing import cast
 
@@ -19,17 +22,22 @@ from vipllava_cli.engine.local.generate import LocalEngine
 CHOICES = ("a dog", "a cat", "a red car", "an old tree", "two birds", "a bowl", "a man", "nothing")
 
 
-def in_full(engine: LocalEngine, prompt: Prompt, choice: str) -> float:
-    """The log-likelihood of a choice from a run over the whole text, without a cache."""
-    ids, ends = engine.encode(prompt.text + choice), engine.ends
+def log_likelihood_in_full(engine: LocalEngine, prompt: Prompt, choice: str) -> float:
+    """Compute the log-likelihood of a choice in one run over the whole text, without a cache."""
+    ids = engine.encode(prompt.text + choice)
     stop = engine.encode(prompt.text + choice + "###")[len(ids)]
     with torch.inference_mode():
         logits = engine.model(
             input_ids=torch.tensor([ids]), pixel_values=cast(torch.Tensor, prompt.view.pixels)
         ).logits[0]
     scores = logits.double().log_softmax(-1)
-    said = sum(float(scores[at - 1, ids[at]]) for at in range(len(prompt.ids), len(ids)))
-    return said + float(scores[-1, [*ends, stop]].logsumexp(0))
+    choice_score = sum(float(scores[at - 1, ids[at]]) for at in range(len(prompt.ids), len(ids)))
+    return choice_score + float(scores[-1, [*engine.end_tokens, stop]].logsumexp(0))
+
+
+def run(engine: LocalEngine, prompt: Prompt, options: GenerationOptions) -> None:
+    """Answer once."""
+    list(engine.answer([prompt], options))
 
 
 def main(rounds: int = 9) -> None:
@@ -40,23 +48,30 @@ def main(rounds: int = 9) -> None:
     longest = max(len(engine.encode(prompt.text + choice)) for choice in CHOICES) - len(prompt.ids)
     scored = GenerationOptions(choices=CHOICES)
     generated = GenerationOptions(max_new_tokens=longest + 1)
-    taken = []
-    for round_ in range(rounds + 1):
-        pair = [seconds(lambda o=o: list(engine.answer([prompt], o))) for o in (scored, generated)]
-        if round_:  # the first warms up
-            taken.append(pair)
-    ratios = [eight / one for eight, one in taken]
+    times = []
+    for number in range(rounds + 1):
+        pair = [seconds(partial(run, engine, prompt, options)) for options in (scored, generated)]
+        if number:  # the first round warms up
+            times.append(pair)
+    ratios = [eight / one for eight, one in times]
     print(describe())
-    print(f"eight choices of up to {longest} tokens: {median(e for e, _ in taken) * 1000:.0f} ms")
-    print(f"one answer of {longest + 1} tokens: {median(o for _, o in taken) * 1000:.0f} ms")
+    print(
+        f"eight choices of up to {longest} tokens: {median(eight for eight, _ in times) * 1000:.0f} ms"
+    )
+    print(f"one answer of {longest + 1} tokens: {median(one for _, one in times) * 1000:.0f} ms")
     print(
         f"the choices take {median(ratios):.2f} of the answer"
         f" (lowest {min(ratios):.2f}, highest {max(ratios):.2f}, {rounds} rounds)"
     )
     (answer,) = engine.answer([prompt], scored)
-    apart = torch.tensor([in_full(engine, prompt, choice) for choice in CHOICES]).softmax(0)
-    off = max(abs(c.probability - float(p)) for c, p in zip(answer.choices, apart, strict=True))
-    print(f"probabilities differ from those of eight runs in full by at most {off:.1e}")
+    expected = torch.tensor(
+        [log_likelihood_in_full(engine, prompt, choice) for choice in CHOICES]
+    ).softmax(0)
+    difference = max(
+        abs(choice.probability - float(probability))
+        for choice, probability in zip(answer.choices, expected, strict=True)
+    )
+    print(f"probabilities differ from those of eight full runs by at most {difference:.1e}")
 
 
 if __name__ == "__main__":

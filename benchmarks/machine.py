@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine in a line, and a stopwatch."""
+"""What all benchmarks print and use: the machine in one line, and a stopwatch."""
 
 import os
 import platform
@@ -8,19 +8,16 @@ from pathlib import Path
 
 
 def describe() -> str:
-    """Processor, cores and Python, to be written beside the figures."""
+    """Describe processor, cores and Python in one line, to print beside the figures."""
     cpuinfo = Path("/proc/cpuinfo")
-    names = [
-        line.partition(":")[2].strip()
-        for line in (cpuinfo.read_text().splitlines() if cpuinfo.exists() else [])
-        if line.startswith("model name")
-    ]
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     name = names[0] if names else platform.processor()
     return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Time one call, in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -1,11 +1,10 @@
-"""A checkpoint of random weights in the hub's layout: 16 bits, shards of a gigabyte, older names (with
-`--layout current` those of now).
+"""Write a checkpoint of random weights in the layout of the public models.
 
-`7b` and `13b` have the shapes of the public models, `mid` is one to measure with on a small machine,
-`tiny` one to test with.
-Weights are written shard by shard, so that a 7B needs the memory of one shard.
+    python -m benchmarks.make_checkpoint --size mid --out build/mid
 
-    python benchmarks/make_checkpoint.py --size mid --out build/mid
+The layout is 16 bits, shards of a gigabyte, and older weight names; `--layout current` writes the
+names of today. `7b` and `13b` have the shapes of the public models, `mid` is for measurements on a
+small machine, `tiny` for tests. Shards are written one by one, so a 7B needs the memory of one shard.
 """
 
 import argparse
@@ -22,16 +21,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 
-from vipllava_cli.engine.hub.checkpoints import BUNDLED
-from vipllava_cli.engine.hub.registry import PUBLISHED
+from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 
 SHARD_BYTES = 1_000_000_000
-RANDOM_NUMBERS = 1 << 24  # repeated: to draw each of seven billion takes minutes
-SPREAD = 0.02
-WORDS, IMAGE, PAD = 32_000, 32_000, 32_001
+RANDOM_NUMBERS = 1 << 24  # these repeat: drawing seven billion numbers takes minutes
+STANDARD_DEVIATION = 0.02
+WORDS, IMAGE, PAD = 32_000, 32_000, 32_001  # vocabulary without the added tokens; their ids
 
-# Hidden and intermediate size, layers, heads.
-SMALLER: Mapping[str, Mapping[str, tuple[int, int, int, int]]] = {
+# Hidden size, intermediate size, layers, heads.
+SMALL_SHAPES: Mapping[str, Mapping[str, tuple[int, int, int, int]]] = {
     "tiny": {"vision_config": (64, 128, 12, 2), "text_config": (64, 128, 2, 2)},
     "mid": {"vision_config": (512, 2048, 12, 8), "text_config": (1024, 2816, 8, 16)},
 }
@@ -44,11 +42,11 @@ OLDER_NAMES = (
 )
 
 
-def config_of(size: str) -> dict[str, Any]:
-    """What config.json says, with the names of a public one."""
+def make_config(size: str) -> dict[str, Any]:
+    """Make a config.json with the keys of a public one."""
     config = json.loads(json.dumps(PUBLISHED[size if size in PUBLISHED else "7b"].config))
-    if size in SMALLER:
-        for half, (hidden, intermediate, layers, heads) in SMALLER[size].items():
+    if size in SMALL_SHAPES:
+        for half, (hidden, intermediate, layers, heads) in SMALL_SHAPES[size].items():
             config[half] |= {"hidden_size": hidden, "intermediate_size": intermediate}
             config[half] |= {"num_hidden_layers": layers, "num_attention_heads": heads}
         config["text_config"]["num_key_value_heads"] = config["text_config"]["num_attention_heads"]
@@ -56,28 +54,28 @@ def config_of(size: str) -> dict[str, Any]:
     return {**config, "torch_dtype": config.pop("dtype")}
 
 
-def shards(
-    config: Mapping[str, Any], seed: int, called: Callable[[str], str]
+def iter_shards(
+    config: Mapping[str, Any], seed: int, rename: Callable[[str], str]
 ) -> Iterator[dict[str, Tensor]]:
-    """Weights by their older names, about a gigabyte at a time."""
+    """Yield the weights by their renamed names, up to a gigabyte at a time."""
     with init_empty_weights():
         model = VipLlavaForConditionalGeneration(VipLlavaConfig(**config))
     noise = torch.randn(RANDOM_NUMBERS, generator=torch.Generator().manual_seed(seed))
-    noise = (noise * SPREAD).half()
+    noise = (noise * STANDARD_DEVIATION).half()
     shard: dict[str, Tensor] = {}
     size = 0
     for number, (name, empty) in enumerate(model.state_dict().items()):
-        weight = values(name, empty.shape, noise[4099 * number :])
+        weight = random_weight(name, empty.shape, noise[4099 * number :])
         if size and size + weight.nbytes > SHARD_BYTES:
             yield shard
             shard, size = {}, 0
-        shard[called(name)] = weight
+        shard[rename(name)] = weight
         size += weight.nbytes
     yield shard
 
 
-def values(name: str, shape: torch.Size, noise: Tensor) -> Tensor:
-    """Random matrices, norms that change nothing, biases of nothing."""
+def random_weight(name: str, shape: torch.Size, noise: Tensor) -> Tensor:
+    """Make a weight in fp16: random matrices, norms of one, biases of zero."""
     if len(shape) == 1 and not name.endswith("class_embedding"):
         return torch.full(shape, 0.0 if name.endswith("bias") else 1.0, dtype=torch.float16)
     count = shape.numel()
@@ -86,22 +84,22 @@ def values(name: str, shape: torch.Size, noise: Tensor) -> Tensor:
     return noise[:count].view(shape).clone()
 
 
-def older(name: str) -> str:
-    """A weight's name as the public models have it."""
+def older_name(name: str) -> str:
+    """Return the name that a weight has in the public models."""
     for pattern, replacement in OLDER_NAMES:
         name = re.sub(pattern, replacement, name)
     return name
 
 
-# What each layout calls a weight.
-LAYOUTS: Mapping[str, Callable[[str], str]] = {"hub": older, "current": str}
+# How each layout names a weight.
+LAYOUTS: Mapping[str, Callable[[str], str]] = {"hub": older_name, "current": str}
 
 
 def write_weights(config: Mapping[str, Any], folder: Path, seed: int, layout: str) -> None:
-    """The shards and their index."""
+    """Write the shards and their index."""
     weight_map: dict[str, str] = {}
     written = []
-    for number, shard in enumerate(shards(config, seed, LAYOUTS[layout])):
+    for number, shard in enumerate(iter_shards(config, seed, LAYOUTS[layout])):
         path = folder / f"part-{number}"
         save_file(shard, path, {"format": "pt"})
         written.append((path, list(shard)))
@@ -114,18 +112,19 @@ def write_weights(config: Mapping[str, Any], folder: Path, seed: int, layout: st
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
-def write_words(folder: Path, side: int) -> None:
-    """The shipped tokenizer with as many tokens as the public one, `<image>` and `<pad>` after them; an
-    older processor in two files.
+def write_tokenizer(folder: Path, side: int) -> None:
+    """Write the shipped tokenizer with the public size, and an older processor in two files.
+
+    `<image>` and `<pad>` get the ids that follow the vocabulary.
     """
     shipped = BUNDLED["tiny"]
     tokenizer = json.loads((shipped / "tokenizer.json").read_text())
     vocabulary = tokenizer["model"]["vocab"]
-    numbers = {"<image>": IMAGE, "<pad>": PAD}
+    added_ids = {"<image>": IMAGE, "<pad>": PAD}
     for token in tokenizer["added_tokens"]:
-        if token["content"] in numbers:
+        if token["content"] in added_ids:
             vocabulary[f"<unused{token['id']}>"] = vocabulary.pop(token["content"])
-            token["id"] = numbers[token["content"]]
+            token["id"] = added_ids[token["content"]]
         else:
             vocabulary.setdefault(token["content"], token["id"])
     vocabulary |= {f"<word{at}>": at for at in range(len(vocabulary), WORDS)}
@@ -142,20 +141,20 @@ def write_words(folder: Path, side: int) -> None:
 
 
 def make(size: str, folder: Path, seed: int = 0, layout: str = "hub") -> None:
-    """Write the whole checkpoint."""
+    """Write a complete checkpoint to a new folder."""
     folder.mkdir(parents=True)
-    config = config_of(size)
+    config = make_config(size)
     (folder / "config.json").write_text(json.dumps(config))
-    write_words(folder, config["vision_config"]["image_size"])
+    write_tokenizer(folder, config["vision_config"]["image_size"])
     write_weights(config, folder, seed, layout)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Write a checkpoint of random weights.")
-    parser.add_argument("--size", choices=(*SMALLER, *PUBLISHED), default="mid")
+    parser.add_argument("--size", choices=(*SMALL_SHAPES, *PUBLISHED), default="mid")
     parser.add_argument("--layout", choices=LAYOUTS, default="hub")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
-    given = parser.parse_args()
-    make(given.size, given.out, given.seed, given.layout)
-    print(f"wrote {given.out}")
+    arguments = parser.parse_args()
+    make(arguments.size, arguments.out, arguments.seed, arguments.layout)
+    print(f"wrote {arguments.out}")

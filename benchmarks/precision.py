@@ -1,8 +1,9 @@
-"""Reading a prompt and decoding after it on the CPU, by precision, on a model that `make_checkpoint.py`
-wrote. A plain 16-bit run shows what `--dtype auto` avoids; nf4 and int8 dynamic need the extras.
-Names of variants may follow, to measure these alone.
+"""Prefill and decoding speed on the CPU by precision.
 
-    python benchmarks/precision.py build/mid
+    python -m benchmarks.precision FOLDER [VARIANT ...]
+
+`benchmarks.make_checkpoint` writes the model, such as build/mid. The plain bf16 variant shows what
+`--dtype auto` avoids. nf4 and int8 dynamic need the optional packages.
 """
 
 import gc
@@ -16,84 +17,86 @@ import torch
 from transformers import TorchAoConfig, VipLlavaForConditionalGeneration
 
 from benchmarks.machine import describe, seconds
-from vipllava_cli.engine.hardware.placement import LoadOptions
+from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
 
 QUESTION = "what is the object within the red rectangle doing, and what is it made of?"
-PROMPTS, TOKENS = 3, 40  # of which the fastest counts: others use the machine, too
+PROMPTS, TOKENS = 3, 40  # the fastest counts: other processes use the machine as well
 
 
-def chosen(folder: Path, **load_options: str) -> Any:
-    """As `vipllava` loads it."""
-    return engine_of(folder, **load_options).model
+def as_vipllava(folder: Path, dtype: str = "auto", quantize: str | None = None) -> Any:
+    """Load the model as `vipllava` does."""
+    return open_on_cpu(folder, dtype, quantize).model
 
 
-def engine_of(folder: Path, **load_options: str) -> Any:
-    """Opened first of all, it sees to it that every variant has memory in large pages."""
-    return open_engine(str(folder), load_options=LoadOptions(device="cpu", **load_options))
+def open_on_cpu(folder: Path, dtype: str = "auto", quantize: str | None = None) -> Any:
+    """Open an engine. The first call makes torch allocate in large pages for all variants."""
+    return open_engine(str(folder), load_options=LoadOptions("cpu", dtype, quantize))
 
 
-def plain(folder: Path, dtype: torch.dtype = torch.bfloat16, **more: Any) -> Any:
-    """As transformers loads it."""
+def as_transformers(folder: Path, dtype: torch.dtype = torch.bfloat16, **options: Any) -> Any:
+    """Load the model as transformers does."""
     return VipLlavaForConditionalGeneration.from_pretrained(
-        folder, dtype=dtype, device_map="cpu", **more
+        folder, dtype=dtype, device_map="cpu", **options
     )
 
 
-def dynamic(folder: Path) -> Any:
-    """Activations in 8 bits as well, which `vipllava` does not offer."""
+def int8_dynamic(folder: Path) -> Any:
+    """Quantize activations as well, which `vipllava` does not offer."""
     from torchao.quantization import Int8DynamicActivationInt8WeightConfig
 
-    kept = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
-    quantised = TorchAoConfig(Int8DynamicActivationInt8WeightConfig(), modules_to_not_convert=kept)
-    return plain(folder, torch.float32, quantization_config=quantised)
+    unquantized = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
+    quantization = TorchAoConfig(
+        Int8DynamicActivationInt8WeightConfig(), modules_to_not_convert=unquantized
+    )
+    return as_transformers(folder, torch.float32, quantization_config=quantization)
 
 
 VARIANTS: Mapping[str, tuple[Callable[[Path], Any], str | None]] = {
-    "fp32": (lambda folder: chosen(folder, dtype="fp32"), None),
-    "bf16": (plain, None),
-    "bf16, prompts in 32 bits": (lambda folder: chosen(folder, dtype="bf16"), None),
-    "fp16, prompts in 32 bits": (lambda folder: chosen(folder, dtype="fp16"), None),
-    "int8 weight-only": (lambda folder: chosen(folder, quantize="int8"), None),
-    "int8 dynamic": (dynamic, "torchao"),
-    "nf4": (lambda folder: chosen(folder, quantize="nf4"), "bitsandbytes"),
+    "fp32": (lambda folder: as_vipllava(folder, dtype="fp32"), None),
+    "bf16": (as_transformers, None),
+    "bf16, prompts in 32 bits": (lambda folder: as_vipllava(folder, dtype="bf16"), None),
+    "fp16, prompts in 32 bits": (lambda folder: as_vipllava(folder, dtype="fp16"), None),
+    "int8 weight-only": (lambda folder: as_vipllava(folder, quantize="int8"), None),
+    "int8 dynamic": (int8_dynamic, "torchao"),
+    "nf4": (lambda folder: as_vipllava(folder, quantize="nf4"), "bitsandbytes"),
 }
 
 
 def best(work: Callable[[], object], runs: int) -> float:
-    """The fewest seconds of a few runs."""
+    """Return the shortest time of a few runs, in seconds."""
     return min(seconds(work) for _ in range(runs))
 
 
 def measure(model: Any, processor: Any) -> tuple[float, float]:
-    """Seconds for the prompt, and tokens a second after it."""
+    """Return the seconds of the prefill, and the tokens per second after it."""
     text = render(TEMPLATES["human"], [Turn(QUESTION)])
     side = model.config.vision_config.image_size
     inputs = processor.tokenizer(text.replace("<image>", "<image>" * 576), return_tensors="pt")
     pixels = torch.zeros(1, 3, side, side, dtype=model.dtype)
     with torch.inference_mode():
 
-        def read() -> Any:
+        def prefill() -> Any:
             return model(**inputs, pixel_values=pixels, use_cache=True, logits_to_keep=1)
 
-        cache = read().past_key_values
+        cache = prefill().past_key_values
 
         def decode() -> Any:
             return model(input_ids=torch.tensor([[5]]), past_key_values=cache, use_cache=True)
 
-        return best(read, PROMPTS), 1 / best(decode, TOKENS)
+        return best(prefill, PROMPTS), 1 / best(decode, TOKENS)
 
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     print(describe())
-    processor = engine_of(folder, dtype="fp16").processor
+    processor = open_on_cpu(folder, "fp16").processor
     for name in sys.argv[2:] or VARIANTS:
         open_model, package = VARIANTS[name]
         if package and find_spec(package) is None:
             print(f"{name:26} {package} is not installed")
             continue
-        reading, decoding = measure(open_model(folder), processor)
-        print(f"{name:26} prompt {reading:7.2f} s   then {decoding:6.2f} tokens/s")
+        prefill_seconds, tokens_per_second = measure(open_model(folder), processor)
+        print(f"{name:26} prompt {prefill_seconds:7.2f} s   then {tokens_per_second:6.2f} tokens/s")
         gc.collect()

@@ -1,7 +1,9 @@
-"""Several questions about one image in one call, beside the same questions asked one by one.
+"""Several questions about one image in one call, compared with one call for each question.
 
-The model has the public checkpoints' image geometry (336 pixels, 576 tokens), random weights and a
-size that two cores can run. Each pair of runs gives a ratio; the median is the figure.
+    python -m benchmarks.questions
+
+The model has the public checkpoints' image geometry (336 pixels, 576 tokens), random weights, and a
+size that two cores can run. Each pair of runs gives a ratio; the figure is the median.
 """
 
 from pathlib import Path
@@ -20,9 +22,10 @@ from transformers import (
 
 from benchmarks.machine import describe, seconds
 from vipllava_cli.engine.base import GenerationOptions
+from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import inspect_machine
-from vipllava_cli.engine.hardware.model_spec import spec
-from vipllava_cli.engine.hardware.placement import LoadOptions, place
+from vipllava_cli.engine.hardware.model_spec import read_model_spec
+from vipllava_cli.engine.hardware.planning import plan_placement
 from vipllava_cli.engine.hub.checkpoints import Checkpoint, find_checkpoint
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.local.loading import Loaded
@@ -31,9 +34,9 @@ QUESTIONS = [f"what is in the {color} box?" for color in ("red", "blue", "lime",
 
 
 def public_geometry() -> LocalEngine:
-    """An engine with random weights over 576 image tokens."""
+    """Return an engine with random weights and 576 image tokens."""
     torch.manual_seed(0)
-    words = LlavaProcessor.from_pretrained(find_checkpoint("tiny").folder)
+    shipped = LlavaProcessor.from_pretrained(find_checkpoint("tiny").folder)
     vision = CLIPVisionConfig(
         hidden_size=512,
         intermediate_size=2048,
@@ -43,7 +46,7 @@ def public_geometry() -> LocalEngine:
         patch_size=14,
     )
     text = LlamaConfig(
-        vocab_size=len(words.tokenizer),
+        vocab_size=len(shipped.tokenizer),
         hidden_size=768,
         intermediate_size=2048,
         num_hidden_layers=8,
@@ -53,18 +56,19 @@ def public_geometry() -> LocalEngine:
     )
     config = VipLlavaConfig(vision_config=vision, text_config=text, image_token_index=3)
     model = VipLlavaForConditionalGeneration(config).eval()
-    images = CLIPImageProcessorPil(
+    image_processor = CLIPImageProcessorPil(
         size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}
     )
     processor = LlavaProcessor(
-        image_processor=images,
-        tokenizer=words.tokenizer,
+        image_processor=image_processor,
+        tokenizer=shipped.tokenizer,
         patch_size=14,
         num_additional_image_tokens=1,
         vision_feature_select_strategy="default",
     )
     load_options = LoadOptions(device="cpu", dtype="fp32")
-    placement = place(spec(config.to_dict()), load_options, inspect_machine())
+    spec = read_model_spec(config.to_dict())
+    placement = plan_placement(spec, load_options, inspect_machine())
     return LocalEngine(Checkpoint("random", Path(), "-"), Loaded(model, processor, placement))
 
 
@@ -74,17 +78,17 @@ def main(pairs: int = 5) -> None:
     image = Image.effect_noise((336, 336), 80).convert("RGB")
     options = GenerationOptions(max_new_tokens=4)
 
-    def together() -> list[str]:
+    def in_one_call() -> list[str]:
         view = engine.view(image)
         prompts = [engine.prompt(view, question) for question in QUESTIONS]
         return [answer.text for answer in engine.answer(prompts, options)]
 
-    def alone() -> list[str]:
+    def one_by_one() -> list[str]:
         prompts = [engine.prompt(engine.view(image), question) for question in QUESTIONS]
         return [answer.text for answer in engine.answer(prompts, options)]
 
-    assert together() == alone()
-    ratios = [seconds(alone) / seconds(together) for _ in range(pairs)]
+    assert in_one_call() == one_by_one()
+    ratios = [seconds(one_by_one) / seconds(in_one_call) for _ in range(pairs)]
     print(describe())
     print(
         f"{len(QUESTIONS)} questions one by one take {median(ratios):.2f} times as long as in one"

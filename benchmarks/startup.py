@@ -1,8 +1,12 @@
-"""How long `vipllava --help` takes beside the smallest Typer program: whole processes, in pairs."""
+"""The time of `vipllava --help`, compared with the smallest Typer program: processes, in pairs.
+
+python -m benchmarks.startup
+"""
 
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -33,14 +37,15 @@ def main(pairs: int = 15) -> None:
         times: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(pairs):
             for name, command in commands.items():
-                times[name].append(
-                    seconds(lambda c=command: subprocess.run(c, capture_output=True, check=True))
-                )
-    ours, theirs = times.values()
+                run = partial(subprocess.run, command, capture_output=True, check=True)
+                times[name].append(seconds(run))
+    ours, bare_typer = times.values()
     print(describe())
-    for name, taken in times.items():
-        print(f"{name:20} {median(taken):.3f} s")
-    print(f"ratio                {median(a / b for a, b in zip(ours, theirs, strict=True)):.2f}")
+    for name, measured in times.items():
+        print(f"{name:20} {median(measured):.3f} s")
+    print(
+        f"ratio                {median(a / b for a, b in zip(ours, bare_typer, strict=True)):.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from tests.conftest import Run
-from tests.engine.hub.test_checkpoints import (
+from tests.support.broken_checkpoints import (
     config_of_another_size,
-    config_that_is_no_json,
+    invalid_config_json,
     missing_shard,
     other_architecture,
     pickle_only,
 )
 from tests.support.commands import BOX, QUESTION, assert_error_line
-from vipllava_cli.engine.hub.checkpoints import BUNDLED
+from vipllava_cli.engine.hub.registry import BUNDLED
 from vipllava_cli.errors import ExitCode
 
 pytestmark = pytest.mark.model
@@ -36,7 +36,7 @@ def test_an_unknown_model_is_refused(run: Run, image: Path) -> None:
     ("damage", "message"),
     [
         (missing_shard, "is missing"),
-        (config_that_is_no_json, "JSON"),
+        (invalid_config_json, "JSON"),
         (config_of_another_size, "mismatched"),
         (other_architecture, "expected a vipllava checkpoint"),
         (pickle_only, "pickle"),

@@ -1,6 +1,6 @@
 """The values of the loading options: every table holds all of them."""
 
-from vipllava_cli.engine.hardware.placement import ITEM_BYTES, QUANTIZERS
+from vipllava_cli.engine.hardware.memory_needs import ITEM_BYTES, QUANTIZERS
 from vipllava_cli.engine.options import Dtype, Quantization
 from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, TEMPLATES, TemplateName
 

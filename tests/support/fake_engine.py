@@ -1,4 +1,4 @@
-"""A stand-in for the model, for what does not depend on answers: order, resume, speed of the rest."""
+"""A stand-in for the engine, for tests that do not depend on the answers: order, resume, speed."""
 
 import time
 import zlib
@@ -25,8 +25,10 @@ INFO = ModelInfo("fake", "1", "cpu", "fp32", 336, 14)
 
 @dataclass
 class FakeEngine:
-    """Answers with a hash of the pixels and the words. `fits` prompts at most go together; questions
-    that hold `broken` fail; each batch takes `seconds`.
+    """Answers with a checksum of the pixels and the question.
+
+    A batch of more than `fits` prompts is out of memory. A question that contains `broken` fails. Each
+    batch takes `seconds`. `batches` lists the sizes of the batches.
     """
 
     fits: int = 1000
@@ -75,8 +77,9 @@ class FakeEngine:
 
 @dataclass
 class FakeConversation:
-    """Answers with a hash of the pixels and the number of turns; a letter is a token. What it was asked
-    is in `visible_turns`.
+    """Answers with a checksum of the pixels and the number of turns. Each character is a token.
+
+    `visible_turns` lists the questions of each call.
     """
 
     engine: FakeEngine
@@ -102,12 +105,12 @@ class FakeConversation:
         if self.engine.broken in turns[-1].question:
             raise GenerationError("generation failed")
         self.visible_turns.append([turn.question for turn in turns])
-        whole = f"{view.pixels}:{len(turns)}:{options.seed}"
-        begun = turns[-1].answer or ""
-        text = (begun + whole)[: len(begun) + options.max_new_tokens]
+        complete = f"{view.pixels}:{len(turns)}:{options.seed}"
+        start = turns[-1].answer or ""
+        text = (start + complete)[: len(start) + options.max_new_tokens]
         if on_text:
-            on_text(text[len(begun) :])
-        reason = "stop" if text.endswith(whole) else "length"
+            on_text(text[len(start) :])
+        reason = "stop" if text.endswith(complete) else "length"
         if stop is not None and stop():
             reason = "stopped"
         answer = Answer(text, reason, length, len(text), 0.1)

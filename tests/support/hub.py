@@ -1,4 +1,4 @@
-"""A hub on loopback that speaks as much HTTP as the hub's client needs, and misbehaves on demand."""
+"""A stand-in for the hub on loopback. It answers the requests of the hub's client, or misbehaves."""
 
 import hashlib
 import json
@@ -16,28 +16,33 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class StandInHub:
-    """`files` of `repository` at one commit. `asked` lists each GET of a file: its name, the first byte
-    that was wanted, and how many were sent.
+    """One repository at one commit.
+
+    `large` names the files with a checksum. `claimed` replaces the true sizes of files. `damaged`
+    changes a byte of large files. `cut_after` drops the connection once, after so many bytes of a large
+    file; with `stall`, the server stops sending instead. `asked` lists each GET of a file: name, first
+    byte asked for, number of bytes sent.
     """
 
     repository: str
     files: dict[str, bytes]
     large: frozenset[str] = frozenset({"model.safetensors"})
-    claimed: Mapping[str, int] = field(default_factory=dict)  # sizes other than the true ones
-    damaged: bool = False  # large files arrive with a byte that is wrong
+    claimed: Mapping[str, int] = field(default_factory=dict)
+    damaged: bool = False
     gated: bool = False
-    cut_after: int | None = None  # bytes of a large file, then the line goes dead once
-    stall: bool = False  # instead of closing the line, stop sending
+    cut_after: int | None = None
+    stall: bool = False
     asked: list[tuple[str, int, int]] = field(default_factory=list)
     endpoint: str = ""
 
     def sent(self, name: str) -> int:
-        return sum(count for asked, _, count in self.asked if asked == name)
+        """Count the bytes of a file that were sent."""
+        return sum(count for file, _, count in self.asked if file == name)
 
 
 @contextmanager
 def serving(hub: StandInHub) -> Iterator[StandInHub]:
-    """Serve until the end of the block."""
+    """Serve until the block ends."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -59,22 +64,22 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_HEAD(self) -> None:
-        self._file(body=False)
+        self._send_file(body=False)
 
     def do_GET(self) -> None:
         api = re.fullmatch(
             r"/api/models/([^/]+/[^/]+)/(revision|tree)/([^/?]+)(?:\?.*)?", self.path
         )
         if not api:
-            self._file(body=True)
+            self._send_file(body=True)
         elif api[1] != self.hub.repository:
             self._refuse(404, "RepoNotFound")
         elif api[3] not in {"main", COMMIT}:
             self._refuse(404, "RevisionNotFound")
         elif api[2] == "revision":
-            self._json({"id": self.hub.repository, "sha": COMMIT, "siblings": []})
+            self._send_json({"id": self.hub.repository, "sha": COMMIT, "siblings": []})
         else:
-            self._json([self._entry(name) for name in self.hub.files])
+            self._send_json([self._entry(name) for name in self.hub.files])
 
     def _entry(self, name: str) -> dict[str, Any]:
         data = self.hub.files[name]
@@ -87,11 +92,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _size(self, name: str) -> int:
         return self.hub.claimed.get(name, len(self.hub.files[name]))
 
-    def _file(self, *, body: bool) -> None:
-        asked = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/([^/]+)", self.path)
-        if not asked or asked[1] != self.hub.repository:
+    def _send_file(self, *, body: bool) -> None:
+        request = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/([^/]+)", self.path)
+        if not request or request[1] != self.hub.repository:
             return self._refuse(404, "RepoNotFound")
-        name = asked[3]
+        name = request[3]
         if self.hub.gated:
             return self._refuse(403, "GatedRepo")
         if name not in self.hub.files:
@@ -109,10 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         if body:
-            self._send(name, data, first, is_large=is_large)
+            self._send_body(name, data, first, is_large=is_large)
         return None
 
-    def _send(self, name: str, data: bytes, first: int, *, is_large: bool) -> None:
+    def _send_body(self, name: str, data: bytes, first: int, *, is_large: bool) -> None:
         if is_large and self.hub.damaged:
             data = data[:-1] + bytes([data[-1] ^ 1])
         last = len(data)
@@ -125,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             if cut and self.hub.stall:
                 time.sleep(5)
-        except OSError:  # the reader was killed
+        except OSError:  # a test killed the client
             pass
         self.close_connection = self.close_connection or cut
 
@@ -136,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _json(self, value: object) -> None:
+    def _send_json(self, value: object) -> None:
         body = json.dumps(value).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

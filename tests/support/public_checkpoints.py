@@ -1,4 +1,4 @@
-"""Checkpoints in the layouts and with the oddities in which they are published."""
+"""The layouts and oddities of published checkpoints. Each function changes a folder in place."""
 
 import json
 import re
@@ -34,8 +34,8 @@ def edit_config(folder: Path, **changes: object) -> None:
     edit(folder, "config.json", lambda config: config.update(changes))
 
 
-def renamed(folder: Path, *rules: tuple[str, str]) -> None:
-    """Give the weights other names, by regular expressions."""
+def rename_weights(folder: Path, *rules: tuple[str, str]) -> None:
+    """Rename the weights by regular expressions."""
     weights = weights_of(folder)
     for pattern, new in rules:
         weights = {re.sub(pattern, new, name): value for name, value in weights.items()}
@@ -43,16 +43,16 @@ def renamed(folder: Path, *rules: tuple[str, str]) -> None:
 
 
 def old_names(folder: Path) -> None:
-    """As the class named its weights when the public models were published."""
-    renamed(folder, (r"^vision_tower\.(?!vision_model)", "vision_tower.vision_model."))
+    """Use the weight names of the class when the public models were published."""
+    rename_weights(folder, (r"^vision_tower\.(?!vision_model)", "vision_tower.vision_model."))
     assert {name.split(".")[0] for name in weights_of(folder)} == {
         "language_model", "multi_modal_projector", "vision_tower"
     }  # fmt: skip
 
 
 def new_names(folder: Path) -> None:
-    """As the class names them today."""
-    renamed(
+    """Use the weight names of the class today."""
+    rename_weights(
         folder,
         (r"^language_model\.lm_head", "lm_head"),
         (r"^language_model\.model", "model.language_model"),
@@ -65,10 +65,10 @@ def in_shards(folder: Path, count: int = 3) -> None:
     weights = weights_of(folder)
     names = sorted(weights)
     shards = {f"model-{i + 1:05}-of-{count:05}.safetensors": names[i::count] for i in range(count)}
-    for file, inside in shards.items():
-        save_file({name: weights[name] for name in inside}, folder / file, FORMAT)
+    for file, members in shards.items():
+        save_file({name: weights[name] for name in members}, folder / file, FORMAT)
     (folder / "model.safetensors").unlink()
-    weight_map = {name: file for file, inside in shards.items() for name in inside}
+    weight_map = {name: file for file, members in shards.items() for name in members}
     index = {"metadata": {"total_size": 0}, "weight_map": weight_map}
     (folder / INDEX).write_text(json.dumps(index))
 
@@ -79,7 +79,7 @@ def in_32_bits(folder: Path) -> None:
 
 
 def older_processor(folder: Path) -> None:
-    """Two files, neither of which says how many tokens an image takes."""
+    """Use two files that do not say how many tokens an image takes."""
     processor = json.loads((folder / "processor_config.json").read_text())
     images = {**processor["image_processor"], "processor_class": "LlavaProcessor"}
     (folder / "preprocessor_config.json").write_text(json.dumps(images))
@@ -87,22 +87,22 @@ def older_processor(folder: Path) -> None:
 
 
 def as_published(folder: Path) -> Path:
-    """All of the public models' layout together."""
+    """Use the whole layout of the public models."""
     old_names(folder)
     in_shards(folder)
     older_processor(folder)
     return folder
 
 
-LAST = 1162  # the first number that no token of the shipped tokenizer has
-ROWS = 1280  # of the shipped model's vocabulary
+FIRST_FREE_ID = 1162  # the first id without a token in the shipped tokenizer
+VOCABULARY_ROWS = 1280  # rows of the shipped model's embeddings
 
 
 # --- oddities --------------------------------------------------------------------------------
 
 
 def older_layer_name(folder: Path) -> None:
-    """`vision_feature_layers` holds them; the newer name holds what LLaVA takes."""
+    """Keep the layers under `vision_feature_layers`; the newer key has LLaVA's single layer."""
 
     def change(config: dict[str, Any]) -> None:
         config["vision_feature_layers"] = config["vision_feature_layer"]
@@ -128,7 +128,7 @@ def no_strategy(folder: Path) -> None:
 
 
 def no_crop(folder: Path) -> None:
-    """The opposite of the stock processor, which crops the centre."""
+    """Do not crop; the stock processor crops the centre."""
 
     def change(processor: dict[str, Any]) -> None:
         images = processor["image_processor"]
@@ -138,22 +138,22 @@ def no_crop(folder: Path) -> None:
 
 
 def image_token_last(folder: Path) -> None:
-    """The image's token comes after all others, among rows of the vocabulary that are not used."""
+    """Give the image token an id after all others, among the unused rows of the vocabulary."""
     more_rows(folder)
 
     def change(tokenizer: dict[str, Any]) -> None:
         vocabulary = tokenizer["model"]["vocab"]
         vocabulary["<unused>"] = vocabulary.pop("<image>")
         [image] = [token for token in tokenizer["added_tokens"] if token["content"] == "<image>"]
-        image["id"] = LAST
+        image["id"] = FIRST_FREE_ID
         tokenizer["added_tokens"].sort(key=lambda token: token["id"])
 
     edit(folder, "tokenizer.json", change)
-    edit_config(folder, image_token_index=LAST)
+    edit_config(folder, image_token_index=FIRST_FREE_ID)
 
 
 def no_image_token(folder: Path) -> None:
-    """The tokenizer of the language model alone: it knows words, and no images."""
+    """Use the tokenizer of the language model alone, which has no image token."""
     image_token_last(folder)
     edit(
         folder,
@@ -162,7 +162,7 @@ def no_image_token(folder: Path) -> None:
             added_tokens=[t for t in tokenizer["added_tokens"] if t["content"] != "<image>"]
         ),
     )
-    no_special(folder, "image_token")
+    remove_special(folder, "image_token")
 
 
 def no_pad_token(folder: Path) -> None:
@@ -173,11 +173,11 @@ def no_pad_token(folder: Path) -> None:
             added_tokens=[t for t in tokenizer["added_tokens"] if t["content"] != "<pad>"]
         ),
     )
-    no_special(folder, "pad_token")
+    remove_special(folder, "pad_token")
     edit(folder, "generation_config.json", lambda config: config.pop("pad_token_id"))
 
 
-def no_special(folder: Path, name: str) -> None:
+def remove_special(folder: Path, name: str) -> None:
     def change(config: dict[str, Any]) -> None:
         config.pop(name, None)
         config.get("model_specific_special_tokens", {}).pop(name, None)
@@ -186,18 +186,23 @@ def no_special(folder: Path, name: str) -> None:
 
 
 def more_rows(folder: Path) -> None:
-    """More rows of the vocabulary than the tokenizer has tokens."""
+    """Give the vocabulary more rows than the tokenizer has tokens."""
     weights = weights_of(folder)
     for name in ("language_model.model.embed_tokens.weight", "language_model.lm_head.weight"):
         weights[name] = torch.cat([weights[name], weights[name][:1].repeat(64, 1)])
     save_weights(folder, weights)
-    edit(folder, "config.json", lambda config: config["text_config"].update(vocab_size=ROWS + 64))
+    rows = VOCABULARY_ROWS + 64
+    edit(folder, "config.json", lambda config: config["text_config"].update(vocab_size=rows))
 
 
 def stale_vocabulary(folder: Path) -> None:
-    """The same, and config.json does not know of them."""
+    """Add rows to the vocabulary without changing config.json."""
     more_rows(folder)
-    edit(folder, "config.json", lambda config: config["text_config"].update(vocab_size=ROWS))
+    edit(
+        folder,
+        "config.json",
+        lambda config: config["text_config"].update(vocab_size=VOCABULARY_ROWS),
+    )
 
 
 def no_stop(folder: Path) -> None:

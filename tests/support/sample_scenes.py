@@ -1,4 +1,4 @@
-"""The clip-art images of `sample_images/` and where their things lie."""
+"""The clip-art images of `sample_images/` and the boxes of their objects."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,9 @@ from PIL import Image
 
 from tests.conftest import SAMPLES
 
-# Left, top, right, bottom in pixels. In `zoo-red-box` the penguin is in a red box, in
-# `music-blue-arrow` a blue arrow points to the drum, in `sky-two-marks` the rocket is in a red box and
-# the balloon in a lime ellipse.
+# Left, top, right, bottom in pixels. Some images have marks: in `zoo-red-box` a red box around the
+# penguin, in `music-blue-arrow` a blue arrow to the drum, in `sky-two-marks` a red box around the rocket
+# and a lime ellipse around the balloon.
 PLACES: Mapping[str, Mapping[str, tuple[int, int, int, int]]] = {
     "garden": {
         "butterfly": (299, 53, 517, 242),
@@ -54,6 +54,6 @@ PLACES: Mapping[str, Mapping[str, tuple[int, int, int, int]]] = {
 
 
 def open_sample(name: str) -> Image.Image:
-    """The image of that name, RGB."""
+    """Open a sample image as RGB."""
     with Image.open(SAMPLES / f"{name}.png") as image:
         return image.convert("RGB")

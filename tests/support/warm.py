@@ -1,8 +1,8 @@
-"""The command in processes of its own that need not import torch again: forks of one that only has.
+"""Processes that need not import torch again: forks of one server process that has imported it.
 
-A fork is a real process with real streams, a terminal, signals and an exit code; what it has too soon
-are modules. So what must not import, what reads the environment while it imports (the hub's client)
-and how long a start takes are tested on processes that begin with nothing.
+A fork is a real process with its own streams, terminal, signals and exit code, but it has modules from
+the start. So tests of what the program imports, of code that reads the environment at import (the
+hub's client), and of the start-up time use new processes instead.
 """
 
 import array
@@ -25,56 +25,59 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-_ROOM = 1 << 20  # bytes of a request
-_SHARED = "VIPLLAVA_TESTS_WARM"  # where the workers of one run find it
+_MAX_REQUEST = 1 << 20  # bytes
+_SHARED = "VIPLLAVA_TESTS_WARM"  # the variable that tells test workers the server's address
 _SERVE = "serve"
 
 
 @dataclass
 class Started:
-    """A process that runs, and the line on which its end is told."""
+    """A running process: its id, and the connection that reports its end."""
 
     process: int
-    line: socket.socket
+    connection: socket.socket
 
     def wait(self, seconds: float | None = 60) -> int | None:
-        """The exit code, negative for a signal; None while it still runs after so long."""
-        self.line.settimeout(None if seconds is None else max(seconds, 1e-3))
+        """Return the exit code, negative for a signal; None if the process still runs after that time."""
+        self.connection.settimeout(None if seconds is None else max(seconds, 1e-3))
         try:
-            told = self.line.recv(64)
+            status = self.connection.recv(64)
         except TimeoutError:
             return None
-        self.line.close()
-        return os.waitstatus_to_exitcode(int(told))
+        self.connection.close()
+        return os.waitstatus_to_exitcode(int(status))
 
 
 def start(
     *arguments: str, env: Mapping[str, str], folder: Path, streams: tuple[int, int, int]
 ) -> Started:
-    """`python ARGUMENTS` of the form `-m module …` or `-c code`, with stdin, stdout and stderr; the
-    first that is a terminal is the process's own.
+    """Run `python -m module …` or `python -c code …` with stdin, stdout and stderr.
+
+    The first stream that is a terminal becomes the controlling terminal.
     """
-    line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    line.connect(_server())
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.connect(_server())
     request = json.dumps([list(arguments), dict(env), str(folder)]).encode()
-    line.sendmsg([request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", streams))])
-    return Started(int(line.recv(64)), line)
+    connection.sendmsg(
+        [request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", streams))]
+    )
+    return Started(int(connection.recv(64)), connection)
 
 
 def share() -> str:
-    """One such process for all that this one starts; a python, for execnet, that is a fork of it."""
+    """Share one server with all child processes. Returns a python command for execnet that forks it."""
     os.environ[_SHARED] = _server()
     return f"{shlex.quote(sys.executable)} -S {shlex.quote(__file__)}"
 
 
 @cache
 def _server() -> str:
-    """Where the process listens that is forked; it ends with the one that started it."""
+    """Start the server process, which ends with this one. Returns the path of its socket."""
     if _SHARED in os.environ:
         return os.environ[_SHARED]
-    place = os.path.join(tempfile.mkdtemp(), "warm")
+    path = os.path.join(tempfile.mkdtemp(), "warm")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(place)
+    listener.bind(path)
     listener.listen()
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.support.warm", _SERVE, str(listener.fileno())],
@@ -83,7 +86,7 @@ def _server() -> str:
     )
     listener.close()
     atexit.register(_end, server)
-    return place
+    return path
 
 
 def _end(server: "subprocess.Popen[bytes]") -> None:
@@ -91,71 +94,72 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
     server.wait()
 
 
-# --- in the process that is forked -----------------------------------------------------------------
+# --- in the server process -----------------------------------------------------------------
 
 
 def serve(listener: socket.socket) -> None:
-    """Fork for each request; what is forked forks again, and tells how that ended."""
+    """Fork a watcher for each request. It forks the process and reports its end."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     parent = os.getppid()
     listener.settimeout(1.0)
     while os.getppid() == parent:
         try:
-            line, _ = listener.accept()
+            connection, _ = listener.accept()
         except TimeoutError:
             continue
         if os.fork() == 0:
             listener.close()
-            line.setblocking(True)
-            _watch(line)
-        line.close()
+            connection.setblocking(True)
+            _watch(connection)
+        connection.close()
 
 
-def _watch(line: socket.socket) -> None:
-    """Start what is asked for, tell its number, and later how it ended."""
+def _watch(connection: socket.socket) -> None:
+    """Start the requested process, send its id, and later its exit status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    request, streams, _, _ = socket.recv_fds(line, _ROOM, 3)
+    request, streams, _, _ = socket.recv_fds(connection, _MAX_REQUEST, 3)
     process = os.fork()
     if process == 0:
-        line.close()
+        connection.close()
         arguments, environment, folder = json.loads(request)
         _become(arguments, environment, folder, streams)
     for stream in streams:
         os.close(stream)
-    line.send(str(process).encode())
+    connection.send(str(process).encode())
     _, status = os.waitpid(process, 0)
-    line.send(str(status).encode())
+    connection.send(str(status).encode())
     os._exit(0)
 
 
 def _become(
     arguments: list[str], environment: Mapping[str, str], folder: str, streams: list[int]
 ) -> None:
+    """Turn this fork into the requested process. Never returns."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in filter(os.isatty, streams):
-        with suppress(OSError):  # the one that the tests were typed in is another process's own
+        with suppress(OSError):  # the tests' own terminal already controls a session
             fcntl.ioctl(stream, termios.TIOCSCTTY, 0)
         break
-    for place, stream in enumerate(streams):
-        os.dup2(stream, place)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
     for stream in streams:
         os.close(stream)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     time.tzset()
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - to the end of it
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the process ends
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
-    way, what, *rest = arguments
-    sys.argv = [what if way == "-m" else way, *rest]
+    flag, source, *rest = arguments
+    sys.argv = [source if flag == "-m" else flag, *rest]
     code = 0
     try:
-        if way == "-m":
-            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        if flag == "-m":
+            runpy.run_module(source, run_name="__main__", alter_sys=True)
         else:
-            exec(what, {"__name__": "__main__"})
+            exec(source, {"__name__": "__main__"})
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     for output in (sys.stdout, sys.stderr):
@@ -165,19 +169,19 @@ def _become(
 
 
 def _fork(arguments: list[str]) -> int:
-    """Be what such a fork is, to whoever started this."""
+    """Run a fork with this process's streams. Returns its exit code."""
     arguments = [argument for argument in arguments if argument != "-u"]
     started = start(*arguments, env=os.environ, folder=Path.cwd(), streams=(0, 1, 2))
     return started.wait(None) or 0
 
 
 if __name__ == "__main__":
-    # Ctrl-C is for whoever types it at the tests: that process ends this one.
+    # Ctrl-C at the tests must not end the server: the test process does that itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.argv[1] != _SERVE:
         sys.exit(_fork(sys.argv[1:]))
 
-    import accelerate  # noqa: F401 - imported for those that are forked
+    import accelerate  # noqa: F401 - imported for the forks
     import cv2  # noqa: F401
     import prompt_toolkit  # noqa: F401
     import rich.markdown  # noqa: F401

@@ -36,7 +36,7 @@ from training.model import MetricCounts, TrainingModel, normalized
 from training.patch_targets import IGNORE, TARGETS, patch_labels, patch_shares
 from training.recipe import Recipe, Stage
 from training.train import train
-from vipllava_cli.engine.hub.checkpoints import BUNDLED
+from vipllava_cli.engine.hub.registry import BUNDLED
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.prompts.phrases import place_phrase

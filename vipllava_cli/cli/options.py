@@ -21,7 +21,7 @@ from vipllava_cli.marks.types import DEFAULT_WIDTH, SHAPES, Units
 
 if TYPE_CHECKING:  # these load Pillow, psutil or Rich, which `--help` does not need
     from vipllava_cli.cli.terminal.messages import Messages
-    from vipllava_cli.engine.hardware.placement import LoadOptions
+    from vipllava_cli.engine.hardware.load_options import LoadOptions
     from vipllava_cli.marks.types import MarkSpec, MarkStyle
     from vipllava_cli.storage.settings import UserSettings
 
@@ -204,7 +204,7 @@ class ModelOptions:
 
     def load_options(self) -> "LoadOptions":
         """Convert to the engine's load options. Raises UsageError."""
-        from vipllava_cli.engine.hardware.placement import LoadOptions, parse_max_memory
+        from vipllava_cli.engine.hardware.load_options import LoadOptions, parse_max_memory
 
         return LoadOptions(
             device=self.device.value,

@@ -1,1 +1,1 @@
-"""Models that answer questions about marked images."""
+"""Models: find, download, place and run them."""

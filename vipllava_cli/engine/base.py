@@ -1,4 +1,4 @@
-"""The contract between the flows and whatever makes the answers; nothing here knows torch."""
+"""The contract between the flows and an engine, the part that makes the answers. Imports no torch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the command line reads the defaults below and needs no image library for them
     from PIL import Image
 
 DEFAULT_MODEL = "tiny"
 MIN_TOP_P = 0.01
-MAX_NEW_TOKENS = 2**31 - 1
 MAX_TEMPERATURE = 100.0
+MAX_NEW_TOKENS = 2**31 - 1
 MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
 class GenerationOptions:
-    """How an answer is made. `temperature` 0 is greedy; else `top_p` and `seed` count. Of `choices` the
-    likeliest is the answer, and nothing is generated.
+    """How the engine makes an answer. The defaults of the whole program are these.
+
+    `temperature` 0 is greedy; above 0, `top_p` (0-1) and `seed` control the sampling. With `choices`
+    the answer is the likeliest choice, and the engine generates nothing.
     """
 
     max_new_tokens: int = 256
@@ -29,7 +31,7 @@ class GenerationOptions:
     choices: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """What decides an answer, by name; choices only where there are some."""
+        """Return the options by name, for records and keys. Leaves out `choices` if there are none."""
         return {name: value for name, value in asdict(self).items() if name != "choices" or value}
 
 
@@ -38,9 +40,10 @@ GREEDY = GenerationOptions()
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What answers: its name and revision, where and how precisely it runs, what it sees.
+    """The model behind an engine, as records name it.
 
-    `view` is the side of the square that it sees and `patch` that of its patches, in pixels.
+    `dtype` is the precision of the decoder: `bf16`, `fp16`, `fp32`, `int8` or `nf4`. The model sees a
+    square of `image_side` pixels in patches of `patch_size` pixels.
     """
 
     name: str
@@ -53,8 +56,10 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Choice:
-    """An answer that was weighed: the natural logarithm of how likely the model is to say just that and
-    stop, and its share of all that were weighed, 0-1.
+    """A scored choice.
+
+    `log_likelihood` is the natural logarithm of the probability that the model says exactly `text`
+    and then stops. `probability` (0-1) is the softmax over all choices of the question.
     """
 
     text: str
@@ -64,8 +69,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said. `finish_reason` is `stop`, or `length` when it was cut off; `choices` holds
-    what was weighed, as it was given.
+    """An answer of the model.
+
+    `finish_reason` is `stop`, `length` (cut at the token limit) or, in a conversation, `stopped` (by
+    the user). `seconds` is the answer's share of its batch's time. `choices` keep the order in which
+    they were given.
     """
 
     text: str
@@ -78,14 +86,14 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class ModelView:
-    """A marked image as the model will see it; `pixels` is the engine's own."""
+    """A marked image, preprocessed for the model. Only the engine that made it reads `pixels`."""
 
     pixels: object
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A question about a view, in the model's tokens; `text` is what an answer is written behind."""
+    """A question about a view as token ids. `text` is the text that directly precedes the answer."""
 
     view: ModelView
     ids: tuple[int, ...]
@@ -94,9 +102,10 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer in a conversation, whose `finish_reason` may be `stopped` too. `tokens` go into the
-    turn; `read` counts the prompt's tokens that the model had to read, and `wait` the seconds until the
-    first new token.
+    """An answer in a conversation.
+
+    `tokens` are the answer's ids, for the next `Turn`. `prefill_tokens` counts the tokens of the
+    prompt that were not in the prefix cache. `first_token_seconds` is the time to the first new token.
     """
 
     answer: Answer
@@ -106,12 +115,15 @@ class Reply:
 
 
 class Conversation(Protocol):
-    """Answers question after question; what was read for one turn is not read again for the next."""
+    """Answers turn after turn, and computes what a prompt shares with the one before only once.
 
-    max_tokens: int  # tokens that a prompt and its answer can have together
+    `max_tokens` is the limit for a prompt and its answer together.
+    """
+
+    max_tokens: int
 
     def count(self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE) -> int:
-        """The tokens of a prompt about these turns, which may be more than `most`."""
+        """Count the tokens of a prompt about these turns. May exceed `max_tokens`."""
         ...
 
     def answer(
@@ -124,26 +136,35 @@ class Conversation(Protocol):
         on_text: Callable[[str], None] | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> Reply:
-        """The answer to the last turn, or how the one that it has goes on. It equals that of a new
-        conversation about the same turns, whatever was asked before.
+        """Answer the last turn, or continue its answer if it has one.
 
-        `stop` is looked at after each token. A KeyboardInterrupt ends the answer in the middle of one.
-        Raises UsageError for turns too long, and GenerationError.
+        The reply equals that of a new conversation about the same turns, whatever came before.
+        `on_text` receives the pieces of the text as they come. The engine calls `stop` after each
+        token and ends the answer when it returns True. A KeyboardInterrupt ends the answer within a
+        token; the reply then holds the tokens so far.
+
+        Raises UsageError if the prompt is too long, and GenerationError if the model fails.
         """
         ...
 
 
 class Engine(Protocol):
-    """Answers questions about marked images."""
+    """Answers questions about marked images. `info` describes its model.
+
+    Answers keep the order of the prompts. `OutOfMemoryError` is a GenerationError.
+    """
 
     info: ModelInfo
 
     def view(self, image: "Image.Image") -> ModelView:
-        """What the model will see of a square image. May be called from any thread."""
+        """Preprocess a square RGB image. Thread-safe."""
         ...
 
     def prompt(self, view: ModelView, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
-        """The whole prompt. Raises UsageError for one that is too long."""
+        """Make the token ids of a prompt.
+
+        Raises UsageError if the prompt is too long or the model lacks the template.
+        """
         ...
 
     def answer(
@@ -152,26 +173,28 @@ class Engine(Protocol):
         options: GenerationOptions = GREEDY,
         on_text: Callable[[str], None] | None = None,
     ) -> Iterator[Answer]:
-        """An answer to each prompt, one after the other; `on_text` gets the pieces as they come.
+        """Yield the answer to each prompt, computed one after the other.
 
-        What prompts share up to the end of their image is computed once for those that follow
-        each other. Raises GenerationError when the model fails.
+        Consecutive prompts with the same view and the same text before the image share one prefill.
+        `on_text` receives the pieces of the text as they come.
+
+        Raises GenerationError if the model fails.
         """
         ...
 
     def answer_batch(
         self, prompts: Sequence[Prompt], options: GenerationOptions = GREEDY
     ) -> list[Answer]:
-        """The same answers in one batch; each view is computed once.
+        """Return the same answers as `answer`, computed as one batch. Encodes each view once.
 
-        Raises OutOfMemoryError when the batch is too large, and GenerationError.
+        Raises OutOfMemoryError if the batch is too large, and GenerationError if the model fails.
         """
         ...
 
     def start_conversation(self) -> Conversation:
-        """A conversation that is empty yet."""
+        """Start a conversation with an empty prefix cache."""
         ...
 
     def max_batch_size(self) -> int:
-        """How many prompts fit into the memory that is free now."""
+        """Return how many prompts fit into the memory that is free now, at least 1."""
         ...

@@ -1,4 +1,4 @@
-"""Where torch lives: checkpoints, placement on devices, and the engine that answers."""
+"""The door to torch: nothing imports torch before `open_engine` is called."""
 
 import logging
 import os
@@ -8,36 +8,40 @@ from typing import TYPE_CHECKING
 from vipllava_cli.engine.base import DEFAULT_MODEL, Engine
 
 if TYPE_CHECKING:
-    from vipllava_cli.engine.hardware.placement import LoadOptions, Placement
+    from vipllava_cli.engine.hardware.load_options import LoadOptions
+    from vipllava_cli.engine.hardware.placement import Placement
 
-# What torchao says when it is loaded, and accelerate of layers on the disk, is no user's concern.
-_TALKATIVE = ("torchao", "torch.utils._pytree", "accelerate")
+# These libraries log on import, or about layers on the disk. Users need none of it.
+_VERBOSE_LIBRARIES = ("torchao", "torch.utils._pytree", "accelerate")
 
-# Asks torch, before it is loaded, for memory in large pages where the system has them: to get a
-# gigabyte in small ones takes longer than to fill it.
+# Large memory pages for torch's allocator, where the system has them: the kernel takes longer to map
+# a gigabyte in small pages than the program takes to fill it. Torch reads this when it is imported.
 _LARGE_PAGES = ("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def open_engine(
     model: str = DEFAULT_MODEL,
     *,
+    revision: str | None = None,
     device: str = "auto",
     dtype: str = "auto",
-    revision: str | None = None,
     load_options: "LoadOptions | None" = None,
     on_plan: "Callable[[Placement], None] | None" = None,
 ) -> Engine:
-    """Load a model: `tiny`, `7b`, `13b`, a hub name or a folder. Raises ModelError.
+    """Load a model: `tiny`, `7b`, `13b`, a hub name or a folder.
 
-    `load_options` say more than device and dtype and go before them; `on_plan` sees what goes where before it
-    is loaded. This is the door to torch: nothing imports it before this call.
+    `load_options` override `device` and `dtype`. `on_plan` receives the placement before the weights
+    are loaded.
+
+    Raises UsageError for a revision of a model that has none, ModelError if the model is missing,
+    damaged or does not fit, and OutOfMemoryError.
     """
-    from vipllava_cli.engine.hardware.placement import LoadOptions
+    from vipllava_cli.engine.hardware.load_options import LoadOptions
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
 
     checkpoint = find_checkpoint(model, revision)
     os.environ.setdefault(*_LARGE_PAGES)
-    for library in _TALKATIVE:
+    for library in _VERBOSE_LIBRARIES:
         logging.getLogger(library).setLevel(logging.ERROR)
     from vipllava_cli.engine.local.generate import LocalEngine
     from vipllava_cli.engine.local.loading import load
@@ -47,7 +51,7 @@ def open_engine(
 
 
 def identify(model: str = DEFAULT_MODEL, revision: str | None = None) -> tuple[str, str]:
-    """The name and revision that records will say, without torch. Raises ModelError."""
+    """Return the name and revision that records will contain, without torch. Raises ModelError."""
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
 
     checkpoint = find_checkpoint(model, revision)

@@ -1,6 +1,7 @@
-"""The engine on the shipped model: every short way equals the long one."""
+"""The engine on the shipped model: every fast path equals a plain run."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,8 +9,9 @@ from PIL import Image
 
 from tests.support.sample_scenes import open_sample
 from vipllava_cli.engine.base import GenerationOptions, Prompt
+from vipllava_cli.engine.hardware.estimate import make_plan
+from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.local.generate import LocalEngine
-from vipllava_cli.engine.local.streaming import Stream
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
@@ -18,6 +20,8 @@ from vipllava_cli.marks.colors import MODEL_COLORS
 from vipllava_cli.marks.draw import draw
 from vipllava_cli.marks.types import Mark
 
+pytestmark = pytest.mark.model
+
 QUESTIONS = [
     "what is in the red box?",
     "what kind of thing is in the red box?",
@@ -25,25 +29,13 @@ QUESTIONS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def engine() -> LocalEngine:
-    engine = open_engine("tiny", device="cpu")
-    assert isinstance(engine, LocalEngine)
-    return engine
-
-
-@pytest.fixture(scope="module")
-def zoo() -> Image.Image:
-    return pad_to_square(open_sample("zoo-red-box"))
-
-
 @pytest.fixture
 def prompt(engine: LocalEngine, zoo: Image.Image) -> Prompt:
     return engine.prompt(engine.view(zoo), QUESTIONS[0])
 
 
-def long_way(engine: LocalEngine, image: Image.Image, question: str) -> str:
-    """One plain `generate` over everything, image included."""
+def plain_run(engine: LocalEngine, image: Image.Image, question: str) -> str:
+    """Run one plain `generate` over the whole prompt, image included."""
     prompt = render(TEMPLATES["human"], [Turn(question)])
     inputs = engine.processor(images=image, text=prompt, return_tensors="pt")
     output = engine.model.generate(**inputs, max_new_tokens=24, do_sample=False)
@@ -52,32 +44,32 @@ def long_way(engine: LocalEngine, image: Image.Image, question: str) -> str:
     return text.partition("###")[0].strip()
 
 
-def said(engine: LocalEngine, image: Image.Image, questions: list[str]) -> list[str]:
+def answer_texts(engine: LocalEngine, image: Image.Image, questions: list[str]) -> list[str]:
     view = engine.view(image)
     prompts = [engine.prompt(view, question) for question in questions]
     return [answer.text for answer in engine.answer(prompts)]
 
 
-def test_a_prompt_is_what_the_processor_makes(engine: LocalEngine, zoo: Image.Image) -> None:
+def test_a_prompt_equals_that_of_the_processor(engine: LocalEngine, zoo: Image.Image) -> None:
     for name in ("human", "vicuna"):
         text = render(TEMPLATES[name], [Turn(QUESTIONS[0])])
-        whole = engine.processor(images=zoo, text=text, return_tensors="pt")
+        processed = engine.processor(images=zoo, text=text, return_tensors="pt")
         prompt = engine.prompt(engine.view(zoo), QUESTIONS[0], name)
-        assert list(prompt.ids) == whole["input_ids"][0].tolist()
+        assert list(prompt.ids) == processed["input_ids"][0].tolist()
         assert isinstance(prompt.view.pixels, torch.Tensor)
-        assert torch.equal(prompt.view.pixels, whole["pixel_values"])
+        assert torch.equal(prompt.view.pixels, processed["pixel_values"])
 
 
-def test_questions_that_share_a_image_are_answered_as_if_alone(
+def test_questions_that_share_an_image_are_answered_as_if_alone(
     engine: LocalEngine, zoo: Image.Image
 ) -> None:
-    alone = [said(engine, zoo, [question])[0] for question in QUESTIONS]
-    assert said(engine, zoo, QUESTIONS) == alone
-    assert alone == [long_way(engine, zoo, question) for question in QUESTIONS]
+    alone = [answer_texts(engine, zoo, [question])[0] for question in QUESTIONS]
+    assert answer_texts(engine, zoo, QUESTIONS) == alone
+    assert alone == [plain_run(engine, zoo, question) for question in QUESTIONS]
 
 
-def test_a_batch_answers_as_each_question_alone(engine: LocalEngine, zoo: Image.Image) -> None:
-    """Images, templates and lengths mixed, and answers that end at different times."""
+def test_a_batch_equals_each_question_alone(engine: LocalEngine, zoo: Image.Image) -> None:
+    """Mix images, templates, lengths, and answers that end at different steps."""
     box = Mark("box", (((354.0, 212.0), (511.0, 433.0)),), MODEL_COLORS[0])
     breakfast = pad_to_square(draw(open_sample("breakfast"), [box]))
     views = [engine.view(zoo), engine.view(breakfast)]
@@ -89,8 +81,8 @@ def test_a_batch_answers_as_each_question_alone(engine: LocalEngine, zoo: Image.
     ]
     options = GenerationOptions(max_new_tokens=6)
     alone = [next(engine.answer([prompt], options)) for prompt in prompts]
-    together = engine.answer_batch(prompts, options)
-    assert [replace(answer, seconds=0) for answer in together] == [
+    batch = engine.answer_batch(prompts, options)
+    assert [replace(answer, seconds=0) for answer in batch] == [
         replace(answer, seconds=0) for answer in alone
     ]
     assert len({answer.answer_tokens for answer in alone}) > 1
@@ -101,32 +93,32 @@ def test_a_long_prompt_does_not_cut_the_answers_beside_it(
 ) -> None:
     limit = engine.model.config.text_config.max_position_embeddings
     filler = engine.tokenizer(" box", add_special_tokens=False)["input_ids"]
-    words = prompt.ids[:-8] + tuple(filler * limit)[: limit - len(prompt.ids) - 1] + prompt.ids[-8:]
-    together = engine.answer_batch([prompt, Prompt(prompt.view, words)])
-    assert (together[0].text, together[0].finish_reason) == ("a penguin", "stop")
-    assert (together[1].answer_tokens, together[1].finish_reason) == (1, "length")
+    long = prompt.ids[:-8] + tuple(filler * limit)[: limit - len(prompt.ids) - 1] + prompt.ids[-8:]
+    batch = engine.answer_batch([prompt, Prompt(prompt.view, long)])
+    assert (batch[0].text, batch[0].finish_reason) == ("a penguin", "stop")
+    assert (batch[1].answer_tokens, batch[1].finish_reason) == (1, "length")
 
 
 def test_a_sampled_answer_is_the_same_in_any_batch(engine: LocalEngine, zoo: Image.Image) -> None:
     options = GenerationOptions(temperature=8.0, max_new_tokens=8, seed=3)
     prompts = [engine.prompt(engine.view(zoo), question) for question in QUESTIONS]
-    together = [answer.text for answer in engine.answer_batch(prompts, options)]
-    assert together == [next(engine.answer([prompt], options)).text for prompt in prompts]
+    batch = [answer.text for answer in engine.answer_batch(prompts, options)]
+    assert batch == [next(engine.answer([prompt], options)).text for prompt in prompts]
 
 
 @pytest.mark.parametrize("batch", [False, True])
-def test_the_image_is_read_once_for_all_questions(
+def test_the_image_is_encoded_once_for_all_questions(
     engine: LocalEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch, batch: bool
 ) -> None:
     seen: list[int] = []
     tower = engine.model.model.vision_tower
     forward = tower.forward
 
-    def counted(pixels: torch.Tensor, *args: object, **kwargs: object) -> object:
+    def count(pixels: torch.Tensor, *args: object, **kwargs: object) -> object:
         seen.append(len(pixels))
         return forward(pixels, *args, **kwargs)
 
-    monkeypatch.setattr(tower, "forward", counted)
+    monkeypatch.setattr(tower, "forward", count)
     view = engine.view(zoo)
     prompts = [engine.prompt(view, question) for question in QUESTIONS]
     assert len(list((engine.answer_batch if batch else engine.answer)(prompts))) == 3
@@ -142,14 +134,9 @@ def test_every_template_gives_an_answer_without_control_words(
     assert answer.finish_reason == "stop"
 
 
-def test_the_pieces_of_a_stream_are_the_answer(engine: LocalEngine, prompt: Prompt) -> None:
-    pieces: list[str] = []
-    answers = list(engine.answer([prompt], on_text=pieces.append))
-    assert "".join(pieces) == answers[0].text
-    assert len(pieces) > 1
-
-
-def test_an_answer_that_meets_the_limit_says_so(engine: LocalEngine, prompt: Prompt) -> None:
+def test_an_answer_at_the_token_limit_has_the_reason_length(
+    engine: LocalEngine, prompt: Prompt
+) -> None:
     answer = next(engine.answer([prompt], GenerationOptions(max_new_tokens=1)))
     assert (answer.finish_reason, answer.answer_tokens) == ("length", 1)
     exact = next(engine.answer([prompt]))
@@ -157,7 +144,7 @@ def test_an_answer_that_meets_the_limit_says_so(engine: LocalEngine, prompt: Pro
     assert next(engine.answer([prompt], same)).finish_reason == "stop"
 
 
-def test_sampling_repeats_with_its_seed_and_leaves_torchs_own_alone(
+def test_sampling_repeats_with_its_seed_and_keeps_the_global_one(
     engine: LocalEngine, prompt: Prompt
 ) -> None:
     def sampled(seed: int) -> list[str]:
@@ -171,57 +158,63 @@ def test_sampling_repeats_with_its_seed_and_leaves_torchs_own_alone(
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_question_that_is_too_long_is_refused_not_cut(
-    engine: LocalEngine, zoo: Image.Image
-) -> None:
+def test_a_question_that_is_too_long_is_refused(engine: LocalEngine, zoo: Image.Image) -> None:
     with pytest.raises(UsageError, match="reads at most"):
         engine.prompt(engine.view(zoo), "word " * 3000)
 
 
-def test_a_second_image_in_the_words_is_refused(engine: LocalEngine, zoo: Image.Image) -> None:
+def test_a_second_image_placeholder_is_refused(engine: LocalEngine, zoo: Image.Image) -> None:
     with pytest.raises(UsageError, match="2 images"):
         engine.prompt(engine.view(zoo), "what is <image>?")
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "words"),
+    ("error", "kind", "message"),
     [
         (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemoryError, "out of memory"),
         (RuntimeError("shapes\ndo not fit"), GenerationError, "shapes do not fit"),
     ],
 )
-def test_what_torch_raises_is_one_line(
+def test_an_exception_of_torch_is_one_line(
     engine: LocalEngine,
     prompt: Prompt,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
     kind: type[Exception],
-    words: str,
+    message: str,
 ) -> None:
     def fails(*args: object, **kwargs: object) -> object:
         raise error
 
     monkeypatch.setattr(engine.model.model.vision_tower, "forward", fails)
-    with pytest.raises(kind, match=words):
+    with pytest.raises(kind, match=message):
         next(engine.answer([prompt]))
-    with pytest.raises(kind, match=words):
+    with pytest.raises(kind, match=message):
         engine.answer_batch([prompt, prompt])
 
 
-class Letters:
-    """A tokenizer whose tokens are code points."""
-
-    def decode(self, ids: list[int], skip_special_tokens: bool = True) -> str:
-        return "".join(map(chr, ids))
+# --- batch size ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", ["a cat###Human: no", "a #1 cat##", "a cat ", "###", "# # ok"])
-def test_a_stream_never_shows_a_part_of_the_stop(said: str) -> None:
-    pieces: list[str] = []
-    text = Stream(Letters(), pieces.append)
-    text.put(torch.tensor([1, 2, 3]))
-    for letter in said:
-        text.put(torch.tensor([ord(letter)]))
-        assert "###" not in "".join(pieces)
-    text.end()
-    assert "".join(pieces) == said.partition("###")[0].rstrip()
+def test_a_plan_predicts_the_batch_size_of_the_engine(engine: LocalEngine) -> None:
+    predicted = make_plan("tiny", None, LoadOptions(device="cpu")).placement.batch_size
+    assert predicted == engine.max_batch_size() == 32 * torch.get_num_threads()
+
+
+def test_the_memory_limit_of_a_container_lowers_prediction_and_batch_size(
+    engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leave memory for five prompts besides the weights and the reserve for other programs."""
+    placement = engine.placement
+    needs = placement.needs
+    per_prompt = placement.cache_at("cpu") + needs.activations
+    free = (512 << 20) + needs.all_weights + needs.workspace + 5 * per_prompt
+    (tmp_path / "memory.max").write_text(f"{10 * free}\n")
+    (tmp_path / "memory.current").write_text(f"{9 * free}\n")
+    monkeypatch.setattr("vipllava_cli.images.memory._CONTAINER", tmp_path)
+    options = LoadOptions(device="cpu")
+    assert make_plan("tiny", None, options).placement.batch_size == 5
+    limited = open_engine("tiny", load_options=options)
+    assert limited.max_batch_size() == 5
+    # An engine that was loaded before sees the new limit as well; its weights are paid for.
+    assert 5 <= engine.max_batch_size() <= 5 + needs.all_weights // per_prompt + 1

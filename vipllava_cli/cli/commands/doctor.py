@@ -16,16 +16,16 @@ def doctor(*, model: ModelOptions, json: Json = False, output: OutputOptions) ->
     from vipllava_cli.cli.terminal.image import drawing_method
     from vipllava_cli.cli.terminal.models import print_sections
     from vipllava_cli.engine.base import DEFAULT_MODEL
-    from vipllava_cli.engine.hardware.doctor import chosen_here, here
+    from vipllava_cli.engine.hardware.doctor import diagnose, diagnose_choice
     from vipllava_cli.storage.settings import settings_file
 
     messages = output.messages()
     chosen = model.chosen()
     name = chosen.model or DEFAULT_MODEL
     with messages.waiting("checking this machine"):
-        facts = here()
+        facts = diagnose()
         facts["terminal"] = {"images": drawing_method(), "settings": str(settings_file())}
-        facts["chosen"] = {"model": f"{name}: {_reason(model)}"} | chosen_here(
+        facts["chosen"] = {"model": f"{name}: {_reason(model)}"} | diagnose_choice(
             name, chosen.revision, model.load_options()
         )
     if json:

@@ -51,12 +51,12 @@ def pull(name: Name, revision: Revision = None, yes: Yes = False, *, output: Out
     with messages.waiting("looking up the model on the hub"):
         remote = download.look_up(name, hub)
     with messages.waiting("checking the files on this machine"):
-        damaged = download.drop_damaged(remote)
+        damaged = download.delete_damaged_files(remote)
     for file in damaged:
         messages.note(f"{file} was damaged: downloading it again")
     download.check_disk_space(remote)
-    if remote.left > CONFIRM_BYTES and not yes:
-        _confirm(f"download {decimal_size(remote.left)} of {hub.repository}?", messages)
+    if remote.missing_size > CONFIRM_BYTES and not yes:
+        _confirm(f"download {decimal_size(remote.missing_size)} of {hub.repository}?", messages)
     with watch_download(messages, f"downloading {name}", remote.size) as advance:
         download.fetch(name, remote, advance)
     checkpoint = find_checkpoint(name, revision)
@@ -95,9 +95,9 @@ def info(name: Name, revision: Revision = None, *, output: OutputOptions) -> Non
     vipllava models info 7b
     """
     from vipllava_cli.cli.terminal.models import print_facts
-    from vipllava_cli.engine.hub.catalog import facts
+    from vipllava_cli.engine.hub.catalog import model_facts
 
-    print_facts(facts(name, revision))
+    print_facts(model_facts(name, revision))
 
 
 @command
@@ -107,8 +107,8 @@ def remove(name: Name, yes: Yes = False, *, output: OutputOptions) -> None:
     vipllava models remove 7b
     """
     from vipllava_cli.engine.hub.cache import (
-        begun,
-        local_size,
+        cached_size,
+        has_cached_files,
         remove_repository,
         repository_folder,
     )
@@ -117,9 +117,9 @@ def remove(name: Name, yes: Yes = False, *, output: OutputOptions) -> None:
 
     messages = output.messages()
     hub = _hub_name(name, None)
-    if not begun(hub.repository):
+    if not has_cached_files(hub.repository):
         raise ModelError(f"{hub.repository} is not downloaded: there is nothing to remove")
-    size = local_size(hub.repository)
+    size = cached_size(hub.repository)
     if not yes:
         folder = repository_folder(hub.repository)
         _confirm(f"delete {decimal_size(size)} in {folder}?", messages)

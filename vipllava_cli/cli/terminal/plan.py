@@ -41,8 +41,10 @@ def placement_table(placement: Placement) -> Table:
         if size:
             name = f"KV cache of {needs.length} tokens"
             table.add_row(name, location_name(location), binary_size(size))
-    location = compute_location("cpu", placement.main)
-    table.add_row("working memory", location_name(location), binary_size(needs.work + needs.row))
+    location = compute_location("cpu", placement.main_device)
+    table.add_row(
+        "working memory", location_name(location), binary_size(needs.workspace + needs.activations)
+    )
     return table
 
 
@@ -50,11 +52,11 @@ def placement_line(placement: Placement) -> str:
     """Describe a placement in one line."""
     weights = ", ".join(
         f"{binary_size(placement.weights_at(location))} on {location_name(location)}"
-        for location in dict.fromkeys(placement.where.values())
+        for location in dict.fromkeys(placement.locations.values())
     )
     return (
-        f"weights as {placement.dtype_name} ({placement.why}): {weights};"
-        f" up to {placement.rows} prompts in a batch"
+        f"weights as {placement.dtype_name} ({placement.dtype_reason}): {weights};"
+        f" up to {placement.batch_size} prompts in a batch"
     )
 
 
@@ -85,10 +87,10 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
                 "weights": placement.weights_at(location),
                 "cache": placement.cache_at(location),
             }
-            for location in dict.fromkeys([*placement.budgets, *placement.where.values()])
+            for location in dict.fromkeys([*placement.budgets, *placement.locations.values()])
         },
-        "working_room": needs.work + needs.row,
-        "prompts_at_once": placement.rows,
+        "working_room": needs.workspace + needs.activations,
+        "prompts_at_once": placement.batch_size,
         "prompt_tokens": plan.estimate.prompt_tokens,
         "prompt_seconds": round(plan.estimate.prompt_seconds, 3),
         "tokens_a_second": round(plan.estimate.tokens_per_second, 3),
@@ -99,7 +101,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
 def _groups(placement: Placement) -> Iterator[tuple[str, Location, list[ModelPart]]]:
     """Group neighbouring parts of one kind and location. Yields name, location and parts."""
     groups = groupby(
-        placement.needs.spec.parts, key=lambda part: (part.kind, placement.where[part.module])
+        placement.needs.spec.parts, key=lambda part: (part.kind, placement.locations[part.module])
     )
     for (kind, location), group in groups:
         parts = list(group)
@@ -113,17 +115,17 @@ def _layer_range(kind: str, layers: Sequence[ModelPart]) -> str:
 
 def _lines(plan: Plan) -> Iterator[str]:
     placement, estimate = plan.placement, plan.estimate
-    yield f"{one_line(plan.name)} as {placement.dtype_name}: {placement.why}"
+    yield f"{one_line(plan.name)} as {placement.dtype_name}: {placement.dtype_reason}"
     for location, budget in placement.budgets.items():
         taken = placement.weights_at(location) + placement.cache_at(location)
-        if location == compute_location("cpu", placement.main):
-            taken += placement.needs.work + placement.needs.row
+        if location == compute_location("cpu", placement.main_device):
+            taken += placement.needs.workspace + placement.needs.activations
         if taken:
             yield f"{location_name(location)}: {binary_size(taken)} of {binary_size(budget)}"
     on_disk = placement.weights_at("disk")
     if on_disk:
         yield f"the disk: {binary_size(on_disk)} of weights, read again for every token"
-    yield f"prompts in a batch: up to {placement.rows}"
+    yield f"prompts in a batch: up to {placement.batch_size}"
     yield (
         f"speed: about {_round(estimate.prompt_seconds)} s for a prompt of"
         f" {estimate.prompt_tokens} tokens, then {_round(estimate.tokens_per_second)} tokens/s"

@@ -1,1 +1,1 @@
-"""Devices, memory, placement and speed."""
+"""Devices, memory needs, placement of a model, and estimates of its speed."""

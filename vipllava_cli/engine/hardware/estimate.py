@@ -1,9 +1,11 @@
-"""A plan -> the seconds that a prompt takes, and the tokens a second after it."""
+"""Estimate from a placement how long a prompt takes, and how many tokens per second follow."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import (
     ASSUMED_GPU,
     BUS_BANDWIDTH,
@@ -14,15 +16,17 @@ from vipllava_cli.engine.hardware.machine import (
     inspect_machine,
     measure_speed,
 )
-from vipllava_cli.engine.hardware.model_spec import EMBEDDINGS, LAYER, PROJECTOR, TOWER, spec
-from vipllava_cli.engine.hardware.placement import (
-    ITEM_BYTES,
-    LoadOptions,
-    Placement,
-    compute_location,
-    place,
+from vipllava_cli.engine.hardware.memory_needs import ITEM_BYTES
+from vipllava_cli.engine.hardware.model_spec import (
+    EMBEDDINGS,
+    LAYER,
+    PROJECTOR,
+    TOWER,
+    read_model_spec,
 )
-from vipllava_cli.engine.hub.cache import snapshot
+from vipllava_cli.engine.hardware.placement import Placement, compute_location
+from vipllava_cli.engine.hardware.planning import plan_placement
+from vipllava_cli.engine.hub.cache import snapshot_folder
 from vipllava_cli.engine.hub.checkpoints import (
     find_checkpoint,
     hub_name,
@@ -34,13 +38,21 @@ from vipllava_cli.engine.hub.config_fixes import fix_config
 from vipllava_cli.engine.hub.registry import PUBLISHED
 from vipllava_cli.errors import ModelError
 
-WORDS = 60  # tokens of a usual question and of what the template says
+_TEXT_TOKENS = 60  # tokens of a usual question and its template
+
+# Name and bytes/s of the link over which weights reach the device that computes with them.
+_LINKS: Mapping[str, tuple[str, float]] = {
+    "cpu": ("a bus", BUS_BANDWIDTH),
+    "disk": ("a disk", DISK_BANDWIDTH),
+}
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """`prompt_tokens` of an image and a usual question are read in `prompt_seconds`; then come
-    `tokens_per_second`. `assumed` names what was not measured here.
+    """The expected speed of a model.
+
+    A prompt has `prompt_tokens` tokens: an image and a usual question. `assumed` names the speeds
+    that nobody measured on this machine.
     """
 
     prompt_tokens: int
@@ -51,7 +63,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Plan:
-    """Where a model would go, and how fast it would be; `download_size` counts the bytes that are not here."""
+    """Where a model would lie and how fast it would be. `download_size` is the bytes still to fetch."""
 
     name: str
     placement: Placement
@@ -60,88 +72,108 @@ class Plan:
 
 
 def make_plan(name: str, revision: str | None, load_options: LoadOptions) -> Plan:
-    """A plan that needs no weights. With `max_memory` it is for a machine of that size. Raises
-    ModelError.
+    """Plan for a model without its weights.
+
+    With `max_memory`, the plan is for a machine of that size. Raises ModelError.
     """
-    config, download_size = _config(name, revision)
+    config, download_size = _read_any_config(name, revision)
     machine = inspect_machine()
     try:
-        parts = spec(config)
+        spec = read_model_spec(config)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{name}: config.json describes no such model ({error})") from None
-    found = place(parts, load_options, machine, hypothetical=load_options.max_memory is not None)
-    return Plan(name, found, estimate(found, lambda at: _speed(at, found, machine)), download_size)
+    placement = plan_placement(
+        spec, load_options, machine, hypothetical=load_options.max_memory is not None
+    )
+    speeds = estimate(placement, lambda location: _speed(location, placement, machine))
+    return Plan(name, placement, speeds, download_size)
 
 
-def _config(name: str, revision: str | None) -> tuple[Mapping[str, Any], int]:
-    """What config.json says, and how many bytes are still to be fetched."""
+def _read_any_config(name: str, revision: str | None) -> tuple[Mapping[str, Any], int]:
+    """Return the config of a model, which may not be downloaded, and the bytes still to download."""
     hub = hub_name(name, revision)
-    folder = snapshot(hub.repository, hub.revision) if hub else None
+    folder = snapshot_folder(hub.repository, hub.revision) if hub else None
     if name in PUBLISHED and folder is None:
         return PUBLISHED[name].config, PUBLISHED[name].size
     if folder is None:
         folder = find_checkpoint(name, revision).folder
-    said = read_config(folder, name)
+    config = read_config(folder, name)
     if not all((folder / file).is_file() for file in weight_files(folder, name)):
-        return said, 0  # half fetched, which loading will say
-    return fix_config(said, weight_shapes(folder, name), name), 0
+        return config, 0  # a partial download: loading it reports the missing files
+    return fix_config(config, weight_shapes(folder, name), name), 0
 
 
-def _speed(at: Location, found: Placement, machine: Machine) -> Speed:
-    """How fast a device computes at the plan's precision."""
-    if isinstance(at, int):
-        device = f"cuda:{at}"
-        return measure_speed(device, found.needs.dtype) if at in machine.gpus else ASSUMED_GPU
-    speed = measure_speed(str(at), found.needs.dtype)
-    if not found.needs.widened:
+def _speed(location: Location, placement: Placement, machine: Machine) -> Speed:
+    """Measure a device at the placement's precision. A GPU of another machine has an assumed speed."""
+    dtype = placement.needs.dtype
+    if isinstance(location, int):
+        is_present = location in machine.gpus
+        return measure_speed(f"cuda:{location}", dtype) if is_present else ASSUMED_GPU
+    speed = measure_speed(location, dtype)
+    if not placement.needs.widened:
         return speed
-    return Speed(speed.bandwidth, measure_speed(str(at), "fp32").operations)
+    return Speed(speed.bandwidth, measure_speed(location, "fp32").operations)
 
 
-def estimate(found: Placement, speed_of: Callable[[Location], Speed]) -> Estimate:
-    """By the two limits: each token reads all weights once, and a prompt is two operations a weight
-    and token. `speed_of` says how fast a device computes.
+@dataclass
+class _Work:
+    """What a prompt and a token cost, by location.
+
+    `operations` of the prompt and bytes `read` for each token, by the device that computes; bytes
+    `moved` to that device for each pass, by where they lie.
     """
-    needs, spec = found.needs, found.needs.spec
-    tokens = spec.image_tokens + WORDS
-    operations: dict[Location, float] = {}
-    reading: dict[Location, float] = {}
-    brought: dict[Location, int] = {}
+
+    operations: defaultdict[Location, float] = field(default_factory=lambda: defaultdict(float))
+    read: defaultdict[Location, float] = field(default_factory=lambda: defaultdict(float))
+    moved: defaultdict[Location, float] = field(default_factory=lambda: defaultdict(float))
+
+
+def estimate(placement: Placement, speed_of: Callable[[Location], Speed]) -> Estimate:
+    """Estimate from the two hardware limits, arithmetic and bandwidth.
+
+    A prompt costs two operations for each weight and token. A new token reads all weights once.
+    `speed_of` returns the speed of a device.
+    """
+    tokens = placement.needs.spec.image_tokens + _TEXT_TOKENS
+    work = _count_work(placement, tokens)
+    speeds = {location: speed_of(location) for location in {*work.operations, *work.read}}
+    moving = sum(size / _LINKS[str(lies)][1] for lies, size in work.moved.items())
+    prompt = sum(count / speeds[at].operations for at, count in work.operations.items())
+    token = sum(size / speeds[at].bandwidth for at, size in work.read.items())
+    assumed = tuple(dict.fromkeys(_assumptions(speeds, work)))
+    return Estimate(tokens, prompt + moving, 1 / (token + moving), assumed)
+
+
+def _count_work(placement: Placement, tokens: int) -> _Work:
+    needs, spec = placement.needs, placement.needs.spec
+    layer_cache = spec.kv_width * tokens * ITEM_BYTES[needs.dtype]
+    work = _Work()
     for part in spec.parts:
-        lies = found.where[part.module]
-        computed = compute_location(lies, found.main)
-        seen = part.kind in {TOWER, PROJECTOR}
+        lies = placement.locations[part.module]
+        computed = compute_location(lies, placement.main_device)
+        sees_image_only = part.kind in {TOWER, PROJECTOR}
         if part.kind != EMBEDDINGS:
-            work = 2 * part.parameters * (spec.image_tokens if seen else tokens)
-            if part.kind == LAYER:
-                work += 2 * tokens**2 * spec.hidden
-            operations[computed] = operations.get(computed, 0) + work
-        if seen or part.kind == EMBEDDINGS:
+            rows = spec.image_tokens if sees_image_only else tokens
+            work.operations[computed] += 2 * part.parameters * rows
+        if sees_image_only or part.kind == EMBEDDINGS:
             continue
-        size = needs.weights(part)
+        if part.kind == LAYER:
+            work.operations[computed] += 2 * tokens**2 * spec.hidden  # attention
+            work.read[computed] += layer_cache
         if lies == computed:
-            reading[computed] = reading.get(computed, 0) + size
+            work.read[computed] += needs.weights(part)
         else:
-            brought[lies] = brought.get(lies, 0) + size
-        reading[computed] = reading.get(computed, 0) + _cache(found, part.kind, tokens)
-    speeds = {at: speed_of(at) for at in {*operations, *reading}}
-    bringing = sum(size / _BRINGING[str(at)] for at, size in brought.items())
-    prompt = sum(work / speeds[at].operations for at, work in operations.items()) + bringing
-    token = sum(size / speeds[at].bandwidth for at, size in reading.items()) + bringing
-    assumed = [
-        f"a GPU of {speed.bandwidth / 1e9:.0f} GB/s and {speed.operations / 1e12:.0f} TFLOP/s"
-        for speed in speeds.values()
-        if speed.assumed
-    ]
-    assumed += [f"{_NAMES[str(at)]} of {_BRINGING[str(at)] / 1e9:.1f} GB/s" for at in brought]
-    return Estimate(tokens, prompt, 1 / token, tuple(dict.fromkeys(assumed)))
+            work.moved[lies] += needs.weights(part)
+    return work
 
 
-_BRINGING: Mapping[str, float] = {"cpu": BUS_BANDWIDTH, "disk": DISK_BANDWIDTH}
-_NAMES: Mapping[str, str] = {"cpu": "a bus", "disk": "a disk"}
-
-
-def _cache(found: Placement, kind: str, tokens: int) -> int:
-    """What a token reads of a layer's cache."""
-    item = ITEM_BYTES[found.needs.dtype]
-    return found.needs.spec.cache * tokens * item if kind == LAYER else 0
+def _assumptions(speeds: Mapping[Location, Speed], work: _Work) -> Iterator[str]:
+    for speed in speeds.values():
+        if speed.assumed:
+            yield (
+                f"a GPU of {speed.bandwidth / 1e9:.0f} GB/s and"
+                f" {speed.operations / 1e12:.0f} TFLOP/s"
+            )
+    for lies in work.moved:
+        link, bandwidth = _LINKS[str(lies)]
+        yield f"{link} of {bandwidth / 1e9:.1f} GB/s"

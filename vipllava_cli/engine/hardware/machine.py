@@ -1,4 +1,4 @@
-"""What this machine has: devices, the memory that is free on them, and how fast they are."""
+"""The devices of a machine, their free memory, and how fast they compute."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,19 +10,28 @@ import psutil
 
 from vipllava_cli.images.memory import free_memory
 
-Location = int | str  # a GPU's number, `cpu`, `mps` or `disk`
+Location = int | str
+"""Where weights can lie: the number of a GPU, `cpu`, `mps` or `disk`."""
 
-_TIMED_ROWS = 32  # of a product, as many as make it one of matrices
+# The optional packages, and how to install them.
+EXTRAS: Mapping[str, str] = {
+    "torchao": "pip install 'vipllava[int8]'",
+    "bitsandbytes": "pip install 'vipllava[nf4]'",
+    "flash_attn": "pip install flash-attn",
+}
+
+DISK_BANDWIDTH = 1.5e9  # bytes/s, assumed: a solid-state disk
+BUS_BANDWIDTH = 16e9  # bytes/s, assumed: from memory to a GPU
+
+_TIMED_ROWS = 32  # enough rows that a product is limited by arithmetic
 _TIMED_SIDE = 1024
 _TIMED_SECONDS = 0.15
-_TIMED_BYTES = 128 << 20  # read through once, more than the caches of a CPU hold
-DISK_BANDWIDTH = 1.5e9  # bytes a second, assumed: of a solid-state disk
-BUS_BANDWIDTH = 16e9  # bytes a second, assumed: from memory to a GPU
+_TIMED_BYTES = 128 << 20  # more than the caches of a CPU hold
 
 
 @dataclass(frozen=True)
 class Memory:
-    """In bytes."""
+    """The memory of a device, in bytes."""
 
     total: int
     free: int
@@ -30,27 +39,28 @@ class Memory:
 
 @dataclass(frozen=True)
 class Speed:
-    """Bytes a second that a product with one row reads, and operations a second of one with many."""
+    """How fast a device computes.
+
+    `bandwidth` is the bytes/s that a product with one row reads. `operations` is the operations/s of
+    a product with many rows.
+    """
 
     bandwidth: float
     operations: float
     assumed: bool = False
 
 
-# What can be installed beside the rest, and how.
-EXTRAS: Mapping[str, str] = {
-    "torchao": "pip install 'vipllava[int8]'",
-    "bitsandbytes": "pip install 'vipllava[nf4]'",
-    "flash_attn": "pip install flash-attn",
-}
-
 ASSUMED_GPU = Speed(300e9, 20e12, assumed=True)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """`gpus` and their `names` by number. `fast_bf16` says whether the CPU multiplies bfloat16
-    numbers itself, rather than one by one in software.
+    """The devices of a machine.
+
+    `gpus` and `names` are keyed by the GPU's number. `fast_bf16` says whether the CPU has
+    instructions for bfloat16 products. `half_dtype` is the 16-bit type in which the GPUs are fast.
+    `packages` are the installed ones of EXTRAS. `threads` is the number of threads that torch uses
+    on the CPU.
     """
 
     cpu: Memory
@@ -58,40 +68,52 @@ class Machine:
     names: Mapping[int, str]
     mps: bool
     fast_bf16: bool
-    half: str = "bf16"  # what GPUs are fast in
-    packages: frozenset[str] = frozenset()  # those of EXTRAS that are installed
+    half_dtype: str = "bf16"
+    packages: frozenset[str] = frozenset()
+    threads: int = 1
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The kinds of device that are here, the best first."""
-        here = {"cuda": bool(self.gpus), "mps": self.mps, "cpu": True}
-        return tuple(name for name, is_here in here.items() if is_here)
+        """The kinds of device on this machine, fastest first."""
+        present = {"cuda": bool(self.gpus), "mps": self.mps, "cpu": True}
+        return tuple(name for name, is_present in present.items() if is_present)
 
 
 def inspect_machine() -> Machine:
-    """What is here now; imports torch."""
+    """Inspect this machine as it is now. Imports torch."""
     import torch
 
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_available() else range(0)
-    native = bool(gpus) and torch.cuda.is_bf16_supported(including_emulation=False)
+    has_bf16 = bool(gpus) and torch.cuda.is_bf16_supported(including_emulation=False)
     return Machine(
-        cpu=cpu_memory(),
-        gpus={at: Memory(*reversed(torch.cuda.mem_get_info(at))) for at in gpus},
-        names={at: torch.cuda.get_device_name(at) for at in gpus},
+        cpu=location_memory("cpu"),
+        gpus={number: location_memory(number) for number in gpus},
+        names={number: torch.cuda.get_device_name(number) for number in gpus},
         mps=torch.backends.mps.is_available(),
         fast_bf16=has_fast_bf16(),
-        half="bf16" if native or not gpus else "fp16",
+        half_dtype="bf16" if has_bf16 or not gpus else "fp16",
         packages=frozenset(name for name in EXTRAS if find_spec(name) is not None),
+        threads=torch.get_num_threads(),
     )
 
 
-def cpu_memory() -> Memory:
-    """What can be taken without swapping, within the limit of a container."""
-    return Memory(int(psutil.virtual_memory().total), free_memory())
+def location_memory(location: Location) -> Memory:
+    """Return the memory of a GPU of this machine, or else the main memory, which `mps` shares.
+
+    Free memory of the CPU stays within the limit of a container. Free memory of a GPU includes what
+    torch's allocator holds and does not use.
+    """
+    if not isinstance(location, int):
+        return Memory(int(psutil.virtual_memory().total), free_memory())
+    import torch
+
+    free, total = torch.cuda.mem_get_info(location)
+    unused = torch.cuda.memory_reserved(location) - torch.cuda.memory_allocated(location)
+    return Memory(total, free + unused)
 
 
 def has_fast_bf16() -> bool:
-    """Whether products of bfloat16 matrices have instructions of their own here."""
+    """Return whether this CPU has instructions for products of bfloat16 matrices."""
     import torch
 
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -99,7 +121,10 @@ def has_fast_bf16() -> bool:
 
 @cache
 def measure_speed(device: str, dtype: str) -> Speed:
-    """A fraction of a second of products on a device that is here, for `fp32`, `bf16` or `fp16`."""
+    """Time products for a fraction of a second on a device of this machine.
+
+    `dtype` is `fp32`, `bf16` or `fp16`.
+    """
     import torch
 
     kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(dtype, torch.float32)
@@ -108,13 +133,13 @@ def measure_speed(device: str, dtype: str) -> Speed:
         long = torch.ones(_TIMED_BYTES // kind.itemsize // side, side, dtype=kind, device=device)
         square = long[:side]
         row, rows = (torch.ones(n, side, dtype=kind, device=device) for n in (1, _TIMED_ROWS))
-        reading = _seconds(lambda: torch.nn.functional.linear(row, long), device)
-        counting = _seconds(lambda: torch.nn.functional.linear(rows, square), device)
-    return Speed(long.nbytes / reading, 2 * _TIMED_ROWS * side**2 / counting)
+        reading = _best_seconds(lambda: torch.nn.functional.linear(row, long), device)
+        computing = _best_seconds(lambda: torch.nn.functional.linear(rows, square), device)
+    return Speed(long.nbytes / reading, 2 * _TIMED_ROWS * side**2 / computing)
 
 
-def _seconds(work: Callable[[], object], device: str) -> float:
-    """The best of those that fit into a moment, after one that warms up: others use the machine, too."""
+def _best_seconds(work: Callable[[], object], device: str) -> float:
+    """Return the shortest of several runs after a warm-up: other processes may slow some down."""
     import torch
 
     times: list[float] = []

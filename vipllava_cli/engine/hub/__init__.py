@@ -1,1 +1,1 @@
-"""Names, checkpoints and downloads of models."""
+"""Find and download model checkpoints."""

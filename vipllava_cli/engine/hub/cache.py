@@ -1,4 +1,4 @@
-"""What of the hub is on this machine: the cache that huggingface_hub keeps."""
+"""The local Hugging Face cache, in the layout of huggingface_hub."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,33 +10,36 @@ from huggingface_hub.file_download import repo_folder_name
 
 
 def cache_folder() -> Path:
-    """Where the hub's models are kept; it need not exist."""
+    """Return the root of the cache. It may not exist."""
     return Path(constants.HF_HUB_CACHE)
 
 
 def repository_folder(repository: str) -> Path:
-    """Where everything of a repository is kept; it need not exist."""
+    """Return the folder of a repository in the cache. It may not exist."""
     return cache_folder() / repo_folder_name(repo_id=repository, repo_type="model")
 
 
-def snapshot(repository: str, revision: str) -> Path | None:
-    """The folder of a revision, whole or not. Raises HFValidationError for what is no hub name."""
+def snapshot_folder(repository: str, revision: str) -> Path | None:
+    """Find the folder of a cached revision, which may lack files. None if it is not cached.
+
+    Raises HFValidationError if `repository` is not a valid hub name.
+    """
     config = try_to_load_from_cache(repository, "config.json", revision=revision)
     return Path(config).parent if isinstance(config, str) else None
 
 
-def begun(repository: str) -> bool:
-    """Whether anything of it was ever fetched."""
+def has_cached_files(repository: str) -> bool:
+    """Return whether the cache holds any file of a repository, complete or partial."""
     return any(repository_folder(repository).glob("blobs/*"))
 
 
-def local_size(repository: str) -> int:
-    """The bytes that it takes, what is half fetched included."""
+def cached_size(repository: str) -> int:
+    """Sum the bytes of a repository's files in the cache, partial downloads included."""
     return sum(path.stat().st_size for path in repository_folder(repository).glob("blobs/*"))
 
 
 def cached_repositories() -> Iterator[str]:
-    """The names of the hub's models that are here, of any architecture."""
+    """Yield the names of the cached model repositories, of any architecture, sorted."""
     try:
         repositories = scan_cache_dir(cache_folder()).repos
     except CacheNotFound:
@@ -45,7 +48,7 @@ def cached_repositories() -> Iterator[str]:
 
 
 def remove_repository(repository: str) -> None:
-    """Delete every revision, and what was half fetched."""
+    """Delete every revision of a repository, and its partial downloads."""
     try:
         cache = scan_cache_dir(cache_folder())
     except CacheNotFound:
@@ -56,9 +59,8 @@ def remove_repository(repository: str) -> None:
         if (found.repo_id, found.repo_type) == (repository, "model")
         for revision in found.revisions
     ]
-    if revisions:  # the library knows which files are shared with others
+    if revisions:  # the library knows which files several revisions share
         cache.delete_revisions(*revisions).execute()
-    shutil.rmtree(repository_folder(repository), ignore_errors=True)
-    shutil.rmtree(
-        cache_folder() / ".locks" / repository_folder(repository).name, ignore_errors=True
-    )
+    folder = repository_folder(repository)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(cache_folder() / ".locks" / folder.name, ignore_errors=True)

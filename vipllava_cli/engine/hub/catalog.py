@@ -1,4 +1,4 @@
-"""The models that have a name or are on this machine, and what is known about them without torch."""
+"""The list of models: those with a short name, and those in the local cache. Imports no torch."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,30 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.hub.cache import (
-    begun,
     cached_repositories,
-    local_size,
-    snapshot,
+    cached_size,
+    has_cached_files,
+    snapshot_folder,
 )
 from vipllava_cli.engine.hub.checkpoints import (
-    BUNDLED,
     MODEL_TYPE,
     find_checkpoint,
     hub_name,
     read_config,
     weight_shapes,
 )
-from vipllava_cli.engine.hub.registry import PUBLISHED
+from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 from vipllava_cli.errors import ModelError
 
-OWN_LICENCE = "Apache-2.0"
-UNKNOWN = "see its page"
+_PACKAGE_LICENCE = "Apache-2.0"
+_UNKNOWN_LICENCE = "see its page"
 
 
 @dataclass(frozen=True)
 class KnownModel:
-    """`parameters` is None for what was not counted. `size` is that of its files, here or to come;
-    `where` is its folder when it is whole, and otherwise says what is missing.
+    """A line of `models list`.
+
+    `parameters` is None if nobody counted them. `size` is the bytes on this machine, or those to
+    download. `where` is the folder of a complete model, and otherwise says what is missing.
     """
 
     name: str
@@ -38,89 +39,88 @@ class KnownModel:
     size: int
     where: str
     licence: str
-    whole: bool
 
 
 def known_models() -> Iterator[KnownModel]:
-    """The shipped model, the public ones, and others of their kind in the hub's cache."""
+    """Yield the shipped model, the published ones, and other VipLlava models in the cache."""
     for name, folder in BUNDLED.items():
-        yield KnownModel(
-            name,
-            count_parameters(folder, name),
-            _size(folder),
-            "in this package",
-            OWN_LICENCE,
-            True,
-        )
+        parameters, size = count_parameters(folder, name), _folder_size(folder)
+        yield KnownModel(name, parameters, size, "in this package", _PACKAGE_LICENCE)
     for name, published in PUBLISHED.items():
-        where, whole = _where(name)
-        size = published.size if not whole else local_size(published.repository)
-        yield KnownModel(name, published.parameters, size, where, published.licence, whole)
+        where, is_complete = _locate(name)
+        size = cached_size(published.repository) if is_complete else published.size
+        yield KnownModel(name, published.parameters, size, where, published.licence)
     listed = {published.repository for published in PUBLISHED.values()}
-    for repository in cached_repositories():
-        if repository not in listed and _is_ours(repository):
-            where, whole = _where(repository)
-            parameters = count_parameters(Path(where), repository) if whole else None
-            yield KnownModel(repository, parameters, local_size(repository), where, UNKNOWN, whole)
+    for name in cached_repositories():
+        if name not in listed and _is_vipllava(name):
+            where, is_complete = _locate(name)
+            counted = count_parameters(Path(where), name) if is_complete else None
+            yield KnownModel(name, counted, cached_size(name), where, _UNKNOWN_LICENCE)
 
 
-def facts(name: str, revision: str | None = None) -> Mapping[str, object]:
-    """What `models info` says, by name. Raises ModelError for a name that means nothing."""
+def model_facts(name: str, revision: str | None = None) -> Mapping[str, object]:
+    """Describe a model for `models info`, by the name of each fact.
+
+    Raises ModelError for an unknown name, and for a model of which nothing is known or cached.
+    """
     hub = hub_name(name, revision)
     published = PUBLISHED.get(name)
-    known: dict[str, object] = {"name": name}
+    facts: dict[str, object] = {"name": name}
     if hub:
-        known |= {"repository": hub.repository, "revision": hub.revision}
-        known["licence"] = published.licence if published else UNKNOWN
+        facts |= {"repository": hub.repository, "revision": hub.revision}
+        facts["licence"] = published.licence if published else _UNKNOWN_LICENCE
     elif name in BUNDLED:
-        known["licence"] = OWN_LICENCE
+        facts["licence"] = _PACKAGE_LICENCE
     try:
         found = find_checkpoint(name, revision)
     except ModelError as error:
-        if hub is None or (published is None and snapshot(hub.repository, hub.revision) is None):
+        is_cached = hub is not None and snapshot_folder(hub.repository, hub.revision) is not None
+        if published is None and not is_cached:
             raise
-        known["state"] = str(error)
+        facts["state"] = str(error)
         if published:
-            known |= {"parameters": published.parameters, "size": published.size}
-            known |= _shape(published.config)
-        return known
+            facts |= {"parameters": published.parameters, "size": published.size}
+            facts |= _shape_facts(published.config)
+        return facts
     return {
-        **known,
-        "state": "whole",
+        **facts,
+        "state": "complete",
         "folder": str(found.folder),
         "commit": found.revision,
         "parameters": count_parameters(found.folder, name),
-        "size": _size(found.folder),
-        **_shape(read_config(found.folder, name)),
+        "size": _folder_size(found.folder),
+        **_shape_facts(read_config(found.folder, name)),
     }
 
 
 def count_parameters(folder: Path, name: str) -> int:
-    """Of all weights. Raises ModelError."""
+    """Count the numbers in all weights of a checkpoint. Raises ModelError."""
     return sum(prod(shape) for shape in weight_shapes(folder, name).values())
 
 
-def _shape(config: Mapping[str, Any]) -> dict[str, object]:
+def _shape_facts(config: Mapping[str, Any]) -> dict[str, object]:
     text, vision = config["text_config"], config["vision_config"]
     return {
         "decoder layers": text.get("num_hidden_layers"),
         "hidden size": text.get("hidden_size"),
         "vocabulary": text.get("vocab_size"),
-        "sees": f"{vision.get('image_size')} pixels in patches of {vision.get('patch_size')}",
+        "image view": f"{vision.get('image_size')} pixels in patches of {vision.get('patch_size')}",
     }
 
 
-def _where(name: str) -> tuple[str, bool]:
+def _locate(name: str) -> tuple[str, bool]:
+    """Return the folder of a complete model, or its state; and whether it is complete."""
     try:
         return str(find_checkpoint(name).folder), True
     except ModelError:
         hub = hub_name(name)
-        return ("not whole" if hub and begun(hub.repository) else "not fetched"), False
+        is_partial = hub is not None and has_cached_files(hub.repository)
+        return ("incomplete" if is_partial else "not downloaded"), False
 
 
-def _is_ours(repository: str) -> bool:
+def _is_vipllava(repository: str) -> bool:
     hub = hub_name(repository)
-    folder = hub and snapshot(hub.repository, hub.revision)
+    folder = hub and snapshot_folder(hub.repository, hub.revision)
     if not folder:
         return False
     try:
@@ -129,5 +129,5 @@ def _is_ours(repository: str) -> bool:
         return False
 
 
-def _size(folder: Path) -> int:
+def _folder_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())

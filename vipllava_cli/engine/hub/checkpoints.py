@@ -1,32 +1,32 @@
-"""Model names -> a folder on this machine that holds a whole checkpoint, or one clear line."""
+"""Model names -> a folder on this machine that holds a complete checkpoint, or a one-line error."""
 
 import json
 import os
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub.errors import HFValidationError
 
-from vipllava_cli import __version__
-from vipllava_cli.engine.hub.cache import begun, snapshot
-from vipllava_cli.engine.hub.registry import PUBLISHED
+from vipllava_cli.engine.hub.cache import has_cached_files, snapshot_folder
+from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED, TINY_REVISION
 from vipllava_cli.errors import ModelError, UsageError
 
 MODEL_TYPE = "vipllava"
-BUNDLED: Mapping[str, Path] = {"tiny": Path(__file__).parent.parent / "tiny"}
+INDEX_FILE = "model.safetensors.index.json"
+WEIGHTS_FILE = "model.safetensors"
 
-_INDEX = "model.safetensors.index.json"
-_WEIGHTS = "model.safetensors"
-_LONGEST_HEAD = 100 << 20
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model")
+_MAX_HEADER_BYTES = 100 << 20  # the limit of the safetensors format
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A complete checkpoint; `revision` is the hub's commit, the package's version, or `local`."""
+    """A complete checkpoint on this machine.
+
+    `revision` is the hub's commit, `TINY_REVISION`, or `local` for a folder of the user's.
+    """
 
     name: str
     folder: Path
@@ -35,34 +35,40 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class HubName:
-    """A repository of the hub, and the branch, tag or commit that is meant."""
+    """A repository of the hub at a branch, tag or commit."""
 
     repository: str
     revision: str
 
 
 def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
-    """The checkpoint that a name stands for; nothing is downloaded. Raises ModelError."""
+    """Find the complete checkpoint of a model without downloading anything.
+
+    Raises ModelError for an unknown name and for a checkpoint that is missing or incomplete, and
+    UsageError for a revision of a model that has none.
+    """
     hub = hub_name(name, revision)
     if hub:
-        found = _in_hub_cache(name, hub, revision)
+        found = _find_in_cache(name, hub, revision)
     elif name in BUNDLED:
-        found = Checkpoint(name, BUNDLED[name], __version__)
+        found = Checkpoint(name, BUNDLED[name], TINY_REVISION)
     else:
         found = Checkpoint(name, Path(name), "local")
-    _check(found.folder, name)
+    _check_complete(found.folder, name)
     return found
 
 
 def hub_name(name: str, revision: str | None = None) -> HubName | None:
-    """What a model's name means on the hub; None for what lies in the package or in a folder.
+    """Resolve a model's name to a repository of the hub; None for the package's and for a folder.
 
-    Raises ModelError for a name that means nothing, UsageError for a revision that means nothing.
+    Raises ModelError for an unknown name, and UsageError for a revision of a model that is not on
+    the hub.
     """
     if name in BUNDLED or (name not in PUBLISHED and os.path.isdir(name)):
         if revision:
             raise UsageError(
-                f"--revision chooses among a hub's versions, and {name} is not on a hub"
+                f"--revision chooses among a hub's versions, and {name} is not on a hub:"
+                " leave it out"
             )
         return None
     if name in PUBLISHED:
@@ -77,53 +83,52 @@ def hub_name(name: str, revision: str | None = None) -> HubName | None:
 
 
 def pull_command(name: str, revision: str | None = None) -> str:
-    """What fetches a model, for a message."""
+    """Format the command that downloads a model, for a message."""
     option = f" --revision {revision}" if revision else ""
     return f"`vipllava models pull {name}{option}`"
 
 
-def _in_hub_cache(name: str, hub: HubName, revision: str | None) -> Checkpoint:
+def _find_in_cache(name: str, hub: HubName, revision: str | None) -> Checkpoint:
     try:
-        folder = snapshot(hub.repository, hub.revision)
+        folder = snapshot_folder(hub.repository, hub.revision)
     except HFValidationError as error:
         raise ModelError(f"{name!r} is no hub name: {str(error).splitlines()[0]}") from None
     if folder is None:
         wanted = f" at revision {revision}" if revision else ""
         pull = pull_command(name, revision)
-        if begun(hub.repository):
+        if has_cached_files(hub.repository):
             raise ModelError(
-                f"the model {hub.repository}{wanted} is not whole on this machine: {pull} fetches"
+                f"the model {hub.repository}{wanted} is incomplete on this machine: {pull} downloads"
                 " the rest"
             )
         raise ModelError(
-            f"the model {hub.repository}{wanted} is not on this machine: fetch it with {pull}"
+            f"the model {hub.repository}{wanted} is not on this machine: download it with {pull}"
         )
     return Checkpoint(name, folder, folder.name)
 
 
-# --- what a whole checkpoint needs -----------------------------------------------------------
+# --- what a complete checkpoint needs --------------------------------------------------------
 
 
-def _check(folder: Path, name: str) -> None:
-    """Refuse, before torch is asked, what can never load."""
+def _check_complete(folder: Path, name: str) -> None:
+    """Raise ModelError for a checkpoint that can never load. Imports no torch."""
     config = read_config(folder, name)
     for part in ("vision_config", "text_config"):
         if not isinstance(config.get(part), dict):
-            raise ModelError(f"{name}: config.json lacks {part}; {_mend(name)}")
-    if not any((folder / file).is_file() for file in _TOKENIZERS):
-        raise ModelError(f"{name} has no tokenizer: {_TOKENIZERS[0]} is missing from {folder}")
+            raise ModelError(f"{name}: config.json lacks {part}; {_repair_advice(name)}")
+    if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
+        raise ModelError(f"{name} has no tokenizer: {_TOKENIZER_FILES[0]} is missing from {folder}")
     missing = [file for file in weight_files(folder, name) if not (folder / file).is_file()]
     if missing:
+        more = f" and {len(missing) - 1} more" if missing[1:] else ""
         raise ModelError(
-            f"{name} is incomplete: {missing[0]} is missing"
-            + (f" and {len(missing) - 1} more" if missing[1:] else "")
-            + f"; {_mend(name)}"
+            f"{name} is incomplete: {missing[0]} is missing{more}; {_repair_advice(name)}"
         )
 
 
 def read_config(folder: Path, name: str) -> dict[str, Any]:
-    """The config.json of a model of our kind. Raises ModelError for any other."""
-    config = _json(folder / "config.json", name)
+    """Read the config.json of a VipLlava model. Raises ModelError for any other architecture."""
+    config = _read_json_object(folder / "config.json", name)
     found = config.get("model_type")
     if found != MODEL_TYPE:
         raise ModelError(
@@ -133,47 +138,50 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
 
 
 def weight_files(folder: Path, name: str) -> list[str]:
-    """The files that hold a checkpoint's weights, as its index lists them. Raises ModelError."""
-    if (folder / _INDEX).is_file():
-        weight_map = _json(folder / _INDEX, name).get("weight_map")
+    """List the files that hold a checkpoint's weights, from its index if it has one.
+
+    The files may not exist. Raises ModelError for a damaged index and for pickle weights.
+    """
+    if (folder / INDEX_FILE).is_file():
+        weight_map = _read_json_object(folder / INDEX_FILE, name).get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
-            raise ModelError(f"{name}: {_INDEX} lists no weights; {_mend(name)}")
+            raise ModelError(f"{name}: {INDEX_FILE} lists no weights; {_repair_advice(name)}")
         return sorted(set(map(str, weight_map.values())))
-    if not (folder / _WEIGHTS).is_file() and any(folder.glob("*.bin")):
+    if not (folder / WEIGHTS_FILE).is_file() and any(folder.glob("*.bin")):
         raise ModelError(
-            f"{name} holds pickle weights only, which are not loaded because they can run code:"
+            f"{name} holds pickle weights only, which can run code and are not loaded:"
             " expected safetensors; convert them or get another revision"
         )
-    return [_WEIGHTS]
+    return [WEIGHTS_FILE]
 
 
 def weight_shapes(folder: Path, name: str) -> dict[str, list[int]]:
-    """The size of every weight, from the heads of the files. Raises ModelError."""
+    """Read the shape of every weight from the headers of the files. Raises ModelError."""
     return {
         weight: entry["shape"]
         for file in weight_files(folder, name)
-        for weight, entry in _head(folder / file, name).items()
+        for weight, entry in _read_header(folder / file, name).items()
         if weight != "__metadata__"
     }
 
 
-def _head(path: Path, name: str) -> dict[str, Any]:
+def _read_header(path: Path, name: str) -> dict[str, Any]:
+    """Read the JSON header of a safetensors file: 8 bytes of length, then the text."""
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            return dict(json.loads(file.read(min(length, _LONGEST_HEAD))))
+            return dict(json.loads(file.read(min(length, _MAX_HEADER_BYTES))))
     except (OSError, ValueError, TypeError, struct.error):
-        raise ModelError(f"{name}: {path.name} is damaged; {_mend(name)}") from None
+        raise ModelError(f"{name}: {path.name} is damaged; {_repair_advice(name)}") from None
 
 
-def _mend(name: str) -> str:
-    """What to do about a checkpoint that is not whole."""
-    return (
-        "get the checkpoint again" if os.path.isdir(name) else f"mend it with {pull_command(name)}"
-    )
+def _repair_advice(name: str) -> str:
+    if os.path.isdir(name):
+        return "get the checkpoint again"
+    return f"repair it with {pull_command(name)}"
 
 
-def _json(path: Path, name: str) -> dict[str, Any]:
+def _read_json_object(path: Path, name: str) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -183,5 +191,5 @@ def _json(path: Path, name: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ModelError(f"{name}: {path.name} cannot be read as JSON ({error})") from None
     if not isinstance(value, dict):
-        raise ModelError(f"{name}: {path.name} holds no JSON object; {_mend(name)}")
+        raise ModelError(f"{name}: {path.name} holds no JSON object; {_repair_advice(name)}")
     return value

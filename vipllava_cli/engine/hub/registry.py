@@ -1,14 +1,25 @@
-"""The public models by their short names, as they are published on the hub."""
+"""The models that have a short name: `tiny` from this package, `7b` and `13b` from the hub."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from vipllava_cli.engine.hub.config_defaults import FEATURE_LAYERS, VISION_DEFAULTS
+
+BUNDLED: Mapping[str, Path] = {"tiny": Path(__file__).parent.parent / "tiny"}
+
+# The version of the weights in `tiny/`. Change it only when the weights change: record keys contain
+# it, and a batch that was answered under another revision asks every question again.
+TINY_REVISION = "0.1.0"
 
 
 @dataclass(frozen=True)
-class Published:
-    """`revision` is the hub's branch, tag or commit that is meant when nobody names one; `size` counts
-    the bytes to download. `config` is what its config.json says about its shape.
+class PublishedModel:
+    """A model on the hub, described so that nothing needs to be downloaded.
+
+    `revision` is the branch, tag or commit to use if the user names none. `size` is the download in
+    bytes. `config` is the shape of the model as its config.json gives it.
     """
 
     repository: str
@@ -17,18 +28,6 @@ class Published:
     size: int
     licence: str
     config: Mapping[str, Any]
-
-
-_VISION = {
-    "model_type": "clip_vision_model",
-    "hidden_size": 1024,
-    "intermediate_size": 4096,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "image_size": 336,
-    "patch_size": 14,
-    "projection_dim": 768,
-}
 
 
 def _config(hidden: int, intermediate: int, layers: int, heads: int) -> Mapping[str, Any]:
@@ -48,14 +47,18 @@ def _config(hidden: int, intermediate: int, layers: int, heads: int) -> Mapping[
         "architectures": ["VipLlavaForConditionalGeneration"],
         "dtype": "float16",
         "image_token_index": 32000,
-        "vision_feature_layer": [-2, -5, -8, -11, 6],
-        "vision_config": _VISION,
+        "vision_feature_layer": list(FEATURE_LAYERS),
+        "vision_config": {
+            "model_type": "clip_vision_model",
+            "projection_dim": 768,
+            **VISION_DEFAULTS,
+        },
         "text_config": text,
     }
 
 
-PUBLISHED: Mapping[str, Published] = {
-    "7b": Published(
+PUBLISHED: Mapping[str, PublishedModel] = {
+    "7b": PublishedModel(
         repository="llava-hf/vip-llava-7b-hf",
         revision="main",
         parameters=7_080_214_528,
@@ -63,7 +66,7 @@ PUBLISHED: Mapping[str, Published] = {
         licence="Llama 2 Community License",
         config=_config(4096, 11008, 32, 32),
     ),
-    "13b": Published(
+    "13b": PublishedModel(
         repository="llava-hf/vip-llava-13b-hf",
         revision="main",
         parameters=13_372_476_416,

@@ -1,1 +1,1 @@
-"""The engine in this process, on torch and transformers."""
+"""The engine that runs a transformers model in this process."""

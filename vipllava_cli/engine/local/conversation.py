@@ -1,8 +1,8 @@
-"""A conversation in this process: one cache from turn to turn, so that nothing is read twice.
+"""A conversation with the local engine: one prefix cache that lives from turn to turn.
 
-Each turn's prompt is made whole, in tokens; what of it is in the cache already is found by comparing
-tokens. So a new question, an undone one, another image and a dropped turn all take the same way, and
-what the model reads is the same as if the conversation had been read at once.
+Each turn builds its whole prompt as token ids, and compares it with the cached prefix to find what
+the model must still read. A new question, an undone one, another image and a dropped turn all take
+this path. So an answer always equals that of a run over the whole prompt.
 """
 
 import time
@@ -15,31 +15,41 @@ from torch import Tensor
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from vipllava_cli.engine.base import GREEDY, Answer, GenerationOptions, ModelView, Prompt, Reply
+from vipllava_cli.engine.local.answer_end import (
+    AnswerEnd,
+    AnswerTokens,
+    answer_text,
+    contains_stop,
+    stable_text,
+)
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.inputs import ModelInputs
-from vipllava_cli.engine.local.prefix_cache import Prefix
-from vipllava_cli.engine.local.streaming import Stream, answer_text, contains_stop, stable_text
+from vipllava_cli.engine.local.prefix_cache import PrefixCache
+from vipllava_cli.engine.local.streaming import Stream
+from vipllava_cli.engine.local.tokenization import CONTEXT_LENGTH, tokens_after
 from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
 
-_CUT = " \n\t#\ufffd"  # what an answer that was cut may end with in its tokens, and not in its text
-CONTEXT = 8  # letters before a text that its first token may depend on
+# Characters that may end the tokens of an interrupted answer and are missing from its text.
+_UNSTABLE_ENDING = " \n\t#\ufffd"
 
 
 class LocalConversation:
-    """Implements `engine.Conversation` with the reader's model and a cache of its own."""
+    """Implements `Conversation` with the engine's model and a prefix cache of its own."""
 
     def __init__(self, inputs: ModelInputs) -> None:
-        self._reader = inputs
+        self._inputs = inputs
         self._tokenizer = inputs.tokenizer
-        self._special = frozenset(inputs.tokenizer.all_special_ids)
-        self._held: Prefix | None = None
-        self._following = lru_cache(maxsize=4096)(self._tokens_after)
-        self._between = lru_cache(maxsize=4096)(inputs.between)
-        self.max_tokens: int = inputs.model.config.text_config.max_position_embeddings
+        self._answer_end = AnswerEnd(inputs.tokenizer, inputs.end_tokens, inputs.pad_token)
+        self._prefix: PrefixCache | None = None
+        self._tokens_after = lru_cache(maxsize=4096)(
+            lambda before, text: tokens_after(inputs.tokenizer, before, text)
+        )
+        self._texts_around_answer = lru_cache(maxsize=4096)(inputs.texts_around_answer)
+        self.max_tokens: int = inputs.max_tokens
 
     def count(self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE) -> int:
-        """See `engine.Conversation.count`."""
-        return len(self.ids(turns, template))
+        """See `Conversation.count`."""
+        return len(self.encode_turns(turns, template))
 
     def answer(
         self,
@@ -51,34 +61,42 @@ class LocalConversation:
         on_text: Callable[[str], None] | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> Reply:
-        """See `engine.Conversation.answer`."""
+        """See `Conversation.answer`."""
         start = time.perf_counter()
-        inputs = self._reader
-        prompt = Prompt(view, self.ids(turns, template))
+        inputs = self._inputs
+        prompt = Prompt(view, self.encode_turns(turns, template))
         inputs.check_prompt_length(len(prompt.ids))
-        begun = self._own_tokens(turns[-1])
+        start_ids = self._answer_tokens(turns[-1])
         config = inputs.generation_config(options, inputs.max_new_tokens_for(prompt, options))
-        stream = Stream(self._tokenizer, on_text or _unheard, begun)
-        read = 0
-        interrupted = False
+        stream = Stream(self._tokenizer, on_text or _discard, start_ids)
+        prefill_tokens = 0
+        is_interrupted = False
         try:
-            read = len(prompt.ids) - self._generate(prompt, config, options.seed, stream, stop)
-        except KeyboardInterrupt:  # anywhere in the model: what was said is kept, the cache is not
-            interrupted = True
-        said = (*begun, *stream.ids)
-        ended = self._ended(said, config)
-        stopped = interrupted or (stop is not None and stop())
-        text, tokens = (
-            self._spoken(said) if ended else (stable_text(self._text(said)), self._plain(said))
-        )
+            cached = self._generate(prompt, config, options.seed, stream, stop)
+            prefill_tokens = len(prompt.ids) - cached
+        except KeyboardInterrupt:  # inside the model: the tokens so far count, the cache is lost
+            is_interrupted = True
+        found = self._answer_end.trim((*start_ids, *stream.new_ids))
+        is_stopped = is_interrupted or (stop is not None and stop())
+        text, tokens = self._finish(found)
         answer = Answer(
             text,
-            "stop" if ended else "stopped" if stopped else "length",
-            len(prompt.ids) - len(begun),
-            len(said),
+            "stop" if found.is_complete else "stopped" if is_stopped else "length",
+            len(prompt.ids) - len(start_ids),
+            len(found.ids),
             time.perf_counter() - start,
         )
-        return Reply(answer, tokens, read, (stream.first or time.perf_counter()) - start)
+        first_token_seconds = (stream.first_token_time or time.perf_counter()) - start
+        return Reply(answer, tokens, prefill_tokens, first_token_seconds)
+
+    def _finish(self, answer: AnswerTokens) -> tuple[str, tuple[int, ...]]:
+        """Return the text of an answer, and its tokens for the next prompt."""
+        if answer.is_complete:
+            return self._answer_end.remove_stop(answer.ids)
+        text = stable_text(answer_text(self._tokenizer, answer.ids))
+        return text, self._answer_end.without_special(answer.ids)
+
+    # --- generation ----------------------------------------------------------------------------
 
     def _generate(
         self,
@@ -88,124 +106,100 @@ class LocalConversation:
         stream: Stream,
         stop: Callable[[], bool] | None,
     ) -> int:
-        """Fill the stream; returns how many of the prompt's tokens were in the cache."""
-        inputs = self._reader
-        held = self._take(prompt)
-        kept = 0 if held is None else len(held.ids)
-        if held is None:
-            held = inputs.prefill_images([prompt.view], prompt.ids)
+        """Generate into the stream. Returns how many of the prompt's tokens were cached."""
+        inputs = self._inputs
+        prefix = self._take_prefix(prompt)
+        cached = 0 if prefix is None else len(prefix.ids)
+        if prefix is None:
+            prefix = inputs.prefill_images([prompt.view], prompt.ids)
         ids = torch.tensor([prompt.ids], device=inputs.device)
-        criteria = [inputs.stop_text] if stop is None else [inputs.stop_text, _Asked(stop)]
+        criteria: list[StoppingCriteria] = [inputs.stop_criterion]
+        if stop is not None:
+            criteria.append(_UserStop(stop))
         with torch.inference_mode(), torch.random.fork_rng(inputs.gpus), translate_errors():
             torch.manual_seed(seed)
             inputs.model.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
-                past_key_values=held.cache,
+                past_key_values=prefix.cache,
                 generation_config=config,
                 streamer=stream,
                 stopping_criteria=StoppingCriteriaList(criteria),
             )
-        whole = (*prompt.ids, *stream.ids)
-        self._held = Prefix(prompt.view, whole[: held.cache.get_seq_length()], held.cache)
-        return kept
+        all_ids = (*prompt.ids, *stream.new_ids)
+        cached_ids = all_ids[: prefix.cache.get_seq_length()]
+        self._prefix = PrefixCache(prompt.view, cached_ids, prefix.cache)
+        return cached
 
-    def _take(self, prompt: Prompt) -> Prefix | None:
-        """What of the prompt is in the cache, if that is the image at least; it is kept no longer, in
-        case the run breaks off in the middle. The last token is always read: it gives the first new one.
+    def _take_prefix(self, prompt: Prompt) -> PrefixCache | None:
+        """Take the cached prefix of the prompt if it includes the image, else None.
+
+        The conversation gives its cache away: a run that fails halfway leaves it damaged.
         """
-        held, self._held = self._held, None
-        if held is None:
+        prefix, self._prefix = self._prefix, None
+        if prefix is None:
             return None
-        shared = min(held.shared(prompt), len(prompt.ids) - 1)
-        if shared < self._reader.image_end(prompt.ids):
+        # The model always reads the last token: its output is the first new one.
+        shared = min(prefix.shared_length(prompt), len(prompt.ids) - 1)
+        if shared < self._inputs.image_end(prompt.ids):
             return None
-        if shared == len(held.ids):
-            return held
-        return held.cut(shared) if held.is_croppable else None
+        if shared == len(prefix.ids):
+            return prefix
+        return prefix.crop(shared) if prefix.is_croppable else None
 
-    # --- tokens ------------------------------------------------------------------------------
+    # --- tokens ----------------------------------------------------------------------------------
 
-    def ids(self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE) -> tuple[int, ...]:
-        """The whole conversation up to where its last answer begins, or goes on."""
+    def encode_turns(
+        self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE
+    ) -> tuple[int, ...]:
+        """Encode a conversation up to where the model must continue.
+
+        That is after the last question, or after its answer so far. Never tokenizes an answer again
+        if its own tokens are known.
+        """
         first, *later = turns
-        ids = list(self._reader.encode(self._reader.text(first.question, template)))
-        before = first
+        prompt = self._inputs.format_first_prompt(first.question, template)
+        ids = list(self._inputs.encode(prompt))
+        previous = first
         for turn in later:
-            lead, asked = self._between(before.question, turn.question, template)
-            ids += self._own_tokens(before, lead)
-            ids += self._following((lead + (before.answer or ""))[-CONTEXT:], asked)
-            before = turn
-        return (*ids, *self._own_tokens(before))
+            lead, question = self._texts_around_answer(previous.question, turn.question, template)
+            ids += self._answer_tokens(previous, lead)
+            ids += self._tokens_after((lead + (previous.answer or ""))[-CONTEXT_LENGTH:], question)
+            previous = turn
+        return (*ids, *self._answer_tokens(previous))
 
-    def _own_tokens(self, turn: Turn, lead: str = " ") -> tuple[int, ...]:
-        """The tokens of an answer: those that the model made, or, if those say something else or there
-        are none, those of its text.
+    def _answer_tokens(self, turn: Turn, lead: str = " ") -> tuple[int, ...]:
+        """Return the tokens of an answer: the model's own if they say the same, else its text's.
+
+        `lead` is the text between the prompt and the answer.
         """
-        if not turn.answer or self._is_said_by(turn.answer, turn.tokens):
-            return turn.tokens if turn.answer else ()
-        return self._following(":", lead + turn.answer)
+        if not turn.answer:
+            return ()
+        if self._say_exactly(turn.tokens, turn.answer):
+            return turn.tokens
+        return self._tokens_after(":", lead + turn.answer)
 
-    def _is_said_by(self, answer: str, tokens: tuple[int, ...]) -> bool:
-        """Whether the tokens are the answer and nothing that the eye would not see."""
+    def _say_exactly(self, tokens: tuple[int, ...], answer: str) -> bool:
+        """Return whether tokens decode to the answer, without special tokens or a stop text.
+
+        Tokens come from session files, so they may be anything.
+        """
         if not tokens or not all(0 <= token < len(self._tokenizer) for token in tokens):
             return False
-        whole: str = self._tokenizer.decode(list(tokens), skip_special_tokens=False)
-        return whole.strip(_CUT) == answer.strip(_CUT) and not contains_stop(
-            self._tokenizer, tokens
-        )
-
-    def _tokens_after(self, before: str, text: str) -> tuple[int, ...]:
-        """The tokens of a text as it follows another one: many tokenizers put a space before a text that
-        stands alone.
-        """
-        head, whole = self._tokens(before), self._tokens(before + text)
-        if whole[: len(head)] == head:
-            return whole[len(head) :]
-        return self._tokens(text)
-
-    def _tokens(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    def _text(self, ids: Sequence[int]) -> str:
-        return answer_text(self._tokenizer, ids)
-
-    def _plain(self, ids: Sequence[int]) -> tuple[int, ...]:
-        """Without special tokens: an image's token in an answer would stand for a second image."""
-        return tuple(token for token in ids if token not in self._special)
-
-    def _spoken(self, ids: Sequence[int]) -> tuple[str, tuple[int, ...]]:
-        """The text of an answer that has ended, and its tokens without those of the stop."""
-        text = self._text(ids).rstrip()
-        kept = self._plain(ids)
-
-        def said(count: int) -> str:
-            whole: str = self._tokenizer.decode(list(kept[:count]))
-            return whole.strip()
-
-        count = len(kept)
-        while count and not text.startswith(said(count)):
-            count -= 1
-        while count and said(count - 1) == said(count):
-            count -= 1
-        rest = text[len(said(count)) :]  # of a token that holds the stop as well
-        return text, kept[:count] + (self._following(said(count)[-CONTEXT:], rest) if rest else ())
-
-    def _ended(self, ids: Sequence[int], config: GenerationConfig) -> bool:
-        ends: Any = config.eos_token_id
-        ends = ends if isinstance(ends, list) else [ends]
-        return any(token in ends for token in ids[-1:]) or contains_stop(self._tokenizer, ids)
+        decoded: str = self._tokenizer.decode(list(tokens), skip_special_tokens=False)
+        says_answer = decoded.strip(_UNSTABLE_ENDING) == answer.strip(_UNSTABLE_ENDING)
+        return says_answer and not contains_stop(self._tokenizer, tokens)
 
 
-class _Asked(StoppingCriteria):
-    """Ends generation after the token during which somebody asked for it."""
+class _UserStop(StoppingCriteria):
+    """Stops generation after the token during which the user asked for it."""
 
     def __init__(self, stop: Callable[[], bool]) -> None:
         self._stop = stop
 
-    def __call__(self, input_ids: Tensor, scores: Any, **more: Any) -> Tensor:
+    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
         return torch.full((len(input_ids),), self._stop(), device=input_ids.device)
 
 
-def _unheard(text: str) -> None:
-    """For a caller that waits for the whole answer."""
+def _discard(text: str) -> None:
+    """Ignore streamed text, for a caller that waits for the whole answer."""

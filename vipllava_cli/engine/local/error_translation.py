@@ -1,15 +1,25 @@
-"""What goes wrong while a model runs, as errors of our family."""
+"""Exceptions of a running model -> one-line errors of this program."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vipllava_cli.engine.local.loading import is_out_of_memory
+import torch
+
 from vipllava_cli.errors import GenerationError, OutOfMemoryError
+
+_OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory")  # of CUDA and the CPU allocator
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether the memory of Python, CUDA or the CPU allocator ran out."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        text in str(error) for text in _OUT_OF_MEMORY_TEXTS
+    )
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turns what torch raises during a run into one line."""
+    """Turn what torch raises during a run into GenerationError or OutOfMemoryError."""
     try:
         yield
     except (RuntimeError, ValueError, IndexError, MemoryError) as error:
@@ -17,5 +27,5 @@ def translate_errors() -> Iterator[None]:
             raise OutOfMemoryError(
                 "out of memory while answering: use a smaller model, --dtype bf16 or --device cpu"
             ) from error
-        why = " ".join(str(error).split())[:300]
-        raise GenerationError(f"generation failed: {why}") from error
+        reason = " ".join(str(error).split())[:300]
+        raise GenerationError(f"generation failed: {reason}") from error

@@ -1,35 +1,30 @@
-"""The engine in this process: an image is read once, and each question goes on from there."""
+"""The local engine: prefills an image once, and generates the answer to each question from there."""
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 
-import psutil
 import torch
 from torch import Tensor
-from transformers import DynamicCache, GenerationConfig
+from transformers import DynamicCache
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
 from vipllava_cli.engine.base import GREEDY, Answer, GenerationOptions, Prompt
-from vipllava_cli.engine.hardware.placement import PLANNED_TEXT_TOKENS
+from vipllava_cli.engine.hardware.batch_size import answer_threads, current_batch_size
+from vipllava_cli.engine.local.answer_end import AnswerEnd, answer_text
 from vipllava_cli.engine.local.conversation import LocalConversation
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.likelihood import score_choices
-from vipllava_cli.engine.local.prefix_cache import Prefix
-from vipllava_cli.engine.local.streaming import Stream, answer_text, contains_stop
-
-# More rows than these bring no more speed, as measured with the shipped model on two cores; each of
-# the threads that share a batch gets so many.
-MAX_BATCH_SIZE: Mapping[str, int] = {"cpu": 32, "cuda": 64, "mps": 16}
-SMALL = 256 * 1024 * 1024  # bytes of weights that a core reads as fast as it computes with them
+from vipllava_cli.engine.local.prefix_cache import PrefixCache
+from vipllava_cli.engine.local.streaming import Stream
 
 
 class LocalEngine(ModelInputs):
-    """Implements `engine.Engine` with a transformers model in this process."""
+    """Implements `Engine` with a transformers model in this process."""
 
     def answer(
         self,
@@ -37,11 +32,11 @@ class LocalEngine(ModelInputs):
         options: GenerationOptions = GREEDY,
         on_text: Callable[[str], None] | None = None,
     ) -> Iterator[Answer]:
-        """See `engine.Engine.answer`."""
-        prefix: Prefix | None = None
+        """See `Engine.answer`."""
+        prefix: PrefixCache | None = None
         for prompt in prompts:
             start = time.perf_counter()
-            if prefix is None or not prefix.begins(prompt):
+            if prefix is None or not prefix.starts(prompt):
                 prefix = self.prefill_images([prompt.view], prompt.ids)
             cache = copy.deepcopy(prefix.cache)
             if options.choices:
@@ -53,68 +48,73 @@ class LocalEngine(ModelInputs):
     def answer_batch(
         self, prompts: Sequence[Prompt], options: GenerationOptions = GREEDY
     ) -> list[Answer]:
-        """See `engine.Engine.answer_batch`. Sampling goes one by one: an answer that was drawn
-        must not depend on what was asked beside it. Choices are a batch of their own.
+        """See `Engine.answer_batch`.
+
+        Samples one prompt after the other: a sampled answer must not depend on the batch around it.
+        The choices of one prompt are a batch of their own.
         """
         if options.temperature > 0 or options.choices:
             return list(self.answer(prompts, options))
         start = time.perf_counter()
-        alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
-        for at, prompt in enumerate(prompts):
-            beginning = prompt.ids[: self.image_end(prompt.ids)]
-            alike.setdefault((beginning, self.max_new_tokens_for(prompt, options)), []).append(at)
-        parts = [part for chosen in alike.values() for part in self._parts(prompts, chosen)]
-        each = self._pool.map if self._pool and len(parts) > 1 else map
-        found = each(lambda part: self._answer_alike([prompts[at] for at in part], options), parts)
+        groups: dict[tuple[tuple[int, ...], int], list[int]] = {}
+        for row, prompt in enumerate(prompts):
+            until_image = prompt.ids[: self.image_end(prompt.ids)]
+            limit = self.max_new_tokens_for(prompt, options)
+            groups.setdefault((until_image, limit), []).append(row)
+        parts = [part for rows in groups.values() for part in self._split(prompts, rows)]
+        run = self._pool.map if self._pool and len(parts) > 1 else map
+        finished = run(
+            lambda part: self._answer_group([prompts[row] for row in part], options), parts
+        )
         answers: dict[int, Answer] = {}
-        for part, said in zip(parts, found, strict=True):
-            answers |= zip(part, said, strict=True)
+        for part, part_answers in zip(parts, finished, strict=True):
+            answers |= zip(part, part_answers, strict=True)
         seconds = (time.perf_counter() - start) / len(prompts)
-        return [replace(answers[at], seconds=seconds) for at in range(len(prompts))]
+        return [replace(answers[row], seconds=seconds) for row in range(len(prompts))]
 
-    def _answer_alike(self, prompts: Sequence[Prompt], options: GenerationOptions) -> list[Answer]:
-        """Answers to prompts that begin alike and have the same room for new tokens."""
+    def start_conversation(self) -> LocalConversation:
+        """See `Engine.start_conversation`."""
+        return LocalConversation(self)
+
+    def max_batch_size(self) -> int:
+        """See `Engine.max_batch_size`."""
+        return current_batch_size(self.placement, torch.get_num_threads())
+
+    # --- batches -------------------------------------------------------------------------------
+
+    def _answer_group(self, prompts: Sequence[Prompt], options: GenerationOptions) -> list[Answer]:
+        """Answer prompts that are equal up to the end of the image and have equal token limits."""
         start = time.perf_counter()
         views = list(dict.fromkeys(prompt.view for prompt in prompts))
-        if len(views) == len(prompts):  # nothing is shared, and one pass reads all
+        if len(views) == len(prompts):  # no image is shared: one pass reads images and questions
             return self._generate(prompts, None, options, start)
         cache = self.prefill_images(views, prompts[0].ids).cache
         rows = torch.tensor([views.index(prompt.view) for prompt in prompts])
         cache.batch_select_indices(rows.to(self.device))
         return self._generate(prompts, cache, options, start)
 
-    def _parts(self, prompts: Sequence[Prompt], chosen: Sequence[int]) -> Iterable[list[int]]:
-        """The chosen prompts in a part for each thread; those of one view stay together."""
-        views = list(dict.fromkeys(prompts[at].view for at in chosen))
+    def _split(self, prompts: Sequence[Prompt], rows: Sequence[int]) -> Iterable[list[int]]:
+        """Split rows into one part for each thread. Rows with the same view stay together."""
+        views = list(dict.fromkeys(prompts[row].view for row in rows))
         threads = min(self._threads, len(views))
-        thread = {view: number * threads // len(views) for number, view in enumerate(views)}
-        parts: dict[int, list[int]] = {}
-        for at in chosen:
-            parts.setdefault(thread[prompts[at].view], []).append(at)
-        return parts.values()
+        thread_of = {view: number * threads // len(views) for number, view in enumerate(views)}
+        parts: list[list[int]] = [[] for _ in range(threads)]
+        for row in rows:
+            parts[thread_of[prompts[row].view]].append(row)
+        return parts
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor | None:
-        """Threads that answer a part of a batch each, on a core of their own; for a small model on a
-        CPU, whose operations are so short that threads which share each of them mostly wait for each
-        other. Of a large model the weights had better be read once for all rows.
-        """
-        cores = torch.get_num_threads()
-        small = self.device.type == "cpu" and self.model.get_memory_footprint() <= SMALL
-        if not small or cores == 1:
+        """Threads with one core each, if threads share batches (see `answer_threads`)."""
+        if self._threads == 1:
             return None
-        return ThreadPoolExecutor(cores, "answering", torch.set_num_threads, (1,))
+        return ThreadPoolExecutor(self._threads, "answering", torch.set_num_threads, (1,))
 
-    @property
+    @cached_property
     def _threads(self) -> int:
-        """How many threads share a batch."""
-        return torch.get_num_threads() if self._pool else 1
+        return answer_threads(self.placement, torch.get_num_threads())
 
-    def start_conversation(self) -> LocalConversation:
-        """See `engine.Engine.start_conversation`."""
-        return LocalConversation(self)
-
-    # --- generation ------------------------------------------------------------------------------
+    # --- generation ----------------------------------------------------------------------------
 
     def _generate(
         self,
@@ -124,78 +124,54 @@ class LocalEngine(ModelInputs):
         start: float,
         streamer: Stream | None = None,
     ) -> list[Answer]:
-        """Answers to prompts whose beginning is in the cache, or of which nothing is read yet, and
-        which have the same room for new tokens; `seconds` is a row's share of the time since `start`.
+        """Answer prompts with equal token limits.
+
+        `cache` holds their common start; without it the model reads everything, images included.
+        `seconds` of an answer is a row's share of the time since `start`.
         """
-        read = 0 if cache is None else cache.get_seq_length()
-        ids, mask = self._padded([prompt.ids for prompt in prompts], read)
+        cached = 0 if cache is None else cache.get_seq_length()
+        ids, mask = self._pad([prompt.ids for prompt in prompts], cached)
         config = self.generation_config(options, self.max_new_tokens_for(prompts[0], options))
         with torch.inference_mode(), torch.random.fork_rng(self.gpus), translate_errors():
             torch.manual_seed(options.seed)
             views = [prompt.view for prompt in prompts]
-            unread = {"pixel_values": self.pixels(views)} if cache is None else {}
+            images = {"pixel_values": self.stack_pixels(views)} if cache is None else {}
             output = self.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 past_key_values=cache,
                 generation_config=config,
-                stopping_criteria=StoppingCriteriaList([self.stop_text]),
+                stopping_criteria=StoppingCriteriaList([self.stop_criterion]),
                 streamer=streamer,
-                **unread,
+                **images,
             )
         seconds = (time.perf_counter() - start) / len(prompts)
-        said = output[:, ids.shape[1] :].tolist()
+        rows = output[:, ids.shape[1] :].tolist()
         return [
-            self._answer(prompt, new, config, seconds)
-            for prompt, new in zip(prompts, said, strict=True)
+            self._make_answer(prompt, new, seconds)
+            for prompt, new in zip(prompts, rows, strict=True)
         ]
 
-    def _padded(self, rows: list[tuple[int, ...]], read: int) -> tuple[Tensor, Tensor]:
-        """Ids and mask [rows, longest]. The gap lies between what is read already, which all rows
-        have in common, and the rest; what is generated follows each row's own last token.
+    def _pad(self, rows: list[tuple[int, ...]], cached: int) -> tuple[Tensor, Tensor]:
+        """Return ids and mask, int64 [rows, longest].
+
+        The padding lies between the cached start, which all rows share, and the rest of each row, so
+        that new tokens follow each row's own last token.
         """
         longest = max(len(ids) for ids in rows)
         pad = self.pad_token
-        padded = [(*ids[:read], *[pad] * (longest - len(ids)), *ids[read:]) for ids in rows]
+        padded = [(*ids[:cached], *[pad] * (longest - len(ids)), *ids[cached:]) for ids in rows]
         mask = torch.ones(len(rows), longest, dtype=torch.long)
         for row, ids in enumerate(rows):
-            mask[row, read : read + longest - len(ids)] = 0
+            mask[row, cached : cached + longest - len(ids)] = 0
         return torch.tensor(padded, device=self.device), mask.to(self.device)
 
-    def _answer(
-        self, prompt: Prompt, new: list[int], config: GenerationConfig, seconds: float
-    ) -> Answer:
-        """The answer in a row of new tokens, which other rows may have outlasted."""
-        end = next((at for at, token in enumerate(new) if token in self.ends), None)
-        if end is None or contains_stop(self.tokenizer, new[:end]):
-            own = new if end is None else new[:end]
-            while own and own[-1] == config.pad_token_id:
-                own = own[:-1]
-            stopped = contains_stop(self.tokenizer, own)
-        else:
-            own, stopped = new[: end + 1], True
-        text = answer_text(self.tokenizer, own).rstrip()
-        return Answer(text, "stop" if stopped else "length", len(prompt.ids), len(own), seconds)
-
-    # --- memory ------------------------------------------------------------------------------
-
-    def max_batch_size(self) -> int:
-        """See `engine.Engine.max_batch_size`: half of what is free, for caches and images."""
-        on_gpu = self.device.type == "cuda"
-        free: int = (
-            torch.cuda.mem_get_info(self.device)[0] if on_gpu else psutil.virtual_memory().available
+    def _make_answer(self, prompt: Prompt, new_ids: list[int], seconds: float) -> Answer:
+        answer = AnswerEnd(self.tokenizer, self.end_tokens, self.pad_token).trim(new_ids)
+        return Answer(
+            answer_text(self.tokenizer, answer.ids).rstrip(),
+            "stop" if answer.is_complete else "length",
+            len(prompt.ids),
+            len(answer.ids),
+            seconds,
         )
-        most = self._threads * MAX_BATCH_SIZE[self.device.type]
-        return max(min(free // 2 // self._row_bytes(), most), 1)
-
-    def _row_bytes(self) -> int:
-        """What one more row takes: the cache of a long prompt and answer, and twice its activations
-        in the widest layer.
-        """
-        config = self.model.config.text_config
-        tokens = self.image_tokens + PLANNED_TEXT_TOKENS
-        heads = config.num_key_value_heads * (config.hidden_size // config.num_attention_heads)
-        cache = 2 * config.num_hidden_layers * heads * tokens
-        work = 2 * (config.intermediate_size + config.hidden_size) * tokens
-        size: int = self.model.dtype.itemsize
-        return int((cache + work) * size)

@@ -1,4 +1,4 @@
-"""A model with its tokenizer and processor: questions become tokens, and images are read."""
+"""The inputs of the model: prompts as token ids, images as pixels, and the image's prefill."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -14,64 +14,77 @@ from vipllava_cli.engine.base import GenerationOptions, ModelInfo, ModelView, Pr
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.loading import Loaded
-from vipllava_cli.engine.local.prefix_cache import Prefix
+from vipllava_cli.engine.local.prefix_cache import PrefixCache
 from vipllava_cli.engine.prompts.control_words import IMAGE
 from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, STOPS, TEMPLATES, Turn, render
 from vipllava_cli.errors import ModelError, UsageError
 
-_SOME_ANSWER = "(answer)"  # stands where a chat template would put one
+_ANSWER_PLACEHOLDER = "(answer)"  # marks the place of an answer in a rendered chat template
 
 
 class ModelInputs:
-    """What answering, conversing and weighing have in common."""
+    """A loaded model with its tokenizer and processor: what answers, conversations and choices share.
+
+    `device` receives the inputs. `gpus` is [device] if that is a CUDA device, else empty.
+    `image_tokens` is the number of tokens that an image takes in a prompt.
+    """
 
     def __init__(self, checkpoint: Checkpoint, loaded: Loaded) -> None:
         self.model = loaded.model
         self.processor = loaded.processor
         self.tokenizer = loaded.processor.tokenizer
-        self.device = loaded.placement.inputs
+        self.placement = loaded.placement
+        self.device = loaded.placement.input_device
         self.gpus = [self.device] if self.device.type == "cuda" else []
         vision = loaded.model.config.vision_config
         self.image_tokens: int = (vision.image_size // vision.patch_size) ** 2
+        self.max_tokens: int = loaded.model.config.text_config.max_position_embeddings
         self.info = ModelInfo(
             name=checkpoint.name,
             revision=checkpoint.revision,
-            device=loaded.placement.inputs.type,
+            device=self.device.type,
             dtype=loaded.placement.dtype_name,
             image_side=vision.image_size,
             patch_size=vision.patch_size,
         )
 
     def view(self, image: Image.Image) -> ModelView:
-        """See `engine.Engine.view`: pixels are [1, 3, side, side], on the CPU."""
+        """See `Engine.view`. Pixels are float32 [1, 3, side, side] on the CPU."""
         return ModelView(self.processor.image_processor(image, return_tensors="pt")["pixel_values"])
 
     def prompt(self, view: ModelView, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
-        """See `engine.Engine.prompt`."""
-        text = self.text(question, template)
+        """See `Engine.prompt`."""
+        text = self.format_first_prompt(question, template)
         ids = self.encode(text)
         self.check_prompt_length(len(ids))
-        return Prompt(view, ids, text + self.between(question, "", template)[0])
+        before_answer, _ = self.texts_around_answer(question, "", template)
+        return Prompt(view, ids, text + before_answer)
 
-    def text(self, question: str, template: str) -> str:
-        """The prompt of a first question as text. Raises UsageError."""
+    # --- text ----------------------------------------------------------------------------------
+
+    def format_first_prompt(self, question: str, template: str) -> str:
+        """Format the prompt of a first question. Raises UsageError if the model lacks the template."""
         if template in TEMPLATES:
             return render(TEMPLATES[template], [Turn(question)])
-        return self._chat_text([Turn(question)])
+        return self._render_chat([Turn(question)])
 
-    def between(self, before: str, question: str, template: str) -> tuple[str, str]:
-        """What a conversation has between the prompt of question `before` and its answer, and what it
-        has after that answer up to the next one, which is to `question`.
+    def texts_around_answer(
+        self, question: str, next_question: str, template: str
+    ) -> tuple[str, str]:
+        """Return the text between a question's prompt and its answer, and the text after the answer.
+
+        The latter ends where the answer to `next_question` starts.
         """
         if template in TEMPLATES:
             chosen = TEMPLATES[template]
-            return chosen.format_answer(""), chosen.format_question(question, first=False)
-        opening = self._chat_text([Turn(before)])
-        whole = self._chat_text([Turn(before, _SOME_ANSWER), Turn(question)])
-        lead, _, format_question = whole.removeprefix(opening).partition(_SOME_ANSWER)
-        return lead, format_question
+            return chosen.format_answer(""), chosen.format_question(next_question, first=False)
+        prompt = self._render_chat([Turn(question)])
+        whole = self._render_chat([Turn(question, _ANSWER_PLACEHOLDER), Turn(next_question)])
+        before, _, after = whole.removeprefix(prompt).partition(_ANSWER_PLACEHOLDER)
+        return before, after
 
-    def _chat_text(self, turns: Sequence[Turn]) -> str:
+    def _render_chat(self, turns: Sequence[Turn]) -> str:
+        """Render a conversation with the processor's own chat template."""
         if not self.processor.chat_template:
             raise UsageError(
                 f"the model {self.info.name} has no chat template: use --template human or vicuna"
@@ -87,96 +100,100 @@ class ModelInputs:
         text: str = self.processor.apply_chat_template(messages, add_generation_prompt=True)
         return text
 
-    def encode(self, text: str) -> tuple[int, ...]:
-        """The token ids of a prompt's beginning.
+    # --- tokens --------------------------------------------------------------------------------
 
-        The image's token is repeated in ids rather than in text: equal, and hundreds of words less
-        to be cut up.
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Tokenize a prompt from its start, with the image token repeated `image_tokens` times.
+
+        Repeating ids equals repeating `<image>` in the text, and tokenizes hundreds of words less.
+
+        Raises UsageError if the text does not hold exactly one image, and ModelError if the tokenizer
+        does not know the image token.
         """
         image = self.model.config.image_token_id
         ids: list[int] = self.tokenizer(text)["input_ids"]
         if text.count(IMAGE) != 1:
-            raise UsageError(f"the prompt holds {text.count(IMAGE)} images, expected 1")
+            raise UsageError(f"the prompt holds {text.count(IMAGE)} images: expected 1")
         if ids.count(image) != 1:
             raise ModelError(
-                f"an image is token {image} to the model, which its tokenizer does not make of"
-                f" {IMAGE}: the tokenizer of {self.info.name} does not fit its model"
+                f"the tokenizer of {self.info.name} does not fit its model: it does not make token"
+                f" {image} of {IMAGE}; get the checkpoint again"
             )
         at = ids.index(image)
         return (*ids[:at], *[image] * self.image_tokens, *ids[at + 1 :])
 
     def check_prompt_length(self, tokens: int) -> None:
-        """Raises UsageError for a prompt of so many tokens that no answer would have room."""
-        most = self.model.config.text_config.max_position_embeddings
-        if tokens >= most:
+        """Raise UsageError if a prompt of so many tokens leaves no token for an answer."""
+        if tokens >= self.max_tokens:
             raise UsageError(
                 f"the question makes a prompt of {tokens} tokens and {self.info.name} reads at"
-                f" most {most - 1}: ask a shorter question"
+                f" most {self.max_tokens - 1}: ask a shorter question"
             )
 
     def image_end(self, ids: tuple[int, ...]) -> int:
-        """The place after the image's last token."""
+        """Return the index after the last image token."""
         first: int = ids.index(self.model.config.image_token_id)
         return first + self.image_tokens
 
-    # --- generation --------------------------------------------------------------------------
+    @property
+    def pad_token(self) -> int:
+        """The token that fills up rows; the end-of-sequence token if the tokenizer has none."""
+        pad: int | None = self.tokenizer.pad_token_id
+        end: int = self.tokenizer.eos_token_id
+        return end if pad is None else pad
 
-    def prefill_images(self, views: Sequence[ModelView], ids: tuple[int, ...]) -> Prefix:
-        """Run the model over the prompt up to the end of the image, for every view at once."""
-        beginning = ids[: self.image_end(ids)]
+    @cached_property
+    def end_tokens(self) -> list[int]:
+        """The tokens that end an answer: those of generation_config.json, else the tokenizer's."""
+        declared = self.model.generation_config.eos_token_id
+        ends = self.tokenizer.eos_token_id if declared is None else declared
+        return ends if isinstance(ends, list) else [ends]
+
+    # --- generation ----------------------------------------------------------------------------
+
+    def prefill_images(self, views: Sequence[ModelView], ids: tuple[int, ...]) -> PrefixCache:
+        """Run the model over the prompt up to the end of the image, for all views in one batch."""
+        start = ids[: self.image_end(ids)]
         cache = DynamicCache(config=self.model.config.get_text_config())
         with torch.inference_mode(), translate_errors():
             self.model(
-                input_ids=torch.tensor([beginning], device=self.device).expand(len(views), -1),
-                pixel_values=self.pixels(views),
+                input_ids=torch.tensor([start], device=self.device).expand(len(views), -1),
+                pixel_values=self.stack_pixels(views),
                 past_key_values=cache,
                 use_cache=True,
                 logits_to_keep=1,
             )
-        return Prefix(views[0], beginning, cache)
+        return PrefixCache(views[0], start, cache)
 
-    def pixels(self, views: Sequence[ModelView]) -> Tensor:
-        """[views, 3, side, side], where and as the model takes them."""
+    def stack_pixels(self, views: Sequence[ModelView]) -> Tensor:
+        """Return pixels [views, 3, side, side] on the model's device and in its dtype."""
         pixels = torch.cat([cast(Tensor, view.pixels) for view in views])
         return pixels.to(self.device, self.model.dtype)
 
     def max_new_tokens_for(self, prompt: Prompt, options: GenerationOptions) -> int:
-        """How many tokens an answer may have: what is asked for, or what the model can still hold."""
-        limit: int = self.model.config.text_config.max_position_embeddings
-        return min(options.max_new_tokens, limit - len(prompt.ids))
+        """Limit the answer's length to what the model's context still holds after the prompt."""
+        return min(options.max_new_tokens, self.max_tokens - len(prompt.ids))
 
-    def generation_config(self, options: GenerationOptions, most: int) -> GenerationConfig:
-        """The options as `generate` takes them, for at most so many new tokens."""
+    def generation_config(
+        self, options: GenerationOptions, max_new_tokens: int
+    ) -> GenerationConfig:
+        """Translate the options for `generate`. Ignores the checkpoint's own sampling defaults."""
         sampling: dict[str, Any] = (
             {"do_sample": True, "temperature": options.temperature, "top_p": options.top_p}
             if options.temperature > 0
             else {"do_sample": False}
         )
         return GenerationConfig(
-            max_new_tokens=most,
+            max_new_tokens=max_new_tokens,
             bos_token_id=self.tokenizer.bos_token_id,
-            eos_token_id=self.ends,
+            eos_token_id=self.end_tokens,
             pad_token_id=self.pad_token,
             **sampling,
         )
 
     @cached_property
-    def ends(self) -> list[int]:
-        """The tokens that end an answer."""
-        own = self.model.generation_config.eos_token_id
-        ends = self.tokenizer.eos_token_id if own is None else own
-        return ends if isinstance(ends, list) else [ends]
-
-    @cached_property
-    def stop_text(self) -> StopStringCriteria:
-        """Ends an answer at a stop text. Made once: it looks through the whole vocabulary, which
-        `generate(stop_strings=...)` does anew for every batch.
+    def stop_criterion(self) -> StopStringCriteria:
+        """Stops generation at a stop text. Cached: it searches the whole vocabulary when it is made,
+        and `generate(stop_strings=...)` would do that for every batch.
         """
         return StopStringCriteria(self.tokenizer, list(STOPS))
-
-    @property
-    def pad_token(self) -> int:
-        """What fills a row up."""
-        pad: int | None = self.tokenizer.pad_token_id
-        end: int = self.tokenizer.eos_token_id
-        return end if pad is None else pad

@@ -1,4 +1,4 @@
-"""How likely answers are that are given: read behind one prompt, all in one batch."""
+"""Score given answers by their likelihood: all choices of a question as one batch after one prefill."""
 
 import math
 import time
@@ -21,44 +21,58 @@ def score_choices(
     choices: Sequence[str],
     start: float,
 ) -> Answer:
-    """The likeliest of the choices, and of each how likely the model is to say it and then to stop.
-    `cache` holds the prompt up to the end of its image, or more, and is used up.
+    """Answer with the likeliest choice. Its score is the likelihood of its text and then a stop.
+
+    `cache` holds the prompt at least up to the end of its image; this function consumes it. `start`
+    is the `time.perf_counter()` from which `seconds` counts.
+
+    Raises UsageError if a choice makes the prompt too long, and GenerationError.
     """
     rows = [inputs.encode(prompt.text + choice) for choice in choices]
     for row in rows:
         inputs.check_prompt_length(len(row))
-    read, shared = cache.get_seq_length(), _shared([prompt.ids, *rows])
-    said = [row[shared:] for row in rows]
+    cached, shared = cache.get_seq_length(), _shared_length([prompt.ids, *rows])
+    continuations = [row[shared:] for row in rows]
     with torch.inference_mode(), translate_errors():
-        first = _scores(inputs, cache, [prompt.ids[read:shared]])[:, -1:]
+        # The rest of what all rows share, once; its last position predicts each first token.
+        first = _log_probabilities(inputs, cache, [prompt.ids[cached:shared]])[:, -1:]
         cache.batch_repeat_interleave(len(rows))
-        scores = _scores(inputs, cache, said)
-        scores = torch.cat([first.expand(len(rows), -1, -1), scores], dim=1)
-    found = [
-        _log_likelihood(scores[number], own, _ends(inputs, prompt.text + choice, row))
-        for number, (own, choice, row) in enumerate(zip(said, choices, rows, strict=True))
+        rest = _log_probabilities(inputs, cache, continuations)
+        scores = torch.cat([first.expand(len(rows), -1, -1), rest], dim=1)
+    likelihoods = [
+        _log_likelihood(scores[number], tokens, _end_tokens(inputs, prompt.text + choice, row))
+        for number, (tokens, choice, row) in enumerate(
+            zip(continuations, choices, rows, strict=True)
+        )
     ]
-    shares = torch.tensor(found, dtype=torch.float64).softmax(0).tolist()
-    scored = tuple(map(Choice, choices, found, shares))
-    best = max(range(len(rows)), key=found.__getitem__)
-    seconds = time.perf_counter() - start
+    probabilities = torch.tensor(likelihoods, dtype=torch.float64).softmax(0).tolist()
+    best = max(range(len(rows)), key=likelihoods.__getitem__)
     return Answer(
-        choices[best], "stop", len(prompt.ids), len(rows[best]) - len(prompt.ids), seconds, scored
+        choices[best],
+        "stop",
+        len(prompt.ids),
+        len(rows[best]) - len(prompt.ids),
+        time.perf_counter() - start,
+        tuple(map(Choice, choices, likelihoods, probabilities)),
     )
 
 
-def _shared(rows: Sequence[Sequence[int]]) -> int:
-    """How many tokens all begin with."""
-    differ = (at for at, tokens in enumerate(zip(*rows, strict=False)) if len(set(tokens)) > 1)
-    return next(differ, min(map(len, rows)))
+def _shared_length(rows: Sequence[Sequence[int]]) -> int:
+    """Count the tokens with which all rows start."""
+    columns = enumerate(zip(*rows, strict=False))
+    differences = (at for at, tokens in columns if len(set(tokens)) > 1)
+    return next(differences, min(map(len, rows)))
 
 
-def _scores(inputs: ModelInputs, cache: DynamicCache, rows: Sequence[Sequence[int]]) -> Tensor:
-    """Log-probabilities [rows, longest, vocabulary] of what follows each token. What pads a row lies
-    behind it, where its own tokens do not look.
+def _log_probabilities(
+    inputs: ModelInputs, cache: DynamicCache, rows: Sequence[Sequence[int]]
+) -> Tensor:
+    """Return float32 [rows, longest, vocabulary]: what follows each token.
+
+    Rows are padded on the right. A causal model never attends to that padding from a row's own tokens.
     """
     longest = max(map(len, rows))
-    padded = [[*row, *[inputs.ends[0]] * (longest - len(row))] for row in rows]
+    padded = [[*row, *[inputs.end_tokens[0]] * (longest - len(row))] for row in rows]
     output = inputs.model(
         input_ids=torch.tensor(padded, device=inputs.device), past_key_values=cache, use_cache=True
     )
@@ -66,19 +80,19 @@ def _scores(inputs: ModelInputs, cache: DynamicCache, rows: Sequence[Sequence[in
     return scores
 
 
-def _log_likelihood(scores: Tensor, said: Sequence[int], ends: Sequence[int]) -> float:
-    """Of the tokens, and of one of the ends after them."""
-    places = torch.arange(len(said), device=scores.device)
-    words = scores[places, torch.tensor(said, device=scores.device)].double().sum()
-    total = float(words + scores[len(said), list(ends)].double().logsumexp(0))
+def _log_likelihood(scores: Tensor, tokens: Sequence[int], ends: Sequence[int]) -> float:
+    """Return the log-likelihood of the tokens followed by any of the end tokens."""
+    positions = torch.arange(len(tokens), device=scores.device)
+    text = scores[positions, torch.tensor(tokens, device=scores.device)].double().sum()
+    total = float(text + scores[len(tokens), list(ends)].double().logsumexp(0))
     return total if math.isfinite(total) else -math.inf
 
 
-def _ends(inputs: ModelInputs, text: str, ids: Sequence[int]) -> list[int]:
-    """The tokens by which the model ends an answer there: its own, and those that begin a stop text."""
-    ends = set(inputs.ends)
+def _end_tokens(inputs: ModelInputs, text: str, ids: Sequence[int]) -> list[int]:
+    """Return the tokens that end an answer after `text`: the model's, and the starts of stop texts."""
+    ends = set(inputs.end_tokens)
     for stop in STOPS:
-        longer = inputs.encode(text + stop)
-        if longer[: len(ids)] == ids:
-            ends.add(longer[len(ids)])
+        with_stop = inputs.encode(text + stop)
+        if with_stop[: len(ids)] == ids:
+            ends.add(with_stop[len(ids)])
     return sorted(ends)

@@ -1,4 +1,4 @@
-"""A checkpoint -> the model and its processor, through transformers; every fault is one line."""
+"""A checkpoint -> the model and its processor, loaded by transformers. Every error is one line."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,12 +11,20 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from safetensors import SafetensorError
 from transformers import LlavaProcessor, VipLlavaConfig, VipLlavaForConditionalGeneration
 
+from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import inspect_machine
-from vipllava_cli.engine.hardware.model_spec import spec
-from vipllava_cli.engine.hardware.placement import LoadOptions, Placement, place
+from vipllava_cli.engine.hardware.model_spec import read_model_spec
+from vipllava_cli.engine.hardware.placement import Placement
+from vipllava_cli.engine.hardware.planning import plan_placement
 from vipllava_cli.engine.hub.checkpoints import Checkpoint, read_config, weight_shapes
-from vipllava_cli.engine.hub.config_fixes import fix_config, fix_processor
-from vipllava_cli.engine.local.quantization import WidenedModel, quantization, round_layers
+from vipllava_cli.engine.hub.config_fixes import fix_config
+from vipllava_cli.engine.local.error_translation import is_out_of_memory
+from vipllava_cli.engine.local.processor import load_processor
+from vipllava_cli.engine.local.quantization import (
+    WidenedModel,
+    quantization_config,
+    quantize_layers,
+)
 from vipllava_cli.errors import ModelError, OutOfMemoryError
 
 DTYPES: Mapping[str, torch.dtype] = {
@@ -25,10 +33,11 @@ DTYPES: Mapping[str, torch.dtype] = {
     "fp32": torch.float32,
 }
 
-_ATTENTION: Mapping[str, str] = {"flash": "flash_attention_2"}  # else by the same name
+# The names that transformers has for `--attention`. The other values are the same there.
+_ATTENTION: Mapping[str, str] = {"flash": "flash_attention_2"}
 
-# What transformers, safetensors and json raise for checkpoints that are not what they claim.
-_FAULTS = (
+# What transformers, safetensors and json raise for damaged checkpoints.
+_LOADING_ERRORS = (
     OSError,
     ValueError,
     RuntimeError,
@@ -43,7 +52,7 @@ _FAULTS = (
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model ready to answer, its processor, and where it lies."""
+    """A model that is ready to answer, its processor, and where its parts lie."""
 
     model: VipLlavaForConditionalGeneration
     processor: LlavaProcessor
@@ -55,93 +64,83 @@ def load(
     load_options: LoadOptions,
     on_plan: Callable[[Placement], None] | None = None,
 ) -> Loaded:
-    """Load weights and processor; the plan is shown first. Raises ModelError, and OutOfMemoryError when
-    memory runs out.
+    """Load weights and processor. `on_plan` receives the placement first.
+
+    Raises ModelError if the checkpoint is damaged or does not fit, and OutOfMemoryError.
     """
-    _quiet()
+    _silence_libraries()
+    name = checkpoint.name
     try:
-        said = read_config(checkpoint.folder, checkpoint.name)
-        fitting = fix_config(
-            said, weight_shapes(checkpoint.folder, checkpoint.name), checkpoint.name
-        )
-        config = VipLlavaConfig.from_dict(fitting)
-        placement = place(spec(fitting), load_options, inspect_machine())
+        shapes = weight_shapes(checkpoint.folder, name)
+        fixed = fix_config(read_config(checkpoint.folder, name), shapes, name)
+        config = VipLlavaConfig.from_dict(fixed)
+        placement = plan_placement(read_model_spec(fixed), load_options, inspect_machine())
         if on_plan:
             on_plan(placement)
         model = _load_model(checkpoint, config, placement)
-        processor = _load_processor(checkpoint, config)
-    except (*_FAULTS, MemoryError) as error:
+        processor = load_processor(checkpoint, config)
+    except (*_LOADING_ERRORS, MemoryError) as error:
         if is_out_of_memory(error):
             raise OutOfMemoryError(
-                f"out of memory while loading {checkpoint.name}: use a smaller model or --dtype bf16"
+                f"out of memory while loading {name}: use a smaller model or --dtype bf16"
             ) from error
-        why = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ModelError(f"{checkpoint.name} cannot be loaded: {why}") from error
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ModelError(f"{name} cannot be loaded: {reason}") from error
     return Loaded(model, processor, placement)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether Python's, CUDA's or the CPU allocator's memory ran out."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        words in str(error) for words in ("out of memory", "can't allocate memory")
-    )
 
 
 def _load_model(
     checkpoint: Checkpoint, config: VipLlavaConfig, placement: Placement
 ) -> VipLlavaForConditionalGeneration:
     needs = placement.needs
-    quantiser = needs.quantize and quantization(needs.quantize, placement.main == "cpu")
-    rounds = needs.quantize is not None and quantiser is None
-    if rounds:
+    library_quantization = needs.quantize and quantization_config(
+        needs.quantize, on_cpu=placement.main_device == "cpu"
+    )
+    quantizes_here = needs.quantize is not None and library_quantization is None
+    if quantizes_here:
         config.dtype = None
-    kind = WidenedModel if needs.widened else VipLlavaForConditionalGeneration
-    model, report = kind.from_pretrained(
+    model_class = WidenedModel if needs.widened else VipLlavaForConditionalGeneration
+    own_arguments = {"skip_layers": library_quantization is not None} if needs.widened else {}
+    model, report = model_class.from_pretrained(
         checkpoint.folder,
         config=config,
-        # What is rounded from need not be copied to another type first: it stays as in the files.
-        dtype="auto" if rounds else DTYPES[needs.dtype],
-        device_map=placement.devices,
+        # Weights that are quantized here keep the type of the file: no copy to another type first.
+        dtype="auto" if quantizes_here else DTYPES[needs.dtype],
+        device_map=placement.device_map,
         attn_implementation=_ATTENTION.get(placement.attention, placement.attention),
-        quantization_config=quantiser,
+        quantization_config=library_quantization,
         use_safetensors=True,
         local_files_only=True,
         output_loading_info=True,
-        **({"but_layers": quantiser is not None} if needs.widened else {}),
-        ignore_mismatched_sizes=True,  # so that they are reported, and refused, below
+        ignore_mismatched_sizes=True,  # `_check_weights` reports them in one line
+        **own_arguments,
     )
-    _check_fit(report, checkpoint.name)
-    if rounds:
-        round_layers(model, DTYPES[needs.dtype], widened=needs.widened)
+    _check_weights(report, checkpoint.name)
+    if quantizes_here:
+        quantize_layers(model, DTYPES[needs.dtype], widened=needs.widened)
     model.eval()
     return model
 
 
-def _check_fit(report: Mapping[str, Iterable[Any]], name: str) -> None:
-    """Raises ModelError where weights and config.json do not fit each other."""
-    for fault in ("missing", "unexpected", "mismatched"):
-        names = sorted(_name(entry) for entry in report[f"{fault}_keys"])
+def _check_weights(report: Mapping[str, Iterable[Any]], name: str) -> None:
+    """Raise ModelError if the weights do not fit config.json."""
+    for problem in ("missing", "unexpected", "mismatched"):
+        names = sorted(_weight_name(entry) for entry in report[f"{problem}_keys"])
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise ModelError(
-                f"{name} does not fit its config.json: {len(names)} {fault} weights"
+                f"{name} does not fit its config.json: {len(names)} {problem} weights"
                 f" ({', '.join(names[:3])}{more}); get the checkpoint again"
             )
 
 
-def _name(entry: str | tuple[str, object, object]) -> str:
-    """A weight's name; mismatched ones come with their two sizes."""
+def _weight_name(entry: str | tuple[str, object, object]) -> str:
+    """Name a weight of the report, which has mismatched ones as (name, found shape, shape)."""
     return entry if isinstance(entry, str) else f"{entry[0]} {entry[1]} for {entry[2]}"
 
 
-def _load_processor(checkpoint: Checkpoint, config: VipLlavaConfig) -> LlavaProcessor:
-    processor = LlavaProcessor.from_pretrained(checkpoint.folder, local_files_only=True)
-    fix_processor(processor, config, checkpoint.name)
-    return processor
-
-
-def _quiet() -> None:
-    """What the libraries would print is either in our own line or no user's concern."""
+def _silence_libraries() -> None:
+    """Turn off the libraries' warnings and progress bars: our own messages replace them."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     disable_progress_bars()

@@ -1,4 +1,4 @@
-"""What of a prompt is read already: its token ids and the cache that the model made of them."""
+"""Cached prompt prefix: token ids and their KV cache."""
 
 from dataclasses import dataclass
 
@@ -8,33 +8,35 @@ from vipllava_cli.engine.base import ModelView, Prompt
 
 
 @dataclass(frozen=True)
-class Prefix:
-    """The beginning of a prompt about a view, as far as at least the end of the image."""
+class PrefixCache:
+    """The start of a prompt about `view`, at least up to the end of its image, and its KV cache."""
 
     view: ModelView
     ids: tuple[int, ...]
     cache: DynamicCache
 
-    def begins(self, prompt: Prompt) -> bool:
+    def starts(self, prompt: Prompt) -> bool:
+        """Return whether the prompt starts with this whole prefix."""
         return prompt.view is self.view and prompt.ids[: len(self.ids)] == self.ids
 
-    def shared(self, prompt: Prompt) -> int:
-        """How many tokens the prompt has in common with what is read."""
+    def shared_length(self, prompt: Prompt) -> int:
+        """Count the tokens that the prompt shares with this prefix; 0 for another image."""
         if prompt.view is not self.view:
             return 0
         pairs = zip(self.ids, prompt.ids, strict=False)
-        differs = (at for at, (ours, theirs) in enumerate(pairs) if ours != theirs)
-        return next(differs, min(len(self.ids), len(prompt.ids)))
+        differences = (at for at, (own, other) in enumerate(pairs) if own != other)
+        return next(differences, min(len(self.ids), len(prompt.ids)))
 
-    def cut(self, length: int) -> "Prefix":
-        """The first `length` tokens of it. The cache itself is shortened, so that this prefix is of no
-        use afterwards. Sound only behind the image: inside it, the model would go on without an error
-        and without the rest of the image.
+    def crop(self, length: int) -> "PrefixCache":
+        """Crop to the first `length` tokens, which must include the image.
+
+        Crops the KV cache in place, so this object is invalid afterwards. A crop inside the image
+        would give wrong answers without an error.
         """
         self.cache.crop(length - len(self.ids))
-        return Prefix(self.view, self.ids[:length], self.cache)
+        return PrefixCache(self.view, self.ids[:length], self.cache)
 
     @property
     def is_croppable(self) -> bool:
-        """Whether the cache forgets its last tokens without a trace; a sliding window does not."""
+        """Whether a crop removes its tokens entirely. A sliding-window cache cannot do that."""
         return bool(self.cache.is_croppable and not any(self.cache.is_sliding))

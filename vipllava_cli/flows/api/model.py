@@ -74,7 +74,7 @@ def load_model(
         UsageError: An option is invalid.
 
     """
-    from vipllava_cli.engine.hardware.placement import LoadOptions, parse_max_memory
+    from vipllava_cli.engine.hardware.load_options import LoadOptions, parse_max_memory
 
     options = LoadOptions(
         device=device,

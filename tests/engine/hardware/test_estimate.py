@@ -1,0 +1,50 @@
+"""Speeds estimated from bandwidth and arithmetic."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.support.machines import GIB, LAPTOP, SMALL_GPU, spec_of
+from vipllava_cli.engine.hardware.estimate import Estimate, estimate
+from vipllava_cli.engine.hardware.load_options import LoadOptions
+from vipllava_cli.engine.hardware.machine import BUS_BANDWIDTH, Machine, Memory, Speed
+from vipllava_cli.engine.hardware.planning import plan_placement
+
+H100 = Speed(3.35e12, 5e14)
+
+
+def estimate_on(machine: Machine, speed: Speed) -> Estimate:
+    """Estimate the 7B on a machine whose devices all have this speed."""
+    placement = plan_placement(spec_of("7b"), LoadOptions(), machine)
+    return estimate(placement, lambda _: speed)
+
+
+def test_a_gpu_that_holds_the_7b_is_limited_by_its_bandwidth() -> None:
+    card = replace(SMALL_GPU, gpus={0: Memory(80 * GIB, 78 * GIB)})
+    found = estimate_on(card, H100)
+    assert found.prompt_tokens == 636
+    assert found.tokens_per_second == pytest.approx(247, rel=0.05)  # 13.2 GB and the KV cache
+    assert found.prompt_seconds == pytest.approx(8.7e12 / H100.operations, rel=0.05)
+    assert found.assumed == ()
+
+
+def test_weights_beside_a_gpu_cross_the_bus_for_every_token() -> None:
+    placement = plan_placement(spec_of("7b"), LoadOptions(), SMALL_GPU)
+    found = estimate(placement, lambda _: H100)
+    assert found.tokens_per_second < BUS_BANDWIDTH / (placement.weights_at("cpu") * 0.9)
+    assert found.assumed == ("a bus of 16.0 GB/s",)
+
+
+def test_layers_on_the_disk_are_slowest() -> None:
+    small = replace(LAPTOP, cpu=Memory(8 * GIB, 6 * GIB))
+    cpu = Speed(2e10, 5e11)
+    large = replace(LAPTOP, cpu=Memory(32 * GIB, 30 * GIB))
+    on_disk, in_memory = estimate_on(small, cpu), estimate_on(large, cpu)
+    assert on_disk.tokens_per_second < in_memory.tokens_per_second / 3
+    assert on_disk.assumed == ("a disk of 1.5 GB/s",)
+
+
+def test_an_assumed_speed_is_named() -> None:
+    card = replace(SMALL_GPU, gpus={0: Memory(24 * GIB, 20 * GIB)})
+    found = estimate_on(card, Speed(300e9, 20e12, assumed=True))
+    assert found.assumed == ("a GPU of 300 GB/s and 20 TFLOP/s",)

@@ -1,0 +1,26 @@
+"""The memory of a machine."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.machines import FOUR_GPUS, LAPTOP
+from vipllava_cli.engine.hardware.machine import location_memory
+
+
+def test_free_memory_stays_within_the_limit_of_a_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.max").write_text("3000000\n")
+    (tmp_path / "memory.current").write_text("1000000\n")
+    monkeypatch.setattr("vipllava_cli.images.memory._CONTAINER", tmp_path)
+    for location in ("cpu", "mps"):
+        memory = location_memory(location)
+        assert memory.free == 2_000_000
+        assert memory.total == psutil.virtual_memory().total
+
+
+def test_devices_are_listed_fastest_first() -> None:
+    assert FOUR_GPUS.devices == ("cuda", "cpu")
+    assert LAPTOP.devices == ("cpu",)

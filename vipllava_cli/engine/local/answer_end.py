@@ -1,0 +1,102 @@
+"""Where an answer ends: at an end-of-sequence token, or at a stop text such as `###`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from vipllava_cli.engine.local.tokenization import CONTEXT_LENGTH, tokens_after
+from vipllava_cli.engine.prompts.templates import STOPS
+
+_REPLACEMENT = "\ufffd"  # how a tokenizer decodes a part of a character
+
+
+def answer_text(tokenizer: Any, ids: Sequence[int]) -> str:
+    """Decode an answer: without special tokens, and without the stop text and all after it."""
+    text: str = tokenizer.decode(list(ids), skip_special_tokens=True)
+    for stop in STOPS:
+        text = text.partition(stop)[0]
+    return text.lstrip()
+
+
+def contains_stop(tokenizer: Any, ids: Sequence[int]) -> bool:
+    """Return whether the decoded tokens contain a stop text."""
+    text = tokenizer.decode(list(ids), skip_special_tokens=True)
+    return any(stop in text for stop in STOPS)
+
+
+def stable_text(text: str) -> str:
+    """Cut off what the next tokens may change: part of a stop text or character, trailing space."""
+    text = text.rstrip(_REPLACEMENT)
+    for stop in STOPS:
+        for size in range(len(stop) - 1, 0, -1):
+            if text.endswith(stop[:size]):
+                text = text[:-size]
+    return text.rstrip()
+
+
+@dataclass(frozen=True)
+class AnswerTokens:
+    """The tokens of one answer. `is_complete` says whether the model ended it by itself."""
+
+    ids: tuple[int, ...]
+    is_complete: bool
+
+
+@dataclass(frozen=True)
+class AnswerEnd:
+    """Finds the end of an answer. `end_tokens` are those of the model, `pad_token` fills up rows."""
+
+    tokenizer: Any
+    end_tokens: Sequence[int]
+    pad_token: int
+
+    def trim(self, ids: Sequence[int]) -> AnswerTokens:
+        """Cut a generated row after its own answer. Other rows of the batch may be longer.
+
+        Keeps the end-of-sequence token, and all tokens up to the one that completes a stop text.
+        """
+        end = next((at for at, token in enumerate(ids) if token in self.end_tokens), len(ids))
+        before = list(ids[:end])
+        has_stop = contains_stop(self.tokenizer, before)
+        if end < len(ids) and not has_stop:
+            return AnswerTokens(tuple(ids[: end + 1]), is_complete=True)
+        while before and before[-1] == self.pad_token:
+            before.pop()
+        return AnswerTokens(tuple(before), has_stop)
+
+    def remove_stop(self, ids: Sequence[int]) -> tuple[str, tuple[int, ...]]:
+        """Return a complete answer's text, and its tokens without those of its end.
+
+        If one token holds the end of the answer and the start of the stop text, the answer's part of
+        it is tokenized again.
+        """
+        text = answer_text(self.tokenizer, ids).rstrip()
+        kept = self.without_special(ids)
+
+        def decoded(count: int) -> str:
+            start: str = self.tokenizer.decode(list(kept[:count]))
+            return start.strip()
+
+        # 1. The longest run of tokens that says nothing beyond the text.
+        count = len(kept)
+        while count and not text.startswith(decoded(count)):
+            count -= 1
+        # 2. Without tokens that add nothing visible.
+        while count and decoded(count - 1) == decoded(count):
+            count -= 1
+        # 3. The rest of the text, from a token that holds the stop text as well.
+        rest = text[len(decoded(count)) :]
+        if not rest:
+            return text, kept[:count]
+        return text, kept[:count] + tokens_after(
+            self.tokenizer, decoded(count)[-CONTEXT_LENGTH:], rest
+        )
+
+    def without_special(self, ids: Sequence[int]) -> tuple[int, ...]:
+        """Remove special tokens: an image token in an answer would stand for a second image."""
+        return tuple(token for token in ids if token not in self._special_tokens)
+
+    @cached_property
+    def _special_tokens(self) -> frozenset[int]:
+        return frozenset(self.tokenizer.all_special_ids)

@@ -1,0 +1,21 @@
+"""Tokens of a text that continues another text."""
+
+from typing import Any
+
+# Characters before a text on which its first token may depend.
+CONTEXT_LENGTH = 8
+
+
+def tokens_after(tokenizer: Any, before: str, text: str) -> tuple[int, ...]:
+    """Tokenize `text` as it follows `before`, without special tokens.
+
+    Many tokenizers put a space before a text that stands alone; this avoids it.
+    """
+    start, whole = _tokenize(tokenizer, before), _tokenize(tokenizer, before + text)
+    if whole[: len(start)] == start:
+        return whole[len(start) :]
+    return _tokenize(tokenizer, text)
+
+
+def _tokenize(tokenizer: Any, text: str) -> tuple[int, ...]:
+    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
