@@ -15,7 +15,7 @@ def test_doctor_lists_the_machine_and_the_choice_of_a_run(run: Run) -> None:
     assert set(found) == {"versions", "machine", "speed", "models", "terminal", "chosen"}
     assert found["versions"]["torch"] == torch.__version__
     assert found["versions"]["flash-attn"] == "not installed"
-    assert found["chosen"]["model"].startswith("tiny: nobody chose")
+    assert found["chosen"]["model"].startswith("tiny: the default")
     assert found["chosen"]["precision"].startswith("fp32: small")
     assert "in this package" in found["models"]["tiny"]
     refused = run("doctor", "--model", "7b", "--max-memory", "cpu=1GiB").stdout
