@@ -209,7 +209,7 @@ def test_what_needs_no_model_never_imports_torch(tmp_path: Path, run: Run) -> No
         ["--help"],
         ["ask", "--help"],
         ["chat", "--help"],
-        ["eval", "demo", "--help"],
+        ["eval", "clipart", "--help"],
         ["annotate", str(ZOO), "--box", "1,1,50,50", "-o", str(tmp_path / "out.png")],
         ["batch", str(SAMPLES), "--out", str(tmp_path / "r.jsonl"), "--dry-run"],
         ["report", str(records), "-o", str(tmp_path / "r.html")],

@@ -18,7 +18,7 @@ from vipllava_cli.cli.commands.batch import batch
 from vipllava_cli.cli.commands.chat import chat
 from vipllava_cli.cli.commands.compare import compare
 from vipllava_cli.cli.commands.doctor import doctor
-from vipllava_cli.cli.commands.eval import demo, pointqa, vcr, vip_bench, visual7w
+from vipllava_cli.cli.commands.eval import clipart, demo, pointqa, vcr, vip_bench, visual7w
 from vipllava_cli.cli.commands.models import info, list_models, pull, remove, use
 from vipllava_cli.cli.commands.plan import plan
 from vipllava_cli.cli.commands.report import report
@@ -101,11 +101,12 @@ evals = typer.Typer(
     name="eval",
     no_args_is_help=True,
     help="Run a benchmark and score it.",
-    short_help="Run a benchmark and score it.\n[dim]vipllava eval demo[/dim]",
+    short_help="Run a benchmark and score it.\n[dim]vipllava eval clipart[/dim]",
     rich_markup_mode="rich",
 )
-for benchmark in (demo, vip_bench, visual7w, pointqa, vcr):
+for benchmark in (clipart, vip_bench, visual7w, pointqa, vcr):
     evals.command(cls=OrderedCommand)(benchmark)
+evals.command(cls=OrderedCommand, hidden=True)(demo)
 app.add_typer(evals, rich_help_panel=RESULTS_PANEL)
 
 models = typer.Typer(

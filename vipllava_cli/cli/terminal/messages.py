@@ -72,6 +72,10 @@ class Messages:
         if not self.quiet:
             self.console.print(Text.assemble(("note: ", "yellow"), one_line(message)))
 
+    def warning(self, message: str) -> None:
+        """Print something that the user should change. `-q` does not hide it."""
+        self.console.print(Text.assemble(("warning: ", "yellow"), one_line(message)))
+
     def say(self, message: str) -> None:
         """How the work goes on, or ended."""
         if not self.quiet:
