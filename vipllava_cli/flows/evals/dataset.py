@@ -60,6 +60,11 @@ class Result:
     answer: str | None
     record_id: str = ""
 
+    @property
+    def unique_id(self) -> str:
+        """The id of the record; a sample of several cases has several results."""
+        return self.record_id or self.id
+
 
 @dataclass
 class SampleBatch:

@@ -127,7 +127,7 @@ def _evaluation(
 
 def save_predictions(evaluation: Evaluation) -> Path:
     """Write the answers by id as other tools read them; a failed one is empty. Raises InputError."""
-    answers = {result.id: result.answer or "" for result in evaluation.results}
+    answers = {result.unique_id: result.answer or "" for result in evaluation.results}
     return write_predictions(evaluation.folder, answers)
 
 
@@ -149,7 +149,7 @@ def grade_results(
     not grade; they score 0. Raises InputError, ModelError.
     """
     rows = [
-        GradingRow(result.id, _judge_question(result), result.case.target, result.answer)
+        GradingRow(result.unique_id, _judge_question(result), result.case.target, result.answer)
         for result in evaluation.results
     ]
     grades = grade(rows, judge, evaluation.folder / GRADES, on_progress)
@@ -164,7 +164,7 @@ def grade_results(
     }
     published = evaluation.benchmark.published[evaluation.options.split]
     _score(
-        evaluation, {judge.name: lambda result: grades[result.id].score}, {judge.name: published}
+        evaluation, {judge.name: lambda result: grades[result.unique_id].score}, {judge.name: published}
     )
     return ungraded - evaluation.failed
 
