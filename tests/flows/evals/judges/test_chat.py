@@ -156,7 +156,7 @@ def test_wrong_settings_of_a_judge_are_wrong_usage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(UsageError, match="set OPENAI_API_KEY, or give a server"):
+    with pytest.raises(UsageError, match="set OPENAI_API_KEY, or give your own server"):
         chat_judge("a-judge")
     for url in ("localhost:8000/v1", "http://", "http://[::1/v1", "file:///etc/passwd"):
         with pytest.raises(UsageError, match="--judge-url is an address like"):

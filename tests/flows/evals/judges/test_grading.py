@@ -39,7 +39,7 @@ grade([row(f"{n}") for n in range(20)], judge, Path(sys.argv[2]), lambda done, o
 def test_after_a_kill_no_row_is_graded_twice(path: Path) -> None:
     with serving(JudgeServer(max_grades=7)) as server:
         run = subprocess.Popen(
-            [sys.executable, "-c", KILLED, server.url, place],
+            [sys.executable, "-c", KILLED, server.url, path],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         try:
