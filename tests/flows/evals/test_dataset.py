@@ -1,6 +1,7 @@
 """Samples as rows of a batch, and records as results."""
 
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -24,7 +25,7 @@ def test_an_image_is_saved_once_and_records_find_their_cases(tmp_path: Path) -> 
     assert (first.image, second.image) == (str(tmp_path / "a.png"), "b.png")
     assert first.extra == {"wanted": ["a dog", "yes"]}  # `compare` reads this
     assert second.extra == {"wanted": "a dog"}
-    records = [
+    records: list[dict[str, Any]] = [
         {"id": "a:q2", "answer": "yes"}, {"id": "b", "answer": None}, {"id": "other", "answer": "x"},
     ]  # fmt: skip
     results = list(batch.results(records))

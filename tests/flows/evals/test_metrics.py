@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vipllava_cli.flows.evals.dataset import Case, Result
+from vipllava_cli.flows.evals.dataset import Case, Groups, Result
 from vipllava_cli.flows.evals.metrics import ScoreCounts, compute_metrics
 from vipllava_cli.flows.evals.scorers import SCORERS
 
@@ -23,7 +23,7 @@ def test_intervals_agree_with_resampling_of_single_rows() -> None:
 
 
 def test_a_case_counts_in_each_of_its_groups_and_a_failed_one_scores_0() -> None:
-    groups = {"all": "all", "skill": ("b", "a")}
+    groups: Groups = {"all": "all", "skill": ("b", "a")}
     results = [
         Result("0", Case("?", "x", groups), "x"),
         Result("1", Case("?", "x", {"all": "all", "skill": "a"}), "y"),

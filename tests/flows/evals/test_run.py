@@ -1,12 +1,14 @@
 """The flow of a run: answers, scores in the records, resume. A fake engine answers."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from tests.conftest import ROOT
 from tests.support.evals import find_score, read_records
 from tests.support.fake_engine import INFO, FakeEngine
 from vipllava_cli.engine.base import Engine
@@ -15,6 +17,7 @@ from vipllava_cli.flows.batch.run import BatchSummary
 from vipllava_cli.flows.evals.benchmark import Benchmark, DatasetOptions
 from vipllava_cli.flows.evals.dataset import Case, Result, Sample
 from vipllava_cli.flows.evals.judges.grading import exact_judge
+from vipllava_cli.flows.evals.registry import BENCHMARKS
 from vipllava_cli.flows.evals.run import (
     EvalModel,
     Evaluation,
@@ -156,3 +159,21 @@ def test_a_judge_scores_answers_and_predictions(tmp_path: Path) -> None:
     facts = json.loads((tmp_path / "predicted/scores.json").read_text())
     assert (facts["predictions"], facts["judge"]) == (str(stored), judge.name)
     assert not (tmp_path / "predicted/records.jsonl").exists()
+
+
+def test_a_folder_of_version_0_1_0_is_not_asked_again_and_has_the_same_scores(
+    tmp_path: Path,
+) -> None:
+    old = ROOT / "tests/fixtures/0.1.0/eval"
+    shutil.copytree(old, tmp_path, dirs_exist_ok=True)
+    scores = json.loads((old / "scores.json").read_text())
+    model = EvalModel(scores["model"], scores["revision"], _no_engine)
+    options = DatasetOptions(scenes=scores["n"], seed=scores["seed"])
+    evaluation = answer_samples(BENCHMARKS["clipart"], options, tmp_path, model, _Silent())
+    score_results(evaluation)
+    found = json.loads((tmp_path / "scores.json").read_text())
+    assert found == {**scores, "benchmark": "clipart"}
+    before, after = read_records(old), read_records(tmp_path)
+    for id, record in after.items():
+        record["extra"].pop("scores")
+        assert record == before[id]
