@@ -164,7 +164,9 @@ def grade_results(
     }
     published = evaluation.benchmark.published[evaluation.options.split]
     _score(
-        evaluation, {judge.name: lambda result: grades[result.unique_id].score}, {judge.name: published}
+        evaluation,
+        {judge.name: lambda result: grades[result.unique_id].score},
+        {judge.name: published},
     )
     return ungraded - evaluation.failed
 

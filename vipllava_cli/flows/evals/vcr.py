@@ -46,9 +46,8 @@ FIELDS = (
 )
 ANSWER, RATIONALE, BOTH = "Q to A", "QA to R", "Q to AR"
 GROUPS: Groups = {"task": (ANSWER, RATIONALE)}
-_TASK = re.compile(
-    r"/(answer|rationale)(?=(~\d+)?$)"
-)  # in a sample's id; ~2 if the row's id repeats
+# The task in a sample's id. `~2` follows if the row's id repeats.
+_TASK = re.compile(r"/(answer|rationale)(?=(~\d+)?$)")
 _CLOSING = (".", ",", "?", "!", ":", ";")  # no space before these
 
 Words = Sequence[str | list[int]]  # a list of indices names objects
