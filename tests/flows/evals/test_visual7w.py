@@ -91,6 +91,7 @@ def test_by_text_scores_each_option_as_the_answer_to_the_question_alone(
         assert sum(find_score(scores, scorer, group)[0] * 4 for group in groups) == correct
 
 
+@pytest.mark.slow
 def test_the_shipped_model_finds_the_object_that_the_question_names(
     run: Run, tmp_path: Path
 ) -> None:

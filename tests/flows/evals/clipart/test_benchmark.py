@@ -68,6 +68,7 @@ def test_the_metrics_match_the_records(run: Run, folder: Path) -> None:
     assert (folder / "records.jsonl").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_a_batch_gives_the_same_answers_as_single_questions(run: Run, tmp_path: Path) -> None:
     run("eval", "clipart", "--n", 3, "--seed", 8, "--out", tmp_path, *QUIET)
     batched = {id: record["answer"] for id, record in read_records(tmp_path).items()}
