@@ -1,4 +1,4 @@
-"""The published benchmarks' files, small, written from clip-art scenes."""
+"""Small files in the formats of the published benchmarks, written from clip-art scenes."""
 
 import json
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from typing import Any
 from vipllava_cli.flows.evals.clipart.scenes import SIMPLE, Scene, make_scene, scene_rng
 from vipllava_cli.flows.evals.vip_bench import META
 
-TESTED = 7  # a stream of scenes that neither training nor measuring has
+TESTED = 7  # a stream of scenes that neither training nor `eval clipart` uses
 
 
 def scenes(count: int, things: int = 4) -> list[Scene]:
-    """Scenes of so many things, all of which found room."""
+    """Return scenes with exactly this number of objects."""
     found: list[Scene] = []
     number = 0
     while len(found) < count:
@@ -94,7 +94,7 @@ def vcr(folder: Path, count: int) -> Path:
 
 
 def vip_bench(folder: Path, questions: Sequence[tuple[str, Path, str, str, list[str]]]) -> Path:
-    """Of each question its number, image, text, right answer and capabilities, in both splits."""
+    """Write both splits. A question is its number, image, text, answer and capabilities."""
     meta = {
         f"v1_{number}": {"question": f"{text} <obj>", "answer": answer, "capability": capability}
         for number, _, text, answer, capability in questions

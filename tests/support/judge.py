@@ -1,6 +1,6 @@
-"""A judge on loopback that speaks the chat completions protocol, and misbehaves in eight ways.
+"""A judge on the loopback interface, with the chat completions protocol and many kinds of errors.
 
-It gives an answer the number that the answer begins with, so that every grade can be known.
+It gives an answer the number that the answer begins with, so that a test knows every grade.
 """
 
 import json
@@ -8,30 +8,69 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+from vipllava_cli.flows.evals.judges.chat import chat_judge
+from vipllava_cli.flows.evals.judges.grades import Grade, GradingRow
+from vipllava_cli.flows.evals.judges.grading import Judge, grade
 
 PROMPT_TOKENS, ANSWER_TOKENS = 100, 2
 
 
+# --- a client --------------------------------------------------------------------------------
+
+
+def row(id: str, answer: str | None = "0.5 of it", **changes: str) -> GradingRow:
+    """Make a row that the server grades with 0.5."""
+    return replace(GradingRow(id, f"question {id}", "this<AND>that<OR>other", answer), **changes)
+
+
+def judge_at(server: "JudgeServer", **settings: Any) -> Judge:
+    """Return a judge at the server that retries at once."""
+    settings = {"parallel": 4, "pause": 0.001, "timeout": 20.0} | settings
+    return chat_judge("a-judge", server.url, **settings)
+
+
+def graded(rows: list[GradingRow], judge: Judge, path: Path) -> dict[str, Grade]:
+    """Grade rows, and check the progress and the order."""
+    progress: list[tuple[int, int]] = []
+    grades = grade(rows, judge, path, lambda done, of: progress.append((done, of)))
+    assert progress == [(number, len(rows)) for number in range(1, len(rows) + 1)]
+    assert list(grades) == [row.id for row in rows]
+    return grades
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """Read a file of grades."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+# --- the server ------------------------------------------------------------------------------
+
+
 @dataclass
-class StandInJudge:
-    """`ways` says how each question's tries are treated, one after the other; further ones are graded.
-    The first `most` replies are sent, and then none until `released` is set.
+class JudgeServer:
+    """The state of the server.
+
+    `ways` holds, by question, a key of `WAYS` for each try; further tries get a grade. After
+    `max_grades` grades the server sends nothing until `released` is set. `asked` holds each request's
+    question and time, `graded` the questions whose grades were sent.
     """
 
     ways: Mapping[str, list[str]] = field(default_factory=dict)
-    most: int = 10**6
+    max_grades: int = 10**6
     released: threading.Event = field(default_factory=threading.Event)
     refused: threading.Event = field(default_factory=threading.Event)
     url: str = ""
-    asked: list[tuple[str, float]] = field(default_factory=list)  # the question, and when
-    graded: list[str] = field(default_factory=list)  # the questions whose grades were sent
+    asked: list[tuple[str, float]] = field(default_factory=list)
+    graded: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
-    most_at_once: int = 0
-    _at_once: int = 0
+    max_parallel: int = 0
+    _parallel: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def tries(self, question: str) -> int:
@@ -39,7 +78,7 @@ class StandInJudge:
 
 
 @contextmanager
-def serving(judge: StandInJudge) -> Iterator[StandInJudge]:
+def serving(judge: JudgeServer) -> Iterator[JudgeServer]:
     """Serve until the end of the block."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"judge": judge}))
     server.daemon_threads = True
@@ -56,9 +95,9 @@ def serving(judge: StandInJudge) -> Iterator[StandInJudge]:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    judge: StandInJudge
+    judge: JudgeServer
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or each reply waits 40 ms for the other side
+    disable_nagle_algorithm = True  # otherwise each reply waits 40 ms for the client
 
     def log_message(self, *_: object) -> None:
         pass
@@ -67,29 +106,29 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         judge = self.judge
         lines = body["messages"][-1]["content"].splitlines()[:3]
-        said = {line.partition(": ")[0]: json.loads(line.partition(": ")[2]) for line in lines}
-        question = said["Question"]
+        sent = {line.partition(": ")[0]: json.loads(line.partition(": ")[2]) for line in lines}
+        question = sent["Question"]
         with judge._lock:
             judge.asked.append((question, time.monotonic()))
             judge.bodies.append(body)
             judge.keys.add(self.headers["Authorization"])
             ways = judge.ways.get(question, [])
             way = ways.pop(0) if ways else ""
-            held = not way and len(judge.graded) >= judge.most
+            held = not way and len(judge.graded) >= judge.max_grades
             if not way and not held:
                 judge.graded.append(question)
-            judge._at_once += 1
-            judge.most_at_once = max(judge.most_at_once, judge._at_once)
-        with suppress(OSError):  # the reader was killed
+            judge._parallel += 1
+            judge.max_parallel = max(judge.max_parallel, judge._parallel)
+        with suppress(OSError):  # the client was killed
             if held:
                 judge.released.wait()
                 self.close_connection = True
             elif way:
                 WAYS[way](self)
             else:
-                self.reply(said["Answer"].partition(" ")[0])
+                self.reply(sent["Answer"].partition(" ")[0])
         with judge._lock:
-            judge._at_once -= 1
+            judge._parallel -= 1
 
     def reply(self, text: str | None) -> None:
         usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": ANSWER_TOKENS}
@@ -111,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def cut(self) -> None:
-        """Half of what was announced, then the line goes dead."""
+        """Send less than the announced length, then close the connection."""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", "500")
@@ -120,19 +159,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def refuse_as_third(self) -> None:
-        """When two more are asked for."""
+        """Refuse the key once three requests have come."""
         while len(self.judge.asked) < 3:
             time.sleep(0.01)
         self.refuse(401, "no such key")
         self.judge.refused.set()
 
-    def reply_after_it(self) -> None:
+    def reply_after_refusal(self) -> None:
         self.judge.refused.wait()
         time.sleep(0.1)
         self.reply("1.0")
 
     def stay_silent(self) -> None:
-        """Nothing, until the other side has gone."""
+        """Send nothing until the client closes the connection."""
         self.connection.recv(1)
         self.close_connection = True
 
@@ -147,8 +186,8 @@ WAYS: Mapping[str, Callable[[_Handler], None]] = {
     "broken JSON": lambda handler: handler.send(200, b'{"choices": [{"mess'),
     "cut": lambda handler: handler.cut(),
     "401 as the third": lambda handler: handler.refuse_as_third(),
-    "after the 401": lambda handler: handler.reply_after_it(),
-    # What ends a run, or a row:
+    "after the 401": lambda handler: handler.reply_after_refusal(),
+    # These end a run or a row:
     "401": lambda handler: handler.refuse(401, "no such key"),
     "404": lambda handler: handler.refuse(404, "no such model"),
     "400": lambda handler: handler.refuse(400, "the prompt is too long"),
@@ -156,4 +195,4 @@ WAYS: Mapping[str, Callable[[_Handler], None]] = {
     "a list": lambda handler: handler.send(200, b"[]"),
     "nan": lambda handler: handler.reply("nan"),
 }
-PASSING = tuple(WAYS)[:8]
+PASSING = tuple(WAYS)[:8]  # errors after which a retry succeeds

@@ -18,7 +18,7 @@ from vipllava_cli.cli.commands.batch import batch
 from vipllava_cli.cli.commands.chat import chat
 from vipllava_cli.cli.commands.compare import compare
 from vipllava_cli.cli.commands.doctor import doctor
-from vipllava_cli.cli.commands.eval import demo, pointqa, vcr, vip_bench, visual7w
+from vipllava_cli.cli.commands.eval import clipart, demo, pointqa, vcr, vip_bench, visual7w
 from vipllava_cli.cli.commands.models import info, list_models, pull, remove, use
 from vipllava_cli.cli.commands.plan import plan
 from vipllava_cli.cli.commands.report import report
@@ -119,9 +119,10 @@ _add(chat, ASK_PANEL)
 _add(report, RESULTS_PANEL)
 _add(compare, RESULTS_PANEL)
 
-evals = _group("eval", "Run a benchmark and score it.", "vipllava eval demo", RESULTS_PANEL)
-for benchmark in (demo, vip_bench, visual7w, pointqa, vcr):
+evals = _group("eval", "Run a benchmark and score it.", "vipllava eval clipart", RESULTS_PANEL)
+for benchmark in (clipart, vip_bench, visual7w, pointqa, vcr):
     evals.command(cls=OrderedCommand)(benchmark)
+evals.command(cls=OrderedCommand, hidden=True)(demo)  # the name of version 0.1.0
 
 models = _group(
     "models", "List, download, choose and remove models.", "vipllava models pull 7b", MODELS_PANEL

@@ -1,81 +1,37 @@
-"""`compare`: results side by side, the figures as worked by hand, and what is refused."""
+"""Comparisons: figures checked by hand, McNemar's test, and what says that an answer is right."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import comb
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, SAMPLES, Run
-from tests.support.report_pages import Row, blocks, failed, images, results, row
-from tests.support.sample_scenes import PLACES
-from vipllava_cli.cli.terminal.messages import safe
-from vipllava_cli.errors import ExitCode, InputError
+from tests.conftest import ROOT, Run
+from tests.support.comparisons import record, write_answers, write_two_files
+from tests.support.report_pages import results, row
+from vipllava_cli.errors import InputError
 from vipllava_cli.flows.evals.compare import compare, is_correct, mcnemar_p_value
-
-pytestmark = pytest.mark.usefixtures("opened_once")
-
-
-def told(number: int, answer: str | None, truth: object = "a cat", **changes: Any) -> Row:
-    """A record with a truth in the column `wanted`; without an answer, one that failed."""
-    extra = {} if truth is None else {"wanted": truth}
-    if answer is None:
-        return failed(number, extra=extra, **changes)
-    return row(number, answer=answer, extra=extra, **changes)
-
-
-def written(folder: Path, name: str, answers: Sequence[str | None], **changes: Any) -> Path:
-    """A file of rows with these answers, of which `a cat` is right."""
-    rows = [told(number, answer, **changes) for number, answer in enumerate(answers)]
-    return results(folder, rows, name)
 
 
 @pytest.fixture
 def files(image: Path) -> tuple[Path, Path]:
-    """Ten rows: five right in both, one lost, two won, one wrong in both and changed, one failed."""
-    folder = image.parent
-    before = [
-        "a cat",
-        "A cat.",
-        "a cat",
-        " a  CAT",
-        "a cat",
-        "a cat",
-        "a dog",
-        "a pig",
-        "a hen",
-        None,
-    ]
-    after = [
-        "a cat",
-        "A cat.",
-        "a cat",
-        " a  CAT",
-        "a cat",
-        "a dog",
-        "a cat",
-        "a cat",
-        "a cow",
-        None,
-    ]
-    return written(folder, "a.jsonl", before), written(folder, "b.jsonl", after)
+    return write_two_files(image.parent)
 
 
-def test_the_figures_are_those_worked_by_hand(run: Run, files: tuple[Path, Path]) -> None:
+def test_figures(run: Run, files: tuple[Path, Path]) -> None:
     ended = run("compare", *files, "--json")
     assert ended.code == 0, ended.stderr
-    told = json.loads(ended.stdout)
-    assert (told["rows"], told["truth"], told["rows_with_truth"]) == (10, "wanted", 10)
-    assert [(f["right"], f["failed"], f["model"]) for f in told["files"]] == [
+    found = json.loads(ended.stdout)
+    assert (found["rows"], found["truth"], found["rows_with_truth"]) == (10, "wanted", 10)
+    assert [(f["right"], f["failed"], f["model"]) for f in found["files"]] == [
         (0.6, 1, "tiny"), (0.7, 1, "tiny"),
     ]  # fmt: skip
-    for file in told["files"]:
+    for file in found["files"]:
         assert 0 <= file["low"] < file["right"] < file["high"] <= 1
-    assert told["against_first"] == [
+    assert found["against_first"] == [
         {
             "file": str(files[1]),
             "changed": ["row-5", "row-6", "row-7", "row-8"],
@@ -86,21 +42,8 @@ def test_the_figures_are_those_worked_by_hand(run: Run, files: tuple[Path, Path]
     ]
 
 
-def test_the_tables_say_the_same(run: Run, files: tuple[Path, Path]) -> None:
-    ended = run("compare", *files)
-    lines = [line.split() for line in ended.stdout.splitlines()]
-    assert ["60.0%", "10", "1", "a.jsonl", "tiny"] in [[*line[:1], *line[2:]] for line in lines]
-    assert ["4", "1", "2", "1", "b.jsonl"] in lines
-    assert (
-        'b.jsonl, right to wrong:\n  row-5: "a cat", then "a dog", wanted "a cat"\n' in ended.stdout
-    )
-    assert '  row-8: "a hen", then "a cow"' in ended.stdout
-    assert "row-0" not in ended.stdout
-    assert ended.stderr == ""
-
-
 def test_several_files_are_compared_with_the_first(run: Run, files: tuple[Path, Path]) -> None:
-    last = written(files[0].parent, "c.jsonl", ["a cat"] * 10)
+    last = write_answers(files[0].parent, "c.jsonl", ["a cat"] * 10)
     against = json.loads(run("compare", *files, last, "--json").stdout)["against_first"]
     assert [len(each["wrong_to_right"]) for each in against] == [2, 4]
     assert against[1]["p_value"] == 2 / 2**4
@@ -111,11 +54,11 @@ def test_several_files_are_compared_with_the_first(run: Run, files: tuple[Path, 
     ("regressions", "fixes", "p"),
     [(0, 0, 1.0), (1, 1, 1.0), (0, 5, 2 / 32), (5, 0, 2 / 32), (2, 8, 2 * 56 / 1024), (3, 3, 1.0)],
 )
-def test_the_paired_test_is_exact(regressions: int, fixes: int, p: float) -> None:
+def test_the_p_value_is_exact(regressions: int, fixes: int, p: float) -> None:
     assert mcnemar_p_value(regressions, fixes) == p
 
 
-def test_the_paired_test_takes_many_flips() -> None:
+def test_the_p_value_of_many_changes() -> None:
     fair = 2 * sum(comb(1000, heads) for heads in range(471)) / 2**1000
     assert mcnemar_p_value(470, 530) == mcnemar_p_value(530, 470) == pytest.approx(fair, rel=1e-12)
     assert mcnemar_p_value(0, 100_000) == 0.0
@@ -129,7 +72,7 @@ def test_the_paired_test_takes_many_flips() -> None:
         ("a cat", "cat<AND>dog", False), ("dog, cat", "cat<AND>dog", True),
     ],
 )  # fmt: skip
-def test_what_is_right(answer: str | None, truth: str, right: bool) -> None:
+def test_is_correct(answer: str | None, truth: str, right: bool) -> None:
     assert is_correct(answer, truth) == right
 
 
@@ -138,7 +81,7 @@ def test_a_row_of_several_questions_has_a_list_of_truths(run: Run, image: Path) 
 
     def file(name: str, answers: Sequence[str]) -> Path:
         rows = [
-            told(number, answer, truths, id=f"row:q{number}")
+            record(number, answer, truths, id=f"row:q{number}")
             for number, answer in enumerate(answers, 1)
         ]
         return results(image.parent, rows, name)
@@ -154,50 +97,32 @@ def test_a_row_of_several_questions_has_a_list_of_truths(run: Run, image: Path) 
     assert (change["right_to_wrong"], change["wrong_to_right"]) == (["row:q1"], ["row:q2"])
 
 
-def test_without_a_truth_there_is_what_changed(run: Run, image: Path) -> None:
-    a = written(image.parent, "a.jsonl", ["x", "y", None, None], truth=None)
-    b = written(image.parent, "b.jsonl", ["x", "z", "w", None], truth=None)
-    ended = run("compare", a, b, "--json", "--out", image.parent / "page.html")
-    told = json.loads(ended.stdout)
-    assert "--truth" in ended.stderr
-    assert told["truth"] is None
-    assert "right" not in told["files"][0]
-    (change,) = told["against_first"]
-    assert (change["changed"], change["p_value"]) == (["row-1", "row-2"], None)
-    plain = run("compare", a, b, "-q")
-    assert '\n  row-2: no answer, then "w"\n' in plain.stdout
-    assert "McNemar" not in plain.stdout
-    data = blocks(image.parent / "page.html")["data"]
-    assert [each["answers"][1] for each in data["rows"]] == [
-        ["b.jsonl", "z", ""],
-        ["b.jsonl", "w", ""],
-    ]
-    assert [each["answers"][0][2] for each in data["rows"]] == ["", "failed"]
-
-
-def test_the_truth_is_where_the_flag_says_and_may_be_a_number(run: Run, image: Path) -> None:
+def test_the_option_names_the_column_of_the_truth_which_may_hold_numbers(
+    run: Run, image: Path
+) -> None:
     rows = [
         [row(n, answer=answer, extra={"wanted": "x", "count": n}) for n, answer in enumerate(some)]
         for some in ("012", "032")
     ]
     a, b = (results(image.parent, each, f"{n}.jsonl") for n, each in enumerate(rows))
-    told = json.loads(run("compare", a, b, "--truth", "count", "--json").stdout)
-    assert (told["truth"], told["against_first"][0]["right_to_wrong"]) == ("count", ["row-1"])
+    found = json.loads(run("compare", a, b, "--truth", "count", "--json").stdout)
+    assert (found["truth"], found["against_first"][0]["right_to_wrong"]) == ("count", ["row-1"])
     assert json.loads(run("compare", a, b, "--json").stdout)["truth"] == "wanted"
 
 
-def test_what_is_not_compared_is_said(run: Run, image: Path) -> None:
+def test_notes_count_what_is_not_compared(run: Run, image: Path) -> None:
     folder = image.parent
     a = results(
         folder,
-        [told(0, "a cat"), told(1, "a cat", None), told(2, "a cat"), told(7, "only here")],
+        [record(0, "a cat"), record(1, "a cat", None), record(2, "a cat"), record(7, "only here")],
         "a.jsonl",
     )
     b = results(
         folder,
         [
-            told(2, "a cat", question="another"), told(1, "a dog", None), told(0, "a dog", marks=[]),
-            told(8, "only there"), told(9, "only there"),
+            record(2, "a cat", question="another"), record(1, "a dog", None),
+            record(0, "a dog", marks=[]),
+            record(8, "only there"), record(9, "only there"),
         ],
         "b.jsonl",
     )  # fmt: skip
@@ -209,140 +134,16 @@ def test_what_is_not_compared_is_said(run: Run, image: Path) -> None:
         "1 of the 4 rows of a.jsonl are not in all files",
         "2 of the 5 rows of b.jsonl are not in all files",
         "2 of 3 rows have other questions or marks in another file",
-        "1 of 3 rows do not say what is right: they count as neither",
+        "1 of 3 rows have no truth: they are neither right nor wrong",
     ):
-        assert f"note: {note}\n" in ended.stderr
+        assert f"note: {note}" in ended.stderr
     assert [line.split()[2] for line in ended.stdout.splitlines()[1:3]] == ["2", "2"]
 
 
-# --- a page ------------------------------------------------------------------------------------
-
-
-def test_the_page_shows_the_rows_that_changed(run: Run, files: tuple[Path, Path]) -> None:
-    out = files[0].parent / "page.html"
-    ended = run("compare", *files, "-o", out)
-    assert f"wrote {out}, 4 rows that changed" in ended.stderr
-    data = blocks(out)["data"]
-    assert data["kinds"] == ["Right to wrong", "Wrong to right", "Otherwise"]
-    assert {each["id"]: each["kinds"] for each in data["rows"]} == {
-        "row-5": ["Right to wrong"],
-        "row-6": ["Wrong to right"],
-        "row-7": ["Wrong to right"],
-        "row-8": ["Otherwise"],
-    }
-    assert data["rows"][0]["answers"] == [
-        ["wanted", "a cat", ""], ["a.jsonl", "a cat", "right"], ["b.jsonl", "a dog", "wrong"],
-    ]  # fmt: skip
-    assert dict(data["counts"])["a.jsonl"] == "60.0% right"
-    assert [bool(shown["src"]) for shown in images(out)] == [True]
-    refused = run("compare", *files, "-o", out)
-    assert (refused.code, "--force" in refused.stderr) == (ExitCode.INPUT, True)
-    assert run("compare", *files, "-o", out, "--force", "-q").stderr == ""
-
-
-def test_no_text_of_a_record_acts_on_terminal_or_page(run: Run, image: Path) -> None:
-    hostile = "</script><img src=x onerror=alert(1)>\x1b[2J[red]"
-    a = written(image.parent, "a.jsonl", ["x", hostile], truth=hostile, model=hostile)
-    b = written(image.parent, "<b>.jsonl", [hostile, "y"], truth=hostile)
-    ended = run("compare", a, b, "--out", image.parent / "p.html")
-    assert "\x1b" not in ended.stdout
-    assert f'row-0: "x", then "{safe(hostile)}", wanted "{safe(hostile)}"\n' in ended.stdout
-    page = (image.parent / "p.html").read_text("utf-8")
-    assert "<img src=x" not in page
-    assert "<b>" not in page
-    assert "\x1b" not in page
-
-
-def test_answers_of_the_shipped_model_about_two_places_of_the_mark(
-    run: Run, tmp_path: Path
-) -> None:
-    """The same rows, and in the second file one mark is on another thing."""
-    things = [("garden", "butterfly", "snail"), ("street", "bus", "bus"), ("farm", "cow", "cow")]
-    for name, which in (("a", 1), ("b", 2)):
-        lines = []
-        for image, *marked in things:
-            left, top, right, bottom = PLACES[image][marked[which - 1]]
-            box = [left - 5, top - 5, right + 5, bottom + 5]
-            lines.append({
-                "id": image, "image": str(SAMPLES / f"{image}.png"), "truth": f"a {marked[0]}",
-                "question": "what is in the red box?", "marks": [{"shape": "box", "coords": box}],
-            })  # fmt: skip
-        manifest = tmp_path / f"{name}.manifest.jsonl"
-        manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        out = tmp_path / f"{name}.jsonl"
-        assert run("batch", manifest, "--out", out, "--model", "tiny", "-q").code == 0
-    files = (tmp_path / "a.jsonl", tmp_path / "b.jsonl")
-    told = json.loads(run("compare", *files, "--json", "-o", tmp_path / "page.html").stdout)
-    assert told["truth"] == "truth"
-    assert [file["right"] for file in told["files"]] == [1.0, 0.6667]
-    assert told["against_first"][0]["right_to_wrong"] == ["garden"]
-    (shown,) = blocks(tmp_path / "page.html")["data"]["rows"]
-    assert shown["answers"][2] == ["b.jsonl", "a snail", "wrong"]
-    assert images(tmp_path / "page.html")[0]["src"]
-
-
-# --- bad input ---------------------------------------------------------------------------------
-
-
-def refusal(run: Run, *arguments: str | Path) -> tuple[int, str]:
-    ended = run("compare", *arguments)
-    assert ended.stdout == ""
-    assert ended.stderr.startswith("error: ")
-    assert ended.stderr.count("\n") == 1
-    return ended.code, ended.stderr
-
-
-def test_what_cannot_be_compared_is_one_line(run: Run, files: tuple[Path, Path]) -> None:
-    a, b = files
-    folder = a.parent
-    link = folder / "link.jsonl"
-    link.symlink_to(a)
-    prose = folder / "prose.txt"
-    prose.write_text("hello\n")
-    other = results(folder, [told(n, "a cat") for n in range(20, 22)], "other.jsonl")
-    twice = results(folder, [told(0, "a cat"), told(1, "a cat"), told(0, "a dog")], "twice.jsonl")
-    untrue = results(folder, [told(0, "a cat", "a dog")], "untrue.jsonl")
-    listed = results(folder, [told(0, "a cat", ["a", "b"])], "listed.jsonl")
-    usage, bad = ExitCode.USAGE, ExitCode.INPUT
-    for arguments, code, words in [
-        ((a,), usage, "give two files"),
-        ((a, a), usage, "are the same file"),
-        ((a, b, link), usage, "are the same file"),
-        ((a, "-"), usage, "standard input"),
-        ((a, b, "-o", b, "--force"), usage, "is a file of results itself"),
-        ((a, prose), bad, "prose.txt holds no record"),
-        ((a, folder / "gone.jsonl"), bad, "there is no file"),
-        ((a, "x" * 300), bad, "cannot be read"),
-        ((a, folder), bad, "is a folder"),
-        ((a, twice), bad, "holds the row 'row-0' twice"),
-        ((a, other), bad, "no row is in all files: a.jsonl has ids like 'row-0', other.jsonl like"),
-        ((a, b, "--truth", "colour"), bad, "no row that is in all files has a column 'colour'"),
-        ((a, b, "--truth", "colour"), bad, "their columns are 'wanted'"),
-        ((a, untrue), bad, "the truth of the row 'row-0' is 'a cat' in a.jsonl and 'a dog' in"),
-        (
-            (a, listed, "--truth", "wanted"),
-            bad,
-            "or a list of them for several questions, not ['a', 'b']",
-        ),
-        ((a, b, "-o", folder / "gone" / "p.html"), bad, "there is no folder"),
-    ]:
-        found, line = refusal(run, *arguments)
-        assert found == code, line
-        assert words in line
-
-
-def test_a_record_without_an_id_is_none(image: Path) -> None:
-    a = written(image.parent, "a.jsonl", ["x", "y"])
-    b = results(image.parent, [told(0, "x"), told(1, "y", id=None)], "b.jsonl")
-    assert compare([a, b]).ids == ["row-0"]
-    with pytest.raises(InputError, match="holds no record"):
-        compare([a, results(image.parent, [told(0, "x", id=5)], "c.jsonl")])
-
-
-def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+def test_files_with_the_same_name_are_named_by_their_paths(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        written(tmp_path / name, "records.jsonl", ["x"])
+        write_answers(tmp_path / name, "records.jsonl", ["x"])
     paths = [tmp_path / name / "records.jsonl" for name in ("one", "two")]
     assert [file.name for file in compare(paths).files] == [str(path) for path in paths]
     paths[1].write_text("nothing\n")
@@ -350,7 +151,7 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> No
         compare(paths)
 
 
-def test_no_model_and_no_client_is_loaded(files: tuple[Path, Path]) -> None:
+def test_no_model_and_no_client_is_imported(files: tuple[Path, Path]) -> None:
     code = (
         "import sys; from vipllava_cli.cli.app import app\n"
         f"app(['compare', {str(files[0])!r}, {str(files[1])!r}], standalone_mode=False)\n"
@@ -360,3 +161,64 @@ def test_no_model_and_no_client_is_loaded(files: tuple[Path, Path]) -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
+
+
+# --- stored scores -----------------------------------------------------------------------------
+
+
+def scored(folder: Path, name: str, scores: Sequence[Mapping[str, object] | None]) -> Path:
+    """Write records with these scores. All answers differ between files, and none is the truth."""
+    rows = [record(number, f"{name} {number}", scores=each) for number, each in enumerate(scores)]
+    return results(folder, rows, name)
+
+
+def test_stored_scores_of_a_common_scorer_decide_instead_of_the_truth(
+    run: Run, image: Path
+) -> None:
+    a = scored(image.parent, "a.jsonl", [{"mine": 0, "judge": score} for score in (1, 0.5, 0)])
+    b = scored(image.parent, "b.jsonl", [{"judge": score} for score in (0.9, 1.0, 0)])
+    ended = run("compare", a, b, "--json")
+    found = json.loads(ended.stdout)
+    assert found["scorer"] == "judge"
+    assert [(file["right"], file["score"]) for file in found["files"]] == [
+        (0.3333, 0.5), (0.3333, 0.6333),
+    ]  # fmt: skip
+    (change,) = found["against_first"]
+    assert (change["right_to_wrong"], change["wrong_to_right"]) == (["row-0"], ["row-1"])
+    assert change["p_value"] == 1.0
+    assert ended.stderr == 'note: an answer is right if its stored score by "judge" is 1\n'
+
+
+def test_the_first_common_scorer_decides_and_the_option_overrides_it(run: Run, image: Path) -> None:
+    scores = [{"published": 0.0, "lenient": 1.0}]
+    a, b = (scored(image.parent, name, scores) for name in ("a.jsonl", "b.jsonl"))
+    assert compare([a, b]).scorer == "published"
+    assert compare([a, b], "wanted").scorer is None
+    with pytest.raises(InputError, match=r"their columns are 'wanted'$"):
+        compare([a, b], "answer")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [{"exact": 1}, None],  # a row without scores
+        [{"exact": 1}, {"letter": 1}],  # no common scorer
+        [{"exact": 1}, {"exact": "1"}],
+        [None, None],
+    ],
+)
+def test_without_a_score_for_every_row_the_truth_decides(
+    image: Path, other: list[Mapping[str, object] | None]
+) -> None:
+    a = scored(image.parent, "a.jsonl", [{"exact": 1}, {"exact": 1}])
+    comparison = compare([a, scored(image.parent, "b.jsonl", other)])
+    assert (comparison.scorer, comparison.column) == (None, "wanted")
+    assert comparison.right_share(comparison.first)[0] == 0
+
+
+def test_scores_need_no_truth_and_a_failed_row_is_wrong(image: Path) -> None:
+    rows = [record(0, "x", None, scores={"s": 1}), record(1, None, None, scores={"s": 1})]
+    comparison = compare([results(image.parent, rows, name) for name in ("a.jsonl", "b.jsonl")])
+    assert (comparison.scorer, comparison.column) == ("s", None)
+    assert comparison.right_share(comparison.first)[0] == 0.5
+    assert comparison.right_counts(comparison.first).failed == 1

@@ -1,4 +1,4 @@
-"""`vipllava compare`: files of results side by side, without any model."""
+"""`vipllava compare`: compare files of results. It loads no model."""
 
 import json as jsons
 import sys
@@ -16,51 +16,51 @@ from vipllava_cli.errors import UsageError
 def compare(
     results: Annotated[
         list[Path],
-        typer.Argument(help="Records of batch or eval about the same source, two files or more."),
+        typer.Argument(help="Two or more files of records, from batch or eval on the same source."),
     ],
     truth: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="The column of the source that says what is right. (default: wanted, truth, answer"
-            " or expected, if there is one)",
+            help="The column with the right answers. (default: the scores that eval stored, else the"
+            " column wanted, truth, answer or expected)",
         ),
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="Print all as JSON.", rich_help_panel=OUTPUT_PANEL)
+        bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT_PANEL)
     ] = False,
     out: Annotated[
         Path | None,
         out_option("an HTML page of the rows that changed, with their images,"),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Write over a file.", rich_help_panel=OUTPUT_PANEL)
+        bool,
+        typer.Option("--force", help="Overwrite an existing file.", rich_help_panel=OUTPUT_PANEL),
     ] = False,
     *,
     output: OutputOptions,
 ) -> None:
-    """Compare results: what changed, what became right or wrong, and whether by more than chance.
+    """Compare results: which answers changed, which became right or wrong, and whether by chance.
 
     vipllava compare before.jsonl after.jsonl --out changes.html
     """
-    from vipllava_cli.cli.terminal.comparison import (
-        comparison_as_json,
-        print_comparison,
-        write_comparison,
-    )
-    from vipllava_cli.flows.evals.compare import compare as side_by_side
+    from vipllava_cli.cli.html.comparison import write_comparison
+    from vipllava_cli.cli.terminal.comparison import comparison_to_json, print_comparison
+    from vipllava_cli.flows.evals.compare import compare as compare_files
     from vipllava_cli.storage.files import check_writable, same_file
 
     messages = output.messages()
     if out is not None:
         if any(same_file(path, out) for path in results):
-            raise UsageError(f"{out} is a file of results itself: name another for the page")
+            raise UsageError(
+                f"{out} is one of the files to compare: give another path for the page"
+            )
         check_writable(str(out), force=force)
-    comparison = side_by_side(results, truth)
+    comparison = compare_files(results, truth)
     for note in comparison.notes():
         messages.note(note)
     if json:
-        sys.stdout.write(jsons.dumps(comparison_as_json(comparison), indent=2) + "\n")
+        sys.stdout.write(jsons.dumps(comparison_to_json(comparison), indent=2) + "\n")
     else:
         print_comparison(comparison)
     if out is not None:

@@ -5,7 +5,6 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from vipllava_cli import __version__
 from vipllava_cli.engine.hardware.estimate import make_plan
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import Machine, inspect_machine, measure_speed
@@ -17,7 +16,15 @@ from vipllava_cli.storage.sizes import binary_size, decimal_size
 
 Facts = dict[str, str]
 
-_PACKAGES = ("torch", "transformers", "accelerate", "huggingface-hub", "opencv-python", "typer")
+_PACKAGES = (
+    "vipllava",
+    "torch",
+    "transformers",
+    "accelerate",
+    "huggingface-hub",
+    "opencv-python",
+    "typer",
+)
 _OPTIONAL_PACKAGES = ("torchao", "bitsandbytes", "flash-attn", "pyarrow", "hf-xet")
 
 
@@ -27,7 +34,7 @@ def diagnose() -> dict[str, Facts]:
     packages = {name: _version(name) for name in (*_PACKAGES, *_OPTIONAL_PACKAGES)}
     models = {model.name: f"{decimal_size(model.size)}, {model.where}" for model in known_models()}
     return {
-        "versions": {"vipllava": __version__, "python": sys.version.split()[0]} | packages,
+        "versions": {"python": sys.version.split()[0]} | packages,
         "machine": _machine_facts(machine),
         "speed": _speed_facts(machine),
         "models": models | {"the hub's cache": str(cache_folder())},

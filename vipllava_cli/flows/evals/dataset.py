@@ -1,4 +1,4 @@
-"""What a benchmark is made of, and what comes of it: examples -> rows of a batch -> results."""
+"""The data model of a benchmark: samples with cases -> rows of a batch -> results."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,28 +11,33 @@ from vipllava_cli.errors import InputError
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.rows import BadRow, Row
 
+# Group kind -> the group or groups of a case: {"kind": "naming", "shape": "box"}.
 Groups = Mapping[str, str | tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A question, the answer that is right, and the groups in which it is counted, by what they are
-    groups of: `{"kind": "naming", "shape": "box"}`; several of one sort stand in a tuple. `options`
-    are the texts behind the letters of a multiple choice; where they are `scored`, one of them is
-    the answer, and no letter.
+    """A question, its correct answer (the `target`), and the groups in which it counts.
+
+    `options` are the texts behind the letters of a multiple choice. With `by_text`, the model
+    scores these texts, and the target is one of them instead of a letter. `judge_question` is the
+    question in the words for a judge, None if they are the same.
     """
 
     question: str
-    wanted: str
+    target: str
     groups: Groups
     options: tuple[str, ...] = ()
-    scored: bool = False
+    by_text: bool = False
+    judge_question: str | None = None
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An image, or its path, and what is asked about it; `error` where the benchmark's own data make
-    that impossible: it counts as failed, and nothing takes its place.
+    """An image, or its path, with the marks on it and the cases about it.
+
+    `error` says why the benchmark's own data make the questions impossible. Such a sample counts as
+    failed.
     """
 
     id: str
@@ -44,54 +49,64 @@ class Sample:
 
 @dataclass(frozen=True)
 class Result:
-    """An example, the id of its page, and the answer; None where it failed."""
+    """The answer to a case; None if the case failed.
+
+    `id` is the id of the sample, `record_id` that of the record with the answer. Stored predictions
+    have no record.
+    """
 
     id: str
     case: Case
     answer: str | None
+    record_id: str = ""
+
+    @property
+    def unique_id(self) -> str:
+        """The id of the record; a sample of several cases has several results."""
+        return self.record_id or self.id
 
 
 @dataclass
 class SampleBatch:
-    """The pages handed to a batch so far, without their images."""
+    """The samples of a run as rows of a batch. It keeps their cases by sample id, not the images."""
 
     folder: Path
-    samples: dict[str, tuple[Case, ...]] = field(default_factory=dict)
+    cases: dict[str, tuple[Case, ...]] = field(default_factory=dict)
 
     def rows(self, samples: Iterable[Sample]) -> Iterator[Row | BadRow]:
-        """A row for each page; an image without a path is written into the folder when it is wanted."""
-        for page in samples:
-            id = self._own(page.id)
-            self.samples[id] = page.cases
-            path = self._path(page.image, id)
-            if page.error:
-                yield BadRow(id, path, page.error)
+        """Yield a row for each sample. Save an image that has no path as PNG in the folder."""
+        for sample in samples:
+            id = self._unique_id(sample.id)
+            self.cases[id] = sample.cases
+            path = self._image_path(sample.image, id)
+            if sample.error:
+                yield BadRow(id, path, sample.error)
                 continue
-            questions = tuple(case.question for case in page.cases)
-            wanted = [case.wanted for case in page.cases]
-            truth = {"wanted": wanted if len(wanted) > 1 else wanted[0]}
-            (choices,) = {case.options if case.scored else () for case in page.cases}
-            yield Row(id, path, page.marks, questions, truth, choices)
+            questions = tuple(case.question for case in sample.cases)
+            targets = [case.target for case in sample.cases]
+            extra = {"wanted": targets if len(targets) > 1 else targets[0]}
+            (choices,) = {case.options if case.by_text else () for case in sample.cases}
+            yield Row(id, path, sample.marks, questions, extra, choices)
 
     def results(self, records: Iterable[Mapping[str, Any]]) -> Iterator[Result]:
-        """A result for every record of the pages."""
+        """Yield a result for each record that belongs to a sample."""
         for record in records:
-            page, _, number = record["id"].rpartition(":q")
-            if page not in self.samples or not number.isdecimal():
-                page, number = record["id"], ""
-            cases = self.samples.get(page, ())
+            id, _, number = record["id"].rpartition(":q")
+            if id not in self.cases or not number.isdecimal():
+                id, number = record["id"], ""
+            cases = self.cases.get(id, ())
             if cases:
-                yield Result(page, cases[int(number or 1) - 1], record["answer"])
+                yield Result(id, cases[int(number or 1) - 1], record["answer"], record["id"])
 
-    def _own(self, id: str) -> str:
-        """The id, or where another page has it, the id with a number."""
-        number, own = 1, id
-        while own in self.samples:
+    def _unique_id(self, id: str) -> str:
+        """Append a number to an id that another sample has: the second `a` is `a~2`."""
+        number, unique = 1, id
+        while unique in self.cases:
             number += 1
-            own = f"{id}~{number}"
-        return own
+            unique = f"{id}~{number}"
+        return unique
 
-    def _path(self, image: Image.Image | str, id: str) -> str:
+    def _image_path(self, image: Image.Image | str, id: str) -> str:
         if isinstance(image, str):
             return image
         path = self.folder / f"{id}.png"

@@ -1,4 +1,4 @@
-"""The data that a user has of a benchmark: one JSON array of rows, and the images beside it."""
+"""Read the data of Visual7W, PointQA and VCR: one JSON array of rows, and images beside it."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,53 +14,56 @@ from vipllava_cli.flows.evals.dataset import Case, Groups, Sample
 from vipllava_cli.marks.colors import MODEL_COLORS, Color, parse_color
 from vipllava_cli.marks.types import Coordinate, MarkSpec
 
-WIDTH, ALPHA = 3.0, 128 / 255  # of marks in the published evaluations
+WIDTH, ALPHA = 3.0, 128 / 255  # of marks in ViP-LLaVA's evaluations
 
-# What a row is made into; it raises InputError for one that cannot be asked.
-RowReader = Callable[[Mapping[str, Any], str], Iterator[Sample]]
+# Parses a row with its id into samples. Raises InputError for a row that cannot be asked.
+RowParser = Callable[[Mapping[str, Any], str], Iterator[Sample]]
 
 
 def read_rows(data: Path, questions: Path | None, fields: Sequence[str]) -> list[Any]:
-    """The rows of `questions`, or of the one JSON file in the folder. Raises InputError."""
+    """Read the rows of `questions`, or of the only JSON file in the folder. Raises InputError."""
     expected = (
         f"a JSON array of objects with {', '.join(fields)}, and their images in the folder or in"
         " its images/"
     )
     if not data.is_dir():
         raise InputError(f"there is no folder {data}: expected in it {expected}")
-    file = questions or _only_file(data, expected)
+    file = questions or _find_json_file(data, expected)
     try:
         rows = json.loads(file.read_bytes())
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}; expected {expected}") from None
-    except ValueError as error:  # also of bytes that are no text
+    except ValueError as error:  # includes UnicodeDecodeError
         raise InputError(
-            f"{file} is no JSON ({short_repr(str(error))}): expected {expected}"
+            f"{file} is not JSON ({short_repr(str(error))}): expected {expected}"
         ) from None
     if not isinstance(rows, list):
         raise InputError(f"{file} holds no array: expected {expected}")
     return rows
 
 
-def _only_file(data: Path, expected: str) -> Path:
+def _find_json_file(data: Path, expected: str) -> Path:
     files = sorted(data.glob("*.json"))
     if len(files) == 1:
         return files[0]
     names = ", ".join(file.name for file in files[:5])
     found = f"several JSON files ({names})" if files else "no JSON file"
-    raise InputError(f"{data} has {found}: expected one, {expected}; --questions FILE names it")
+    raise InputError(f"{data} has {found}: expected one, {expected}; name it with --questions FILE")
 
 
-def read_pages(
-    rows: Sequence[Any], limit: int | None, groups: Groups, reader: RowReader
+def parse_samples(
+    rows: Sequence[Any], limit: int | None, groups: Groups, parse: RowParser
 ) -> Iterator[Sample]:
-    """The pages of the first rows; a row that cannot be asked is a page with its error."""
+    """Yield the samples of the first rows.
+
+    A row that cannot be asked becomes a sample with its error, which fails in these `groups`.
+    """
     for number, row in enumerate(islice(rows, limit), 1):
         id = str(row.get("id", number)) if isinstance(row, Mapping) else str(number)
         try:
             if not isinstance(row, Mapping):
-                raise InputError(f"row {number} is no object: found {short_repr(row)}")
-            yield from list(reader(row, id))
+                raise InputError(f"row {number} is not an object: found {short_repr(row)}")
+            yield from list(parse(row, id))
         except InputError as error:
             image = row.get("image") if isinstance(row, Mapping) else None
             empty = Case("", "", groups)
@@ -70,82 +73,88 @@ def read_pages(
 # --- parts of a row ------------------------------------------------------------------------------
 
 
-def words_of(row: Mapping[str, Any], name: str) -> str:
-    """A text of the row. Raises InputError."""
+def parse_text(row: Mapping[str, Any], name: str) -> str:
+    """Return a text field of the row, stripped. Raises InputError."""
     value = row.get(name)
     if not isinstance(value, str) or not value.strip():
         raise InputError(f'expected a text "{name}", found {short_repr(value)}')
     return value.strip()
 
 
-def image_of(row: Mapping[str, Any], data: Path) -> str:
-    """Where the row's image lies: in the folder or in its images/. Raises InputError."""
-    return str(find_data_file(data, words_of(row, "image")))
+def find_image(row: Mapping[str, Any], data: Path) -> str:
+    """Return the path of the row's image. Raises InputError."""
+    return str(find_data_file(data, parse_text(row, "image")))
 
 
 def find_data_file(data: Path, name: str) -> Path:
-    """A file of the data, by a name that may begin as in the published files. Raises InputError."""
-    own = name.removeprefix("./dataset/").lstrip("/")
-    places = [data / own, data / "images" / own]
-    found = next((place for place in places if place.is_file()), None)
+    """Find a file in the folder or in its images/. Raises InputError.
+
+    The name may begin with `./dataset/`, as in the published files.
+    """
+    relative = name.removeprefix("./dataset/").lstrip("/")
+    candidates = [data / relative, data / "images" / relative]
+    found = next((path for path in candidates if path.is_file()), None)
     if found is None:
-        raise InputError(f"there is no {own} in {data} or in its images/: check the name")
+        raise InputError(f"there is no {relative} in {data} or in its images/: check the name")
     return found
 
 
-def boxes_of(row: Mapping[str, Any], count: int) -> list[tuple[float, ...]]:
-    """So many boxes, each x1, y1, x2, y2 in pixels. Raises InputError."""
+def parse_boxes(row: Mapping[str, Any], count: int) -> list[tuple[float, ...]]:
+    """Return the `count` boxes of the row, [x1, y1, x2, y2] in pixels. Raises InputError."""
     boxes = row.get("bboxes")
     if not isinstance(boxes, list) or len(boxes) != count:
         raise InputError(
             f'expected "bboxes" with {count} of [x1, y1, x2, y2], found {short_repr(boxes)}'
         )
-    return [box_of(box) for box in boxes]
+    return [parse_box(box) for box in boxes]
 
 
-def box_of(value: Any) -> tuple[float, ...]:
-    """x1, y1, x2, y2. Raises InputError."""
-    numbers = isinstance(value, list) and all(type(number) in (int, float) for number in value)
-    if not numbers or len(value) != 4:
+def parse_box(value: Any) -> tuple[float, ...]:
+    """Check a box [x1, y1, x2, y2]. Raises InputError."""
+    has_numbers = isinstance(value, list) and all(type(number) in (int, float) for number in value)
+    if not has_numbers or len(value) != 4:
         raise InputError(f"expected a box [x1, y1, x2, y2], found {short_repr(value)}")
     return tuple(map(float, value))
 
 
-def mark(shape: str, points: Sequence[float], color: Color) -> MarkSpec:
-    """A mark as the published evaluations draw it."""
+def make_mark(shape: str, points: Sequence[float], color: Color) -> MarkSpec:
+    """Make a mark in the style of ViP-LLaVA's evaluations."""
     part = tuple(Coordinate(value) for value in points)
     return MarkSpec(shape, (part,), color=color, width=WIDTH, alpha=ALPHA)
 
 
-# For more objects than the model has named colours.
+# Used when a row has more objects than the model's training has named colours.
 _MORE_COLORS = ("white", "black", "gray", "brown", "pink", "green", "navy", "teal")
 
 
-def colors_for(id: str, seed: int, count: int) -> list[Color]:
-    """Different colours for so many marks, drawn by the row's id and the seed: those that the model
-    knows, and for more objects others. Raises InputError.
+def choose_colors(id: str, seed: int, count: int) -> list[Color]:
+    """Choose different colours from the row's id and the seed. Raises InputError if there are too few.
+
+    The model's named colours come first.
     """
-    draw = Random(f"{seed}:{id}")
     known, more = list(MODEL_COLORS), [parse_color(name) for name in _MORE_COLORS]
-    draw.shuffle(known)
+    Random(f"{seed}:{id}").shuffle(known)
     if count > len(known) + len(more):
         raise InputError(
-            f"{count} objects are named, and there are names for {len(known) + len(more)} colours"
+            f"the row names {count} objects, but there are only {len(known) + len(more)} colours"
         )
     return [*known, *more][:count]
 
 
-def choice(
-    question: str, options: tuple[str, ...], right: int, groups: Groups, *, by_text: bool
+def multiple_choice(
+    question: str, options: tuple[str, ...], correct: int, groups: Groups, *, by_text: bool
 ) -> Case:
-    """A multiple choice; `by_text` shows no options, and weighs each as the answer."""
+    """Make a multiple-choice case. `correct` is the index of the correct option.
+
+    With `by_text`, the question shows no options, and the model scores each text as its answer.
+    """
     if by_text:
         options = tuple(neutralize(option).text for option in options)
-        return Case(question, options[right], groups, options, scored=True)
-    return Case(lettered(question, options), "ABCD"[right], groups, options)
+        return Case(question, options[correct], groups, options, by_text=True)
+    return Case(_format_options(question, options), "ABCD"[correct], groups, options)
 
 
-def lettered(question: str, options: Sequence[str]) -> str:
-    """The question, its options behind letters, and the line that asks for a letter."""
+def _format_options(question: str, options: Sequence[str]) -> str:
+    """Append the options behind letters, and the line that asks for a letter."""
     lines = [f"{letter}. {option}" for letter, option in zip("ABCD", options, strict=True)]
     return "\n".join([question, *lines, LETTER_LINE])

@@ -1,33 +1,131 @@
-"""The files that a benchmark's run leaves in its folder, beside the records."""
+"""The files of a benchmark's run besides the records: scores and predictions."""
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.flows.evals.metrics import Metric, to_csv, to_markdown, write_json
+from vipllava_cli.errors import InputError
+from vipllava_cli.flows.evals.metrics import Metric
 from vipllava_cli.storage.files import atomic_file
 
+# Key in scores.json -> the attribute of a metric.
+_JSON_KEYS: Mapping[str, str] = {
+    "rule": "scorer",
+    "what": "kind",
+    "group": "group",
+    "right": "score",
+    "of": "count",
+    "failed": "failed",
+    "low": "low",
+    "high": "high",
+    "published": "published",
+}
+_CSV_COLUMNS = ("rule", "what", "group", "right", "low", "high", "of", "failed")
 
-def write_scores(folder: Path, metrics: Sequence[Metric], about: Mapping[str, Any]) -> None:
-    """`scores.json`, `scores.csv` and `scores.md`. Raises InputError where they cannot be written."""
-    heading = f"{about['benchmark']}, {about.get('model') or about['predictions']}"
+
+def write_scores(folder: Path, metrics: Sequence[Metric], facts: Mapping[str, Any]) -> None:
+    """Write `scores.json`, `scores.csv` and `scores.md`. Raises InputError.
+
+    `facts` describe the run: benchmark, model, options.
+    """
+    heading = f"{facts['benchmark']}, {facts.get('model') or facts['predictions']}"
     texts = {
-        "scores.json": write_json(metrics, about),
-        "scores.csv": to_csv(metrics),
-        "scores.md": to_markdown(metrics, heading, about),
+        "scores.json": format_json(metrics, facts),
+        "scores.csv": format_csv(metrics),
+        "scores.md": format_markdown(metrics, heading, facts),
     }
     for name, text in texts.items():
-        _keep(folder / name, text)
+        _write(folder / name, text)
 
 
 def write_predictions(folder: Path, predictions: Mapping[str, str]) -> Path:
-    """`predictions.json`: one object of answers by id, as other tools read them."""
-    place = folder / "predictions.json"
-    _keep(place, json.dumps(predictions, indent=1) + "\n")
-    return place
+    """Write `predictions.json`, one object of answers by id. Returns its path. Raises InputError."""
+    path = folder / "predictions.json"
+    _write(path, json.dumps(predictions, indent=1) + "\n")
+    return path
 
 
-def _keep(place: Path, text: str) -> None:
-    with atomic_file(str(place)) as file:
+def read_predictions(file: Path) -> dict[str, str]:
+    """Read a file that `write_predictions` or another tool wrote. Raises InputError."""
+    try:
+        found = json.loads(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise InputError(
+            f'{file} holds no predictions: expected one JSON object, {{"v1_0": "…", …}}'
+        )
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_file(str(path)) as file:
         file.write(text.encode())
+
+
+# --- formats ---------------------------------------------------------------------------------
+
+
+def format_json(metrics: Sequence[Metric], facts: Mapping[str, Any]) -> str:
+    """Format the facts and the metrics as one JSON object. Scores have four decimals."""
+    figures = [
+        {key: _rounded(getattr(metric, name)) for key, name in _JSON_KEYS.items()}
+        for metric in metrics
+    ]
+    return json.dumps({**facts, "figures": figures}, indent=2) + "\n"
+
+
+def format_csv(metrics: Sequence[Metric]) -> str:
+    """Format one line for each metric. Percentages have two decimals."""
+    text = StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    models = published_models(metrics)
+    lines.writerow([*_CSV_COLUMNS, *models])
+    for metric in metrics:
+        scores = [f"{100 * share:.2f}" for share in (metric.score, metric.low, metric.high)]
+        published = [metric.published.get(model, "") for model in models]
+        counts = [metric.count, metric.failed]
+        lines.writerow([metric.scorer, metric.kind, metric.group, *scores, *counts, *published])
+    return text.getvalue()
+
+
+def format_markdown(metrics: Sequence[Metric], heading: str, facts: Mapping[str, Any]) -> str:
+    """Format a page: the facts of the run, and a table of percentages with their intervals."""
+    models = published_models(metrics)
+    titles = ["right by", "group", "right", "95 %", "of", "failed", *models]
+    rows = [
+        [
+            metric.scorer,
+            metric.group if metric.kind == "all" else f"{metric.kind}: {metric.group}",
+            f"{100 * metric.score:.1f}",
+            f"{100 * metric.low:.1f}-{100 * metric.high:.1f}",
+            str(metric.count),
+            str(metric.failed),
+            *(str(metric.published.get(model, "")) for model in models),
+        ]
+        for metric in metrics
+    ]
+    first, *rest = (f"| {' | '.join(map(_cell, row))} |" for row in (titles, *rows))
+    ruler = f"|{'|'.join('---' for _ in titles)}|"
+    items = "\n".join(
+        f"- {name}: {_cell(str(value))}" for name, value in facts.items() if value is not None
+    )
+    return "\n".join([f"# {heading}", "", items, "", first, ruler, *rest, ""])
+
+
+def published_models(metrics: Sequence[Metric]) -> list[str]:
+    """List the models that have published figures, in the order of the metrics."""
+    return list(dict.fromkeys(model for metric in metrics for model in metric.published))
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

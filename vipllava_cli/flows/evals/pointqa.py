@@ -9,33 +9,45 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.prompts.templates import PHRASE_LINE
+from vipllava_cli.flows.evals.benchmark import Benchmark, DatasetOptions
 from vipllava_cli.flows.evals.dataset import Case, Sample
 from vipllava_cli.flows.evals.json_rows import (
-    boxes_of,
-    image_of,
-    mark,
-    read_pages,
+    find_image,
+    make_mark,
+    parse_boxes,
+    parse_samples,
+    parse_text,
     read_rows,
-    words_of,
 )
+from vipllava_cli.flows.evals.scorers import SCORERS
 from vipllava_cli.marks.colors import MODEL_COLORS
 
 FIELDS = ("id", "image", "bboxes (1)", "general_question", "answer")
 GROUPS = {"all": "all"}
-# Table 2 of the paper, arXiv 2312.00784.
-PUBLISHED = {"published": {"all": {"all": {"ViP-LLaVA 7B": 71.31, "ViP-LLaVA 13B": 71.77}}}}
-_EXEMPLARY = "The exemplary object is within the rectangle."
+_EXAMPLE_LINE = "The exemplary object is within the rectangle."
 
 
-def samples(data: Path, questions: Path | None, limit: int | None, seed: int) -> Iterator[Sample]:
-    """A page for each row; nothing is drawn by chance. Raises InputError."""
-    rows = read_rows(data, questions, FIELDS)
-    return read_pages(rows, limit, GROUPS, lambda row, id: _page(row, id, data))
+def load(options: DatasetOptions) -> Iterator[Sample]:
+    """Return a sample for each row. The mark is always red. Raises InputError."""
+    rows = read_rows(options.data, options.questions, FIELDS)
+    return parse_samples(
+        rows, options.limit, GROUPS, lambda row, id: _parse_row(row, id, options.data)
+    )
 
 
-def _page(row: Mapping[str, Any], id: str, data: Path) -> Iterator[Sample]:
-    (box,) = boxes_of(row, 1)
-    question = f"{words_of(row, 'general_question')} {_EXEMPLARY}\n{PHRASE_LINE}"
-    wanted = str(row["answer"]) if type(row.get("answer")) is int else words_of(row, "answer")
-    case = Case(question, wanted, GROUPS)
-    yield Sample(id, image_of(row, data), (case,), (mark("box", box, MODEL_COLORS[0]),))
+def _parse_row(row: Mapping[str, Any], id: str, data: Path) -> Iterator[Sample]:
+    (box,) = parse_boxes(row, 1)
+    question = f"{parse_text(row, 'general_question')} {_EXAMPLE_LINE}\n{PHRASE_LINE}"
+    # Answers to "how many" may be JSON numbers.
+    target = str(row["answer"]) if type(row.get("answer")) is int else parse_text(row, "answer")
+    case = Case(question, target, GROUPS)
+    yield Sample(id, find_image(row, data), (case,), (make_mark("box", box, MODEL_COLORS[0]),))
+
+
+POINTQA = Benchmark(
+    name="pointqa",
+    load=load,
+    scorers={"published": SCORERS["exact"], "lenient": SCORERS["phrase"]},
+    # Table 2 of the paper, arXiv 2312.00784.
+    published={"published": {"all": {"all": {"ViP-LLaVA 7B": 71.31, "ViP-LLaVA 13B": 71.77}}}},
+)

@@ -1,53 +1,159 @@
-"""When an answer counts as right: as published, and by a second, lenient look."""
+"""The definition of a correct answer: one normalization of text, and all scorers.
+
+A scorer gives a result a score from 0 to 1. `SCORERS` holds all of them by name. Several of them
+compare two texts, the answer and the target; `compare` and the exact judge use these directly.
+"""
 
 import re
 import string
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from vipllava_cli.flows.evals.dataset import Result
+from vipllava_cli.flows.evals.dataset import Case, Groups, Result
+
+Scorer = Callable[[Result], float]
+TextMatch = Callable[[str, str], bool]
 
 LETTERS = string.ascii_uppercase
+AND, OR = "<AND>", "<OR>"  # in a target: every part is needed; any alternative suffices
 
-# `A`, `(b)`, `C.`, `D: the dog`; `a dog` is no letter.
-_LETTER = re.compile(
-    r"\(?(?:(?P<only>[A-Za-z])\)?[.:]?|(?P<first>[A-Z])(?:\)|[.:]|\s*[-\u2013\u2014])\s.*)"
-)
-_SAID = re.compile(r"\b(?:answer|option|choice|letter)\b(?:\s+is)?\s*:?\s*\(?([A-Z])\b")
+
+# --- comparing texts -------------------------------------------------------------------------
+
+
+def normalize(text: str) -> str:
+    """Fold case, collapse spaces, and remove full stops at the end."""
+    return " ".join(text.casefold().split()).rstrip(".")
+
+
+def exact(answer: str, target: str) -> bool:
+    """Compare the whole texts, stripped and in lower case. Source: ViP-LLaVA's evaluation code."""
+    return answer.strip().lower() == target.strip().lower()
+
+
+def normalized(answer: str, target: str) -> bool:
+    """Compare the normalized texts."""
+    return normalize(answer) == normalize(target)
+
+
+def phrase(answer: str, target: str) -> bool:
+    """Compare the words without articles and punctuation. `two` equals `2`."""
+    return _content_words(answer) == _content_words(target)
+
+
+def contains(answer: str, target: str) -> bool:
+    """Look for the words of every `<AND>` part of the target, by any of its `<OR>` alternatives.
+
+    The words must be adjacent and in order. A target without words matches only an answer without
+    words.
+    """
+    words = _tokens(answer)
+    return all(
+        any(_is_sublist(_tokens(alternative), words) for alternative in part.split(OR))
+        for part in target.split(AND)
+    )
+
+
+def alternatives(answer: str, target: str) -> bool:
+    """Use `contains` for a target with `<AND>` or `<OR>`, else `normalized`."""
+    return contains(answer, target) if AND in target or OR in target else normalized(answer, target)
+
+
 _ARTICLES = {"a", "an", "the"}
 _TENS = "zero one two three four five six seven eight nine ten"
 _TEENS = "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
 _NUMBERS = {word: str(n) for n, word in enumerate(f"{_TENS} {_TEENS}".split())}
 
-
-def published(result: Result) -> float:
-    """The whole answer, stripped and lower-cased, is the truth: ViP-LLaVA's own rule."""
-    return float((result.answer or "").strip().lower() == result.case.wanted.strip().lower())
-
-
-def by_letter(result: Result) -> float:
-    """The letter that an answer means: alone, before its text, named in a sentence, or by the text of
-    the option alone.
-    """
-    answer, options = (result.answer or "").strip(), result.case.options
-    found = _LETTER.fullmatch(answer)
-    letter = (found["only"] or found["first"]).upper() if found else None
-    if letter is None:
-        said = set(_SAID.findall(answer))
-        letter = said.pop() if len(said) == 1 else None
-    if letter is None:
-        plain = [_plain(option) for option in options]
-        same = [LETTERS[at] for at, option in enumerate(plain) if option == _plain(answer)]
-        letter = same[0] if len(same) == 1 else None
-    wanted = result.case.wanted
-    if result.case.scored:
-        wanted = LETTERS[options.index(wanted)]
-    return float(letter == wanted)
+# Numbers with the signs that join their digits, words, and other signs without punctuation.
+_TOKENS = re.compile(
+    r"(?:(?<!\w)-)?\d+(?:[.,/:]\d+)*|[^\W\d_]+(?:['\u2019][^\W\d_]+)*|[^\w\s.,;:!?\"'()\[\]\u2019-]"
+)
 
 
-def by_phrase(result: Result) -> float:
-    """The same words, but for case, articles, punctuation, and numbers as words or digits."""
-    return float(_plain(result.answer or "") == _plain(result.case.wanted))
-
-
-def _plain(text: str) -> tuple[str, ...]:
-    words = re.findall(r"[^\W_]+", text.lower())
+def _content_words(text: str) -> tuple[str, ...]:
+    words = re.findall(r"[^\W_]+", normalize(text))
     return tuple(_NUMBERS.get(word, word) for word in words if word not in _ARTICLES)
+
+
+def _tokens(text: str) -> list[str]:
+    """Split into words, numbers and signs. A text of punctuation alone is one token."""
+    found = _TOKENS.findall(text.casefold())
+    return found or text.casefold().split()
+
+
+def _is_sublist(part: Sequence[str], words: Sequence[str]) -> bool:
+    """Return whether `part` is a run of adjacent words. An empty part needs an empty list."""
+    if not part:
+        return not words
+    return any(words[at : at + len(part)] == part for at in range(len(words) - len(part) + 1))
+
+
+# --- multiple choice and lists ---------------------------------------------------------------
+
+# `A`, `(b)`, `C.`, `D: the dog`. `a dog` is not a letter.
+_LETTER = re.compile(
+    r"\(?(?:(?P<only>[A-Za-z])\)?[.:]?|(?P<first>[A-Z])(?:\)|[.:]|\s*[-\u2013\u2014])\s.*)"
+)
+_NAMED_LETTER = re.compile(r"\b(?:answer|option|choice|letter)\b(?:\s+is)?\s*:?\s*\(?([A-Z])\b")
+
+
+def find_letter(answer: str, options: Sequence[str]) -> str | None:
+    """Find the letter that an answer means, or None.
+
+    The letter is alone, stands before its text, is named in a sentence, or belongs to the only
+    option with the words of the answer.
+    """
+    match = _LETTER.fullmatch(answer.strip())
+    if match:
+        return (match["only"] or match["first"]).upper()
+    named = set(_NAMED_LETTER.findall(answer))
+    if len(named) == 1:
+        return str(named.pop())
+    same = [LETTERS[at] for at, option in enumerate(options) if phrase(answer, option)]
+    return same[0] if len(same) == 1 else None
+
+
+def letter(result: Result) -> float:
+    """Score 1 if the answer means the letter of the target."""
+    case = result.case
+    target = LETTERS[case.options.index(case.target)] if case.by_text else case.target
+    return float(find_letter(result.answer or "", case.options) == target)
+
+
+def items(result: Result) -> float:
+    """Score the overlap of two lists like `a dog, a cat and a tree`: shared items by all items."""
+    named, shown = _items(result.answer or ""), _items(result.case.target)
+    return len(named & shown) / len(named | shown)
+
+
+def _items(text: str) -> set[str]:
+    return {item.strip() for item in normalize(text).replace(" and ", ", ").split(",")}
+
+
+# --- the table -------------------------------------------------------------------------------
+
+
+def _score_texts(matches: TextMatch) -> Scorer:
+    return lambda result: float(matches(result.answer or "", result.case.target))
+
+
+SCORERS: Mapping[str, Scorer] = {
+    **{
+        match.__name__: _score_texts(match)
+        for match in (exact, normalized, phrase, contains, alternatives)
+    },
+    "letter": letter,
+    "items": items,
+}
+
+
+def combine(id: str, parts: Sequence[Result], scorer: Scorer, groups: Groups) -> Result:
+    """Combine results that count only together: `yes` if all of them score 1, else `no`.
+
+    The combined result fails if one of the parts failed. Its target is `yes`.
+    """
+    case = Case("", "yes", groups)
+    if any(part.answer is None for part in parts):
+        return Result(id, case, None)
+    result = Result(id, case, "no")
+    return replace(result, answer="yes") if all(scorer(part) == 1 for part in parts) else result

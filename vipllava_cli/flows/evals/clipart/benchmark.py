@@ -1,14 +1,13 @@
-"""The demo model's own benchmark: clip-art scenes, backgrounds, sizes and wordings kept from training.
+"""The clip-art benchmark: scenes, backgrounds, sizes and questions that training leaves out.
 
-Every scene is asked what each mark shows, and one question of every other kind. In every fourth scene
-the same mark is then put on two things in turn, and both must be named: does the model look at what
-is pointed at?
+Each scene has a naming question for each mark, and one question of every other kind. Two more
+questions use templates that were written independently of those for training.
 
-Two questions of each scene are asked once more in words that were written without sight of those to
-learn from.
+In every fourth scene, the first mark is then drawn on two objects in turn. The model follows the mark
+if it names both.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from io import BytesIO
 
@@ -16,6 +15,8 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
+from vipllava_cli.engine.base import GREEDY
+from vipllava_cli.flows.evals.benchmark import Benchmark, DatasetOptions
 from vipllava_cli.flows.evals.clipart.outlines import outline
 from vipllava_cli.flows.evals.clipart.question_generator import QuestionGenerator, SceneTurn
 from vipllava_cli.flows.evals.clipart.questions import ASKED, ASKED_OTHERWISE, ask
@@ -30,73 +31,72 @@ from vipllava_cli.flows.evals.clipart.scenes import (
     scene_rng,
 )
 from vipllava_cli.flows.evals.dataset import Case, Result, Sample
-from vipllava_cli.flows.evals.metrics import Metric, ScoreCounts, metric
+from vipllava_cli.flows.evals.scorers import SCORERS, Scorer, combine
 
-MARK_FOLLOWING_EVERY = 4
-IN_OTHER_WORDS = "in other words"  # a sort of group, of kinds
-_OTHERS = 1  # a stream of numbers apart from the scene's own
+MARK_FOLLOWING_EVERY = 4  # scenes
+IN_OTHER_WORDS = "in other words"  # the kind of group of the questions from independent templates
+_HOLDOUT_STREAM = 1  # random numbers apart from those of the scene
 _SIZES = ((0.2, "under 0.2 of the side"), (0.3, "0.2 to 0.3"), (1.0, "over 0.3"))
+
+
+def load(options: DatasetOptions) -> Iterator[Sample]:
+    """Return the samples of the scenes that the options choose."""
+    return samples(options.scenes, options.seed, options.transform)
 
 
 def samples(
     count: int, seed: int, transform: str = "none", world: World = WHOLE
 ) -> Iterator[Sample]:
-    """`count` scenes, each on a page, and the pages of the marks that are moved."""
-    travel = IMAGE_TRANSFORMS[transform]
+    """Yield a sample for each of `count` scenes, and one for each place of a moved mark."""
+    apply = IMAGE_TRANSFORMS[transform]
     for number in range(count):
         rng = scene_rng(MEASURED, seed, number)
         marked = mark_scene(rng, make_scene(rng, world, UNSEEN), world)
-        others = scene_rng(MEASURED, seed, number, _OTHERS)
+        others = scene_rng(MEASURED, seed, number, _HOLDOUT_STREAM)
         cases = (
-            *_examples(rng, marked, world),
-            *_in_other_words(others, marked, world, number),
+            *_scene_cases(rng, marked, world),
+            *_holdout_cases(others, marked, world, number),
         )
-        yield Sample(f"{number}", travel(marked.image), cases)
+        yield Sample(f"{number}", apply(marked.image), cases)
         if number % MARK_FOLLOWING_EVERY == 0 and len(marked.scene.placements) > 1:
-            for which, moved in enumerate(_moved(rng, marked)):
-                case = _named(rng, moved, world)
-                yield Sample(f"{number}-moved-{which}", travel(moved.image), (case,))
+            for place, moved in enumerate(_move_mark(rng, marked)):
+                case = _naming_case(rng, moved, world)
+                yield Sample(f"{number}-moved-{place}", apply(moved.image), (case,))
 
 
-def score(result: Result) -> float:
-    """1 for the wanted words; of a list, what it shares with the wanted one of all that either names."""
-    said, wanted = _plain(result.answer or ""), _plain(result.case.wanted)
+def score_words(result: Result) -> float:
+    """Score the normalized text; of a list, the overlap of its items."""
     groups = result.case.groups
-    if "list" in (groups.get("kind"), groups.get(IN_OTHER_WORDS)):
-        named, shown = set(_items(said)), set(_items(wanted))
-        return len(named & shown) / len(named | shown)
-    return float(said == wanted)
+    is_list = "list" in (groups.get("kind"), groups.get(IN_OTHER_WORDS))
+    return SCORERS["items" if is_list else "normalized"](result)
 
 
-def mark_following(results: Sequence[Result]) -> list[Metric]:
-    """In how many scenes the moved mark was followed to both things, if there is such a scene."""
-    moved: dict[str, list[Result]] = {}
+def combine_moved_marks(results: Iterable[Result], scorer: Scorer) -> list[Result]:
+    """Return a result for each scene with a moved mark: correct if both objects are named."""
+    scenes: dict[str, list[Result]] = {}
     for result in results:
         if "-moved-" in result.id:
-            moved.setdefault(result.id.partition("-")[0], []).append(result)
-    scores = ScoreCounts()
-    for both in moved.values():
-        failed = any(result.answer is None for result in both)
-        scores.add(float(not failed and all(map(score, both))), failed=failed)
-    return [metric("words", "mark moved", "followed to both things", scores)] if moved else []
+            scenes.setdefault(result.id.partition("-")[0], []).append(result)
+    groups = {"mark moved": "followed to both things"}
+    return [combine(id, parts, scorer, groups) for id, parts in scenes.items()]
 
 
-# --- examples --------------------------------------------------------------------------------
+# --- cases -----------------------------------------------------------------------------------
 
 
-def _examples(rng: Generator, marked: MarkedScene, world: World) -> Iterator[Case]:
+def _scene_cases(rng: Generator, marked: MarkedScene, world: World) -> Iterator[Case]:
     generator = QuestionGenerator(rng, marked, world, measured=True)
     for kind in ASKED:
         for mark in range(len(marked.marks)) if kind == "naming" else (None,):
             scene_turn = ask(generator, kind, mark)
             if scene_turn is not None:
-                yield _example(marked, scene_turn)
+                yield _make_case(marked, scene_turn)
 
 
-def _in_other_words(
+def _holdout_cases(
     rng: Generator, marked: MarkedScene, world: World, number: int
 ) -> Iterator[Case]:
-    """What a mark shows, and in turn one of the other kinds."""
+    """Yield a naming case and a case of one other kind; the scene's number chooses that kind."""
     generator = QuestionGenerator(rng, marked, world, measured=True)
     naming, *rest = ASKED_OTHERWISE
     for kind in (naming, rest[number % len(rest)]):
@@ -105,7 +105,7 @@ def _in_other_words(
             yield Case(scene_turn.question, scene_turn.answer, {IN_OTHER_WORDS: kind})
 
 
-def _example(marked: MarkedScene, scene_turn: SceneTurn) -> Case:
+def _make_case(marked: MarkedScene, scene_turn: SceneTurn) -> Case:
     groups = {"kind": scene_turn.kind}
     if scene_turn.kind == "naming" and scene_turn.mark is not None:
         mark, placement = marked.marks[scene_turn.mark], marked.marked(scene_turn.mark)
@@ -120,29 +120,21 @@ def _example(marked: MarkedScene, scene_turn: SceneTurn) -> Case:
     return Case(scene_turn.question, scene_turn.answer, groups)
 
 
-def _moved(rng: Generator, marked: MarkedScene) -> Iterator[MarkedScene]:
-    """The scene with its first mark alone, on one thing and then on another."""
+def _move_mark(rng: Generator, marked: MarkedScene) -> Iterator[MarkedScene]:
+    """Yield the scene with only its first mark, on one object and then on another."""
     mark, placements = marked.marks[0], marked.scene.placements
     for target in rng.permutation(len(placements))[:2].tolist():
         parts = outline(rng, mark.shape, placements[target].silhouette)
         yield MarkedScene(marked.scene, (replace(mark, parts=parts),), (target,))
 
 
-def _named(rng: Generator, marked: MarkedScene, world: World) -> Case:
+def _naming_case(rng: Generator, marked: MarkedScene, world: World) -> Case:
     scene_turn = ask(QuestionGenerator(rng, marked, world, measured=True), "naming", 0)
     assert scene_turn is not None
     return Case(scene_turn.question, scene_turn.answer, {})
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.lower().split()).rstrip(".")
-
-
-def _items(text: str) -> list[str]:
-    return [item.strip() for item in text.replace(" and ", ", ").split(",")]
-
-
-# --- what an image goes through before it is asked about --------------------------------------
+# --- image transforms ------------------------------------------------------------------------
 
 
 def _as_jpeg(image: Image.Image) -> Image.Image:
@@ -158,7 +150,7 @@ def _scaled(factor: float) -> Callable[[Image.Image], Image.Image]:
 
 
 def _on_a_wide_canvas(image: Image.Image) -> Image.Image:
-    """In the middle of a canvas wider by a third, of the image's own mean colour."""
+    """Center the image on a canvas that is wider by a third, in the image's mean colour."""
     width = round(image.width * 4 / 3)
     mean = np.asarray(image).reshape(-1, 3).mean(0).astype(int).tolist()
     canvas = Image.new("RGB", (width, image.height), tuple(mean))
@@ -173,3 +165,17 @@ IMAGE_TRANSFORMS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
     "double": _scaled(2.0),
     "wide": _on_a_wide_canvas,
 }
+
+
+CLIPART = Benchmark(
+    name="clipart",
+    load=load,
+    scorers={"words": score_words},
+    max_new_tokens=GREEDY.max_new_tokens,
+    facts=lambda options: {
+        "n": options.scenes,
+        "seed": options.seed,
+        "journey": options.transform,  # the name of `transform` in version 0.1.0
+    },
+    combine=combine_moved_marks,
+)

@@ -1,7 +1,7 @@
-"""Answers that a judge grades, and the file of its grades: each is on disk before it counts.
+"""The answers that a judge grades, and the file of its grades.
 
-The file is a journal like that of a batch, without an order: a grade is known again by its judge, the
-question, what was wanted and the answer. What changed is graded anew, what did not is never again.
+The file is a journal like that of a batch. Each grade is on disk before it counts. Its key comes from
+the judge, the question, the target and the answer: if one of them changes, the row is graded again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,26 +12,29 @@ from typing import Any
 from vipllava_cli.storage.journal import Journal, open_journal
 from vipllava_cli.storage.records import SCHEMA, stable_key
 
-AND, OR = "<AND>", "<OR>"  # all parts are wanted; any one of these suffices
 NO_ANSWER = "there is no answer to grade"
 
 
 @dataclass(frozen=True)
 class GradingRow:
-    """An answer, None where there is none, to a question of which it is known what is `wanted`: parts
-    joined by `<AND>`, each with its `<OR>`.
+    """An answer to grade, None if the case failed.
+
+    `target` joins parts that are all needed with `<AND>`, and alternatives with `<OR>`.
     """
 
     id: str
     question: str
-    wanted: str
+    target: str
     answer: str | None
 
 
 @dataclass(frozen=True)
 class Grade:
-    """From 0 to 1, with what the judge wrote last, how often it was tried and the tokens of all tries,
-    as far as the judge counts them. With an `error` the row could not be graded, and counts as 0.
+    """The grade of a row: a score from 0 to 1.
+
+    `raw` is the judge's last reply and `tries` the number of requests. The tokens are those of all
+    tries, as far as the judge's server counts them. With an `error`, the row could not be graded and
+    scores 0.
     """
 
     id: str
@@ -43,53 +46,54 @@ class Grade:
     answer_tokens: int = 0
 
 
-_KEPT = ("score", "raw", "tries", "error", "prompt_tokens", "answer_tokens")
+_GRADE_FIELDS = ("score", "raw", "tries", "error", "prompt_tokens", "answer_tokens")
 
 
 @dataclass(frozen=True)
 class GradeFile:
-    """The grades of one judge in an open journal, which may hold those of others, too."""
+    """The grades of one judge in an open journal, which may hold those of other judges."""
 
     journal: Journal
     judge: str
 
     def key(self, row: GradingRow) -> str:
-        """The same for rows that the judge cannot tell apart."""
+        """Return the key of a row. Rows that look the same to the judge have the same key."""
         return stable_key(
-            judge=self.judge, question=row.question, wanted=row.wanted, answer=row.answer
+            judge=self.judge, question=row.question, wanted=row.target, answer=row.answer
         )
 
-    def kept(self, row: GradingRow) -> Grade | None:
-        """The grade that the file holds for this row, if it does; one that failed is none."""
-        found = self.journal.find_answer(self.key(row))
-        if found is None:
+    def find(self, row: GradingRow) -> Grade | None:
+        """Return the grade of a row in the file, or None. A failed grade does not count."""
+        line = self.journal.find_answer(self.key(row))
+        if line is None:
             return None
-        grade = Grade(found["id"], **{name: found[name] for name in _KEPT})
-        return grade if grade.id == row.id else shared(grade, row)
+        grade = Grade(line["id"], **{name: line[name] for name in _GRADE_FIELDS})
+        return grade if grade.id == row.id else share_grade(grade, row)
 
     def add(self, row: GradingRow, grade: Grade) -> None:
-        """Put it on disk. Raises InputError when it cannot be."""
+        """Write a grade to the disk. Raises InputError."""
         line: dict[str, Any] = {"schema": SCHEMA, "id": row.id, "key": self.key(row)}
         line |= {"judge": self.judge}
-        line |= {"question": row.question, "wanted": row.wanted, "answer": row.answer}
-        line |= {name: getattr(grade, name) for name in _KEPT}
+        line |= {"question": row.question, "wanted": row.target, "answer": row.answer}
+        line |= {name: getattr(grade, name) for name in _GRADE_FIELDS}
         self.journal.append([line])
 
 
-def open_grades(place: Path, judge: str) -> GradeFile:
-    """Open and lock the file. Raises InputError when it cannot be written, holds something else, or
-    another run writes it.
+def open_grades(path: Path, judge: str) -> GradeFile:
+    """Open and lock a file of grades.
+
+    Raises InputError if it cannot be written, holds something else, or another run writes it.
     """
-    return GradeFile(open_journal(place), judge)
+    return GradeFile(open_journal(path), judge)
 
 
-def shared(grade: Grade, row: GradingRow) -> Grade:
-    """The grade of another row that reads the same: it has cost nothing more."""
+def share_grade(grade: Grade, row: GradingRow) -> Grade:
+    """Give a row the grade of another row with the same key, at no cost."""
     return replace(grade, id=row.id, tries=0, prompt_tokens=0, answer_tokens=0)
 
 
-def alike(rows: Iterable[GradingRow], file: GradeFile) -> Mapping[str, list[GradingRow]]:
-    """The rows by their keys: those that read the same are graded once."""
+def group_by_key(rows: Iterable[GradingRow], file: GradeFile) -> Mapping[str, list[GradingRow]]:
+    """Group rows by key, so that the judge grades rows that look the same only once."""
     groups: dict[str, list[GradingRow]] = {}
     for row in rows:
         groups.setdefault(file.key(row), []).append(row)

@@ -1,13 +1,12 @@
-"""Judges: how right an answer is, from 0 to 1, where words alone do not tell.
+"""Grade answers with a judge, in parallel, and keep every grade.
 
 The rules are those of ViP-Bench, and of MM-Vet before it: a language model at temperature 0 gives each
-answer a number; `<AND>` parts are all needed and any `<OR>` part suffices; worked examples come before
-the row; the first word of the reply is the number; a row whose reply is no such number five times
-counts as 0. The instructions and the examples are our own, so grades are close to the published ones
-and not the same.
+answer a number; every `<AND>` part is needed, and any `<OR>` alternative suffices; worked examples come
+before the row; the first word of the reply is the number; a row scores 0 after five replies without a
+number. The instructions and the examples are our own, so grades are close to the published ones but
+not equal.
 """
 
-import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -18,26 +17,24 @@ from typing import Protocol
 
 from vipllava_cli.errors import ModelError
 from vipllava_cli.flows.evals.judges.grades import (
-    AND,
     NO_ANSWER,
-    OR,
     Grade,
     GradeFile,
     GradingRow,
-    alike,
+    group_by_key,
     open_grades,
-    shared,
+    share_grade,
 )
+from vipllava_cli.flows.evals.scorers import contains
 
-MAX_CONSECUTIVE_FAILURES = (
-    10  # rows that could not be graded, none between them that could: it is not there
-)
+# Consecutive rows that could not be graded. More of them mean that the judge does not work.
+MAX_CONSECUTIVE_FAILURES = 10
 
 GradeFunction = Callable[[GradingRow, threading.Event], Grade]
 
 
 class Judge(Protocol):
-    """What grades rows, so many at a time; its name stands beside every grade."""
+    """A grader of rows, `parallel` at a time. Its name is stored with every grade."""
 
     @property
     def name(self) -> str: ...
@@ -46,15 +43,21 @@ class Judge(Protocol):
     def parallel(self) -> int: ...
 
     def open_session(self) -> AbstractContextManager[GradeFunction]:
-        """What grades a row; it is called from several threads. When the event is set it waits for
-        nothing more. Raises ModelError when no row can be graded.
+        """Return a function that grades a row. Several threads call it.
+
+        When its event is set, the function stops waiting and raises StoppedError. It raises
+        ModelError if no row can be graded.
         """
         ...
 
 
+class StoppedError(Exception):
+    """The run ends before this row is graded."""
+
+
 @dataclass(frozen=True)
 class ExactMatch:
-    """An offline stand-in that looks for the wanted words in the answer, and understands nothing."""
+    """An offline judge that looks for the words of the target in the answer."""
 
     name: str = "exact match, no judge"
     parallel: int = 1
@@ -64,21 +67,27 @@ class ExactMatch:
 
 
 def exact_judge() -> Judge:
-    """The offline stand-in: 1 where all that is wanted stands in the answer, else 0."""
+    """Return the offline judge: 1 if the answer contains the target, else 0."""
     return ExactMatch()
+
+
+def _match(row: GradingRow, stop: threading.Event) -> Grade:
+    score = float(contains(row.answer or "", row.target))
+    return Grade(row.id, score, raw=f"{score}", tries=1)
 
 
 def grade(
     rows: Sequence[GradingRow],
     judge: Judge,
-    place: Path,
+    path: Path,
     on_progress: Callable[[int, int], None],
 ) -> dict[str, Grade]:
-    """The grade of every row by its id; those that the file at `place` holds are not made again, and
-    those that failed are. Tells how many rows are done, and of how many.
+    """Grade rows, and return the grades by id. `on_progress` gets the rows done and their total.
 
-    Raises InputError for a file that cannot be used, ModelError when the judge is not there; what was
-    graded until then is kept.
+    The file at `path` keeps the grades. Grades in it are not made again, except failed ones.
+
+    Raises InputError if the file cannot be used, ModelError if the judge does not work. The file
+    then keeps the grades so far.
     """
     grades: dict[str, Grade] = {}
 
@@ -86,124 +95,87 @@ def grade(
         grades[row.id] = grade
         on_progress(len(grades), len(rows))
 
-    file = open_grades(place, judge.name)
+    file = open_grades(path, judge.name)
     with file.journal:
         waiting = []
         for row in rows:
             if row.answer is None:
                 done(row, Grade(row.id, 0.0, error=NO_ANSWER))
-            elif kept := file.kept(row):
-                done(row, kept)
+            elif found := file.find(row):
+                done(row, found)
             else:
                 waiting.append(row)
-        groups = alike(waiting, file)
-        for first, grade in _graded([group[0] for group in groups.values()], judge, file):
+        groups = group_by_key(waiting, file)
+        for first, grade in _grade_new([group[0] for group in groups.values()], judge, file):
             for row in groups[file.key(first)]:
-                done(row, grade if row is first else shared(grade, row))
+                done(row, grade if row is first else share_grade(grade, row))
     return {row.id: grades[row.id] for row in rows}
 
 
-def _graded(
+def _grade_new(
     rows: Sequence[GradingRow], judge: Judge, file: GradeFile
 ) -> Iterator[tuple[GradingRow, Grade]]:
-    """Each row with its new grade, which is on disk. Raises ModelError."""
+    """Yield each row with its new grade, which is on disk. Raises ModelError."""
     if not rows:
         return
-    failed_in_a_row = 0
+    failures = 0  # consecutive
     with (
-        judge.open_session() as work,
-        closing(_in_parallel(rows, work, judge.parallel)) as finished,
+        judge.open_session() as grade_row,
+        closing(_grade_in_parallel(rows, grade_row, judge.parallel)) as finished,
     ):
         for row, grade in finished:
             file.add(row, grade)
             yield row, grade
-            failed_in_a_row = failed_in_a_row + 1 if grade.error else 0
-            if failed_in_a_row == MAX_CONSECUTIVE_FAILURES:
+            failures = failures + 1 if grade.error else 0
+            if failures == MAX_CONSECUTIVE_FAILURES:
                 raise ModelError(
-                    f"{failed_in_a_row} answers in a row could not be graded by {judge.name}: the last"
-                    f" time, {grade.error}; the same command goes on from here"
+                    f"{judge.name} could not grade {failures} answers in a row; the last error:"
+                    f" {grade.error}; repeat the command to continue from here"
                 )
 
 
-def _in_parallel(
-    rows: Iterable[GradingRow], work: GradeFunction, parallel: int
+def _grade_in_parallel(
+    rows: Iterable[GradingRow], grade_row: GradeFunction, parallel: int
 ) -> Generator[tuple[GradingRow, Grade]]:
-    """The rows with their grades as they come, so many at a time. After an error no row is begun, and
-    it is raised when those in flight have come.
+    """Yield rows with their grades in the order in which they finish, `parallel` at a time.
+
+    After an error no further row starts. The error is raised once the rows in flight have finished.
     """
     waiting, stop = iter(rows), threading.Event()
     lock = threading.Lock()
-    done: SimpleQueue[tuple[GradingRow, Grade] | Exception | None] = SimpleQueue()
+    # A finished row, an error, or None from a worker that ends.
+    outcomes: SimpleQueue[tuple[GradingRow, Grade] | Exception | None] = SimpleQueue()
 
-    def grade_some() -> None:
+    def work() -> None:
         try:
             while not stop.is_set():
                 with lock:
                     row = next(waiting, None)
                 if row is None:
                     break
-                done.put((row, work(row, stop)))
-        except Stopped:
+                outcomes.put((row, grade_row(row, stop)))
+        except StoppedError:
             pass
         except Exception as error:
             stop.set()
-            done.put(error)
-        done.put(None)
+            outcomes.put(error)
+        outcomes.put(None)
 
-    # Daemons: after Ctrl-C nobody waits for a judge that takes its time.
-    workers = [threading.Thread(target=grade_some, daemon=True) for _ in range(parallel)]
+    # Daemon threads: after Ctrl-C the program does not wait for a slow judge.
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(parallel)]
     for worker in workers:
         worker.start()
-    open_session, fault = len(workers), None
+    running, first_error = len(workers), None
     try:
-        while open_session:
-            outcome = done.get()
+        while running:
+            outcome = outcomes.get()
             if outcome is None:
-                open_session -= 1
+                running -= 1
             elif isinstance(outcome, Exception):
-                fault = fault or outcome
+                first_error = first_error or outcome
             else:
                 yield outcome
     finally:
         stop.set()
-    if fault:
-        raise fault
-
-
-class Stopped(Exception):  # noqa: N818 - no error: nobody wants the row any more
-    """A row was given up because the run ends."""
-
-
-# --- the stand-in ------------------------------------------------------------------------------
-
-# Numbers with what joins their digits, words, and signs; what sets sentences apart is left out.
-_TOKENS = re.compile(
-    r"(?:(?<!\w)-)?\d+(?:[.,/:]\d+)*|[^\W\d_]+(?:['\u2019][^\W\d_]+)*|[^\w\s.,;:!?\"'()\[\]\u2019-]"
-)
-
-
-def _match(row: GradingRow, stop: threading.Event) -> Grade:
-    right = float(holds(row.answer or "", row.wanted))
-    return Grade(row.id, right, raw=f"{right}", tries=1)
-
-
-def holds(answer: str, wanted: str) -> bool:
-    """Whether the words of every `<AND>` part, by any of its `<OR>`, stand in the answer."""
-    words = _tokens(answer)
-    return all(
-        any(_stands_in(_tokens(one), words) for one in part.split(OR)) for part in wanted.split(AND)
-    )
-
-
-def _tokens(text: str) -> list[str]:
-    found = _TOKENS.findall(text.casefold())
-    return found or text.casefold().split()
-
-
-def _stands_in(wanted: Sequence[str], answer: Sequence[str]) -> bool:
-    """Whether the wanted words stand in the answer, side by side; no words only in an empty one."""
-    if not wanted:
-        return not answer
-    return any(
-        answer[at : at + len(wanted)] == wanted for at in range(len(answer) - len(wanted) + 1)
-    )
+    if first_error:
+        raise first_error

@@ -1,0 +1,58 @@
+"""`vipllava eval`: the old names, and the options of a judge."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tests.support.evals import QUIET
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(autouse=True)
+def _share_engines(opened_once: None) -> None:
+    """Let all commands of these tests share one engine."""
+
+
+def test_demo_runs_clipart_and_warns(run: Run, tmp_path: Path) -> None:
+    clipart, demo = tmp_path / "clipart", tmp_path / "demo"
+    settings = ("--n", 1, "--transform", "half", "--json", *QUIET)
+    expected = run("eval", "clipart", "--out", clipart, *settings)
+    assert (expected.code, expected.stderr) == (0, "")
+    scores = json.loads(expected.stdout)
+    assert (scores["benchmark"], scores["journey"]) == ("clipart", "half")
+    # Both old names together.
+    settings = ("--n", 1, "--journey", "half", "--json", *QUIET)
+    found = run("eval", "demo", "--out", demo, *settings)
+    assert found.code == 0
+    assert found.stderr == "warning: `eval demo` is now `eval clipart`: use the new name\n"
+    assert found.stdout == expected.stdout
+    assert (demo / "scores.json").read_bytes() == (clipart / "scores.json").read_bytes()
+
+
+def test_without_a_folder_nothing_is_kept(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("eval", "clipart", "--n", 1, *QUIET)
+    assert result.code == 0
+    assert "naming" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--judge-url", "http://localhost:1/v1"), "add --judge-model NAME"),
+        (("--judge", "exact", "--judge-model", "m"), "leave out --judge-url and --judge-model"),
+        (("--judge-url", "nowhere", "--judge-model", "m"), "is an address like"),
+    ],
+)
+def test_half_a_judge_is_wrong_usage(
+    run: Run, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    result = run("eval", "vip-bench", "--data", tmp_path, "--out", tmp_path / "out", *options)
+    assert result.code == 2
+    assert message in result.stderr

@@ -1,0 +1,21 @@
+"""Fixtures of the tests of judges."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.judge import JudgeServer, serving
+
+
+@pytest.fixture
+def server() -> Iterator[JudgeServer]:
+    """Serve a judge on the loopback interface."""
+    with serving(JudgeServer()) as judge:
+        yield judge
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return the path of a file of grades that does not exist yet."""
+    return tmp_path / "grades.jsonl"

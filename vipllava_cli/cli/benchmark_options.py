@@ -1,0 +1,193 @@
+"""The options of `vipllava eval`, in groups that `command` spreads out for Typer."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+
+import typer
+
+from vipllava_cli.engine.prompts.templates import TemplateName
+
+if TYPE_CHECKING:  # imports NumPy, which `--help` does not need
+    from vipllava_cli.flows.evals.benchmark import DatasetOptions
+    from vipllava_cli.flows.evals.judges.grading import Judge
+
+DATA_PANEL, SCORE_PANEL, JUDGE_PANEL = "Benchmark", "Scores", "Judge"
+
+
+class ImageTransform(StrEnum):
+    """The transforms of `clipart.benchmark.IMAGE_TRANSFORMS`, which `--help` must not import."""
+
+    none = "none"
+    jpeg = "jpeg"
+    half = "half"
+    double = "double"
+    wide = "wide"
+
+
+class By(StrEnum):
+    """How the model chooses an option."""
+
+    letter = "letter"
+    likelihood = "likelihood"
+    text = "text"
+
+
+class Split(StrEnum):
+    """The splits of ViP-Bench."""
+
+    bbox = "bbox"
+    human = "human"
+
+
+class JudgeKind(StrEnum):
+    """The judges that need no server."""
+
+    exact = "exact"
+
+
+def _data(help: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=DATA_PANEL, **more)
+
+
+def _judge(help: str, **more: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel=JUDGE_PANEL, **more)
+
+
+_OUT_HELP = "Folder for records, predictions and scores; a run resumes from it."
+
+Data = Annotated[Path, _data("Folder with the benchmark's files.", "--data", metavar="DIR")]
+Out = Annotated[Path, _data(_OUT_HELP, "-o", "--out", metavar="DIR")]
+Limit = Annotated[int | None, _data("Use only the first rows.", "--limit", metavar="N", min=1)]
+Template = Annotated[
+    TemplateName, _data("Prompt template; the published runs have vicuna.", "--template")
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the scores as JSON.", rich_help_panel=SCORE_PANEL)
+]
+
+
+class EvalOptions(Protocol):
+    """The options of a benchmark. Without `out`, a run keeps no files."""
+
+    @property
+    def out(self) -> Path | None: ...
+
+    @property
+    def template(self) -> TemplateName: ...
+
+    @property
+    def json(self) -> bool: ...
+
+    def dataset(self) -> "DatasetOptions": ...
+
+
+@dataclass(frozen=True)
+class ClipartOptions:
+    """The scenes of `clipart`. `journey` is the name of `transform` in version 0.1.0."""
+
+    n: Annotated[int, _data("Number of scenes.", "--n", metavar="N", min=1)] = 200
+    seed: Annotated[int, _data("Seed of the scenes.", metavar="N", min=0)] = 0
+    transform: Annotated[
+        ImageTransform,
+        _data(
+            "Transform the images first: JPEG at quality 60, half or double size, or a canvas wider"
+            " by a third.",
+            "--transform",
+            "--journey",
+        ),
+    ] = ImageTransform.none
+    out: Annotated[Path | None, _data(_OUT_HELP, "-o", "--out", metavar="DIR")] = None
+    json: Json = False
+    template: ClassVar[TemplateName] = TemplateName.human
+
+    def dataset(self) -> "DatasetOptions":
+        from vipllava_cli.flows.evals.benchmark import DatasetOptions
+
+        return DatasetOptions(scenes=self.n, seed=self.seed, transform=self.transform.value)
+
+
+@dataclass(frozen=True)
+class RowOptions:
+    """The rows of a benchmark in one JSON file."""
+
+    data: Data
+    out: Out
+    questions: Annotated[
+        Path | None,
+        _data("JSON array of rows. (default: the only JSON file in --data)", metavar="FILE"),
+    ] = None
+    limit: Limit = None
+    seed: Annotated[int, _data("Seed of the marks' colours.", metavar="N", min=0)] = 0
+    template: Template = TemplateName.human
+    json: Json = False
+
+    def dataset(self) -> "DatasetOptions":
+        from vipllava_cli.flows.evals.benchmark import DatasetOptions
+
+        return DatasetOptions(self.data, self.questions, self.limit, self.seed)
+
+
+@dataclass(frozen=True)
+class ChoiceOptions(RowOptions):
+    """The rows of a benchmark with multiple-choice questions."""
+
+    by: Annotated[
+        By,
+        typer.Option(
+            help="Answer with the letter that the model writes, the likeliest letter, or the option"
+            " whose text is the likeliest answer to the question alone.",
+            rich_help_panel=SCORE_PANEL,
+        ),
+    ] = By.letter
+
+    def dataset(self) -> "DatasetOptions":
+        return replace(super().dataset(), by=self.by.value)
+
+
+@dataclass(frozen=True)
+class VipBenchOptions:
+    """The questions of ViP-Bench, or stored answers to them."""
+
+    data: Data
+    out: Out
+    split: Annotated[Split, _data("Marks as boxes, or drawn by people.")] = Split.bbox
+    limit: Limit = None
+    template: Template = TemplateName.human
+    predictions: Annotated[
+        Path | None,
+        _data("Grade stored answers, a JSON object by id, instead of a model.", metavar="FILE"),
+    ] = None
+    json: Json = False
+
+    def dataset(self) -> "DatasetOptions":
+        from vipllava_cli.flows.evals.benchmark import DatasetOptions
+
+        return DatasetOptions(self.data, limit=self.limit, split=self.split.value)
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """The judge of free answers."""
+
+    judge: Annotated[
+        JudgeKind | None, _judge("exact looks for words; it needs no server and no model.")
+    ] = None
+    judge_url: Annotated[
+        str | None,
+        _judge("Address of the judge's server; the key is in OPENAI_API_KEY.", metavar="URL"),
+    ] = None
+    judge_model: Annotated[
+        str | None, _judge("Name of the judge; the published one is gpt-4-0613.", metavar="NAME")
+    ] = None
+    judge_parallel: Annotated[
+        int, _judge("Number of answers graded at a time.", metavar="N", min=1, max=256)
+    ] = 4
+
+    def select(self) -> "Judge | None":
+        """Return the chosen judge, None without one. Raises UsageError."""
+        from vipllava_cli.flows.evals.judges.select import select_judge
+
+        kind = self.judge and self.judge.value
+        return select_judge(kind, self.judge_model, self.judge_url, self.judge_parallel)

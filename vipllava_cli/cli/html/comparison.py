@@ -1,0 +1,90 @@
+"""The HTML page of a comparison: the rows that changed, with their images."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from vipllava_cli.cli.html.page import ReportPage, write_page
+from vipllava_cli.cli.html.report import cell_text, report_row
+from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnail_spec
+from vipllava_cli.cli.terminal.messages import Messages, safe
+from vipllava_cli.flows.evals.compare import Comparison
+from vipllava_cli.flows.evals.result_files import ResultFile
+from vipllava_cli.storage.counts import count_noun
+from vipllava_cli.storage.record_file import Json, RecordFile
+
+_FACTS = {"id": "Id", "image": "Image", "crop": "Zoomed to"}
+
+
+def write_comparison(comparison: Comparison, out: Path, messages: Messages) -> None:
+    """Write a page of the rows whose answers changed. Raises InputError."""
+    rows, views = _changed_rows(comparison)
+    page = ReportPage(
+        title=" and ".join(file.name for file in comparison.files),
+        folder=str(comparison.first.path.parent),
+        rows=rows,
+        views=views,
+        facts=_FACTS,
+        skipped_note="; ".join(comparison.notes()),
+        kinds=[name for name, _ in comparison.named_kinds()],
+        counts=list(_counts(comparison)),
+    )
+    size = write_page(page, out, messages)
+    messages.note(f"wrote {out}, {count_noun(len(rows), 'row')} that changed, {size:.1f} MB")
+
+
+def _counts(comparison: Comparison) -> Iterable[tuple[str, str]]:
+    """Yield the figures at the top of the page."""
+    yield "Rows", f"{len(comparison.ids):,}"
+    for file in comparison.files if comparison.is_scored else ():
+        yield file.name, f"{comparison.right_share(file)[0]:.1%} right"
+    for change in comparison.changes:
+        where = f" in {change.file.name}" if len(comparison.changes) > 1 else ""
+        yield f"Changed{where}", f"{len(change.changed):,}"
+        if change.p_value is not None:
+            yield f"p (McNemar){where}", f"{change.p_value:.3g}"
+
+
+def _changed_rows(comparison: Comparison) -> tuple[list[Json], list[ThumbnailSpec]]:
+    """Return the changed rows as the page shows them, and their images in the first file."""
+    changed = {id for change in comparison.changes for id in change.changed}
+    kinds = [(name, set(ids)) for name, ids in comparison.named_kinds()]
+    rows: list[Json] = []
+    views: dict[ThumbnailSpec, int] = {}
+    for record in RecordFile(comparison.first.path, lambda record: record):
+        id: Any = record.get("id")
+        if id in changed:
+            number = views.setdefault(thumbnail_spec(record), len(views))
+            row = _row(comparison, record)
+            row["kinds"] = [name for name, ids in kinds if id in ids]
+            rows.append(row | {"thumbnail": number})
+    return rows, list(views)
+
+
+def _row(comparison: Comparison, record: Json) -> Json:
+    """Return a row with the answers of all files, without facts that belong to one file only."""
+    id, row = record["id"], report_row(record)
+    truth = comparison.truths.get(id)
+    answers = [] if truth is None else [["wanted", safe(truth), ""]]
+    answers += [
+        [safe(file.name), safe(file.answer(id) or ""), _verdict(comparison, file, id)]
+        for file in comparison.files
+    ]
+    return row | {
+        "answers": answers,
+        "answer": "",
+        "error": None,
+        "cut": False,
+        "seconds": None,
+        "model": "",
+        "extra": [],
+        "facts": [cell_text(record.get(name) or None) for name in _FACTS],
+    }
+
+
+def _verdict(comparison: Comparison, file: ResultFile, id: str) -> str:
+    if file.answer(id) is None:
+        return "failed"
+    if comparison.scorer is None and id not in comparison.truths:
+        return ""
+    return "right" if comparison.is_correct(file, id) else "wrong"

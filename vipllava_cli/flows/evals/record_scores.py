@@ -1,0 +1,46 @@
+"""Scores in the records of a run: `extra.scores`, an object scorer name -> number."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vipllava_cli.storage.files import atomic_file
+from vipllava_cli.storage.journal import open_journal, read_journal
+
+SCORES = "scores"  # the key in `extra`
+
+
+def store_scores(path: Path, scores: Mapping[str, Mapping[str, float]]) -> None:
+    """Write the scores, by record id, into the records of a finished run.
+
+    The file is replaced atomically, and only if a score differs. Keys and other records stay as
+    they are. Raises InputError if the file cannot be written or another run writes it.
+    """
+    with open_journal(path):  # holds the lock
+        if all(_with_scores(record, scores) == record for record in read_journal(path)):
+            return
+        with atomic_file(str(path)) as file:
+            for record in read_journal(path):
+                file.write(json.dumps(_with_scores(record, scores)).encode() + b"\n")
+
+
+def read_scores(extra: Mapping[str, Any]) -> dict[str, float]:
+    """Return the scores in the `extra` of a record, empty if there are none."""
+    found = extra.get(SCORES)
+    if not isinstance(found, dict):
+        return {}
+    return {
+        name: float(score)
+        for name, score in found.items()
+        if isinstance(score, int | float) and not isinstance(score, bool)
+    }
+
+
+def _with_scores(
+    record: Mapping[str, Any], scores: Mapping[str, Mapping[str, float]]
+) -> dict[str, Any]:
+    own = scores.get(record["id"])
+    if own is None:
+        return dict(record)
+    return {**record, "extra": {**record["extra"], SCORES: dict(own)}}

@@ -1,0 +1,140 @@
+"""Read files of records for a comparison."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from vipllava_cli.errors import InputError, UsageError, short_repr
+from vipllava_cli.flows.evals.record_scores import SCORES, read_scores
+from vipllava_cli.storage.files import STANDARD_INPUT, same_file
+from vipllava_cli.storage.record_file import Json, RecordFile
+
+TRUTH_COLUMNS = ("wanted", "truth", "answer", "expected")  # columns that may hold the target
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRow:
+    """The parts of a record that a comparison needs.
+
+    `question_hash` is equal for equal question, marks and crop. `answer` is None for a failed row.
+    `truths` holds the targets by column, `scores` the stored scores by scorer.
+    """
+
+    question_hash: int
+    answer: str | None
+    truths: Mapping[str, str]
+    scores: Mapping[str, float]
+    model: str
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """The rows of a file by id, and the columns of their `extra`.
+
+    `skipped_note` is a line about other lines in the file, empty if there are none.
+    """
+
+    path: Path
+    name: str
+    rows: Mapping[str, ComparedRow]
+    columns: Collection[str]
+    skipped_note: str
+
+    def answer(self, id: str) -> str | None:
+        """Return the answer of a row, None if it failed."""
+        return self.rows[id].answer
+
+    @property
+    def model(self) -> str:
+        """The models that answered."""
+        return ", ".join(dict.fromkeys(row.model for row in self.rows.values() if row.model))
+
+
+def read_files(paths: Sequence[Path], column: str | None) -> list[ResultFile]:
+    """Read two or more files. The targets are in `column`, or in one of `TRUTH_COLUMNS`.
+
+    Raises UsageError for one file or the same file twice, InputError for a file that holds no
+    records or an id twice.
+    """
+    _check_paths(paths)
+    return [_read(path, name, column) for path, name in zip(paths, _names(paths), strict=True)]
+
+
+def _check_paths(paths: Sequence[Path]) -> None:
+    if len(paths) < 2:
+        raise UsageError(
+            "give two or more files of results: vipllava compare before.jsonl after.jsonl"
+        )
+    if STANDARD_INPUT in map(str, paths):
+        raise UsageError("compare does not read standard input: save it to a file")
+    for at, path in enumerate(paths):
+        for other in paths[:at]:
+            if same_file(path, other):
+                raise UsageError(f"{other} and {path} are the same file: give a different one")
+
+
+def _names(paths: Sequence[Path]) -> Sequence[str]:
+    """Name each file by its last part, or by its whole path if two files have the same name."""
+    names = [path.name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
+
+
+def _read(path: Path, name: str, column: str | None) -> ResultFile:
+    columns: dict[str, None] = {}
+    results = RecordFile(path, partial(_parse_record, column, columns), name)
+    rows: dict[str, ComparedRow] = {}
+    for id, row in results:
+        if id in rows:
+            raise InputError(
+                f"{name} holds the row {short_repr(id)} twice: let its batch finish, which keeps only"
+                " the last, or remove one"
+            )
+        rows[id] = row
+    return ResultFile(path, name, rows, list(columns), results.skipped_note)
+
+
+_QUESTION_FIELDS = ("question", "marks", "numbers", "crop")
+
+
+def _parse_record(
+    column: str | None, columns: dict[str, None], record: Json
+) -> tuple[str, ComparedRow]:
+    """Return a record's id and row, and add the names in its `extra` to `columns`.
+
+    Raises ValueError for a record without an id, InputError for a target that is not a text or a
+    number.
+    """
+    id = record.get("id")
+    if not isinstance(id, str):
+        raise ValueError("no id")
+    extra = record["extra"] or {}
+    columns.update(dict.fromkeys(name for name in extra if name != SCORES))
+    names = (column,) if column else TRUTH_COLUMNS
+    texts = {name: _target_text(_pick_by_question(extra.get(name), id)) for name in names}
+    truths = {name: text for name, text in texts.items() if text is not None}
+    if column and not truths and extra.get(column) is not None:
+        raise InputError(
+            f"the truth of the row {short_repr(id)} is text or a number, or a list of them for several"
+            f" questions, not {short_repr(extra[column])}"
+        )
+    answer = None if record["error"] else record["answer"]
+    question_hash = hash(json.dumps([record.get(name) for name in _QUESTION_FIELDS]))
+    model = str(record.get("model") or "")
+    return id, ComparedRow(question_hash, answer, truths, read_scores(extra), model)
+
+
+def _pick_by_question(value: object, id: str) -> object:
+    """Return the item of a list that belongs to the question of this id: `row:q2` has the second."""
+    if not isinstance(value, list):
+        return value
+    number = id.rpartition(":q")[2]
+    is_known = number.isdecimal() and 1 <= int(number) <= len(value)
+    return value[int(number) - 1] if is_known else None
+
+
+def _target_text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, int | float) else None

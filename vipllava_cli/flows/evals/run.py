@@ -1,0 +1,200 @@
+"""Run a benchmark: dataset -> batch of questions -> results -> scores, all kept in one folder."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from vipllava_cli.engine.base import Engine, GenerationOptions
+from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE
+from vipllava_cli.errors import InputError
+from vipllava_cli.flows.batch.plan import BatchTask
+from vipllava_cli.flows.batch.run import BatchRun, ProgressListener
+from vipllava_cli.flows.evals.benchmark import LIKELIHOOD, Benchmark, DatasetOptions
+from vipllava_cli.flows.evals.dataset import Result, SampleBatch
+from vipllava_cli.flows.evals.judges.grades import GradingRow
+from vipllava_cli.flows.evals.judges.grading import Judge, grade
+from vipllava_cli.flows.evals.metrics import (
+    Metric,
+    PublishedFigures,
+    compute_metrics,
+    score_result,
+)
+from vipllava_cli.flows.evals.output_files import read_predictions, write_predictions, write_scores
+from vipllava_cli.flows.evals.record_scores import store_scores
+from vipllava_cli.flows.evals.scorers import Scorer
+from vipllava_cli.sources.rows import Source
+from vipllava_cli.storage.files import make_folder
+from vipllava_cli.storage.journal import open_journal, read_journal
+
+RECORDS, GRADES = "records.jsonl", "grades.jsonl"
+
+
+@dataclass(frozen=True)
+class EvalModel:
+    """The model of a run: its name and revision as in records, and a function that opens it."""
+
+    name: str
+    revision: str
+    open: Callable[[], Engine]
+    template: str = DEFAULT_TEMPLATE
+
+
+@dataclass
+class Evaluation:
+    """The results of a benchmark's run, and its metrics once they are scored.
+
+    `facts` describe the run, in the order of `scores.json`.
+    """
+
+    benchmark: Benchmark
+    options: DatasetOptions
+    folder: Path
+    results: Sequence[Result]
+    facts: dict[str, Any]
+    metrics: list[Metric] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        """The number of cases without an answer."""
+        return sum(result.answer is None for result in self.results)
+
+
+def answer_samples(
+    benchmark: Benchmark,
+    options: DatasetOptions,
+    folder: Path,
+    model: EvalModel,
+    listener: ProgressListener,
+) -> Evaluation:
+    """Answer all questions of a benchmark as a batch. The records in the folder resume it.
+
+    Raises InputError for unusable data or a folder that cannot be written, and ModelError.
+    """
+    samples = benchmark.load(options)  # before the folder is created: it may raise
+    make_folder(folder)
+    batch, path = SampleBatch(folder), folder / RECORDS
+    choices = tuple("ABCD") if options.by == LIKELIHOOD else ()
+    task = BatchTask(
+        (model.name, model.revision),
+        template=model.template,
+        options=GenerationOptions(benchmark.max_new_tokens, choices=choices),
+    )
+    with open_journal(path) as journal:
+        BatchRun(Source(batch.rows(samples), "eval"), task, journal, model.open, listener)()
+    if not batch.cases:
+        raise InputError(f"{options.data} has no rows: expected at least one question")
+    results = list(batch.results(read_journal(path)))
+    asked = {"model": model.name, "revision": model.revision, "template": model.template}
+    return _evaluation(benchmark, options, folder, results, asked)
+
+
+def load_predictions(
+    benchmark: Benchmark, options: DatasetOptions, folder: Path, file: Path
+) -> tuple[Evaluation, int]:
+    """Take stored answers, a JSON object by id, instead of asking a model.
+
+    Returns the evaluation, and the number of answers that belong to no question. Raises InputError.
+    """
+    assert benchmark.from_predictions is not None
+    stored = read_predictions(file)
+    results = benchmark.from_predictions(options, stored)
+    make_folder(folder)
+    unknown = len(stored.keys() - {result.id for result in results})
+    kept = list(islice(results, options.limit))
+    asked = {"predictions": str(file)}
+    return _evaluation(benchmark, options, folder, kept, asked), unknown
+
+
+def _evaluation(
+    benchmark: Benchmark,
+    options: DatasetOptions,
+    folder: Path,
+    results: Sequence[Result],
+    asked: Mapping[str, Any],
+) -> Evaluation:
+    evaluation = Evaluation(benchmark, options, folder, results, {})
+    evaluation.facts |= {
+        "benchmark": benchmark.name,
+        "rows": len(results),
+        "failed": evaluation.failed,
+        **asked,
+        **benchmark.facts(options),
+    }
+    return evaluation
+
+
+def save_predictions(evaluation: Evaluation) -> Path:
+    """Write the answers by id as other tools read them; a failed one is empty. Raises InputError."""
+    answers = {result.unique_id: result.answer or "" for result in evaluation.results}
+    return write_predictions(evaluation.folder, answers)
+
+
+# --- scoring ---------------------------------------------------------------------------------
+
+
+def score_results(evaluation: Evaluation) -> None:
+    """Score the results with the benchmark's scorers, and write all scores. Raises InputError."""
+    benchmark = evaluation.benchmark
+    _score(evaluation, benchmark.scorers, benchmark.published)
+
+
+def grade_results(
+    evaluation: Evaluation, judge: Judge, on_progress: Callable[[int, int], None]
+) -> int:
+    """Let a judge score the results, and write all scores.
+
+    Grades in the folder are not asked for again. Returns the number of answers that the judge could
+    not grade; they score 0. Raises InputError, ModelError.
+    """
+    rows = [
+        GradingRow(result.unique_id, _judge_question(result), result.case.target, result.answer)
+        for result in evaluation.results
+    ]
+    grades = grade(rows, judge, evaluation.folder / GRADES, on_progress)
+    ungraded = sum(each.error is not None for each in grades.values())
+    evaluation.facts |= {
+        "judge": judge.name,
+        "ungraded": ungraded,
+        "judge tokens": {
+            "prompt": sum(each.prompt_tokens for each in grades.values()),
+            "answer": sum(each.answer_tokens for each in grades.values()),
+        },
+    }
+    published = evaluation.benchmark.published[evaluation.options.split]
+    _score(
+        evaluation,
+        {judge.name: lambda result: grades[result.unique_id].score},
+        {judge.name: published},
+    )
+    return ungraded - evaluation.failed
+
+
+def _judge_question(result: Result) -> str:
+    case = result.case
+    return case.question if case.judge_question is None else case.judge_question
+
+
+def _score(
+    evaluation: Evaluation,
+    scorers: Mapping[str, Scorer],
+    published: Mapping[str, PublishedFigures],
+) -> None:
+    """Compute the metrics, and write them and the scores of the records."""
+    results, combine = evaluation.results, evaluation.benchmark.combine
+    for name, scorer in scorers.items():
+        evaluation.metrics += compute_metrics(results, {name: scorer}, published)
+        if combine is not None:
+            combined = combine(results, scorer)
+            evaluation.metrics += compute_metrics(
+                combined, {name: lambda result: float(result.answer == "yes")}, published
+            )
+    scores = {
+        result.record_id: {name: score_result(result, scorer) for name, scorer in scorers.items()}
+        for result in results
+        if result.record_id
+    }
+    if scores:
+        store_scores(evaluation.folder / RECORDS, scores)
+    write_scores(evaluation.folder, evaluation.metrics, evaluation.facts)
