@@ -16,7 +16,7 @@ from vipllava_cli.flows.evals.clipart.benchmark import (
     samples,
     score,
 )
-from vipllava_cli.flows.evals.clipart.questions import ASKED, ASKED_OTHERWISE
+from vipllava_cli.flows.evals.clipart.questions import HOLDOUT_QUESTION_KINDS, QUESTION_KINDS
 from vipllava_cli.flows.evals.clipart.scenes import SIMPLE
 from vipllava_cli.flows.evals.dataset import Case, Result, SampleBatch
 from vipllava_cli.flows.evals.metrics import metrics
@@ -82,9 +82,9 @@ def test_a_batch_answers_the_benchmark_as_single_asks_do(run: Run, tmp_path: Pat
 def test_every_kind_of_question_is_measured_and_the_same_seed_gives_the_same_scenes() -> None:
     first, again = (list(samples(12, 0)) for _ in range(2))
     kinds = {e.groups["kind"] for page in first for e in page.cases if "kind" in e.groups}
-    assert kinds == set(ASKED)
+    assert kinds == set(QUESTION_KINDS)
     others = [e.groups.get(IN_OTHER_WORDS) for page in first for e in page.cases]
-    assert set(others) - {None} == set(ASKED_OTHERWISE)
+    assert set(others) - {None} == set(HOLDOUT_QUESTION_KINDS)
     assert [page.cases for page in first] == [page.cases for page in again]
     assert all(page.image == other.image for page, other in zip(first, again, strict=True))
     assert [page.cases for page in samples(12, 1)] != [page.cases for page in first]

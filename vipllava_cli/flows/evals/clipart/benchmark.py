@@ -18,13 +18,13 @@ from PIL import Image
 
 from vipllava_cli.flows.evals.clipart.outlines import outline
 from vipllava_cli.flows.evals.clipart.question_generator import QuestionGenerator, SceneTurn
-from vipllava_cli.flows.evals.clipart.questions import ASKED, ASKED_OTHERWISE, ask
+from vipllava_cli.flows.evals.clipart.questions import HOLDOUT_QUESTION_KINDS, QUESTION_KINDS, ask
 from vipllava_cli.flows.evals.clipart.scenes import (
+    FULL,
     MEASURED,
     UNSEEN,
-    WHOLE,
     MarkedScene,
-    World,
+    SceneSettings,
     make_scene,
     mark_scene,
     scene_rng,
@@ -39,7 +39,7 @@ _SIZES = ((0.2, "under 0.2 of the side"), (0.3, "0.2 to 0.3"), (1.0, "over 0.3")
 
 
 def samples(
-    count: int, seed: int, transform: str = "none", world: World = WHOLE
+    count: int, seed: int, transform: str = "none", world: SceneSettings = FULL
 ) -> Iterator[Sample]:
     """`count` scenes, each on a page, and the pages of the marks that are moved."""
     travel = IMAGE_TRANSFORMS[transform]
@@ -84,9 +84,9 @@ def mark_following(results: Sequence[Result]) -> list[Metric]:
 # --- examples --------------------------------------------------------------------------------
 
 
-def _examples(rng: Generator, marked: MarkedScene, world: World) -> Iterator[Case]:
+def _examples(rng: Generator, marked: MarkedScene, world: SceneSettings) -> Iterator[Case]:
     generator = QuestionGenerator(rng, marked, world, measured=True)
-    for kind in ASKED:
+    for kind in QUESTION_KINDS:
         for mark in range(len(marked.marks)) if kind == "naming" else (None,):
             scene_turn = ask(generator, kind, mark)
             if scene_turn is not None:
@@ -94,13 +94,13 @@ def _examples(rng: Generator, marked: MarkedScene, world: World) -> Iterator[Cas
 
 
 def _in_other_words(
-    rng: Generator, marked: MarkedScene, world: World, number: int
+    rng: Generator, marked: MarkedScene, world: SceneSettings, number: int
 ) -> Iterator[Case]:
     """What a mark shows, and in turn one of the other kinds."""
     generator = QuestionGenerator(rng, marked, world, measured=True)
-    naming, *rest = ASKED_OTHERWISE
+    naming, *rest = HOLDOUT_QUESTION_KINDS
     for kind in (naming, rest[number % len(rest)]):
-        scene_turn = ask(generator, kind, asked=ASKED_OTHERWISE)
+        scene_turn = ask(generator, kind, kinds=HOLDOUT_QUESTION_KINDS)
         if scene_turn is not None:
             yield Case(scene_turn.question, scene_turn.answer, {IN_OTHER_WORDS: kind})
 
@@ -108,7 +108,7 @@ def _in_other_words(
 def _example(marked: MarkedScene, scene_turn: SceneTurn) -> Case:
     groups = {"kind": scene_turn.kind}
     if scene_turn.kind == "naming" and scene_turn.mark is not None:
-        mark, placement = marked.marks[scene_turn.mark], marked.marked(scene_turn.mark)
+        mark, placement = marked.marks[scene_turn.mark], marked.marked_placement(scene_turn.mark)
         left, top, right, bottom = placement.box
         side = max(right - left, bottom - top) / max(marked.scene.image.size)
         groups |= {
@@ -128,7 +128,7 @@ def _moved(rng: Generator, marked: MarkedScene) -> Iterator[MarkedScene]:
         yield MarkedScene(marked.scene, (replace(mark, parts=parts),), (target,))
 
 
-def _named(rng: Generator, marked: MarkedScene, world: World) -> Case:
+def _named(rng: Generator, marked: MarkedScene, world: SceneSettings) -> Case:
     scene_turn = ask(QuestionGenerator(rng, marked, world, measured=True), "naming", 0)
     assert scene_turn is not None
     return Case(scene_turn.question, scene_turn.answer, {})
