@@ -18,17 +18,18 @@ class Stage:
     """A stage of training: what it trains, with which loss, for how long.
 
     `loss` is a key of LOSSES. `modules` are prefixes of the names of the parameters to train.
+    One in `conversation_every` scenes has a conversation; 0 for none.
     """
 
     name: str
     loss: str
     modules: tuple[str, ...]
     uses_pixels: bool = True
+    conversation_every: int = 1
     steps: int = _hyperparameter("optimizer steps")
     batch_size: int = _hyperparameter("marked scenes per step, of all processes together")
     learning_rate: float = _hyperparameter("peak learning rate of Muon, for the layers' matrices")
     adamw_learning_rate: float = _hyperparameter("peak learning rate of AdamW, for all the rest")
-    conversation_every: int = _hyperparameter("scenes per conversation; 0 for no conversations", 1)
     warmup_steps: int = _hyperparameter("steps in which the learning rate rises from 0", 60)
     decay_fraction: float = _hyperparameter(
         "fraction of the steps, at the end, in which the learning rate falls to 0", 0.7
@@ -37,7 +38,7 @@ class Stage:
         "fraction of the steps after which steps use every patch, as inference does", 0.95
     )
     full_images_every: int = _hyperparameter(
-        "steps per step with every patch before that; 0 for none", 0
+        "interval, in steps, at which earlier steps use every patch too; 0 for never", 0
     )
 
     def uses_full_images(self, step: int) -> bool:
@@ -54,7 +55,7 @@ _DECODER = ("model.model.language_model", "model.lm_head")
 _VISION_TOWER = ("model.model.vision_tower", "patch_heads")
 _PROJECTOR = ("model.model.multi_modal_projector",)
 
-# In the order that fixes which scenes each stage sees: append new stages.
+# The order and the number of stages fix which scenes each stage sees: see `Recipe.first_scene`.
 STAGES: tuple[Stage, ...] = (
     Stage(
         name="decoder",

@@ -153,7 +153,7 @@ def make_parser() -> argparse.ArgumentParser:
         stage_flags.add_argument(
             _flag(each.name),
             type=type(getattr(STAGES[0], each.name)),
-            metavar="N",
+            metavar="N" if each.type is int else "X",
             help=each.metadata["help"],
         )
     return parser

@@ -98,6 +98,7 @@ def interrupt_second_call(step: Callable[..., None]) -> Callable[..., None]:
     return interrupting
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert next(engine.answer([prompt])).answer_tokens > 0
 
 
+@pytest.mark.slow
 def test_training_can_begin_with_a_trained_model(tmp_path: Path) -> None:
     recipe = short_recipe(learning_rate=1e-6)
     train(recipe, tmp_path, workers=0, begin_with=BUNDLED["tiny"])
@@ -131,6 +133,7 @@ def test_training_can_begin_with_a_trained_model(tmp_path: Path) -> None:
     assert answer.text == "a penguin"
 
 
+@pytest.mark.slow
 def test_processes_that_share_batches_keep_the_same_weights(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])

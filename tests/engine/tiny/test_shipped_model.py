@@ -92,6 +92,7 @@ def test_the_model_understands_wordings_that_training_lacks(run: Run) -> None:
     assert answers == ["a penguin"] * len(OWN_WORDS)
 
 
+@pytest.mark.slow
 def test_the_accuracy_on_new_scenes_is_that_of_the_card() -> None:
     engine = open_engine("tiny", device="cpu")
     assert isinstance(engine, LocalEngine)
