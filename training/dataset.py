@@ -1,7 +1,8 @@
-"""Training batches rendered as they are needed: batch number k of a stream is always the same."""
+"""The dataset: batches of rendered scenes and conversations. Batch k of a stream is always the same."""
 
-from bisect import bisect_left
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -12,17 +13,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
-from training.architecture import GRID, IMAGE_SIZE, first_token
-from training.patch_targets import IGNORE, patch_labels
+from training.architecture import GRID, IMAGE_SIZE
+from training.conversation_tokens import ConversationTokens, tokenize_conversation
+from training.patch_targets import IGNORE, make_patch_targets
 from vipllava_cli.engine.prompts.templates import TEMPLATES
-from vipllava_cli.flows.evals.clipart.question_generator import SceneTurn
-from vipllava_cli.flows.evals.clipart.questions import ASKED, make_conversation
+from vipllava_cli.flows.evals.clipart.questions import make_conversation
 from vipllava_cli.flows.evals.clipart.scenes import (
+    FULL,
     HELD_OUT,
-    LEARNED,
-    TRAINED,
+    TRAINING,
+    TRAINING_SETTINGS,
+    TRAINING_STYLE,
     UNSEEN,
-    WHOLE,
     MarkedScene,
     make_scene,
     mark_scene,
@@ -30,107 +32,163 @@ from vipllava_cli.flows.evals.clipart.scenes import (
 )
 from vipllava_cli.images.square import pad_to_square
 
-KINDS = tuple(ASKED)
-MOST_TOKENS = 180  # of a conversation's words: a batch is as long as its longest row
-MARKINGS = 3  # a scene is drawn once and marked this often: rendering costs less, marks decide more
+# Without the image tokens. A batch is as long as its longest row.
+MAX_CONVERSATION_TOKENS = 180
+# Marked scenes per rendered scene: this saves rendering time and makes the model look at the marks.
+MARKINGS_PER_SCENE = 3
+_HUMAN_TEMPLATE_RATE = 0.85
+
+_MarkedRow = tuple[Generator, MarkedScene]
 
 
 @dataclass(frozen=True)
-class ChatState:
-    """A conversation about each scene, int64 [batch, length], padded at the right: `ids`; `answers`,
-    the tokens to be said; `hints`, the question's clues from where they are known on; `kinds`, the
-    number in KINDS of what an answer's tokens answer.
-    """
+class ConversationBatch:
+    """Conversations, int64 [batch, length], right-padded. The fields are those of ConversationTokens."""
 
-    ids: Tensor
-    answers: Tensor
-    hints: Tensor
-    kinds: Tensor
+    input_ids: Tensor
+    answer_targets: Tensor
+    auxiliary_targets: Tensor
+    question_kinds: Tensor
+
+    def to(self, device: torch.device) -> "ConversationBatch":
+        return ConversationBatch(
+            *(getattr(self, each.name).to(device) for each in fields(ConversationBatch))
+        )
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`labels` int64 [batch, targets, patches]; `pixels` uint8 [batch, 3, side, side]; `talk` about
-    every so many of them, from the first on.
+    """A batch of marked scenes.
+
+    `patch_targets` is int64 [batch, targets, patches], `pixels` uint8 [batch, 3, side, side].
+    `conversations` are about every `conversation_every`-th scene, from the first on.
     """
 
-    labels: Tensor
+    patch_targets: Tensor
     pixels: Tensor | None = None
-    talk: ChatState | None = None
-    talk_every: int = 1
+    conversations: ConversationBatch | None = None
+    conversation_every: int = 1
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(
+            self.patch_targets.to(device),
+            None if self.pixels is None else self.pixels.to(device),
+            self.conversations and self.conversations.to(device),
+            self.conversation_every,
+        )
 
 
 @dataclass(frozen=True)
-class Batches(Dataset[Batch]):
-    """`count` batches of `size` marked scenes of a stream, of scenes from number `first` on; with
-    pixels or without, with conversations where there is a tokenizer.
+class SceneBatches(Dataset[Batch]):
+    """`count` batches of `batch_size` marked scenes of a stream, from scene number `first_scene` on.
+
+    Batches have pixels if `with_pixels`, and conversations if there is a tokenizer.
     """
 
     stream: int
-    first: int
-    size: int
+    first_scene: int
+    batch_size: int
     count: int
-    pixels: bool = True
+    with_pixels: bool = True
     tokenizer: PreTrainedTokenizerBase | None = None
-    talk_every: int = 1
+    conversation_every: int = 1
 
     @property
-    def scenes(self) -> int:
-        """How many scenes a batch takes."""
-        return -(-self.size // MARKINGS)
+    def scenes_per_batch(self) -> int:
+        return -(-self.batch_size // MARKINGS_PER_SCENE)
 
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, number: int) -> Batch:
-        if number >= self.count:
-            raise IndexError(number)
-        rows: list[tuple[Generator, MarkedScene]] = []
-        for scene_number in range(self.scenes):
-            scene_at = self.first + number * self.scenes + scene_number
-            rng = scene_rng(self.stream, scene_at)
-            learned = LEARNED[scene_at % len(LEARNED)]
-            world, look = (WHOLE, UNSEEN) if self.stream == HELD_OUT else (learned, TRAINED)
-            scene = make_scene(rng, world, look)
-            rows += [(rng, mark_scene(rng, scene, world)) for _ in range(MARKINGS)]
-        rows = rows[: self.size]
-        labels = torch.from_numpy(np.stack([patch_labels(marked, GRID) for _, marked in rows]))
+    def __getitem__(self, index: int) -> Batch:
+        if index >= self.count:
+            raise IndexError(index)
+        first = self.first_scene + index * self.scenes_per_batch
+        numbers = range(first, first + self.scenes_per_batch)
+        rows = list(itertools.chain.from_iterable(map(self._mark_one_scene, numbers)))
+        rows = rows[: self.batch_size]
+        targets = np.stack([make_patch_targets(marked, GRID) for _, marked in rows])
         return Batch(
-            labels,
-            _pixels(rows) if self.pixels else None,
-            _talk(rows[:: self.talk_every], self.tokenizer, measured=self.stream == HELD_OUT)
+            torch.from_numpy(targets),
+            _stack_pixels(rows) if self.with_pixels else None,
+            self._converse(rows[:: self.conversation_every], self.tokenizer)
             if self.tokenizer
             else None,
-            self.talk_every,
+            self.conversation_every,
         )
 
+    def _mark_one_scene(self, number: int) -> list[_MarkedRow]:
+        """Render scene `number` and mark it MARKINGS_PER_SCENE times. The rows share one generator."""
+        rng = scene_rng(self.stream, number)
+        if self.stream == HELD_OUT:
+            settings, style = FULL, UNSEEN
+        else:
+            settings, style = TRAINING_SETTINGS[number % len(TRAINING_SETTINGS)], TRAINING_STYLE
+        scene = make_scene(rng, settings, style)
+        return [(rng, mark_scene(rng, scene, settings)) for _ in range(MARKINGS_PER_SCENE)]
 
-def load(
-    batches: Batches, begun: int, workers: int, share: tuple[int, int] = (0, 1)
+    def _converse(
+        self, rows: list[_MarkedRow], tokenizer: PreTrainedTokenizerBase
+    ) -> ConversationBatch:
+        """Make a conversation for each row. All use one template, so that the image tokens align."""
+        rng, _ = rows[0]
+        template = "human" if rng.random() < _HUMAN_TEMPLATE_RATE else "vicuna"
+        is_measured = self.stream == HELD_OUT
+        conversations = [
+            tokenize_conversation(
+                tokenizer,
+                template,
+                make_conversation(rng, marked, measured=is_measured),
+                MAX_CONVERSATION_TOKENS,
+            )
+            for rng, marked in rows
+        ]
+        return _pad_conversations(conversations, tokenizer.pad_token_id)
+
+
+def make_loader(
+    batches: SceneBatches,
+    first_batch: int,
+    workers: int,
+    *,
+    process_index: int = 0,
+    processes: int = 1,
 ) -> "DataLoader[Batch]":
-    """The batches from number `begun` on, made ahead by `workers` processes; for number n of m trainers
-    who share them, as `share` says, every m-th.
+    """Load the batches of one training process: every `processes`-th from `first_batch` on.
+
+    `workers` subprocesses render batches ahead; 0 renders in this process.
     """
-    number, trainers = share
     return DataLoader(
         batches,
         batch_size=None,
-        sampler=range(begun + number, len(batches), trainers),
+        sampler=range(first_batch + process_index, len(batches), processes),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_alone,
-        generator=torch.Generator(),  # of its own: goings-on must not draw from torch's
+        worker_init_fn=_use_one_thread,
+        # Its own generator: a resumed run must not draw from torch's global one.
+        generator=torch.Generator(),
     )
 
 
-def _alone(worker: int) -> None:
-    """One of several processes that share the cores takes one of them."""
+def tokenizer_texts(scenes: int) -> Iterator[str]:
+    """Yield the texts that the tokenizer learns from: conversations and templates."""
+    for number in range(scenes):
+        rng = scene_rng(TRAINING, number)
+        for turn in make_conversation(rng, mark_scene(rng, make_scene(rng))):
+            yield turn.question
+            yield f" {turn.answer}"
+    for template in TEMPLATES.values():
+        yield from itertools.repeat(template.format_question("", first=True), 200)
+
+
+def _use_one_thread(worker: int) -> None:
+    """Limit a loader's worker to one core: workers and training share the cores."""
     assert get_worker_info() is not None
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 
 
-def _pixels(rows: list[tuple[Generator, MarkedScene]]) -> Tensor:
+def _stack_pixels(rows: list[_MarkedRow]) -> Tensor:
     views = [
         np.asarray(pad_to_square(marked.image).resize((IMAGE_SIZE,) * 2, Image.Resampling.BICUBIC))
         for _, marked in rows
@@ -138,99 +196,15 @@ def _pixels(rows: list[tuple[Generator, MarkedScene]]) -> Tensor:
     return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).contiguous()
 
 
-# --- conversations ---------------------------------------------------------------------------
-
-
-def _talk(
-    rows: list[tuple[Generator, MarkedScene]],
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    measured: bool,
-) -> ChatState:
-    """One template for a batch: then the images lie at the same place in every row."""
-    name = "human" if rows[0][0].random() < 0.85 else "vicuna"
-    told = [
-        conversation_tokens(
-            tokenizer, name, make_conversation(rng, marked, measured=measured), MOST_TOKENS
-        )
-        for rng, marked in rows
-    ]
-    return ChatState(
-        _padded([tokens.ids for tokens in told], tokenizer.pad_token_id),
-        *(
-            _padded([getattr(tokens, part) for tokens in told], IGNORE)
-            for part in ("labels", "hints", "kinds")
-        ),
+def _pad_conversations(rows: list[ConversationTokens], pad_token_id: int) -> ConversationBatch:
+    return ConversationBatch(
+        _pad([row.input_ids for row in rows], pad_token_id),
+        _pad([row.answer_targets for row in rows], IGNORE),
+        _pad([row.auxiliary_targets for row in rows], IGNORE),
+        _pad([row.question_kinds for row in rows], IGNORE),
     )
 
 
-@dataclass(frozen=True)
-class ConversationTokens:
-    """A whole conversation as `ids`; `labels` for the answers, but stale ones, and the stops after them,
-    `kinds` their kinds; `hints` for the questions: their clues. A name is learned soonest at the word
-    `red`, from where the way to the red patches is shortest, and what is learned there serves the words
-    after it.
-    """
-
-    ids: list[int]
-    labels: list[int]
-    hints: list[int]
-    kinds: list[int]
-
-
-def conversation_tokens(
-    tokenizer: PreTrainedTokenizerBase,
-    name: str,
-    talk: tuple[SceneTurn, ...],
-    most: int | None = None,
-) -> ConversationTokens:
-    """The tokens of a conversation under the template of this name, of its first turns that together
-    have at most `most` besides the image's.
-    """
-    template = TEMPLATES[name]
-    stop = tokenizer.convert_tokens_to_ids(template.stop)
-    ids, labels, hints = [tokenizer.bos_token_id], [IGNORE], [IGNORE]
-    kinds, last = [IGNORE], IGNORE
-    for number, scene_turn in enumerate(talk):
-        asked, known = _asked(
-            tokenizer, template.format_question(scene_turn.question, first=not number), scene_turn
-        )
-        answer = _tokens(tokenizer, template.format_answer(scene_turn.answer))
-        if number and most and len(ids) + len(asked) + len(answer) - GRID * GRID > most:
-            break
-        begins = [stop if number and not talk[number - 1].stale else IGNORE]
-        said = [IGNORE] * len(answer) if scene_turn.stale else answer
-        labels += begins + [IGNORE] * (len(asked) - 1) + said
-        hints += known[:-1] + [IGNORE] * (1 + len(answer))
-        kinds += [last] + [IGNORE] * (len(asked) - 1)
-        last = KINDS.index(scene_turn.kind)
-        kinds += [last] * len(answer)
-        ids += asked + answer
-    return ConversationTokens([*ids, stop], [*labels, stop], [*hints, IGNORE], [*kinds, last])
-
-
-def _asked(
-    tokenizer: PreTrainedTokenizerBase, text: str, scene_turn: SceneTurn
-) -> tuple[list[int], list[int]]:
-    """The tokens of a question in its template, and at each the clue that is known there."""
-    text = text.replace("<image>", "<image>" * (GRID * GRID))
-    begin = text.rindex(scene_turn.question)
-    asked = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    ends = [end for _, end in asked["offset_mapping"]]
-    known = [IGNORE] * len(ends)
-    for clue in scene_turn.clues:
-        token = first_token(tokenizer, clue.word)
-        first = bisect_left(ends, begin + clue.end)
-        known[first:] = [token] * (len(ends) - first)
-        known[first + clue.tokens :] = [IGNORE] * (len(ends) - first - clue.tokens)
-    return asked["input_ids"], known
-
-
-def _padded(rows: list[list[int]], filler: int) -> Tensor:
+def _pad(rows: list[list[int]], filler: int) -> Tensor:
     length = max(len(row) for row in rows)
     return torch.tensor([row + [filler] * (length - len(row)) for row in rows])
-
-
-def _tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return ids

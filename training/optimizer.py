@@ -1,7 +1,7 @@
 """Muon for hidden matrices (https://kellerjordan.github.io/posts/muon/).
 
-torch's own always rounds to bfloat16 inside, which a processor without bfloat16 computes sixty times
-slower than float32.
+torch.optim.Muon always computes in bfloat16. On a CPU without bfloat16 instructions that takes sixty
+times as long as float32.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ from torch.optim.optimizer import Optimizer
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
-_LIKE_ADAMW = 0.2  # the step's root mean square, so that rates mean what they mean for AdamW
+_UPDATE_RMS = 0.2  # root mean square of an update per learning rate, as AdamW's is
 
 
 class Muon(Optimizer):
-    """Steps along the orthogonal matrix nearest to the momentum."""
+    """An optimizer that updates a matrix along the orthogonal matrix nearest to its momentum."""
 
     def __init__(
         self,
@@ -27,31 +27,34 @@ class Muon(Optimizer):
         weight_decay: float = 0.05,
         precision: torch.dtype = torch.float32,
     ) -> None:
-        """`precision` is that of the products inside: bfloat16 where that is fast."""
-        settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        super().__init__(weights, settings | {"precision": precision})
+        """Create the optimizer. `precision` is the dtype of its matrix products."""
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__(weights, defaults | {"precision": precision})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move the weights that have gradients."""
+        """Update the weights that have gradients."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._move(weight, weight.grad, group)
+                    self._update(weight, weight.grad, group)
 
-    def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
-        mean = state.setdefault("momentum", torch.zeros_like(gradient))
-        mean.lerp_(gradient, 1 - group["momentum"])
-        ahead = gradient.lerp(mean, group["momentum"])
-        direction = orthogonal(ahead.to(group["precision"])).to(weight.dtype)
-        rate = group["lr"]
-        weight.mul_(1 - rate * group["weight_decay"])
-        weight.add_(direction, alpha=-rate * _LIKE_ADAMW * max(weight.shape) ** 0.5)
+        momentum = state.setdefault("momentum", torch.zeros_like(gradient))
+        momentum.lerp_(gradient, 1 - group["momentum"])
+        nesterov = gradient.lerp(momentum, group["momentum"])
+        direction = orthogonal(nesterov.to(group["precision"])).to(weight.dtype)
+        learning_rate = group["lr"]
+        weight.mul_(1 - learning_rate * group["weight_decay"])
+        weight.add_(direction, alpha=-learning_rate * _UPDATE_RMS * max(weight.shape) ** 0.5)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """The orthogonal matrix nearest to a matrix, about: singular values between 0.7 and 1.2."""
+    """Approximate the nearest orthogonal matrix by Newton-Schulz iterations.
+
+    The singular values of the result are between 0.7 and 1.2.
+    """
     a, b, c = _NEWTON_SCHULZ
     wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     wide = wide / wide.norm().clamp(min=1e-7)

@@ -1,10 +1,12 @@
-"""Images without pixels: what each patch shows, as vectors that the decoder learns to read.
+"""Oracle embeddings: vectors made from the patch targets in place of an encoded image.
 
-The decoder learns on symbols first: they are exact, cost no vision tower, and the tower then has a
-target for every patch. Reading them is learned in thousands of conversations rather than never,
-because it starts near its solution: a patch of a red-marked penguin is the sum of the vectors of the
-words `red` and `penguin`, and heads whose queries and keys agree look from a word to its like (after
-"Mimetic Initialization of Self-Attention Layers", Trockman and Kolter, 2023).
+The decoder trains on them first: they are exact, they need no vision tower, and they then give the
+projector a target for every patch.
+
+The weights start near a solution; from a random start the decoder does not learn to use patches. The
+embedding of a patch of a red-marked penguin is the sum of the embeddings of `red` and `penguin`, and
+queries and keys project alike, so that a word attends to patches of its meaning (after "Mimetic
+Initialization of Self-Attention Layers", Trockman and Kolter, 2023).
 """
 
 from collections.abc import Sequence
@@ -15,120 +17,126 @@ from torch import Tensor, nn
 from transformers import LlamaModel, PreTrainedTokenizerBase
 
 from training.architecture import first_token
-from training.patch_targets import IGNORE, TARGETS
+from training.patch_targets import IGNORE, PATCH_TARGETS
 from vipllava_cli.engine.prompts.phrases import COLOR_WORDS, SHAPE_WORDS
 from vipllava_cli.flows.evals.clipart.objects import OBJECT_CLASSES
-from vipllava_cli.flows.evals.clipart.scenes import WHOLE
+from vipllava_cli.flows.evals.clipart.scenes import FULL
 from vipllava_cli.marks.colors import MODEL_COLORS
 
-_SPREAD = 0.5  # of an embedding's entries
-_LIKENESS = 0.9  # how much of `lime` there is in `green`
-_SHAPE_SHARE = 0.5  # shapes matter less than colours: no two marks of a scene have one colour
-_NUMBER_SHARE = 0.3
-# What is left of red is found by both words sooner than by either; its own mark's colour by far.
-_SIDE_SHARE, _SIDE_COLOR_SHARE = 0.7, 0.4
+_EMBEDDING_STD = 0.5
+_SYNONYM_SHARE = 0.9  # share of the embedding of `lime` in that of `green`
+# Scales of word embeddings in oracle embeddings.
+_SHAPE_SCALE = 0.5  # less than colours: the marks of a scene differ in colour, not always in shape
+_COUNT_SCALE = 0.3
+_SIDE_SCALE, _SIDE_COLOR_SCALE = (
+    0.7,
+    0.4,
+)  # a neighbour is the sum of its side and the mark's colour
 _SIDE_WORDS = {
     "left": ("left",),
     "right": ("right",),
     "above": ("above", "over"),
     "below": ("below", "under"),
 }
-_GAZE = 1.2  # of queries and keys
-_COPY = 0.3  # of values: what a head brings from where it looks
-_READ_OUT = 0.08  # of the embeddings in the head
-_NOISE = 0.01
+# Scales of the decoder's initial weights.
+_QUERY_KEY_SCALE = 1.2
+_VALUE_SCALE = 0.3
+_HEAD_SCALE = 0.08  # of the word embeddings in the language-model head
+_NOISE_STD = 0.01
 
 
 class OracleEmbeddings(nn.Module):
-    """A vector for each value of each target; a patch is their sum."""
+    """One embedding table for each patch target. The embedding of a patch is the sum over the targets."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        # Number 0 stands for "not told": a patch that the thing covers a little.
-        self.tables = nn.ModuleList(nn.Embedding(t.classes + 1, width) for t in TARGETS)
+        # Row 0 stands for IGNORE.
+        self.tables = nn.ModuleList(nn.Embedding(t.classes + 1, width) for t in PATCH_TARGETS)
         self.bias = nn.Parameter(torch.zeros(width))
 
-    def forward(self, labels: Tensor) -> Tensor:
-        """int64 [batch, targets, patches] -> [batch, patches, width]."""
-        told = torch.where(labels == IGNORE, 0, labels + 1)
-        vectors = [table(told[:, number]) for number, table in enumerate(self.tables)]
+    def forward(self, patch_targets: Tensor) -> Tensor:
+        """Embed targets int64 [batch, targets, patches] as float [batch, patches, width]."""
+        rows = torch.where(patch_targets == IGNORE, 0, patch_targets + 1)
+        vectors = [table(rows[:, index]) for index, table in enumerate(self.tables)]
         return torch.stack(vectors).sum(0) + self.bias
 
 
 @torch.no_grad()
-def start_reading(
+def initialize_decoder(
     decoder: LlamaModel,
     head: nn.Linear,
-    symbols: OracleEmbeddings,
+    oracle: OracleEmbeddings,
     tokenizer: PreTrainedTokenizerBase,
 ) -> None:
-    """Give decoder, head and symbols weights that look from words to patches of the same meaning."""
-    words = _start_words(decoder.embed_tokens.weight, tokenizer)
-    head.weight.copy_(words * _READ_OUT)
+    """Initialize decoder, head and oracle so that words attend to patches of the same meaning."""
+    words = _initialize_words(decoder.embed_tokens.weight, tokenizer)
+    head.weight.copy_(words * _HEAD_SCALE)
     for layer in decoder.layers:
-        _start_attention(layer.self_attn, decoder.config.num_attention_heads)
-        for part, spread in (("gate_proj", 0.03), ("up_proj", 0.03), ("down_proj", 0.01)):
-            nn.init.normal_(getattr(layer.mlp, part).weight, std=spread)
-    _start_symbols(symbols, words, tokenizer)
+        _initialize_attention(layer.self_attn, decoder.config.num_attention_heads)
+        for name, std in (("gate_proj", 0.03), ("up_proj", 0.03), ("down_proj", 0.01)):
+            nn.init.normal_(getattr(layer.mlp, name).weight, std=std)
+    _initialize_oracle(oracle, words, tokenizer)
 
 
-def name_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The first token of each thing's name."""
-    return [first_token(tokenizer, thing.name) for thing in OBJECT_CLASSES]
+def class_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the first token of the name of each object class."""
+    return _first_tokens(tokenizer, [object_class.name for object_class in OBJECT_CLASSES])
 
 
-def _start_words(words: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
-    """Random vectors, those of synonyms alike."""
-    nn.init.normal_(words, std=_SPREAD)
-    for same in (*COLOR_WORDS.values(), *SHAPE_WORDS.values(), *_SIDE_WORDS.values()):
-        first, *others = (first_token(tokenizer, word) for word in same)
+def _initialize_words(words: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
+    """Initialize word embeddings [vocabulary, width] in place: random, with similar synonyms."""
+    nn.init.normal_(words, std=_EMBEDDING_STD)
+    for synonyms in (*COLOR_WORDS.values(), *SHAPE_WORDS.values(), *_SIDE_WORDS.values()):
+        first, *others = _first_tokens(tokenizer, synonyms)
         for other in others:
             if other != first:
-                words[other] = _LIKENESS * words[first] + (1 - _LIKENESS) * 3 * words[other]
+                words[other] = (
+                    _SYNONYM_SHARE * words[first] + (1 - _SYNONYM_SHARE) * 3 * words[other]
+                )
     return words
 
 
-def _start_attention(attention: Any, heads: int) -> None:
-    """Queries and keys project alike, on parts that the rotation of positions turns slowly."""
+def _initialize_attention(attention: Any, heads: int) -> None:
+    """Make queries and keys project alike, on the dimensions that rotary positions rotate slowly."""
     width = attention.q_proj.in_features
-    size = width // heads
-    slow = (torch.arange(size) % (size // 2) >= size // 8).float()[:, None]
+    head_width = width // heads
+    slow = (torch.arange(head_width) % (head_width // 2) >= head_width // 8).float()[:, None]
     for head in range(heads):
-        basis = torch.linalg.qr(torch.randn(width, size)).Q.T * slow * _GAZE
-        rows = slice(head * size, (head + 1) * size)
-        for part in (attention.q_proj, attention.k_proj):
-            part.weight[rows] = basis + _NOISE * torch.randn_like(basis)
-    for part, share in ((attention.v_proj, _COPY), (attention.o_proj, 1.0)):
-        part.weight.copy_(share * torch.eye(width) + _NOISE * torch.randn(width, width))
+        basis = torch.linalg.qr(torch.randn(width, head_width)).Q.T * slow * _QUERY_KEY_SCALE
+        rows = slice(head * head_width, (head + 1) * head_width)
+        for projection in (attention.q_proj, attention.k_proj):
+            projection.weight[rows] = basis + _NOISE_STD * torch.randn_like(basis)
+    for projection, scale in ((attention.v_proj, _VALUE_SCALE), (attention.o_proj, 1.0)):
+        projection.weight.copy_(scale * torch.eye(width) + _NOISE_STD * torch.randn(width, width))
 
 
-def _start_symbols(
-    symbols: OracleEmbeddings, words: Tensor, tokenizer: PreTrainedTokenizerBase
+def _initialize_oracle(
+    oracle: OracleEmbeddings, words: Tensor, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    """A thing is its name's vector, a mark's colour the colour's, its shape some of the shape's."""
-    things = words[name_tokens(tokenizer)]
-    colors = words[_tokens(tokenizer, [color.name for color in MODEL_COLORS])]
-    shapes = words[_tokens(tokenizer, [SHAPE_WORDS[shape][0] for shape in WHOLE.shapes])]
-    digits = _tokens(tokenizer, [str(n + 1) for n in range(WHOLE.most_objects)])
-    meant = {
-        "thing": things,
+    """Initialize the tables with the embeddings of the words for their values."""
+    classes = words[class_tokens(tokenizer)]
+    colors = words[_first_tokens(tokenizer, [color.name for color in MODEL_COLORS])]
+    shapes = words[_first_tokens(tokenizer, [SHAPE_WORDS[shape][0] for shape in FULL.shapes])]
+    digits = _first_tokens(tokenizer, [str(count + 1) for count in range(FULL.max_objects)])
+    known = {
+        "object_class": classes,
         "mark_color": colors,
-        "marked_by": colors,
-        "marked_shape": _SHAPE_SHARE * shapes,
-        "mark_shape": _SHAPE_SHARE * shapes,
-        "points_to": things,
-        "number": _NUMBER_SHARE * words[digits],
+        "object_mark_color": colors,
+        "object_mark_shape": _SHAPE_SCALE * shapes,
+        "mark_shape": _SHAPE_SCALE * shapes,
+        "marked_class": classes,
+        "object_count": _COUNT_SCALE * words[digits],
     } | {
-        side: _SIDE_SHARE * words[first_token(tokenizer, same[0])] + _SIDE_COLOR_SHARE * colors
-        for side, same in _SIDE_WORDS.items()
+        side: _SIDE_SCALE * words[first_token(tokenizer, synonyms[0])] + _SIDE_COLOR_SCALE * colors
+        for side, synonyms in _SIDE_WORDS.items()
     }
-    tables: Any = symbols.tables
-    for target, table in zip(TARGETS, tables, strict=True):
-        known = meant.get(target.name)
-        nn.init.normal_(table.weight, std=_SPREAD / (2 if known is None else 10))
-        if known is not None:
-            table.weight[1 : len(known) + 1] = known
+    tables: Any = oracle.tables
+    for target, table in zip(PATCH_TARGETS, tables, strict=True):
+        rows = known.get(target.name)
+        nn.init.normal_(table.weight, std=_EMBEDDING_STD / (2 if rows is None else 10))
+        if rows is not None:
+            table.weight[1 : len(rows) + 1] = rows
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[int]:
+def _first_tokens(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[int]:
     return [first_token(tokenizer, word) for word in words]

@@ -1,6 +1,6 @@
-"""What each patch of the model's view shows: the dense targets that the vision tower learns first."""
+"""Patch targets: what each patch of the model's view shows. The vision tower learns to predict them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -8,135 +8,171 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipllava_cli.flows.evals.clipart.objects import OBJECT_CLASSES
-from vipllava_cli.flows.evals.clipart.relations import DIRECTIONS, beside, reading_order
-from vipllava_cli.flows.evals.clipart.scenes import WHOLE, MarkedScene
+from vipllava_cli.flows.evals.clipart.relations import (
+    DIRECTIONS,
+    marked_neighbors,
+    reading_order,
+)
+from vipllava_cli.flows.evals.clipart.scenes import FULL, MarkedScene, Placement
 from vipllava_cli.marks.colors import MODEL_COLORS
 from vipllava_cli.marks.draw import coverage
+from vipllava_cli.marks.types import Mark
 
-IGNORE = -100  # torch's cross entropy passes over this label
-_SHOWN = 0.3  # the share of a patch that a thing covers before the patch is called by its name
-_MARKED = 0.04  # the same for a mark, whose lines are thin
+IGNORE = -100  # the default ignore_index of torch's cross entropy
+_MIN_OBJECT_COVERAGE = 0.3  # share of a patch that an object must cover to be its object
+_MIN_MARK_COVERAGE = 0.04  # the same for a mark, whose lines are thin
 
 
 @dataclass(frozen=True)
-class Target:
-    """One thing to tell of a patch, of `values` possible values and, if `or_none`, "none" after them;
-    `share` is how much it counts in the loss, `nones` which share of the many patches of no value;
-    `per_mark`, that every mark counts alike, however many patches it covers.
+class PatchTarget:
+    """A classification of each patch into `values` values and, if `has_none`, "none" behind them.
+
+    `loss_weight` is the target's weight in the loss. `none_rate` is the share of the many "none" patches
+    that the loss uses. `balances_marks`: every mark has the same weight, however many patches it covers.
     """
 
     name: str
     values: int
-    or_none: bool = True
-    share: float = 1.0
-    nones: float = 1.0
-    per_mark: bool = False
+    has_none: bool = True
+    loss_weight: float = 1.0
+    none_rate: float = 1.0
+    balances_marks: bool = False
 
     @property
     def classes(self) -> int:
-        return self.values + self.or_none
+        return self.values + self.has_none
 
 
-TARGETS: tuple[Target, ...] = (
-    Target("thing", len(OBJECT_CLASSES), nones=0.3),  # what is here
-    Target("mark_color", WHOLE.colors, nones=0.3),  # the colour of the mark drawn here
-    Target("marked_by", WHOLE.colors),  # on a thing: the colour of its mark
-    Target("marked_shape", len(WHOLE.shapes)),  # on a thing: the shape of its mark
-    Target("mark_shape", len(WHOLE.shapes), or_none=False, per_mark=True),  # on a mark: its own
-    Target(
-        "points_to", len(OBJECT_CLASSES), or_none=False, per_mark=True
-    ),  # on a mark: what it marks
-    Target("middle", 1, nones=0.3),  # whether a thing's middle is here: each has one, so they count
-    # On a thing: the colour of the mark on the thing that has this one to its left, right, …
-    *(Target(direction, WHOLE.colors, nones=0.1) for direction in DIRECTIONS),
-    Target("order", WHOLE.most_objects, or_none=False),  # on a thing: its place from left to right
-    Target(
-        "number", WHOLE.most_objects, or_none=False, share=0.6
-    ),  # on a thing: how many there are, less one
+_CLASSES, _SHAPES = len(OBJECT_CLASSES), len(FULL.shapes)
+
+PATCH_TARGETS: tuple[PatchTarget, ...] = (
+    # The class of the object here, and the colour of the mark here.
+    PatchTarget("object_class", _CLASSES, none_rate=0.3),
+    PatchTarget("mark_color", FULL.colors, none_rate=0.3),
+    # On an object: the colour and the shape of its mark.
+    PatchTarget("object_mark_color", FULL.colors),
+    PatchTarget("object_mark_shape", _SHAPES),
+    # On a mark: its shape, and the class of its object.
+    PatchTarget("mark_shape", _SHAPES, has_none=False, balances_marks=True),
+    PatchTarget("marked_class", _CLASSES, has_none=False, balances_marks=True),
+    # Whether the centre of an object is here. Each object has one, so this target teaches counting.
+    PatchTarget("center", 1, none_rate=0.3),
+    # On an object: the colour of the mark whose object has this one to its left, right, ...
+    *(PatchTarget(direction, FULL.colors, none_rate=0.1) for direction in DIRECTIONS),
+    # On an object: its index from left to right, and the number of objects minus one.
+    PatchTarget("reading_order", FULL.max_objects, has_none=False),
+    PatchTarget("object_count", FULL.max_objects, has_none=False, loss_weight=0.6),
 )
-NUMBERS: Mapping[str, int] = {target.name: number for number, target in enumerate(TARGETS)}
+TARGET_INDEX: Mapping[str, int] = {target.name: index for index, target in enumerate(PATCH_TARGETS)}
 
 
-def patch_labels(marked: MarkedScene, grid: int) -> NDArray[np.int64]:
-    """Labels int64 [len(TARGETS), grid * grid] of the padded square's patches, row by row."""
-    placements = marked.scene.placements
-    size = marked.scene.image.size
-    things = np.stack(
-        [patch_shares(p.silhouette.alpha, p.silhouette.corner, size, grid) for p in placements]
+def make_patch_targets(marked: MarkedScene, grid: int) -> NDArray[np.int64]:
+    """Label the patches of the padded square, row by row: int64 [len(PATCH_TARGETS), grid * grid].
+
+    A patch that an object or a mark covers only a little has the label IGNORE.
+    """
+    placements, size = marked.scene.placements, marked.scene.image.size
+    # 1. What covers each patch most.
+    object_coverage = np.stack(
+        [patch_coverage(p.silhouette.alpha, p.silhouette.corner, size, grid) for p in placements]
     )
-    lines = np.stack(
-        [patch_shares(coverage(mark, *size), (0, 0), size, grid) for mark in marked.marks]
+    mark_coverage = np.stack(
+        [patch_coverage(coverage(mark, *size), (0, 0), size, grid) for mark in marked.marks]
     )
-    shown, share = things.argmax(0), things.max(0)
-    drawn, ink = lines.argmax(0), lines.max(0)
-    on_thing, on_mark = share >= _SHOWN, ink >= _MARKED
-
-    told = _told(marked)
-    of_things = {name: np.where(on_thing, values[shown], IGNORE) for name, values in told.items()}
-    indices = np.array([placement.index for placement in placements])
-    colors = np.array([MODEL_COLORS.index(mark.color) for mark in marked.marks])
-    shapes = np.array([WHOLE.shapes.index(mark.shape) for mark in marked.marks])
-    middle = np.ones((grid, grid), np.int64)
-    for placement in placements:
-        middle[_patch_at(placement.center, size, grid)] = 0
-    labels = of_things | {
-        "thing": np.select([on_thing, share == 0], [indices[shown], len(OBJECT_CLASSES)], IGNORE),
-        "mark_color": np.select([on_mark, ink == 0], [colors[drawn], WHOLE.colors], IGNORE),
-        "mark_shape": np.where(on_mark, shapes[drawn], IGNORE),
-        "middle": middle,
-        "points_to": np.where(on_mark, indices[np.array(marked.targets)[drawn]], IGNORE),
+    top_object, covered_by_object = object_coverage.argmax(0), object_coverage.max(0)
+    top_mark, covered_by_mark = mark_coverage.argmax(0), mark_coverage.max(0)
+    is_object = covered_by_object >= _MIN_OBJECT_COVERAGE
+    is_mark = covered_by_mark >= _MIN_MARK_COVERAGE
+    # 2. Labels of each object and mark, spread over their patches.
+    classes = np.array([placement.class_index for placement in placements])
+    colors = np.array([_color_index(mark) for mark in marked.marks])
+    shapes = np.array([_shape_index(mark) for mark in marked.marks])
+    labels = {
+        name: np.where(is_object, values[top_object], IGNORE)
+        for name, values in _object_labels(marked).items()
+    } | {
+        "object_class": np.select(
+            [is_object, covered_by_object == 0], [classes[top_object], _CLASSES], IGNORE
+        ),
+        "mark_color": np.select(
+            [is_mark, covered_by_mark == 0], [colors[top_mark], FULL.colors], IGNORE
+        ),
+        "mark_shape": np.where(is_mark, shapes[top_mark], IGNORE),
+        "marked_class": np.where(is_mark, classes[np.array(marked.targets)[top_mark]], IGNORE),
+        "center": _center_labels(placements, size, grid),
     }
-    return np.stack([labels[target.name] for target in TARGETS]).reshape(len(TARGETS), grid * grid)
+    stacked = np.stack([labels[target.name] for target in PATCH_TARGETS])
+    return stacked.reshape(len(PATCH_TARGETS), grid * grid)
 
 
-def _told(marked: MarkedScene) -> dict[str, NDArray[np.int64]]:
-    """What is told of each thing of the scene, by target."""
-    things = len(marked.scene.placements)
-    told = {
-        "marked_by": np.full(things, WHOLE.colors),
-        "marked_shape": np.full(things, len(WHOLE.shapes)),
-        "order": np.argsort(reading_order(marked.scene.placements)),
-        "number": np.full(things, things - 1),
+def _object_labels(marked: MarkedScene) -> dict[str, NDArray[np.int64]]:
+    """Label each object of the scene: int64 [objects] by target."""
+    count = len(marked.scene.placements)
+    labels = {
+        "object_mark_color": np.full(count, FULL.colors),
+        "object_mark_shape": np.full(count, _SHAPES),
+        "reading_order": np.argsort(reading_order(marked.scene.placements)),
+        "object_count": np.full(count, count - 1),
     }
     for mark, target in zip(marked.marks, marked.targets, strict=True):
-        told["marked_by"][target] = MODEL_COLORS.index(mark.color)
-        told["marked_shape"][target] = WHOLE.shapes.index(mark.shape)
-    for direction in DIRECTIONS:  # a neighbour that people would argue about is nobody's
-        told[direction] = np.full(things, WHOLE.colors)
-        for number, found in beside(marked, direction).items():
-            told[direction][found] = MODEL_COLORS.index(marked.marks[number].color)
-    return told
+        labels["object_mark_color"][target] = _color_index(mark)
+        labels["object_mark_shape"][target] = _shape_index(mark)
+    for direction in DIRECTIONS:
+        labels[direction] = np.full(count, FULL.colors)
+        for number, neighbor in marked_neighbors(marked, direction).items():
+            labels[direction][neighbor] = _color_index(marked.marks[number])
+    return labels
+
+
+def _color_index(mark: Mark) -> int:
+    return MODEL_COLORS.index(mark.color)
+
+
+def _shape_index(mark: Mark) -> int:
+    return FULL.shapes.index(mark.shape)
+
+
+def _center_labels(
+    placements: Sequence[Placement], size: tuple[int, int], grid: int
+) -> NDArray[np.int64]:
+    """Label patches 0 if the centre of an object is in them, else 1: int64 [grid, grid]."""
+    labels = np.ones((grid, grid), np.int64)
+    for placement in placements:
+        labels[_patch_at(placement.center, size, grid)] = 0
+    return labels
 
 
 def _patch_at(point: tuple[float, float], size: tuple[int, int], grid: int) -> tuple[int, int]:
-    """The row and the column of the patch of the padded square in which an image's point lies."""
+    """Return row and column of the patch that a point of the image falls into after padding."""
     side = max(size)
     column, row = (int(((side - size[axis]) // 2 + point[axis]) * grid / side) for axis in range(2))
     return row, column
 
 
-def patch_shares(
+def patch_coverage(
     alpha: NDArray[np.uint8], corner: tuple[int, int], size: tuple[int, int], grid: int
 ) -> NDArray[np.float32]:
-    """The mean over each patch of the padded square, 0-1: float32 [grid, grid], of what covers
-    `alpha` of an image of this size from `corner` on and nothing of the rest.
+    """Average an alpha mask over each patch of the padded square: float32 [grid, grid], 0-1.
+
+    `alpha` lies at `corner` (x, y) of an image of `size` (width, height); the rest is 0.
     """
     (x, y), (height, width) = corner, alpha.shape
-    across = _overlaps(size, 0, grid)[:, x : x + width]
-    down = _overlaps(size, 1, grid)[:, y : y + height]
-    # To whole numbers, as pixels would be: less than a half of one is nothing.
-    share: NDArray[np.float32] = np.rint(down @ alpha.astype(np.float32) @ across.T) / 255
-    return share
+    columns = _overlaps(size, 0, grid)[:, x : x + width]
+    rows = _overlaps(size, 1, grid)[:, y : y + height]
+    # Round to whole 255ths, as an 8-bit image would: less than a half is nothing.
+    covered: NDArray[np.float32] = np.rint(rows @ alpha.astype(np.float32) @ columns.T) / 255
+    return covered
 
 
 @lru_cache(maxsize=512)
 def _overlaps(size: tuple[int, int], axis: int, grid: int) -> NDArray[np.float32]:
-    """Which share of each patch's extent each pixel takes: float32 [grid, size[axis]], where the
-    image lies in the square as `square` puts it.
+    """Return the share of each patch that each pixel takes along an axis: float32 [grid, size[axis]].
+
+    The image is centred in the square, as `pad_to_square` centres it.
     """
     side = max(size)
-    begin = (side - size[axis]) // 2 + np.arange(size[axis])
+    start = (side - size[axis]) // 2 + np.arange(size[axis])
     edges = np.arange(grid + 1)[:, None] * side / grid
-    overlap = np.minimum(edges[1:], begin + 1) - np.maximum(edges[:-1], begin)
+    overlap = np.minimum(edges[1:], start + 1) - np.maximum(edges[:-1], start)
     shares: NDArray[np.float32] = (overlap.clip(0) * grid / side).astype(np.float32)
     return shares

@@ -1,105 +1,165 @@
-"""The stages of training: what learns, by which loss, for how long and how fast."""
+"""The training recipe: stages and their hyperparameters."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 
-@dataclass(frozen=True)
+def _hyperparameter(help: str, default: Any = None) -> Any:
+    """Declare a field that is also a command-line flag; `help` is the flag's help text."""
+    metadata = {"help": help}
+    return (
+        field(metadata=metadata) if default is None else field(default=default, metadata=metadata)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
-    """`steps` batches of `batch` marked scenes; `rate` for Muon's matrices, `plain_rate` for AdamW's
-    rest. `loss` names the Learner's method, `parts` what of it learns.
+    """A stage of training: what it trains, with which loss, for how long.
+
+    `loss` is a key of LOSSES. `modules` are prefixes of the names of the parameters to train.
+    One in `conversation_every` scenes has a conversation; 0 for none.
     """
 
     name: str
     loss: str
-    parts: tuple[str, ...]
-    steps: int
-    batch: int
-    rate: float
-    plain_rate: float
-    pixels: bool = True
-    talk_every: int = 1  # a conversation is had about every so many images; 0: about none
-    warm_up: int = 60
-    cool_down: float = 0.7  # the last share of the steps, in which the rate falls to nothing
-    whole_from: float = 0.95  # from this share of the steps on, no patch is left out
-    whole_every: int = 0  # nor, before that, in one of so many steps; 0: in none
+    modules: tuple[str, ...]
+    uses_pixels: bool = True
+    conversation_every: int = 1
+    steps: int = _hyperparameter("optimizer steps")
+    batch_size: int = _hyperparameter("marked scenes per step, of all processes together")
+    learning_rate: float = _hyperparameter("peak learning rate of Muon, for the layers' matrices")
+    adamw_learning_rate: float = _hyperparameter("peak learning rate of AdamW, for all the rest")
+    warmup_steps: int = _hyperparameter("steps in which the learning rate rises from 0", 60)
+    decay_fraction: float = _hyperparameter(
+        "fraction of the steps, at the end, in which the learning rate falls to 0", 0.7
+    )
+    full_images_from: float = _hyperparameter(
+        "fraction of the steps after which steps use every patch, as inference does", 0.95
+    )
+    full_images_every: int = _hyperparameter(
+        "interval, in steps, at which earlier steps use every patch too; 0 for never", 0
+    )
 
-    def whole(self, step: int) -> bool:
-        """Whether this step looks at whole images, as they are looked at in use."""
-        often = self.whole_every and step % self.whole_every == 0
-        return bool(often) or step >= self.whole_from * self.steps
+    def uses_full_images(self, step: int) -> bool:
+        is_periodic = self.full_images_every > 0 and step % self.full_images_every == 0
+        return is_periodic or step >= self.full_images_from * self.steps
 
-    def factor(self, step: int) -> float:
-        left = (self.steps - step) / (self.cool_down * self.steps)
-        return min(1.0, (step + 1) / self.warm_up, left)
+    def learning_rate_factor(self, step: int) -> float:
+        """Return the share of the peak learning rates: linear warm-up, constant, linear decay."""
+        decay = (self.steps - step) / (self.decay_fraction * self.steps)
+        return min(1.0, (step + 1) / self.warmup_steps, decay)
 
 
 _DECODER = ("model.model.language_model", "model.lm_head")
-_TOWER = ("model.model.vision_tower", "heads")
+_VISION_TOWER = ("model.model.vision_tower", "patch_heads")
 _PROJECTOR = ("model.model.multi_modal_projector",)
 
+# The order and the number of stages fix which scenes each stage sees: see `Recipe.first_scene`.
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        name="decoder",
+        loss="oracle_answers",
+        modules=(*_DECODER, "oracle"),
+        uses_pixels=False,
+        steps=1900,
+        batch_size=32,
+        learning_rate=3e-3,
+        adamw_learning_rate=1.5e-3,
+    ),
+    Stage(
+        name="vision_tower",
+        loss="patches",
+        modules=_VISION_TOWER,
+        steps=2900,
+        batch_size=64,
+        learning_rate=4e-3,
+        adamw_learning_rate=1.5e-3,
+        conversation_every=0,
+    ),
+    Stage(
+        name="projector",
+        loss="projection",
+        modules=(*_VISION_TOWER, *_PROJECTOR),
+        steps=3400,
+        batch_size=64,
+        learning_rate=2.5e-3,
+        adamw_learning_rate=1.2e-3,
+        conversation_every=0,
+    ),
+    Stage(
+        name="answers",
+        loss="answers",
+        modules=(*_DECODER, *_PROJECTOR),
+        steps=2750,
+        batch_size=32,
+        learning_rate=1.5e-3,
+        adamw_learning_rate=0.7e-3,
+    ),
+    Stage(
+        name="joint",
+        loss="joint",
+        modules=(*_VISION_TOWER, *_PROJECTOR, *_DECODER),
+        steps=3050,
+        batch_size=96,
+        learning_rate=2.5e-3,
+        adamw_learning_rate=1e-3,
+        conversation_every=2,
+        decay_fraction=0.9,
+        full_images_from=0.88,
+        full_images_every=5,
+    ),
+    # Checkpoints lack the patch heads: this stage trains them before the joint stage continues.
+    Stage(
+        name="patch_heads",
+        loss="joint",
+        modules=("patch_heads", *_PROJECTOR),
+        steps=150,
+        batch_size=96,
+        learning_rate=1e-3,
+        adamw_learning_rate=3e-3,
+        conversation_every=2,
+        warmup_steps=10,
+    ),
+)
+FROM_SCRATCH = ("decoder", "vision_tower", "projector", "answers", "joint")
+FROM_CHECKPOINT = ("patch_heads", "joint")
 
-_APART = 10_000_000  # scenes, more than a stage sees
+_SCENES_PER_STAGE = 10_000_000  # more than any stage uses
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train from nothing; the card beside the weights says what the shipped ones had."""
+    """How to train the model. The model card says what the shipped weights were trained with."""
 
-    seed: int = 0
-    reading: Stage = Stage(
-        "reading", "reading_loss", (*_DECODER, "symbols"), 1900, 32, 3e-3, 1.5e-3, pixels=False
+    stages: tuple[Stage, ...] = STAGES
+    seed: int = _hyperparameter(
+        "seed of the weights; training scenes of two seeds never coincide", 0
     )
-    seeing: Stage = Stage("seeing", "seeing_loss", _TOWER, 2900, 64, 4e-3, 1.5e-3, talk_every=0)
-    joining: Stage = Stage(
-        "joining", "joining_loss", (*_TOWER, *_PROJECTOR), 3400, 64, 2.5e-3, 1.2e-3, talk_every=0
+    save_every: int = _hyperparameter(
+        "steps between validations; each saves the state to resume", 200
     )
-    whole: Stage = Stage("whole", "whole_loss", (*_DECODER, *_PROJECTOR), 2750, 32, 1.5e-3, 0.7e-3)
-    together: Stage = Stage(
-        "together",
-        "together_loss",
-        (*_TOWER, *_PROJECTOR, *_DECODER),
-        3050,
-        96,
-        2.5e-3,
-        1e-3,
-        talk_every=2,
-        cool_down=0.9,
-        whole_from=0.88,
-        whole_every=5,
-    )
-    # Behind a trained model: what it was trained with besides is not kept with it.
-    fitting: Stage = Stage(
-        "fitting",
-        "together_loss",
-        ("heads", *_PROJECTOR),
-        150,
-        96,
-        1e-3,
-        3e-3,
-        talk_every=2,
-        warm_up=10,
-    )
-    tokenizer_scenes: int = 3000
-    held_out_batches: int = 2
-    save_every: int = 200
+    held_out_batches: int = _hyperparameter("batches of held-out scenes in a validation", 2)
+    tokenizer_scenes: int = _hyperparameter("scenes whose texts train the tokenizer", 3000)
 
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """From nothing."""
-        return self.reading, self.seeing, self.joining, self.whole, self.together
-
-    @property
-    def every(self) -> tuple[Stage, ...]:
-        """Those of both ways."""
-        return *self.stages, self.fitting
+    def stage(self, name: str) -> Stage:
+        return next(stage for stage in self.stages if stage.name == name)
 
     def first_scene(self, stage: Stage) -> int:
-        """The number of the scene with which a stage begins. Far apart, so that none sees another's, and
-        whatever the steps, so that one that goes on with other steps sees nothing again.
-        """
-        return _APART * (self.seed * len(self.every) + self.every.index(stage))
+        """Return the number of a stage's first scene: no two stages or seeds share training scenes."""
+        names = [each.name for each in self.stages]
+        return _SCENES_PER_STAGE * (self.seed * len(names) + names.index(stage.name))
 
-    @property
-    def going_on(self) -> tuple[Stage, ...]:
-        """Behind a trained model."""
-        return self.fitting, self.together
+    def override(self, values: Mapping[str, Any], stage_name: str | None = None) -> "Recipe":
+        """Replace hyperparameters of the recipe and of its stages, or of the named stage only."""
+        own = {each.name for each in fields(self)}
+        of_stages = {name: value for name, value in values.items() if name not in own}
+        stages = tuple(
+            replace(stage, **of_stages) if stage_name in (None, stage.name) else stage
+            for stage in self.stages
+        )
+        return replace(
+            self,
+            stages=stages,
+            **{name: value for name, value in values.items() if name in own},
+        )

@@ -18,7 +18,7 @@ def scenes(count: int, things: int = 4) -> list[Scene]:
     while len(found) < count:
         rng = scene_rng(TESTED, number)
         number += 1
-        scene = make_scene(rng, SIMPLE, things=rng.choice(80, things, replace=False).tolist())
+        scene = make_scene(rng, SIMPLE, classes=rng.choice(80, things, replace=False).tolist())
         if len(scene.placements) == things:
             found.append(scene)
     return found
@@ -48,7 +48,7 @@ def visual7w(folder: Path, count: int) -> Path:
             {
                 "id": f"v7w-{number}",
                 "image": save(scene, folder, f"{number}.png"),
-                "question": f"Which one is the {scene.placements[right].thing.name}?",
+                "question": f"Which one is the {scene.placements[right].object_class.name}?",
                 "bboxes": boxes(scene),
                 "answer": boxes(scene)[right],
             }
@@ -63,7 +63,7 @@ def pointqa(folder: Path, count: int) -> Path:
             "image": save(scene, folder, f"{number}.png"),
             "general_question": "what is the object in the red box?",
             "bboxes": boxes(scene)[:1],
-            "answer": scene.placements[0].thing.name,
+            "answer": scene.placements[0].object_class.name,
         }
         for number, scene in enumerate(scenes(count))
     ]
@@ -74,7 +74,7 @@ def vcr(folder: Path, count: int) -> Path:
     rows = []
     (folder / "vcr1images").mkdir(parents=True)
     for number, scene in enumerate(scenes(count)):
-        names = [placement.thing.name for placement in scene.placements]
+        names = [placement.object_class.name for placement in scene.placements]
         meta = {"boxes": [[*box, 0.9] for box in boxes(scene)], "segms": [[] for _ in names]}
         (folder / f"vcr1images/{number}.json").write_text(json.dumps(meta))
         rows.append(

@@ -17,7 +17,7 @@ from vipllava_cli.flows.evals.clipart.benchmark import (
     samples,
     score_words,
 )
-from vipllava_cli.flows.evals.clipart.questions import ASKED, ASKED_OTHERWISE
+from vipllava_cli.flows.evals.clipart.questions import HOLDOUT_QUESTION_KINDS, QUESTION_KINDS
 from vipllava_cli.flows.evals.clipart.scenes import SIMPLE
 from vipllava_cli.flows.evals.dataset import Case, Result, SampleBatch
 from vipllava_cli.flows.evals.metrics import compute_metrics
@@ -88,9 +88,9 @@ def test_a_batch_gives_the_same_answers_as_single_questions(run: Run, tmp_path: 
 def test_every_kind_of_question_occurs_and_a_seed_gives_the_same_scenes() -> None:
     first, again = (list(samples(12, 0)) for _ in range(2))
     kinds = {e.groups["kind"] for sample in first for e in sample.cases if "kind" in e.groups}
-    assert kinds == set(ASKED)
+    assert kinds == set(QUESTION_KINDS)
     others = [e.groups.get(IN_OTHER_WORDS) for sample in first for e in sample.cases]
-    assert set(others) - {None} == set(ASKED_OTHERWISE)
+    assert set(others) - {None} == set(HOLDOUT_QUESTION_KINDS)
     assert [sample.cases for sample in first] == [sample.cases for sample in again]
     assert all(sample.image == other.image for sample, other in zip(first, again, strict=True))
     assert [sample.cases for sample in samples(12, 1)] != [sample.cases for sample in first]

@@ -19,13 +19,13 @@ from vipllava_cli.engine.base import GREEDY
 from vipllava_cli.flows.evals.benchmark import Benchmark, DatasetOptions
 from vipllava_cli.flows.evals.clipart.outlines import outline
 from vipllava_cli.flows.evals.clipart.question_generator import QuestionGenerator, SceneTurn
-from vipllava_cli.flows.evals.clipart.questions import ASKED, ASKED_OTHERWISE, ask
+from vipllava_cli.flows.evals.clipart.questions import HOLDOUT_QUESTION_KINDS, QUESTION_KINDS, ask
 from vipllava_cli.flows.evals.clipart.scenes import (
+    FULL,
     MEASURED,
     UNSEEN,
-    WHOLE,
     MarkedScene,
-    World,
+    SceneSettings,
     make_scene,
     mark_scene,
     scene_rng,
@@ -45,22 +45,22 @@ def load(options: DatasetOptions) -> Iterator[Sample]:
 
 
 def samples(
-    count: int, seed: int, transform: str = "none", world: World = WHOLE
+    count: int, seed: int, transform: str = "none", settings: SceneSettings = FULL
 ) -> Iterator[Sample]:
     """Yield a sample for each of `count` scenes, and one for each place of a moved mark."""
     apply = IMAGE_TRANSFORMS[transform]
     for number in range(count):
         rng = scene_rng(MEASURED, seed, number)
-        marked = mark_scene(rng, make_scene(rng, world, UNSEEN), world)
+        marked = mark_scene(rng, make_scene(rng, settings, UNSEEN), settings)
         others = scene_rng(MEASURED, seed, number, _HOLDOUT_STREAM)
         cases = (
-            *_scene_cases(rng, marked, world),
-            *_holdout_cases(others, marked, world, number),
+            *_scene_cases(rng, marked, settings),
+            *_holdout_cases(others, marked, settings, number),
         )
         yield Sample(f"{number}", apply(marked.image), cases)
         if number % MARK_FOLLOWING_EVERY == 0 and len(marked.scene.placements) > 1:
             for place, moved in enumerate(_move_mark(rng, marked)):
-                case = _naming_case(rng, moved, world)
+                case = _naming_case(rng, moved, settings)
                 yield Sample(f"{number}-moved-{place}", apply(moved.image), (case,))
 
 
@@ -84,9 +84,9 @@ def combine_moved_marks(results: Iterable[Result], scorer: Scorer) -> list[Resul
 # --- cases -----------------------------------------------------------------------------------
 
 
-def _scene_cases(rng: Generator, marked: MarkedScene, world: World) -> Iterator[Case]:
-    generator = QuestionGenerator(rng, marked, world, measured=True)
-    for kind in ASKED:
+def _scene_cases(rng: Generator, marked: MarkedScene, settings: SceneSettings) -> Iterator[Case]:
+    generator = QuestionGenerator(rng, marked, settings, measured=True)
+    for kind in QUESTION_KINDS:
         for mark in range(len(marked.marks)) if kind == "naming" else (None,):
             scene_turn = ask(generator, kind, mark)
             if scene_turn is not None:
@@ -94,13 +94,13 @@ def _scene_cases(rng: Generator, marked: MarkedScene, world: World) -> Iterator[
 
 
 def _holdout_cases(
-    rng: Generator, marked: MarkedScene, world: World, number: int
+    rng: Generator, marked: MarkedScene, settings: SceneSettings, number: int
 ) -> Iterator[Case]:
     """Yield a naming case and a case of one other kind; the scene's number chooses that kind."""
-    generator = QuestionGenerator(rng, marked, world, measured=True)
-    naming, *rest = ASKED_OTHERWISE
+    generator = QuestionGenerator(rng, marked, settings, measured=True)
+    naming, *rest = HOLDOUT_QUESTION_KINDS
     for kind in (naming, rest[number % len(rest)]):
-        scene_turn = ask(generator, kind, asked=ASKED_OTHERWISE)
+        scene_turn = ask(generator, kind, kinds=HOLDOUT_QUESTION_KINDS)
         if scene_turn is not None:
             yield Case(scene_turn.question, scene_turn.answer, {IN_OTHER_WORDS: kind})
 
@@ -108,7 +108,7 @@ def _holdout_cases(
 def _make_case(marked: MarkedScene, scene_turn: SceneTurn) -> Case:
     groups = {"kind": scene_turn.kind}
     if scene_turn.kind == "naming" and scene_turn.mark is not None:
-        mark, placement = marked.marks[scene_turn.mark], marked.marked(scene_turn.mark)
+        mark, placement = marked.marks[scene_turn.mark], marked.marked_placement(scene_turn.mark)
         left, top, right, bottom = placement.box
         side = max(right - left, bottom - top) / max(marked.scene.image.size)
         groups |= {
@@ -128,8 +128,8 @@ def _move_mark(rng: Generator, marked: MarkedScene) -> Iterator[MarkedScene]:
         yield MarkedScene(marked.scene, (replace(mark, parts=parts),), (target,))
 
 
-def _naming_case(rng: Generator, marked: MarkedScene, world: World) -> Case:
-    scene_turn = ask(QuestionGenerator(rng, marked, world, measured=True), "naming", 0)
+def _naming_case(rng: Generator, marked: MarkedScene, settings: SceneSettings) -> Case:
+    scene_turn = ask(QuestionGenerator(rng, marked, settings, measured=True), "naming", 0)
     assert scene_turn is not None
     return Case(scene_turn.question, scene_turn.answer, {})
 

@@ -1,8 +1,8 @@
-"""Sentences written without sight of those to learn from: nothing is learned from them, and whoever
-writes others to learn from should not look at which of these fail.
+"""Holdout templates: question wordings that no training uses.
 
-They were written in one go, knowing only what each sort of question is for; the few that happened to be
-learned already were left out.
+Their author knew the purpose of each kind of question but had not seen the training templates. The few
+templates that were in training already are left out. To keep the holdout blind, do not look at which of
+these templates fail before you write training templates.
 """
 
 from vipllava_cli.flows.evals.clipart.question_templates import Templates

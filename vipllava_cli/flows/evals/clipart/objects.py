@@ -1,8 +1,8 @@
-"""The things of the demo scenes: their names, kinds and sprites.
+"""Object classes of clip-art scenes: names, categories and sprites.
 
-Each is drawn in two styles: by Noto Emoji (copyright Google Inc., SIL Open Font License 1.1) and by
-Fluent Emoji, flat (copyright Microsoft Corporation, MIT License). A style is a sheet of cells in the
-order of the table.
+Two sprite sheets draw every class: Noto Emoji (copyright Google Inc., SIL Open Font License 1.1) and
+Fluent Emoji, flat (copyright Microsoft Corporation, MIT License). The cells of a sheet have the order
+of `OBJECT_CLASSES`.
 """
 
 from dataclasses import dataclass
@@ -13,20 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-CELL = 96  # a sprite's side on the sheet, in pixels
-COLUMNS = 10
+CELL = 96  # side of a sprite on the sheet, in pixels
+COLUMNS = 10  # sprites per row of the sheet
 
 
 @dataclass(frozen=True)
 class ObjectClass:
-    """A thing that a scene may show; `phrase` is its name as an answer gives it."""
+    """An object class. `phrase` is its name in answers, like `a dog`; `category` is like `animal`."""
 
     name: str
     phrase: str
-    kind: str
+    category: str
     emoji: str
 
 
+# The shipped model was trained on these classes in this order: patch targets refer to their indices.
 OBJECT_CLASSES: tuple[ObjectClass, ...] = tuple(
     ObjectClass(*row)
     for row in (
@@ -191,15 +192,12 @@ OBJECT_CLASSES: tuple[ObjectClass, ...] = tuple(
     )
 )
 
-KINDS: tuple[str, ...] = tuple(dict.fromkeys(thing.kind for thing in OBJECT_CLASSES))
-
-
-STYLES = ("noto", "fluent")
+SPRITE_STYLES = ("noto", "fluent")
 
 
 @cache
 def sprites(style: str) -> tuple[NDArray[np.uint8], ...]:
-    """One RGBA array, uint8 [CELL, CELL, 4], for each of THINGS, as this style draws it."""
+    """Load a sprite sheet. Returns one RGBA array, uint8 [CELL, CELL, 4], per object class."""
     with files(__package__).joinpath(f"sprites-{style}.webp").open("rb") as file:
         sheet = np.array(Image.open(file).convert("RGBA"))
     return tuple(_cell(sheet, *divmod(index, COLUMNS)) for index in range(len(OBJECT_CLASSES)))

@@ -1,4 +1,4 @@
-"""Where a careful person would put a mark of each shape on a thing of a scene."""
+"""Mark outlines on an object, placed as a careful annotator would place them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,8 +13,10 @@ from vipllava_cli.marks.types import Points
 
 @dataclass(frozen=True)
 class Silhouette:
-    """A thing to mark: `alpha`, uint8 [height, width], lies with its upper left at `corner` in a
-    image of `size` pixels.
+    """The pixels of an object in an image.
+
+    `alpha` is uint8 [height, width]. `corner` is its top left (x, y) in an image of `size` (width,
+    height).
     """
 
     alpha: NDArray[np.uint8]
@@ -23,56 +25,56 @@ class Silhouette:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom."""
+        """Left, top, right, bottom in pixels of the image."""
         x, y = self.corner
         height, width = self.alpha.shape
         return float(x), float(y), float(x + width), float(y + height)
 
 
-def outline(rng: Generator, shape: str, thing: Silhouette) -> tuple[Points, ...]:
-    """The parts of a mark of this shape on the thing, in pixels of the image."""
-    return _OUTLINES[shape](rng, thing)
+def outline(rng: Generator, shape: str, target: Silhouette) -> tuple[Points, ...]:
+    """Draw the parts of a mark of `shape` on an object, in pixels of the image."""
+    return _OUTLINES[shape](rng, target)
 
 
-def _around(rng: Generator, thing: Silhouette, room: float) -> Points:
-    left, top, right, bottom = thing.box
-    grow = rng.uniform(0.0, 0.12, 4) + room
-    wide, high = right - left, bottom - top
+def _around(rng: Generator, target: Silhouette, margin: float) -> Points:
+    left, top, right, bottom = target.box
+    margins = rng.uniform(0.0, 0.12, 4) + margin
+    width, height = right - left, bottom - top
     return (
-        _inside_image(thing, left - grow[0] * wide, top - grow[1] * high),
-        _inside_image(thing, right + grow[2] * wide, bottom + grow[3] * high),
+        _clip_to_image(target, left - margins[0] * width, top - margins[1] * height),
+        _clip_to_image(target, right + margins[2] * width, bottom + margins[3] * height),
     )
 
 
-def _box(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
-    return (_around(rng, thing, 0.0),)
+def _box(rng: Generator, target: Silhouette) -> tuple[Points, ...]:
+    return (_around(rng, target, 0.0),)
 
 
-def _ellipse(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
-    return (_around(rng, thing, 0.12),)
+def _ellipse(rng: Generator, target: Silhouette) -> tuple[Points, ...]:
+    return (_around(rng, target, 0.12),)
 
 
-def _triangle(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
-    """Over the thing, a corner up, or down."""
-    (left, top), (right, bottom) = _around(rng, thing, 0.1)
+def _triangle(rng: Generator, target: Silhouette) -> tuple[Points, ...]:
+    """Cover the object, with one corner at the top or, one time in four, at the bottom."""
+    (left, top), (right, bottom) = _around(rng, target, 0.1)
     if rng.random() < 0.25:
         top, bottom = bottom, top
-    middle = (left + right) / 2 + rng.uniform(-0.15, 0.15) * (right - left)
-    return (((middle, top), (right, bottom), (left, bottom)),)
+    apex = (left + right) / 2 + rng.uniform(-0.15, 0.15) * (right - left)
+    return (((apex, top), (right, bottom), (left, bottom)),)
 
 
-def _point(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
-    return ((_on(rng, thing),),)
+def _point(rng: Generator, target: Silhouette) -> tuple[Points, ...]:
+    return ((_point_on(rng, target),),)
 
 
-def _arrow(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
-    """The tip lies on the thing, the tail away from it and inside the image."""
-    tip = _on(rng, thing)
-    width, height = thing.size
+def _arrow(rng: Generator, target: Silhouette) -> tuple[Points, ...]:
+    """Put the tip on the object and the tail inside the image."""
+    tip = _point_on(rng, target)
+    width, height = target.size
     for _ in range(20):
         angle = rng.uniform(0, 2 * np.pi)
-        reach = rng.uniform(0.12, 0.24) * max(width, height)
-        tail = (tip[0] + reach * np.cos(angle), tip[1] + reach * np.sin(angle))
+        length = rng.uniform(0.12, 0.24) * max(width, height)
+        tail = (tip[0] + length * np.cos(angle), tip[1] + length * np.sin(angle))
         if 0 <= tail[0] <= width and 0 <= tail[1] <= height:
             break
     else:
@@ -80,46 +82,46 @@ def _arrow(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
     return (((float(tail[0]), float(tail[1])), tip),)
 
 
-def _scribble(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
-    """To and fro over the thing, or a curl on it."""
-    left, top, right, bottom = thing.box
-    turns = int(rng.integers(3, 7))
-    along = np.linspace(0.15, 0.85, turns) + rng.uniform(-0.05, 0.05, turns)
-    across = 0.5 + np.where(np.arange(turns) % 2, 1, -1) * rng.uniform(0.12, 0.35, turns)
+def _scribble(rng: Generator, target: Silhouette) -> tuple[Points, ...]:
+    """Zigzag over the object, horizontally or vertically."""
+    left, top, right, bottom = target.box
+    corners = int(rng.integers(3, 7))
+    along = np.linspace(0.15, 0.85, corners) + rng.uniform(-0.05, 0.05, corners)
+    across = 0.5 + np.where(np.arange(corners) % 2, 1, -1) * rng.uniform(0.12, 0.35, corners)
     shares = (along, across) if rng.random() < 0.5 else (across, along)
     xs, ys = left + shares[0] * (right - left), top + shares[1] * (bottom - top)
     return (tuple(zip(xs.tolist(), ys.tolist(), strict=True)),)
 
 
-def _mask(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
-    """The silhouette's own outline, as a person's segmentation tool would give it."""
-    grown = cv2.copyMakeBorder(thing.alpha, 4, 4, 4, 4, cv2.BORDER_CONSTANT)
-    reach = 2 * int(rng.integers(0, 3)) + 1
-    grown = cv2.dilate((grown > 100).astype(np.uint8), np.ones((reach, reach), np.uint8))
-    found, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    least = 0.02 * thing.alpha.size
-    parts = [part for part in found if cv2.contourArea(part) > least] or [max(found, key=len)]
-    return tuple(_shifted(cv2.approxPolyDP(part, 1.0, True), thing) for part in parts)
+def _trace(rng: Generator, target: Silhouette) -> tuple[Points, ...]:
+    """Trace the silhouette, dilated by 0 to 2 pixels like the output of a segmentation tool."""
+    padded = cv2.copyMakeBorder(target.alpha, 4, 4, 4, 4, cv2.BORDER_CONSTANT)
+    kernel = 2 * int(rng.integers(0, 3)) + 1
+    dilated = cv2.dilate((padded > 100).astype(np.uint8), np.ones((kernel, kernel), np.uint8))
+    found, _ = cv2.findContours(dilated, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    min_area = 0.02 * target.alpha.size
+    parts = [part for part in found if cv2.contourArea(part) > min_area] or [max(found, key=len)]
+    return tuple(_to_image(cv2.approxPolyDP(part, 1.0, True), target) for part in parts)
 
 
-def _shifted(points: NDArray[np.int32], thing: Silhouette) -> Points:
-    x, y = thing.corner
+def _to_image(points: NDArray[np.int32], target: Silhouette) -> Points:
+    x, y = target.corner
     return tuple(
-        _inside_image(thing, float(px) + x - 3.5, float(py) + y - 3.5) for px, py in points[:, 0]
+        _clip_to_image(target, float(px) + x - 3.5, float(py) + y - 3.5) for px, py in points[:, 0]
     )
 
 
-def _on(rng: Generator, thing: Silhouette) -> tuple[float, float]:
-    """A point on the thing's own pixels, near its middle."""
-    ys, xs = np.nonzero(thing.alpha > 128)
-    middle = thing.alpha.shape[1] / 2, thing.alpha.shape[0] / 2
+def _point_on(rng: Generator, target: Silhouette) -> tuple[float, float]:
+    """Pick four of the object's pixels and return the one nearest to its centre."""
+    ys, xs = np.nonzero(target.alpha > 128)
+    center = target.alpha.shape[1] / 2, target.alpha.shape[0] / 2
     picks = rng.integers(0, len(xs), 4)
-    nearest = min(picks, key=lambda i: (xs[i] - middle[0]) ** 2 + (ys[i] - middle[1]) ** 2)
-    return float(xs[nearest] + thing.corner[0]), float(ys[nearest] + thing.corner[1])
+    nearest = min(picks, key=lambda i: (xs[i] - center[0]) ** 2 + (ys[i] - center[1]) ** 2)
+    return float(xs[nearest] + target.corner[0]), float(ys[nearest] + target.corner[1])
 
 
-def _inside_image(thing: Silhouette, x: float, y: float) -> tuple[float, float]:
-    return min(max(x, 0.0), float(thing.size[0])), min(max(y, 0.0), float(thing.size[1]))
+def _clip_to_image(target: Silhouette, x: float, y: float) -> tuple[float, float]:
+    return min(max(x, 0.0), float(target.size[0])), min(max(y, 0.0), float(target.size[1]))
 
 
 _OUTLINES: Mapping[str, Callable[[Generator, Silhouette], tuple[Points, ...]]] = {
@@ -128,7 +130,7 @@ _OUTLINES: Mapping[str, Callable[[Generator, Silhouette], tuple[Points, ...]]] =
     "triangle": _triangle,
     "point": _point,
     "scribble": _scribble,
-    "mask": _mask,
-    "contour": _mask,
+    "mask": _trace,
+    "contour": _trace,
     "arrow": _arrow,
 }

@@ -1,11 +1,9 @@
-"""What questions about scenes are filled in with: places, sides, kinds, names of what is marked; and
-what people put around them.
-"""
+"""Phrases that fill the question templates: places, sides, categories, names of marked objects."""
 
 from collections.abc import Mapping
 
-# What people call a thing that is marked: one of the first with one of the second. None is a noun with
-# one of PLACES: sentences with those are measured.
+# {object} is one of NOUNS and one of MARKED, like "the item marked with the red box". No combination is
+# a noun with one of PLACES, because measured templates use those.
 NOUNS = ("the object", "the thing", "the item", "that thing", "this object")
 MARKED = (
     "that has the {mark}",
@@ -26,7 +24,7 @@ MARKED = (
     "that someone marked with the {mark}",
 )
 
-# What people put around any question.
+# Words before and behind a training question.
 LEADS = (
     "hello, ",
     "hi! ",
@@ -43,7 +41,7 @@ LEADS = (
 )
 TAILS = (" please", ", please", " here", " now", " exactly")
 
-# Where a mark of this shape has its thing, in people's words.
+# {place} by shape: where the marked object is, in everyday words.
 PLACES: Mapping[str, tuple[str, ...]] = {
     "box": ("in the {mark}", "inside the {mark}", "within the {mark}"),
     "ellipse": ("in the {mark}", "inside the {mark}", "within the {mark}"),
@@ -54,13 +52,15 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "mask": ("with the {mark}", "under the {mark}", "in the {mark}"),
     "contour": ("in the {mark}", "with the {mark}", "inside the {mark}"),
 }
+# {side} by direction.
 SIDES: Mapping[str, tuple[str, ...]] = {
     "left": ("left of", "to the left of"),
     "right": ("right of", "to the right of"),
     "above": ("above", "over"),
     "below": ("below", "under"),
 }
-KIND_NOUNS: Mapping[str, str] = {
+# {noun} by category, and the category as an answer.
+CATEGORY_NOUNS: Mapping[str, str] = {
     "animal": "animal",
     "food": "food",
     "vehicle": "vehicle",
@@ -71,7 +71,7 @@ KIND_NOUNS: Mapping[str, str] = {
     "plant": "plant",
     "toy": "toy",
 }
-KIND_PHRASES: Mapping[str, str] = {
+CATEGORY_PHRASES: Mapping[str, str] = {
     "animal": "an animal",
     "food": "food",
     "vehicle": "a vehicle",

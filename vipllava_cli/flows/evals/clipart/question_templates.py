@@ -1,9 +1,11 @@
-"""The words of questions about a marked thing: those to learn from, and those kept for measuring.
+"""Question templates about a marked object: for training, and reserved for measurement.
 
-{place} is "in the red box" or "within the red rectangle", {object} "the thing that the red box marks",
-{mark} "red box", {a_mark} "a red box", {color} "red", {shape} "box", {thing} "a dog", {the} "the dog",
-{noun} "animal", {side} "left of". The words of the measured sentences occur in the learned ones, the
-sentences do not.
+Placeholders: {place} "in the red box" or "within the red rectangle", {object} "the thing that the red
+box marks", {mark} "red box", {a_mark} "a red box", {color} "red", {shape} "box", {thing} "a dog",
+{the} "the dog", {noun} "animal", {side} "left of".
+
+The shipped model was trained on these templates in this order. Every word of the measured templates
+occurs in a training template; no measured template is part of a training template.
 """
 
 from dataclasses import dataclass
@@ -11,9 +13,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Templates:
-    """Sentences that ask for the same."""
+    """Templates that ask the same question."""
 
-    learned: tuple[str, ...]
+    training: tuple[str, ...]
     measured: tuple[str, ...]
 
 
@@ -132,7 +134,7 @@ NAMING = Templates(
         "tell me what the {mark} shows.",
     ),
 )
-BY_COLOR = Templates(
+NAMING_BY_COLOR = Templates(
     (
         "what is marked in {color}?",
         "what is highlighted in {color}?",
@@ -146,7 +148,7 @@ BY_COLOR = Templates(
     ),
     ("which object is marked in {color}?", "what thing does the {color} mark show?"),
 )
-POINTED = Templates(
+NAMING_ARROW = Templates(
     (
         "what does the {mark} point to?",
         "what does the {mark} point at?",
@@ -160,7 +162,7 @@ POINTED = Templates(
     ),
     ("what is the {mark} pointing to?", "which thing does the {mark} point at?"),
 )
-ALONE = Templates(
+NAMING_SINGLE_MARK = Templates(
     (
         "what is marked?",
         "what is the marked object?",
@@ -192,7 +194,7 @@ ALONE = Templates(
     ),
     ("what do you see in the marked region?", "name the marked object.", "which thing is marked?"),
 )
-OF_KIND = Templates(
+NAMING_BY_CATEGORY = Templates(
     (
         "what {noun} is {place}?",
         "which {noun} do you see {place}?",
@@ -231,7 +233,7 @@ COLOR = Templates(
     ("which color is the {shape}?", "what is the colour of the mark on {the}?"),
 )
 COLOR_OF_THING = Templates(
-    tuple(sentence for sentence in COLOR.learned if "{the}" in sentence),
+    tuple(sentence for sentence in COLOR.training if "{the}" in sentence),
     tuple(sentence for sentence in COLOR.measured if "{the}" in sentence),
 )
 WHICH = Templates(
@@ -305,7 +307,7 @@ YES_NO = Templates(
     ),
     ("is the thing {place} {thing}?", "does the {mark} mark {thing}?"),
 )
-KIND = Templates(
+CATEGORY = Templates(
     (
         "what kind of thing is {place}?",
         "what kind of object is {place}?",
@@ -330,7 +332,7 @@ KIND = Templates(
     ),
     ("what kind of thing does the {mark} show?", "what type of object is {place}?"),
 )
-KIND_AGAIN = Templates(
+CATEGORY_FOLLOW_UP = Templates(
     ("what kind of thing is it?", "what kind of object is it?", "what type of thing is it?"),
     ("which kind of thing is it?",),
 )
@@ -358,6 +360,6 @@ WHICH_OBJECT = Templates(
     ("which thing is {the}?", "which of the objects is {the}?"),
 )
 CHOOSE_MARK = Templates(
-    (*WHICH_OBJECT.learned, "which mark is on {the}?"),
+    (*WHICH_OBJECT.training, "which mark is on {the}?"),
     WHICH_OBJECT.measured,
 )

@@ -1,11 +1,11 @@
-"""Where the things of a scene lie to each other."""
+"""Spatial relations between the objects of a scene."""
 
 import math
 from collections.abc import Mapping, Sequence
 
 from vipllava_cli.flows.evals.clipart.scenes import MarkedScene, Placement
 
-# The step to a neighbour, in pixels to the right and down.
+# Unit step in image coordinates: x to the right, y down.
 DIRECTIONS: Mapping[str, tuple[int, int]] = {
     "left": (-1, 0),
     "right": (1, 0),
@@ -14,43 +14,48 @@ DIRECTIONS: Mapping[str, tuple[int, int]] = {
 }
 
 
-# People agree on the neighbour that lies by so much more in the direction than aside of it, and by so
-# much nearer than the next one; about others they would argue.
-_STRAIGHTER, _NEARER = 1.2, 1.1
+# People agree on a neighbour if it lies more along the direction than across it, by this ratio,
+_MIN_STRAIGHTNESS = 1.2
+# and if the next candidate is farther away, by this ratio.
+_MIN_DISTANCE_RATIO = 1.1
 
 
 def neighbor(placements: Sequence[Placement], number: int, direction: str) -> int | None:
-    """The nearest thing that lies more in this direction than aside of it; None if there is none, or if
-    it may as well be another.
+    """Find the nearest object in a direction.
+
+    Returns the object's number, or None if there is no object or people could disagree on it.
     """
     x, y = placements[number].center
     step_x, step_y = DIRECTIONS[direction]
-    found: list[tuple[float, float, int]] = []
+    candidates: list[tuple[float, float, int]] = []
     for other, placement in enumerate(placements):
         dx, dy = placement.center[0] - x, placement.center[1] - y
         along = dx * step_x + dy * step_y
-        aside = abs(dx * step_y) + abs(dy * step_x)
-        if other != number and along * _STRAIGHTER > aside:
-            found.append((math.hypot(dx, dy), along / max(aside, 1e-6), other))
-    if not found:
+        across = abs(dx * step_y) + abs(dy * step_x)
+        if other != number and along * _MIN_STRAIGHTNESS > across:
+            candidates.append((math.hypot(dx, dy), along / max(across, 1e-6), other))
+    if not candidates:
         return None
-    (distance, straight, nearest), *others = sorted(found)
-    clear = straight > _STRAIGHTER and (not others or others[0][0] > distance * _NEARER)
-    return nearest if clear else None
+    (distance, straightness, nearest), *others = sorted(candidates)
+    is_clear = straightness > _MIN_STRAIGHTNESS and (
+        not others or others[0][0] > distance * _MIN_DISTANCE_RATIO
+    )
+    return nearest if is_clear else None
 
 
-def beside(marked: MarkedScene, direction: str) -> dict[int, int]:
-    """Which thing lies in this direction of the thing that a mark marks, by the mark's number. Where
-    several marks have the same neighbour, only that of the first is told.
+def marked_neighbors(marked: MarkedScene, direction: str) -> dict[int, int]:
+    """Map the number of each mark to the number of its object's neighbour in a direction.
+
+    Each neighbor occurs once: with the first mark that has it.
     """
-    told: dict[int, int] = {}
+    neighbors: dict[int, int] = {}
     for number, target in enumerate(marked.targets):
         found = neighbor(marked.scene.placements, target, direction)
-        if found is not None and found not in told.values():
-            told[number] = found
-    return told
+        if found is not None and found not in neighbors.values():
+            neighbors[number] = found
+    return neighbors
 
 
 def reading_order(placements: Sequence[Placement]) -> list[int]:
-    """The numbers of the things from left to right."""
+    """Return the numbers of the objects from left to right."""
     return sorted(range(len(placements)), key=lambda number: placements[number].center[0])

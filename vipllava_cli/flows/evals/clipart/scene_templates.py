@@ -1,6 +1,7 @@
-"""The words of questions about several things, by kind: neighbours, counting, listing, comparing.
+"""Question templates about several objects: neighbours, counting, listing, comparing.
 
-{first} and {second} are "the object in the red box", the other parts are those of `templates`.
+{first} and {second} are like "the object in the red box". `question_templates` explains the other
+placeholders.
 """
 
 from vipllava_cli.flows.evals.clipart.question_templates import Templates
