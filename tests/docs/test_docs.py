@@ -13,6 +13,7 @@ import pytest
 import typer
 from typer.exceptions import TyperException
 
+import vipllava_cli
 from tests.conftest import ROOT
 from tests.docs.conftest import PAGES, USER_PAGES, Page
 from vipllava_cli.cli.app import app
@@ -134,6 +135,13 @@ def test_the_architecture_page_names_every_layer() -> None:
     text = page("docs/architecture.md").source
     for layer in ("cli", "flows", "sources", "engine", "marks", "images", "storage", "errors"):
         assert f"vipllava_cli.{layer} " in text
+
+
+def test_the_api_page_has_a_reference_for_every_public_name() -> None:
+    shown = re.findall(
+        r"^::: vipllava_cli\.(\w+)$", page("docs/python-api.md").source, re.MULTILINE
+    )
+    assert sorted([*shown, "__version__"]) == sorted(vipllava_cli.__all__)
 
 
 def test_the_records_page_describes_every_field() -> None:

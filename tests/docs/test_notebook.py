@@ -1,5 +1,8 @@
 """The notebook of the documentation runs, on the shipped model."""
 
+import ast
+from typing import Any
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -11,8 +14,12 @@ pytestmark = pytest.mark.model
 NOTEBOOK = ROOT / "docs/notebook.ipynb"
 
 
+def read_notebook() -> Any:
+    return nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
+
+
 def test_the_notebook_is_committed_without_outputs() -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = read_notebook()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
 
@@ -21,16 +28,18 @@ def test_the_notebook_is_committed_without_outputs() -> None:
 @pytest.mark.filterwarnings("default")  # the notebook's own libraries warn, not this project
 def test_the_notebook_runs_and_names_the_marked_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = read_notebook()
     folder = {"metadata": {"path": str(ROOT / "docs")}}
     NotebookClient(notebook, timeout=300, resources=folder).execute()
-    printed = "".join(
-        output.text
+    results = [
+        ast.literal_eval(output["data"]["text/plain"])
         for cell in notebook.cells
         for output in cell.get("outputs", ())
-        if output.output_type == "stream" and output.name == "stdout"
-    )
-    lines = printed.splitlines()
-    assert lines[:5] == ["a butterfly stop", "a sunflower", "corn", "a butterfly", "corn"]
-    assert lines[-3:-1] == ["a butterfly", "an animal"]
-    assert lines[-1].startswith("InputError: ")
+        if output.output_type == "execute_result" and "image/png" not in output["data"]
+    ]
+    first, second, record, third, batch, stored, fourth, fifth, message = results
+    assert (first, second, third) == (("a butterfly", "stop"), "a sunflower", "corn")
+    assert (record["answer"], batch) == ("a butterfly", ["a butterfly", "corn"])
+    assert [answer for _, answer in stored] == batch
+    assert (fourth, fifth) == ("a butterfly", "an animal")
+    assert message.startswith("InputError: ")
