@@ -54,6 +54,7 @@ PAGES = tuple(
         *sorted(ROOT.glob("*.md")),
         *sorted((ROOT / "docs").glob("*.md")),
         *sorted((ROOT / ".github").glob("*.md")),
+        ROOT / "sample_images/SOURCES.md",
     )
 )
 USER_PAGES = tuple(

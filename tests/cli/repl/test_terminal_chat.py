@@ -50,9 +50,9 @@ def terminal(
 
 
 def transcript() -> list[str]:
-    """Return the lines of the session in docs/chat.md, with the command."""
-    page = (ROOT / "docs/chat.md").read_text()
-    found = re.search(r"^    \$ (vipllava chat .*\n(?:    .*\n)+)", page, re.MULTILINE)
+    """The lines of the README's session, with the command."""
+    readme = (ROOT / "README.md").read_text()
+    found = re.search(r"^    \$ (vipllava chat .*\n(?:    .*\n)+)", readme, re.MULTILINE)
     assert found
     return [line.removeprefix("    ") for line in found[1].splitlines()]
 
