@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 import vipllava_cli
 from tests.conftest import ROOT
-from tests.docs.conftest import PAGES, USER_PAGES, Page
+from tests.support.pages import PAGES, USER_PAGES, Page
 from vipllava_cli.cli.app import app
 from vipllava_cli.errors import ExitCode
 from vipllava_cli.marks.colors import MODEL_COLORS

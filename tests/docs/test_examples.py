@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 from tests.conftest import ROOT, SAMPLES, Run
-from tests.docs.conftest import USER_PAGES, Page
+from tests.support.pages import USER_PAGES, Page
 
 pytestmark = pytest.mark.model
 
