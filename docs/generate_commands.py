@@ -1,7 +1,7 @@
 """Write the generated pages of the documentation: `python -m docs.generate_commands`.
 
-`commands.md` describes every subcommand as the program defines it, `files.md` every module by the
-first line of its docstring. With `--check`, write nothing and fail if a page is not current.
+`commands.md` describes every subcommand as the program defines it, `files.md` every module by its
+docstring. With `--check`, write nothing and fail if a page is not current.
 """
 
 import ast
@@ -42,7 +42,7 @@ def commands_page() -> str:
 
 
 def iter_commands() -> Iterator[tuple[Any, Any]]:
-    """Yield each subcommand with its context, in the order of `vipllava --help`; groups first."""
+    """Yield each listed subcommand with its context, a group before its own subcommands."""
     root: Any = typer.main.get_command(app)
     context = root.make_context("vipllava", ["ask"], resilient_parsing=True)
     yield from _walk(context, root)
@@ -50,6 +50,8 @@ def iter_commands() -> Iterator[tuple[Any, Any]]:
 
 def _walk(parent: Any, group: Any) -> Iterator[tuple[Any, Any]]:
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         context = type(parent)(command, info_name=name, parent=parent)
         yield context, command
         if hasattr(command, "commands"):
@@ -93,7 +95,7 @@ def _values(parameter: Any) -> str:
 
 def _default(option: Any) -> str:
     default = option.default
-    if default in (None, False) or not option.show_default:
+    if default is None or default is False or not option.show_default:
         return ""
     return f"`{default.value if isinstance(default, enum.Enum) else default}`"
 
@@ -143,7 +145,7 @@ def files_page() -> str:
 
 
 def _summary(path: Path) -> str:
-    """Return the first sentence or line of a module's docstring; empty if it has none."""
+    """Return the first paragraph of a module's docstring as one line; empty if it has none."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return " ".join(text.partition("\n\n")[0].split())
 
