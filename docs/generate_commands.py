@@ -8,6 +8,7 @@ import ast
 import enum
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,10 @@ def _setting_rows() -> Iterator[tuple[str, ...]]:
 
 
 def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> str:
-    """Return a Markdown table; a `|` in a cell is escaped, also for readers other than MkDocs."""
-    lines = [head, ["---"] * len(head), *rows]
+    """Return a Markdown table without empty columns. Escapes `|` and `<` in cells."""
+    cells = list(rows)
+    used = [any(row[at] for row in cells) for at in range(len(head))]
+    lines = [list(compress(line, used)) for line in (head, ["---"] * len(head), *cells)]
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in line) + " |"
         for line in lines

@@ -57,6 +57,10 @@ PAGES = tuple(
         ROOT / "sample_images/SOURCES.md",
     )
 )
+# The pages about the command; the others also name options of other programs.
 USER_PAGES = tuple(
-    page for page in PAGES if page.path.parent.name == "docs" or "README" in page.path.name
+    page
+    for page in PAGES
+    if page.path == ROOT / "README.md"
+    or (page.path.parent == ROOT / "docs" and page.path.name != "training.md")
 )
