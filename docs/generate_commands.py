@@ -1,4 +1,4 @@
-"""Write the generated pages of the documentation: `python -m docs.generate_commands`.
+"""Write the generated pages of the documentation: `make docs`.
 
 `commands.md` describes every subcommand as the program defines it, `files.md` every module by its
 docstring. With `--check`, write nothing and fail if a page is not current.
@@ -162,7 +162,7 @@ PAGES: Mapping[Path, Callable[[], str]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the pages, or with `--check` name those that are not current. Returns the exit code."""
+    """Write the pages, or with `--check` name the pages that are not current. Returns the exit code."""
     changed = [
         path
         for path, make in PAGES.items()

@@ -1,4 +1,4 @@
-"""The generated pages are those that the program gives now."""
+"""The committed generated pages equal what the program gives now."""
 
 from pathlib import Path
 
