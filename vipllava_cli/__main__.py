@@ -1,32 +1,32 @@
-"""Where the program starts: `vipllava`, or `python -m vipllava_cli`."""
+"""The entry point of the program: `vipllava`, or `python -m vipllava_cli`."""
 
 import os
 import sys
 
-INTERRUPTED = 130  # as in errors.py, which is not loaded yet when this is needed first
+INTERRUPTED = 130  # as in errors.py, which is not imported yet when Ctrl-C may come
 
 
 def main() -> None:
-    """Run the command. Ctrl-C ends it at any time, while it is still being loaded too."""
+    """Run the command line and exit. Ctrl-C ends the program at any time, even during imports."""
     try:
-        _open_streams()
+        _open_missing_streams()
         from vipllava_cli.cli.app import app
 
         code = app(prog_name="vipllava", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:
-        # CPython ends itself by the signal, whatever the code, if the interrupt went through `exec`,
-        # which makes the dataclasses and named tuples of what is imported.
+        # If the interrupt passed through `exec`, which the dataclass decorator calls, CPython ends
+        # the process by the signal and ignores the exit code of `sys.exit`.
         os._exit(code)
     sys.exit(code)
 
 
-def _open_streams() -> None:
-    """Put something in the place of streams that were closed by whoever started the program.
+def _open_missing_streams() -> None:
+    """Open the null device for each standard stream that the caller closed.
 
-    No file opened later may take their numbers. To read from stdin or write to stdout then fails, as
-    it has to; what is said on stderr is lost.
+    Otherwise the next file that the program opens gets the number of the stream. The null device is
+    opened in the wrong mode for stdin and stdout, so that using them fails.
     """
     for number, name, mode in _STREAMS:
         if getattr(sys, name) is None:

@@ -1,4 +1,4 @@
-"""`vipllava` with the real model, which takes its time over each token while the file SLOW is there."""
+"""`vipllava` with the shipped model, slowed down while the file that SLOW names exists."""
 
 import os
 import time
@@ -12,7 +12,7 @@ put = Stream.put
 
 
 def slow_put(stream: Stream, value: Tensor) -> None:
-    """Hand on a token, and wait."""
+    """Pass a token on, then wait."""
     put(stream, value)
     if os.path.exists(os.environ["SLOW"]):
         time.sleep(0.3)

@@ -1,4 +1,4 @@
-"""The command `vipllava`: its subcommands, in panels."""
+"""The program `vipllava`: its subcommands, in panels."""
 
 import inspect
 import sys
@@ -24,49 +24,48 @@ from vipllava_cli.cli.commands.plan import plan
 from vipllava_cli.cli.commands.report import report
 
 ASK_PANEL = "Ask"
-RESULTS_PANEL = "RecordFile"
+RESULTS_PANEL = "Results"
 MODELS_PANEL = "Models"
 
 
-class OneLineErrors(TyperGroup):
-    """Wrong usage as one line, like every other error, where Typer would draw a box of several."""
+class OneLineErrorGroup(TyperGroup):
+    """A Typer group that prints wrong usage as one line, where Typer would draw a box."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         return hide_flag_types(super().get_params(ctx))
 
-    def main(self, *arguments: Any, standalone_mode: bool = True, **more: Any) -> Any:
-        """Run, and leave with the exit code."""
-        code = run_guarded(lambda: self._run(*arguments, **{**more, "standalone_mode": False}))
+    def main(self, *arguments: Any, standalone_mode: bool = True, **settings: Any) -> Any:
+        """Run the command line. Exit with its code, or return the code if not standalone."""
+        code = run_guarded(lambda: self._run(*arguments, **settings, standalone_mode=False))
         if standalone_mode:
             sys.exit(code)
         return code
 
-    def _run(self, *arguments: Any, **more: Any) -> Any:
+    def _run(self, *arguments: Any, **settings: Any) -> Any:
         try:
-            return super().main(*arguments, **more)
+            return super().main(*arguments, **settings)
         except TyperException as error:
             from vipllava_cli.cli.terminal.messages import print_error
 
             context = getattr(error, "ctx", None)
             help = f"{context.command_path} --help" if context else "vipllava --help"
-            if error.format_message():  # empty after the help that no arguments ask for
+            if error.format_message():  # empty if Typer has just printed the help instead
                 print_error(f"{error.format_message().rstrip('.')}: see `{help}`")
             return error.exit_code
 
 
 app = typer.Typer(
     name="vipllava",
-    cls=OneLineErrors,
+    cls=OneLineErrorGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Ask a vision-language model about regions that you mark on an image.",
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_given: bool) -> None:
+    if is_given:
         typer.echo(f"vipllava {__version__}")
         raise typer.Exit
 
@@ -76,7 +75,11 @@ def main(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "-V",
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and exit.",
         ),
     ] = False,
 ) -> None:
@@ -84,10 +87,29 @@ def main(
 
 
 def _add(body: Callable[..., None], panel: str) -> None:
-    """A subcommand, its example below it in the overview."""
+    """Add a subcommand. The overview shows its summary and its example."""
     summary, example = inspect.cleandoc(body.__doc__ or "").split("\n\n")[:2]
-    brief = f"{summary}\n[dim]{escape(example)}[/dim]"
-    app.command(cls=OrderedCommand, rich_help_panel=panel, short_help=brief)(body)
+    app.command(
+        cls=OrderedCommand, rich_help_panel=panel, short_help=_short_help(summary, example)
+    )(body)
+
+
+def _group(name: str, summary: str, example: str, panel: str) -> typer.Typer:
+    """Add a subcommand that has subcommands of its own."""
+    group = typer.Typer(
+        name=name,
+        cls=OneLineErrorGroup,
+        no_args_is_help=True,
+        help=summary,
+        short_help=_short_help(summary, example),
+        rich_markup_mode="rich",
+    )
+    app.add_typer(group, rich_help_panel=panel)
+    return group
+
+
+def _short_help(summary: str, example: str) -> str:
+    return f"{summary}\n[dim]{escape(example)}[/dim]"
 
 
 _add(ask, ASK_PANEL)
@@ -97,27 +119,15 @@ _add(chat, ASK_PANEL)
 _add(report, RESULTS_PANEL)
 _add(compare, RESULTS_PANEL)
 
-evals = typer.Typer(
-    name="eval",
-    no_args_is_help=True,
-    help="Run a benchmark and score it.",
-    short_help="Run a benchmark and score it.\n[dim]vipllava eval demo[/dim]",
-    rich_markup_mode="rich",
-)
+evals = _group("eval", "Run a benchmark and score it.", "vipllava eval demo", RESULTS_PANEL)
 for benchmark in (demo, vip_bench, visual7w, pointqa, vcr):
     evals.command(cls=OrderedCommand)(benchmark)
-app.add_typer(evals, rich_help_panel=RESULTS_PANEL)
 
-models = typer.Typer(
-    name="models",
-    no_args_is_help=True,
-    help="List, fetch, choose and remove models.",
-    short_help="List, fetch, choose and remove models.\n[dim]vipllava models pull 7b[/dim]",
-    rich_markup_mode="rich",
+models = _group(
+    "models", "List, download, choose and remove models.", "vipllava models pull 7b", MODELS_PANEL
 )
 models.command("list", cls=OrderedCommand)(list_models)
 for body in (pull, use, info, remove):
     models.command(cls=OrderedCommand)(body)
-app.add_typer(models, rich_help_panel=MODELS_PANEL)
 _add(plan, MODELS_PANEL)
 _add(doctor, MODELS_PANEL)

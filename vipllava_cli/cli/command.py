@@ -1,4 +1,4 @@
-"""A function -> a subcommand: its groups of flags spread out, its errors turned into exit codes."""
+"""A function as a subcommand: its option groups become flags, its errors become exit codes."""
 
 import dataclasses
 import functools
@@ -12,12 +12,13 @@ from typing import Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from vipllava_cli.cli.options import MarkOptions
+from vipllava_cli.cli.options import OUT_ALIAS, MarkOptions
 from vipllava_cli.errors import ExitCode, VipllavaError
+from vipllava_cli.marks.types import SHAPES
 
 
 def hide_flag_types(parameters: list[Any]) -> list[Any]:
-    """The parameters, flags without the type that help would show: `--json <bool>` takes no word."""
+    """Remove the type of flags from the help, which would show `--json <bool>`."""
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
@@ -25,10 +26,18 @@ def hide_flag_types(parameters: list[Any]) -> list[Any]:
 
 
 class OrderedCommand(TyperCommand):
-    """Keeps the order in which options were typed, which parsing into lists by name would lose."""
+    """A Typer command that keeps the order of its options in `ctx.meta["order"]`."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         return hide_flag_types(super().get_params(ctx))
+
+    def make_parser(self, ctx: Any) -> Any:
+        """Make the parser, which accepts `--output` for `--out` without listing it in the help."""
+        parser = super().make_parser(ctx)
+        names = parser._long_opt
+        if "--out" in names:
+            names.setdefault(OUT_ALIAS, names["--out"])
+        return parser
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
@@ -37,8 +46,10 @@ class OrderedCommand(TyperCommand):
 
 
 def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
-    """The function with its groups of flags spread out for Typer, and its errors turned into codes.
-    It may return a code of its own.
+    """Turn a function into a subcommand for Typer.
+
+    Each parameter whose type is a dataclass becomes one flag for each of its fields. The function
+    may return an exit code; its errors become exit codes too.
     """
     hints = get_type_hints(body, include_extras=True)
     groups: dict[str, Any] = {
@@ -48,7 +59,7 @@ def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
         inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     ]
     for name, parameter in inspect.signature(body).parameters.items():
-        if name in groups:  # help shows its flags where the group stands
+        if name in groups:  # the help shows the flags in the place of the group
             parameters += _spread(groups[name])
         else:
             kind = inspect.Parameter.KEYWORD_ONLY
@@ -58,15 +69,14 @@ def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
     def run(ctx: typer.Context, **values: Any) -> None:
         debug = values.get("debug", False)
         for name, group in groups.items():
-            chosen = {
+            fields = {
                 field.name: values.pop(field.name)
                 for field in dataclasses.fields(group)
                 if field.name in values
             }
             if group is MarkOptions:
-                shapes = [shape for shape in ctx.meta["order"] if shape in _SHAPE_FLAGS]
-                chosen["order"] = tuple(shapes)
-            values[name] = group(**chosen)
+                fields["order"] = tuple(name for name in ctx.meta["order"] if name in SHAPES)
+            values[name] = group(**fields)
         raise typer.Exit(run_guarded(functools.partial(body, **values), debug=debug))
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -75,7 +85,7 @@ def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
 
 
 def _spread(group: type) -> Iterator[inspect.Parameter]:
-    """A parameter for each flag of a group."""
+    """Yield a parameter for each flag of a group."""
     hints = get_type_hints(group, globalns=vars(sys.modules[group.__module__]), include_extras=True)
     for field in dataclasses.fields(group):
         if field.name != "order":
@@ -88,11 +98,16 @@ def _spread(group: type) -> Iterator[inspect.Parameter]:
 
 
 _EMPTY = inspect.Parameter.empty
-_SHAPE_FLAGS = ("box", "ellipse", "arrow", "point", "triangle", "scribble", "mask", "contour")
+
+
+# --- the boundary of errors ------------------------------------------------------------------
 
 
 def run_guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
-    """Run, and return the exit code; what failed is one line on stderr."""
+    """Run `body` and return the exit code. Print an error as one line on stderr.
+
+    This is the only place that turns exceptions into exit codes. `debug` prints the traceback too.
+    """
     from vipllava_cli.cli.terminal.messages import print_error
 
     try:
@@ -101,41 +116,44 @@ def run_guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        _drop_output()
+        _discard_stdout()
         return ExitCode.CLOSED_PIPE
-    except VipllavaError as error:
-        if debug:
-            traceback.print_exc()
-        print_error(str(error))
-        return error.exit_code
-    except OSError as error:  # inputs and files out have their own; this is stdout, or a full disk
-        if debug:
-            traceback.print_exc()
-        _drop_output()
-        print_error(f"the output cannot be written: {error.strerror or error}")
-        return ExitCode.INPUT
-    except MemoryError:
-        if debug:
-            traceback.print_exc()
-        print_error("memory ran out: make the image smaller, or close other programs")
-        return ExitCode.GENERATION
     except Exception as error:
         if debug:
             traceback.print_exc()
-        if isinstance(error, ImportError) and ".so" in str(error):
-            print_error(
-                f"a library of the system is missing ({error}): on Debian and Ubuntu, OpenCV needs"
-                " `apt-get install libgl1 libglib2.0-0`"
-            )
-            return ExitCode.USAGE
-        print_error(
-            f"a bug in vipllava ({type(error).__name__}: {error}): please report it with what"
-            " --debug prints"
-        )
-        return ExitCode.BUG
+        if isinstance(error, OSError):
+            _discard_stdout()
+        message, exit_code = _describe(error)
+        print_error(message)
+        return exit_code
     return code or ExitCode.DONE
 
 
-def _drop_output() -> None:
-    """What is left in stdout goes nowhere, so that nothing fails once more at the end."""
+def _describe(error: Exception) -> tuple[str, ExitCode]:
+    """Return the message and the exit code of an exception."""
+    match error:
+        case VipllavaError():
+            return str(error), error.exit_code
+        case OSError():  # files raise InputError, so that this is stdout
+            return f"the output cannot be written: {error.strerror or error}", ExitCode.INPUT
+        case MemoryError():
+            return (
+                "out of memory: use a smaller image, or close other programs",
+                ExitCode.GENERATION,
+            )
+        case ImportError() if ".so" in str(error):
+            return (
+                f"a system library is missing ({error}): on Debian and Ubuntu, OpenCV needs"
+                " `apt-get install libgl1 libglib2.0-0`",
+                ExitCode.USAGE,
+            )
+    return (
+        f"a bug in vipllava ({type(error).__name__}: {error}): please report it with the output"
+        " of --debug",
+        ExitCode.BUG,
+    )
+
+
+def _discard_stdout() -> None:
+    """Redirect stdout to nowhere: flushing it at exit would raise the error again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

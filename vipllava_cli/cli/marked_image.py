@@ -13,7 +13,7 @@ from vipllava_cli.marks.types import Mark, MarkStyle
 
 
 def open_marked_image(source: str, options: MarkOptions, messages: Messages) -> MarkedImage:
-    """Open and decode an image and resolve the marks on it. Prints notes. Raises InputError."""
+    """Open and decode an image and resolve the marks on it. Print notes. Raises InputError."""
     specs, style = options.specs(), options.style()
     file = open_image(source)
     _ = file.image  # decode now: report a damaged image before a model loads
@@ -24,7 +24,10 @@ def open_marked_image(source: str, options: MarkOptions, messages: Messages) -> 
 
 
 def pick_marks(image: Image.Image, marks: tuple[Mark, ...], style: MarkStyle) -> tuple[Mark, ...]:
-    """Let the user drag boxes, print them as options, and return all marks."""
+    """Let the user drag boxes, print them as options on stdout, and return all marks.
+
+    Raises UsageError if there is no display.
+    """
     from vipllava_cli.cli.picker import as_corners, pick_boxes
 
     specs = [parse_mark("box", as_corners(box)) for box in pick_boxes(image)]

@@ -1,17 +1,26 @@
-"""The flags that several subcommands share, in groups that are handed over filled in."""
+"""The options that several subcommands share, in groups that `command` spreads out for Typer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipllava_cli.engine.base import (
+    GREEDY,
+    MAX_NEW_TOKENS,
+    MAX_SEED,
+    MAX_TEMPERATURE,
+    MIN_TOP_P,
+    GenerationOptions,
+)
+from vipllava_cli.engine.options import Attention, Device, Dtype, Quantization
+from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, TemplateName
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.marks.types import DEFAULT_WIDTH, SHAPES, Units
 
-if TYPE_CHECKING:  # these pull in Pillow, which `--help` does not need
+if TYPE_CHECKING:  # these load Pillow, psutil or Rich, which `--help` does not need
     from vipllava_cli.cli.terminal.messages import Messages
-    from vipllava_cli.engine.base import GenerationOptions
     from vipllava_cli.engine.hardware.placement import LoadOptions
     from vipllava_cli.marks.types import MarkSpec, MarkStyle
     from vipllava_cli.storage.settings import UserSettings
@@ -21,56 +30,42 @@ MODEL_PANEL = "Model"
 ANSWER_PANEL = "Answer"
 OUTPUT_PANEL = "Output"
 
-
-class Units(StrEnum):
-    """What a bare coordinate counts."""
-
-    px = "px"
-    percent = "percent"
-    unit = "unit"
-    thousand = "thousand"
+OUT_ALIAS = "--output"  # version 0.1.0 has this name in `annotate` and `report`
 
 
-class TemplateName(StrEnum):
-    """The forms of prompt."""
-
-    human = "human"
-    vicuna = "vicuna"
-    chat = "chat"
-
-
-class Device(StrEnum):
-    """Where to run."""
-
-    auto = "auto"
-    cuda = "cuda"
-    mps = "mps"
-    cpu = "cpu"
+def out_option(what: str, details: str = "", *, metavar: str = "FILE", panel: str = "") -> Any:
+    """Define `-o/--out`: `Write WHAT to METAVAR. DETAILS`. `OUT_ALIAS` works too, unlisted."""
+    return typer.Option(
+        "-o",
+        "--out",
+        metavar=metavar,
+        help=f"Write {what} to {metavar}. {details}".rstrip(),
+        rich_help_panel=panel or OUTPUT_PANEL,
+    )
 
 
-class Dtype(StrEnum):
-    """How precisely to run."""
-
-    auto = "auto"
-    bf16 = "bf16"
-    fp16 = "fp16"
-    fp32 = "fp32"
+def output_flag(help: str, *names: str) -> Any:
+    """Define a flag of the output panel."""
+    return typer.Option(*names, help=help, rich_help_panel=OUTPUT_PANEL)
 
 
-class Attention(StrEnum):
-    """How attention is computed."""
+Force = Annotated[bool, output_flag("Overwrite an existing file.", "--force")]
+Json = Annotated[bool, output_flag("Print JSON.", "--json")]
+ImageSource = Annotated[
+    str, typer.Argument(help="Image file, http(s) address, or - for standard input.")
+]
+Revision = Annotated[
+    str | None,
+    typer.Option(
+        "--revision",
+        metavar="REV",
+        help="Branch, tag or commit on the Hugging Face Hub.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
 
-    auto = "auto"
-    sdpa = "sdpa"
-    flash = "flash"
-    eager = "eager"
 
-
-class Quantize(StrEnum):
-    """How decoder layers are kept in fewer bits."""
-
-    int8 = "int8"
-    nf4 = "nf4"
+# --- marks -----------------------------------------------------------------------------------
 
 
 def _mark(metavar: str, help: str) -> Any:
@@ -79,43 +74,60 @@ def _mark(metavar: str, help: str) -> Any:
 
 @dataclass(frozen=True)
 class MarkOptions:
-    """`order` names the shape of each mark in the order in which the flags were typed."""
+    """The marks on an image.
+
+    `order` names the shape of each mark in the order of the command line. `command` fills it in.
+    """
 
     box: Annotated[
         list[str] | None,
         _mark(
-            "[COLOUR:]X1,Y1,X2,Y2", "A rectangle; X,Y,+W,+H gives a size, % a share of the side."
+            "[COLOUR:]X1,Y1,X2,Y2",
+            "Rectangle; X,Y,+W,+H is a corner and a size, 10% a percentage of the side.",
         ),
     ] = None
     ellipse: Annotated[
-        list[str] | None, _mark("[COLOUR:]X1,Y1,X2,Y2", "An ellipse within these corners.")
+        list[str] | None, _mark("[COLOUR:]X1,Y1,X2,Y2", "Ellipse inside this rectangle.")
     ] = None
     arrow: Annotated[
         list[str] | None,
-        _mark("[COLOUR:]X1,Y1,X2,Y2", "An arrow from tail to tip; X,Y alone is the tip."),
+        _mark("[COLOUR:]X1,Y1,X2,Y2", "Arrow from tail to tip; X,Y alone is the tip."),
     ] = None
-    point: Annotated[list[str] | None, _mark("[COLOUR:]X,Y", "A dot.")] = None
-    triangle: Annotated[list[str] | None, _mark("[COLOUR:]X1,Y1,X2,Y2,X3,Y3", "A triangle.")] = None
+    point: Annotated[list[str] | None, _mark("[COLOUR:]X,Y", "Dot.")] = None
+    triangle: Annotated[list[str] | None, _mark("[COLOUR:]X1,Y1,X2,Y2,X3,Y3", "Triangle.")] = None
     scribble: Annotated[
-        list[str] | None, _mark("[COLOUR:]X1,Y1,X2,Y2,…", "A line through these points.")
+        list[str] | None, _mark("[COLOUR:]X1,Y1,X2,Y2,…", "Line through these points.")
     ] = None
     mask: Annotated[
-        list[str] | None, _mark("[COLOUR:]X1,Y1,…|FILE", "A filled region, or a mask image.")
+        list[str] | None,
+        _mark("[COLOUR:]X1,Y1,…|FILE", "Filled region: points, or a black-and-white mask image."),
     ] = None
     contour: Annotated[
-        list[str] | None, _mark("[COLOUR:]X1,Y1,…|FILE", "A region's outline, or a mask image.")
+        list[str] | None,
+        _mark(
+            "[COLOUR:]X1,Y1,…|FILE", "Outline of a region: points, or a black-and-white mask image."
+        ),
     ] = None
     marks: Annotated[
-        str | None, _mark("FILE", "Marks as JSON: a list of {shape, coords, color, …}.")
+        str | None, _mark("FILE", "JSON file of marks: a list of {shape, coords, color, …}.")
     ] = None
-    units: Annotated[Units, _mark("px|percent|unit|thousand", "What a bare number counts.")] = (
-        Units.px
-    )
+    units: Annotated[
+        Units,
+        _mark("|".join(Units), "Unit of bare numbers: pixels, percent, 0-1 or 0-1000."),
+    ] = Units.px
     width: Annotated[
-        float | None, _mark("PIXELS", "Line width in the model's 336-pixel view. (default: 3)")
+        float | None,
+        _mark(
+            "PIXELS",
+            f"Line width, in pixels of the model's 336-pixel view. (default: {DEFAULT_WIDTH:g})",
+        ),
     ] = None
     alpha: Annotated[
-        float | None, _mark("0-1", "Opacity of the marks. (default: 1, masks 0.5)")
+        float | None,
+        _mark(
+            "0-1",
+            f"Opacity. (default: {SHAPES['box'].alpha:g}, masks {SHAPES['mask'].alpha:g})",
+        ),
     ] = None
     numbers: Annotated[
         bool,
@@ -126,14 +138,14 @@ class MarkOptions:
     order: tuple[str, ...] = ()
 
     def specs(self) -> list["MarkSpec"]:
-        """The marks as typed: those of the file, then those of the flags. Raises InputError."""
+        """Parse the marks: those of the file, then those of the options. Raises InputError."""
         from vipllava_cli.marks.parse import parse_mark, read_marks_file
 
-        typed: dict[str, Iterator[str]] = {
+        values: dict[str, Iterator[str]] = {
             shape: iter(getattr(self, shape)) for shape in set(self.order)
         }
         specs = [] if self.marks is None else read_marks_file(self.marks, self.units.value)
-        specs += [parse_mark(shape, next(typed[shape]), self.units.value) for shape in self.order]
+        specs += [parse_mark(shape, next(values[shape]), self.units.value) for shape in self.order]
         return specs
 
     def style(self) -> "MarkStyle":
@@ -143,50 +155,54 @@ class MarkOptions:
         return MarkStyle(self.width, self.alpha)
 
     def files(self) -> list[str]:
-        """The files that the flags name, to read marks from. Raises InputError."""
+        """Return the input files that the options name. Raises InputError."""
         from vipllava_cli.marks.parse import parse_mark
 
         masks = (*(self.mask or ()), *(self.contour or ()))
-        named = (self.marks, *(parse_mark("mask", text).file for text in masks))
-        return [name for name in named if name is not None]
+        paths = (self.marks, *(parse_mark("mask", text).file for text in masks))
+        return [path for path in paths if path is not None]
 
 
-def _model(help: str, **more: Any) -> Any:
-    return typer.Option(help=help, rich_help_panel=MODEL_PANEL, **more)
+# --- the model -------------------------------------------------------------------------------
+
+
+def _model(help: str, **settings: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel=MODEL_PANEL, **settings)
 
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Which model, where and how precisely."""
+    """The model, its device and its precision."""
 
     model: Annotated[
         str | None,
         _model(
-            "tiny (shipped), 7b, 13b, a hub name or a folder. (default: what `vipllava models use`"
-            " chose, or tiny)",
+            "tiny (shipped), 7b, 13b, a Hugging Face name or a local folder. (default: the model"
+            " set with `vipllava models use`, else tiny)",
             metavar="NAME",
             envvar="VIPLLAVA_MODEL",
         ),
     ] = None
-    revision: Annotated[str | None, _model("The hub's branch, tag or commit.", metavar="REV")] = (
-        None
-    )
-    device: Annotated[Device, _model("Where to run.")] = Device.auto
-    dtype: Annotated[Dtype, _model("How precisely to run.")] = Dtype.auto
+    revision: Revision = None
+    device: Annotated[Device, _model("Device that runs the model.")] = Device.auto
+    dtype: Annotated[Dtype, _model("Precision of the weights.")] = Dtype.auto
     quantize: Annotated[
-        Quantize | None,
-        _model("Keep the decoder in 8 or 4 bits. nf4, and int8 on a GPU, need extras."),
+        Quantization | None,
+        _model(
+            "Quantize the decoder to 8 or 4 bits; nf4, and int8 on a GPU, need an extra package."
+        ),
     ] = None
     max_memory: Annotated[
         str | None,
         _model(
-            "What may be taken, like 0=8GiB,cpu=20GiB; the rest stays on disk.", metavar="SIZES"
+            "Memory limits of GPUs and CPU, like 0=8GiB,cpu=20GiB; other weights stay on disk.",
+            metavar="SIZES",
         ),
     ] = None
-    attention: Annotated[Attention, _model("How attention is computed.")] = Attention.auto
+    attention: Annotated[Attention, _model("Attention implementation.")] = Attention.auto
 
     def load_options(self) -> "LoadOptions":
-        """Where and how precisely to run. Raises UsageError."""
+        """Convert to the engine's load options. Raises UsageError."""
         from vipllava_cli.engine.hardware.placement import LoadOptions, parse_max_memory
 
         return LoadOptions(
@@ -198,8 +214,9 @@ class ModelOptions:
         )
 
     def chosen(self) -> "UserSettings":
-        """The model of the flag or of the variable, else that of the settings; None when nobody chose.
-        Raises UsageError.
+        """Return the model of `--model` or VIPLLAVA_MODEL, else that of the settings file.
+
+        `model` is None if none of them names one. Raises UsageError.
         """
         from vipllava_cli.storage.settings import UserSettings, read_settings
 
@@ -209,38 +226,55 @@ class ModelOptions:
         return UserSettings(settings.model, self.revision or settings.revision)
 
 
-def _answer(help: str, **more: Any) -> Any:
-    return typer.Option(help=help, rich_help_panel=ANSWER_PANEL, **more)
+# --- the answer ------------------------------------------------------------------------------
+
+
+def _answer(help: str, **settings: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel=ANSWER_PANEL, **settings)
 
 
 Choices = Annotated[
     str | None,
-    _answer(
-        "Say how likely each of these answers is, and answer with the likeliest.", metavar="A,B,…"
-    ),
+    _answer("Score these answers by their likelihood and return the likeliest.", metavar="A,B,…"),
 ]
+
+
+_TEMPLATE = TemplateName(DEFAULT_TEMPLATE)
 
 
 @dataclass(frozen=True)
 class AnswerOptions:
-    """How an answer is made."""
+    """The prompt template and the generation options."""
 
-    template: Annotated[TemplateName, _answer("The form of the prompt.")] = TemplateName.human
-    max_new_tokens: Annotated[int, _answer("Longest answer, in tokens.", metavar="N", min=1)] = 256
+    template: Annotated[TemplateName, _answer("Prompt template.")] = _TEMPLATE
+    max_new_tokens: Annotated[
+        int,
+        _answer("Maximum length of an answer, in tokens.", metavar="N", min=1, max=MAX_NEW_TOKENS),
+    ] = GREEDY.max_new_tokens
     temperature: Annotated[
-        float, _answer("0 is greedy: the same answer each time.", metavar="T", min=0.0, max=100.0)
-    ] = 0.0
+        float,
+        _answer(
+            "Sampling temperature; 0 gives the same answer every time.",
+            metavar="T",
+            min=0.0,
+            max=MAX_TEMPERATURE,
+        ),
+    ] = GREEDY.temperature
     top_p: Annotated[
         float,
-        _answer("With a temperature: sample from this share.", metavar="P", min=0.01, max=1.0),
-    ] = 1.0
+        _answer(
+            "Sample from the likeliest tokens with this total probability; needs --temperature.",
+            metavar="P",
+            min=MIN_TOP_P,
+            max=1.0,
+        ),
+    ] = GREEDY.top_p
     seed: Annotated[
-        int, _answer("With a temperature: repeat an answer.", metavar="N", min=0, max=2**32 - 1)
-    ] = 0
+        int, _answer("Seed of the sampling; needs --temperature.", metavar="N", min=0, max=MAX_SEED)
+    ] = GREEDY.seed
 
-    def options(self, choices: str | None = None) -> "GenerationOptions":
-        """Raises UsageError for choices that are none."""
-        from vipllava_cli.engine.base import GenerationOptions
+    def options(self, choices: str | None = None) -> GenerationOptions:
+        """Convert to the engine's generation options. Raises UsageError for invalid choices."""
         from vipllava_cli.engine.prompts.choices import parse_choices
 
         try:
@@ -248,25 +282,22 @@ class AnswerOptions:
         except InputError as error:
             raise UsageError(f"--choices: {error}") from None
         if scored and self.temperature > 0:
-            raise UsageError("--choices are weighed, not sampled: leave out --temperature")
+            raise UsageError("--choices scores answers without sampling: remove --temperature")
         return GenerationOptions(
             self.max_new_tokens, self.temperature, self.top_p, self.seed, scored
         )
 
 
+# --- messages --------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class OutputOptions:
-    """What is said beside the answer."""
+    """The messages on stderr."""
 
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="No notes.", rich_help_panel=OUTPUT_PANEL)
-    ] = False
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="More notes.", rich_help_panel=OUTPUT_PANEL)
-    ] = False
-    debug: Annotated[
-        bool, typer.Option("--debug", help="A traceback with errors.", rich_help_panel=OUTPUT_PANEL)
-    ] = False
+    quiet: Annotated[bool, output_flag("Hide notes and warnings.", "-q", "--quiet")] = False
+    verbose: Annotated[bool, output_flag("Print more details.", "-v", "--verbose")] = False
+    debug: Annotated[bool, output_flag("Print the traceback of an error.", "--debug")] = False
 
     def messages(self) -> "Messages":
         from vipllava_cli.cli.terminal.messages import Messages

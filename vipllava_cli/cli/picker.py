@@ -1,4 +1,4 @@
-"""A window in which boxes are dragged with the mouse."""
+"""A window in which the user drags boxes with the mouse."""
 
 import os
 import subprocess
@@ -11,42 +11,45 @@ from PIL import Image
 from vipllava_cli.errors import UsageError
 
 _TITLE = "vipllava: drag a box, SPACE or ENTER keeps it, ESC ends"
-_WIDEST, _HIGHEST = 1400, 900
+_MAX_WIDTH, _MAX_HEIGHT = 1400, 900  # pixels of the window
 
 _NO_DISPLAY = (
-    "--pick opens a window, and there is no display here: give the box as --box X1,Y1,X2,Y2"
-    " (any image viewer shows coordinates), or log in with `ssh -X`"
+    "--pick opens a window, and there is no display: log in with `ssh -X`, or give the box as"
+    " --box X1,Y1,X2,Y2"
 )
 
 Corners = tuple[float, float, float, float]
 
 
 def pick_boxes(image: Image.Image) -> list[Corners]:
-    """The boxes dragged, in pixels of the image: left, top, right, bottom. Raises UsageError."""
-    if not _window_opens():
+    """Let the user drag boxes. Returns left, top, right, bottom in pixels of the image.
+
+    Raises UsageError if no window opens.
+    """
+    if not _can_open_window():
         raise UsageError(_NO_DISPLAY)
-    os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # remarks on fonts
-    scale = min(1.0, _WIDEST / image.width, _HIGHEST / image.height)
-    shown = image.resize((max(round(image.width * scale), 1), max(round(image.height * scale), 1)))
+    os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # Qt warns about fonts
+    scale = min(1.0, _MAX_WIDTH / image.width, _MAX_HEIGHT / image.height)
+    size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
     try:
-        dragged = cv2.selectROIs(
+        boxes = cv2.selectROIs(
             _TITLE,
-            cv2.cvtColor(np.array(shown), cv2.COLOR_RGB2BGR),
+            cv2.cvtColor(np.array(image.resize(size)), cv2.COLOR_RGB2BGR),
             showCrosshair=False,
-            printNotice=False,  # it would land among the answers on stdout
+            printNotice=False,  # OpenCV prints it on stdout, which belongs to the boxes
         )
         cv2.destroyAllWindows()
     except cv2.error as error:
         raise UsageError(f"{_NO_DISPLAY} ({error.err})") from None
     return [
         (x / scale, y / scale, (x + width) / scale, (y + height) / scale)
-        for x, y, width, height in np.asarray(dragged, float).reshape(-1, 4).tolist()
+        for x, y, width, height in np.asarray(boxes, float).reshape(-1, 4).tolist()
         if width > 0 and height > 0
     ]
 
 
-def _window_opens() -> bool:
-    """Whether OpenCV can open a window: tried in another process, because Qt ends its own if not."""
+def _can_open_window() -> bool:
+    """Return whether OpenCV can open a window. Another process tries it, because Qt may abort."""
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         return False
     probe = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
@@ -57,5 +60,5 @@ def _window_opens() -> bool:
 
 
 def as_corners(corners: Corners) -> str:
-    """`120,80,340,300`, as `--box` reads it."""
+    """Format corners as `--box` reads them: `120,80,340,300`."""
     return ",".join(f"{round(value, 1):g}" for value in corners)

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
-
-from PIL import Image
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 DEFAULT_MODEL = "tiny"
+MIN_TOP_P = 0.01
+MAX_NEW_TOKENS = 2**31 - 1
 MAX_TEMPERATURE = 100.0
+MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ class Engine(Protocol):
 
     info: ModelInfo
 
-    def view(self, image: Image.Image) -> ModelView:
+    def view(self, image: "Image.Image") -> ModelView:
         """What the model will see of a square image. May be called from any thread."""
         ...
 

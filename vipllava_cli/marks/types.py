@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.marks.colors import Color
+
+if TYPE_CHECKING:  # loads Pillow, which `--help` does not need
+    from vipllava_cli.marks.colors import Color
 
 Point = tuple[float, float]
 Polyline = tuple[Point, ...]
@@ -39,7 +43,23 @@ SHAPES: Mapping[str, Shape] = {
     )
 }
 
-UNITS: Mapping[str, float | None] = {"px": None, "percent": 100.0, "unit": 1.0, "thousand": 1000.0}
+
+class Units(StrEnum):
+    """The unit of a coordinate that has no sign of its own."""
+
+    px = "px"
+    percent = "percent"
+    unit = "unit"
+    thousand = "thousand"
+
+
+# The number that stands for the whole side of the image; None for pixels.
+UNITS: Mapping[str, float | None] = {
+    Units.px: None,
+    Units.percent: 100.0,
+    Units.unit: 1.0,
+    Units.thousand: 1000.0,
+}
 
 MASK_SHAPES = ("mask", "contour")  # shapes that a mask image can give too
 
@@ -87,7 +107,7 @@ class MarkSpec:
     shape: str
     parts: tuple[tuple[Coordinate, ...], ...] = ()
     file: str | None = None
-    color: Color | None = None
+    color: "Color | None" = None
     width: float | None = None
     alpha: float | None = None
     label: str | None = None
@@ -101,7 +121,7 @@ class Mark:
 
     shape: str
     parts: tuple[Polyline, ...]
-    color: Color
+    color: "Color"
     width: float = DEFAULT_WIDTH
     alpha: float = 1.0
     label: str | None = None

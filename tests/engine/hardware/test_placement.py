@@ -183,7 +183,13 @@ def test_a_plan_adds_up_to_the_parameters(run: Run) -> None:
     assert plan["places"]["0"]["cache"] == 1088 * 512 * 1024  # 512 KiB a token
     assert plan["tokens_a_second"] > 0
     table = run("plan", "7b", "--max-memory", "0=8GiB,cpu=20GiB").stdout
-    for words in ("vision tower", "decoder layers 0 to", "GPU 0", "13.2 GiB", "14.2 GB to fetch"):
+    for words in (
+        "vision tower",
+        "decoder layers 0 to",
+        "GPU 0",
+        "13.2 GiB",
+        "14.2 GB to download",
+    ):
         assert words in table
     table = run("plan", "7b", "--max-memory", "cpu=2.8GiB").stdout
     for words in ("decoder layer 0 ", "decoder layers 1 to 31"):
@@ -224,7 +230,7 @@ def test_doctor_says_what_is_here_and_what_would_be_chosen(run: Run) -> None:
     assert set(found) == {"versions", "machine", "speed", "models", "terminal", "chosen"}
     assert found["versions"]["torch"] == torch.__version__
     assert found["versions"]["flash-attn"] == "not installed"
-    assert found["chosen"]["model"].startswith("tiny: nobody chose")
+    assert found["chosen"]["model"].startswith("tiny: the default")
     assert found["chosen"]["precision"].startswith("fp32: small")
     assert "in this package" in found["models"]["tiny"]
     refused = run("doctor", "--model", "7b", "--max-memory", "cpu=1GiB").stdout

@@ -161,7 +161,7 @@ def test_gigabytes_are_asked_for(hub: StandInHub, run: Run) -> None:
     hub.claimed = {"model.safetensors": 2 * 10**9}
     said = run("models", "pull", "7b")
     assert said.code == 2
-    assert "fetch 2.0 GB" in said.stderr
+    assert "download 2.0 GB" in said.stderr
     assert "--yes" in said.stderr
     assert hub.sent("model.safetensors") == 0
 
@@ -174,13 +174,13 @@ def test_a_person_is_asked_before_gigabytes_and_before_a_model_goes(
     assert run("models", "pull", "7b").code == 0
     said = at_a_terminal(environment, b"\n", "models", "remove", "7b")
     assert "delete 14.3 MB" in said
-    assert "nothing was done" in said
+    assert "cancelled: the answer was not y" in said
     assert run("models", "info", "7b").stdout.count("whole") == 1
     assert "removed llava-hf" in at_a_terminal(environment, b"y\n", "models", "remove", "7b")
     hub.claimed = {"model.safetensors": 2 * 10**9}
     hub.asked.clear()
     said = at_a_terminal(environment, b"no\n", "models", "pull", "7b")
-    assert "fetch 2.0 GB of llava-hf/vip-llava-7b-hf?" in said
+    assert "download 2.0 GB of llava-hf/vip-llava-7b-hf?" in said
     assert hub.sent("model.safetensors") == 0
 
 
@@ -301,7 +301,7 @@ def test_settings_that_cannot_be_read_are_one_line(run: Run, home: Path, text: s
     [
         (("use", "gpt"), 4, "there is no model 'gpt'"),
         (("remove", "tiny"), 2, "part of this package"),
-        (("remove", "7b"), 4, "nothing of llava-hf"),
+        (("remove", "7b"), 4, "llava-hf/vip-llava-7b-hf is not downloaded"),
         (("pull", "tiny"), 2, "part of this package"),
         (("info", "gpt"), 4, "there is no model 'gpt'"),
         (("info", "somebody/something"), 4, "vipllava models pull somebody/something"),

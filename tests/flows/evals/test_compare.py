@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.html.test_report import Row, blocks, failed, images, results, row
 from tests.conftest import ROOT, SAMPLES, Run
+from tests.support.report_pages import Row, blocks, failed, images, results, row
 from tests.support.sample_scenes import PLACES
 from vipllava_cli.cli.terminal.messages import safe
 from vipllava_cli.errors import ExitCode, InputError

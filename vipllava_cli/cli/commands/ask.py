@@ -2,62 +2,64 @@
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
     MARKS_PANEL,
-    OUTPUT_PANEL,
     AnswerOptions,
     Choices,
+    ImageSource,
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    output_flag,
 )
 from vipllava_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from vipllava_cli.cli.terminal.messages import Messages
+    from vipllava_cli.engine.base import Engine
+    from vipllava_cli.marks.marked_image import MarkedImage
+    from vipllava_cli.storage.records import Record
 
 
 @command
 def ask(
-    image: Annotated[str, typer.Argument(help="A file, an http(s) address, or - for stdin.")],
+    image: ImageSource,
     questions: Annotated[
-        list[str], typer.Argument(help="One or more; {1} stands for the first mark.")
+        list[str], typer.Argument(help="One or more questions; {1} stands for the first mark.")
     ],
     *,
     marks: MarkOptions,
     zoom: Annotated[
         bool,
         typer.Option(
-            "--zoom",
-            help="Look only at the marks and what is around them.",
-            rich_help_panel=MARKS_PANEL,
+            "--zoom", help="Crop the image around the marks.", rich_help_panel=MARKS_PANEL
         ),
     ] = False,
     model: ModelOptions,
     answer: AnswerOptions,
     choices: Choices = None,
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="Print one JSON record a line.", rich_help_panel=OUTPUT_PANEL),
-    ] = False,
+    json: Annotated[bool, output_flag("Print one JSON record per line.", "--json")] = False,
     output: OutputOptions,
 ) -> None:
-    """Ask about an image and the regions marked on it.
+    """Ask questions about an image and its marked regions.
 
     vipllava ask cat.jpg "what is in the red box?" --box 20,80,340,300
     """
     from vipllava_cli.cli.marked_image import open_marked_image
     from vipllava_cli.cli.model_loading import open_model
-    from vipllava_cli.cli.terminal.messages import print_answer, print_choices, print_piece
+    from vipllava_cli.cli.terminal.messages import print_piece
     from vipllava_cli.engine.prompts.questions import prepare_question
     from vipllava_cli.flows import ask as flow
     from vipllava_cli.marks.marked_image import zoom_in
 
     messages = output.messages()
     options = answer.options(choices)
-    _refuse_images(questions)
+    _check_questions(questions)
     marked = open_marked_image(image, marks, messages)
     prepared = [prepare_question(question, marked.marks) for question in questions]
     for note in dict.fromkeys(note for question in prepared for note in question.notes):
@@ -65,12 +67,7 @@ def ask(
     if zoom:
         marked = zoom_in(marked)
     engine = open_model(model, messages)
-    small = flow.find_small_mark(engine, marked)
-    if small:
-        messages.note(
-            f"the {small.color.name} {small.shape} is smaller than one patch of what the model sees"
-            + (" even so" if zoom else ": --zoom looks closer")
-        )
+    _note_small_mark(engine, marked, messages, zoom=zoom)
     streams = sys.stdout.isatty() and not json and len(questions) == 1 and not options.choices
     records = flow.ask(
         engine,
@@ -84,29 +81,56 @@ def ask(
         if json:
             sys.stdout.write(record.to_line() + "\n")
             sys.stdout.flush()
-        elif streams:
-            print_piece("\n")
         else:
-            print_answer(record.answer or "", single_line=len(questions) > 1)
-        if record.choices and not json:
-            print_choices(record.choices, messages)
-        if record.finish_reason == "length":
-            more = (
-                ": --max-new-tokens allows more"
-                if record.answer_tokens >= options.max_new_tokens
-                else ", the end of what the model can hold"
-            )
-            messages.note(f"the answer was cut at {record.answer_tokens} tokens{more}")
-        messages.detail(
-            f"{record.prompt_tokens} + {record.answer_tokens} tokens, {record.seconds} s"
-        )
+            _print_answer(record, messages, streamed=streams, single_line=len(questions) > 1)
+        _note_length(record, options.max_new_tokens, messages)
 
 
-def _refuse_images(questions: list[str]) -> None:
-    """Several images in one call: the model was trained with one a question."""
+def _check_questions(questions: list[str]) -> None:
+    """Raise UsageError for a question that is a file: probably the user gave several images."""
     for question in questions:
         if os.path.isfile(question):
             raise UsageError(
-                f"ask takes one image, then questions, and {question} is a file: the model was"
-                " trained with one image a question; `vipllava batch` asks about many"
+                f"ask takes one image and then questions, but {question} is a file: use"
+                " `vipllava batch` for several images"
             )
+
+
+def _note_small_mark(
+    engine: "Engine", marked: "MarkedImage", messages: "Messages", *, zoom: bool
+) -> None:
+    """Print a note if a mark is too small for the model."""
+    from vipllava_cli.flows.ask import find_small_mark
+
+    mark = find_small_mark(engine, marked)
+    if mark:
+        advice = ", even with --zoom" if zoom else ": add --zoom"
+        messages.note(
+            f"the {mark.color.name} {mark.shape} is smaller than one patch of the model's view{advice}"
+        )
+
+
+def _print_answer(
+    record: "Record", messages: "Messages", *, streamed: bool, single_line: bool
+) -> None:
+    """Print an answer and the scores of its choices. End the line of a streamed answer."""
+    from vipllava_cli.cli.terminal.messages import print_answer, print_choices, print_piece
+
+    if streamed:
+        print_piece("\n")
+    else:
+        print_answer(record.answer or "", single_line=single_line)
+    if record.choices:
+        print_choices(record.choices, messages)
+
+
+def _note_length(record: "Record", max_new_tokens: int, messages: "Messages") -> None:
+    """Print the size of an answer with `-v`, and a note if it was cut."""
+    if record.finish_reason == "length":
+        is_option = record.answer_tokens >= max_new_tokens
+        reason = ": raise --max-new-tokens for a longer one" if is_option else ", the model's limit"
+        messages.note(f"the answer was cut at {record.answer_tokens} tokens{reason}")
+    messages.detail(
+        f"{record.prompt_tokens} prompt tokens, {record.answer_tokens} answer tokens,"
+        f" {record.seconds} s"
+    )

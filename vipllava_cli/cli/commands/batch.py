@@ -22,6 +22,7 @@ from vipllava_cli.cli.options import (
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    out_option,
 )
 from vipllava_cli.errors import ExitCode, UsageError
 
@@ -77,7 +78,7 @@ def batch(
     ],
     out: Annotated[
         str | None,
-        _output("Where the answers go: .jsonl, .csv or .parquet.", "-o", "--out", metavar="FILE"),
+        out_option("the records", "Its name ends in .jsonl, .csv or .parquet."),
     ] = None,
     question: Annotated[
         list[str] | None,

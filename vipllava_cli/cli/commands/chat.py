@@ -2,6 +2,8 @@
 
 import os
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from vipllava_cli.cli.repl.session import Autosave, LineInput
     from vipllava_cli.cli.terminal.answers import AnswerRenderer
     from vipllava_cli.cli.terminal.messages import Messages
+    from vipllava_cli.flows.chat.chat import Chat
+    from vipllava_cli.flows.chat.session_file import SavedChat
 
-SESSION_PANEL = "SavedChat"
+SESSION_PANEL = "Session"
 HISTORY = "history"
 
 
@@ -32,20 +36,20 @@ def _session(help: str, *names: str, **more: Any) -> Any:
 @command
 def chat(
     image: Annotated[
-        str | None, typer.Argument(help="A file or an http(s) address; /image gives another.")
+        str | None, typer.Argument(help="A file or an http(s) address; /image opens another.")
     ] = None,
     zoom: Annotated[
-        bool, typer.Option("--zoom", help="Look only at the marks and what is around them.")
+        bool, typer.Option("--zoom", help="Crop the image around the marks, with some context.")
     ] = False,
     save: Annotated[
-        str | None, _session("Keep the conversation in this file.", "--save", metavar="FILE")
+        str | None, _session("Save the conversation to this file.", "--save", metavar="FILE")
     ] = None,
     resume: Annotated[
-        str | None, _session("Go on with a saved conversation.", "--resume", metavar="FILE")
+        str | None, _session("Resume a saved conversation.", "--resume", metavar="FILE")
     ] = None,
-    last: Annotated[bool, _session("Go on with the last conversation.", "--continue")] = False,
+    resume_last: Annotated[bool, _session("Resume the last conversation.", "--continue")] = False,
     no_history: Annotated[
-        bool, _session("Remember neither lines nor the conversation.", "--no-history")
+        bool, _session("Store neither the input history nor the conversation.", "--no-history")
     ] = False,
     plain: Annotated[
         bool,
@@ -61,40 +65,35 @@ def chat(
     answer: AnswerOptions,
     output: OutputOptions,
 ) -> ExitCode:
-    """Talk about an image; without a terminal, one question a line.
+    """Talk about an image. Without a terminal, each line of stdin is a question.
 
     vipllava chat street.jpg --box 120,80,340,300
     """
-    from dataclasses import replace
-
     from vipllava_cli.cli.marked_image import open_marked_image
     from vipllava_cli.cli.model_loading import open_model
-    from vipllava_cli.cli.repl.loop import start_conversation
+    from vipllava_cli.cli.repl.image_commands import describe_image, note_small_mark
+    from vipllava_cli.cli.repl.loop import run_chat
     from vipllava_cli.cli.repl.session import ChatSession
-    from vipllava_cli.cli.repl.slash_commands import (
-        describe_image,
-        show_history,
-        warn_small_mark,
-    )
+    from vipllava_cli.cli.repl.session_commands import show_history
     from vipllava_cli.cli.terminal.messages import plain_console
-    from vipllava_cli.flows.chat.chat import Chat, ChatSettings, ChatState
+    from vipllava_cli.flows.chat.chat import Chat, ChatSettings
     from vipllava_cli.flows.chat.session_file import read_session
-    from vipllava_cli.flows.chat.session_file import resume as resume_session
+    from vipllava_cli.flows.chat.state import ChatState
     from vipllava_cli.storage.files import STANDARD_INPUT
 
-    typed = sys.stdin is not None and sys.stdin.isatty()
-    plain = plain or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb"
+    is_interactive = sys.stdin is not None and sys.stdin.isatty()
+    is_plain = plain or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb"
     messages = output.messages()
-    if plain:
+    if is_plain:
         messages = replace(messages, console=plain_console())
     if image == STANDARD_INPUT:
-        raise UsageError("questions come from stdin: give the image as a file")
-    earlier = _earlier(resume, last)
-    if image is None and earlier is None and marks.specs():
-        raise UsageError("marks need an image to be on: vipllava chat IMAGE --box …")
-    remember = typed and not no_history
-    autosave = _keeper(save, resume, messages, remember=remember)
-    saved = None if earlier is None else read_session(earlier)
+        raise UsageError("chat reads questions from stdin: give the image as a file")
+    session_file = _session_to_resume(resume, resume_last)
+    if image is None and session_file is None and marks.specs():
+        raise UsageError("marks need an image: vipllava chat IMAGE --box …")
+    keep_history = is_interactive and not no_history
+    autosave = _open_autosave(save, resume, messages, keep_last=keep_history)
+    saved = None if session_file is None else read_session(session_file)
     state = ChatState(zoom=zoom)
     if image is not None:
         state = ChatState(open_marked_image(image, marks, messages), zoom)
@@ -103,81 +102,100 @@ def chat(
     settings = ChatSettings(
         answer.template.value, answer.options(), marks.units.value, marks.style()
     )
-    talking = Chat(engine, messages.note, state, settings)
+    conversation = Chat(engine, messages.note, state, settings)
     if saved is not None:
-        resumed = resume_session(saved, engine.info.name)
-        for note in resumed.notes:
-            messages.note(note)
-        talking.state = replace(resumed.state, zoom=zoom or resumed.state.zoom)
-        if image is not None:
-            talking.update_state(replace(talking.state, marked=state.marked))
-        else:
-            for spec in marks.specs():
-                talking.add(spec)
-    renderer, reader = _face(messages, plain=plain, typed=typed, remember=remember)
-    session = ChatSession(talking, messages, renderer, reader, autosave, plain, typed)
-    if typed and saved is not None:
+        _resume(conversation, saved, marks)
+    renderer, line_input = _open_terminal(
+        messages, is_plain=is_plain, is_interactive=is_interactive, keep_history=keep_history
+    )
+    session = ChatSession(
+        conversation, messages, renderer, line_input, autosave, is_plain, is_interactive
+    )
+    if is_interactive and saved is not None:
         show_history(session)
-    elif typed:
-        messages.say(f"{describe_image(talking.state)}; /help lists the commands")
-    warn_small_mark(session)
-    return start_conversation(session)
+    elif is_interactive:
+        messages.say(f"{describe_image(conversation.state)}; /help lists the commands")
+    note_small_mark(session)
+    return run_chat(session)
 
 
-def _earlier(resume: str | None, last: bool) -> str | None:
-    """The file of the conversation to go on with."""
+def _session_to_resume(resume: str | None, resume_last: bool) -> str | None:
+    """Return the session file of `--resume` or `--continue`, if any. Raises UsageError, InputError."""
     from vipllava_cli.cli.repl.session import LAST_SESSION
     from vipllava_cli.storage.folders import state_folder
 
-    if not last:
+    if not resume_last:
         return resume
     if resume is not None:
-        raise UsageError(
-            "--resume names a file and --continue takes the last one: give one of them"
-        )
+        raise UsageError("--resume and --continue exclude each other: give one of them")
     path = state_folder() / LAST_SESSION
     if not path.exists():
-        raise InputError("there is no last conversation to go on with: begin one")
+        raise InputError(
+            "--continue found no last conversation: start one with vipllava chat IMAGE"
+        )
     return str(path)
 
 
-def _keeper(
-    save: str | None, resume: str | None, messages: "Messages", *, remember: bool
+def _resume(conversation: "Chat", saved: "SavedChat", marks: MarkOptions) -> None:
+    """Continue from a session file. An image on the command line replaces the saved one; without
+    an image, the marks of the command line are added to the saved ones.
+    """
+    from vipllava_cli.flows.chat.session_file import resume_chat
+
+    given = conversation.state
+    resumed = resume_chat(saved, conversation.engine.info.name)
+    for note in resumed.notes:
+        conversation.note(note)
+    conversation.state = replace(resumed.state, zoom=given.zoom or resumed.state.zoom)
+    if given.marked is not None:
+        conversation.update_state(replace(conversation.state, marked=given.marked))
+        return
+    for spec in marks.specs():
+        conversation.add_mark(spec)
+
+
+def _open_autosave(
+    save: str | None, resume: str | None, messages: "Messages", *, keep_last: bool
 ) -> "Autosave":
-    """Where the conversation is kept; refuses, before any work is done, what cannot be written."""
+    """Check `--save` before the model loads. Raises InputError if the file cannot be written."""
     from vipllava_cli.cli.repl.session import Autosave
     from vipllava_cli.storage.files import check_writable
 
     if save is not None:
-        same = resume is not None and os.path.realpath(save) == os.path.realpath(resume)
-        if os.path.lexists(save) and not same:
+        is_resumed = resume is not None and os.path.realpath(save) == os.path.realpath(resume)
+        if os.path.lexists(save) and not is_resumed:
             raise InputError(
-                f"{save} exists already: give another name, or go on with --resume {save}"
+                f"{save} exists already: give another name, or resume it with --resume {save}"
             )
         check_writable(save, force=True)
-    return Autosave(messages, save, remember)
+    return Autosave(messages, save, keep_last)
 
 
-def _face(
-    messages: "Messages", *, plain: bool, typed: bool, remember: bool
+def _open_terminal(
+    messages: "Messages", *, is_plain: bool, is_interactive: bool, keep_history: bool
 ) -> tuple["AnswerRenderer", "LineInput"]:
-    """Who speaks and who listens: for a pipe, plainly, or with all that a terminal can do."""
-    from vipllava_cli.cli.repl.plain_input import Lines, TypedLines
+    """Choose how to show answers and read lines: for a pipe, plainly, or on a full terminal."""
+    from vipllava_cli.cli.repl.plain_input import PipeInput, PlainInput
     from vipllava_cli.cli.terminal.answers import LineRenderer, PlainRenderer, TerminalRenderer
-    from vipllava_cli.storage.folders import private_file
 
-    if not typed:
-        return LineRenderer(), Lines()
-    if plain:
-        return PlainRenderer(), TypedLines()
+    if not is_interactive:
+        return LineRenderer(), PipeInput()
+    if is_plain:
+        return PlainRenderer(), PlainInput()
     from vipllava_cli.cli.repl.prompt import TerminalPrompt
     from vipllava_cli.cli.repl.slash_commands import SLASH_COMMANDS
 
-    history = None
-    if remember:
-        try:
-            history = private_file(HISTORY)
-        except InputError as error:
-            messages.note(f"there is no history: {error}")
-    follows = {name: slash.follows for name, slash in SLASH_COMMANDS.items()}
-    return TerminalRenderer(messages), TerminalPrompt(follows, history, messages.note)
+    completions = {name: command.words for name, command in SLASH_COMMANDS.items()}
+    history = _open_history(messages) if keep_history else None
+    return TerminalRenderer(messages), TerminalPrompt(completions, history, messages.note)
+
+
+def _open_history(messages: "Messages") -> Path | None:
+    """Return the history file, or print a note and return None if it cannot be written."""
+    from vipllava_cli.storage.folders import private_file
+
+    try:
+        return private_file(HISTORY)
+    except InputError as error:
+        messages.note(f"the input history is not stored: {error}")
+        return None

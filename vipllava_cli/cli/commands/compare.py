@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import OUTPUT_PANEL, OutputOptions
+from vipllava_cli.cli.options import OUTPUT_PANEL, OutputOptions, out_option
 from vipllava_cli.errors import UsageError
 
 
@@ -31,13 +31,7 @@ def compare(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="FILE",
-            help="Write an HTML page of the rows that changed, with their images.",
-            rich_help_panel=OUTPUT_PANEL,
-        ),
+        out_option("an HTML page of the rows that changed, with their images,"),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write over a file.", rich_help_panel=OUTPUT_PANEL)

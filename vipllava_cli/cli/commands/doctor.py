@@ -1,26 +1,15 @@
-"""`vipllava doctor`: what is here, and what would be chosen and why."""
+"""`vipllava doctor`: the machine, and the model that a run would use on it."""
 
-import json as jsons
+import json as json_format
 import sys
-from typing import Annotated
-
-import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import OUTPUT_PANEL, ModelOptions, OutputOptions
+from vipllava_cli.cli.options import Json, ModelOptions, OutputOptions
 
 
 @command
-def doctor(
-    *,
-    model: ModelOptions,
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="Print one JSON object.", rich_help_panel=OUTPUT_PANEL),
-    ] = False,
-    output: OutputOptions,
-) -> None:
-    """Versions, devices, memory, speed, models; what would be chosen and why.
+def doctor(*, model: ModelOptions, json: Json = False, output: OutputOptions) -> None:
+    """Check this machine: versions, devices, memory, speed, and the model that runs by default.
 
     vipllava doctor
     """
@@ -28,22 +17,27 @@ def doctor(
     from vipllava_cli.cli.terminal.models import print_sections
     from vipllava_cli.engine.base import DEFAULT_MODEL
     from vipllava_cli.engine.hardware.doctor import chosen_here, here
-    from vipllava_cli.storage.settings import read_settings, settings_file
+    from vipllava_cli.storage.settings import settings_file
 
     messages = output.messages()
     chosen = model.chosen()
-    why = "nobody chose another"
-    if model.model:
-        why = "--model or VIPLLAVA_MODEL"
-    elif read_settings().model:
-        why = str(settings_file())
-    with messages.waiting("looking at this machine"):
-        found = here()
-        found["terminal"] = {"images": drawing_method(), "settings": str(settings_file())}
-        found["chosen"] = {"model": f"{chosen.model or DEFAULT_MODEL}: {why}"} | chosen_here(
-            chosen.model or DEFAULT_MODEL, chosen.revision, model.load_options()
+    name = chosen.model or DEFAULT_MODEL
+    with messages.waiting("checking this machine"):
+        facts = here()
+        facts["terminal"] = {"images": drawing_method(), "settings": str(settings_file())}
+        facts["chosen"] = {"model": f"{name}: {_reason(model)}"} | chosen_here(
+            name, chosen.revision, model.load_options()
         )
     if json:
-        sys.stdout.write(jsons.dumps(found, indent=2) + "\n")
+        sys.stdout.write(json_format.dumps(facts, indent=2) + "\n")
     else:
-        print_sections(found)
+        print_sections(facts)
+
+
+def _reason(model: ModelOptions) -> str:
+    """Name the place that chooses the model."""
+    from vipllava_cli.storage.settings import read_settings, settings_file
+
+    if model.model:
+        return "--model or VIPLLAVA_MODEL"
+    return str(settings_file()) if read_settings().model else "the default"

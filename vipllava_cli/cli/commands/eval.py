@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import ModelOptions, OutputOptions, TemplateName
+from vipllava_cli.cli.options import ModelOptions, OutputOptions, out_option
+from vipllava_cli.engine.prompts.templates import TemplateName
 from vipllava_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -70,11 +71,11 @@ def _data(help: str, *names: str, **more: Any) -> Any:
 Data = Annotated[Path, _data("The benchmark's files.", "--data", metavar="DIR")]
 Out = Annotated[
     Path,
-    _data(
-        "Keep records, predictions and scores here, and go on from them.",
-        "-o",
-        "--out",
+    out_option(
+        "records, predictions and scores",
+        "A later run resumes from them.",
         metavar="DIR",
+        panel=DATA_PANEL,
     ),
 ]
 Limit = Annotated[int | None, _data("Only the first rows.", "--limit", metavar="N", min=1)]
@@ -120,12 +121,7 @@ def demo(
     ] = ImageTransform.none,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="DIR",
-            help="Keep images, records and scores here, and go on from them.",
-        ),
+        out_option("images, records and scores", "A later run resumes from them.", metavar="DIR"),
     ] = None,
     json: Json = False,
     *,

@@ -1,4 +1,4 @@
-"""`vipllava models`: which models there are, which are here, and which one answers."""
+"""`vipllava models`: list, download, choose, describe and remove models."""
 
 import os
 import sys
@@ -8,25 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import OutputOptions
+from vipllava_cli.cli.options import OutputOptions, Revision
 from vipllava_cli.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.engine.hub.checkpoints import HubName
 
-ASKED_FROM = 1_000_000_000  # bytes: what is larger is not fetched without a word from the user
+CONFIRM_BYTES = 1_000_000_000  # a larger download needs a yes from the user
 
-Name = Annotated[str, typer.Argument(help="tiny, 7b, 13b, a hub name or a folder.")]
-Revision = Annotated[
-    str | None, typer.Option("--revision", metavar="REV", help="The hub's branch, tag or commit.")
-]
-Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
+Name = Annotated[str, typer.Argument(help="tiny, 7b, 13b, a Hugging Face name or a local folder.")]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
 
 
 @command
 def list_models(*, output: OutputOptions) -> None:
-    """The models that have a name or are on this machine.
+    """List the models with a short name and those on this machine.
 
     vipllava models list
     """
@@ -40,7 +37,7 @@ def list_models(*, output: OutputOptions) -> None:
 
 @command
 def pull(name: Name, revision: Revision = None, yes: Yes = False, *, output: OutputOptions) -> None:
-    """Fetch a model from the hub, or the rest of it; whatever is here is checked.
+    """Download a model, or the rest of it, and check the files that are present.
 
     vipllava models pull 7b
     """
@@ -50,28 +47,28 @@ def pull(name: Name, revision: Revision = None, yes: Yes = False, *, output: Out
     from vipllava_cli.storage.sizes import decimal_size
 
     messages = output.messages()
-    hub = _on_a_hub(name, revision)
-    with messages.waiting("asking the hub"):
+    hub = _hub_name(name, revision)
+    with messages.waiting("looking up the model on the hub"):
         remote = download.look_up(name, hub)
-    with messages.waiting("checking what is here"):
+    with messages.waiting("checking the files on this machine"):
         damaged = download.drop_damaged(remote)
     for file in damaged:
-        messages.note(f"{file} was damaged on this machine: it is fetched again")
+        messages.note(f"{file} was damaged: downloading it again")
     download.check_disk_space(remote)
-    if remote.left > ASKED_FROM and not yes:
-        _confirm(f"fetch {decimal_size(remote.left)} of {hub.repository}?", messages)
-    with watch_download(messages, f"fetching {name}", remote.size) as advance:
+    if remote.left > CONFIRM_BYTES and not yes:
+        _confirm(f"download {decimal_size(remote.left)} of {hub.repository}?", messages)
+    with watch_download(messages, f"downloading {name}", remote.size) as advance:
         download.fetch(name, remote, advance)
-    found = find_checkpoint(name, revision)
+    checkpoint = find_checkpoint(name, revision)
     messages.say(
-        f"{name} is whole: {decimal_size(remote.size)} in {found.folder}; `vipllava models use"
-        f" {name}` makes it answer"
+        f"{name} is complete: {decimal_size(remote.size)} in {checkpoint.folder}; set it as the"
+        f" default with `vipllava models use {name}`"
     )
 
 
 @command
 def use(name: Name, revision: Revision = None, *, output: OutputOptions) -> None:
-    """Let a model answer whenever no flag and no variable names one.
+    """Set the default model.
 
     vipllava models use 7b
     """
@@ -79,12 +76,12 @@ def use(name: Name, revision: Revision = None, *, output: OutputOptions) -> None
     from vipllava_cli.storage.settings import UserSettings, settings_file, write_settings
 
     messages = output.messages()
-    hub = hub_name(name, revision)
-    is_folder = hub is None and os.path.isdir(name)
+    is_folder = hub_name(name, revision) is None and os.path.isdir(name)
     write_settings(UserSettings(os.path.abspath(name) if is_folder else name, revision))
-    messages.say(f"{name} answers from now on ({settings_file()})")
-    if os.environ.get("VIPLLAVA_MODEL"):
-        messages.note(f"VIPLLAVA_MODEL is set and goes before: {os.environ['VIPLLAVA_MODEL']}")
+    messages.say(f"default model is now {name} ({settings_file()})")
+    variable = os.environ.get("VIPLLAVA_MODEL")
+    if variable:
+        messages.warning(f"VIPLLAVA_MODEL is set and overrides this choice: {variable}")
     try:
         find_checkpoint(name, revision)
     except ModelError as error:
@@ -93,7 +90,7 @@ def use(name: Name, revision: Revision = None, *, output: OutputOptions) -> None
 
 @command
 def info(name: Name, revision: Revision = None, *, output: OutputOptions) -> None:
-    """What a model is and where it lies.
+    """Show a model's details and location.
 
     vipllava models info 7b
     """
@@ -105,7 +102,7 @@ def info(name: Name, revision: Revision = None, *, output: OutputOptions) -> Non
 
 @command
 def remove(name: Name, yes: Yes = False, *, output: OutputOptions) -> None:
-    """Delete a model that was fetched, every revision of it.
+    """Delete all revisions of a downloaded model.
 
     vipllava models remove 7b
     """
@@ -119,35 +116,36 @@ def remove(name: Name, yes: Yes = False, *, output: OutputOptions) -> None:
     from vipllava_cli.storage.sizes import decimal_size
 
     messages = output.messages()
-    hub = _on_a_hub(name, None)
+    hub = _hub_name(name, None)
     if not begun(hub.repository):
-        raise ModelError(f"nothing of {hub.repository} is on this machine: nothing was removed")
+        raise ModelError(f"{hub.repository} is not downloaded: there is nothing to remove")
     size = local_size(hub.repository)
     if not yes:
-        where = repository_folder(hub.repository)
-        _confirm(f"delete {decimal_size(size)} in {where}?", messages)
+        folder = repository_folder(hub.repository)
+        _confirm(f"delete {decimal_size(size)} in {folder}?", messages)
     remove_repository(hub.repository)
     messages.say(f"removed {hub.repository}, {decimal_size(size)}")
     settings = read_settings()
     if settings.model in {name, hub.repository}:
         write_settings(replace(settings, model=None, revision=None))
-        messages.note(f"{name} was the model that answers: `vipllava models use` chooses another")
+        messages.note(f"{name} was the default model: `vipllava models use` sets another")
 
 
-def _on_a_hub(name: str, revision: str | None) -> "HubName":
+def _hub_name(name: str, revision: str | None) -> "HubName":
+    """Return the name on the hub. Raises UsageError for a folder and for the shipped model."""
     from vipllava_cli.engine.hub.checkpoints import hub_name
 
     hub = hub_name(name, revision)
     if hub is None:
         where = "is a folder" if os.path.isdir(name) else "is part of this package"
-        raise UsageError(f"{name} {where}: only what is on the hub can be fetched and removed")
+        raise UsageError(f"{name} {where}: only models from the hub can be pulled and removed")
     return hub
 
 
 def _confirm(question: str, messages: "Messages") -> None:
-    """Raises UsageError when nobody is there to ask or the answer is no."""
+    """Ask the user. Raises UsageError if the answer is not yes or there is no terminal."""
     if not (sys.stdin.isatty() and messages.console.is_terminal):
-        raise UsageError(f"{question.rstrip('?')} needs a yes: say --yes")
+        raise UsageError(f"{question.rstrip('?')} needs confirmation: add --yes")
     messages.console.print(f"{question} [y/N] ", end="", markup=False)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise UsageError("nothing was done: the answer was not y")
+        raise UsageError("cancelled: the answer was not y")

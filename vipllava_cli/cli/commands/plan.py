@@ -1,38 +1,33 @@
-"""`vipllava plan`: what would go where, how much memory it takes and how fast it would be."""
+"""`vipllava plan`: the placement of a model, the memory that it takes, and its speed."""
 
-import json as jsons
+import json as json_format
 import sys
 from typing import Annotated
 
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import MODEL_PANEL, OUTPUT_PANEL, ModelOptions, OutputOptions
+from vipllava_cli.cli.options import MODEL_PANEL, Json, ModelOptions, OutputOptions
 
 
 @command
 def plan(
-    name: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="As with --model, which it stands for.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Same as --model.")] = None,
     *,
     model: ModelOptions,
     length: Annotated[
         int | None,
         typer.Option(
-            help="Tokens of prompt and answer. (default: the image's and 512)",
+            help="Tokens of the prompt and the answer. (default: those of the image and 512)",
             metavar="N",
             min=1,
             rich_help_panel=MODEL_PANEL,
         ),
     ] = None,
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="Print one JSON object.", rich_help_panel=OUTPUT_PANEL),
-    ] = False,
+    json: Json = False,
     output: OutputOptions,
 ) -> None:
-    """What of a model would go where and how fast it would be, before anything is fetched.
+    """Show how a model would be placed on your devices, and how fast it would be.
 
     vipllava plan 7b --max-memory 0=8GiB,cpu=20GiB
     """
@@ -46,12 +41,12 @@ def plan(
     chosen = replace(model, model=name or model.model).chosen()
     messages = output.messages()
     with messages.waiting("measuring this machine"):
-        made = make_plan(
+        planned = make_plan(
             chosen.model or DEFAULT_MODEL,
             chosen.revision,
             replace(model.load_options(), length=length),
         )
     if json:
-        sys.stdout.write(jsons.dumps(plan_as_json(made), indent=2) + "\n")
+        sys.stdout.write(json_format.dumps(plan_as_json(planned), indent=2) + "\n")
     else:
-        table_console().print(plan_table(made))
+        table_console().print(plan_table(planned))

@@ -1,4 +1,4 @@
-"""`vipllava report`: a page of the results of a batch, without any model."""
+"""`vipllava report`: an HTML page of records, without a model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import OUTPUT_PANEL, OutputOptions
+from vipllava_cli.cli.options import Force, OutputOptions, out_option
 from vipllava_cli.errors import UsageError
 
 
@@ -14,26 +14,19 @@ from vipllava_cli.errors import UsageError
 def report(
     results: Annotated[
         str,
-        typer.Argument(help="Records, one a line, of batch or ask --json; - for stdin."),
+        typer.Argument(
+            help="Records of batch, eval or ask --json, one per line; - for standard input."
+        ),
     ],
     out: Annotated[
         str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="Where to write the page. (default: the name of the results with .html)",
-            rich_help_panel=OUTPUT_PANEL,
-        ),
+        out_option("the page", "(default: the name of the records with .html)"),
     ] = None,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Write over a file.", rich_help_panel=OUTPUT_PANEL),
-    ] = False,
+    force: Force = False,
     *,
     output: OutputOptions,
 ) -> None:
-    """Make a web page of results: one file, images included; needs no model.
+    """Write an HTML page of records, with the images inside, without a model.
 
     vipllava report results.jsonl -o report.html
     """
@@ -42,8 +35,8 @@ def report(
 
     source = Path(results)
     if out is None and results == STANDARD_INPUT:
-        raise UsageError("records from stdin give the page no name: say where with -o FILE")
+        raise UsageError("records from standard input need a name for the page: add -o FILE")
     if out == STANDARD_OUTPUT:
-        raise UsageError("a page is not written to stdout: give a file with -o FILE")
-    place = source.parent / f"{source.stem}.html" if out is None else Path(out)
-    write_report(source, place, force=force, messages=output.messages())
+        raise UsageError("a page cannot go to stdout: give a file with -o FILE")
+    path = source.parent / f"{source.stem}.html" if out is None else Path(out)
+    write_report(source, path, force=force, messages=output.messages())

@@ -1,8 +1,8 @@
-"""Rows and images -> one HTML page that needs nothing else: images, style and script in one file.
+"""Rows and images -> one self-contained HTML page, with the images, style and script inside.
 
-All text of the records goes into blocks of JSON and from there, by the page's own script, into text
-nodes: one way in, and one kind of escaping. The images come last, a block for each, so that the rows
-show while they are still being read, and so that none is held here once it is written.
+All text of records goes into JSON blocks, and the page's script puts it into text nodes: one way in,
+and one kind of escaping. The images come last, one block each. The browser shows the rows while it
+still reads the images, and the writer holds one image at a time.
 """
 
 import base64
@@ -26,17 +26,22 @@ from vipllava_cli.cli.terminal.messages import Messages, safe
 from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.record_file import Json
 
-SIDE = 240  # pixels of a thumbnail's longer side
-LARGE_SIDE = 480  # what a small report can afford is sharp in the larger view, too
-FEW_IMAGES = 100  # images
+SIDE = 240  # pixels: longer side of a thumbnail
+LARGE_SIDE = 480  # pixels: longer side in a report of few images; sharp in the larger view too
+FEW_IMAGES = 100  # images: up to here, thumbnails have LARGE_SIDE
 THREADS = min(4, os.cpu_count() or 1)  # each holds one decoded image
 
 
 @dataclass(frozen=True)
 class ReportPage:
-    """The rows as the page's script reads them, the views that they name by number, the names of their
-    facts, and a line about what is not shown. `kinds` are those that rows name and that can be chosen,
-    `counts` what the whole holds; without them, the script counts what was answered and what failed.
+    """The content of a page.
+
+    `folder` is the second place to find images in. `rows` are as the page's script reads them; each
+    names its thumbnail by its number in `views`. `facts` maps the fields of a record to their names
+    on the page. `skipped_note` describes what the page leaves out, or is empty.
+
+    `kinds` are the groups of rows to select from, and `counts` the figures at the top; without
+    `kinds`, the script counts answered and failed rows.
     """
 
     title: str
@@ -50,12 +55,12 @@ class ReportPage:
 
 
 def write_page(page: ReportPage, out: Path, messages: Messages) -> float:
-    """Write the page whole or not at all; returns its size in MB. Raises InputError."""
+    """Write the page as a whole or not at all. Returns its size in MB. Raises InputError."""
     with atomic_file(str(out)) as file:
-        gone = _write(page, file, messages)
+        missing = _write(page, file, messages)
         size = file.tell() / 1e6
-    if gone:
-        messages.note(f"{count_noun(gone, 'image')} cannot be shown: the page says why")
+    if missing:
+        messages.note(f"{count_noun(missing, 'image')} cannot be shown: the page says why")
     return size
 
 
@@ -65,27 +70,27 @@ def count_noun(number: int, noun: str) -> str:
 
 
 def _write(page: ReportPage, file: BinaryIO, messages: Messages) -> int:
-    """Write; returns how many images cannot be shown."""
-    before, after = _shell(page)
-    groups = _by_image(page.views)
+    """Write the page. Returns the number of images that cannot be shown."""
+    head, tail = _shell(page)
+    groups = _group_by_image(page.views)
     side = LARGE_SIDE if len(page.views) <= FEW_IMAGES else SIDE
-    gone = 0
-    file.write(before)
-    with _threads() as threads:
+    missing = 0
+    file.write(head)
+    with _thread_pool() as threads:
         drawn = threads.map(
             partial(thumbnails, folder=page.folder, side=side),
             ([page.views[number] for number in group] for group in groups),
         )
-        for group, shown in zip(_watched(groups, messages), drawn, strict=True):
-            for number, thumbnail in zip(group, shown, strict=True):
+        for group, images in zip(_with_bar(groups, messages), drawn, strict=True):
+            for number, thumbnail in zip(group, images, strict=True):
                 file.write(_block(f"thumbnail-{number}", asdict(thumbnail)))
-                gone += bool(thumbnail.why)
-    file.write(after)
-    return gone
+                missing += bool(thumbnail.why)
+    file.write(tail)
+    return missing
 
 
-def _by_image(views: Sequence[ThumbnailSpec]) -> Sequence[Sequence[int]]:
-    """The numbers of the views, those of one image together: it is then decoded once."""
+def _group_by_image(views: Sequence[ThumbnailSpec]) -> Sequence[Sequence[int]]:
+    """Group the numbers of the thumbnails by image, so that each image is decoded once."""
     groups: dict[str, list[int]] = {}
     for number, view in enumerate(views):
         groups.setdefault(view.image, []).append(number)
@@ -93,8 +98,8 @@ def _by_image(views: Sequence[ThumbnailSpec]) -> Sequence[Sequence[int]]:
 
 
 @contextmanager
-def _threads() -> Iterator[Executor]:
-    """Threads that drop what they have not begun when something goes wrong or Ctrl-C is pressed."""
+def _thread_pool() -> Iterator[Executor]:
+    """Yield a thread pool that drops waiting work after an error or Ctrl-C."""
     threads = ThreadPoolExecutor(THREADS)
     try:
         yield threads
@@ -102,8 +107,8 @@ def _threads() -> Iterator[Executor]:
         threads.shutdown(cancel_futures=True)
 
 
-def _watched(groups: Sequence[Sequence[int]], messages: Messages) -> Iterator[Sequence[int]]:
-    """The groups, with a bar on a terminal that shows how many are done."""
+def _with_bar(groups: Sequence[Sequence[int]], messages: Messages) -> Iterator[Sequence[int]]:
+    """Yield the groups, and show a progress bar on a terminal."""
     yield from track(
         groups,
         "drawing the images",
@@ -114,40 +119,41 @@ def _watched(groups: Sequence[Sequence[int]], messages: Messages) -> Iterator[Se
 
 
 def _shell(page: ReportPage) -> tuple[bytes, bytes]:
-    """The page before and after its images, from the three files beside this one."""
-    html, style, script = (
-        files("vipllava_cli.cli.html").joinpath(f"report.{kind}").read_text(encoding="utf-8")
-        for kind in ("html", "css", "js")
+    """Fill in the HTML, CSS and script files. Returns the page before and after its images."""
+    html, style, *scripts = (
+        files("vipllava_cli.cli.html").joinpath(name).read_text(encoding="utf-8")
+        for name in ("report.html", "report.css", "rows.js", "report.js")
     )
-    before, after = html.split("$images\n")
+    script = "".join(scripts)
+    head, tail = html.split("$images\n")
     data = {
         "title": safe(page.title),
-        "leftOut": safe(page.skipped_note),
+        "skippedNote": safe(page.skipped_note),
         "facts": list(page.facts.values()),
         "kinds": page.kinds,
         "counts": [[safe(name), safe(value)] for name, value in page.counts],
         "rows": page.rows,
     }
-    filled = string.Template(before).substitute(
+    filled = string.Template(head).substitute(
         style=style,
         style_hash=_hash(style),
         script=script,
         script_hash=_hash(script),
         data=_block("data", data).decode(),
     )
-    return filled.encode(), after.encode()
+    return filled.encode(), tail.encode()
 
 
 def _hash(source: str) -> str:
-    """What the page's own policy lets run and style it: this source and no other."""
+    """Hash a style or script for the page's content security policy, which allows no other."""
     return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 
-# No character of a block can end it, or begin a comment in it: all are written out as JSON can.
+# Escaped in JSON: otherwise a text could end its block or begin a comment in it.
 _MARKUP = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 
 
 def _block(name: str, value: Any) -> bytes:
-    """A block of data in ASCII that the page's script finds by its name."""
+    """Encode data as a block of ASCII that the page's script finds by its name."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":")).translate(_MARKUP)
     return f'<script type="application/json" id="{name}">{text}</script>\n'.encode()

@@ -1,4 +1,4 @@
-"""Records -> the rows of an HTML page, and the page of a file of records."""
+"""Records -> the rows of an HTML page, and the page of a record file."""
 
 import json
 from collections.abc import Mapping
@@ -15,21 +15,23 @@ from vipllava_cli.storage.record_file import Json, RecordFile
 
 
 def write_report(results: Path, out: Path, *, force: bool, messages: Messages) -> int:
-    """Write the page of a file of records, or of standard input for `-`; returns the number of rows.
+    """Write the page of a record file, or of standard input for `-`. Returns the number of rows.
 
     Raises InputError, UsageError.
     """
     if out.exists() and results.exists() and out.samefile(results):
-        raise UsageError(f"{out} is the file of results itself: name another for the page with -o")
+        raise UsageError(f"{out} is the record file itself: give the page another name with -o")
     check_writable(str(out), force=force)
-    read = RecordFile(results, lambda record: (report_row(record), thumbnail_spec(record)))
+    records = RecordFile(results, lambda record: (report_row(record), thumbnail_spec(record)))
     rows: list[Json] = []
     views: dict[ThumbnailSpec, int] = {}
-    for row, view in read:
+    for row, view in records:
         rows.append(row | {"thumbnail": views.setdefault(view, len(views))})
-    if read.skipped_note:
-        messages.note(read.skipped_note)
-    page = ReportPage(read.title, str(results.parent), rows, list(views), FACTS, read.skipped_note)
+    if records.skipped_note:
+        messages.note(records.skipped_note)
+    page = ReportPage(
+        records.title, str(results.parent), rows, list(views), FACTS, records.skipped_note
+    )
     size = write_page(page, out, messages)
     messages.note(f"wrote {out}, {count_noun(len(rows), 'row')}, {size:.1f} MB")
     return len(rows)
@@ -54,7 +56,7 @@ FACTS: Mapping[str, str] = {
 
 
 def report_row(record: Json) -> Json:
-    """What the page shows of a record: text made safe, ready for text nodes."""
+    """Convert a record to a row of the page, as text without control characters."""
     error, seconds = record.get("error"), record.get("seconds")
     image = safe(record["image"])
     return {
@@ -78,23 +80,23 @@ def report_row(record: Json) -> Json:
 
 
 def cell_text(value: Any) -> str:
-    """Any JSON value as safe text: text as it is, nothing for null, the rest as JSON."""
+    """Format a JSON value as safe text: text stays, null is empty, other values are JSON."""
     if value is None:
         return ""
     return safe(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _is_duration(value: Any) -> bool:
-    """A number to sort by; Python reads `NaN` and `1e999` as JSON, and a browser does not."""
+    """Return whether a value is a number to sort by. Python reads `NaN` and `1e999`, browsers do not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
 
 
 def _mark(mark: Any) -> Json:
-    """A mark as a person names it, and its colour for a swatch."""
+    """Convert a mark to its name, its colour for a swatch, and its label."""
     try:
         spec = mark_from_json(mark)
     except InputError:
-        return {"words": "a mark that cannot be read", "color": "", "label": ""}
+        return {"words": "invalid mark", "color": "", "label": ""}
     if spec.color is None:
         return {"words": spec.shape, "color": "", "label": cell_text(spec.label)}
     return {

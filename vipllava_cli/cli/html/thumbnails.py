@@ -1,4 +1,4 @@
-"""Images as the rows of a report show them: drawn in full with their marks, then shrunk."""
+"""Thumbnails of marked images: marks are drawn at full size, then the image is reduced."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image
 from vipllava_cli.marks.parse import mark_from_json
 from vipllava_cli.storage.files import STANDARD_INPUT
 
-WEBP = {"quality": 80, "method": 2}  # 4 % longer than the default method, in half the time
+WEBP = {"quality": 80, "method": 2}  # files 4 % larger than by method 4, in half the time
 
 Size = tuple[int, int]
 Crop = tuple[int, int, int, int]
@@ -23,26 +23,26 @@ Crop = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class ThumbnailSpec:
-    """What one thumbnail shows: an image as a record names it, and what the record says was drawn.
+    """What a thumbnail shows: the image as its record names it, and the drawing as JSON text.
 
-    That stays JSON: as numbers, the points of thousands of masks would fill memory.
+    The drawing stays text, because the points of thousands of masks would fill memory as numbers.
     """
 
     image: str
     drawn: str
 
 
-_DRAWN = ("width", "height", "marks", "numbers", "crop")
+_DRAWN = ("width", "height", "marks", "numbers", "crop")  # fields of a record
 
 
 def thumbnail_spec(record: Mapping[str, Any]) -> ThumbnailSpec:
-    """Equal views look the same."""
+    """Return the thumbnail of a record. Equal specs give equal thumbnails."""
     return ThumbnailSpec(record["image"], json.dumps([record.get(name) for name in _DRAWN]))
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """An image as an address that holds the image itself, or a line of why there is none."""
+    """An image as a data URL, with its size in pixels; or `why` there is none, in one line."""
 
     src: str = ""
     width: int = 0
@@ -51,9 +51,9 @@ class Thumbnail:
 
 
 def thumbnails(views: Sequence[ThumbnailSpec], folder: str, side: int) -> list[Thumbnail]:
-    """One for each of several views of one image, which is read once.
+    """Draw several thumbnails of one image, which is read once. `side` is in pixels.
 
-    `folder` is where an image is looked for when it is not where its name says.
+    `folder` is the second place to find the image in.
     """
     try:
         file = open_image(_find(views[0].image, folder))
@@ -75,52 +75,52 @@ def _thumbnail(file: ImageFile, view: ThumbnailSpec, side: int) -> Thumbnail:
 
 
 def _placeholder(error: Exception) -> Thumbnail:
-    return Thumbnail(why=one_line(str(error)) or "it does not fit into memory")
+    return Thumbnail(why=one_line(str(error)) or "not enough memory")
 
 
 _NO_FILES: Mapping[str, str] = {
-    "": "the row names no image",
-    STANDARD_INPUT: "it came from standard input, which nobody keeps",
+    "": "the record names no image",
+    STANDARD_INPUT: "the image came from standard input and was not kept",
 }
 
 
 def _find(image: str, folder: str) -> str:
-    """The image's file: as written, then from the folder. Raises InputError.
+    """Find the image file: as written, then in the folder. Raises InputError.
 
-    Only plain files: a report fetches nothing from the web, and a pipe would hold it up for ever.
+    Only regular files count: a report downloads nothing, and a pipe would block it for ever.
     """
     if image in _NO_FILES:
         raise InputError(_NO_FILES[image])
     if image.lower().startswith(("http://", "https://")):
-        raise InputError("it is at a web address, and a report fetches nothing")
-    for place in (image, os.path.join(folder, image)):
-        if os.path.isfile(place):
-            return place
+        raise InputError("the image is at a web address, and a report downloads nothing")
+    for path in (image, os.path.join(folder, image)):
+        if os.path.isfile(path):
+            return path
     raise InputError(f"there is no file {image}")
 
 
 def _marked(file: ImageFile, view: ThumbnailSpec) -> MarkedImage:
-    """The image with the marks that the model saw. Raises InputError."""
+    """Put the marks that the model saw on the image. Raises InputError."""
     width, height, marks, numbers, crop = json.loads(view.drawn)
     size = file.image.size
     if width is not None and (width, height) != size:
         raise InputError(
-            f"it has changed: it was {width}x{height} pixels and is {size[0]}x{size[1]}"
+            f"the image has changed: it was {width}x{height} pixels and is {size[0]}x{size[1]}"
         )
     specs = [mark_from_json(mark) for mark in marks]
     for spec in specs:
-        if spec.file is not None:  # a record holds outlines; a file that a hand wrote in stays shut
-            raise InputError(f"its {spec.shape} lies in a file of its own, {spec.file}")
-    placed = resolve_coordinates(specs, *size)
-    return MarkedImage(file, placed.marks, numbers is True, _crop(crop, size))
+        if spec.file is not None:  # records hold outlines; do not open files that an edit names
+            raise InputError(f"the {spec.shape} names a file, {spec.file}: expected coordinates")
+    resolved = resolve_coordinates(specs, *size)
+    return MarkedImage(file, resolved.marks, numbers is True, _crop(crop, size))
 
 
 def _crop(value: Any, size: Size) -> Crop | None:
-    """The part that was looked at. Raises InputError if it is no part of the image."""
+    """Check the crop of a record. Raises InputError if it is not within the image."""
     if value is None:
         return None
     if isinstance(value, list) and len(value) == 4 and all(type(edge) is int for edge in value):
         left, top, right, bottom = value
         if 0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]:
             return left, top, right, bottom
-    raise InputError(f"its crop is no part of {size[0]}x{size[1]} pixels")
+    raise InputError(f"the crop is not within the {size[0]}x{size[1]} pixels of the image")

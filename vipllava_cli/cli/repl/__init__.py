@@ -1,1 +1,1 @@
-"""The prompt of `chat`: input, slash commands, settings."""
+"""The chat prompt: line input, slash commands, settings, autosave."""

@@ -1,70 +1,72 @@
-"""The conversation line by line: a question, a command or an image, until there are no more."""
+"""The chat loop: read a line; run a command, open an image, or answer a question."""
 
 import os
 import shlex
 from urllib.parse import unquote
 
+from vipllava_cli.cli.repl.image_commands import open_chat_image
 from vipllava_cli.cli.repl.plain_input import LineAbandoned
 from vipllava_cli.cli.repl.session import ChatSession
-from vipllava_cli.cli.repl.slash_commands import answer, load_image, run_slash_command
+from vipllava_cli.cli.repl.slash_commands import run_slash_command
+from vipllava_cli.cli.repl.turn_commands import show_answer
 from vipllava_cli.errors import ExitCode, VipllavaError
 from vipllava_cli.sources.folder import image_suffixes
 
-LONGEST_PATH = 4096
+MAX_PATH_LENGTH = 4096  # characters
 
 
-def start_conversation(session: ChatSession) -> ExitCode:
-    """Until Ctrl-D, the end of the lines, /exit, or the second Ctrl-C at the prompt."""
+def run_chat(session: ChatSession) -> ExitCode:
+    """Handle lines until Ctrl-D, the end of stdin, /exit, or a second Ctrl-C at the prompt."""
     interrupted = False
     while True:
         try:
-            line = session.reader.read()
+            line = session.input.read()
             interrupted = False
-            _take_or_say_why_not(session, line)
+            _handle_line(session, line)
         except EOFError:
             return ExitCode.DONE
         except KeyboardInterrupt as error:
-            begun = isinstance(error, LineAbandoned)
-            if (interrupted and not begun) or not session.typed:
+            line_abandoned = isinstance(error, LineAbandoned)
+            if (interrupted and not line_abandoned) or not session.is_interactive:
                 return ExitCode.INTERRUPTED
             interrupted = True
-            session.messages.say("Ctrl-C again leaves; /help lists the commands")
+            session.messages.say("press Ctrl-C again to leave; /help lists the commands")
 
 
-def _take_or_say_why_not(session: ChatSession, line: str) -> None:
-    """Errors end the conversation only where nobody sits."""
+def _handle_line(session: ChatSession, line: str) -> None:
+    """Handle a line. An interactive session prints errors; a pipe raises them."""
     try:
-        _take(session, line)
+        _dispatch(session, line)
     except VipllavaError as error:
-        if not session.typed:
+        if not session.is_interactive:
             raise
         session.messages.error(str(error))
 
 
-def _take(session: ChatSession, line: str) -> None:
-    """Do what a line asks for."""
+def _dispatch(session: ChatSession, line: str) -> None:
     if not line.strip():
         return
     image = find_dropped_image(line)
     if image is not None:
-        if session.reader.confirm(f"look at {image}?"):
-            load_image(session, image)
+        if session.input.confirm(f"open {image}?"):
+            open_chat_image(session, image)
     elif line.lstrip().startswith("/"):
         run_slash_command(session, line)
     else:
-        answer(session, lambda on_text, stop: session.chat.ask(line, on_text, stop))
+        show_answer(session, lambda on_text, stop: session.chat.ask(line, on_text, stop))
 
 
 def find_dropped_image(line: str) -> str | None:
-    """The image that a line names and nothing else, as terminals paste what is dropped on them: as it
-    is, quoted, with backslashes, or as a file:// address.
+    """Return the path if a line is the path of an image file and nothing else.
+
+    Terminals paste the path of a dropped file plain, quoted, with backslashes, or as a file:// URL.
     """
     text = line.strip()
-    if not text or len(text) > LONGEST_PATH or "\n" in text:
+    if not text or len(text) > MAX_PATH_LENGTH or "\n" in text:
         return None
     try:
         words = shlex.split(text)
-    except ValueError:  # a quote that is not closed
+    except ValueError:  # an unclosed quote
         words = []
     for name in (text, words[0] if len(words) == 1 else text):
         path = unquote(name[7:]) if name.startswith("file://") else os.path.expanduser(name)

@@ -1,4 +1,4 @@
-"""Questions from plain lines: a pipe, a file, or a terminal on which nothing may be redrawn."""
+"""Line input without redrawing: from a pipe or a file, or from a terminal with `--plain`."""
 
 import sys
 
@@ -8,14 +8,14 @@ QUOTES = '"""'
 
 
 class LineAbandoned(KeyboardInterrupt):
-    """Ctrl-C over a line that was begun: the line is given up, and no more is meant by it."""
+    """Ctrl-C on a line that has text: it discards the line and does not count towards leaving."""
 
 
-class Lines:
-    """A question a line from stdin."""
+class PipeInput:
+    """Reads one line of stdin at a time."""
 
     def read(self) -> str:
-        """The next line. Raises EOFError at the end."""
+        """See `LineInput.read`. Bytes that are not UTF-8 become surrogates."""
         if sys.stdin is None:
             raise EOFError
         line = sys.stdin.buffer.readline()
@@ -24,27 +24,28 @@ class Lines:
         return line.decode("utf-8", "surrogateescape").rstrip("\r\n")
 
     def confirm(self, question: str) -> bool:
-        """Nobody is there to be asked."""
+        """Return True: a pipe cannot answer."""
         return True
 
 
-class TypedLines(Lines):
-    """Lines that somebody types after a prompt; three quotes begin and end several of them."""
+class PlainInput(PipeInput):
+    """Reads lines that a person types after a prompt; three quotes enclose several lines."""
 
     def read(self) -> str:
-        """See `Lines.read`."""
-        text = self._line("> ")
+        """See `LineInput.read`."""
+        text = self._read_line("> ")
         if not text.lstrip().startswith(QUOTES):
             return text
         while not is_closed(text):
-            text += "\n" + self._line("")
+            text += "\n" + self._read_line("")
         return strip_quotes(text)
 
     def confirm(self, question: str) -> bool:
-        """Yes unless the answer begins with an n."""
-        return not self._line(f"{one_line(question)} [Y/n] ").strip().lower().startswith("n")
+        """Return False if the answer starts with n, else True."""
+        answer = self._read_line(f"{one_line(question)} [Y/n] ")
+        return not answer.strip().lower().startswith("n")
 
-    def _line(self, prompt: str) -> str:
+    def _read_line(self, prompt: str) -> str:
         stream = sys.stdout if sys.stdout.isatty() else sys.stderr
         stream.write(prompt)
         stream.flush()
@@ -52,12 +53,12 @@ class TypedLines(Lines):
 
 
 def is_closed(text: str) -> bool:
-    """Whether a text is ready: it does not begin with three quotes, or ends with three others."""
+    """Return whether a text is complete: it has no opening quotes, or closing ones as well."""
     body = text.strip()
     return not body.startswith(QUOTES) or (len(body) >= 6 and body.endswith(QUOTES))
 
 
 def strip_quotes(text: str) -> str:
-    """The text without the three quotes around it."""
+    """Remove the three quotes around a text, if it has them."""
     body = text.strip()
     return body[3:-3].strip() if body.startswith(QUOTES) and is_closed(text) else text

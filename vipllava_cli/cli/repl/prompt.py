@@ -20,49 +20,49 @@ from prompt_toolkit.search import stop_search
 from vipllava_cli.cli.repl.plain_input import LineAbandoned, is_closed, strip_quotes
 from vipllava_cli.cli.terminal.messages import one_line
 
-MAX_PASTED = 50_000  # letters; more is no question, and takes seconds to lay out
+MAX_PASTE_LENGTH = 50_000  # characters; prompt_toolkit takes seconds to lay out more
 
-# The words that may follow each command's name; None stands for a path.
-Arguments = Mapping[str, tuple[str, ...] | None]
+# For each command, the words that Tab completes after its name; None stands for a path.
+Completions = Mapping[str, tuple[str, ...] | None]
 
 
 class TerminalPrompt:
-    """Reads what somebody types. `history` is a file that exists, or None for no history at all."""
+    """Reads what a person types. `history` is an existing file, or None to keep it in memory."""
 
     def __init__(
-        self, arguments: Arguments, history: Path | None, note: Callable[[str], None]
+        self, completions: Completions, history: Path | None, note: Callable[[str], None]
     ) -> None:
         self._note = note
-        self._aside: Callable[[str], str] | None = None
+        self._pending_edit: Callable[[str], str] | None = None
         self._session: PromptSession[str] = PromptSession(
-            history=_History(history, note) if history else InMemoryHistory(),
-            completer=_Commands(arguments),
+            history=_NotedHistory(history, note) if history else InMemoryHistory(),
+            completer=_CommandCompleter(completions),
             complete_while_typing=False,
-            key_bindings=self._keys(),
+            key_bindings=self._key_bindings(),
             multiline=True,
             prompt_continuation="  ",
         )
-        self._questions: PromptSession[str] = PromptSession(
+        self._confirm_session: PromptSession[str] = PromptSession(
             history=DummyHistory(), key_bindings=_interrupt_keys()
         )
 
     def read(self) -> str:
-        """What was typed. Raises EOFError at Ctrl-D, KeyboardInterrupt at Ctrl-C."""
+        """See `LineInput.read`."""
         text = ""
         while True:
-            self._aside, self._session.app.erase_when_done = None, False
-            text = _prompted(self._session, "> ", text)
-            if self._aside is None:
+            self._pending_edit, self._session.app.erase_when_done = None, False
+            text = _prompt(self._session, "> ", text)
+            if self._pending_edit is None:
                 return strip_quotes(text)
-            text = self._aside(text)
+            text = self._pending_edit(text)
 
     def confirm(self, question: str) -> bool:
-        """Yes unless the answer begins with an n."""
-        answer = _prompted(self._questions, f"{one_line(question)} [Y/n] ")
+        """Return False if the answer starts with n, else True."""
+        answer = _prompt(self._confirm_session, f"{one_line(question)} [Y/n] ")
         return not answer.strip().lower().startswith("n")
 
-    def _keys(self) -> KeyBindings:
-        """Enter sends, except within three quotes; Alt-Enter begins a line; Ctrl-G opens an editor."""
+    def _key_bindings(self) -> KeyBindings:
+        """Enter sends the text, but adds a line between quotes. Ctrl-G opens an editor."""
         keys = _interrupt_keys()
 
         @keys.add("enter", filter=~is_searching)
@@ -78,83 +78,89 @@ class TerminalPrompt:
 
         @keys.add(Keys.Vt100MouseEvent)
         def _(event: KeyPressEvent) -> None:
-            """A colour code among pasted text looks like one, and prompt_toolkit's own reader of them
-            fails over it; the mouse is the terminal's own here.
+            """Ignore mouse events: the prompt uses none. A colour code in pasted text looks like a
+            mouse event, and prompt_toolkit's own handler fails on it.
             """
 
         @keys.add(Keys.BracketedPaste)
         def _(event: KeyPressEvent) -> None:
             pasted = event.data.replace("\r\n", "\n").replace("\r", "\n")
-            if len(pasted) <= MAX_PASTED:
+            if len(pasted) <= MAX_PASTE_LENGTH:
                 event.current_buffer.insert_text(pasted)
             else:
-                self._step_aside(event, lambda text: self._without_paste(text, len(pasted)))
+                self._suspend(event, lambda text: self._refuse_paste(text, len(pasted)))
 
         @keys.add("c-g", filter=~is_searching)
         def _(event: KeyPressEvent) -> None:
-            self._step_aside(event, lambda text: _edited(text, self._note))
+            self._suspend(event, lambda text: _edit(text, self._note))
 
         return keys
 
-    def _step_aside(self, event: KeyPressEvent, work: Callable[[str], str]) -> None:
-        """Leave the line for something else that has the terminal, and come back to it. Within the
-        application a Ctrl-C at the wrong moment would have it wait for ever.
+    def _suspend(self, event: KeyPressEvent, edit: Callable[[str], str]) -> None:
+        """Leave the prompt, give the terminal to `edit`, and prompt again with the text it returns.
+
+        If `edit` ran inside the application, a Ctrl-C could block the application for ever.
         """
         if event.app.future is not None and not event.app.future.done():
             if is_searching():
                 stop_search()
-            self._aside, event.app.erase_when_done = work, True
+            self._pending_edit, event.app.erase_when_done = edit, True
             event.app.exit(result=self._session.default_buffer.text)
 
-    def _without_paste(self, text: str, letters: int) -> str:
-        self._note(f"a text of {letters} letters was not taken: at most {MAX_PASTED} are")
+    def _refuse_paste(self, text: str, length: int) -> str:
+        self._note(
+            f"the pasted text has {length} characters and was ignored: the limit is"
+            f" {MAX_PASTE_LENGTH}"
+        )
         return text
 
 
-def _prompted(session: PromptSession[str], message: str, begun: str = "") -> str:
-    """What was typed, after the beginning that was there. Before the terminal gives its keys away, and
-    afterwards, a Ctrl-C is a signal: it waits then, as asyncio would not survive it at its own
-    beginning and end.
-    """
-    app, missed = session.app, False
+def _prompt(session: PromptSession[str], message: str, default: str = "") -> str:
+    """Prompt for a text that starts as `default`. Raises EOFError, KeyboardInterrupt.
 
-    def interrupted(number: int, frame: object) -> None:
-        nonlocal missed
+    Before prompt_toolkit sets the terminal to raw mode, and after it resets it, Ctrl-C is a signal.
+    asyncio does not survive a KeyboardInterrupt in its setup and cleanup, so a signal that comes
+    there is raised afterwards.
+    """
+    app, interrupted = session.app, False
+
+    def on_signal(number: int, frame: object) -> None:
+        nonlocal interrupted
         if app.loop is not None and app.is_running and not app.is_done:
             app.loop.call_soon_threadsafe(app.key_processor.send_sigint)
         else:
-            missed = True
+            interrupted = True
 
-    def began() -> None:
-        if missed:
+    def before_run() -> None:
+        if interrupted:
             app.exit(exception=KeyboardInterrupt)
 
-    before = signal.signal(signal.SIGINT, interrupted)
+    previous = signal.signal(signal.SIGINT, on_signal)
     try:
-        text = session.prompt(message, default=begun, pre_run=began, handle_sigint=False)
+        text = session.prompt(message, default=default, pre_run=before_run, handle_sigint=False)
     finally:
-        signal.signal(signal.SIGINT, before)
-    if missed:
+        signal.signal(signal.SIGINT, previous)
+    if interrupted:
         raise KeyboardInterrupt
     return text
 
 
-class _History(FileHistory):
-    """A history that goes on without its file when that cannot be written."""
+class _NotedHistory(FileHistory):
+    """A history file. If it cannot be written, prints one note and keeps entries in memory."""
 
     def __init__(self, path: Path, note: Callable[[str], None]) -> None:
         super().__init__(str(path))
         self._note: Callable[[str], None] | None = note
 
     def load_history_strings(self) -> Iterable[str]:
-        """Those of the file, the newest first."""
+        """Return the entries of the file, newest first; none if it cannot be read."""
         try:
             return super().load_history_strings()
         except OSError:
             return []
 
     def store_string(self, string: str) -> None:
-        """Append to the file."""
+        """Append an entry to the file."""
         try:
             super().store_string(string)
         except OSError as error:
@@ -163,11 +169,11 @@ class _History(FileHistory):
             self._note = None
 
 
-class _Commands(Completer):
-    """Completes the names of commands, and what may follow them."""
+class _CommandCompleter(Completer):
+    """Completes the names of slash commands, and the word or path after them."""
 
-    def __init__(self, arguments: Arguments) -> None:
-        self._arguments = arguments
+    def __init__(self, completions: Completions) -> None:
+        self._completions = completions
         self._paths = PathCompleter(expanduser=True)
 
     def get_completions(
@@ -177,51 +183,52 @@ class _Commands(Completer):
         text = document.text_before_cursor
         if not text.startswith("/"):
             return
-        name, space, rest = text.partition(" ")
+        name, space, argument = text.partition(" ")
         if not space:
-            yield from _beginning(name, self._arguments)
+            yield from _complete_word(name, self._completions)
             return
-        follows = self._arguments.get(name, ())
-        if follows is None:
-            for path in self._paths.get_completions(Document(rest), complete_event):
-                folder = "/" if path.display_text.endswith("/") else ""
-                yield Completion(path.text + folder, path.start_position, path.display)
+        words = self._completions.get(name, ())
+        if words is None:
+            for path in self._paths.get_completions(Document(argument), complete_event):
+                slash = "/" if path.display_text.endswith("/") else ""
+                yield Completion(path.text + slash, path.start_position, path.display)
         else:
-            yield from _beginning(rest, follows)
+            yield from _complete_word(argument, words)
 
 
-def _beginning(text: str, words: Iterable[str]) -> Iterable[Completion]:
+def _complete_word(text: str, words: Iterable[str]) -> Iterable[Completion]:
     return (Completion(word, -len(text)) for word in words if word.startswith(text))
 
 
 def _interrupt_keys() -> KeyBindings:
-    """Ctrl-C gives a line up; without one it interrupts."""
+    """Ctrl-C discards a line that has text; on an empty line it raises KeyboardInterrupt."""
     keys = KeyBindings()
 
     @keys.add("c-c", filter=~is_searching)
     @keys.add(Keys.SIGINT)
     def _(event: KeyPressEvent) -> None:
-        waits = event.app.future is not None and not event.app.future.done()
-        if waits:  # else the line is finished, and the signal came a moment too late
-            if is_searching():  # the next line would still be searched
+        is_reading = event.app.future is not None and not event.app.future.done()
+        if is_reading:  # otherwise the signal came just after the line was sent
+            if is_searching():  # otherwise the next prompt would start in search mode
                 stop_search()
-            meant = LineAbandoned if event.app.current_buffer.text else KeyboardInterrupt
-            event.app.exit(exception=meant, style="class:aborting")
+            has_text = event.app.current_buffer.text
+            error = LineAbandoned if has_text else KeyboardInterrupt
+            event.app.exit(exception=error, style="class:aborting")
 
     return keys
 
 
-def _edited(text: str, note: Callable[[str], None]) -> str:
-    """The text as it comes back from the user's editor; as it was where there is none, or it failed."""
+def _edit(text: str, note: Callable[[str], None]) -> str:
+    """Open the text in the user's editor. If the editor fails, print a note and keep the text."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "question.txt"
         path.write_bytes(text.encode("utf-8", "replace"))
         try:
-            ended = subprocess.run([*shlex.split(editor), str(path)], check=False)
-            if ended.returncode == 0:
+            process = subprocess.run([*shlex.split(editor), str(path)], check=False)
+            if process.returncode == 0:
                 return path.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
-            note(f"the editor {editor} ended with {ended.returncode}: the question is as it was")
+            note(f"the editor {editor} failed with exit code {process.returncode}: text kept")
         except (OSError, ValueError) as error:
-            note(f"the editor {editor} did not start ({error}): set EDITOR to one that does")
+            note(f"the editor {editor} did not start ({error}): set EDITOR to another one")
     return text

@@ -1,4 +1,4 @@
-"""What a conversation in the terminal has at hand: who speaks, who listens, where it is kept."""
+"""A chat session: the conversation with its line input, its answer renderer and its autosave."""
 
 import os
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import Protocol
 from vipllava_cli.cli.terminal.answers import AnswerRenderer
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.flows.chat.chat import Chat, ChatState
+from vipllava_cli.flows.chat.chat import Chat
 from vipllava_cli.flows.chat.session_file import write_session
+from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.storage.files import check_writable
 from vipllava_cli.storage.folders import private_file
 
@@ -16,46 +17,48 @@ LAST_SESSION = "last-chat.json"
 
 
 class LineInput(Protocol):
-    """Where lines come from."""
+    """A source of lines: stdin, or a prompt on a terminal."""
 
     def read(self) -> str:
-        """What was typed. Raises EOFError at the end."""
+        """Return the next line. Raises EOFError at the end, KeyboardInterrupt at Ctrl-C."""
         ...
 
     def confirm(self, question: str) -> bool:
-        """Whether the user says yes."""
+        """Ask the user a yes-or-no question."""
         ...
 
 
 @dataclass
 class Autosave:
-    """Writes the conversation down after each step: to `file`, which was asked for, and to that of the
-    state folder, from where --continue goes on, if there is something to `remember`.
+    """Saves the conversation after each change.
+
+    `file` is the file of `--save` or `/save`. With `keep_last`, a conversation that has turns also
+    goes to the state folder, where `--continue` finds it.
     """
 
     messages: Messages
     file: str | None = None
-    remember: bool = False
+    keep_last: bool = False
 
     def save(self, state: ChatState) -> None:
-        """Write it where it is kept. What cannot be written is said, and not tried again."""
+        """Save. If a file cannot be written, print an error once and stop saving to it."""
         if self.file:
             try:
                 write_session(state, self.file)
             except InputError as error:
                 self.messages.error(str(error))
                 self.file = None
-        if self.remember and state.turns:
+        if self.keep_last and state.turns:
             try:
                 write_session(state, str(private_file(LAST_SESSION)), private=True)
             except InputError as error:
                 self.messages.error(str(error))
-                self.remember = False
+                self.keep_last = False
 
     def save_to(self, name: str, state: ChatState) -> None:
-        """Write it to another file, from now on. Raises UsageError, InputError."""
-        known = self.file is not None and os.path.realpath(name) == os.path.realpath(self.file)
-        if os.path.lexists(name) and not known:
+        """Save to this file from now on. Raises UsageError if it exists, InputError otherwise."""
+        is_own = self.file is not None and os.path.realpath(name) == os.path.realpath(self.file)
+        if os.path.lexists(name) and not is_own:
             raise UsageError(f"{name} exists already: give another name")
         check_writable(name, force=True)
         write_session(state, name)
@@ -64,12 +67,20 @@ class Autosave:
 
 @dataclass
 class ChatSession:
-    """A conversation with all that is around it. Without a terminal, the first error ends it."""
+    """A conversation and everything around it.
+
+    `is_interactive`: a person types at a terminal. Otherwise the first error ends the session.
+    `is_plain`: no colour, no images, no redrawing.
+    """
 
     chat: Chat
     messages: Messages
     renderer: AnswerRenderer
-    reader: LineInput
+    input: LineInput
     autosave: Autosave
-    plain: bool
-    typed: bool
+    is_plain: bool
+    is_interactive: bool
+
+    def save(self) -> None:
+        """Save the conversation as it is now."""
+        self.autosave.save(self.chat.state)

@@ -1,19 +1,22 @@
-"""What `/set` changes: a table of names, the values that they take, and where they go."""
+"""The settings of `/set`: their names, the values that they accept, and where they are stored.
+
+Numbers have the bounds of the command-line flag of the same name.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_type_hints
 
-from vipllava_cli.cli.options import TemplateName, Units
-from vipllava_cli.engine.base import MAX_TEMPERATURE
-from vipllava_cli.errors import UsageError, short_repr
+from vipllava_cli.cli.options import AnswerOptions
+from vipllava_cli.engine.prompts.templates import TemplateName
+from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.chat.chat import Chat
-from vipllava_cli.marks.types import MAX_WIDTH
+from vipllava_cli.marks.types import MAX_WIDTH, MarkStyle, Units
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A name, what its value looks like, how it is read, and how it is got from a chat and put there."""
+    """A setting of a chat. `form` describes its values; `parse` raises an error for others."""
 
     form: str
     parse: Callable[[str], Any]
@@ -40,90 +43,104 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
-def _switch(text: str) -> bool:
+def _parse_switch(text: str) -> bool:
     return {"on": True, "off": False}[text]
 
 
-def _option(name: str) -> dict[str, Any]:
-    """A field of the generation options."""
+def _answer_setting(name: str) -> Setting:
+    """Return the setting for a number of the generation options, with the bounds of its flag."""
+    flag_type = get_type_hints(AnswerOptions, include_extras=True)[name]
+    kind, flag = flag_type.__origin__, flag_type.__metadata__[0]
+    upper = " or more" if flag.max is None else f" to {flag.max:.10g}"
 
     def put(chat: Chat, value: Any) -> None:
         options: Any = replace(chat.settings.options, **{name: value})
         chat.settings = replace(chat.settings, options=options)
 
-    return {"get": lambda chat: getattr(chat.settings.options, name), "put": put}
+    return Setting(
+        f"{flag.min:g}{upper}",
+        _number(kind, flag.min, float("inf") if flag.max is None else flag.max),
+        lambda chat: getattr(chat.settings.options, name),
+        put,
+    )
 
 
-def _own(name: str) -> dict[str, Any]:
-    """A field of the settings themselves."""
+def _word_setting(name: str, words: list[str]) -> Setting:
+    """Return the setting for a field of the chat settings that takes one of these words."""
 
     def put(chat: Chat, value: Any) -> None:
         changed: dict[str, Any] = {name: value}
         chat.settings = replace(chat.settings, **changed)
 
-    return {"get": lambda chat: getattr(chat.settings, name), "put": put}
+    return Setting(
+        ", ".join(words), _one_of(*words), lambda chat: getattr(chat.settings, name), put
+    )
+
+
+def _style_setting(name: str, high: float) -> Setting:
+    """Return the setting for a number of the style of new marks. `MarkStyle` checks its bounds."""
+
+    def parse(text: str) -> float:
+        value = float(text)
+        MarkStyle(**{name: value})
+        return value
+
+    def put(chat: Chat, value: Any) -> None:
+        changed: dict[str, Any] = {name: value}
+        chat.settings = replace(chat.settings, style=replace(chat.settings.style, **changed))
+
+    return Setting(
+        f"above 0 to {high:g}",
+        parse,
+        lambda chat: getattr(chat.settings.style, name),
+        put,
+    )
+
+
+def _put_zoom(chat: Chat, value: bool) -> None:
+    chat.update_state(replace(chat.state, zoom=value))
 
 
 def _put_numbers(chat: Chat, value: bool) -> None:
     chat.update_state(replace(chat.state, marked=replace(chat.state.marked_image, numbers=value)))
 
 
-def _style(name: str) -> dict[str, Any]:
-    """A field of the style of new marks."""
+def _has_numbers(chat: Chat) -> bool:
+    return bool(chat.state.marked and chat.state.marked.numbers)
 
-    def put(chat: Chat, value: Any) -> None:
-        changed: dict[str, Any] = {name: value}
-        chat.settings = replace(chat.settings, style=replace(chat.settings.style, **changed))
-
-    return {"get": lambda chat: getattr(chat.settings.style, name), "put": put}
-
-
-_TEMPLATES, _UNITS = [each.value for each in TemplateName], [each.value for each in Units]
 
 SETTINGS: Mapping[str, Setting] = {
-    "max-new-tokens": Setting("1 or more", _number(int, 1, 2**31), **_option("max_new_tokens")),
-    "temperature": Setting(
-        f"0 to {MAX_TEMPERATURE:g}", _number(float, 0, MAX_TEMPERATURE), **_option("temperature")
-    ),
-    "top-p": Setting("0.01 to 1", _number(float, 0.01, 1), **_option("top_p")),
-    "seed": Setting("0 or more", _number(int, 0, 2**32 - 1), **_option("seed")),
-    "template": Setting(", ".join(_TEMPLATES), _one_of(*_TEMPLATES), **_own("template")),
-    "zoom": Setting(
-        "on, off",
-        _switch,
-        lambda chat: chat.state.zoom,
-        lambda chat, value: chat.update_state(replace(chat.state, zoom=value)),
-    ),
-    "numbers": Setting(
-        "on, off",
-        _switch,
-        lambda chat: bool(chat.state.marked and chat.state.marked.numbers),
-        _put_numbers,
-    ),
-    "units": Setting(", ".join(_UNITS), _one_of(*_UNITS), **_own("units")),
-    "width": Setting("above 0 to 100", _number(float, 1e-3, MAX_WIDTH), **_style("width")),
-    "alpha": Setting("above 0 to 1", _number(float, 1e-3, 1), **_style("alpha")),
+    "max-new-tokens": _answer_setting("max_new_tokens"),
+    "temperature": _answer_setting("temperature"),
+    "top-p": _answer_setting("top_p"),
+    "seed": _answer_setting("seed"),
+    "template": _word_setting("template", [each.value for each in TemplateName]),
+    "zoom": Setting("on, off", _parse_switch, lambda chat: chat.state.zoom, _put_zoom),
+    "numbers": Setting("on, off", _parse_switch, _has_numbers, _put_numbers),
+    "units": _word_setting("units", [each.value for each in Units]),
+    "width": _style_setting("width", MAX_WIDTH),
+    "alpha": _style_setting("alpha", 1),
 }
 
 
 def set_value(chat: Chat, name: str, text: str) -> None:
-    """Change a setting. Raises UsageError for an unknown name or a value that it does not take."""
+    """Change a setting. Raises UsageError for an unknown name or a value that it does not accept."""
     setting = SETTINGS.get(name)
     if setting is None:
-        raise UsageError(f"there is no setting {short_repr(name)}: they are {', '.join(SETTINGS)}")
+        raise UsageError(f"unknown setting {short_repr(name)}: expected {', '.join(SETTINGS)}")
     try:
         value = setting.parse(text)
-    except (ValueError, KeyError, OverflowError):
-        raise UsageError(f"{name} is {setting.form}, not {short_repr(text)}") from None
+    except (ValueError, KeyError, OverflowError, InputError):
+        raise UsageError(f"{name}: expected {setting.form}, found {short_repr(text)}") from None
     setting.put(chat, value)
 
 
 def describe_settings(chat: Chat) -> list[tuple[str, str]]:
-    """Every setting with its value."""
-    return [(name, _shown(each.get(chat))) for name, each in SETTINGS.items()]
+    """Return every setting's name and value."""
+    return [(name, _format(setting.get(chat))) for name, setting in SETTINGS.items()]
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is None:
-        return "as is usual"
+        return "default"
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)

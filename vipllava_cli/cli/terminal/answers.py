@@ -1,4 +1,4 @@
-"""How an answer of a conversation is shown: on a terminal, plainly, or a line each for a pipe."""
+"""Renderers for the answers of a chat: live Markdown, plain text, or one line for a pipe."""
 
 import signal
 import threading
@@ -13,56 +13,58 @@ from rich.text import Text
 
 from vipllava_cli.cli.terminal.markdown import markdown
 from vipllava_cli.cli.terminal.messages import Messages, print_answer, print_piece, safe
-from vipllava_cli.flows.chat.chat import RecordedTurn
+from vipllava_cli.flows.chat.state import RecordedTurn
 
-# Makes an answer: it is given what takes its pieces, and what says that it should stop.
+# Generates an answer. Takes `on_text`, for each piece of text, and `stop`, which returns True when
+# the user wants no more. Returns None if there is no answer.
 AnswerTask = Callable[[Callable[[str], None], Callable[[], bool]], RecordedTurn | None]
 
 
 class AnswerRenderer(Protocol):
     """Shows answers."""
 
-    def answer(self, work: AnswerTask) -> RecordedTurn | None:
-        """Show the answer that the work makes; Ctrl-C stops it."""
+    def render(self, task: AnswerTask) -> RecordedTurn | None:
+        """Run a task and show its answer. Ctrl-C stops the answer; a second one interrupts."""
         ...
 
 
 @contextmanager
 def stop_on_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Yields what says whether there was a Ctrl-C; a second one breaks off at once."""
-    asked = threading.Event()
+    """Yield a function that returns whether the user pressed Ctrl-C. A second Ctrl-C interrupts."""
+    pressed = threading.Event()
 
-    def first(number: int, frame: object) -> None:
-        asked.set()
+    def on_signal(number: int, frame: object) -> None:
+        pressed.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = signal.signal(signal.SIGINT, first)
+    previous = signal.signal(signal.SIGINT, on_signal)
     try:
-        yield asked.is_set
+        yield pressed.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
 
 
 class TerminalRenderer:
-    """Shows the answer while it grows, and in its place its Markdown when it is finished."""
+    """Shows the text while it grows, then replaces it by its rendered Markdown."""
 
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
         self._console = Console(highlight=False)
 
-    def answer(self, work: AnswerTask) -> RecordedTurn | None:
-        """See `AnswerRenderer.answer`. What grows is on the console of the notes, which keeps them apart."""
-        growing = _Growing()
+    def render(self, task: AnswerTask) -> RecordedTurn | None:
+        """See `AnswerRenderer.render`."""
+        growing = _GrowingText()
+        # The live text uses the console of the notes, so that Rich prints notes above it.
         live = Live(growing, console=self._messages.console, transient=True, refresh_per_second=12)
         with stop_on_ctrl_c() as stop, live:
-            turn = work(growing.add, stop)
+            turn = task(growing.add, stop)
         if turn is not None:
             self._console.print(markdown(turn.answer))
         return turn
 
 
-class _Growing:
-    """A spinner until the first words, then the end of the text, as much as fits on the screen."""
+class _GrowingText:
+    """A spinner before the first piece of text, then the last lines that fit on the screen."""
 
     def __init__(self) -> None:
         self._text = ""
@@ -80,23 +82,23 @@ class _Growing:
 
 
 class PlainRenderer:
-    """Writes an answer as it comes, and nothing else."""
+    """Writes each piece of an answer to stdout as it comes."""
 
-    def answer(self, work: AnswerTask) -> RecordedTurn | None:
-        """See `AnswerRenderer.answer`."""
+    def render(self, task: AnswerTask) -> RecordedTurn | None:
+        """See `AnswerRenderer.render`."""
         with stop_on_ctrl_c() as stop:
-            turn = work(print_piece, stop)
+            turn = task(print_piece, stop)
         print_piece("\n")
         return turn
 
 
 class LineRenderer:
-    """Writes an answer on one line of stdout."""
+    """Writes each answer as one line of stdout."""
 
-    def answer(self, work: AnswerTask) -> RecordedTurn | None:
-        """See `AnswerRenderer.answer`. Raises KeyboardInterrupt for a stopped one: nobody sits there."""
+    def render(self, task: AnswerTask) -> RecordedTurn | None:
+        """See `AnswerRenderer.render`. Without a terminal, Ctrl-C raises KeyboardInterrupt."""
         with stop_on_ctrl_c() as stop:
-            turn = work(lambda piece: None, stop)
+            turn = task(lambda piece: None, stop)
             if stop():
                 raise KeyboardInterrupt
         if turn is not None:

@@ -1,7 +1,7 @@
-"""An image in the terminal: Sixel, Kitty's or iTerm2's graphics where it can, half blocks elsewhere.
+"""An image in the terminal: Sixel, Kitty or iTerm2 graphics where supported, else half blocks.
 
-textual-image draws. It would ask the terminal through stdin, and wait for a tenth of a second: here
-the terminal itself is asked, so that stdin may be an image and the terminal far away.
+textual-image draws. It would query the terminal through stdin and wait only a tenth of a second.
+This module queries the terminal itself, so that stdin may be an image and the terminal remote.
 """
 
 import base64
@@ -21,70 +21,73 @@ from rich.console import Console
 
 from vipllava_cli.errors import UsageError
 
-ANSWER_SECONDS = 1.0  # what a terminal at the other end of a slow line may take
+REPLY_SECONDS = 1.0  # time that a terminal on a slow connection may take
+MAX_COLUMNS = 80
 
-# Is there Kitty's protocol? What are you? Every terminal answers the second, after the first.
+# Queries Kitty's protocol, then the device attributes. Every terminal replies to the second query,
+# so that its reply ends the wait.
 _QUERY = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c"
 _ATTRIBUTES = re.compile(rb"\x1b\[\?([\d;]*)c")
-_SIXEL = b"4"  # among the attributes
+_SIXEL = b"4"  # the device attribute
 _KITTY = b"\x1b_Gi=31;OK\x1b\\"
+
+_METHODS = {"sixel": "Sixel", "tgp": "Kitty graphics"}  # by the module of textual-image
 
 
 def show(image: Image.Image) -> None:
-    """Draw the image on stdout, no wider than the terminal. Raises UsageError without one."""
+    """Draw an image on stdout, no larger than the terminal.
+
+    Raises UsageError if stdout is not a terminal of a known size or has no colours.
+    """
     if not sys.stdout.isatty() or not all(os.get_terminal_size(sys.stdout.fileno())):
-        raise UsageError(
-            "an image is drawn on a terminal, and stdout is none that says its size: write a file,"
-            " `vipllava annotate -o FILE`"
-        )
-    console = Console(no_color=False)  # NO_COLOR is about text; this was asked for
+        raise UsageError("--show needs a terminal; use -o FILE")
+    console = Console(no_color=False)  # NO_COLOR is about text, not about images
     if console.color_system is None:
         raise UsageError(
-            f"--show needs colours, and TERM={os.environ.get('TERM', '')} has none: write a file"
-            " with -o"
+            f"--show needs colours, and TERM={os.environ.get('TERM', '')} has none; use -o FILE"
         )
-    # A cell is about twice as high as wide; the image fits into both of the terminal's sides.
-    scale = min(min(console.width, 80) / image.width, 2 * console.height / image.height)
+    # A cell is about twice as high as wide.
+    scale = min(min(console.width, MAX_COLUMNS) / image.width, 2 * console.height / image.height)
     columns = max(round(image.width * scale), 1)
     rows = max(round(image.height * scale / 2), 1)
     if _is_iterm2():
         sys.stdout.write(_iterm2(image, columns, rows) + "\n")
         sys.stdout.flush()
         return
-    with _no_questions():
+    with _hidden_stdin():
         renderable = _renderable()
-        if renderable.__module__.endswith(".tgp"):  # it writes the image's number as a colour
+        if renderable.__module__.endswith(".tgp"):  # its colours encode the number of the image
             console = Console(no_color=False, color_system="truecolor")
         console.print(renderable(image, width=columns, height=rows))
 
 
 def drawing_method() -> str:
-    """How images are drawn on stdout, in words."""
+    """Name the method that draws images on stdout, or the reason why none does."""
     if not sys.stdout.isatty():
-        return "not at all: stdout is no terminal"
+        return "none: stdout is not a terminal"
     if Console(no_color=False).color_system is None:
-        return f"not at all: TERM={os.environ.get('TERM', '')} has no colours"
+        return f"none: TERM={os.environ.get('TERM', '')} has no colours"
     if _is_iterm2():
-        return "iTerm2's inline images"
-    with _no_questions():
-        kind = _renderable().__module__.rpartition(".")[2]
-    return {"sixel": "Sixel", "tgp": "Kitty's graphics"}.get(kind, "half blocks")
+        return "iTerm2 inline images"
+    with _hidden_stdin():
+        module = _renderable().__module__.rpartition(".")[2]
+    return _METHODS.get(module, "half blocks")
 
 
 # --- iTerm2 ----------------------------------------------------------------------------------
 
 
 def _is_iterm2() -> bool:
-    """Whether iTerm2 draws, here or at the other end of ssh, with no tmux or screen between."""
-    inside = os.environ.get("TERM", "").startswith(("tmux", "screen")) or "TMUX" in os.environ
+    """Return whether the terminal is iTerm2, also over ssh, without tmux or screen between."""
+    is_nested = os.environ.get("TERM", "").startswith(("tmux", "screen")) or "TMUX" in os.environ
     names = (os.environ.get("TERM_PROGRAM"), os.environ.get("LC_TERMINAL"))
-    return not inside and any(name in ("iTerm.app", "iTerm2") for name in names)
+    return not is_nested and any(name in ("iTerm.app", "iTerm2") for name in names)
 
 
 def _iterm2(image: Image.Image, columns: int, rows: int) -> str:
-    """The image in iTerm2's inline images protocol, as many cells wide and high."""
+    """Encode an image in iTerm2's inline images protocol, for an area of `columns` x `rows`."""
     small = image.copy()
-    small.thumbnail((columns * 20, rows * 40))  # pixels of a cell on a fine screen
+    small.thumbnail((columns * 20, rows * 40))  # 20x40 pixels: a cell of a high-resolution screen
     encoded = io.BytesIO()
     small.save(encoded, "PNG")
     data = base64.b64encode(encoded.getvalue()).decode()
@@ -92,14 +95,14 @@ def _iterm2(image: Image.Image, columns: int, rows: int) -> str:
     return f"\x1b]1337;File=inline=1;{size};preserveAspectRatio=1:{data}\a"
 
 
-# --- the others ------------------------------------------------------------------------------
+# --- other terminals -------------------------------------------------------------------------
 
 
 @contextmanager
-def _no_questions() -> Iterator[None]:
-    """Hide stdin from textual-image, which then asks nothing and takes what the system knows."""
+def _hidden_stdin() -> Iterator[None]:
+    """Hide stdin from textual-image, which then asks the system and not the terminal."""
     if sys.platform == "win32":
-        yield  # where it asks better than `_asked` could
+        yield  # `_query_terminal` needs POSIX: textual-image queries the terminal itself
         return
     stdin = sys.__stdin__
     vars(sys)["__stdin__"] = None
@@ -110,42 +113,43 @@ def _no_questions() -> Iterator[None]:
 
 
 def _renderable() -> Any:
-    """What of textual-image draws on this terminal."""
+    """Return the class of textual-image that draws on this terminal."""
     logging.getLogger("textual_image").addHandler(logging.NullHandler())
     from textual_image import renderable
 
     if sys.platform == "win32":
         return renderable.Image
-    answer = _asked()
-    attributes = _ATTRIBUTES.search(answer)
+    reply = _query_terminal()
+    attributes = _ATTRIBUTES.search(reply)
+    # Sixel comes first: some terminals claim Kitty's protocol and implement only a part of it.
     if attributes and _SIXEL in attributes[1].split(b";"):
-        return renderable.SixelImage  # first: some say that they know Kitty's, and do only a part
-    return renderable.TGPImage if _KITTY in answer else renderable.HalfcellImage
+        return renderable.SixelImage
+    return renderable.TGPImage if _KITTY in reply else renderable.HalfcellImage
 
 
-def _asked() -> bytes:
-    """The terminal's answer to what it is and can; empty if it says nothing."""
+def _query_terminal() -> bytes:
+    """Return the reply of the terminal to `_QUERY`; empty if there is none."""
     import termios
     import tty
 
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-    except OSError:  # no terminal of this process
+    except OSError:  # the process has no terminal
         return b""
     before = termios.tcgetattr(terminal)
-    answer = b""
+    reply = b""
     try:
         tty.setcbreak(terminal, termios.TCSAFLUSH)
         os.write(terminal, _QUERY)
-        deadline = time.monotonic() + ANSWER_SECONDS
-        while not _ATTRIBUTES.search(answer):
-            left = max(deadline - time.monotonic(), 0)
-            if not select.select([terminal], [], [], left)[0]:
+        deadline = time.monotonic() + REPLY_SECONDS
+        while not _ATTRIBUTES.search(reply):
+            seconds = max(deadline - time.monotonic(), 0)
+            if not select.select([terminal], [], [], seconds)[0]:
                 break
-            answer += os.read(terminal, 1024)
+            reply += os.read(terminal, 1024)
     except (OSError, termios.error):
         return b""
     finally:
-        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)  # a late answer is not typed
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)  # drops a late reply
         os.close(terminal)
-    return answer
+    return reply

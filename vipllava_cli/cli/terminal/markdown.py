@@ -1,4 +1,4 @@
-"""An answer's Markdown in the terminal: what the model wrote, and nothing that it could make happen."""
+"""Render the Markdown of an answer in the terminal."""
 
 from markdown_it import MarkdownIt
 from rich.markdown import Markdown
@@ -7,12 +7,16 @@ from vipllava_cli.cli.terminal.messages import safe
 
 
 def markdown(text: str) -> Markdown:
-    """The text as Markdown. Its line breaks stay, HTML in it is text, and links show where they lead."""
-    shown = Markdown(safe(text), hyperlinks=False)
+    """Render text as Markdown. Line breaks stay, HTML appears as text, links show their address.
+
+    Control characters are written out and links are not clickable, so that the text of a model
+    cannot act on the terminal.
+    """
+    rendered = Markdown(safe(text), hyperlinks=False)
     parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
-    shown.parsed = parser.parse(safe(text))
-    for token in shown.parsed:
+    rendered.parsed = parser.parse(safe(text))
+    for token in rendered.parsed:
         for child in token.children or ():
             if child.type == "softbreak":
                 child.type = "hardbreak"
-    return shown
+    return rendered

@@ -1,4 +1,4 @@
-"""Models as tables on stdout, and how a download goes on."""
+"""Models as tables on stdout, and the progress of a download."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,9 +20,11 @@ from vipllava_cli.engine.base import DEFAULT_MODEL
 from vipllava_cli.engine.hub.catalog import KnownModel
 from vipllava_cli.storage.sizes import decimal_size
 
+PIPE_WIDTH = 1000  # columns: lines of a table are not folded in a pipe
+
 
 def print_models(models: Iterable[KnownModel], chosen: str | None) -> None:
-    """A line each; `*` stands before the one that answers."""
+    """Print one row for each model. `*` marks the default model."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("", "name", "parameters", "size", "where", "licence"):
         justify = "right" if heading in {"parameters", "size"} else "left"
@@ -31,7 +33,7 @@ def print_models(models: Iterable[KnownModel], chosen: str | None) -> None:
         table.add_row(
             "*" if model.name == (chosen or DEFAULT_MODEL) else "",
             Text(one_line(model.name)),
-            "" if model.parameters is None else _count(model.parameters),
+            "" if model.parameters is None else _format_count(model.parameters),
             decimal_size(model.size),
             Text(one_line(model.where)),
             Text(model.licence),
@@ -40,20 +42,16 @@ def print_models(models: Iterable[KnownModel], chosen: str | None) -> None:
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
-    """A name and a value a line."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
+    """Print one name and value per row."""
+    table = _fact_table()
     for name, value in facts.items():
-        table.add_row(name, Text(one_line(_written(name, value))))
+        table.add_row(name, Text(one_line(_format_fact(name, value))))
     table_console().print(table)
 
 
 def print_sections(sections: Mapping[str, Mapping[str, str]]) -> None:
-    """Facts below headings."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
+    """Print names and values under headings."""
+    table = _fact_table()
     for heading, facts in sections.items():
         table.add_row(Text(heading, style="bold"), "")
         for name, value in facts.items():
@@ -62,10 +60,15 @@ def print_sections(sections: Mapping[str, Mapping[str, str]]) -> None:
 
 
 @contextmanager
-def watch_download(messages: Messages, what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, one line elsewhere; what it gives is told of bytes as they are there."""
+def watch_download(
+    messages: Messages, activity: str, total: int
+) -> Iterator[Callable[[int], None]]:
+    """Show the progress of a download of `total` bytes: a bar on a terminal, one line elsewhere.
+
+    Yields a function that takes the number of bytes that have arrived since the last call.
+    """
     if messages.quiet or not messages.console.is_terminal:
-        messages.say(f"{what}, {decimal_size(total)}")
+        messages.say(f"{activity}, {decimal_size(total)}")
         yield lambda _: None
         return
     columns = (
@@ -76,25 +79,32 @@ def watch_download(messages: Messages, what: str, total: int) -> Iterator[Callab
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=messages.console) as progress:
-        task = progress.add_task(what, total=total)
+        task = progress.add_task(activity, total=total)
         yield lambda count: progress.advance(task, count)
 
 
-def _written(name: str, value: object) -> str:
+def table_console() -> Console:
+    """Make a console for tables on stdout, which folds lines on a terminal only."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+
+
+def _fact_table() -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    return table
+
+
+def _format_fact(name: str, value: object) -> str:
     if name == "size" and isinstance(value, int):
         return decimal_size(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _count(parameters: int) -> str:
+def _format_count(parameters: int) -> str:
     return (
         f"{parameters / 1e9:.1f} billion"
         if parameters >= 1e9
         else f"{parameters / 1e6:.1f} million"
     )
-
-
-def table_console() -> Console:
-    """Lines of a pipe are never folded."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=1000)

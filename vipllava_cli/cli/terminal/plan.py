@@ -1,4 +1,4 @@
-"""A plan as a table, as JSON, and as a line."""
+"""The placement of a model as a table, as JSON and as one line."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -17,69 +17,78 @@ from vipllava_cli.storage.sizes import binary_size, decimal_size
 
 
 def plan_table(plan: Plan) -> Group:
-    """What goes where, what each place has to hold, and what follows from it."""
+    """Show the location of each part, the memory taken at each location, and the speed."""
     return Group(placement_table(plan.placement), Text(), *map(Text, _lines(plan)))
 
 
-def placement_table(found: Placement) -> Table:
-    """A line for each part, neighbouring decoder layers together, then what is taken while it answers."""
+def placement_table(placement: Placement) -> Table:
+    """Show one row for each part, then the memory that an answer takes.
+
+    Neighbouring decoder layers at the same location share a row.
+    """
+    needs = placement.needs
     table = Table(box=None, padding=(0, 2, 0, 0), show_footer=True)
-    total = sum(found.needs.weights(part) for part in found.needs.spec.parts)
-    table.add_column("part", footer="weights in all")
+    total = sum(needs.weights(part) for part in needs.spec.parts)
+    table.add_column("part", footer="all weights")
     table.add_column("where")
     table.add_column("size", justify="right", footer=binary_size(total))
-    for name, at, parts in _groups(found):
-        size = sum(found.needs.weights(part) for part in parts)
+    for name, location, parts in _groups(placement):
+        size = sum(needs.weights(part) for part in parts)
         if size:
-            table.add_row(name, location_name(at), binary_size(size))
-    for at in found.budgets:
-        if found.cache_at(at):
-            name = f"cache for {found.needs.length} tokens"
-            table.add_row(name, location_name(at), binary_size(found.cache_at(at)))
-    work = found.needs.work + found.needs.row
-    table.add_row(
-        "working room", location_name(compute_location("cpu", found.main)), binary_size(work)
-    )
+            table.add_row(name, location_name(location), binary_size(size))
+    for location in placement.budgets:
+        size = placement.cache_at(location)
+        if size:
+            name = f"KV cache of {needs.length} tokens"
+            table.add_row(name, location_name(location), binary_size(size))
+    location = compute_location("cpu", placement.main)
+    table.add_row("working memory", location_name(location), binary_size(needs.work + needs.row))
     return table
 
 
-def placement_line(found: Placement) -> str:
-    """The same in a line."""
-    places = dict.fromkeys(found.where.values())
-    held = ", ".join(f"{binary_size(found.weights_at(at))} on {location_name(at)}" for at in places)
-    return f"weights as {found.dtype_name} ({found.why}): {held}; {found.rows} prompts fit at once"
+def placement_line(placement: Placement) -> str:
+    """Describe a placement in one line."""
+    weights = ", ".join(
+        f"{binary_size(placement.weights_at(location))} on {location_name(location)}"
+        for location in dict.fromkeys(placement.where.values())
+    )
+    return (
+        f"weights as {placement.dtype_name} ({placement.why}): {weights};"
+        f" up to {placement.rows} prompts in a batch"
+    )
 
 
 def plan_as_json(plan: Plan) -> dict[str, Any]:
-    """Sizes in bytes."""
-    found = plan.placement
+    """Convert to JSON. Sizes are in bytes."""
+    placement = plan.placement
+    needs = placement.needs
     return {
         "model": plan.name,
-        "parameters": found.needs.spec.parameters,
-        "dtype": found.needs.dtype,
-        "quantize": found.needs.quantize,
-        "attention": found.attention,
-        "length": found.needs.length,
+        "parameters": needs.spec.parameters,
+        "dtype": needs.dtype,
+        "quantize": needs.quantize,
+        "attention": placement.attention,
+        "length": needs.length,
         "parts": [
             {
                 "part": name,
-                "place": at,
+                "place": location,
                 "modules": [part.module for part in parts],
                 "parameters": sum(part.parameters for part in parts),
-                "weights": sum(found.needs.weights(part) for part in parts),
+                "weights": sum(needs.weights(part) for part in parts),
             }
-            for name, at, parts in _groups(found)
+            for name, location, parts in _groups(placement)
         ],
         "places": {
-            str(at): {
-                "budget": found.budgets.get(at),
-                "weights": found.weights_at(at),
-                "cache": found.cache_at(at),
+            str(location): {
+                "budget": placement.budgets.get(location),
+                "weights": placement.weights_at(location),
+                "cache": placement.cache_at(location),
             }
-            for at in dict.fromkeys([*found.budgets, *found.where.values()])
+            for location in dict.fromkeys([*placement.budgets, *placement.where.values()])
         },
-        "working_room": found.needs.work + found.needs.row,
-        "prompts_at_once": found.rows,
+        "working_room": needs.work + needs.row,
+        "prompts_at_once": placement.rows,
         "prompt_tokens": plan.estimate.prompt_tokens,
         "prompt_seconds": round(plan.estimate.prompt_seconds, 3),
         "tokens_a_second": round(plan.estimate.tokens_per_second, 3),
@@ -87,41 +96,43 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _groups(found: Placement) -> Iterator[tuple[str, Location, list[ModelPart]]]:
-    """Parts that follow each other, are of a kind and lie together: name, place, parts."""
-    keyed = groupby(found.needs.spec.parts, key=lambda part: (part.kind, found.where[part.module]))
-    for (kind, at), parts in keyed:
-        members = list(parts)
-        yield _name(kind, members) if kind == LAYER else kind, at, members
+def _groups(placement: Placement) -> Iterator[tuple[str, Location, list[ModelPart]]]:
+    """Group neighbouring parts of one kind and location. Yields name, location and parts."""
+    groups = groupby(
+        placement.needs.spec.parts, key=lambda part: (part.kind, placement.where[part.module])
+    )
+    for (kind, location), group in groups:
+        parts = list(group)
+        yield _layer_range(kind, parts) if kind == LAYER else kind, location, parts
 
 
-def _name(kind: str, layers: Sequence[ModelPart]) -> str:
+def _layer_range(kind: str, layers: Sequence[ModelPart]) -> str:
     first, last = (layer.module.rpartition(".")[2] for layer in (layers[0], layers[-1]))
     return f"{kind} {first}" if first == last else f"{kind}s {first} to {last}"
 
 
 def _lines(plan: Plan) -> Iterator[str]:
-    found, estimate = plan.placement, plan.estimate
-    yield f"{one_line(plan.name)} as {found.dtype_name}: {found.why}"
-    for at, budget in found.budgets.items():
-        taken = found.weights_at(at) + found.cache_at(at)
-        if at == compute_location("cpu", found.main):
-            taken += found.needs.work + found.needs.row
+    placement, estimate = plan.placement, plan.estimate
+    yield f"{one_line(plan.name)} as {placement.dtype_name}: {placement.why}"
+    for location, budget in placement.budgets.items():
+        taken = placement.weights_at(location) + placement.cache_at(location)
+        if location == compute_location("cpu", placement.main):
+            taken += placement.needs.work + placement.needs.row
         if taken:
-            yield f"{location_name(at)}: {binary_size(taken)} of {binary_size(budget)}"
-    on_disk = found.weights_at("disk")
+            yield f"{location_name(location)}: {binary_size(taken)} of {binary_size(budget)}"
+    on_disk = placement.weights_at("disk")
     if on_disk:
-        yield f"the disk: {binary_size(on_disk)} of weights, read anew for every token"
-    yield f"prompts that fit at once: {found.rows}"
+        yield f"the disk: {binary_size(on_disk)} of weights, read again for every token"
+    yield f"prompts in a batch: up to {placement.rows}"
     yield (
-        f"a prompt of {estimate.prompt_tokens} tokens: about {_number(estimate.prompt_seconds)} s,"
-        f" then about {_number(estimate.tokens_per_second)} tokens a second"
+        f"speed: about {_round(estimate.prompt_seconds)} s for a prompt of"
+        f" {estimate.prompt_tokens} tokens, then {_round(estimate.tokens_per_second)} tokens/s"
     )
-    for what in estimate.assumed:
-        yield f"assumed, not measured: {what}"
+    for assumption in estimate.assumed:
+        yield f"assumed, not measured: {assumption}"
     if plan.download_size:
-        yield f"not on this machine: {decimal_size(plan.download_size)} to fetch"
+        yield f"not downloaded: {decimal_size(plan.download_size)} to download"
 
 
-def _number(value: float) -> str:
+def _round(value: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

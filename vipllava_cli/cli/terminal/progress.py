@@ -1,4 +1,4 @@
-"""How a batch goes on: a bar on a terminal, a line every half minute elsewhere, a table at the end."""
+"""The progress of a batch: a bar on a terminal, lines elsewhere, and a summary at the end."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,105 +21,109 @@ from vipllava_cli.flows.batch.run import BatchSummary
 
 SECONDS_BETWEEN_LINES = 30.0
 MAX_NOTES = 5
+MAX_ID_LENGTH = 40  # characters of a row's id on the terminal
 
 
 @dataclass
 class ProgressDisplay:
-    """Implements `batch.ProgressListener`. `total` counts the source's rows, None where that is not known."""
+    """Implements `batch.ProgressListener`.
+
+    `total` counts the rows of the source, None if unknown. Without a `bar`, a line appears every
+    `SECONDS_BETWEEN_LINES`.
+    """
 
     messages: Messages
     total: int | None
     bar: Progress | None = None
     task: TaskID | None = None
     start: float = field(default_factory=time.monotonic)
-    said: float = field(default_factory=time.monotonic)
+    last_line: float = field(default_factory=time.monotonic)
     notes: int = 0
 
     def advance(self, summary: BatchSummary, id: str) -> None:
-        """A row was done."""
+        """Show that a row is done."""
+        rate = f"{self._rate(summary):.1f} rows/s"
         if self.bar and self.task is not None:
             if self.total and summary.rows > self.total:
-                self.total = None  # rows with several questions of their own
+                self.total = None  # some rows hold several questions
             self.bar.update(
                 self.task,
                 completed=summary.rows,
                 total=self.total,
                 failed=f"{summary.failed} failed" if summary.failed else "",
-                pace=f"{self._pace(summary):.1f} rows/s",
+                rate=rate,
                 row=_short(id),
             )
-        elif time.monotonic() - self.said >= SECONDS_BETWEEN_LINES:
-            self.said = time.monotonic()
-            of = f" of {self.total}" if self.total else ""
-            self.messages.say(
-                f"{summary.rows}{of} rows, {summary.failed} failed, {self._pace(summary):.1f} rows/s"
-            )
+        elif time.monotonic() - self.last_line >= SECONDS_BETWEEN_LINES:
+            self.last_line = time.monotonic()
+            total = f" of {self.total}" if self.total else ""
+            self.messages.say(f"{summary.rows}{total} rows, {summary.failed} failed, {rate}")
 
     def note(self, id: str, text: str) -> None:
-        """The first few are shown, all with `-v`."""
+        """Print a note about a row: the first few, and all of them with `-v`."""
         self.notes += 1
         if self.messages.verbose or self.notes <= MAX_NOTES:
             self.messages.note(f"{_short(id)}: {text}")
         elif self.notes == MAX_NOTES + 1:
-            self.messages.note("more notes like these are shown with -v")
+            self.messages.note("more notes like these: add -v to print them")
 
-    def _pace(self, summary: BatchSummary) -> float:
+    def _rate(self, summary: BatchSummary) -> float:
         done = summary.rows - summary.kept
         return done / max(time.monotonic() - self.start, 1e-3)
 
 
 @contextmanager
 def watch_progress(messages: Messages, total: int | None) -> Iterator[ProgressDisplay]:
-    """A watch for a run over so many rows."""
+    """Show the progress of a batch of `total` rows, None if unknown."""
     if messages.quiet or not messages.console.is_terminal:
         yield ProgressDisplay(messages, total)
         return
     columns = (
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[pace]}"),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         TextColumn("[red]{task.fields[failed]}"),
         TextColumn("{task.fields[row]}", markup=False, style="dim"),
     )
     with Progress(*columns, console=messages.console, transient=True) as bar:
-        task = bar.add_task("", total=total, pace="", failed="", row="")
+        task = bar.add_task("", total=total, rate="", failed="", row="")
         yield ProgressDisplay(messages, total, bar, task)
 
 
 @contextmanager
-def count_progress(messages: Messages, what: str) -> Iterator[Callable[[int, int], None]]:
-    """On a terminal a bar of how many are done, of how many; yields what moves it."""
+def count_progress(messages: Messages, activity: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal. Yields a function that takes the numbers done and in total."""
     if messages.quiet or not messages.console.is_terminal:
         yield lambda done, total: None
         return
-    columns = (BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn(what))
+    columns = (BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn(activity))
     with Progress(*columns, console=messages.console, transient=True) as bar:
         task = bar.add_task("")
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def summary_table(summary: BatchSummary, out: str) -> Table:
-    """The numbers of a run."""
+    """Show the counts of a batch, its duration and its output file."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     rows = {
         "answered": summary.answered,
         "kept from before": summary.kept,
-        "copied from a row that asked the same": summary.copied,
+        "copied from an equal row": summary.copied,
         "cut at --max-new-tokens": summary.cut,
-        "kept, not in the source now": summary.others,
+        "kept (no longer in the source)": summary.others,
         **{f"failed: {kind}": count for kind, count in sorted(summary.failures.items())},
     }
     for name, count in rows.items():
         if count or name == "answered":
             table.add_row(str(count), Text(name))
     done = summary.answered + summary.failed
-    pace = f", {done / max(summary.seconds, 1e-3):.1f} rows a second" if done else ""
-    table.add_row(f"{summary.seconds:.1f}", Text(f"seconds{pace}"))
+    rate = f", {done / max(summary.seconds, 1e-3):.1f} rows/s" if done else ""
+    table.add_row(f"{summary.seconds:.1f}", Text(f"seconds{rate}"))
     table.add_row("in", Text(one_line(out)))
     return table
 
 
 def _short(id: str) -> str:
     text = one_line(id)
-    return text if len(text) <= 40 else f"…{text[-39:]}"
+    return text if len(text) <= MAX_ID_LENGTH else f"…{text[1 - MAX_ID_LENGTH :]}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vipllava_cli.engine.hardware.machine import EXTRAS, Location, Machine
 from vipllava_cli.engine.hardware.model_spec import LAYER, ModelPart, ModelSpec
+from vipllava_cli.engine.options import Attention, Device, Dtype, Quantization
 from vipllava_cli.errors import ModelError, UsageError, short_repr
 from vipllava_cli.storage.sizes import binary_size, parse_size
 
@@ -25,7 +26,7 @@ class Quantizer:
     packages: Mapping[str, str | None]
 
 
-INT8, NF4 = "int8", "nf4"
+INT8, NF4 = Quantization.int8.value, Quantization.nf4.value
 QUANTIZERS: Mapping[str, Quantizer] = {
     INT8: Quantizer(1.002, {"cuda": "torchao", "cpu": None}),
     NF4: Quantizer(0.5625, {"cuda": "bitsandbytes", "cpu": "bitsandbytes"}),
@@ -47,11 +48,11 @@ class LoadOptions:
     free there. `length` counts the tokens of a prompt and its answer.
     """
 
-    device: str = "auto"
-    dtype: str = "auto"
+    device: str = Device.auto.value
+    dtype: str = Dtype.auto.value
     quantize: str | None = None
     max_memory: Mapping[Location, int] | None = None
-    attention: str = "auto"
+    attention: str = Attention.auto.value
     length: int | None = None
 
 
@@ -261,8 +262,8 @@ def parse_max_memory(text: str) -> dict[Location, int]:
         at, _, size = (piece.strip() for piece in entry.partition("="))
         if not (at == "cpu" or (at.isascii() and at.isdigit())) or not size:
             raise UsageError(
-                f"{short_repr(entry.strip())} is no memory: expected a GPU's number or cpu, =, and a size,"
-                " like 0=8GiB,cpu=20GiB"
+                f"invalid --max-memory {short_repr(entry.strip())}: expected a GPU number or cpu, then ="
+                " and a size, like 0=8GiB,cpu=20GiB"
             )
         found[int(at) if at.isdigit() else at] = parse_size(size)
     return found

@@ -6,10 +6,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from vipllava_cli.engine.prompts.control_words import IMAGE
 
-DEFAULT_TEMPLATE = "human"
+
+class TemplateName(StrEnum):
+    """The prompt templates by name."""
+
+    human = "human"
+    vicuna = "vicuna"
+    chat = "chat"
+
+
+DEFAULT_TEMPLATE = TemplateName.human.value
 
 # These lines ask for a short answer, in the words of the model's training (LLaVA-1.5).
 LETTER_LINE = "Answer with the option's letter from the given choices directly."
@@ -50,7 +60,7 @@ class Template:
 
 
 TEMPLATES: Mapping[str, Template] = {
-    "human": Template(
+    TemplateName.human: Template(
         system="A chat between a curious human and an artificial intelligence assistant. The"
         " assistant gives helpful, detailed, and polite answers to the human's questions.",
         before="###Human: ",
@@ -58,7 +68,7 @@ TEMPLATES: Mapping[str, Template] = {
         between="",
         stop="###",
     ),
-    "vicuna": Template(
+    TemplateName.vicuna: Template(
         system="A chat between a curious user and an artificial intelligence assistant. The"
         " assistant gives helpful, detailed, and polite answers to the user's questions. ",
         before="USER: ",

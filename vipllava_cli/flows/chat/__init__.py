@@ -1,1 +1,1 @@
-"""A conversation: its state and its file."""
+"""A conversation about an image: its state, its turns, and its session file."""

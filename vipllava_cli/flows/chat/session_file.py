@@ -1,7 +1,8 @@
-"""A conversation as a file of JSON that a person can read, and back.
+"""Write and read a session file: a conversation as JSON that a person can read.
 
-Each turn is a record; its `extra` holds the fingerprint of the image that the model saw and the tokens
-of the answer. The file is data: whatever is in it is checked, and acts on neither model nor terminal.
+Each turn is a record. Its `extra` holds the fingerprint of the image that the model saw ("picture")
+and the token ids of the answer ("tokens"). Reading checks every field and neutralizes control words,
+so that the text of a file acts on neither the model nor the terminal.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import Any
 
 from vipllava_cli.engine.prompts.control_words import neutralize
 from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.flows.chat.chat import ChatState, RecordedTurn
+from vipllava_cli.flows.chat.state import ChatState, RecordedTurn
 from vipllava_cli.marks.marked_image import MarkedImage, open_image
 from vipllava_cli.marks.parse import mark_from_json, mark_to_json
 from vipllava_cli.marks.resolve import resolve_marks
@@ -23,11 +24,27 @@ from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.records import SCHEMA, record_from_json
 
 KIND = "conversation"
-_NUMBERS = re.compile(r"\[\n\s+((?:-?[\d.eE+-]+,\n\s+)*-?[\d.eE+-]+)\n\s+\]")
+
+# A list of numbers that json.dumps spread over several lines.
+_NUMBER_LIST = re.compile(r"\[\n\s+((?:-?[\d.eE+-]+,\n\s+)*-?[\d.eE+-]+)\n\s+\]")
+
+# The type of each field, and the words for it in error messages.
+_FIELDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "image": ((str, type(None)), "a path or null"),
+    "picture": ((str, type(None)), "a fingerprint or null"),
+    "marks": ((list,), "a list"),
+    "numbers": ((bool,), "true or false"),
+    "zoom": ((bool,), "true or false"),
+    "left_out": ((int,), "a number"),
+    "turns": ((list,), "a list"),
+}
 
 
 def write_session(state: ChatState, name: str, *, private: bool = False) -> None:
-    """The conversation into a file, whole or not at all. Raises InputError."""
+    """Write a conversation atomically. A `private` file is readable by its owner only.
+
+    Raises InputError if the file cannot be written.
+    """
     marked = state.marked
     source = marked.file.source if marked else None
     value = {
@@ -39,15 +56,15 @@ def write_session(state: ChatState, name: str, *, private: bool = False) -> None
         "numbers": bool(marked and marked.numbers),
         "zoom": state.zoom,
         "left_out": state.dropped_turns,
-        "turns": [_row(turn) for turn in state.turns],
+        "turns": [_turn_to_json(turn) for turn in state.turns],
     }
     text = json.dumps(value, indent=2)
-    text = _NUMBERS.sub(lambda match: f"[{' '.join(match[1].split())}]", text)
+    text = _NUMBER_LIST.sub(lambda match: f"[{' '.join(match[1].split())}]", text)
     with atomic_file(name, private=private) as file:
         file.write(text.encode() + b"\n")
 
 
-def _row(turn: RecordedTurn) -> dict[str, Any]:
+def _turn_to_json(turn: RecordedTurn) -> dict[str, Any]:
     row = turn.record.to_json()
     row["extra"] |= {"picture": turn.image_fingerprint, "tokens": list(turn.tokens)}
     return row
@@ -55,7 +72,7 @@ def _row(turn: RecordedTurn) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SavedChat:
-    """A conversation as it was saved; its image is not opened yet."""
+    """The content of a session file. The image is not open yet, the marks are not resolved."""
 
     image: str | None
     image_fingerprint: str | None
@@ -67,35 +84,26 @@ class SavedChat:
 
 
 def read_session(name: str) -> SavedChat:
-    """The session in a file. Raises InputError."""
+    """Read a session file. Raises InputError."""
     try:
         value = json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"the session {name} cannot be read: {error.strerror}") from None
+        raise InputError(f"the session file {name} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"the session {name} is not JSON ({error})") from None
+        raise InputError(f"the session file {name} is not JSON ({error})") from None
     try:
-        return _session(value)
+        return _session_from_json(value)
     except InputError as error:
-        raise InputError(f"{name} is not a session of chat: {error}") from None
+        raise InputError(f"{name} is not a session file: {error}") from None
 
 
-def _session(value: Any) -> SavedChat:
+def _session_from_json(value: Any) -> SavedChat:
     if not isinstance(value, Mapping) or value.get("kind") != KIND or value.get("schema") != SCHEMA:
         raise InputError(f'expected an object with "schema": {SCHEMA} and "kind": "{KIND}"')
-    fields: Mapping[str, tuple[type, ...]] = {
-        "image": (str, type(None)),
-        "picture": (str, type(None)),
-        "marks": (list,),
-        "numbers": (bool,),
-        "zoom": (bool,),
-        "left_out": (int,),
-        "turns": (list,),
-    }
-    for field, kinds in fields.items():
-        if not isinstance(value.get(field), kinds):
-            raise InputError(f"its {field} is {short_repr(value.get(field))}")
-    turns = tuple(_turn(row, number) for number, row in enumerate(value["turns"], 1))
+    for field, (types, expected) in _FIELDS.items():
+        if not isinstance(value.get(field), types):
+            raise InputError(f"{field} is {expected}, not {short_repr(value.get(field))}")
+    turns = tuple(_turn_from_json(row, number) for number, row in enumerate(value["turns"], 1))
     return SavedChat(
         value["image"],
         value["picture"],
@@ -107,59 +115,58 @@ def _session(value: Any) -> SavedChat:
     )
 
 
-def _turn(row: Any, number: int) -> RecordedTurn:
+def _turn_from_json(row: Any, number: int) -> RecordedTurn:
     try:
         record = record_from_json(row)
     except InputError as error:
         raise InputError(f"turn {number}: {error}") from None
     extra = dict(record.asked.extra)
     fingerprint, tokens = extra.pop("picture", ""), extra.pop("tokens", [])
-    if not isinstance(fingerprint, str) or not _are_tokens(tokens):
-        raise InputError(f"turn {number}: its extra holds an image's fingerprint and tokens")
-    asked = replace(record.asked, question=_harmless(record.asked.question), extra=extra)
-    answer = _harmless(record.answer or "")
+    if not isinstance(fingerprint, str):
+        raise InputError(f"turn {number}: picture is a fingerprint, not {short_repr(fingerprint)}")
+    if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
+        raise InputError(f"turn {number}: tokens is a list of numbers, not {short_repr(tokens)}")
+    asked = replace(record.asked, question=_harmless_text(record.asked.question), extra=extra)
+    answer = _harmless_text(record.answer or "")
     return RecordedTurn(replace(record, asked=asked, answer=answer), fingerprint, tuple(tokens))
 
 
-def _are_tokens(value: Any) -> bool:
-    return isinstance(value, list) and all(type(token) is int for token in value)
-
-
-def _harmless(text: str) -> str:
-    """Text that neither speaks to the model as itself nor breaks its tokenizer."""
+def _harmless_text(text: str) -> str:
+    """Neutralize control words, and replace lone surrogates, which break the tokenizer."""
     return neutralize(text.encode("utf-8", "replace").decode("utf-8")).text
 
 
 @dataclass(frozen=True)
 class ResumedChat:
-    """The conversation to go on with, and a line for each thing that is not as it was."""
+    """The state of a resumed conversation, with a note for each difference from the saved one."""
 
     state: ChatState
     notes: tuple[str, ...]
 
 
-def resume(session: SavedChat, model: str) -> ResumedChat:
-    """Open the image again; one that is missing, or is another now, is said."""
+def resume_chat(saved: SavedChat, model: str) -> ResumedChat:
+    """Open the image again and resolve the marks on it.
+
+    A missing or changed image, marks that do not fit and another `model` become notes, not errors.
+    """
     notes: list[str] = []
-    state = ChatState(zoom=session.zoom, turns=session.turns, dropped_turns=session.dropped_turns)
-    others = {turn.record.asked.model for turn in session.turns} - {model}
+    state = ChatState(zoom=saved.zoom, turns=saved.turns, dropped_turns=saved.dropped_turns)
+    others = {turn.record.asked.model for turn in saved.turns} - {model}
     if others:
-        notes.append(f"answers so far are by {', '.join(sorted(others))}: {model} goes on")
-    if session.image is None:
+        notes.append(f"earlier answers are from {', '.join(sorted(others))}, new ones from {model}")
+    if saved.image is None:
         return ResumedChat(state, tuple(notes))
     try:
-        file = open_image(session.image)
-        _ = file.image
+        file = open_image(saved.image)
+        _ = file.image  # decode now: a damaged image counts as missing
     except InputError as error:
-        notes.append(f"the image of this conversation is missing: {error}; /image PATH gives one")
+        notes.append(f"the image is missing: {error}; /image PATH opens another")
         return ResumedChat(state, tuple(notes))
-    if file.fingerprint != session.image_fingerprint:
-        notes.append(f"{session.image} is not the image that it was: the words are read over it")
+    if file.fingerprint != saved.image_fingerprint:
+        notes.append(f"{saved.image} is not the saved image; conversation kept")
     try:
-        marks = resolve_marks(session.marks, file.size).marks
+        marks = resolve_marks(saved.marks, file.size).marks
     except InputError as error:
-        notes.append(f"the marks are left out, as they do not fit: {error}")
+        notes.append(f"the marks were removed, because one does not fit: {error}")
         marks = ()
-    return ResumedChat(
-        replace(state, marked=MarkedImage(file, marks, session.numbers)), tuple(notes)
-    )
+    return ResumedChat(replace(state, marked=MarkedImage(file, marks, saved.numbers)), tuple(notes))

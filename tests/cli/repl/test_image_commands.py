@@ -1,0 +1,66 @@
+"""/image, the commands that add marks, /marks, /unmark, /pick."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.support.chat_session import FakeSession
+from vipllava_cli.flows.chat.chat import IMAGE_CHANGED
+
+AROUND_THE_IMAGE = "-200,-200,400,300"  # the line of this ellipse touches no pixel of 200x100
+
+
+def test_marks_are_added_listed_and_removed_by_number(fake: FakeSession) -> None:
+    assert fake.enter("/box 10,10,50,50", "/arrow blue:60,60,90,90") == (
+        "1 box red:10,10,50,50\n2 arrow blue:60,60,90,90\n"
+    )
+    assert fake.enter("/marks") == "1 box red:10,10,50,50\n2 arrow blue:60,60,90,90\n"
+    assert fake.enter("/unmark 1").endswith("200x100, blue arrow\n")
+    assert fake.enter("/unmark all").endswith("200x100, no marks\n")
+    assert fake.enter("/marks") == "no marks\n"
+
+
+def test_a_mark_command_without_coordinates_shows_their_form(fake: FakeSession) -> None:
+    assert fake.enter("/box") == "error: /box needs coordinates: /box [COLOUR:]X1,Y1,X2,Y2\n"
+    assert fake.enter("/unmark") == (
+        "error: /unmark needs a mark's number or the word all, not ''\n"
+    )
+
+
+def test_an_ellipse_around_the_whole_image_is_refused(fake: FakeSession) -> None:
+    printed = fake.enter(f"/ellipse {AROUND_THE_IMAGE}")
+    assert printed.startswith("error: the red ellipse touches no pixel of the image")
+    assert fake.chat.state.marked_image.marks == ()
+
+
+def test_a_small_mark_gets_a_note(fake: FakeSession) -> None:
+    small = "the red box is smaller than one patch of the model's view"
+    assert f"note: {small}: /set zoom on enlarges it\n" in fake.enter("/box 10,10,12,12")
+
+
+def test_another_image_keeps_the_turns(fake: FakeSession, tmp_path: Path) -> None:
+    Image.new("RGB", (50, 60)).save(tmp_path / "other.png")
+    printed = fake.enter("what?", f"/image {tmp_path / 'other.png'}")
+    assert printed.startswith(f"note: {IMAGE_CHANGED}\n")
+    assert printed.endswith("50x60, no marks\n")
+    assert len(fake.chat.state.turns) == 1
+    assert fake.enter("/image") == "error: /image needs a path: /image PATH\n"
+
+
+def test_picked_boxes_have_the_width_and_alpha_of_the_settings(
+    fake: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = [(10.0, 10.0, 50.0, 50.0), (60.0, 20.0, 90.0, 70.0)]
+    monkeypatch.setattr("vipllava_cli.cli.picker.pick_boxes", lambda image: boxes)
+    printed = fake.enter("/set width 9", "/set alpha 0.4", "/pick")
+    assert printed.endswith("1 box red:10,10,50,50\n2 box lime:60,20,90,70\n")
+    marks = fake.chat.state.marked_image.marks
+    assert [(mark.bounds, mark.width, mark.alpha) for mark in marks] == [
+        (box, 9, 0.4) for box in boxes
+    ]
+
+
+@pytest.mark.parametrize("command", ["/show", "/view"])
+def test_plain_sessions_show_no_images(fake: FakeSession, command: str) -> None:
+    assert fake.enter(command).startswith("error: --plain shows no images")

@@ -1,0 +1,48 @@
+"""Line input from a pipe, and from a terminal with `--plain`."""
+
+import io
+import sys
+
+import pytest
+
+from vipllava_cli.cli.repl.plain_input import PipeInput, PlainInput, is_closed, strip_quotes
+
+
+def give_stdin(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_a_pipe_gives_a_line_at_a_time_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_stdin(monkeypatch, b"one?\r\ntwo \xff?")
+    lines = PipeInput()
+    assert lines.read() == "one?"
+    assert lines.read() == "two \udcff?"
+    with pytest.raises(EOFError):
+        lines.read()
+    assert lines.confirm("really?")
+
+
+def test_three_quotes_enclose_several_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give_stdin(monkeypatch, b'one?\n"""two\nthree"""\nn\n')
+    lines = PlainInput()
+    assert lines.read() == "one?"
+    assert lines.read() == "two\nthree"
+    assert not lines.confirm("really\x1b?")
+    assert capsys.readouterr().err == "> > really\\x1b? [Y/n] "
+
+
+@pytest.mark.parametrize(
+    ("text", "closed", "stripped"),
+    [
+        ("what?", True, "what?"),
+        ('"""what?', False, '"""what?'),
+        ('"""', False, '"""'),
+        ('"""one\ntwo """ ', True, "one\ntwo"),
+        ('say """', True, 'say """'),
+    ],
+)
+def test_quotes_count_at_the_start_of_a_text_only(text: str, closed: bool, stripped: str) -> None:
+    assert is_closed(text) is closed
+    assert strip_quotes(text) == stripped

@@ -1,0 +1,52 @@
+"""/set, /save, /load."""
+
+import json
+from pathlib import Path
+
+from tests.support.chat_session import FakeSession
+from vipllava_cli.flows.chat.session_file import read_session
+from vipllava_cli.flows.chat.state import ChatState
+
+
+def test_set_changes_a_setting_and_lists_them(fake: FakeSession) -> None:
+    assert fake.enter("/set temperature 0.8") == "temperature is 0.8\n"
+    rows = dict(line.split(maxsplit=1) for line in fake.enter("/set").splitlines())
+    assert rows["temperature"].strip() == "0.8"
+    assert rows["width"].strip() == "default"
+    assert rows["zoom"].strip() == "off"
+
+
+def test_a_saved_conversation_is_loaded_with_its_turns(fake: FakeSession, tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    printed = fake.enter("/box 10,10,50,50", "one?", f"/save {path}", "two?")
+    assert f"saved to {path}; further turns are saved there, too\n" in printed
+    assert [turn.question for turn in read_session(str(path)).turns] == ["one?", "two?"]
+    saved = fake.chat.state
+    fake.chat.state = ChatState()
+    printed = fake.enter(f"/load {path}", "three?")
+    assert printed.startswith("> one?\n")
+    assert "> two?\n" in printed
+    assert printed.endswith("200x100, red box\n")
+    assert fake.chat.state.turns[:2] == saved.turns
+    assert read_session(str(path)).turns == saved.turns, "/load stops saving to the old file"
+
+
+def test_a_loaded_mark_that_touches_no_pixel_becomes_a_note(
+    fake: FakeSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.json"
+    fake.enter("/ellipse 10,10,50,50", "one?", f"/save {path}")
+    value = json.loads(path.read_text())
+    value["marks"][0]["coords"] = [-200, -200, 400, 300]
+    path.write_text(json.dumps(value))
+    printed = fake.enter(f"/load {path}")
+    assert "note: the marks were removed, because one does not fit: the red ellipse" in printed
+    assert "touches no pixel" in printed
+    assert printed.endswith("200x100, no marks\n")
+
+
+def test_save_and_load_need_a_file(fake: FakeSession, tmp_path: Path) -> None:
+    assert fake.enter("/save") == "error: /save needs a file name: /save FILE\n"
+    assert fake.enter("/load") == "error: /load needs a file name: /load FILE\n"
+    (tmp_path / "other").write_text("")
+    assert "exists already" in fake.enter(f"/save {tmp_path / 'other'}")

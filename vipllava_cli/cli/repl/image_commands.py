@@ -1,0 +1,125 @@
+"""The slash commands about the image and its marks: /image, /box, …, /marks, /unmark, /pick, /show."""
+
+import os
+from collections.abc import Callable
+
+from PIL import Image
+
+from vipllava_cli.cli.repl.session import ChatSession
+from vipllava_cli.errors import UsageError, short_repr
+from vipllava_cli.flows.ask import find_small_mark
+from vipllava_cli.flows.chat.state import ChatState
+from vipllava_cli.images.square import model_view
+from vipllava_cli.marks.marked_image import open_image
+from vipllava_cli.marks.parse import mark_to_json, parse_mark
+from vipllava_cli.marks.types import SHAPES, Mark, MarkSpec
+from vipllava_cli.storage.files import STANDARD_INPUT
+
+_MAX_NUMBER_LENGTH = 6  # digits of a mark's number
+
+
+def open_chat_image(session: ChatSession, source: str) -> None:
+    """Change to another image and keep the turns. Raises UsageError, InputError."""
+    if not source or source == STANDARD_INPUT:
+        raise UsageError("/image needs a path: /image PATH")
+    session.chat.change_image(open_image(os.path.expanduser(source)))
+    session.messages.say(describe_image(session.chat.state))
+    session.save()
+
+
+def describe_image(state: ChatState) -> str:
+    """Describe the image and its marks on one line."""
+    if state.marked is None:
+        return "no image yet: /image PATH opens one"
+    width, height = state.marked.file.size
+    marks = ", ".join(f"{mark.color.name} {mark.shape}" for mark in state.marked.marks)
+    return f"{state.marked.file.source}, {width}x{height}, {marks or 'no marks'}"
+
+
+def describe_mark(mark: Mark) -> str:
+    """Describe a mark as the user can type it: `box red:10,20,110,220`."""
+    coords = mark_to_json(mark)["coords"]
+    parts = coords if isinstance(coords[0], list) else [coords]
+    numbers = " and ".join(",".join(f"{value:g}" for value in part) for part in parts)
+    return f"{mark.shape} {mark.color}:{numbers}"
+
+
+def note_small_mark(session: ChatSession) -> None:
+    """Print a note if a mark is too small for the model."""
+    state = session.chat.state
+    small = state.marked and find_small_mark(session.chat.engine, state.input_image)
+    if small:
+        session.messages.note(
+            f"the {small.color.name} {small.shape} is smaller than one patch of the model's view"
+            + (", even with zoom" if state.zoom else ": /set zoom on enlarges it")
+        )
+
+
+def mark_adder(shape: str) -> Callable[[ChatSession, str], None]:
+    """Return the command that adds a mark of this shape."""
+
+    def add(session: ChatSession, argument: str) -> None:
+        if not argument:
+            syntax = SHAPES[shape].syntax
+            raise UsageError(f"/{shape} needs coordinates: /{shape} [COLOUR:]{syntax}")
+        _add_mark(session, parse_mark(shape, argument, session.chat.settings.units))
+
+    return add
+
+
+def _add_mark(session: ChatSession, spec: MarkSpec) -> None:
+    mark = session.chat.add_mark(spec)
+    number = len(session.chat.state.marked_image.marks)
+    session.messages.say(f"{number} {describe_mark(mark)}")
+    note_small_mark(session)
+    session.save()
+
+
+def list_marks(session: ChatSession, argument: str) -> None:
+    """Print the marks with their numbers."""
+    marks = session.chat.state.marked_image.marks
+    lines = [f"{number} {describe_mark(mark)}" for number, mark in enumerate(marks, 1)]
+    session.messages.tell("\n".join(lines) or "no marks")
+
+
+def unmark(session: ChatSession, argument: str) -> None:
+    """Remove the mark with this number, or all marks. Raises UsageError."""
+    is_number = argument.isascii() and argument.isdecimal() and len(argument) <= _MAX_NUMBER_LENGTH
+    if argument != "all" and not is_number:
+        raise UsageError(
+            f"/unmark needs a mark's number or the word all, not {short_repr(argument)}"
+        )
+    session.chat.remove_mark(None if argument == "all" else int(argument))
+    session.messages.say(describe_image(session.chat.state))
+    session.save()
+
+
+def pick(session: ChatSession, argument: str) -> None:
+    """Add boxes that the user drags in a window. Raises UsageError without a display."""
+    from vipllava_cli.cli.picker import as_corners, pick_boxes
+
+    for box in pick_boxes(session.chat.state.marked_image.file.image):
+        _add_mark(session, parse_mark("box", as_corners(box)))
+
+
+def show_image(session: ChatSession, argument: str) -> None:
+    """Show the marked image in the terminal."""
+    from vipllava_cli.cli.terminal.image import show
+
+    show(_draw_for_terminal(session))
+
+
+def show_model_view(session: ChatSession, argument: str) -> None:
+    """Show the image as the model sees it: padded to a square and resized."""
+    from vipllava_cli.cli.terminal.image import show
+
+    show(model_view(_draw_for_terminal(session), session.chat.engine.info.image_side))
+
+
+def _draw_for_terminal(session: ChatSession) -> Image.Image:
+    image = session.chat.state.input_image
+    if session.is_plain:
+        raise UsageError(
+            "--plain shows no images: `vipllava annotate IMAGE -o FILE` writes one to a file"
+        )
+    return image.drawn()

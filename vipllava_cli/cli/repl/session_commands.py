@@ -1,0 +1,59 @@
+"""The slash commands about the session: /set, /save, /load."""
+
+import os
+
+from vipllava_cli.cli.repl.image_commands import describe_image
+from vipllava_cli.cli.repl.session import ChatSession
+from vipllava_cli.cli.repl.settings import describe_settings, set_value
+from vipllava_cli.errors import UsageError
+from vipllava_cli.flows.chat.session_file import read_session, resume_chat
+from vipllava_cli.flows.chat.state import RecordedTurn
+
+MAX_HISTORY = 10  # turns to print when a conversation is resumed
+
+
+def set_or_list(session: ChatSession, argument: str) -> None:
+    """Change a setting, or print all settings. Raises UsageError."""
+    name, _, value = argument.partition(" ")
+    if not name:
+        session.messages.tell_pairs(describe_settings(session.chat))
+        return
+    set_value(session.chat, name, value.strip())
+    session.messages.say(f"{name} is {value.strip()}")
+
+
+def save(session: ChatSession, argument: str) -> None:
+    """Save the conversation to a file, now and after each change. Raises UsageError, InputError."""
+    name = os.path.expanduser(argument) or session.autosave.file
+    if not name:
+        raise UsageError("/save needs a file name: /save FILE")
+    session.autosave.save_to(name, session.chat.state)
+    session.messages.say(f"saved to {name}; further turns are saved there, too")
+
+
+def load(session: ChatSession, argument: str) -> None:
+    """Replace the conversation by that of a session file. Raises UsageError, InputError."""
+    if not argument:
+        raise UsageError("/load needs a file name: /load FILE")
+    saved = read_session(os.path.expanduser(argument))
+    resumed = resume_chat(saved, session.chat.engine.info.name)
+    session.chat.state = resumed.state
+    session.autosave.file = None  # that file holds the replaced conversation
+    for note in resumed.notes:
+        session.messages.note(note)
+    show_history(session)
+
+
+def show_history(session: ChatSession) -> None:
+    """Print the last turns of a resumed conversation, then its image."""
+    turns = session.chat.state.turns
+    earlier = len(turns) - MAX_HISTORY
+    if earlier > 0:
+        session.messages.tell(f"({earlier} earlier turns)")
+    for turn in turns[-MAX_HISTORY:]:
+        session.messages.tell(f"> {turn.question}\n{turn.answer}{_suffix(turn)}")
+    session.messages.say(describe_image(session.chat.state))
+
+
+def _suffix(turn: RecordedTurn) -> str:
+    return " (stopped)" if turn.record.finish_reason == "stopped" else ""
