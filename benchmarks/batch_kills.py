@@ -23,7 +23,7 @@ from vipllava_cli.flows.evals.clipart.scenes import (
     mark_scene,
     scene_rng,
 )
-from vipllava_cli.marks.parse import mark_to_json
+from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.storage.journal import read_journal
 
 SCENES = 300

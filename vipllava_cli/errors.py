@@ -1,10 +1,11 @@
-"""One family of errors. Each carries its exit code, and a message of one line that says what was
-expected, what was found and what to do.
+"""The tree of errors. Each error has an exit code and a one-line message for the user.
+
+A message states what the program expected, what it found and what the user can do.
 
     VipllavaError
-    ├── UsageError        2   flags or a question that make no sense
-    ├── InputError        3   an image, a mark or a manifest that cannot be used
-    ├── ModelError        4   the model is not there or cannot be loaded
+    ├── UsageError        2   the flags or the question make no sense
+    ├── InputError        3   an image, mark, manifest or output path is not usable
+    ├── ModelError        4   the model is missing or does not load
     └── GenerationError   5   generation failed
         └── OutOfMemoryError
 """
@@ -13,7 +14,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process returns."""
+    """Exit codes of the process."""
 
     DONE = 0
     BUG = 1
@@ -23,11 +24,11 @@ class ExitCode(IntEnum):
     GENERATION = 5
     SOME_ROWS_FAILED = 6
     INTERRUPTED = 130
-    CLOSED_PIPE = 141  # 128 + SIGPIPE: the reader of our output went away
+    CLOSED_PIPE = 141  # 128 + SIGPIPE: the reader of stdout closed the pipe
 
 
 class VipllavaError(Exception):
-    """A fault that the user can mend; its text is one line for the terminal."""
+    """An error that the user can fix. Its text is one line for the terminal."""
 
     exit_code = ExitCode.BUG
 
@@ -39,28 +40,28 @@ class UsageError(VipllavaError):
 
 
 class InputError(VipllavaError):
-    """An image, a mark, a manifest or an output place cannot be used."""
+    """An image, a mark, a manifest or an output path is not usable."""
 
     exit_code = ExitCode.INPUT
 
 
 class ModelError(VipllavaError):
-    """The model is not there or cannot be loaded."""
+    """The model is missing or does not load."""
 
     exit_code = ExitCode.MODEL
 
 
 class GenerationError(VipllavaError):
-    """The model was loaded, and making the answer failed."""
+    """The model is loaded, but generation failed."""
 
     exit_code = ExitCode.GENERATION
 
 
 class OutOfMemoryError(GenerationError):
-    """Memory ran out while loading or answering; fewer questions at once may fit."""
+    """Loading or generation ran out of memory. A smaller batch may fit."""
 
 
 def short_repr(value: object) -> str:
-    """A value that was found, as a message shows it."""
+    """Return the `repr` of a value, cut to 40 characters for a message."""
     shown = repr(value)
     return shown if len(shown) <= 40 else shown[:39] + "…"

@@ -3,12 +3,10 @@
 from vipllava_cli.engine.hardware.placement import ITEM_BYTES, QUANTIZERS
 from vipllava_cli.engine.options import Dtype, Quantization
 from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, TEMPLATES, TemplateName
-from vipllava_cli.marks.types import UNITS, Units
 
 
 def test_the_tables_are_complete() -> None:
     assert set(QUANTIZERS) == set(Quantization)
     assert set(ITEM_BYTES) == set(Dtype) - {Dtype.auto}
-    assert set(UNITS) == set(Units)
     assert set(TEMPLATES) == set(TemplateName) - {TemplateName.chat}  # the processor has that one
     assert DEFAULT_TEMPLATE in TEMPLATES

@@ -1,7 +1,6 @@
-"""Drawing: what is on the pixels."""
+"""The pixels of drawn marks."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +10,13 @@ from vipllava_cli.images.square import model_view
 from vipllava_cli.marks import draw as drawing
 from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.draw import _DRAWERS, coverage, draw
-from vipllava_cli.marks.masks import load_mask_outlines
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.types import SHAPES, Mark
 
 GREY = (128, 128, 128)
 
-# A point on each mark's line or area, and one off it, in an image of 200x100.
-PLACES = {
+# The text of each mark, a pixel that it covers, and one that it does not, in an image of 200x100.
+EXAMPLES = {
     "box": ("20,10,120,80", (70, 10), (70, 45)),
     "ellipse": ("20,10,120,80", (70, 11), (22, 12)),
     "arrow": ("20,50,120,50", (115, 50), (150, 50)),
@@ -30,53 +28,58 @@ PLACES = {
 }
 
 
-def marks_on(size: tuple[int, int], **texts: str) -> tuple[Mark, ...]:
+def resolve_texts(size: tuple[int, int], **texts: str) -> tuple[Mark, ...]:
     specs = [parse_mark(shape, text) for shape, text in texts.items()]
     return resolve_coordinates(specs, *size).marks
 
 
-def red_pixels(image: Image.Image) -> int:
+def count_red_pixels(image: Image.Image) -> int:
     red, green, blue = (np.asarray(band, int) for band in image.split())
     return int(((red > 180) & (green < 90) & (blue < 90)).sum())
 
 
-def test_every_shape_can_be_drawn() -> None:
-    assert set(_DRAWERS) == set(SHAPES) == set(PLACES)
+def test_every_shape_has_a_drawing_function() -> None:
+    assert set(_DRAWERS) == set(SHAPES) == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_mark_is_where_it_should_be_in_its_colour(shape: str) -> None:
-    text, on, off = PLACES[shape]
+def test_a_mark_covers_its_pixels_in_its_colour(shape: str) -> None:
+    text, covered, uncovered = EXAMPLES[shape]
     plain = Image.new("RGB", (200, 100), GREY)
-    drawn = draw(plain, marks_on(plain.size, **{shape: f"blue:{text}"}))
-    red, green, blue = drawn.getpixel(on)  # type: ignore[misc]
+    drawn = draw(plain, resolve_texts(plain.size, **{shape: f"blue:{text}"}))
+    red, green, blue = drawn.getpixel(covered)  # type: ignore[misc]
     assert blue > 180
     assert max(red, green) < 90
-    assert drawn.getpixel(off) == GREY
-    assert plain.getcolors() == [(200 * 100, GREY)], "the input was changed"
+    assert drawn.getpixel(uncovered) == GREY
+    assert plain.getcolors() == [(200 * 100, GREY)], "draw changed its input"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_same_input_gives_the_same_pixels(shape: str) -> None:
-    marks = marks_on((200, 100), **{shape: PLACES[shape][0]})
+def test_equal_input_gives_equal_pixels(shape: str) -> None:
+    marks = resolve_texts((200, 100), **{shape: EXAMPLES[shape][0]})
     plain = Image.new("RGB", (200, 100), GREY)
     assert draw(plain, marks, numbers=True).tobytes() == draw(plain, marks, numbers=True).tobytes()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_mark_is_mixed_in_bands_as_at_once(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    marks = [replace(mark, alpha=0.6) for mark in marks_on((200, 100), **{shape: PLACES[shape][0]})]
+def test_blending_in_bands_equals_blending_at_once(
+    shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = [
+        replace(mark, alpha=0.6)
+        for mark in resolve_texts((200, 100), **{shape: EXAMPLES[shape][0]})
+    ]
     noise = Image.effect_noise((200, 100), 90).convert("RGB")
     at_once = draw(noise, marks).tobytes()
     monkeypatch.setattr(drawing, "BAND_PIXELS", 300)
     assert draw(noise, marks).tobytes() == at_once
 
 
-def test_opacity_mixes_the_colours() -> None:
+def test_opacity_blends_the_colours() -> None:
     mark = Mark(
         "mask",
         (((10.0, 10.0), (90.0, 10.0), (90.0, 90.0), (10.0, 90.0)),),
-        marks_on((9, 9), point="red:1,1")[0].color,
+        resolve_texts((9, 9), point="red:1,1")[0].color,
         alpha=0.25,
     )
     drawn = draw(Image.new("RGB", (100, 100), (0, 0, 200)), [mark])
@@ -84,30 +87,30 @@ def test_opacity_mixes_the_colours() -> None:
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), (4032, 3024), (640, 480), (300, 2000)])
-def test_a_box_at_the_left_edge_survives_the_models_view(size: tuple[int, int]) -> None:
+def test_a_box_at_the_left_edge_is_visible_in_the_models_view(size: tuple[int, int]) -> None:
     width, height = size
-    marks = marks_on(size, box=f"0,{height // 4},{width // 4},{height // 2}")
+    marks = resolve_texts(size, box=f"0,{height // 4},{width // 4},{height // 2}")
     drawn = draw(Image.new("RGB", size, GREY), marks)
     view = model_view(drawn, 336)
     assert view.size == (336, 336)
-    assert red_pixels(view) > 100
+    assert count_red_pixels(view) > 100
 
 
 def test_a_line_along_the_edge_shows_its_full_width() -> None:
-    mark = marks_on((336, 336), box="0,0,336,336")[0]
+    mark = resolve_texts((336, 336), box="0,0,336,336")[0]
     assert (coverage(mark, 336, 336)[100, :3] > 200).all()
     assert (coverage(mark, 336, 336)[100, -3:] > 200).all()
 
 
-def test_a_bow_tie_is_filled_in_both_its_halves() -> None:
-    marks = marks_on((200, 100), mask="blue:20,10,120,80,120,10,20,80")
+def test_both_halves_of_a_bow_tie_are_filled() -> None:
+    marks = resolve_texts((200, 100), mask="blue:20,10,120,80,120,10,20,80")
     covered = coverage(marks[0], 200, 100) > 127
     assert covered[45, 30]
     assert covered[45, 110]
     assert not covered[15, 70]
 
 
-def test_later_marks_lie_over_earlier_ones() -> None:
+def test_later_marks_cover_earlier_ones() -> None:
     specs = [parse_mark("point", f"{color}:50,50") for color in ("red", "blue")]
     drawn = draw(Image.new("RGB", (100, 100), GREY), resolve_coordinates(specs, 100, 100).marks)
     assert drawn.getpixel((50, 50)) == (0, 0, 255)
@@ -116,29 +119,5 @@ def test_later_marks_lie_over_earlier_ones() -> None:
 def test_numbers_stay_inside_the_image() -> None:
     plain = Image.new("RGB", (200, 100), GREY)
     for corner in ("0,0,5,5", "195,95,200,100", "0,95,5,100", "195,0,200,5"):
-        marks = marks_on(plain.size, box=corner)
+        marks = resolve_texts(plain.size, box=corner)
         assert draw(plain, marks, numbers=True).tobytes() != draw(plain, marks).tobytes()
-
-
-def test_a_clear_mask_image_is_read_by_what_is_on_it(tmp_path: Path) -> None:
-    mask = Image.new("RGBA", (200, 100), (0, 0, 0, 0))
-    mask.paste((255, 255, 255, 255), (40, 20, 120, 80))
-    mask.save(tmp_path / "mask.png")
-    spec = parse_mark("mask", str(tmp_path / "mask.png"))
-    mark = resolve_coordinates(load_mask_outlines([spec], (200, 100)), 200, 100).marks[0]
-    assert mark.bounds == (40.5, 20.5, 119.5, 79.5)
-
-
-def test_a_mask_image_is_drawn_with_its_hole(tmp_path: Path) -> None:
-    mask = np.zeros((100, 200), np.uint8)
-    mask[20:80, 40:120] = 255
-    mask[40:60, 60:100] = 0
-    mask[10:15, 150:180] = 255
-    Image.fromarray(mask).save(tmp_path / "mask.png")
-    spec = parse_mark("mask", str(tmp_path / "mask.png"))
-    mark = resolve_coordinates(load_mask_outlines([spec], (200, 100)), 200, 100).marks[0]
-    covered = coverage(mark, 200, 100) > 127
-    agreement = (covered == (mask > 127)).mean()
-    assert agreement > 0.98
-    assert not covered[50, 80]
-    assert covered[12, 165]

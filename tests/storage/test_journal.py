@@ -1,4 +1,4 @@
-"""The file of records: on disk before it counts, mended, locked, put into order at the end."""
+"""The journal: durable appends, recovery of a cut line, the lock, the final order."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.storage.journal import open_journal, read_journal
 from vipllava_cli.storage.records import Failure, Record, Request
 
-ASKED = Request(
+REQUEST = Request(
     id="a.png",
     key="key-a",
     image="a.png",
@@ -32,11 +32,11 @@ ASKED = Request(
 
 
 def row(id: str, key: str | None = None, answer: str = "a dog") -> dict[str, Any]:
-    return Record(replace(ASKED, id=id, key=key or f"key-{id}"), answer=answer).to_json()
+    return Record(replace(REQUEST, id=id, key=key or f"key-{id}"), answer=answer).to_json()
 
 
 def failed(id: str) -> dict[str, Any]:
-    return Record(replace(ASKED, id=id, key=""), error=Failure("InputError", "gone")).to_json()
+    return Record(replace(REQUEST, id=id, key=""), error=Failure("InputError", "gone")).to_json()
 
 
 @pytest.fixture
@@ -48,42 +48,42 @@ def ids(path: Path) -> list[str]:
     return [record["id"] for record in read_journal(path)]
 
 
-def test_what_was_appended_is_known_when_it_is_opened_again(path: Path) -> None:
+def test_a_reopened_journal_knows_its_records(path: Path) -> None:
     with open_journal(path) as journal:
         journal.append([row("a"), failed("b")])
     with open_journal(path) as journal:
         assert journal.is_answered("a", "key-a")
         assert not journal.is_answered("a", "another key")
         assert not journal.is_answered("b", "")
-        same = journal.find_answer("key-a")
-        assert same is not None
-        assert same["answer"] == "a dog"
+        found = journal.find_answer("key-a")
+        assert found is not None
+        assert found["answer"] == "a dog"
         assert journal.find_answer("") is None
 
 
-def test_settled_records_are_in_order_and_replaced_ones_gone(path: Path) -> None:
+def test_finishing_sorts_the_records_and_drops_replaced_ones(path: Path) -> None:
     with open_journal(path) as journal:
         journal.append([row("c"), failed("a"), row("b", "old"), row("elsewhere")])
         journal.append([row("a"), row("b", "new")])
-        assert journal.settle(["a", "b", "c"]) == 1
+        assert journal.finish_in_order(["a", "b", "c"]) == 1
     assert ids(path) == ["a", "b", "c", "elsewhere"]
     assert [record["key"] for record in read_journal(path)][1] == "new"
 
 
-def test_a_file_in_order_is_not_written_again(path: Path) -> None:
+def test_a_sorted_file_is_not_rewritten(path: Path) -> None:
     with open_journal(path) as journal:
         journal.append([row("a"), row("b")])
         inode = path.stat().st_ino
-        journal.settle(["a", "b"])
+        journal.finish_in_order(["a", "b"])
     assert path.stat().st_ino == inode
 
 
-@pytest.mark.parametrize("kept", [1, 10, 25, 200])
-def test_a_torn_last_line_is_dropped_and_said(path: Path, kept: int) -> None:
+@pytest.mark.parametrize("size", [1, 10, 25, 200])
+def test_a_cut_last_line_is_removed_with_a_note(path: Path, size: int) -> None:
     with open_journal(path) as journal:
         journal.append([row("a")])
-    whole = path.read_bytes()
-    path.write_bytes(whole + json.dumps(row("b")).encode()[:kept])
+    complete = path.read_bytes()
+    path.write_bytes(complete + json.dumps(row("b")).encode()[:size])
     with open_journal(path) as journal:
         assert "cut short" in journal.notes[0]
         assert not journal.is_answered("b", "key-b")
@@ -91,15 +91,20 @@ def test_a_torn_last_line_is_dropped_and_said(path: Path, kept: int) -> None:
     assert ids(path) == ["a", "b"]
 
 
-@pytest.mark.parametrize("text", ["hello", "hello\n", '{"id": 1}\n', "[1, 2]", "\x00\x00\n", "\n"])
-def test_a_file_that_is_no_journal_is_refused_and_left_alone(path: Path, text: str) -> None:
+NO_ERROR = '{"schema": 1, "id": "a", "key": "b"}\n'
+
+
+@pytest.mark.parametrize(
+    "text", ["hello", "hello\n", '{"id": 1}\n', "[1, 2]", "\x00\x00\n", "\n", NO_ERROR]
+)
+def test_a_file_that_is_not_a_journal_is_refused_and_unchanged(path: Path, text: str) -> None:
     path.write_text(text)
-    with pytest.raises(InputError, match="line 1 is no record"):
+    with pytest.raises(InputError, match="line 1 is not a vipllava record"):
         open_journal(path)
     assert path.read_text() == text
 
 
-def test_fresh_throws_away_only_with_force(path: Path) -> None:
+def test_fresh_deletes_records_only_with_force(path: Path) -> None:
     with open_journal(path) as journal:
         journal.append([row("a")])
     with pytest.raises(UsageError, match="--force"):
@@ -127,7 +132,7 @@ with open_journal(Path(sys.argv[1])):
 """
 
 
-def test_a_second_run_is_refused_until_the_first_is_dead(path: Path) -> None:
+def test_a_second_run_is_refused_while_the_first_one_lives(path: Path) -> None:
     first = subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True)
     assert first.stdout is not None
     assert first.stdout.readline() == "open\n"
@@ -158,12 +163,12 @@ with open_journal(Path(sys.argv[1])) as journal:
 """
 
 
-def test_a_full_disk_leaves_a_file_that_can_be_gone_on_with(path: Path) -> None:
-    """The system refuses bytes beyond a limit, in the middle of a line, as a full disk does."""
+def test_a_run_can_continue_after_a_full_disk(path: Path) -> None:
+    """The limit on the size of a file fails a write in the middle of a line, as a full disk does."""
     ended = subprocess.run(
         [sys.executable, "-c", FILL, path, ROOT], capture_output=True, text=True, check=True
     )
-    assert "cannot be written: File too large; all " in ended.stdout
+    assert "cannot be written: File too large; the " in ended.stdout
     before = ids(path)
     assert len(before) > 5
     with open_journal(path) as journal:
@@ -172,11 +177,23 @@ def test_a_full_disk_leaves_a_file_that_can_be_gone_on_with(path: Path) -> None:
     assert ids(path) == [*before, "more"]
 
 
-def test_a_place_that_is_no_file_is_refused() -> None:
-    with pytest.raises(InputError, match="not a file"):
+def test_a_device_is_refused() -> None:
+    with pytest.raises(InputError, match="is not a regular file"):
         open_journal(Path("/dev/null"))
 
 
-def test_a_place_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no folder"):
         open_journal(tmp_path / "gone" / "results.jsonl")
+
+
+def test_a_line_with_other_fields_than_a_batch_is_a_record(path: Path) -> None:
+    """Grades of a judge are such lines: their error is text."""
+    grades = [{"schema": 1, "id": "a", "key": "key-a", "score": 0.5, "error": None}]
+    grades += [{"schema": 1, "id": "b", "key": "key-b", "score": 0.0, "error": "timeout"}]
+    with open_journal(path) as journal:
+        journal.append(grades)
+    with open_journal(path) as journal:
+        assert journal.find_answer("key-a") == grades[0]
+        assert journal.find_answer("key-b") is None
+        assert not journal.has_answer("b")

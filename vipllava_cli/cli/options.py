@@ -139,7 +139,8 @@ class MarkOptions:
 
     def specs(self) -> list["MarkSpec"]:
         """Parse the marks: those of the file, then those of the options. Raises InputError."""
-        from vipllava_cli.marks.parse import parse_mark, read_marks_file
+        from vipllava_cli.marks.json_marks import read_marks_file
+        from vipllava_cli.marks.parse import parse_mark
 
         values: dict[str, Iterator[str]] = {
             shape: iter(getattr(self, shape)) for shape in set(self.order)

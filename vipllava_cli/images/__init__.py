@@ -1,1 +1,1 @@
-"""Images: bytes in, upright RGB out, and the views of a model."""
+"""Images: fetch, decode, save, and the view of the model."""

@@ -1,4 +1,4 @@
-"""Bytes in: from a path, standard input or an http(s) address, within limits of size and time."""
+"""Read bytes from a path, standard input or an http(s) address, with limits of size and time."""
 
 import re
 import sys
@@ -13,18 +13,17 @@ MAX_BYTES = 256 * 1024 * 1024
 MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024
 DOWNLOAD_SECONDS = 30.0
 
-
-# What stands before the @ of an address: a name and a password.
-_SECRET = re.compile(r"(?<=://)[^/?#]*@")
+# The user name and password of an address, before its @.
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
 
 
 def display_name(source: str) -> str:
-    """What messages call a source; a password in it is nobody's else."""
-    return "standard input" if source == STANDARD_INPUT else _SECRET.sub("…@", source)
+    """Return the name of a source for messages, without the password of an address."""
+    return "standard input" if source == STANDARD_INPUT else _CREDENTIALS.sub("…@", source)
 
 
 def read_bytes(source: str) -> bytes:
-    """The encoded image at a path, an http(s) address or `-`. Raises InputError."""
+    """Read the encoded image at a path, an http(s) address or `-`. Raises InputError."""
     if not source:
         raise InputError("the image has no name: give a file, an http(s) address or -")
     if source.lower().startswith(("http://", "https://")):
@@ -37,16 +36,16 @@ def read_bytes(source: str) -> bytes:
     except FileNotFoundError:
         raise InputError(f"there is no file {source}: check the name of the image") from None
     except IsADirectoryError:
-        raise InputError(f"{source} is a folder, expected one image: name a file in it") from None
+        raise InputError(f"{source} is a folder: expected one image, name a file in it") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{display_name(source)} cannot be read: {_reason(error)}") from None
 
 
-def read_limited(file: BinaryIO, most: int, name: str) -> bytes:
-    """All that is in a file, which may be a device without an end. Raises InputError."""
-    data = file.read(most + 1)
-    if len(data) > most:
-        raise InputError(f"{name} is longer than {most >> 20} MiB, the most that is read")
+def read_limited(file: BinaryIO, max_bytes: int, name: str) -> bytes:
+    """Read a file, which may be an endless device. Raises InputError above `max_bytes`."""
+    data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise InputError(f"{name} is larger than {max_bytes >> 20} MiB: give a smaller file")
     return data
 
 
@@ -54,18 +53,19 @@ def read_limited(file: BinaryIO, most: int, name: str) -> bytes:
 
 
 def _download(address: str) -> bytes:
-    """The body at an address, within a limit of time and of size.
+    """Download the body at an address, within limits of time and size. Raises InputError.
 
-    The limit holds for all of it: a name that is not resolved and headers that come byte by byte
-    outlast the limits of an HTTP library, which count from one byte to the next.
+    DOWNLOAD_SECONDS limits the whole download. The timeouts of an HTTP library limit the time between
+    two bytes, so that a slow name server or slow headers can exceed them.
     """
     download = _Download(address)
     download.start()
     download.join(DOWNLOAD_SECONDS)
     if download.is_alive():
-        download.given_up.set()
+        download.cancelled.set()
         raise InputError(
-            f"{display_name(address)} took longer than {DOWNLOAD_SECONDS:g} s: fetch it yourself and give the file"
+            f"{display_name(address)} took longer than {DOWNLOAD_SECONDS:g} s: download it with"
+            " another program and give the file"
         )
     if download.error:
         raise download.error
@@ -73,23 +73,23 @@ def _download(address: str) -> bytes:
 
 
 class _Download(threading.Thread):
-    """A body that is fetched beside the thread that waits for it: `data` or `error`."""
+    """A thread that downloads a body. When it ends, it has `error` or all of `data`."""
 
     def __init__(self, address: str) -> None:
-        super().__init__(daemon=True)  # one that hangs does not hold up the end of the program
-        self.address, self.shown = address, display_name(address)
+        super().__init__(daemon=True)  # a hanging download does not delay the exit of the program
+        self.address, self.display_name = address, display_name(address)
         self.data = bytearray()
         self.error: Exception | None = None
-        self.given_up = threading.Event()
+        self.cancelled = threading.Event()
 
     def run(self) -> None:
         try:
             self._fetch()
-        except Exception as error:  # raised again where it is waited for
+        except Exception as error:  # the waiting thread raises it
             self.error = error
 
     def _fetch(self) -> None:
-        import httpx2  # costs a tenth of a second that few commands need
+        import httpx2  # takes 0.1 s, and few commands need it
 
         try:
             with httpx2.stream(
@@ -97,34 +97,33 @@ class _Download(threading.Thread):
                 self.address,
                 follow_redirects=True,
                 timeout=DOWNLOAD_SECONDS,
-                headers={"Accept-Encoding": "identity"},  # an image is compressed already
+                headers={"Accept-Encoding": "identity"},  # images are compressed already
             ) as response:
                 if response.status_code != httpx2.codes.OK:
                     raise InputError(
-                        f"{self.shown} answered {response.status_code} {response.reason_phrase}:"
+                        f"{self.display_name} answered {response.status_code} {response.reason_phrase}:"
                         " expected an image; check the address"
                     )
                 for chunk in response.iter_bytes():
                     self.data += chunk
                     if len(self.data) > MAX_DOWNLOAD_BYTES:
                         raise InputError(
-                            f"{self.shown} holds more than {MAX_DOWNLOAD_BYTES >> 20} MiB: fetch it"
-                            " yourself and give the file"
+                            f"{self.display_name} holds more than {MAX_DOWNLOAD_BYTES >> 20} MiB:"
+                            " download it with another program and give the file"
                         )
-                    if self.given_up.is_set():
+                    if self.cancelled.is_set():
                         return
         except httpx2.InvalidURL as error:
-            raise InputError(
-                f"{self.shown} is not an address that can be fetched: {error}"
-            ) from None
+            raise InputError(f"{self.display_name} is not a valid address: {error}") from None
         except httpx2.TooManyRedirects:
             raise InputError(
-                f"{self.shown} leads from address to address without end: check it in a browser"
+                f"{self.display_name} redirects without end: check the address in a browser"
             ) from None
-        except (httpx2.HTTPError, OSError, ImportError, ValueError) as error:  # odd proxies, too
+        # A wrong proxy setting can raise any of these.
+        except (httpx2.HTTPError, OSError, ImportError, ValueError) as error:
             raise InputError(
-                f"{self.shown} cannot be reached ({_reason(error)}): are you online? A file works"
-                " too"
+                f"{self.display_name} cannot be reached ({_reason(error)}): check the address and"
+                " the network, or give a file"
             ) from None
 
 

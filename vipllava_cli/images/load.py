@@ -1,7 +1,7 @@
-"""Encoded images to upright RGB, and the views of it.
+"""Decode images to upright RGB.
 
-Whatever the file holds (palette, 16 bits, CMYK, transparency, an EXIF rotation), what comes out is
-RGB, 8 bits, the right way up, transparency over white.
+The result is 8-bit RGB for every kind of file: palettes, 16 bits, CMYK, transparency (over white) and
+EXIF rotations.
 """
 
 import ctypes
@@ -22,58 +22,59 @@ from vipllava_cli.images.fetch import display_name, read_bytes
 from vipllava_cli.images.memory import free_memory
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
-MAX_PIXELS = 200_000_000  # the largest cameras of telephones; such an image takes about 2 GB
-BYTES_PER_PIXEL = 12  # at most, while an image is decoded, turned and drawn on
-UNCHECKED_PIXELS = 20_000_000  # pixels that are decoded without a look at the free memory
-
+MAX_PIXELS = 200_000_000  # the largest phone cameras; such an image takes about 2 GB
+BYTES_PER_PIXEL = 12  # at most, while an image is decoded, rotated and drawn on
+UNCHECKED_PIXELS = 20_000_000  # an image of up to so many pixels needs no check of the free memory
 
 RGB = tuple[int, int, int]
 WHITE: RGB = (255, 255, 255)
 
 _EXPECTED = "expected a JPEG, PNG, WebP, GIF, TIFF or BMP"
 
-# The size is checked from the header before any pixel is decoded, by a limit of our own.
+# `_check_size` has its own limit, and checks the header before any pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
-warnings.filterwarnings("ignore", module="PIL")  # its remarks on odd metadata
+warnings.filterwarnings("ignore", module="PIL")  # about unusual metadata
 
 
 def load_image(source: str, *, over: RGB = WHITE) -> Image.Image:
-    """The first frame of a path, an http(s) address or `-`, as upright RGB; what is transparent lies
-    over a colour. Raises InputError.
+    """Load the first frame at a path, an http(s) address or `-` as upright RGB.
+
+    Transparent pixels show the colour `over`. Raises InputError.
     """
     return decode(read_bytes(source), display_name(source), over=over)
 
 
 def decode(data: bytes, name: str, *, over: RGB = WHITE) -> Image.Image:
-    """The first frame of an encoded image, as upright RGB; `name` is for messages."""
+    """Decode the first frame of an encoded image to upright RGB. Raises InputError with `name`."""
     with _decoding(data, name) as image:
         _check_memory(image, name)
         image.load()
-        return to_rgb(_upright(image), over=over)
+        return to_rgb(_apply_orientation(image), over=over)
 
 
 def upright_size(data: bytes, name: str) -> tuple[int, int]:
-    """Width and height that `decode` will give, from the header alone. Raises InputError."""
+    """Read from the header the width and height of the decoded image. Raises InputError."""
     with _decoding(data, name) as image:
-        return (image.height, image.width) if _lies_on_side(image, data) else image.size
+        return (image.height, image.width) if _is_on_side(image, data) else image.size
 
 
-def _lies_on_side(image: Image.Image, data: bytes) -> bool:
+def _is_on_side(image: Image.Image, data: bytes) -> bool:
+    """Return whether the EXIF orientation swaps width and height."""
     if image.format == "PNG" and not any(chunk in data for chunk in _PNG_CHUNKS_WITH_EXIF):
-        return False  # else Pillow decodes a PNG to its end, where EXIF may stand, to look for it
+        return False  # the EXIF chunk can be at the end, so `getexif` would decode the whole PNG
     try:
-        return image.getexif().get(ExifTags.Base.Orientation) in _TURNED_ON_SIDE
-    except Exception:  # as in `_upright`: a damaged EXIF block says nothing
+        return image.getexif().get(ExifTags.Base.Orientation) in _ORIENTATIONS_ON_SIDE
+    except Exception:  # as in `_apply_orientation`: a damaged EXIF block has no effect
         return False
 
 
 _PNG_CHUNKS_WITH_EXIF = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
-_TURNED_ON_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+_ORIENTATIONS_ON_SIDE = (5, 6, 7, 8)
 
 
 @contextmanager
 def _decoding(data: bytes, name: str) -> Iterator[Image.Image]:
-    """The image with its header read; whatever goes wrong with it becomes one line."""
+    """Open an image and read its header. Turn every error in the block into an InputError."""
     if not data:
         raise InputError(f"{name} is empty: {_EXPECTED}")
     _silence_libtiff()
@@ -83,23 +84,23 @@ def _decoding(data: bytes, name: str) -> Iterator[Image.Image]:
         yield image
     except UnidentifiedImageError:
         if data.startswith(_IMAGE_SIGNATURES):
-            raise InputError(_damaged(name, "no whole header")) from None
-        raise InputError(f"{name} is not an image: {_EXPECTED}, found {_kind(data)}") from None
+            raise InputError(_damaged(name, "incomplete header")) from None
+        raise InputError(f"{name} is not an image: {_EXPECTED}, found {_describe(data)}") from None
     except InputError:
         raise
     except MemoryError:
         raise InputError(_too_large(image, name)) from None
-    except Exception as error:  # a decoder may raise anything over damaged bytes
-        why = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(_damaged(name, why)) from None
+    except Exception as error:  # decoders raise many kinds of errors for damaged bytes
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(_damaged(name, reason)) from None
 
 
 @cache
 def _silence_libtiff() -> None:
-    """Take from libtiff its handlers that write to stderr, past Python; Pillow raises what matters.
+    """Remove libtiff's handlers, which print to stderr. Pillow raises the errors that matter.
 
-    They are found through Pillow's own library, which is linked to it; where it holds libtiff inside
-    (Windows) the names are not seen, and damaged TIFFs have lines of their own.
+    The handlers are found through Pillow's library, which is linked with libtiff. On Windows libtiff
+    is inside that library and its names are not visible: it then still prints lines for damaged TIFFs.
     """
     library = ctypes.CDLL(_imaging.__file__)
     with suppress(AttributeError):
@@ -108,22 +109,23 @@ def _silence_libtiff() -> None:
 
 
 def to_rgb(image: Image.Image, *, over: RGB = WHITE) -> Image.Image:
-    """Any Pillow mode -> RGB: transparency over a colour, 16 bits and floats scaled to 8."""
+    """Convert any Pillow mode to RGB: transparency over a colour, 16 bits and floats scaled to 8 bits."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode in _DEEP_MODES:
-        return _scaled(image).convert("RGB")
+        return _scale_to_8_bits(image).convert("RGB")
     if image.has_transparency_data:
-        above = image if image.mode == "RGBA" else image.convert("RGBA")
-        below = Image.new("RGB", above.size, over)
-        below.paste(above, mask=above)
-        return below
+        foreground = image if image.mode == "RGBA" else image.convert("RGBA")
+        background = Image.new("RGB", foreground.size, over)
+        background.paste(foreground, mask=foreground)
+        return background
     return image.convert("RGB")
 
 
 def fingerprint(data: bytes) -> str:
-    """A hash of an encoded image: 32 hexadecimal digits. Needs no decoding, so that a run that goes
-    on knows thousands of images again in seconds.
+    """Hash an encoded image to 32 hexadecimal digits.
+
+    This needs no decoding, so that a resumed run recognizes thousands of images in seconds.
     """
     return hashlib.sha256(data).hexdigest()[:32]
 
@@ -136,13 +138,13 @@ _DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 def _check_size(image: Image.Image, name: str) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise InputError(
-            f"{name} is {image.width}x{image.height} pixels, more than the"
-            f" {MAX_PIXELS // 1_000_000} million that are read: make it smaller first"
+            f"{name} is {image.width}x{image.height} pixels, above the limit of"
+            f" {MAX_PIXELS // 1_000_000} million pixels: scale it down first"
         )
 
 
 def _check_memory(image: Image.Image, name: str) -> None:
-    """Say that memory is short before the system ends the program for it."""
+    """Raise InputError if the image does not fit, before the system kills the process."""
     pixels = image.width * image.height
     if pixels > UNCHECKED_PIXELS and pixels * BYTES_PER_PIXEL > free_memory():
         raise InputError(_too_large(image, name))
@@ -151,24 +153,24 @@ def _check_memory(image: Image.Image, name: str) -> None:
 def _too_large(image: Image.Image, name: str) -> str:
     pixels = image.width * image.height
     return (
-        f"{name}, {image.width}x{image.height} pixels, does not fit into the free memory:"
+        f"{name} ({image.width}x{image.height} pixels) does not fit into the free memory:"
         f" expected {pixels * BYTES_PER_PIXEL / 1e9:.1f} GB, found {free_memory() / 1e9:.1f} GB;"
-        " make it smaller first"
+        " scale it down first"
     )
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF orientation says; a damaged EXIF block says nothing."""
+def _apply_orientation(image: Image.Image) -> Image.Image:
+    """Rotate or flip an image by its EXIF orientation. Ignore a damaged EXIF block."""
     try:
         if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
-            return image  # where `exif_transpose` would copy it
+            return image  # `exif_transpose` would copy it
         return ImageOps.exif_transpose(image)
-    except Exception:  # Pillow raises many kinds of error over damaged metadata
+    except Exception:  # Pillow raises many kinds of errors for damaged metadata
         return image
 
 
-def _scaled(image: Image.Image) -> Image.Image:
-    """16 bits by their full range; 32-bit integers and floats, whose range is free, by their own."""
+def _scale_to_8_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit integers by their full range, and 32-bit integers and floats by their own range."""
     values = np.asarray(image)
     if image.mode.startswith("I;16"):
         return Image.fromarray(_SIXTEEN_TO_EIGHT[values])
@@ -177,12 +179,12 @@ def _scaled(image: Image.Image) -> Image.Image:
     high = max(float(_finite(band).max()) for band in bands)
     scaled = np.empty(values.shape, np.uint8)
     for top, band in zip(range(0, len(values), _BAND), bands, strict=True):
-        shares = (_finite(band) - low) / ((high - low) or 1.0)
-        scaled[top : top + _BAND] = np.round(shares * 255)
+        relative = (_finite(band) - low) / ((high - low) or 1.0)
+        scaled[top : top + _BAND] = np.round(relative * 255)
     return Image.fromarray(scaled)
 
 
-_BAND = 64  # rows in 64-bit floats at a time: a large image would take several times its size
+_BAND = 64  # rows converted at a time: 64-bit floats of a whole image take several times its size
 
 _SIXTEEN_TO_EIGHT = np.round(np.arange(65536) / 257).astype(np.uint8)
 
@@ -191,8 +193,8 @@ def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
 
 
-def _damaged(name: str, why: str) -> str:
-    return f"{name} is cut short or damaged and cannot be decoded ({why}): get the whole file again"
+def _damaged(name: str, reason: str) -> str:
+    return f"{name} is cut short or damaged and cannot be decoded ({reason}): get a complete copy"
 
 
 _IMAGE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*")
@@ -201,22 +203,23 @@ _SIGNATURES: Mapping[bytes, str] = {
     b"%PDF": "a PDF: save the page as an image",
     b"PK\x03\x04": "a ZIP archive or an office document",
     b"<svg": "an SVG drawing: save it as a PNG",
-    b"<?xml": "an XML text",
+    b"<?xml": "an XML document",
     b"<!DOCTYPE": "a web page",
     b"<html": "a web page",
     b"\x1f\x8b": "a gzip archive",
 }
 
 
-def _kind(data: bytes) -> str:
-    """What the bytes look like, in words."""
+def _describe(data: bytes) -> str:
+    """Describe the kind of file for a message."""
     if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
         return "a HEIC image: save it as a JPEG"
-    for signature, kind in _SIGNATURES.items():
+    for signature, description in _SIGNATURES.items():
         if data.lstrip().startswith(signature):
-            return kind
+            return description
     try:
         data[:1024].decode("utf-8")
     except UnicodeDecodeError as error:
+        # The cut at 1024 bytes may have split a character at the end of a text.
         return "text" if error.start > 1000 else "bytes of no known image format"
     return "text"

@@ -1,19 +1,19 @@
-"""Free memory, within the limit of a container."""
+"""Free memory of the machine or the container."""
 
 from pathlib import Path
 
 
 def free_memory() -> int:
-    """Bytes that can be taken without swapping, within the limit of a container."""
+    """Return the bytes that a process can allocate without swapping or reaching the cgroup's limit."""
     import psutil
 
     free: int = psutil.virtual_memory().available
     try:
-        limit, used = (int((_CONTAINER / file).read_text()) for file in _LIMIT_AND_USE)
-    except (OSError, ValueError):  # no such limit here
+        limit, used = (int((_CGROUP / file).read_text()) for file in _LIMIT_AND_USE)
+    except (OSError, ValueError):  # no cgroup, or no limit: the file then says `max`
         return free
     return max(min(free, limit - used), 0)
 
 
-_CONTAINER = Path("/sys/fs/cgroup")
+_CGROUP = Path("/sys/fs/cgroup")
 _LIMIT_AND_USE = ("memory.max", "memory.current")

@@ -1,4 +1,4 @@
-"""Images out: whole or not at all, in the format of the suffix."""
+"""Write images: atomically, in the format of the suffix."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from PIL import Image
 from vipllava_cli.errors import UsageError
 from vipllava_cli.storage.files import STANDARD_OUTPUT, atomic_file, check_writable, unwritable
 
-# How each suffix is written; photographs marked with thin lines want the better JPEG.
+# Format and options of each suffix. JPEG at full chroma resolution keeps thin coloured lines sharp.
 _FORMATS: Mapping[str, tuple[str, Mapping[str, int]]] = {
     ".png": ("PNG", {}),
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
@@ -24,20 +24,20 @@ _FORMATS: Mapping[str, tuple[str, Mapping[str, int]]] = {
 
 
 def check_output(name: str, *, force: bool) -> None:
-    """Refuse, before any work is done, a place that cannot be written. Raises UsageError, InputError."""
+    """Check, before any work, that an image can be written. Raises UsageError and InputError."""
     if name == STANDARD_OUTPUT:
         if sys.stdout.isatty():
-            raise UsageError("-o - writes a PNG to stdout, which is a terminal: redirect it")
+            raise UsageError("-o - writes a PNG to stdout, and stdout is a terminal: redirect it")
         return
     if Path(name).suffix.lower() not in _FORMATS:
-        raise UsageError(f"{name} has no suffix of an image: expected one of {', '.join(_FORMATS)}")
+        raise UsageError(f"{name} has no image suffix: expected one of {', '.join(_FORMATS)}")
     check_writable(name, force=force)
 
 
 def save_image(image: Image.Image, name: str, *, force: bool) -> None:
-    """Write to a path by its suffix, or as PNG to `-`. Nothing half-written is left behind.
+    """Write to a path in the format of its suffix, or to `-` as PNG. No partial file remains.
 
-    Raises UsageError for an unknown suffix, InputError for a place that cannot be written.
+    Raises UsageError for an unknown suffix, and InputError for a path that cannot be written.
     """
     check_output(name, force=force)
     if name == STANDARD_OUTPUT:
@@ -47,13 +47,14 @@ def save_image(image: Image.Image, name: str, *, force: bool) -> None:
     try:
         with atomic_file(name) as file:
             image.save(file, kind, **options)
-    except ValueError as error:  # more pixels than the format can hold
+    except ValueError as error:  # the image is too large for the format
         raise unwritable(name, error) from None
 
 
 def marked_image_path(folder: Path, id: str) -> Path:
-    """A PNG in the folder for a row of this id; what cannot stand in a file's name is replaced, and
-    then a hash keeps two ids apart.
+    """Return the path of the PNG for the row of this id.
+
+    Characters that are not safe in a file name are replaced. A hash then keeps different ids apart.
     """
     name = re.sub(r"[^\w.#~ -]", "_", id).lstrip(".")[:80]
     if name != id:

@@ -1,19 +1,18 @@
-"""Views of an image: padded to a square, and as the model sees it."""
+"""The square view of an image that the model sees."""
 
 from PIL import Image
 
-PADDING = (122, 116, 104)  # what ViP-LLaVA's training pads with: CLIP's mean pixel
-# Of a square view, in pixels: far above what any model sees, and a square of it fits into memory.
-MAX_SIDE = 8192
+PADDING = (122, 116, 104)  # the mean pixel of CLIP, with which ViP-LLaVA's training pads
+MAX_SIDE = 8192  # pixels of a square: above the input of any model, and small enough for memory
 
 
 def pad_to_square(image: Image.Image) -> Image.Image:
-    """The RGB image in the middle of a square of the padding colour.
+    """Centre an RGB image in a square of the padding colour. Sides above MAX_SIDE are scaled down.
 
-    ViP-LLaVA trains on such squares; the checkpoint's own processor would crop the centre instead,
-    and a mark at the edge with it.
+    ViP-LLaVA trains on such squares. The checkpoint's own processor crops the centre instead, and
+    can crop a mark away.
     """
-    image = _no_longer_than(image, MAX_SIDE)
+    image = _shrink(image, MAX_SIDE)
     width, height = image.size
     if width == height:
         return image
@@ -23,7 +22,7 @@ def pad_to_square(image: Image.Image) -> Image.Image:
     return canvas
 
 
-def _no_longer_than(image: Image.Image, side: int) -> Image.Image:
+def _shrink(image: Image.Image, side: int) -> Image.Image:
     longest = max(image.size)
     if longest <= side:
         return image
@@ -32,5 +31,5 @@ def _no_longer_than(image: Image.Image, side: int) -> Image.Image:
 
 
 def model_view(image: Image.Image, side: int) -> Image.Image:
-    """The square at `side` x `side` pixels, resized as the checkpoint's processor resizes it."""
+    """Pad to a square and resize to `side` x `side` pixels, as the checkpoint's processor does."""
     return pad_to_square(image).resize((side, side), Image.Resampling.BICUBIC)

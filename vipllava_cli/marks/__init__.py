@@ -1,1 +1,1 @@
-"""Marks: their types, text forms, coordinates and drawing."""
+"""Marks: types, text and JSON forms, coordinates, drawing."""

@@ -1,28 +1,31 @@
-"""Colours of marks: the nine that the model knows by name, every CSS name, and `#rrggbb`."""
+"""Colours of marks: the nine names of the model's training, every CSS name, and `#rrggbb`.
+
+Pillow has the table of CSS names. It loads on first use: `--help` imports this module through
+`marks.types`, and does not need Pillow.
+"""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
-
-from PIL import ImageColor
 
 from vipllava_cli.errors import InputError
 
 
 @dataclass(frozen=True)
 class Color:
-    """A colour with the word that a question uses for it; `rgb` is 0-255 each."""
+    """A colour: the word for it in a question, and its red, green and blue, 0-255."""
 
     name: str
     rgb: tuple[int, int, int]
 
     def __str__(self) -> str:
-        """The text form that `parse_color` reads back."""
-        known = ImageColor.colormap.get(self.name)
-        return self.name if known and ImageColor.getrgb(self.name) == self.rgb else _hex(self.rgb)
+        """Return the name, or `#rrggbb` where the name means another colour. `parse_color` reads both."""
+        is_css = self.name in _css_names() and _css_rgb(self.name) == self.rgb
+        return self.name if is_css else "#{:02x}{:02x}{:02x}".format(*self.rgb)
 
 
-# The pool of ViP-LLaVA's training (its visual_prompt_generator.py), in the order in which marks
-# without a colour take them.
+# The colours of ViP-LLaVA's training (visual_prompt_generator.py). Marks without a colour take them in
+# this order.
 MODEL_COLORS: tuple[Color, ...] = (
     Color("red", (255, 0, 0)),
     Color("lime", (0, 255, 0)),
@@ -35,39 +38,46 @@ MODEL_COLORS: tuple[Color, ...] = (
     Color("gold", (255, 215, 0)),
 )
 
-# Other words for a colour that is near none of the pool.
-_MORE_NAMES = ("white", "black", "gray", "brown", "pink", "green", "navy", "teal")
+# Further names for a hexadecimal colour that none of the nine comes near.
+_OTHER_NAMES = ("white", "black", "gray", "brown", "pink", "green", "navy", "teal")
 
 _HEX = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 
 
 def parse_color(text: str) -> Color:
-    """A CSS colour name, `#rgb` or `#rrggbb`. Raises InputError for anything else."""
+    """Parse a CSS colour name, `#rgb` or `#rrggbb`. Raises InputError.
+
+    A name whose colour is one of MODEL_COLORS becomes that colour: `cyan` is `aqua`.
+    """
     name = text.strip().lower()
-    if name in ImageColor.colormap:
-        rgb = _rgb(name)
+    if name in _css_names():
+        rgb = _css_rgb(name)
         return next((color for color in MODEL_COLORS if color.rgb == rgb), Color(name, rgb))
     if _HEX.fullmatch(name):
-        return _named(_rgb(name))
+        return _name_nearest(_css_rgb(name))
     pool = ", ".join(color.name for color in MODEL_COLORS)
     raise InputError(
         f"unknown colour {text!r}: give one of {pool}, another CSS colour name, or #rrggbb"
     )
 
 
-def _named(rgb: tuple[int, int, int]) -> Color:
-    """The word for a free colour is the nearest one that people use."""
-    known = (*MODEL_COLORS, *(Color(name, _rgb(name)) for name in _MORE_NAMES))
+def _name_nearest(rgb: tuple[int, int, int]) -> Color:
+    """Give a colour the name of the nearest common colour, by Euclidean distance in RGB."""
+    named = (*MODEL_COLORS, *(Color(name, _css_rgb(name)) for name in _OTHER_NAMES))
     nearest = min(
-        known, key=lambda color: sum((a - b) ** 2 for a, b in zip(color.rgb, rgb, strict=True))
+        named, key=lambda color: sum((a - b) ** 2 for a, b in zip(color.rgb, rgb, strict=True))
     )
     return Color(nearest.name, rgb)
 
 
-def _rgb(text: str) -> tuple[int, int, int]:
+def _css_names() -> Collection[str]:
+    from PIL import ImageColor
+
+    return ImageColor.colormap
+
+
+def _css_rgb(text: str) -> tuple[int, int, int]:
+    from PIL import ImageColor
+
     red, green, blue = ImageColor.getrgb(text)[:3]
     return red, green, blue
-
-
-def _hex(rgb: tuple[int, int, int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*rgb)

@@ -1,7 +1,7 @@
-"""Marks as typed -> marks on an image of a known size.
+"""Convert typed coordinates to marks in pixels of an image.
 
-Percentages become pixels, corners are put in order, colours are given to marks without one, and what
-does not fit is clipped with a note or refused.
+Units become pixels, corners are sorted, marks without a colour receive one, and marks that lie partly
+outside the image are clipped with a note.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,15 +18,16 @@ from vipllava_cli.marks.types import (
     Mark,
     MarkSpec,
     Point,
-    Polyline,
+    Points,
+    Shape,
 )
 
-MAX_COORDINATE = 1e6  # pixels: what OpenCV's fixed-point coordinates hold with room to spare
+MAX_COORDINATE = 1e6  # pixels, well below the limit of OpenCV's fixed-point coordinates (2^27)
 
 
 @dataclass(frozen=True)
 class ResolvedMarks:
-    """Marks on an image, and a line for each thing that was changed to make them fit."""
+    """Marks on an image, and a note for each mark that was clipped."""
 
     marks: tuple[Mark, ...]
     notes: tuple[str, ...]
@@ -35,33 +36,34 @@ class ResolvedMarks:
 def resolve_coordinates(
     specs: Sequence[MarkSpec], width: int, height: int, *, existing: Sequence[Mark] = ()
 ) -> ResolvedMarks:
-    """Put marks on an image of `width` x `height` pixels; notes number them from `first` on. Raises
-    InputError for a mark that lies wholly outside it or has no area.
+    """Resolve specs to marks on an image of `width` x `height` pixels.
+
+    `existing` marks are already on the image: new marks avoid their colours, and notes count on from
+    them. Raises InputError for a mark that lies wholly outside the image or has no area.
     """
     colors = _choose_colors(specs, existing)
     marks, notes = [], []
     for number, (spec, color) in enumerate(zip(specs, colors, strict=True), len(existing) + 1):
-        parts = tuple(_points(part, spec.shape, width, height) for part in spec.parts)
+        shape = SHAPES[spec.shape]
         mark = Mark(
-            spec.shape,
-            parts,
+            shape.name,
+            tuple(_normalize(part, shape, width, height) for part in spec.parts),
             color,
             DEFAULT_WIDTH if spec.width is None else spec.width,
-            SHAPES[spec.shape].alpha if spec.alpha is None else spec.alpha,
+            shape.alpha if spec.alpha is None else spec.alpha,
             spec.label,
         )
-        fitted = _fit(mark, width, height)
+        marks.append(_clip(mark, width, height))
         if reaches_outside(mark, width, height):
             notes.append(
                 f"mark {number} ({mark.shape}) reaches outside the {width}x{height} image"
                 " and was clipped to it"
             )
-        marks.append(fitted)
     return ResolvedMarks(tuple(marks), tuple(notes))
 
 
 def _choose_colors(specs: Sequence[MarkSpec], existing: Sequence[Mark]) -> Iterator[Color]:
-    """Keep given colours. Give the others the next colour of the model's pool that nobody has."""
+    """Yield a colour for each spec: its own, or the next of MODEL_COLORS that no mark has."""
     taken = {mark.color.name for mark in existing}
     taken |= {spec.color.name for spec in specs if spec.color}
     start = len(existing) % len(MODEL_COLORS)
@@ -70,8 +72,19 @@ def _choose_colors(specs: Sequence[MarkSpec], existing: Sequence[Mark]) -> Itera
     return (spec.color or next(free) for spec in specs)
 
 
-def _points(flat: tuple[Coordinate, ...], shape: str, width: int, height: int) -> Polyline:
-    """Flat coordinates -> points in pixels; a size is added to the point before it."""
+def _normalize(flat: tuple[Coordinate, ...], shape: Shape, width: int, height: int) -> Points:
+    """Convert flat coordinates to the points of a mark: sorted corners, an arrow with its tail."""
+    points = _points(flat, shape, width, height)
+    if shape.has_corners:
+        (x1, y1), (x2, y2) = points
+        return (min(x1, x2), min(y1, y2)), (max(x1, x2), max(y1, y2))
+    if shape.name == "arrow" and len(points) == 1:
+        return _arrow_tail(points[0], width, height), points[0]
+    return points
+
+
+def _points(flat: tuple[Coordinate, ...], shape: Shape, width: int, height: int) -> Points:
+    """Convert flat coordinates to points in pixels. A size counts from the point before it."""
     points: list[Point] = []
     for x, y in zip(flat[::2], flat[1::2], strict=True):
         px, py = x.pixels(width), y.pixels(height)
@@ -79,55 +92,51 @@ def _points(flat: tuple[Coordinate, ...], shape: str, width: int, height: int) -
             px, py = points[-1][0] + px, points[-1][1] + py
         if max(abs(px), abs(py)) > MAX_COORDINATE:
             raise InputError(
-                f"a coordinate of the {shape} is {max(px, py, key=abs):g} pixels, too far outside the"
-                f" image: the image is {width}x{height} pixels"
+                f"a coordinate of the {shape.name} is {max(px, py, key=abs):g} pixels, too far outside"
+                f" the image: the image is {width}x{height} pixels"
             )
         points.append((px, py))
-    if shape in ("box", "ellipse"):
-        (x1, y1), (x2, y2) = points
-        return (min(x1, x2), min(y1, y2)), (max(x1, x2), max(y1, y2))
-    if shape == "arrow" and len(points) == 1:
-        return _arrow_tail(points[0], width, height), points[0]
     return tuple(points)
 
 
 def _arrow_tail(tip: Point, width: int, height: int) -> Point:
-    """A tail for an arrow of which only the tip is known: on the side with more room."""
+    """Place the tail of an arrow with only a tip: towards the centre of the image."""
     reach = 0.15 * max(width, height)
     dx = min(reach, width / 2) * (1 if tip[0] < width / 2 else -1)
     dy = min(reach, height / 2) * (1 if tip[1] < height / 2 else -1)
     return tip[0] + dx, tip[1] + dy
 
 
-def _fit(mark: Mark, width: int, height: int) -> Mark:
-    """The mark as far as it lies in the image. Raises InputError if nothing of it does."""
+def _clip(mark: Mark, width: int, height: int) -> Mark:
+    """Clip a mark to the image. Raises InputError if no part of it is inside or it has no area."""
     left, top, right, bottom = mark.bounds if mark.shape != "arrow" else mark.parts[0][1] * 2
-    image = f"the image is {width}x{height} pixels"
+    image_size = f"the image is {width}x{height} pixels"
     if right < 0 or bottom < 0 or left > width or top > height:
-        what = "points at" if mark.shape == "arrow" else "lies at"
-        one = (left, top) == (right, bottom)
-        at = _list((left, top) if one else (left, top, right, bottom))
+        verb = "points at" if mark.shape == "arrow" else "lies at"
+        is_point = (left, top) == (right, bottom)
+        position = _format((left, top) if is_point else (left, top, right, bottom))
         raise InputError(
-            f"the {mark.color.name} {mark.shape} {what} {at}, outside the image: {image};"
+            f"the {mark.color.name} {mark.shape} {verb} {position}, outside the image: {image_size};"
             " give coordinates inside it"
         )
-    fitted = replace(mark, parts=_CLIPS.get(mark.shape, _as_it_is)(mark.parts, width, height))
-    if _is_empty(fitted):
+    clip_parts = _CLIPPERS.get(mark.shape)
+    clipped = replace(mark, parts=clip_parts(mark.parts, width, height)) if clip_parts else mark
+    if _is_empty(clipped):
         raise InputError(
-            f"the {mark.color.name} {mark.shape} at {_list(mark.bounds)} has no"
-            f" {'area' if SHAPES[mark.shape].has_area else 'length'} in the image: {image};"
+            f"the {mark.color.name} {mark.shape} at {_format(mark.bounds)} has no"
+            f" {'area' if SHAPES[mark.shape].has_area else 'length'} in the image: {image_size};"
             f" expected {SHAPES[mark.shape].syntax}"
         )
-    return fitted
+    return clipped
 
 
-def _sides_inside(parts: tuple[Polyline, ...], width: int, height: int) -> tuple[Polyline, ...]:
-    """A box whose sides outside the image are moved to its edge, so that all four show."""
+def _clip_box(parts: tuple[Points, ...], width: int, height: int) -> tuple[Points, ...]:
+    """Move the sides outside the image to its edges, so that all four stay visible."""
     return (tuple((min(max(x, 0.0), width), min(max(y, 0.0), height)) for x, y in parts[0]),)
 
 
-def _tail_inside(parts: tuple[Polyline, ...], width: int, height: int) -> tuple[Polyline, ...]:
-    """An arrow shortened, along its own line, to a tail in the image."""
+def _clip_arrow(parts: tuple[Points, ...], width: int, height: int) -> tuple[Points, ...]:
+    """Shorten an arrow along its line until the tail is inside the image."""
     (x1, y1), (x2, y2) = parts[0]
     share = 1.0
     for start, end, side in ((x1, x2, width), (y1, y2, height)):
@@ -137,36 +146,33 @@ def _tail_inside(parts: tuple[Polyline, ...], width: int, height: int) -> tuple[
     return (((x2 + (x1 - x2) * share, y2 + (y1 - y2) * share), (x2, y2)),)
 
 
-def _as_it_is(parts: tuple[Polyline, ...], width: int, height: int) -> tuple[Polyline, ...]:
-    """What is drawn of other shapes ends at the image's edge by itself, and keeps its form."""
-    return parts
-
-
-_CLIPS = {"box": _sides_inside, "arrow": _tail_inside}
+# The drawing of any other shape ends at the edge of the image, and the shape keeps its form.
+_CLIPPERS = {"box": _clip_box, "arrow": _clip_arrow}
 
 
 def reaches_outside(mark: Mark, width: int, height: int) -> bool:
-    """Whether more than a rounding error of the mark lies outside the image."""
+    """Return whether a mark lies outside the image by more than a rounding error."""
     left, top, right, bottom = mark.bounds
     slack = 1e-6 * max(width, height)
     return left < -slack or top < -slack or right > width + slack or bottom > height + slack
 
 
 def _is_empty(mark: Mark) -> bool:
-    if mark.shape == "point":
+    """Return whether a mark has no area, or as a line no length. A point is never empty."""
+    shape = SHAPES[mark.shape]
+    if shape.max_points == 1:
         return False
-    if mark.shape in ("box", "ellipse"):
+    if shape.has_corners:
         (x1, y1), (x2, y2) = mark.parts[0]
         return x1 == x2 or y1 == y2
-    if SHAPES[mark.shape].has_area:
-        return all(_on_one_line(part) for part in mark.parts)
+    if shape.has_area:
+        return all(_is_collinear(part) for part in mark.parts)
     return len(set(mark.parts[0])) == 1
 
 
-def _on_one_line(part: Polyline) -> bool:
-    """Whether all points lie on a line, up to rounding. (The area by the shoelace formula is 0 for
-    a bow-tie, too, whose halves go round in opposite directions.)
-    """
+def _is_collinear(part: Points) -> bool:
+    """Return whether all points lie on one line, up to rounding errors."""
+    # Not the shoelace formula: the area of a bow-tie is 0, as its halves have opposite signs.
     x0, y0 = part[0]
     x1, y1 = max(part, key=lambda point: hypot(point[0] - x0, point[1] - y0))
     length = hypot(x1 - x0, y1 - y0)
@@ -175,5 +181,5 @@ def _on_one_line(part: Polyline) -> bool:
     )
 
 
-def _list(values: Sequence[float]) -> str:
+def _format(values: Sequence[float]) -> str:
     return ",".join(f"{value:.10g}" for value in values)

@@ -1,7 +1,7 @@
-"""Draw marks on an image with OpenCV: a new image, the same pixels for the same input.
+"""Draw marks on an image with OpenCV. Equal input gives equal pixels.
 
-Widths are given in the model's 336-pixel view and scaled by max(width, height) / 336, as
-ViP-LLaVA's visual_prompt_generator.py does, so that a line survives the way down to that view.
+Widths are in pixels of the model's 336-pixel view. They are scaled by max(width, height) / 336, as in
+ViP-LLaVA's visual_prompt_generator.py, so that a line is still visible after the image is resized.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vipllava_cli.marks.colors import Color
-from vipllava_cli.marks.types import Mark, Polyline
+from vipllava_cli.marks.types import Mark, Points
 
-MODEL_VIEW_SIDE = 336  # the side, in pixels, in which widths are given
-POINT_RADIUS = 8 / 3  # a dot's radius in line widths: ViP-LLaVA's 8 pixels beside its width of 3
+MODEL_VIEW_SIDE = 336  # pixels: the side of the view that widths refer to
+POINT_RADIUS = 8 / 3  # in line widths: ViP-LLaVA draws 8 pixels where its lines have 3
 ARROW_HEAD = 0.35  # of the arrow's length
-ARROW_HEAD_MIN = 4.0  # in line widths
+MIN_ARROW_HEAD = 4.0  # in line widths
 
-MAX_THICKNESS = 32767  # what OpenCV can draw
-BAND_PIXELS = 1 << 20  # mixed at a time
+MAX_THICKNESS = 32767  # pixels: OpenCV's limit
+BAND_PIXELS = 1 << 20  # blended at a time
 
 _SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
 
@@ -28,36 +28,35 @@ Pixels = NDArray[np.uint8]
 
 
 def draw(image: Image.Image, marks: Sequence[Mark], *, numbers: bool = False) -> Image.Image:
-    """The RGB image with the marks on it, and 1, 2, 3 beside them if `numbers`."""
+    """Return a new RGB image with the marks on it, in order, and with `numbers` 1, 2, 3 beside them."""
     drawn = image.copy() if image.mode == "RGB" else image.convert("RGB")
     for mark in marks:
         _blend(drawn, coverage(mark, *image.size), mark.color, mark.alpha)
     if numbers:
         for number, mark in enumerate(marks, 1):
-            _number(drawn, number, mark)
+            _draw_number(drawn, number, mark)
     return drawn
 
 
 def is_visible(mark: Mark, width: int, height: int) -> bool:
-    """Whether any pixel of an image of this size is touched: one around the image shows nothing."""
+    """Return whether a mark touches any pixel. A line around the whole image touches none."""
     return bool(coverage(mark, width, height).any())
 
 
 def coverage(mark: Mark, width: int, height: int) -> Pixels:
-    """How much of each pixel the mark covers: uint8 [height, width], 255 for all of it."""
+    """Return how much of each pixel a mark covers: uint8 [height, width], 255 for all of it."""
     canvas: Pixels = np.zeros((height, width), np.uint8)
     _DRAWERS[mark.shape](canvas, mark, line_width(mark, width, height))
     return canvas
 
 
 def line_width(mark: Mark, width: int, height: int) -> float:
-    """The line's width in pixels of an image of this size, at least one."""
+    """Return the line width in pixels of an image of this size, at least 1."""
     return max(mark.width * max(width, height) / MODEL_VIEW_SIDE, 1.0)
 
 
 def _box(canvas: Pixels, mark: Mark, width: float) -> None:
-    corners = _inset(canvas, mark.parts[0], width)
-    (x1, y1), (x2, y2) = corners
+    (x1, y1), (x2, y2) = _inset(canvas, mark.parts[0], width)
     _line(canvas, ((x1, y1), (x2, y1), (x2, y2), (x1, y2)), width, closed=True)
 
 
@@ -78,7 +77,7 @@ def _scribble(canvas: Pixels, mark: Mark, width: float) -> None:
 
 
 def _point(canvas: Pixels, mark: Mark, width: float) -> None:
-    center = _fixed(mark.parts[0])[0]
+    center = _fixed_point(mark.parts[0])[0]
     radius = round(POINT_RADIUS * width * (1 << _SHIFT))
     cv2.circle(canvas, center.tolist(), radius, 255, cv2.FILLED, cv2.LINE_AA, _SHIFT)
 
@@ -88,7 +87,7 @@ def _arrow(canvas: Pixels, mark: Mark, width: float) -> None:
     length = float(np.hypot(*(tip - tail)))
     along = (tip - tail) / length
     across = np.array([-along[1], along[0]])
-    head = min(max(ARROW_HEAD * length, ARROW_HEAD_MIN * width), length)
+    head = min(max(ARROW_HEAD * length, MIN_ARROW_HEAD * width), length)
     base = tip - head * along
     _line(canvas, (tuple(tail), tuple(base)), width, closed=False)
     _fill(canvas, [(tuple(tip), tuple(base + head / 2 * across), tuple(base - head / 2 * across))])
@@ -106,60 +105,61 @@ def _contour(canvas: Pixels, mark: Mark, width: float) -> None:
 _DRAWERS: Mapping[str, Callable[[Pixels, Mark, float], None]] = {
     "box": _box,
     "ellipse": _ellipse,
-    "triangle": _triangle,
+    "arrow": _arrow,
     "point": _point,
+    "triangle": _triangle,
     "scribble": _scribble,
     "mask": _mask,
     "contour": _contour,
-    "arrow": _arrow,
 }
 
 
-def _inset(canvas: Pixels, points: Polyline, width: float) -> Polyline:
-    """The points kept half a line away from the image's edge, so that the whole line shows."""
-    height, full = canvas.shape
-    room = min(width, full, height) / 2
-    return tuple((_moved_in(x, room, full), _moved_in(y, room, height)) for x, y in points)
+def _inset(canvas: Pixels, points: Points, line: float) -> Points:
+    """Move points half a line width away from the edges, so that the whole line is visible."""
+    height, width = canvas.shape
+    margin = min(line, width, height) / 2
+    return tuple((_move_in(x, margin, width), _move_in(y, margin, height)) for x, y in points)
 
 
-def _moved_in(value: float, room: float, side: int) -> float:
-    """A coordinate on the edge, or just inside it, moved in; one outside is left to the edge's cut."""
-    return min(max(value, room), side - room) if 0 <= value <= side else value
+def _move_in(value: float, margin: float, side: int) -> float:
+    """Move a coordinate out of the margin. One outside the image stays: the edge cuts the line."""
+    return min(max(value, margin), side - margin) if 0 <= value <= side else value
 
 
-def _line(canvas: Pixels, points: Polyline, width: float, *, closed: bool) -> None:
+def _line(canvas: Pixels, points: Points, width: float, *, closed: bool) -> None:
     thickness = min(max(round(width), 1), MAX_THICKNESS)
-    cv2.polylines(canvas, [_fixed(points)], closed, 255, thickness, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(canvas, [_fixed_point(points)], closed, 255, thickness, cv2.LINE_AA, _SHIFT)
 
 
-def _fill(canvas: Pixels, parts: Sequence[Polyline]) -> None:
-    """Fill by the even-odd rule: a part inside another is a hole."""
-    cv2.fillPoly(canvas, [_fixed(part) for part in parts], 255, cv2.LINE_AA, _SHIFT)
+def _fill(canvas: Pixels, parts: Sequence[Points]) -> None:
+    """Fill polygons by the even-odd rule: a part inside another is a hole."""
+    cv2.fillPoly(canvas, [_fixed_point(part) for part in parts], 255, cv2.LINE_AA, _SHIFT)
 
 
-def _fixed(points: Polyline) -> NDArray[np.int32]:
-    """Points with the origin at the image's corner -> OpenCV's, at the first pixel's centre."""
+def _fixed_point(points: Points) -> NDArray[np.int32]:
+    """Convert to OpenCV's fixed-point coordinates, whose origin is the centre of the first pixel."""
     return np.round((np.array(points) - 0.5) * (1 << _SHIFT)).astype(np.int32)
 
 
 def _blend(image: Image.Image, canvas: Pixels, color: Color, alpha: float) -> None:
-    """Lay the colour over the image where the canvas is not 0, a band of rows at a time: floats of
-    a whole image take many times its size.
+    """Blend the colour into the image by the coverage in `canvas`.
+
+    This works on bands of rows: the floats of a whole image take many times its size.
     """
     left, top, width, height = cv2.boundingRect(canvas)
     rows = max(BAND_PIXELS // max(width, 1), 1)
     for upper in range(top, top + height, rows):
         lower = min(upper + rows, top + height)
-        place = (left, upper, left + width, lower)
-        below = np.asarray(image.crop(place)).astype(np.float32)
+        band = (left, upper, left + width, lower)
+        background = np.asarray(image.crop(band)).astype(np.float32)
         covered = canvas[upper:lower, left : left + width, None]
-        share = covered.astype(np.float32) * (alpha / 255)
-        above = np.round(below + (np.array(color.rgb, np.float32) - below) * share)
-        image.paste(Image.fromarray(above.astype(np.uint8)), place)
+        opacity = covered.astype(np.float32) * (alpha / 255)
+        blended = np.round(background + (np.array(color.rgb, np.float32) - background) * opacity)
+        image.paste(Image.fromarray(blended.astype(np.uint8)), band)
 
 
-def _number(image: Image.Image, number: int, mark: Mark) -> None:
-    """Write the number on a plate of the mark's colour, at its upper left, inside the image."""
+def _draw_number(image: Image.Image, number: int, mark: Mark) -> None:
+    """Write the number on a plate in the mark's colour, at its top left and inside the image."""
     width, height = image.size
     size = max(16 * max(width, height) / MODEL_VIEW_SIDE, 10.0)
     scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, max(round(size * 0.6), 1))

@@ -1,4 +1,4 @@
-"""An image with its marks, whole or zoomed, ready to be drawn."""
+"""An image and the marks on it, whole or zoomed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,21 +13,23 @@ from vipllava_cli.marks.types import Mark, shift_mark
 
 
 class ImageFile:
-    """An encoded image, decoded when its pixels are wanted; its upright size and the hash of its
-    bytes are known before. May be used from several threads.
+    """An encoded image that is decoded on first use. Safe to use from several threads.
+
+    `size` is the upright width and height, from the header. `fingerprint` is a hash of the bytes.
     """
 
     def __init__(self, source: str, data: bytes) -> None:
         self.source = source
         self.data = data
-        self._lock = Lock()  # of its own: `cached_property` of Python 3.11 has one for all images
+        # Not `cached_property`: in Python 3.11 it has one lock for all images, and decodes one at a time.
+        self._lock = Lock()
         self._image: Image.Image | None = None
         self.fingerprint = fingerprint(data)
         self.size = upright_size(data, display_name(source))
 
     @property
     def image(self) -> Image.Image:
-        """Upright RGB. Raises InputError."""
+        """The upright RGB image. Raises InputError."""
         with self._lock:
             if self._image is None:
                 self._image = decode(self.data, display_name(self.source))
@@ -35,13 +37,16 @@ class ImageFile:
 
 
 def open_image(source: str) -> ImageFile:
-    """The file at a path, an address or `-`, not decoded yet. Raises InputError."""
+    """Read the image at a path, an address or `-`, without decoding it. Raises InputError."""
     return ImageFile(source, read_bytes(source))
 
 
 @dataclass(frozen=True)
 class MarkedImage:
-    """An image's file and the marks on it; `crop` is the part to look at."""
+    """An image file and the marks on it.
+
+    `crop` is the part that the model sees: left, top, right, bottom in pixels. None is the whole image.
+    """
 
     file: ImageFile
     marks: tuple[Mark, ...] = ()
@@ -49,7 +54,7 @@ class MarkedImage:
     crop: tuple[int, int, int, int] | None = None
 
     def drawn(self) -> Image.Image:
-        """The image, or its crop, with the marks drawn on it. Raises InputError."""
+        """Draw the marks on the image, or on its crop. Raises InputError."""
         image = self.file.image
         if self.crop is None:
             return draw(image, self.marks, numbers=self.numbers)
@@ -58,22 +63,25 @@ class MarkedImage:
 
 
 def zoom_in(marked: MarkedImage) -> MarkedImage:
-    """The same with a crop around the marks; as it is without marks."""
+    """Crop to the marks and their context. An image without marks stays whole."""
     if not marked.marks:
         return marked
     return replace(marked, crop=crop_around(marked.marks, marked.file.size))
 
 
 def crop_around(marks: Sequence[Mark], size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """A crop around the marks, as much again on every side for context: left, top, right, bottom."""
+    """Return a crop around the marks: left, top, right, bottom in pixels.
+
+    The context on each side is as wide as the longer side of the marks, and at least a tenth of the
+    longer side of the image.
+    """
     width, height = size
-    edges = [mark.bounds for mark in marks]
-    left, top = min(edge[0] for edge in edges), min(edge[1] for edge in edges)
-    right, bottom = max(edge[2] for edge in edges), max(edge[3] for edge in edges)
-    room = max(right - left, bottom - top, 0.1 * max(size))
+    lefts, tops, rights, bottoms = zip(*(mark.bounds for mark in marks), strict=True)
+    left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
+    context = max(right - left, bottom - top, 0.1 * max(size))
     return (
-        max(int(left - room), 0),
-        max(int(top - room), 0),
-        min(int(right + room) + 1, width),
-        min(int(bottom + room) + 1, height),
+        max(int(left - context), 0),
+        max(int(top - context), 0),
+        min(int(right + context) + 1, width),
+        min(int(bottom + context) + 1, height),
     )

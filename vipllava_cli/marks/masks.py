@@ -1,4 +1,4 @@
-"""Mask images -> the outlines of masks and contours."""
+"""Convert mask images to the outlines of masks and contours."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,11 +13,10 @@ from vipllava_cli.marks.types import Coordinate, MarkSpec
 
 
 def load_mask_outlines(specs: Sequence[MarkSpec], size: tuple[int, int]) -> list[MarkSpec]:
-    """The specs with the outlines of their mask images, for an image of this size.
+    """Replace the mask images of specs by their outlines.
 
-    A mask image is as large as the image: bright where the object is, dark or clear elsewhere.
-    Raises InputError.
-
+    A mask image has the size (width, height) of the image. It is bright where the object is, and dark
+    or transparent elsewhere. Raises InputError.
     """
     return [
         spec if spec.file is None else replace(spec, file=None, parts=_outlines(spec.file, size))
@@ -35,13 +34,17 @@ def _outlines(file: str, size: tuple[int, int]) -> tuple[tuple[Coordinate, ...],
     bright = np.asarray(mask, np.int32)
     parts = trace_outlines((bright * 2 > bright.max()).astype(np.uint8))
     if not parts:
-        raise InputError(f"the mask {file} shows no region: expected white where the object is")
+        raise InputError(
+            f"the mask {file} has no bright region: expected white where the object is"
+        )
     return tuple(tuple(map(Coordinate, part)) for part in parts)
 
 
 def trace_outlines(inside: NDArray[np.uint8]) -> list[list[float]]:
-    """The outlines, holes too, of what is not 0 in uint8 [height, width]: for each a flat list
-    x, y, x, y, … through the centres of its pixels. Specks of fewer than three are passed over.
+    """Trace the outlines, with holes, of the nonzero pixels of a uint8 array [height, width].
+
+    Each outline is a flat list x, y, x, y, … through the centres of pixels. Outlines of fewer than
+    three pixels are dropped.
     """
     contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     return [

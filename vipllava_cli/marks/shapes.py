@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.masks import trace_outlines
-from vipllava_cli.marks.parse import mark_from_json
 from vipllava_cli.marks.types import MarkSpec
 
 if TYPE_CHECKING:

@@ -1,24 +1,28 @@
-"""Marks as frozen values: what a user typed (`MarkSpec`), and what is drawn (`Mark`)."""
+"""Marks as frozen values: `MarkSpec` is what a user typed, `Mark` is what is drawn.
+
+`--help` imports this module, so it must not import Pillow, NumPy or OpenCV.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.marks.colors import Color
 
-if TYPE_CHECKING:  # loads Pillow, which `--help` does not need
-    from vipllava_cli.marks.colors import Color
+Point = tuple[float, float]  # x, y
+Points = tuple[Point, ...]
 
-Point = tuple[float, float]
-Polyline = tuple[Point, ...]
-
-DEFAULT_WIDTH = 3.0  # pixels in the model's 336-pixel view: ViP-LLaVA's constant line width
+DEFAULT_WIDTH = 3.0  # pixels of the model's 336-pixel view: ViP-LLaVA's constant line width
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a shape needs: how many points, how opaque it is drawn, how its flag is written."""
+    """The rules of a shape: its number of points, its default opacity, the syntax of its option.
+
+    `max_points` None means no limit. `has_area` is False for lines and points. `has_corners` is True
+    for shapes that two opposite corners define.
+    """
 
     name: str
     min_points: int
@@ -26,14 +30,15 @@ class Shape:
     alpha: float
     syntax: str
     has_area: bool = True
+    has_corners: bool = False
 
 
-# Opacity: ViP-LLaVA trains masks at 0.19-0.5 and evaluates them at 128/255; lines may be solid.
+# ViP-LLaVA trains with masks of opacity 0.19-0.5 and evaluates with 128/255. Lines may be solid.
 SHAPES: Mapping[str, Shape] = {
     shape.name: shape
     for shape in (
-        Shape("box", 2, 2, 1.0, "X1,Y1,X2,Y2"),
-        Shape("ellipse", 2, 2, 1.0, "X1,Y1,X2,Y2"),
+        Shape("box", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
+        Shape("ellipse", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
         Shape("arrow", 1, 2, 1.0, "X1,Y1,X2,Y2 (tail to tip) or X,Y (the tip)", has_area=False),
         Shape("point", 1, 1, 1.0, "X,Y", has_area=False),
         Shape("triangle", 3, 3, 1.0, "X1,Y1,X2,Y2,X3,Y3"),
@@ -43,30 +48,37 @@ SHAPES: Mapping[str, Shape] = {
     )
 }
 
+MASK_SHAPES = ("mask", "contour")  # a mask image can define these
+
 
 class Units(StrEnum):
-    """The unit of a coordinate that has no sign of its own."""
+    """The unit of a coordinate without a sign: pixels, percent, 0-1, or 0-1000."""
 
     px = "px"
     percent = "percent"
     unit = "unit"
     thousand = "thousand"
 
+    @property
+    def scale(self) -> float | None:
+        """The value that stands for the whole side of the image. None for pixels."""
+        return _SCALES[self]
 
-# The number that stands for the whole side of the image; None for pixels.
-UNITS: Mapping[str, float | None] = {
+
+_SCALES: Mapping[Units, float | None] = {
     Units.px: None,
     Units.percent: 100.0,
     Units.unit: 1.0,
     Units.thousand: 1000.0,
 }
 
-MASK_SHAPES = ("mask", "contour")  # shapes that a mask image can give too
-
 
 @dataclass(frozen=True)
 class Coordinate:
-    """One number: in pixels (`scale` None) or as a share of its side (`value` of `scale`)."""
+    """A number of a mark: pixels, or the share `value / scale` of its side of the image.
+
+    `is_size` marks a width or height that counts from the point before it.
+    """
 
     value: float
     scale: float | None = None
@@ -76,12 +88,12 @@ class Coordinate:
         return self.value if self.scale is None else self.value / self.scale * side
 
 
-MAX_WIDTH = 100.0  # in pixels of the model's 336-pixel view: nearly a third of it
+MAX_WIDTH = 100.0  # pixels of the model's 336-pixel view, nearly a third of it
 
 
 @dataclass(frozen=True)
 class MarkStyle:
-    """Width and opacity of marks that have none of their own; None leaves the shape's default.
+    """Width and opacity for marks without their own. None stands for the default of the shape.
 
     Raises InputError for a width outside (0, 100] or an alpha outside (0, 1].
     """
@@ -100,8 +112,10 @@ class MarkStyle:
 
 @dataclass(frozen=True)
 class MarkSpec:
-    """A mark as given. `parts` holds flat lists x, y, x, y, …; a mask may have several parts, or
-    name a mask image in `file`. `None` stands for "choose for me".
+    """A mark as typed. A field that is None is open: the program chooses its value.
+
+    `parts` holds flat lists x, y, x, y, … Only masks and contours may have several parts, or name a
+    mask image in `file` instead.
     """
 
     shape: str
@@ -115,27 +129,29 @@ class MarkSpec:
 
 @dataclass(frozen=True)
 class Mark:
-    """A mark on an image: points in pixels of the upright image, origin top left, `width` in
-    pixels of the model's 336-pixel view, `alpha` 0-1. Only masks and contours have several parts.
+    """A mark on an image. Only masks and contours have several parts.
+
+    Points are pixels of the upright image with the origin at its top left. `width` is in pixels of
+    the model's 336-pixel view. `alpha` is the opacity, 0-1.
     """
 
     shape: str
-    parts: tuple[Polyline, ...]
-    color: "Color"
+    parts: tuple[Points, ...]
+    color: Color
     width: float = DEFAULT_WIDTH
     alpha: float = 1.0
     label: str | None = None
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom."""
+        """Left, top, right, bottom, in pixels."""
         xs = [x for part in self.parts for x, _ in part]
         ys = [y for part in self.parts for _, y in part]
         return min(xs), min(ys), max(xs), max(ys)
 
 
 def shift_mark(mark: Mark, dx: float, dy: float) -> Mark:
-    """The mark moved by so many pixels, as for a crop of its image."""
+    """Move a mark by (dx, dy) pixels, for example into a crop of its image."""
     return replace(
         mark, parts=tuple(tuple((x + dx, y + dy) for x, y in part) for part in mark.parts)
     )

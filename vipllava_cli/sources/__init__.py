@@ -1,1 +1,1 @@
-"""Readers of everything that `batch` takes as its source."""
+"""Readers of batch sources: image folders, manifests and annotation files."""

@@ -1,7 +1,7 @@
-"""COCO: one JSON with `images`, `annotations` and `categories` -> annotated images.
+"""COCO: one JSON file with `images`, `annotations` and `categories` -> annotated images.
 
-A region is the `bbox` [x, y, width, height] as a box; without one, its `segmentation`, polygons or
-run lengths, as a contour. https://cocodataset.org/#format-data
+The `bbox` [x, y, width, height] of an annotation becomes a box. An annotation without one becomes a
+contour of its `segmentation`: polygons or run lengths. https://cocodataset.org/#format-data
 """
 
 import os
@@ -12,53 +12,54 @@ from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.types import MarkSpec
-from vipllava_cli.sources.files import first_existing, holds, load_json, resolve_path
+from vipllava_cli.sources.files import first_existing, load_json, matches_all, resolve_path
+from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.regions import (
     AnnotatedImage,
     Annotations,
     Region,
     box_mark,
-    numbers,
+    check_numbers,
     region_mark,
-    unknown_region,
+    unreadable_region,
 )
 from vipllava_cli.sources.rows import BadRow
 
 _SIGNATURE = (rb'"images"\s*:\s*\[', rb'"(?:annotations|categories)"\s*:\s*\[')
 
-Object = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 
 
 def is_coco(name: str) -> bool:
-    """Whether a file of JSON looks like COCO's; it may be broken all the same."""
-    return holds(name, map(re.compile, _SIGNATURE))
+    """Tell whether a JSON file looks like COCO. It may still be malformed."""
+    return matches_all(name, map(re.compile, _SIGNATURE))
 
 
 def read_coco(name: str) -> Annotations:
-    """The images of a COCO file. Raises InputError for another."""
-    value = load_json(name)
-    images = value.get("images") if isinstance(value, dict) else None
+    """Read a COCO file. Raises InputError if it is something else."""
+    content = load_json(name)
+    images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list):
         raise InputError(
-            f'{name} is not COCO: expected an object with "images", found {short_repr(value)}'
+            f'{name} is not COCO: expected an object with "images", found {short_repr(content)}'
         )
-    labels = _labels(value.get("categories"))
-    annotations = value.get("annotations") or []
+    labels = _labels(content.get("categories"))
+    annotations = content.get("annotations") or []
     if not isinstance(annotations, list):
         raise InputError(
             f'{name}: expected a list of "annotations", found {short_repr(annotations)}'
         )
     return Annotations(
         name,
-        "coco",
-        partial(_images, name, images, _by_image(annotations), labels),
+        SourceFormat.coco,
+        partial(_iter_images, name, images, _group_by_image(annotations), labels),
         tuple(labels.values()),
-        notes=() if labels else (f"{name} names no categories: the labels are their numbers",),
+        notes=() if labels else (f"{name} has no categories: the labels are category numbers",),
     )
 
 
 def _labels(categories: Any) -> dict[Any, str]:
-    """The names of the categories by number; what is no category names nothing."""
+    """Map category ids to names. Malformed categories are left out."""
     return {
         category["id"]: str(category["name"])
         for category in (categories if isinstance(categories, list) else [])
@@ -66,26 +67,26 @@ def _labels(categories: Any) -> dict[Any, str]:
     }
 
 
-def _by_image(annotations: Sequence[Any]) -> dict[Any, list[Any]]:
-    """The annotations by the number of their image; None for those that name none."""
-    found: dict[Any, list[Any]] = {}
+def _group_by_image(annotations: Sequence[Any]) -> dict[Any, list[Any]]:
+    """Group annotations by image id. The key None collects those without an id."""
+    groups: dict[Any, list[Any]] = {}
     for annotation in annotations:
         key = annotation.get("image_id") if isinstance(annotation, dict) else None
-        found.setdefault(key if _is_key(key) else None, []).append(annotation)
-    return found
+        groups.setdefault(key if _is_key(key) else None, []).append(annotation)
+    return groups
 
 
 def _is_key(value: Any) -> bool:
     return isinstance(value, int | str)
 
 
-def _images(
+def _iter_images(
     name: str,
     images: Sequence[Any],
     annotations: Mapping[Any, Sequence[Any]],
     labels: Mapping[Any, str],
 ) -> Iterator[AnnotatedImage | BadRow]:
-    """Each image with its regions, then what belongs to no image."""
+    """Iterate over the images with their regions, then over annotations without an image."""
     listed = set()
     for number, image in enumerate(images, 1):
         fields = image if isinstance(image, dict) else {}
@@ -93,38 +94,41 @@ def _images(
         listed.add(key)
         file = fields.get("file_name")
         if not isinstance(file, str) or not file:
-            why = f'{name}, image {number}: expected a "file_name", found {short_repr(image)}'
-            yield BadRow(f"image {number}", "", InputError(why))
+            reason = f'{name}, image {number}: expected a "file_name", found {short_repr(image)}'
+            yield BadRow(f"image {number}", "", InputError(reason))
             continue
-        regions = annotations.get(key, ()) if key is not None else ()
-        yield AnnotatedImage(
-            file, _find(name, file), name, tuple(_region(each, labels) for each in regions)
-        )
-    for key, lost in annotations.items():
+        own = annotations.get(key, ()) if key is not None else ()
+        regions = tuple(_region(annotation, labels) for annotation in own)
+        yield AnnotatedImage(file, _find_image(name, file), name, regions)
+    for key, orphans in annotations.items():
         if key is None or key not in listed:
-            yield from (_lost(name, annotation) for annotation in lost)
+            yield from (_orphan_row(name, annotation) for annotation in orphans)
 
 
-def _lost(name: str, annotation: Any) -> BadRow:
-    known = annotation.get("id") if isinstance(annotation, dict) else None
-    at = f"annotation {known if _is_key(known) else '?'}"
-    why = f'{name}, {at}: expected the "image_id" of a listed image, found {short_repr(annotation)}'
-    return BadRow(at, "", InputError(why))
+def _orphan_row(name: str, annotation: Any) -> BadRow:
+    """Make the bad row for an annotation that belongs to no listed image."""
+    key = annotation.get("id") if isinstance(annotation, dict) else None
+    position = f"annotation {key if _is_key(key) else '?'}"
+    found = short_repr(annotation)
+    reason = f'{name}, {position}: expected the "image_id" of a listed image, found {found}'
+    return BadRow(position, "", InputError(reason))
 
 
-def _find(name: str, file: str) -> str:
-    """The image: beside the JSON, or where the sets of COCO and its like keep it."""
+def _find_image(name: str, file: str) -> str:
+    """Find an image beside the JSON file, or in the folders that COCO datasets use."""
     folder = os.path.dirname(name)
     split = os.path.splitext(os.path.basename(name))[0].removeprefix("instances_")
-    places = ("", "images", os.path.join("..", "images"), os.path.join("..", split))
-    return first_existing(resolve_path(os.path.join(folder, place), file) for place in places)
+    subfolders = ("", "images", os.path.join("..", "images"), os.path.join("..", split))
+    return first_existing(
+        resolve_path(os.path.join(folder, subfolder), file) for subfolder in subfolders
+    )
 
 
-def _region(annotation: Object, labels: Mapping[Any, str]) -> Region:
+def _region(annotation: JsonObject, labels: Mapping[Any, str]) -> Region:
     key = annotation.get("category_id")
     if labels and not (_is_key(key) and key in labels):
-        why = f'expected the "category_id" of a listed category, found {short_repr(key)}'
-        return unknown_region(InputError(why))
+        reason = f'expected the "category_id" of a listed category, found {short_repr(key)}'
+        return unreadable_region(InputError(reason))
     label = labels[key] if labels else None if key is None else str(key)
     extra = {"annotation_id": annotation.get("id")}
     if annotation.get("iscrowd"):
@@ -132,47 +136,52 @@ def _region(annotation: Object, labels: Mapping[Any, str]) -> Region:
     return Region(label, partial(_mark, annotation, label), extra)
 
 
-def _mark(annotation: Object, label: str | None) -> MarkSpec:
-    """The box or, without one, the outline."""
-    box, outline = annotation.get("bbox"), annotation.get("segmentation")
+def _mark(annotation: JsonObject, label: str | None) -> MarkSpec:
+    """Make the mark of an annotation: its box or, without one, its outline."""
+    box, segmentation = annotation.get("bbox"), annotation.get("segmentation")
     if box is not None:
-        x, y, width, height = numbers(box, "a bbox [x, y, width, height]", 4)
+        x, y, width, height = check_numbers(box, "a bbox [x, y, width, height]", 4)
         return box_mark(x, y, width, height, label)
-    if not outline:
+    if not segmentation:
         raise InputError(f'expected a "bbox" or a "segmentation", found {short_repr(annotation)}')
-    coords = _outlines(outline) if isinstance(outline, dict) else outline
+    is_rle = isinstance(segmentation, dict)
+    coords = _rle_outlines(segmentation) if is_rle else segmentation
     return region_mark("contour", coords, label)
 
 
 # --- run lengths -----------------------------------------------------------------------------
 
 
-def _outlines(rle: Object) -> list[list[float]]:
-    """The outlines of {"size": [height, width], "counts": a list, or text if compressed}: a flat
-    list of pixel centres for each part. Raises InputError.
+def _rle_outlines(rle: JsonObject) -> list[list[float]]:
+    """Trace the outlines of a run-length encoded mask, one flat list of pixel centres per part.
+
+    `rle` is {"size": [height, width], "counts": a list of run lengths, or a compressed string}.
+    Raises InputError.
     """
     import numpy as np
 
     from vipllava_cli.marks.masks import trace_outlines
 
-    height, width = _size(rle.get("size"))
+    height, width = _rle_size(rle.get("size"))
     counts = rle.get("counts")
-    runs = _runs(counts) if isinstance(counts, str) else counts
+    runs = _decompress_runs(counts) if isinstance(counts, str) else counts
     if not isinstance(runs, list) or not all(map(_is_length, runs)) or sum(runs) != height * width:
         raise InputError(
             f"expected run lengths that add up to {height}x{width} pixels, found {short_repr(counts)}"
         )
-    # Column by column, beginning outside. Not by pycocotools 2.0.11: its decoding shows what else lay
-    # in memory where the runs end too soon, and raises NumPy's warning of a call that will go.
+    # Runs go column by column and start outside the region. This does not call pycocotools: its
+    # version 2.0.11 exposes uninitialised memory if the runs are too short, and triggers a NumPy
+    # deprecation warning.
     values = (np.arange(len(runs)) % 2).astype(np.uint8)
-    inside = np.ascontiguousarray(np.repeat(values, runs).reshape(width, height).T)
-    parts = trace_outlines(inside)
-    if not parts:
-        raise InputError("the run lengths show no region: expected one of several pixels")
-    return parts
+    mask = np.ascontiguousarray(np.repeat(values, runs).reshape(width, height).T)
+    outlines = trace_outlines(mask)
+    if not outlines:
+        raise InputError("the run lengths contain no region: expected one of several pixels")
+    return outlines
 
 
-def _size(value: Any) -> tuple[int, int]:
+def _rle_size(value: Any) -> tuple[int, int]:
+    """Check the size of a mask: (height, width). Raises InputError."""
     from vipllava_cli.images.load import MAX_PIXELS
 
     if isinstance(value, list) and len(value) == 2 and all(_is_length(side) for side in value):
@@ -186,10 +195,12 @@ def _is_length(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _runs(compressed: str) -> list[int]:
-    """The run lengths of COCO's compressed text: numbers of five bits a letter, the lowest first,
-    each from the fourth on less the number two before it (`rleFrString` of COCO's maskApi.c).
-    Text that is cut short gives lengths that do not add up.
+def _decompress_runs(compressed: str) -> list[int]:
+    """Decompress run lengths as `rleFrString` of COCO's maskApi.c does.
+
+    Each character holds 5 bits of a number, lowest bits first, and a bit that says whether the number
+    continues. From the fourth number on, a value is the difference to the number two before it.
+    A truncated string gives lengths that do not add up.
     """
     runs: list[int] = []
     value = shift = 0
@@ -198,7 +209,7 @@ def _runs(compressed: str) -> list[int]:
         value |= (bits & 0x1F) << shift
         shift += 5
         if not bits & 0x20:
-            if bits & 0x10:
+            if bits & 0x10:  # the sign bit
                 value -= 1 << shift
             runs.append(value + (runs[-2] if len(runs) > 2 else 0))
             value = shift = 0

@@ -1,4 +1,4 @@
-"""What kind of source a name stands for, by what is in it; by its suffix where that tells nothing."""
+"""Detect the format of a source by its content, else by its suffix."""
 
 import codecs
 import os
@@ -8,111 +8,118 @@ from itertools import islice
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.coco import is_coco
-from vipllava_cli.sources.files import STANDARD_INPUT, head
+from vipllava_cli.sources.files import STANDARD_INPUT, read_head
 from vipllava_cli.sources.folder import Listing, image_suffixes, list_folder
+from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.labelme import is_labelme
-from vipllava_cli.sources.manifest import table_kind
-from vipllava_cli.sources.vip_bench import splits
+from vipllava_cli.sources.manifest import detect_table
+from vipllava_cli.sources.vip_bench import find_splits
 from vipllava_cli.sources.voc import is_voc
 from vipllava_cli.sources.yolo import is_yolo
 
-_SUFFIXES: Mapping[str, str] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
+_SUFFIXES: Mapping[str, SourceFormat] = {
+    ".jsonl": SourceFormat.jsonl,
+    ".ndjson": SourceFormat.jsonl,
+    ".json": SourceFormat.json,
+    ".csv": SourceFormat.csv,
+    ".tsv": SourceFormat.tsv,
 }
 
-_SAMPLES = 20  # files of a folder that are looked into for each format
+_MAX_SAMPLES = 20  # files of a folder that are read for each format
 
-_CLASS_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
+_YAML_CLASS_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
 
 
-def detect(name: str) -> str | None:
-    """The format's name, or None. Raises InputError for what is not there and for a single image.
+def detect_format(name: str) -> SourceFormat | None:
+    """Detect the format of a source, or return None.
 
-    Standard input, and any pipe, is JSONL: looking into it would use it up.
+    Standard input and pipes count as JSONL: reading them would consume their rows.
+
+    Raises InputError for a name that does not exist, and for a single image.
     """
     if name == STANDARD_INPUT:
-        return "jsonl"
+        return SourceFormat.jsonl
     if os.path.isdir(name):
-        return _folder_format(name)
+        return _detect_folder(name)
     if not os.path.exists(name):
         raise InputError(f"there is no file or folder {name}: check the name of the source")
-    return _file_format(name) if os.path.isfile(name) else "jsonl"
+    return _detect_file(name) if os.path.isfile(name) else SourceFormat.jsonl
 
 
 # --- folders ---------------------------------------------------------------------------------
 
 
-def _folder_format(folder: str) -> str:
+def _detect_folder(folder: str) -> SourceFormat:
     listing = list_folder(folder)
-    fits = (kind for kind, look in _FOLDERS.items() if look(folder, listing))
-    return next(fits, "folder")
+    matches = (format for format, fits in _FOLDER_CHECKS.items() if fits(folder, listing))
+    return next(matches, SourceFormat.folder)
 
 
-def _holds_yolo(folder: str, listing: Listing) -> bool:
-    return bool(listing.ending(".txt")) and is_yolo(folder, listing.images)
+def _contains_yolo(folder: str, listing: Listing) -> bool:
+    return bool(listing.with_suffix(".txt")) and is_yolo(folder, listing.images)
 
 
-def _holds(suffix: str, is_one: Callable[[str], bool]) -> Callable[[str, Listing], bool]:
-    """Whether one of the first files with this suffix is such a one."""
+def _any_file(suffix: str, has_format: Callable[[str], bool]) -> Callable[[str, Listing], bool]:
+    """Make a check for one file of a format among the first files with this suffix."""
 
-    def look(folder: str, listing: Listing) -> bool:
-        files = islice(listing.ending(suffix), _SAMPLES)
-        return any(is_one(os.path.join(folder, file)) for file in files)
+    def fits(folder: str, listing: Listing) -> bool:
+        files = islice(listing.with_suffix(suffix), _MAX_SAMPLES)
+        return any(has_format(os.path.join(folder, file)) for file in files)
 
-    return look
+    return fits
 
 
-# In this order: what takes more to look like it goes first.
-_FOLDERS: Mapping[str, Callable[[str, Listing], bool]] = {
-    "vip-bench": lambda folder, _: bool(splits(folder)),
-    "yolo": _holds_yolo,
-    "voc": _holds(".xml", is_voc),
-    "labelme": _holds(".json", is_labelme),
+# The strictest check comes first.
+_FOLDER_CHECKS: Mapping[SourceFormat, Callable[[str, Listing], bool]] = {
+    SourceFormat.vip_bench: lambda folder, _: bool(find_splits(folder)),
+    SourceFormat.yolo: _contains_yolo,
+    SourceFormat.voc: _any_file(".xml", is_voc),
+    SourceFormat.labelme: _any_file(".json", is_labelme),
 }
 
 
 # --- files -----------------------------------------------------------------------------------
 
 
-def _file_format(name: str) -> str | None:
-    """Look at how the text opens; bytes that are no text are told by the suffix alone."""
+def _detect_file(name: str) -> SourceFormat | None:
+    """Detect by the first character of the text. Only the suffix counts for a binary file."""
     suffix = os.path.splitext(name)[1].lower()
     if suffix in image_suffixes():
         raise InputError(
-            f"{name} is one image: `vipllava ask` asks about one, batch about a folder or a list"
+            f"{name} is one image: use `vipllava ask`, or give batch a folder or a manifest"
         )
     try:
-        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head(name)).lstrip()
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(read_head(name)).lstrip()
     except UnicodeDecodeError:
         text = ""
-    look = _OPENINGS.get(text[:1], _other_format)
-    return look(name, text) or _SUFFIXES.get(suffix)
+    detect = _FIRST_CHARACTER_CHECKS.get(text[:1], _detect_plain_text)
+    return detect(name, text) or _SUFFIXES.get(suffix)
 
 
-def _object_format(name: str, text: str) -> str | None:
-    """JSONL where the first line is an object and the next begins another; else one whole JSON."""
+def _detect_json_object(name: str, text: str) -> SourceFormat | None:
+    """Detect JSONL by a second object on the next line, else a single JSON object."""
     first, _, rest = text.partition("\n")
     if name.lower().endswith((".jsonl", ".ndjson")):
-        return "jsonl"
+        return SourceFormat.jsonl
     if first.rstrip().endswith("}") and rest.lstrip().startswith("{"):
-        return "jsonl"
-    return next((kind for kind, fits in _OBJECTS.items() if fits(name)), "json")
+        return SourceFormat.jsonl
+    matches = (format for format, fits in _JSON_CHECKS.items() if fits(name))
+    return next(matches, SourceFormat.json)
 
 
-def _other_format(name: str, text: str) -> str | None:
-    if _CLASS_NAMES.search(text):
-        return "yolo"
-    return table_kind(text.partition("\n")[0])
+def _detect_plain_text(name: str, text: str) -> SourceFormat | None:
+    if _YAML_CLASS_NAMES.search(text):
+        return SourceFormat.yolo
+    return detect_table(text.partition("\n")[0])
 
 
-_OBJECTS: Mapping[str, Callable[[str], bool]] = {"coco": is_coco, "labelme": is_labelme}
+_JSON_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
+    SourceFormat.coco: is_coco,
+    SourceFormat.labelme: is_labelme,
+}
 
-_OPENINGS: Mapping[str, Callable[[str, str], str | None]] = {
-    "{": _object_format,
-    "[": lambda _name, _text: "json",
-    "<": lambda name, _text: "voc" if is_voc(name) else None,
+_FIRST_CHARACTER_CHECKS: Mapping[str, Callable[[str, str], SourceFormat | None]] = {
+    "{": _detect_json_object,
+    "[": lambda _name, _text: SourceFormat.json,
+    "<": lambda name, _text: SourceFormat.voc if is_voc(name) else None,
 }

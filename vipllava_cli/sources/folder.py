@@ -1,4 +1,4 @@
-"""A folder of images -> a row for each; and what lies in a folder, for the sources that need it."""
+"""An image folder -> one row per image. Also lists folders for the other readers."""
 
 import os
 from collections.abc import Iterator
@@ -6,57 +6,63 @@ from dataclasses import dataclass
 from functools import cache
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.sources.files import count_noun
+from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.rows import Row, Source
+from vipllava_cli.storage.counts import count_noun
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The files below a folder, from it and with forward slashes, in natural order (2 before 10);
-    how many hidden files and folders, and folders that cannot be opened, were passed over.
+    """The files below a folder.
+
+    Paths are relative to the folder, use forward slashes and stand in natural order (2 before 10).
+    `hidden` counts the hidden files and folders, `unreadable` the folders that cannot be opened.
     """
 
     images: tuple[str, ...]
     others: tuple[str, ...]
     hidden: int
-    closed: int
+    unreadable: int
 
-    def ending(self, suffix: str) -> list[str]:
-        """The files that are not images with this suffix."""
+    def with_suffix(self, suffix: str) -> list[str]:
+        """Return the files other than images that have this suffix, in any letter case."""
         return [name for name in self.others if name.lower().endswith(suffix)]
 
 
 def read_folder(name: str) -> Source:
-    """A row for each image. Raises InputError for a folder without any."""
+    """Read one row per image. Raises InputError for a folder without images."""
     listing = list_folder(name)
     if not listing.images:
         found = f", found {count_noun(len(listing.others), 'other file')}" if listing.others else ""
         raise InputError(
-            f"the folder {name} holds no image{found}: expected files like .jpg or .png"
+            f"the folder {name} contains no image{found}: expected files like .jpg or .png"
         )
     rows: Iterator[Row] = (Row(path, os.path.join(name, path)) for path in listing.images)
-    return Source(rows, "folder", len(listing.images), _notes(listing))
+    return Source(rows, SourceFormat.folder, len(listing.images), _notes(listing))
 
 
 def list_folder(folder: str) -> Listing:
-    """What lies below a folder, each folder once however links lead to it. Raises InputError."""
+    """List the files below a folder. Symbolic links are followed, each folder is listed once.
+
+    Raises InputError if the folder does not exist or cannot be read.
+    """
     from natsort import natsorted, ns
 
     if not os.path.isdir(folder):
-        found = "is a file" if os.path.exists(folder) else "is not there"
+        found = "is a file" if os.path.exists(folder) else "does not exist"
         raise InputError(f"{folder} {found}: expected a folder")
     errors: list[OSError] = []
-    found_files: list[str] = []
+    paths: list[str] = []
     hidden = 0
     for root, folders, files in _walk(folder, errors):
         inside = os.path.relpath(root, folder)
         visible = [file for file in files if not _is_hidden(file)]
         hidden += len(files) - len(visible) + sum(map(_is_hidden, folders))
         folders[:] = [name for name in folders if not _is_hidden(name)]
-        found_files += (os.path.normpath(os.path.join(inside, file)) for file in visible)
-    if any(fault.filename == folder for fault in errors):
-        raise InputError(f"the folder {folder} cannot be read: {errors[0].strerror}")
-    names = (file.replace(os.sep, "/") for file in found_files)
+        paths += (os.path.normpath(os.path.join(inside, file)) for file in visible)
+    if any(error.filename == folder for error in errors):
+        raise InputError(f"cannot read the folder {folder}: {errors[0].strerror}")
+    names = (path.replace(os.sep, "/") for path in paths)
     ordered = natsorted(sorted(names), alg=ns.PATH | ns.IGNORECASE)
     is_image = {name: name.lower().endswith(image_suffixes()) for name in ordered}
     return Listing(
@@ -69,36 +75,38 @@ def list_folder(folder: str) -> Listing:
 
 @cache
 def image_suffixes() -> tuple[str, ...]:
-    """The suffixes, in lower case, of the formats that images are read from."""
+    """Return the lower-case suffixes of the image formats that the program reads."""
     from PIL import Image
 
     from vipllava_cli.images.load import FORMATS
 
     registered = Image.registered_extensions().items()
-    return tuple(suffix for suffix, kind in registered if kind in FORMATS)
+    return tuple(suffix for suffix, format in registered if format in FORMATS)
 
 
 def _walk(folder: str, errors: list[OSError]) -> Iterator[tuple[str, list[str], list[str]]]:
-    """`os.walk` through links too, without going round: a link into what is walked anyway, or to
-    where the walk has been, is left out.
+    """Walk a folder like `os.walk`, follow links, and visit each folder once.
+
+    A link to a folder that the walk visits anyway is skipped, so cycles end.
     """
     top = os.path.realpath(folder)
-    been = set()
+    visited = set()
     for root, folders, files in os.walk(folder, onerror=errors.append, followlinks=True):
         real = os.path.realpath(root)
-        if real in been:
+        if real in visited:
             folders.clear()
             continue
-        been.add(real)
-        folders[:] = [name for name in folders if not _leads_back(os.path.join(root, name), top)]
+        visited.add(real)
+        folders[:] = [name for name in folders if not _links_inside(os.path.join(root, name), top)]
         yield root, folders, files
 
 
-def _leads_back(path: str, top: str) -> bool:
+def _links_inside(path: str, top: str) -> bool:
+    """Tell whether a path is a link to a folder below `top` that the walk visits itself."""
     if not os.path.islink(path):
         return False
-    inside = os.path.relpath(os.path.realpath(path), top).split(os.sep)
-    return not any(map(_is_hidden, inside))  # neither above, in `..`, nor in a folder passed over
+    parts = os.path.relpath(os.path.realpath(path), top).split(os.sep)
+    return not any(map(_is_hidden, parts))  # `..` leads outside; the walk skips hidden folders
 
 
 def _is_hidden(name: str) -> bool:
@@ -106,14 +114,13 @@ def _is_hidden(name: str) -> bool:
 
 
 def _notes(listing: Listing) -> tuple[str, ...]:
-    """What was passed over, in one line."""
-    others, hidden = len(listing.others), listing.hidden
+    """Count the skipped files and folders in one line."""
     parts = []
-    if others:
-        are = "is not an image" if others == 1 else "are not images"
-        parts.append(f"{count_noun(others, 'file')} that {are}")
-    if hidden:
-        parts.append(count_noun(hidden, "hidden one" if others else "hidden file"))
-    if listing.closed:
-        parts.append(f"{count_noun(listing.closed, 'folder')} that cannot be opened")
-    return (f"passed over {' and '.join(parts)}",) if parts else ()
+    if listing.others:
+        are = "is not an image" if len(listing.others) == 1 else "are not images"
+        parts.append(f"{count_noun(len(listing.others), 'file')} that {are}")
+    if listing.hidden:
+        parts.append(count_noun(listing.hidden, "hidden item"))
+    if listing.unreadable:
+        parts.append(f"{count_noun(listing.unreadable, 'folder')} that cannot be opened")
+    return (f"skipped {' and '.join(parts)}",) if parts else ()

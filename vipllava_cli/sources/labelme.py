@@ -1,4 +1,4 @@
-"""LabelMe: a JSON with `shapes` for each image, alone or in a folder -> annotated images.
+"""LabelMe: one JSON file with `shapes` per image, alone or in a folder -> annotated images.
 
 https://github.com/wkentaro/labelme
 """
@@ -14,78 +14,77 @@ from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import (
     first_existing,
-    holds,
     load_json,
-    relative,
+    matches_all,
+    relative_path,
     resolve_path,
 )
 from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.per_image import read_per_image
 from vipllava_cli.sources.regions import (
     AnnotatedImage,
     Annotations,
     Region,
     box_mark,
-    numbers,
+    check_numbers,
     region_mark,
-    unknown_region,
+    unreadable_region,
 )
 
 _SIGNATURE = (rb'"shapes"\s*:\s*\[', rb'"imagePath"\s*:')
 
 
 def is_labelme(name: str) -> bool:
-    """Whether a file of JSON looks like LabelMe's; it may be broken all the same."""
-    return holds(name, map(re.compile, _SIGNATURE))
+    """Tell whether a JSON file looks like LabelMe. It may still be malformed."""
+    return matches_all(name, map(re.compile, _SIGNATURE))
 
 
 def read_labelme(name: str) -> Annotations:
-    """The image of one LabelMe file, or those of a folder. Raises InputError for another."""
-    return read_per_image(name, "labelme", ".json", is_labelme, _read)
+    """Read one LabelMe file, or those of a folder. Raises InputError if it is something else."""
+    return read_per_image(name, SourceFormat.labelme, ".json", is_labelme, _read_file)
 
 
-def _read(file: str, folder: str) -> AnnotatedImage:
-    value = load_json(file)
-    shapes = value.get("shapes") if isinstance(value, dict) else None
+def _read_file(file: str, folder: str) -> AnnotatedImage:
+    content = load_json(file)
+    shapes = content.get("shapes") if isinstance(content, dict) else None
     if not isinstance(shapes, list):
-        found = short_repr(value)
+        found = short_repr(content)
         raise InputError(f'{file} is not LabelMe: expected an object with "shapes", found {found}')
-    image = _find(file, value.get("imagePath"))
-    return AnnotatedImage(relative(image, folder), image, file, tuple(map(_region, shapes)))
+    image = _find_image(file, content.get("imagePath"))
+    return AnnotatedImage(relative_path(image, folder), image, file, tuple(map(_region, shapes)))
 
 
-def _find(file: str, path: Any) -> str:
-    """The image: where `imagePath` says, which may be as Windows writes it; else beside the JSON
-    under the same name.
-    """
-    folder, own = os.path.split(file)
-    stem = os.path.splitext(own)[0]
+def _find_image(file: str, image_path: Any) -> str:
+    """Find the image at `imagePath`, which may be a Windows path, or under the name of the JSON file."""
+    folder, own_name = os.path.split(file)
+    stem = os.path.splitext(own_name)[0]
     names = [stem + suffix for suffix in image_suffixes()]
-    if isinstance(path, str) and path:
-        slashed = path.replace("\\", "/")
-        names = [path, slashed, os.path.basename(slashed), *names]
+    if isinstance(image_path, str) and image_path:
+        slashed = image_path.replace("\\", "/")
+        names = [image_path, slashed, os.path.basename(slashed), *names]
     return first_existing(resolve_path(folder, name) for name in names)
 
 
 def _region(shape: Any) -> Region:
     if not isinstance(shape, dict):
-        return unknown_region(InputError(f"expected a shape, an object; found {short_repr(shape)}"))
+        reason = f"expected a shape as an object, found {short_repr(shape)}"
+        return unreadable_region(InputError(reason))
     label = shape.get("label")
     label = None if label is None else str(label)
     return Region(label, partial(_mark, shape, label))
 
 
 def _mark(shape: Mapping[str, Any], label: str | None) -> MarkSpec:
-    kind = shape.get("shape_type") or "polygon"  # files of before 2018 do not say it
-    build = _MARKS.get(kind) if isinstance(kind, str) else None
+    shape_type = shape.get("shape_type") or "polygon"  # files written before 2018 have no type
+    build = _BUILDERS.get(shape_type) if isinstance(shape_type, str) else None
     if build is None:
-        raise InputError(
-            f"expected a shape_type among {', '.join(_MARKS)}; found {short_repr(kind)}"
-        )
+        known = ", ".join(_BUILDERS)
+        raise InputError(f"expected one of the shape types {known}, found {short_repr(shape_type)}")
     points = shape.get("points")
     if not isinstance(points, list):
         raise InputError(f"expected points [[x, y], …], found {short_repr(points)}")
-    return build([numbers(point, "a point [x, y]", 2) for point in points], label)
+    return build([check_numbers(point, "a point [x, y]", 2) for point in points], label)
 
 
 # --- shapes ----------------------------------------------------------------------------------
@@ -94,38 +93,38 @@ Points = Sequence[Sequence[float]]
 
 
 def _rectangle(points: Points, label: str | None) -> MarkSpec:
-    """Two opposite corners in any order, or all four."""
+    """Make a box from two opposite corners in any order, or from all four."""
     if len(points) not in (2, 4):
-        raise InputError(f"a rectangle has two corners, or four; found {len(points)}")
+        raise InputError(f"expected 2 or 4 corners of a rectangle, found {len(points)}")
     xs, ys = zip(*points, strict=True)
     return box_mark(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys), label)
 
 
 def _circle(points: Points, label: str | None) -> MarkSpec:
-    """The centre and a point of the edge."""
+    """Make an ellipse from the centre and a point on the edge."""
     if len(points) != 2 or points[0] == points[1]:
         raise InputError(
-            f"a circle is its centre and a point of its edge, found {short_repr(points)}"
+            f"expected the centre of a circle and a point on its edge, found {short_repr(points)}"
         )
     (x, y), edge = points
     radius = math.dist((x, y), edge)
     return region_mark("ellipse", [x - radius, y - radius, x + radius, y + radius], label)
 
 
-def _through(mark: str) -> Callable[[Points, str | None], MarkSpec]:
-    """A shape that goes through the points as they are."""
+def _through_points(mark_shape: str) -> Callable[[Points, str | None], MarkSpec]:
+    """Make the builder of a shape whose coordinates are the points."""
 
     def build(points: Points, label: str | None) -> MarkSpec:
-        return region_mark(mark, [value for point in points for value in point], label)
+        return region_mark(mark_shape, [value for point in points for value in point], label)
 
     return build
 
 
-_MARKS: Mapping[str, Callable[[Points, str | None], MarkSpec]] = {
+_BUILDERS: Mapping[str, Callable[[Points, str | None], MarkSpec]] = {
     "rectangle": _rectangle,
-    "polygon": _through("contour"),
+    "polygon": _through_points("contour"),
     "circle": _circle,
-    "point": _through("point"),
-    "line": _through("scribble"),
-    "linestrip": _through("scribble"),
+    "point": _through_points("point"),
+    "line": _through_points("scribble"),
+    "linestrip": _through_points("scribble"),
 }

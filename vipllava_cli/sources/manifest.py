@@ -1,9 +1,11 @@
 """Manifests: JSONL, JSON, CSV and TSV -> rows.
 
-JSONL and tables are read as the rows are wanted, and counted first where they lie in a file. Paths
-are relative to the manifest. A table has a column `image` and any of `id`, `question`, `questions`
-and `marks` (both in JSON), `choices`, and of the shapes' names; cells of the last two are as typed
-after the flags: `red:10,20,110,220`. Other columns, like other fields of JSON, go into the row's
+JSONL and tables are read lazily. If they come from a file, their rows are counted first. Paths are
+relative to the manifest.
+
+A table has the column `image`. It may have `id`, `question`, `questions` and `marks` (both in JSON),
+`choices`, and columns named like the shapes. Cells of `choices` and of shapes have the same form as
+values on the command line: `red:10,20,110,220`. Other columns, and other JSON fields, go to the row's
 `extra`.
 """
 
@@ -18,29 +20,31 @@ from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.types import SHAPES, MarkSpec
 from vipllava_cli.sources.files import (
-    count_noun,
     is_rereadable,
-    lines,
+    iter_lines,
     load_json,
-    not_utf8,
-    opened,
+    open_binary,
     source_name,
+    utf8_error,
 )
+from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.manifest_row import (
-    FORM,
+    ROW_EXAMPLE,
     RowLocation,
-    folder_of,
+    manifest_folder,
     marks_from_json,
     row_from_fields,
     row_from_json,
 )
 from vipllava_cli.sources.rows import BadRow, Row, Source
+from vipllava_cli.storage.counts import count_noun
 
-_LONGEST_CELL = 16 * 1024 * 1024  # characters: an outline in `marks` outgrows csv's own 128 Ki
+_MAX_CELL = 16 * 1024 * 1024  # characters; an outline in `marks` exceeds csv's default of 128 Ki
 
-_MAY_BE_EMPTY = ("id", "question", "questions", "choices", "marks")
+# An empty cell of these columns counts as a missing value.
+_OPTIONAL_COLUMNS = ("id", "question", "questions", "choices", "marks")
 
-# The lists of an object that are rows, where it holds several lists.
+# Fields whose list contains the rows, if a JSON object has several lists.
 _ROW_LISTS = ("rows", "data", "items", "examples")
 
 
@@ -48,40 +52,46 @@ _ROW_LISTS = ("rows", "data", "items", "examples")
 
 
 def read_jsonl(name: str) -> Source:
-    """A row for each line. Raises InputError for a file that holds no line of JSON."""
-    total = count_objects(name) if is_rereadable(name) else None
-    return Source(rows_of_lines(name, folder_of(name)), "jsonl", total)
+    """Read one row per line. Raises InputError for a file without a line of JSON."""
+    total = count_lines(name) if is_rereadable(name) else None
+    return Source(iter_jsonl_rows(name, manifest_folder(name)), SourceFormat.jsonl, total)
 
 
-def count_objects(name: str) -> int:
-    """How many lines are not blank. Raises InputError when they are no UTF-8 or none is an object,
-    whereas one bad line among others is a bad row.
+def count_lines(name: str) -> int:
+    """Count the non-blank lines of a JSONL file.
+
+    Raises InputError if a line is not UTF-8 or no line looks like an object. One bad line among good
+    ones is no error here: it becomes a bad row.
     """
-    total = objects = 0
-    for number, line in lines(name):
+    lines = objects = 0
+    for number, line in iter_lines(name):
         if not _is_utf8(line):
-            raise not_utf8(name, number)
-        total += 1
+            raise utf8_error(name, number)
+        lines += 1
         objects += line.startswith(b"{") and line.endswith(b"}")
     if not objects:
-        found = f"{count_noun(total, 'line')}, none of them an object" if total else "an empty file"
-        raise InputError(f"{name} is not JSONL: expected lines like {FORM}, found {found}")
-    return total
+        found = f"{count_noun(lines, 'line')} without an object" if lines else "an empty file"
+        raise InputError(f"{name} is not JSONL: expected lines like {ROW_EXAMPLE}, found {found}")
+    return lines
 
 
-def rows_of_lines(
+def iter_jsonl_rows(
     name: str,
     folder: str,
-    adapt: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda fields: fields,
+    convert_fields: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda fields: fields,
 ) -> Iterator[Row | BadRow]:
-    """A row for each line of JSON, whose fields `adapt` renames; paths start from `folder`."""
-    for number, line in lines(name):
-        place = RowLocation(name, f"line {number}", folder)
+    """Iterate over the rows of a JSONL file. Paths in it are relative to `folder`.
+
+    `convert_fields` turns the fields of a line into those of a manifest. It may raise InputError.
+    """
+    for number, line in iter_lines(name):
+        location = RowLocation(name, f"line {number}", folder)
         try:
-            value = _parse(line)
-            row = row_from_json(adapt(value) if isinstance(value, dict) else value, place)
+            value = _parse_line(line)
+            fields = convert_fields(value) if isinstance(value, dict) else value
+            row = row_from_json(fields, location)
         except InputError as error:
-            row = place.bad(error)
+            row = location.bad_row(error)
         yield row
 
 
@@ -93,28 +103,31 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
-def _parse(line: bytes) -> Any:
-    """One value of JSON. Raises InputError."""
+def _parse_line(line: bytes) -> Any:
+    """Parse one JSON value. Raises InputError."""
     if not _is_utf8(line):
-        raise InputError("expected text in UTF-8, found other bytes")
+        raise InputError("expected UTF-8 text, found other bytes")
     text = line.decode("utf-8")
     try:
-        return _from_json(text)
+        return _loads_finite(text)
     except json.JSONDecodeError as error:
-        why = f"{error.msg} at column {error.colno}"
-        raise InputError(f"expected JSON like {FORM}, found {short_repr(text)} ({why})") from None
+        reason = f"{error.msg} at column {error.colno}"
+        found = f"{short_repr(text)} ({reason})"
+        raise InputError(f"expected JSON like {ROW_EXAMPLE}, found {found}") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"expected JSON like {FORM}: {error}") from None
+        raise InputError(f"expected JSON like {ROW_EXAMPLE}: {error}") from None
 
 
-def _from_json(text: str) -> Any:
-    """The value of a text. NaN stands for what is missing where Python wrote it, 1e999 for infinity;
-    JSON, and our records, know only null. Raises ValueError, RecursionError.
+def _loads_finite(text: str) -> Any:
+    """Parse JSON, with null in place of NaN and infinite numbers.
+
+    Python writes NaN for a missing value, but neither JSON nor a record can hold it. Raises ValueError
+    and RecursionError.
     """
-    return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+    return json.loads(text, parse_constant=lambda _: None, parse_float=_finite_or_none)
 
 
-def _finite(text: str) -> float | None:
+def _finite_or_none(text: str) -> float | None:
     value = float(text)
     return value if math.isfinite(value) else None
 
@@ -123,29 +136,27 @@ def _finite(text: str) -> float | None:
 
 
 def read_json(name: str) -> Source:
-    """A row for each object of the list. Raises InputError for a file without such a list."""
-    rows = _row_list(name, load_json(name, _from_json))
-    if not rows:
-        raise InputError(f"{source_name(name)} holds an empty list: expected rows like {FORM}")
-    folder = folder_of(name)
-    return Source(
-        (
-            row_from_json(value, RowLocation(name, f"row {number}", folder))
-            for number, value in enumerate(rows, 1)
-        ),
-        "json",
-        len(rows),
+    """Read one row per object of the list. Raises InputError for a file without such a list."""
+    values = _find_row_list(name, load_json(name, _loads_finite))
+    if not values:
+        raise InputError(
+            f"{source_name(name)} contains an empty list: expected rows like {ROW_EXAMPLE}"
+        )
+    folder = manifest_folder(name)
+    rows = (
+        row_from_json(value, RowLocation(name, f"row {number}", folder))
+        for number, value in enumerate(values, 1)
     )
+    return Source(rows, SourceFormat.json, len(values))
 
 
-def _row_list(name: str, value: Any) -> list[Any]:
-    """The rows: the value itself, the list that it holds, or its one row."""
+def _find_row_list(name: str, value: Any) -> list[Any]:
+    """Find the rows: the value itself, a list in it, or the value as the only row."""
     if isinstance(value, list):
         return value
+    expected = f"{source_name(name)}: expected a list of rows like {ROW_EXAMPLE}"
     if not isinstance(value, dict):
-        raise InputError(
-            f"{source_name(name)}: expected a list of rows like {FORM}, found {short_repr(value)}"
-        )
+        raise InputError(f"{expected}, found {short_repr(value)}")
     if "image" in value:
         return [value]
     lists = {field: items for field, items in value.items() if isinstance(items, list)}
@@ -153,76 +164,76 @@ def _row_list(name: str, value: Any) -> list[Any]:
     candidates = known or list(lists.values())
     if len(candidates) != 1:
         found = f"the lists {', '.join(lists)}" if lists else "an object without a list"
-        raise InputError(
-            f"{source_name(name)}: expected a list of rows like {FORM}, found {found}:"
-            ' name the right one "rows"'
-        )
+        raise InputError(f'{expected}, found {found}: name the list of rows "rows"')
     return candidates[0]
 
 
 # --- tables ----------------------------------------------------------------------------------
 
-_SEPARATORS: Mapping[str, str] = {"csv": ",;", "tsv": "\t"}  # `;` where spreadsheets write it
+_SEPARATORS: Mapping[SourceFormat, str] = {
+    SourceFormat.csv: ",;",  # some spreadsheets write semicolons
+    SourceFormat.tsv: "\t",
+}
 
 
 def read_csv(name: str) -> Source:
-    """A row for each line of a table with commas or semicolons."""
-    return _table(name, "csv")
+    """Read one row per line of a table with commas or semicolons. Raises InputError."""
+    return _read_table(name, SourceFormat.csv)
 
 
 def read_tsv(name: str) -> Source:
-    """A row for each line of a table with tabs."""
-    return _table(name, "tsv")
+    """Read one row per line of a table with tabs. Raises InputError."""
+    return _read_table(name, SourceFormat.tsv)
 
 
-def table_kind(line: str) -> str | None:
-    """The kind of table that has this header, if it names images."""
-    for kind, separators in _SEPARATORS.items():
-        cells = line.split(_separator(line, separators))
+def detect_table(header: str) -> SourceFormat | None:
+    """Detect the format of a table with this header. Returns None without a column `image`."""
+    for format, separators in _SEPARATORS.items():
+        cells = header.split(_find_separator(header, separators))
         if "image" in (cell.strip().strip('"') for cell in cells):
-            return kind
+            return format
     return None
 
 
-def _table(name: str, kind: str) -> Source:
-    separators = _SEPARATORS[kind]
+def _read_table(name: str, format: SourceFormat) -> Source:
+    separators = _SEPARATORS[format]
     total = None
     if is_rereadable(name):
-        total = sum(1 for _ in _records(name, separators))
+        total = sum(1 for _ in _iter_table(name, separators))
         if not total:
             raise InputError(f"{name} has a header and no rows: expected an image on each line")
-    return Source(_table_rows(name, separators), kind, total)
+    return Source(_iter_table_rows(name, separators), format, total)
 
 
-def _table_rows(name: str, separators: str) -> Iterator[Row | BadRow]:
-    folder = folder_of(name)
-    for number, header, cells in _records(name, separators):
-        place = RowLocation(name, f"line {number}", folder)
+def _iter_table_rows(name: str, separators: str) -> Iterator[Row | BadRow]:
+    folder = manifest_folder(name)
+    for number, header, cells in _iter_table(name, separators):
+        location = RowLocation(name, f"line {number}", folder)
         if isinstance(cells, InputError):
-            yield place.bad(cells)
+            yield location.bad_row(cells)
         elif len(cells) != len(header):
-            yield place.bad(
+            yield location.bad_row(
                 f"expected {count_noun(len(header), 'cell')} as in the header, found {len(cells)}:"
-                " a cell that holds a separator stands in double quotes"
+                " put a cell that contains a separator in double quotes"
             )
         else:
-            yield _table_row(list(zip(header, cells, strict=True)), place)
+            yield _table_row(list(zip(header, cells, strict=True)), location)
 
 
-def _table_row(cells: list[tuple[str, str]], place: RowLocation) -> Row | BadRow:
-    """A row of columns and cells; an empty cell of a known column says nothing."""
+def _table_row(cells: list[tuple[str, str]], location: RowLocation) -> Row | BadRow:
+    """Make a row from pairs of column and cell."""
     fields: dict[str, Any] = {
         column: cell
         for column, cell in cells
-        if column and column not in SHAPES and (cell or column not in _MAY_BE_EMPTY)
+        if column and column not in SHAPES and (cell or column not in _OPTIONAL_COLUMNS)
     }
     if "questions" in fields:
         fields["questions"] = _json_or_text(fields["questions"])
-    return row_from_fields(fields, lambda: _table_marks(cells), place)
+    return row_from_fields(fields, lambda: _table_marks(cells), location)
 
 
 def _table_marks(cells: list[tuple[str, str]]) -> list[MarkSpec]:
-    """The marks of a row, column by column. Raises InputError."""
+    """Read the marks of a row, in the order of the columns. Raises InputError."""
     marks: list[MarkSpec] = []
     for column, cell in cells:
         if cell and column == "marks":
@@ -233,25 +244,28 @@ def _table_marks(cells: list[tuple[str, str]]) -> list[MarkSpec]:
 
 
 def _json_or_text(cell: str) -> Any:
-    """The value of a cell in JSON; the text itself, which is no list, is refused further on."""
+    """Parse a JSON cell. Other text stays as it is: the check for a list reports it."""
     try:
-        return _from_json(cell)
+        return _loads_finite(cell)
     except (ValueError, RecursionError):
         return cell
 
 
-def _records(name: str, separators: str) -> Iterator[tuple[int, list[str], list[str] | InputError]]:
-    """For each row the line where it begins, the header, and its cells or why there are none.
-    Raises InputError for what is no table of images.
+def _iter_table(
+    name: str, separators: str
+) -> Iterator[tuple[int, list[str], list[str] | InputError]]:
+    """Iterate over a table: the number of a row's first line, the header, and the cells or an error.
+
+    Raises InputError if the file is no table of images.
     """
-    csv.field_size_limit(_LONGEST_CELL)
-    texts = _texts(name)
-    first = next(texts, "")
-    separator = _separator(first, separators)
+    csv.field_size_limit(_MAX_CELL)
+    lines = _iter_text_lines(name)
+    first = next(lines, "")
+    separator = _find_separator(first, separators)
     reader = csv.reader(
-        chain([first], texts), delimiter=separator, skipinitialspace=True, strict=True
+        chain([first], lines), delimiter=separator, skipinitialspace=True, strict=True
     )
-    header = _header(name, first, reader)
+    header = _read_header(name, first, reader)
     while True:
         number = reader.line_num + 1
         try:
@@ -265,24 +279,25 @@ def _records(name: str, separators: str) -> Iterator[tuple[int, list[str], list[
                 yield number, header, cells
 
 
-def _texts(name: str) -> Iterator[str]:
-    """The lines, with their ends, which belong to a cell in quotes."""
-    with opened(name) as file:
+def _iter_text_lines(name: str) -> Iterator[str]:
+    """Iterate over the lines with their ends: in a quoted cell, a line end is content."""
+    with open_binary(name) as file:
         for number, line in enumerate(file, 1):
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError:
-                raise not_utf8(name, number) from None
+                raise utf8_error(name, number) from None
             yield text
 
 
-def _separator(line: str, separators: str) -> str:
+def _find_separator(line: str, separators: str) -> str:
     return next((mark for mark in separators if mark in line), separators[0])
 
 
-def _header(name: str, line: str, reader: Iterator[list[str]]) -> list[str]:
-    """The columns' names. Raises InputError without `image`, or with two of one name where only
-    marks may be several.
+def _read_header(name: str, line: str, reader: Iterator[list[str]]) -> list[str]:
+    """Read the column names.
+
+    Raises InputError without `image`, and for a repeated column that is no shape.
     """
     try:
         header = [cell.strip() for cell in next(reader, [])]
@@ -293,10 +308,11 @@ def _header(name: str, line: str, reader: Iterator[list[str]]) -> list[str]:
             f"{source_name(name)} has no column 'image': expected a header like image,question,box;"
             f" found {line.strip()[:100]!r}"
         )
-    named = [column for column in header if column and column not in SHAPES]
-    twice = next((column for column in named if named.count(column) > 1), None)
-    if twice:
+    columns = [column for column in header if column and column not in SHAPES]
+    repeated = next((column for column in columns if columns.count(column) > 1), None)
+    if repeated:
         raise InputError(
-            f"{source_name(name)} has two columns {twice!r}: only those of marks, like box, may be several"
+            f"{source_name(name)} has two columns {repeated!r}: only columns of marks, like box, may"
+            " repeat"
         )
     return header

@@ -1,4 +1,4 @@
-"""The fields of a manifest's row -> the row."""
+"""The fields of a manifest row -> a row."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -7,74 +7,77 @@ from typing import Any
 
 from vipllava_cli.engine.prompts.choices import check_choices, parse_choices
 from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.marks.parse import mark_from_json
+from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import resolve_path, source_name
 from vipllava_cli.sources.rows import BadRow, Row
 
-FORM = '{"image": "a.jpg", "question": "…", "marks": […]}'
+ROW_EXAMPLE = '{"image": "a.jpg", "question": "…", "marks": […]}'
 
 _FIELDS = ("id", "image", "question", "questions", "choices", "marks")
 
 
 @dataclass(frozen=True)
 class RowLocation:
-    """Where a row stands: the manifest's name, "line 12" or "row 3", and the folder that the
-    paths in it start from.
+    """The location of a row: its manifest, and `line 12` or `row 3` in it.
+
+    Paths in the row are relative to `folder`. It is empty for the working directory.
     """
 
-    name: str
-    at: str
+    manifest: str
+    position: str
     folder: str
 
-    def fault(self, why: object) -> InputError:
-        return InputError(f"{source_name(self.name)}, {self.at}: {why}")
+    def error(self, reason: object) -> InputError:
+        return InputError(f"{source_name(self.manifest)}, {self.position}: {reason}")
 
-    def bad(self, why: object) -> BadRow:
-        """A row of which nothing is known."""
-        return BadRow(self.at, "", self.fault(why))
+    def bad_row(self, reason: object) -> BadRow:
+        """Make a bad row without a known id or image."""
+        return BadRow(self.position, "", self.error(reason))
 
 
-def folder_of(name: str) -> str:
-    """The folder that the paths in a manifest start from; empty for the working folder."""
+def manifest_folder(name: str) -> str:
+    """Return the folder that paths in a manifest are relative to."""
     return os.path.dirname(name)
 
 
-def row_from_json(value: Any, place: RowLocation) -> Row | BadRow:
-    """A row as JSON holds it."""
+def row_from_json(value: Any, location: RowLocation) -> Row | BadRow:
+    """Make a row from a JSON object."""
     if not isinstance(value, Mapping):
-        return place.bad(f"expected an object like {FORM}, found {short_repr(value)}")
-    return row_from_fields(value, lambda: marks_from_json(value.get("marks")), place)
+        return location.bad_row(f"expected an object like {ROW_EXAMPLE}, found {short_repr(value)}")
+    return row_from_fields(value, lambda: marks_from_json(value.get("marks")), location)
 
 
 def row_from_fields(
-    fields: Mapping[str, Any], read_marks: Callable[[], Sequence[MarkSpec]], place: RowLocation
+    fields: Mapping[str, Any], read_marks: Callable[[], Sequence[MarkSpec]], location: RowLocation
 ) -> Row | BadRow:
-    """A row of these fields and marks; the fields that mean nothing here become its `extra`."""
+    """Make a row from its fields. Fields with other names go to `extra`."""
     try:
         image = _image(fields)
         return Row(
             _id(fields) or image,
-            resolve_path(place.folder, image),
-            tuple(_mask_beside(place.folder, mark) for mark in read_marks()),
+            resolve_path(location.folder, image),
+            tuple(_resolve_mask_path(location.folder, mark) for mark in read_marks()),
             _questions(fields),
-            {field: value for field, value in fields.items() if field not in _FIELDS},
+            {name: value for name, value in fields.items() if name not in _FIELDS},
             _choices(fields),
         )
     except InputError as error:
         return BadRow(
-            _known(_id, fields) or place.at,
-            resolve_path(place.folder, _known(_image, fields) or ""),
-            place.fault(error),
+            _read_or_none(_id, fields) or location.position,
+            resolve_path(location.folder, _read_or_none(_image, fields) or ""),
+            location.error(error),
         )
 
 
 def marks_from_json(values: Any) -> list[MarkSpec]:
-    """A list of marks in this project's form, or null. Raises InputError."""
+    """Read a list of marks, or null for no marks. Raises InputError."""
     if values is None:
         return []
     if not isinstance(values, list):
-        raise InputError(f'marks are a list like [{{"shape": "box", …}}], not {short_repr(values)}')
+        raise InputError(
+            f'expected a list of marks like [{{"shape": "box", …}}], found {short_repr(values)}'
+        )
     marks = []
     for number, value in enumerate(values, 1):
         try:
@@ -91,7 +94,7 @@ def _image(fields: Mapping[str, Any]) -> str:
     image = fields.get("image")
     if not isinstance(image, str) or not image:
         found = short_repr(image) if "image" in fields else "none"
-        raise InputError(f'expected an "image", the path or address of an image; found {found}')
+        raise InputError(f'expected an "image", the path or URL of an image; found {found}')
     return image
 
 
@@ -100,39 +103,39 @@ def _id(fields: Mapping[str, Any]) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
-        raise InputError(f"an id is text or a whole number, not {short_repr(value)}")
+        raise InputError(f"expected text or a whole number as id, found {short_repr(value)}")
     return str(value)
 
 
 def _questions(fields: Mapping[str, Any]) -> tuple[str, ...]:
-    one, several = fields.get("question"), fields.get("questions")
-    if one is not None and several is not None:
+    question, several = fields.get("question"), fields.get("questions")
+    if question is not None and several is not None:
         raise InputError('expected "question" or "questions", found both: keep one')
     if several is not None and not isinstance(several, list):
-        raise InputError(f"questions are a list of texts, not {short_repr(several)}")
-    questions = several if several is not None else [] if one is None else [one]
-    for question in questions:
-        if not isinstance(question, str) or not question.strip():
-            raise InputError(f"a question is text with words in it, not {short_repr(question)}")
+        raise InputError(f'expected a list of texts as "questions", found {short_repr(several)}')
+    questions = several if several is not None else [] if question is None else [question]
+    for text in questions:
+        if not isinstance(text, str) or not text.strip():
+            raise InputError(f"expected text with words as question, found {short_repr(text)}")
     return tuple(questions)
 
 
 def _choices(fields: Mapping[str, Any]) -> tuple[str, ...]:
-    """A list, or a text as `--choices` takes it."""
+    """Read a list of choices, or text as `--choices` accepts it."""
     value = fields.get("choices")
     if value is None:
         return ()
     return parse_choices(value) if isinstance(value, str) else check_choices(value)
 
 
-def _mask_beside(folder: str, mark: MarkSpec) -> MarkSpec:
+def _resolve_mask_path(folder: str, mark: MarkSpec) -> MarkSpec:
     return mark if mark.file is None else replace(mark, file=resolve_path(folder, mark.file))
 
 
-def _known(
+def _read_or_none(
     read: Callable[[Mapping[str, Any]], str | None], fields: Mapping[str, Any]
 ) -> str | None:
-    """What can be read of a bad row."""
+    """Read a field of a bad row, or return None if that field is bad too."""
     try:
         return read(fields)
     except InputError:

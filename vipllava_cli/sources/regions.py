@@ -1,42 +1,44 @@
-"""Annotated images, whatever file they come from -> a row for each region, or for each image.
+"""Annotated images of any format -> one row per region, or one row per image.
 
-A format's reader gives `Annotations`; the choice of regions, the rows' names and the notes are the
-same for all of them, and here.
+The reader of a format gives `Annotations`. Selection by label, row ids and notes are the same for all
+formats, and live here.
 """
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import Any, Literal
+from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.marks.parse import mark_from_json
+from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.types import MarkSpec
-from vipllava_cli.sources.files import count_noun
+from vipllava_cli.sources.formats import RowUnit, SourceFormat
 from vipllava_cli.sources.rows import BadRow, Row, Source
+from vipllava_cli.storage.counts import count_noun
 
-Per = Literal["region", "image"]
-
-_MOST_LABELS = 10  # in a message
+_MAX_LISTED_LABELS = 10  # in a message
 
 
 @dataclass(frozen=True)
 class Region:
-    """A region as its file gives it. `read` makes its mark and raises InputError where the file is
-    wrong; of an unknown region not even the label can be told.
+    """One region of an annotation file.
+
+    `make_mark` raises InputError if the file gives no valid mark. An unreadable region has no known
+    label, so every selection by label includes it and reports its error.
     """
 
     label: str | None
-    read: Callable[[], MarkSpec]
+    make_mark: Callable[[], MarkSpec]
     extra: Mapping[str, Any] = field(default_factory=dict)
-    is_unknown: bool = False
+    is_unreadable: bool = False
 
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """An image and its regions, in the file's order. `id` is its name within the source, `file`
-    what says so of it.
+    """An image and its regions, in the order of the file.
+
+    `id` names the image within the source. `image` is its path or URL. `file` is the annotation file.
     """
 
     id: str
@@ -47,55 +49,58 @@ class AnnotatedImage:
 
 @dataclass(frozen=True)
 class Annotations:
-    """What an annotation file or folder holds. `images` begins anew at each call, so that nothing
-    need be kept; `classes` are labels that the source names beforehand, `around` the images that
-    lie there, ready to be opened.
+    """The content of an annotation file or folder.
+
+    Each call of `iter_images` starts over, so that the images need not stay in memory. `classes` are
+    the labels that the source declares. `folder_images` are the paths of all images in the folder,
+    annotated or not.
     """
 
     name: str
-    kind: str
-    images: Callable[[], Iterator[AnnotatedImage | BadRow]]
+    format: SourceFormat
+    iter_images: Callable[[], Iterator[AnnotatedImage | BadRow]]
     classes: tuple[str, ...] = ()
-    around: tuple[str, ...] = ()
+    folder_images: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def unknown_region(error: InputError) -> Region:
-    """A region of which not even the label can be told."""
+def unreadable_region(error: InputError) -> Region:
+    """Make a region without a known label, which raises the error."""
 
     def fail() -> MarkSpec:
         raise error
 
-    return Region(None, fail, is_unknown=True)
+    return Region(None, fail, is_unreadable=True)
 
 
-def read_regions(annotations: Annotations, per: Per, labels: Sequence[str]) -> Source:
-    """The rows of an annotated source, one "region" or one "image" each; only what has one of the
-    labels, in any case of letters, where some are given. An image with a malformed region is a bad
-    row, with all its regions: a mark less would shift the others' numbers.
+def read_regions(annotations: Annotations, per: RowUnit, labels: Sequence[str]) -> Source:
+    """Make the rows of an annotated source.
 
-    Raises InputError for a label that the source does not know, and when no row is left.
+    With `labels`, only regions with one of them count, in any letter case. With one row per image, a
+    malformed region makes the whole row bad: without its mark, the other marks would be renumbered.
+
+    Raises InputError for a label that the source does not have, and if no row is left.
     """
-    choice = _Choice(per, frozenset(label.casefold() for label in labels))
-    survey = _survey(annotations, choice)
-    known = {label.casefold(): label for label in (*annotations.classes, *survey.labels)}
+    selection = _Selection(per, frozenset(label.casefold() for label in labels))
+    summary = _summarize(annotations, selection)
+    known = {label.casefold(): label for label in (*annotations.classes, *summary.labels)}
     for label in labels:
         if label.casefold() not in known:
             raise InputError(_unknown_label(annotations.name, label, list(known.values())))
-    if not survey.rows:
-        raise InputError(_nothing_left(annotations.name, labels, survey.images))
-    rows = (row for image in annotations.images() for row in choice.rows(image))
-    notes = (*annotations.notes, *_notes(annotations, survey, choice))
-    return Source(rows, annotations.kind, survey.rows, notes)
+    if not summary.rows:
+        raise InputError(_no_rows(annotations.name, labels, summary.images))
+    rows = (row for image in annotations.iter_images() for row in selection.rows(image))
+    notes = (*annotations.notes, *_notes(annotations, summary, selection))
+    return Source(rows, annotations.format, summary.rows, notes)
 
 
 # --- marks -----------------------------------------------------------------------------------
 
 
-def numbers(values: Any, expected: str, count: int | None = None) -> list[float]:
-    """A list of finite numbers, as many as `count` where it is given. Raises InputError."""
-    right = isinstance(values, list | tuple) and all(map(_is_number, values))
-    if not right or (count is not None and len(values) != count):
+def check_numbers(values: Any, expected: str, count: int | None = None) -> list[float]:
+    """Check a list of finite numbers, `count` of them if given. Raises InputError."""
+    is_valid = isinstance(values, list | tuple) and all(map(_is_finite_number, values))
+    if not is_valid or (count is not None and len(values) != count):
         raise InputError(f"expected {expected}, finite numbers; found {short_repr(values)}")
     return [float(value) for value in values]
 
@@ -103,141 +108,144 @@ def numbers(values: Any, expected: str, count: int | None = None) -> list[float]
 def box_mark(
     left: float, top: float, width: float, height: float, label: str | None, units: str = "px"
 ) -> MarkSpec:
-    """A box by its corner and its size. Raises InputError for a size that is not above 0."""
+    """Make a box from its corner and size. Raises InputError if width or height is not positive."""
     if not (width > 0 and height > 0):
-        raise InputError(f"a box's width and height are above 0, not {width:g} and {height:g}")
+        raise InputError(
+            f"expected a box with width and height above 0, found {width:g}x{height:g}"
+        )
     return region_mark("box", [left, top, left + width, top + height], label, units)
 
 
 def region_mark(shape: str, coords: Any, label: str | None, units: str = "px") -> MarkSpec:
-    """A mark of flat coordinates, or of a list of such lists. Raises InputError."""
+    """Make a mark from flat coordinates, or from one such list per part. Raises InputError."""
     return mark_from_json({"shape": shape, "coords": coords, "label": label, "units": units})
 
 
-def _is_number(value: Any) -> bool:
+def _is_finite_number(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and abs(value) <= sys.float_info.max  # NaN compares as false
+    return is_number and abs(value) <= sys.float_info.max  # False for NaN
 
 
 # --- rows ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """One row per what, of which labels (casefolded; empty for all)."""
+class _Selection:
+    """What a row covers, and the casefolded labels that count. No labels: all regions count."""
 
-    per: Per
+    per: RowUnit
     labels: frozenset[str]
 
     def regions(self, image: AnnotatedImage) -> list[tuple[int, Region]]:
-        """The regions that are wanted, with their numbers among all of the image's, from 1."""
+        """Select regions, each with its number among all regions of the image, from 1."""
         return [
             (number, region)
             for number, region in enumerate(image.regions, 1)
             if not self.labels
-            or region.is_unknown
+            or region.is_unreadable
             or (region.label is not None and region.label.casefold() in self.labels)
         ]
 
     def count(self, image: AnnotatedImage | BadRow) -> int:
-        """How many rows `rows` gives."""
+        """Count the rows that `rows` gives."""
         if isinstance(image, BadRow):
             return 1
         regions = self.regions(image)
-        return len(regions) if self.per == "region" else int(bool(regions) or not self.labels)
+        if self.per == RowUnit.region:
+            return len(regions)
+        return int(bool(regions) or not self.labels)
 
     def rows(self, image: AnnotatedImage | BadRow) -> Iterable[Row | BadRow]:
         if isinstance(image, BadRow):
             return [image]
         regions = self.regions(image)
-        if self.per == "region":
+        if self.per == RowUnit.region:
             return (_region_row(image, number, region) for number, region in regions)
         return [_image_row(image, regions)] if self.count(image) else []
 
 
 def _region_row(image: AnnotatedImage, number: int, region: Region) -> Row | BadRow:
-    name = f"{image.id}#{number}"
+    id = f"{image.id}#{number}"
     try:
-        mark = region.read()
+        mark = region.make_mark()
     except InputError as error:
-        return BadRow(name, image.image, _fault(image, number, error))
-    return Row(name, image.image, (mark,), extra={"label": region.label, **region.extra})
+        return BadRow(id, image.image, _region_error(image, number, error))
+    return Row(id, image.image, (mark,), extra={"label": region.label, **region.extra})
 
 
 def _image_row(image: AnnotatedImage, regions: list[tuple[int, Region]]) -> Row | BadRow:
     marks = []
     for number, region in regions:
         try:
-            marks.append(region.read())
+            marks.append(region.make_mark())
         except InputError as error:
-            return BadRow(image.id, image.image, _fault(image, number, error))
+            return BadRow(image.id, image.image, _region_error(image, number, error))
     labels = [region.label for _, region in regions]
     return Row(image.id, image.image, tuple(marks), extra={"labels": labels})
 
 
-def _fault(image: AnnotatedImage, number: int, error: InputError) -> InputError:
+def _region_error(image: AnnotatedImage, number: int, error: InputError) -> InputError:
     return InputError(f"{image.file}, region {number} of {image.id}: {error}")
 
 
-# --- what is there ---------------------------------------------------------------------------
+# --- summary ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Survey:
-    """How many rows and images, how many of these without a region, which labels, and which
-    images are named.
-    """
+class _Summary:
+    """Counts over a source: rows, images, and images without a region; the labels and image paths."""
 
     rows: int
     images: int
-    bare: int
+    unmarked_images: int
     labels: tuple[str, ...]
-    named: frozenset[str]
+    annotated_paths: frozenset[str]
 
 
-def _survey(annotations: Annotations, choice: _Choice) -> _Survey:
-    rows = images = bare = 0
+def _summarize(annotations: Annotations, selection: _Selection) -> _Summary:
+    rows = images = unmarked_images = 0
     labels: dict[str, None] = {}
-    named = set()
-    for image in annotations.images():
-        rows += choice.count(image)
+    paths = set()
+    for image in annotations.iter_images():
+        rows += selection.count(image)
         if isinstance(image, AnnotatedImage):
             images += 1
-            bare += not image.regions
+            unmarked_images += not image.regions
             labels.update((region.label, None) for region in image.regions if region.label)
-            if annotations.around:
-                named.add(image.image)
-    return _Survey(rows, images, bare, tuple(labels), frozenset(named))
+            if annotations.folder_images:
+                paths.add(image.image)
+    return _Summary(rows, images, unmarked_images, tuple(labels), frozenset(paths))
 
 
-def _notes(annotations: Annotations, survey: _Survey, choice: _Choice) -> Iterator[str]:
-    if survey.bare:
-        gives = "a row without marks" if choice.per == "image" and not choice.labels else "no row"
-        yield f"images without a region, for each of which there is {gives}: {survey.bare}"
-    unnamed = len(set(annotations.around) - survey.named)
-    if unnamed:
-        yield f"passed over {count_noun(unnamed, 'image')} that no annotation names"
+def _notes(annotations: Annotations, summary: _Summary, selection: _Selection) -> Iterator[str]:
+    if summary.unmarked_images:
+        keeps_row = selection.per == RowUnit.image and not selection.labels
+        result = "each gives a row without marks" if keeps_row else "skipped"
+        yield f"images without a region ({result}): {summary.unmarked_images}"
+    unannotated = len(set(annotations.folder_images) - summary.annotated_paths)
+    if unannotated:
+        yield f"skipped {count_noun(unannotated, 'image')} without an annotation"
 
 
 def _unknown_label(name: str, label: str, known: list[str]) -> str:
-    nearest = sorted(
+    most_similar = sorted(
         known,
         key=lambda other: SequenceMatcher(None, other.casefold(), label.casefold()).ratio(),
         reverse=True,
     )
-    listed = ", ".join(nearest[:_MOST_LABELS]) or "none"
-    more = f" and {len(known) - _MOST_LABELS} more" if len(known) > _MOST_LABELS else ""
-    return f"no region of {name} is labelled {label!r}; its labels are {listed}{more}"
+    listed = ", ".join(most_similar[:_MAX_LISTED_LABELS]) or "none"
+    rest = len(known) - _MAX_LISTED_LABELS
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"{name} has no region with the label {label!r}: its labels are {listed}{more}"
 
 
-def _nothing_left(name: str, labels: Sequence[str], images: int) -> str:
+def _no_rows(name: str, labels: Sequence[str], images: int) -> str:
     if not images:
-        return f"{name} names no image: expected at least one"
+        return f"{name} contains no image: expected at least one"
     if labels:
-        return (
-            f"no region of {name} is labelled {' or '.join(map(repr, labels))}: give another label"
-        )
+        wanted = " or ".join(map(repr, labels))
+        return f"{name} has no region with the label {wanted}: give another label"
     return (
-        f"{name} marks no region on its {count_noun(images, 'image')}: --per image asks about"
-        " whole images"
+        f"{name} has no region on its {count_noun(images, 'image')}: --per image asks about whole"
+        " images"
     )

@@ -1,4 +1,4 @@
-"""What a source of a batch gives: an image, its marks and its questions, row by row."""
+"""The rows of a batch: an image with its marks and questions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,9 +10,10 @@ from vipllava_cli.marks.types import MarkSpec
 
 @dataclass(frozen=True)
 class Row:
-    """An image (a path or an address, ready to be opened), the marks on it, the questions about it
-    as typed, and what else the source says of it; `choices` are the answers to weigh. No questions or
-    no choices: those of the command line.
+    """One image with its marks and questions.
+
+    `image` is a path or a URL that can be opened as it is. Without `questions` or `choices`, those
+    of the command line apply. `extra` holds the other fields of the source's row.
     """
 
     id: str
@@ -25,7 +26,7 @@ class Row:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be understood, and why; `image` is empty where even that is unknown."""
+    """A row that cannot be read. `image` is empty if it is unknown."""
 
     id: str
     image: str
@@ -34,11 +35,13 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Source:
-    """The rows, read as they are wanted; what kind of source it is; how many rows, where that is
-    known beforehand; and a line for each thing that a user should know of it.
+    """A stream of rows, read lazily.
+
+    `format` is a value of `SourceFormat`, or another name for rows that come from no file. `total`
+    is the number of rows, or None if it is unknown in advance. `notes` are for the user.
     """
 
     rows: Iterator[Row | BadRow]
-    kind: str
+    format: str
     total: int | None = None
     notes: tuple[str, ...] = ()

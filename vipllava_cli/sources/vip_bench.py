@@ -1,7 +1,7 @@
-"""ViP-Bench: images with the marks already drawn on them, and a `questions.jsonl` -> rows.
+"""ViP-Bench: images with the marks already drawn, and a `questions.jsonl` -> rows.
 
-The folder holds `bbox/` or `human/` or both, each with `images/` and `questions.jsonl`; or is one
-of these. https://huggingface.co/datasets/mucai/ViP-Bench
+The folder contains `bbox/` or `human/` or both, each with `images/` and `questions.jsonl`. One of these
+split folders is a source too. https://huggingface.co/datasets/mucai/ViP-Bench
 """
 
 import os
@@ -11,7 +11,8 @@ from itertools import chain
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.sources.manifest import count_objects, rows_of_lines
+from vipllava_cli.sources.formats import SourceFormat
+from vipllava_cli.sources.manifest import count_lines, iter_jsonl_rows
 from vipllava_cli.sources.rows import Source
 
 SPLITS = ("bbox", "human")
@@ -19,30 +20,32 @@ _QUESTIONS = "questions.jsonl"
 
 
 def read_vip_bench(name: str) -> Source:
-    """A row for each question, split by split: `v1_<question_id>` as the meta-data name it, after
-    the split's name where both are there. Raises InputError for another folder.
+    """Read one row per question, split by split.
+
+    A row's id is `v1_<question_id>`, as in the benchmark's meta-data. The name of the split precedes
+    it if the folder contains both splits. Raises InputError for any other folder.
     """
-    found = splits(name)
-    if not found:
+    folders = find_splits(name)
+    if not folders:
         raise InputError(
             f"{name} is not ViP-Bench: expected images/ and {_QUESTIONS} in it, or in its folders"
             f" {' or '.join(SPLITS)}"
         )
-    total = sum(count_objects(os.path.join(folder, _QUESTIONS)) for folder in found)
-    prefixes = [f"{os.path.basename(folder)}/" if len(found) > 1 else "" for folder in found]
+    total = sum(count_lines(os.path.join(folder, _QUESTIONS)) for folder in folders)
+    prefixes = [f"{os.path.basename(folder)}/" if len(folders) > 1 else "" for folder in folders]
     rows = (
-        rows_of_lines(
+        iter_jsonl_rows(
             os.path.join(folder, _QUESTIONS),
             os.path.join(folder, "images"),
-            partial(_fields, prefix),
+            partial(_manifest_fields, prefix),
         )
-        for folder, prefix in zip(found, prefixes, strict=True)
+        for folder, prefix in zip(folders, prefixes, strict=True)
     )
-    return Source(chain.from_iterable(rows), "vip-bench", total)
+    return Source(chain.from_iterable(rows), SourceFormat.vip_bench, total)
 
 
-def splits(name: str) -> list[str]:
-    """The folders with images and questions: the named one, or those of its splits."""
+def find_splits(name: str) -> list[str]:
+    """Find the folders with images and questions: the folder itself, or its splits."""
     folders = (name, *(os.path.join(name, split) for split in SPLITS))
     found = [
         folder
@@ -53,10 +56,10 @@ def splits(name: str) -> list[str]:
     return found[:1] if name in found else found
 
 
-def _fields(prefix: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A line in the words of a manifest. Raises InputError for one without a number or a text."""
-    number, text = value.get("question_id"), value.get("text")
+def _manifest_fields(prefix: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Rename the fields of a line to those of a manifest. Raises InputError if one is missing."""
+    number, text = fields.get("question_id"), fields.get("text")
     if not isinstance(number, int | str) or not isinstance(text, str):
-        raise InputError(f'expected a "question_id" and a "text", found {short_repr(value)}')
-    rest = {field: item for field, item in value.items() if field != "text"}
+        raise InputError(f'expected a "question_id" and a "text", found {short_repr(fields)}')
+    rest = {name: value for name, value in fields.items() if name != "text"}
     return {**rest, "id": f"{prefix}v1_{number}", "question": text}

@@ -1,1 +1,1 @@
-"""Files: records, journals, tables, settings, atomic writes."""
+"""Files that the program writes: atomic files, records, journals, tables, user settings."""

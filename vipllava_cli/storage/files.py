@@ -1,7 +1,7 @@
-"""Files out: whole or not at all, and never over another without being asked to."""
+"""Atomic output files, and checks that a path is safe to write."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,85 +11,96 @@ from vipllava_cli.errors import InputError
 
 STANDARD_INPUT = STANDARD_OUTPUT = "-"
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
 
 def check_writable(name: str, *, force: bool) -> None:
-    """Refuse a path where no file can be written, or where one is already. Raises InputError."""
+    """Check that a file can be created at a path, or replaced with `force`. Raises InputError."""
     if os.path.isdir(name):
         raise InputError(f"{name} is a folder: name a file in it")
     try:
         os.lstat(name)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError) as error:  # a name that is too long, a folder that is closed
+    except (OSError, ValueError) as error:  # the name is too long, or the folder is not accessible
         raise unwritable(name, error) from None
     else:
         if not force:
-            raise InputError(f"{name} exists already: --force writes over it")
+            raise InputError(f"{name} exists already: --force overwrites it")
     folder = Path(name).parent
     if not os.path.isdir(folder):
-        raise InputError(f"there is no folder {folder}: make it first")
+        raise InputError(f"there is no folder {folder}: create it first")
 
 
 def check_not_input(inputs: Iterable[str], name: str) -> None:
-    """Refuse to write over a file that is read, by whatever name or link; `force` does not change
-    that, because an image without its marks would be gone for good. Raises InputError.
+    """Refuse an output path that is one of the inputs, also through links. Raises InputError.
+
+    `--force` does not lift this check: the image without marks would be lost.
     """
     for source in inputs:
         if same_file(source, name):
             raise InputError(
-                f"{name} is read from, and writing the marked image there would lose it:"
-                " give another place with -o"
+                f"{name} is an input, and writing the marked image there would lose it:"
+                " give another path with -o"
             )
 
 
 def same_file(one: str | Path, other: str | Path) -> bool:
-    """Whether two names, or links, lead to one file that there is."""
+    """Return whether two paths lead to the same existing file."""
     with suppress(OSError, ValueError):
         return os.path.samefile(one, other)
     return False
 
 
 def make_folder(folder: Path) -> None:
-    """The folder and those above it, where they are not there yet. Raises InputError."""
+    """Create a folder and its parents where they do not exist. Raises InputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"the folder {folder} cannot be made: {error.strerror}") from None
+        raise InputError(f"the folder {folder} cannot be created: {error.strerror}") from None
 
 
 @contextmanager
 def atomic_file(name: str, *, private: bool = False) -> Iterator[BinaryIO]:
-    """A file to write to that takes its name when all is written; on an error nothing is left. A
-    private one is its owner's alone to read.
+    """Open a temporary file that replaces `name` when the block ends, or disappears on an error.
 
-    Raises InputError for a place that cannot be written.
+    Only its owner can read a `private` file. Raises InputError if the file cannot be written.
     """
-    path = Path(os.path.realpath(name))  # a link stays a link
-    temporary: str | None = None
+    path = Path(os.path.realpath(name))  # a link stays a link; its target is replaced
+    temporary: Path | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".vipllava-", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
+        temporary, file = _open_temporary(path.parent, 0o600 if private else 0o666)
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o600 if private else 0o666 & ~_umask())
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
         raise unwritable(name, error) from None
     finally:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 def unwritable(name: str, error: Exception) -> InputError:
+    """Return the InputError for a path that cannot be written."""
     why = getattr(error, "strerror", None) or str(error)
     return InputError(
-        f"{name} cannot be written: {why}; nothing was left behind, give another place"
+        f"{name} cannot be written: {why}; no partial file remains, give another path"
     )
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _open_temporary(folder: Path, mode: int) -> tuple[Path, BinaryIO]:
+    """Create a file with an unused name.
+
+    The kernel applies the umask to `mode`. Python can only read the umask by setting it, which is
+    not safe while other threads create files.
+    """
+    while True:
+        path = folder / f".vipllava-{secrets.token_hex(8)}"
+        try:
+            descriptor = os.open(path, _NEW_FILE, mode)
+        except FileExistsError:
+            continue
+        return path, os.fdopen(descriptor, "wb")

@@ -1,4 +1,4 @@
-"""Where this program keeps its settings and what it remembers of its user: the XDG folders."""
+"""XDG folders: the user's settings and the program's state."""
 
 import os
 from pathlib import Path
@@ -7,18 +7,25 @@ from vipllava_cli.errors import InputError
 
 
 def config_folder() -> Path:
-    """`VIPLLAVA_HOME/config`, or `vipllava` in the XDG config folder; it need not exist."""
+    """Return the settings folder, which may not exist yet.
+
+    It is `VIPLLAVA_HOME/config`, or `vipllava` in the XDG config folder.
+    """
     return _folder("config", "XDG_CONFIG_HOME", ".config")
 
 
 def state_folder() -> Path:
-    """`VIPLLAVA_HOME/state`, or `vipllava` in the XDG state folder; it need not exist."""
+    """Return the state folder, which may not exist yet.
+
+    It is `VIPLLAVA_HOME/state`, or `vipllava` in the XDG state folder.
+    """
     return _folder("state", "XDG_STATE_HOME", ".local/state")
 
 
 def private_file(name: str) -> Path:
-    """A file in the state folder that only its owner can read; made if it is not there. Raises
-    InputError.
+    """Return a file of the state folder that only its owner can read. Create it if it is missing.
+
+    Raises InputError.
     """
     path = state_folder() / name
     try:
@@ -30,9 +37,10 @@ def private_file(name: str) -> Path:
     return path
 
 
-def _folder(kind: str, variable: str, usual: str) -> Path:
+def _folder(kind: str, variable: str, default: str) -> Path:
     home = os.environ.get("VIPLLAVA_HOME")
     if home:
         return Path(home) / kind
-    chosen = os.environ.get(variable, "")
-    return (Path(chosen) if os.path.isabs(chosen) else Path.home() / usual) / "vipllava"
+    base = os.environ.get(variable, "")
+    # The XDG specification says to ignore relative paths.
+    return (Path(base) if os.path.isabs(base) else Path.home() / default) / "vipllava"

@@ -1,8 +1,8 @@
-"""The file that a batch writes: records line by line, never lost, never written twice.
+"""The output file of a batch: an append-only journal of records.
 
-While a run goes on, records stand in the order in which they were answered, each on disk before it
-counts. Started again, the file is the memory of what was done; at the end it is put into the order of
-the source, by one atomic rename.
+During a run, records are in the order of their answers, and each is on disk before it counts. When a
+run starts again, the journal tells which rows are done. At the end, one atomic rename puts the records
+into the order of the source.
 """
 
 import json
@@ -18,15 +18,15 @@ from filelock import lock_descriptor
 
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.storage.files import atomic_file
-from vipllava_cli.storage.records import SCHEMA
+from vipllava_cli.storage.records import SCHEMA, check_record
 
-_BEGINNING = f'{{"schema": {SCHEMA}, "id": "'.encode()  # of every line that a run writes
-_START_ANEW = "give another --out, or --fresh --force to write over it"
+_LINE_START = f'{{"schema": {SCHEMA}, "id": "'.encode()  # of every line that a run writes
+_CHANGE_OUT = "give another --out, or --fresh --force to overwrite it"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """Where a record lies in the file, and the key that it answers; None for a failed row."""
+class RecordLocation:
+    """The offset of a record in the file, in bytes, and its key. A failed row has no key."""
 
     offset: int
     key: str | None
@@ -34,12 +34,15 @@ class Entry:
 
 @dataclass
 class Journal:
-    """An open file of records, locked against other runs. Use as a context manager."""
+    """An open file of records, locked against other runs. Use it as a context manager.
+
+    `notes` holds lines for the user about the state of the file.
+    """
 
     path: Path
     file: FileIO
     notes: list[str] = field(default_factory=list)
-    _by_id: dict[str, Entry] = field(default_factory=dict)
+    _by_id: dict[str, RecordLocation] = field(default_factory=dict)
     _by_key: dict[str, int] = field(default_factory=dict)
     _end: int = 0
     _lines: int = 0
@@ -49,24 +52,25 @@ class Journal:
 
     def __exit__(self, *exception: object) -> None:
         if os.fstat(self.file.fileno()).st_size == 0:
-            self.path.unlink(missing_ok=True)  # while it is locked: another run may wait for it
+            # Unlink before the lock is released: another run may be waiting for the lock.
+            self.path.unlink(missing_ok=True)
         self.file.close()
 
     def __len__(self) -> int:
         return len(self._by_id)
 
     def is_answered(self, id: str, key: str) -> bool:
-        """Whether the file holds the answer to this very row."""
-        entry = self._by_id.get(id)
-        return entry is not None and entry.key == key
+        """Return whether the file holds the answer to this row with this key."""
+        location = self._by_id.get(id)
+        return location is not None and location.key == key
 
     def has_answer(self, id: str) -> bool:
-        """Whether the file holds any answer under this id."""
-        entry = self._by_id.get(id)
-        return entry is not None and entry.key is not None
+        """Return whether the file holds any answer under this id."""
+        location = self._by_id.get(id)
+        return location is not None and location.key is not None
 
     def find_answer(self, key: str) -> dict[str, Any] | None:
-        """The record of another row that asked the same of the same image, if there is one."""
+        """Return the record of any row with this key, or None."""
         offset = self._by_key.get(key)
         if offset is None:
             return None
@@ -76,40 +80,43 @@ class Journal:
         return record
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Put rows on disk. Raises InputError when they cannot be; then the file is as before."""
+        """Write rows to the disk. Raises InputError on failure, and leaves the file unchanged."""
         lines = [json.dumps(row).encode() + b"\n" for row in rows]
         data = b"".join(lines)
         try:
-            self.file.truncate(self._end)  # a file begun anew loses the old only now
+            # `--fresh` opens the file with an end of 0: the old records disappear only here.
+            self.file.truncate(self._end)
             self.file.seek(self._end)
             _write_all(self.file, data)
             os.fsync(self.file.fileno())
         except OSError as error:
             self.file.truncate(self._end)
             raise InputError(
-                f"{self.path} cannot be written: {error.strerror}; all {len(self)} rows before are"
-                " in it. Make room, then give the same command again to go on"
+                f"{self.path} cannot be written: {error.strerror}; the {len(self)} earlier rows are"
+                " in it. Free some space, then repeat the command to continue"
             ) from None
         for row, line in zip(rows, lines, strict=True):
-            self._note(row, self._end)
+            self._add(row, self._end)
             self._end += len(line)
 
-    def settle(self, order: Sequence[str]) -> int:
-        """Put the records into this order of ids, drop those that were replaced, and return how many
-        answers, which the order does not name, were kept at the end. Raises InputError.
+    def finish_in_order(self, order: Sequence[str]) -> int:
+        """Sort the records by this order of ids, and drop records that later ones replace.
+
+        Answers whose ids are not in `order` move to the end. Returns their number. Raises InputError
+        if the sorted file cannot be written.
         """
-        wanted = dict.fromkeys(order)
-        others = [id for id in self._by_id if id not in wanted and self.has_answer(id)]
-        offsets = [self._by_id[id].offset for id in (*wanted, *others)]
+        listed = dict.fromkeys(order)
+        unlisted = [id for id in self._by_id if id not in listed and self.has_answer(id)]
+        offsets = [self._by_id[id].offset for id in (*listed, *unlisted)]
         if len(offsets) < self._lines or offsets != sorted(offsets):
             try:
                 self._write_in_order(offsets)
             except InputError as error:
                 raise InputError(
-                    f"all rows are in {self.path}, not yet in the source's order ({error}): make room"
-                    " and give the same command again"
+                    f"{self.path} holds all rows, but not in the source's order ({error}): free some"
+                    " space, then repeat the command"
                 ) from None
-        return len(others)
+        return len(unlisted)
 
     def _write_in_order(self, offsets: Sequence[int]) -> None:
         with self.path.open("rb") as old, atomic_file(str(self.path)) as new:
@@ -117,44 +124,52 @@ class Journal:
                 old.seek(offset)
                 new.write(old.readline())
 
-    def _note(self, row: Mapping[str, Any], offset: int) -> None:
+    def _add(self, row: Mapping[str, Any], offset: int) -> None:
+        """Add a row of the file to the index."""
         key = None if row["error"] else row["key"]
-        self._by_id[row["id"]] = Entry(offset, key)
+        self._by_id[row["id"]] = RecordLocation(offset, key)
         if key:
             self._by_key[key] = offset
         self._lines += 1
 
-    def _read(self) -> None:
-        """Learn what the file holds; a last line that was cut short is mended."""
-        for number, line in enumerate(_lines_of(self.path), 1):
-            row = _record(line)
+    def _load(self) -> None:
+        """Build the index from the file. Remove an incomplete last line. Raises InputError."""
+        for number, line in enumerate(_iter_lines(self.path), 1):
+            row = _parse_record(line)
             if row is not None and line.endswith(b"\n"):
-                self._note(row, self._end)
+                self._add(row, self._end)
                 self._end += len(line)
-            elif line.startswith(_BEGINNING[: len(line)]) and not line.endswith(b"\n"):
+            elif line.startswith(_LINE_START[: len(line)]) and not line.endswith(b"\n"):
                 self.file.truncate(self._end)
                 self.notes.append(
-                    f"the last line of {self.path} was cut short: dropped, its row is asked again"
+                    f"the last line of {self.path} was cut short: the line is removed, and its row is"
+                    " answered again"
                 )
             else:
                 raise InputError(
-                    f"{self.path}, line {number} is no record of vipllava: {_START_ANEW}"
+                    f"{self.path}, line {number} is not a vipllava record: {_CHANGE_OUT}"
                 )
 
 
 def open_journal(path: Path, *, fresh: bool = False, force: bool = False) -> Journal:
-    """Open and lock the file, made if there is none. Raises InputError when it cannot be written,
-    holds something else, or another run writes it; UsageError for `fresh` without `force`.
+    """Open and lock a journal. Create the file if it does not exist.
+
+    `fresh` ignores the records in the file; the first append deletes them.
+
+    Raises InputError if the file cannot be written, holds something else, or belongs to another run.
+    Raises UsageError for `fresh` without `force` if the file is not empty.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         why = f"there is no folder {path.parent}" if not path.parent.is_dir() else error.strerror
-        raise InputError(f"{path} cannot be written: {why}; give another place") from None
+        raise InputError(f"{path} cannot be written: {why}; give another path") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise InputError(f"{path} is not a file that can be gone on with: give another place")
-    file = FileIO(descriptor, "r+")  # unbuffered: what is written is on its way to the disk
+        raise InputError(
+            f"{path} is not a regular file, so no run can continue it: give another path"
+        )
+    file = FileIO(descriptor, "r+")  # unbuffered: a write reaches the system at once
     try:
         if not lock_descriptor(file.fileno(), blocking=False) or _was_replaced(path, file):
             raise InputError(
@@ -162,10 +177,10 @@ def open_journal(path: Path, *, fresh: bool = False, force: bool = False) -> Jou
             )
         size = os.fstat(file.fileno()).st_size
         if fresh and size and not force:
-            raise UsageError(f"{path} is not empty: --fresh --force throws away what is in it")
+            raise UsageError(f"{path} is not empty: --fresh --force deletes its records")
         journal = Journal(path, file)
         if not fresh:
-            journal._read()
+            journal._load()
     except BaseException:
         file.close()
         raise
@@ -173,7 +188,7 @@ def open_journal(path: Path, *, fresh: bool = False, force: bool = False) -> Jou
 
 
 def _was_replaced(path: Path, file: FileIO) -> bool:
-    """Whether the path names another file by now: a run that ended has put its own there."""
+    """Return whether another file has this path now: a run that ended has renamed its own to it."""
     opened = os.fstat(file.fileno())
     try:
         named = path.stat()
@@ -188,24 +203,25 @@ def _write_all(file: FileIO, data: bytes) -> None:
         view = view[file.write(view) :]
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
-    """The record in a line, or None where there is none."""
+def _parse_record(line: bytes) -> dict[str, Any] | None:
+    """Parse a line of a journal. Returns None if it is not a record.
+
+    A record of a batch and a grade of a judge differ in their other fields, and in the type of
+    `error`.
+    """
     try:
-        row = json.loads(line)
-    except ValueError:
+        row = check_record(json.loads(line), required=("id", "key"))
+    except (ValueError, RecursionError):
         return None
-    whole = (
-        isinstance(row, dict) and row.get("schema") == SCHEMA and {"id", "key", "error"} <= set(row)
-    )
-    return row if whole else None
+    return row if "error" in row else None
 
 
-def _lines_of(path: Path) -> Iterator[bytes]:
+def _iter_lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         yield from file
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a file that a run has finished, one after the other."""
+    """Yield the records of a finished journal, in the order of the file."""
     with path.open("rb") as file:
         yield from map(json.loads, file)

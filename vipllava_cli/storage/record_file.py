@@ -1,19 +1,18 @@
-"""A file of records as somebody hands it over: read line by line, what is no record counted."""
+"""Read a file of records from any source line by line. Skip and count the lines that are not records."""
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import NoneType
 from typing import Any, BinaryIO, Generic, TypeVar
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.storage.files import STANDARD_INPUT
-from vipllava_cli.storage.records import SCHEMA
+from vipllava_cli.storage.records import SCHEMA, check_record
 
-MAX_OTHER_LINES = 1000  # before the first record: a film is not read to its end
+MAX_SKIPPED_LINES = 1000  # before the first record: a large binary file is not read to its end
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -21,15 +20,17 @@ T = TypeVar("T")
 
 @dataclass
 class RecordFile(Generic[T]):
-    """What `make` makes of each record of a file, or of standard input for `-`; a record of which it
-    makes a ValueError is none. `name` is what the file is called, its own name if that is empty,
-    `others` are the numbers of the lines that are no records.
+    """Iterates over the records of a file, or of standard input for `-`, as `convert` returns them.
+
+    A record for which `convert` raises ValueError counts as a line that is not a record. `name` is
+    for messages; empty stands for the name of the file. `skipped_lines` holds the numbers of the
+    lines that are not records; it is complete when the iteration ends.
     """
 
     path: Path
-    make: Callable[[Json], T]
+    convert: Callable[[Json], T]
     name: str = ""
-    others: list[int] = field(default_factory=list)
+    skipped_lines: list[int] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -37,43 +38,44 @@ class RecordFile(Generic[T]):
         return self.name or ("standard input" if is_standard else self.path.name)
 
     def __iter__(self) -> Iterator[T]:
-        """Raises InputError if the file cannot be read or holds no record."""
-        found, other = False, b""
-        with _opened(self.path) as file:
+        """Raises InputError if the file is not readable or holds no record."""
+        has_records, first_skipped = False, b""
+        with _open(self.path) as file:
             for number, line in enumerate(file, 1):
                 try:
-                    made = self.make(_record(line))
+                    converted = self.convert(_parse_record(line))
                 except (ValueError, RecursionError):
                     if line.strip():
-                        other = other or line
-                        self.others.append(number)
-                    if not found and len(self.others) == MAX_OTHER_LINES:
+                        first_skipped = first_skipped or line
+                        self.skipped_lines.append(number)
+                    if not has_records and len(self.skipped_lines) == MAX_SKIPPED_LINES:
                         break
                 else:
-                    found = True
-                    yield made
-        if not found:
+                    has_records = True
+                    yield converted
+        if not has_records:
             raise InputError(
-                f'{self.title} holds no record: expected one JSON object with "schema": {SCHEMA} a'
-                f" line, as `vipllava batch` and `vipllava ask --json` write them; found {_kind(other)}"
+                f'{self.title} holds no record: expected one JSON object with "schema": {SCHEMA} per'
+                " line, as `vipllava batch` and `vipllava ask --json` write them;"
+                f" found {_describe(first_skipped)}"
             )
 
     @property
     def skipped_note(self) -> str:
-        """A line about what was no record, empty where all were."""
-        if not self.others:
+        """A note about the skipped lines, or empty text."""
+        if not self.skipped_lines:
             return ""
-        if len(self.others) == 1:
-            return f"{self.title}: line {self.others[0]} is no record and was left out"
+        if len(self.skipped_lines) == 1:
+            return f"{self.title}: line {self.skipped_lines[0]} is not a record and was skipped"
         return (
-            f"{self.title}: {len(self.others)} lines are no records and were left out, line"
-            f" {self.others[0]} first"
+            f"{self.title}: {len(self.skipped_lines)} lines are not records and were skipped;"
+            f" the first is line {self.skipped_lines[0]}"
         )
 
 
 @contextmanager
-def _opened(results: Path) -> Iterator[BinaryIO]:
-    """The file, or standard input for `-`. Raises InputError, also while it is read."""
+def _open(results: Path) -> Iterator[BinaryIO]:
+    """Open a file, or standard input for `-`. Raises InputError, also for errors while reading."""
     try:
         if str(results) == STANDARD_INPUT:
             yield sys.stdin.buffer
@@ -90,35 +92,26 @@ def _opened(results: Path) -> Iterator[BinaryIO]:
         raise InputError(f"{results} cannot be read: {error.strerror or error}") from None
 
 
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    "image": (str,),
-    "question": (str, NoneType),
-    "answer": (str, NoneType),
-    "error": (dict, NoneType),
-    "marks": (list,),
-    "extra": (dict, NoneType),
-}
+def _parse_record(line: bytes) -> Json:
+    """Parse a line. Raises ValueError if it is not a complete record."""
+    record = check_record(
+        json.loads(line.decode("utf-8-sig")),
+        required=("image", "marks"),
+        optional=("question", "answer", "error", "extra"),
+    )
+    if record.get("answer") is None and record.get("error") is None:
+        raise ValueError("a record has an answer or an error")
+    return record
 
 
-def _record(line: bytes) -> Json:
-    """The record in a line. Raises ValueError for one that is something else, or cut short."""
-    value = json.loads(line.decode("utf-8-sig"))
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        raise ValueError("of another schema")
-    has_end = value.get("answer") is not None or value.get("error") is not None
-    if not has_end or not all(isinstance(value.get(name), kinds) for name, kinds in _KINDS.items()):
-        raise ValueError("not whole")
-    return value
-
-
-def _kind(line: bytes) -> str:
-    """What a line is that is no record, in words."""
+def _describe(line: bytes) -> str:
+    """Describe a line that is not a record, for a message."""
     if not line:
         return "nothing"
     try:
         text = line.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
-        return "bytes that are no text"
+        return "bytes that are not text"
     if "\0" in text:
-        return "bytes that are no text"
+        return "bytes that are not text"
     return f"lines like {text[:40]!r}{'…' if len(text) > 40 else ''}"

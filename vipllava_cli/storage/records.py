@@ -1,11 +1,11 @@
-"""The result of one question as a row of JSON: its schema, and its stable key.
+"""Records: the JSON form of a question and its answer, its schema and its stable key.
 
-The fields are described in the README; a change of their meaning raises SCHEMA.
+The README documents the fields. Increase SCHEMA when the meaning of a field changes.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -16,10 +16,13 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Request:
-    """A question about a marked image and all that decides its answer.
+    """A question about a marked image, with everything that decides its answer.
 
-    `id` names the row for people. `key` is the same for the same image, marks, question, model and
-    settings, and empty where the image or a mark could not be read; then sizes are None.
+    `id` names the row for people. `key` is equal for equal image, marks, question, model and
+    settings. If the image or a mark is not readable, `key` is empty, and `width` and `height` are
+    None. `width` and `height` are pixels of the upright image. `crop` is the part that the model
+    sees: left, top, right, bottom in pixels, or None for the whole image. `extra` holds other columns
+    of the row.
     """
 
     id: str
@@ -40,14 +43,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong with a row: the kind of error, and its one line."""
+    """The error of a row: the name of its class, and its one-line message."""
 
     type: str
     message: str
 
 
 def failure(error: Exception) -> Failure:
-    """The error as a record keeps it; what is not of our family is a bug, and says so."""
+    """Convert an exception for a record. One that is not a VipllavaError is a bug."""
     if isinstance(error, VipllavaError):
         return Failure(type(error).__name__, str(error))
     return Failure("Bug", f"{type(error).__name__}: {error}")
@@ -55,9 +58,13 @@ def failure(error: Exception) -> Failure:
 
 @dataclass(frozen=True)
 class Record:
-    """One question and its answer, with what a person needs to repeat it; or why there is none."""
+    """A question and its answer, or an error, with what a person needs to repeat the answer.
 
-    asked: Request
+    `finish_reason` is "stop", "length" or "stopped". `seconds` is the row's share of the time of its
+    batch. `choices` is None unless the question had choices.
+    """
+
+    request: Request
     answer: str | None = None
     finish_reason: str | None = None
     prompt_tokens: int = 0
@@ -69,75 +76,107 @@ class Record:
     choices: tuple[Mapping[str, Any], ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The row with its schema version, ready for `json.dumps`."""
-        asked, error = self.asked, self.error
+        """Return the JSON object, with the version of its schema."""
+        request, error = self.request, self.error
         row: dict[str, Any] = {"schema": SCHEMA}
-        row |= {each.name: getattr(asked, each.name) for each in fields(asked)}
+        row |= {each.name: getattr(request, each.name) for each in fields(request)}
         row |= {each.name: getattr(self, each.name) for each in fields(self)[1:]}
-        row["marks"] = [dict(mark) for mark in asked.marks]
-        row["options"], row["extra"] = dict(asked.options), dict(asked.extra)
+        row["marks"] = [dict(mark) for mark in request.marks]
+        row["options"], row["extra"] = dict(request.options), dict(request.extra)
         if self.choices is None:
-            del row["choices"]  # only where some were weighed
+            del row["choices"]
         row["error"] = None if error is None else {"type": error.type, "message": error.message}
         return row
 
     def to_line(self) -> str:
-        """The row as one line of JSON, in ASCII: no character of it acts on a terminal."""
+        """Return one line of JSON. It is ASCII, so that no control character reaches a terminal."""
         return json.dumps(self.to_json())
 
 
-_TEXT, _NUMBER = (str,), (int, float)
-_OPTIONAL_TEXT, _OPTIONAL_SIZE = (str, type(None)), (int, type(None))
+_TEXT = ("text", (str,))
+_FLAG = ("true or false", (bool,))
+_COUNT = ("a whole number", (int,))
+_NUMBER = ("a number", (int, float))
+_LIST = ("a list", (list,))
+_OBJECT = ("an object", (dict,))
 
-# What each field of a row is; `schema` has been looked at before, `error` is for rows without answers.
-_FIELDS: Mapping[str, tuple[type, ...]] = {
+# The JSON type of every field except `schema`: its name in messages, and its Python types.
+_FIELD_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "id": _TEXT,
     "key": _TEXT,
     "image": _TEXT,
-    "width": _OPTIONAL_SIZE,
-    "height": _OPTIONAL_SIZE,
-    "marks": (list,),
-    "numbers": (bool,),
-    "crop": (list, type(None)),
+    "width": _COUNT,
+    "height": _COUNT,
+    "marks": _LIST,
+    "numbers": _FLAG,
+    "crop": _LIST,
     "question": _TEXT,
     "model": _TEXT,
     "revision": _TEXT,
     "template": _TEXT,
-    "options": (dict,),
-    "extra": (dict,),
+    "options": _OBJECT,
+    "extra": _OBJECT,
     "answer": _TEXT,
     "finish_reason": _TEXT,
-    "prompt_tokens": (int,),
-    "answer_tokens": (int,),
-    "dtype": _OPTIONAL_TEXT,
-    "device": _OPTIONAL_TEXT,
+    "prompt_tokens": _COUNT,
+    "answer_tokens": _COUNT,
+    "dtype": _TEXT,
+    "device": _TEXT,
     "seconds": _NUMBER,
+    "error": _OBJECT,
 }
+
+_NULLABLE = ("width", "height", "crop", "dtype", "device")  # in a record with an answer
+_REQUIRED = tuple(name for name in _FIELD_TYPES if name not in (*_NULLABLE, "error"))
+
+
+def check_record(
+    row: Any, *, required: Iterable[str], optional: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Check a row of JSON: its schema, and the types of the named fields.
+
+    A `required` field has a value. An `optional` field may be null or missing. Other fields may hold
+    anything. Raises ValueError.
+    """
+    if not isinstance(row, dict) or row.get("schema") != SCHEMA:
+        raise ValueError(f'a record is an object with "schema": {SCHEMA}, not {short_repr(row)}')
+    for name in required:
+        _check_type(name, row.get(name), "")
+    for name in optional:
+        if row.get(name) is not None:
+            _check_type(name, row[name], " or null")
+    return row
+
+
+def _check_type(name: str, value: Any, or_null: str) -> None:
+    expected, types = _FIELD_TYPES[name]
+    is_misplaced_bool = isinstance(value, bool) and bool not in types  # bool is a subclass of int
+    if not isinstance(value, types) or is_misplaced_bool:
+        raise ValueError(f"a record's {name} is {expected}{or_null}, not {short_repr(value)}")
 
 
 def record_from_json(row: Any) -> Record:
-    """The record of a row with an answer, as `to_json` gives it. Raises InputError."""
-    if not isinstance(row, Mapping) or row.get("schema") != SCHEMA:
-        raise InputError(f'a record is an object with "schema": {SCHEMA}, not {short_repr(row)}')
-    values: dict[str, Any] = {}
-    for name, kinds in _FIELDS.items():
-        value = row.get(name)
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            wanted = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
-            raise InputError(f"a record's {name} is {wanted}, not {short_repr(value)}")
-        values[name] = value
-    if not all(isinstance(mark, dict) for mark in values["marks"]):
+    """Read a record with an answer from the object that `to_json` returns. Raises InputError."""
+    try:
+        row = check_record(row, required=_REQUIRED, optional=_NULLABLE)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    values = {name: row.get(name) for name in (*_REQUIRED, *_NULLABLE)}
+    if not all(isinstance(mark, dict) for mark in row["marks"]):
         raise InputError("a record's marks are objects")
-    values["marks"] = tuple(values["marks"])
     crop = values["crop"]
-    if crop is not None and (len(crop) != 4 or not all(type(side) is int for side in crop)):
+    if crop is not None and (len(crop) != 4 or not all(type(edge) is int for edge in crop)):
         raise InputError(f"a record's crop is four whole numbers, not {short_repr(crop)}")
-    values["crop"] = crop and tuple(crop)
-    own = {each.name: values.pop(each.name) for each in fields(Request)}
-    return Record(Request(**own), **values)
+    values |= {"marks": tuple(row["marks"]), "crop": crop and tuple(crop)}
+    request = {each.name: values.pop(each.name) for each in fields(Request)}
+    return Record(Request(**request), **values)
 
 
 def stable_key(**parts: Any) -> str:
-    """The same 16 hexadecimal digits for the same image, marks, question, model and settings."""
+    """Hash everything that decides an answer to 16 hexadecimal digits.
+
+    The names and values of `parts` are part of the file format: equal parts have equal keys in every
+    version.
+    """
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

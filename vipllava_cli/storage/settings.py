@@ -1,53 +1,50 @@
-"""What the user has chosen for good: `settings.json` in the config folder."""
+"""The user's saved settings: `settings.json` in the config folder."""
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.storage.files import atomic_file
+from vipllava_cli.errors import UsageError
+from vipllava_cli.storage.files import atomic_file, make_folder
 from vipllava_cli.storage.folders import config_folder
 
 
 @dataclass(frozen=True)
 class UserSettings:
-    """`model` answers when no flag and no variable names one, at `revision` if that is set."""
+    """The model, and its revision, to use when no flag and no variable names one."""
 
     model: str | None = None
     revision: str | None = None
 
 
 def settings_file() -> Path:
-    """Where the settings are; the file need not exist."""
+    """Return the path of the settings, which may not exist yet."""
     return config_folder() / "settings.json"
 
 
 def read_settings() -> UserSettings:
-    """The settings, or those that nobody chose. Raises UsageError for a file that holds others."""
+    """Read the settings. Without a file, return the defaults. Raises UsageError for a damaged file."""
     path = settings_file()
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         settings = UserSettings(**found)
         if not all(value is None or isinstance(value, str) for value in asdict(settings).values()):
-            raise ValueError("its values are text")
+            raise ValueError("its values must be text")
     except (FileNotFoundError, NotADirectoryError):
         return UserSettings()
     except (OSError, ValueError, TypeError) as error:
         why = " ".join(str(error).split())
         raise UsageError(
             f"the settings in {path} cannot be read ({why}): expected"
-            ' {"model": "7b"}; mend the file or delete it'
+            ' {"model": "7b"}; correct the file or delete it'
         ) from None
     return settings
 
 
 def write_settings(settings: UserSettings) -> None:
-    """Raises InputError for a place that cannot be written."""
+    """Write the settings, without unset fields. Raises InputError if the file cannot be written."""
     path = settings_file()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the folder {path.parent} cannot be made: {error.strerror}") from None
-    chosen = {name: value for name, value in asdict(settings).items() if value is not None}
+    make_folder(path.parent)
+    given = {name: value for name, value in asdict(settings).items() if value is not None}
     with atomic_file(str(path)) as file:
-        file.write((json.dumps(chosen) + "\n").encode())
+        file.write((json.dumps(given) + "\n").encode())

@@ -1,4 +1,4 @@
-"""Sizes in bytes as people write them: downloads in GB, memory in GiB."""
+"""Sizes in bytes as text: downloads in GB, memory in GiB."""
 
 import re
 from collections.abc import Mapping
@@ -14,26 +14,29 @@ _UNITS: Mapping[str, int] = {
 
 
 def decimal_size(size: float) -> str:
-    """A file's size: `14.2 GB`, `504 kB`."""
-    return _written(size, 1000, ("B", "kB", "MB", "GB", "TB", "PB"))
+    """Format the size of a file: `14.2 GB`, `504 kB`."""
+    return _format(size, 1000, ("B", "kB", "MB", "GB", "TB", "PB"))
 
 
 def binary_size(size: float) -> str:
-    """Memory: `13.2 GiB`, `386 MiB`."""
-    return _written(size, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
+    """Format a size of memory: `13.2 GiB`, `386 MiB`."""
+    return _format(size, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
 
 
 def parse_size(text: str) -> int:
-    """`8GiB`, `500MB`, `1.5 gib` -> bytes. Raises UsageError."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text)
-    if not found or found[2].lower() not in _UNITS:
-        raise UsageError(f"{short_repr(text)} is no size: expected a number and a unit, like 8GiB")
-    return int(float(found[1]) * _UNITS[found[2].lower()])
+    """Parse `8GiB`, `500MB` or `1.5 gib` to bytes. Raises UsageError."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text)
+    if not match or match[2].lower() not in _UNITS:
+        raise UsageError(
+            f"{short_repr(text)} is not a size: expected a number and a unit, like 8GiB"
+        )
+    return int(float(match[1]) * _UNITS[match[2].lower()])
 
 
-def _written(size: float, step: int, units: tuple[str, ...]) -> str:
+def _format(size: float, base: int, units: tuple[str, ...]) -> str:
+    """Format in the unit that leaves fewer than four digits, also after rounding."""
     for unit in units[:-1]:
-        if size < step * 0.9995:
+        if size < base * 0.9995:
             return f"{size:.0f} {unit}" if size >= 100 or unit == "B" else f"{size:.1f} {unit}"
-        size /= step
+        size /= base
     return f"{size:.1f} {units[-1]}"

@@ -1,4 +1,4 @@
-"""A finished file of records -> CSV or Parquet, row by row, in one step."""
+"""Convert records to a CSV or Parquet file, row by row."""
 
 import csv
 import io
@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 from vipllava_cli.errors import UsageError
 from vipllava_cli.storage.files import atomic_file
 
-_ROWS_AT_ONCE = 1000
+_ROW_GROUP = 1000  # rows of one Parquet row group: the memory that a conversion takes
 
-# Columns in order; what is nested is written as JSON text, an error as two columns.
+# Columns in order. Nested values become JSON text, and an error becomes two columns.
 _COLUMNS: Mapping[str, str] = {
     "id": "string",
     "image": "string",
@@ -43,13 +43,13 @@ _COLUMNS: Mapping[str, str] = {
 
 
 def write_table(records: Iterable[Mapping[str, Any]], path: Path) -> None:
-    """Write the records to a `.csv` or `.parquet` file, by its suffix. Raises InputError."""
+    """Write the records to a `.csv` or `.parquet` file, by the suffix. Raises InputError."""
     with atomic_file(str(path)) as file:
-        _WRITERS[path.suffix.lower()](map(_flat, records), file)
+        _WRITERS[path.suffix.lower()](map(_flatten, records), file)
 
 
 def check_table(path: Path) -> None:
-    """Refuse, before any work is done, a table that cannot be written here. Raises UsageError."""
+    """Check, before a run, that the table can be written. Raises UsageError if pyarrow is missing."""
     if path.suffix.lower() != ".parquet":
         return
     try:
@@ -61,14 +61,15 @@ def check_table(path: Path) -> None:
         ) from None
 
 
-def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert a record to one value for each column."""
     error = record["error"] or {"type": None, "message": None}
-    whole = {**record, "error_type": error["type"], "error": error["message"]}
-    return {name: _plain(whole[name]) for name in _COLUMNS}
+    flat = {**record, "error_type": error["type"], "error": error["message"]}
+    return {name: _cell(flat[name]) for name in _COLUMNS}
 
 
-def _plain(value: Any) -> Any:
-    """What a cell can hold; a file's name that is not UTF-8 has its odd bytes written out."""
+def _cell(value: Any) -> Any:
+    """Convert a value to text or a number. Escape the bytes of a file name that are not UTF-8."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     return json.dumps(value) if isinstance(value, list | dict) else value
@@ -80,7 +81,7 @@ def _write_csv(rows: Iterator[dict[str, Any]], file: BinaryIO) -> None:
     writer.writeheader()
     writer.writerows(rows)
     text.flush()
-    text.detach()  # the file stays open: who opened it closes it
+    text.detach()  # the caller closes the file
 
 
 def _write_parquet(rows: Iterator[dict[str, Any]], file: BinaryIO) -> None:
@@ -89,8 +90,8 @@ def _write_parquet(rows: Iterator[dict[str, Any]], file: BinaryIO) -> None:
 
     schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in _COLUMNS.items()])
     with pq.ParquetWriter(file, schema) as writer:
-        while some := list(islice(rows, _ROWS_AT_ONCE)):
-            writer.write_table(pa.Table.from_pylist(some, schema=schema))
+        while group := list(islice(rows, _ROW_GROUP)):
+            writer.write_table(pa.Table.from_pylist(group, schema=schema))
 
 
 _WRITERS: Mapping[str, Callable[[Iterator[dict[str, Any]], BinaryIO], None]] = {

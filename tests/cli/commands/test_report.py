@@ -69,10 +69,12 @@ def test_invalid_lines_are_skipped_and_counted(run: Run, image: Path) -> None:
     ended = run("report", source)
     assert ended.code == 0
     notes = [line for line in ended.stderr.splitlines() if "left out" in line]
-    assert notes == ["note: results.jsonl: 6 lines are no records and were left out, line 3 first"]
+    assert notes == [
+        "note: results.jsonl: 6 lines are not records and were skipped; the first is line 3"
+    ]
     data = blocks(source.with_suffix(".html"))["data"]
     assert len(data["rows"]) == 1
-    assert "6 lines are no records" in data["skippedNote"]
+    assert "6 lines are not records" in data["skippedNote"]
 
 
 @pytest.mark.parametrize(
@@ -80,8 +82,8 @@ def test_invalid_lines_are_skipped_and_counted(run: Run, image: Path) -> None:
     [
         (b"", "nothing"),
         (b"\n\n", "nothing"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "bytes that are no text"),
-        ('{"schema": 1}\n'.encode("utf-16"), "bytes that are no text"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "bytes that are not text"),
+        ('{"schema": 1}\n'.encode("utf-16"), "bytes that are not text"),
         (b"image,question\na.png,what?\n", "image,question"),
         (b"[1]\n" * 5000, "[1]"),
     ],

@@ -106,7 +106,7 @@ def test_new_marks_keep_the_turns_and_each_turn_records_its_own_marks(
     assert before.question == "what is the object within the red rectangle?"
     assert after.question == "what is the object pointed to by the lime arrow?"
     assert before.answer.split(":")[0] != after.answer.split(":")[0], "the pixels differ"
-    shapes = [[mark["shape"] for mark in t.record.asked.marks] for t in chat.state.turns]
+    shapes = [[mark["shape"] for mark in t.record.request.marks] for t in chat.state.turns]
     assert shapes == [["box"], ["arrow"]]
 
 
@@ -122,8 +122,8 @@ def test_another_image_keeps_the_turns_and_each_turn_records_its_own_image(
     assert conversation(chat).visible_turns[-1] == ["what?", "and here?"]
     first, second = chat.state.turns
     assert first.image_fingerprint != second.image_fingerprint
-    assert second.record.asked.image.endswith("other.png")
-    assert second.record.asked.marks == ()
+    assert second.record.request.image.endswith("other.png")
+    assert second.record.request.marks == ()
 
 
 def test_marks_without_a_colour_keep_the_colour_that_they_got(chat: Chat) -> None:

@@ -205,7 +205,7 @@ def test_what_is_not_compared_is_said(run: Run, image: Path) -> None:
     ended = run("compare", a, b)
     assert ended.code == 0
     for note in (
-        "b.jsonl: line 6 is no record and was left out",
+        "b.jsonl: line 6 is not a record and was skipped",
         "1 of the 4 rows of a.jsonl are not in all files",
         "2 of the 5 rows of b.jsonl are not in all files",
         "2 of 3 rows have other questions or marks in another file",

@@ -54,7 +54,7 @@ def ask(
     from vipllava_cli.cli.model_loading import open_model
     from vipllava_cli.cli.terminal.messages import print_piece
     from vipllava_cli.engine.prompts.questions import prepare_question
-    from vipllava_cli.flows import ask as flow
+    from vipllava_cli.flows.ask import ask as answer_questions
     from vipllava_cli.marks.marked_image import zoom_in
 
     messages = output.messages()
@@ -69,7 +69,7 @@ def ask(
     engine = open_model(model, messages)
     _note_small_mark(engine, marked, messages, zoom=zoom)
     streams = sys.stdout.isatty() and not json and len(questions) == 1 and not options.choices
-    records = flow.ask(
+    records = answer_questions(
         engine,
         marked,
         [question.text for question in prepared],
@@ -100,7 +100,7 @@ def _note_small_mark(
     engine: "Engine", marked: "MarkedImage", messages: "Messages", *, zoom: bool
 ) -> None:
     """Print a note if a mark is too small for the model."""
-    from vipllava_cli.flows.ask import find_small_mark
+    from vipllava_cli.flows.small_marks import find_small_mark
 
     mark = find_small_mark(engine, marked)
     if mark:

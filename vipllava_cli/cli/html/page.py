@@ -23,6 +23,7 @@ from rich.progress import track
 
 from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnails
 from vipllava_cli.cli.terminal.messages import Messages, safe
+from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.record_file import Json
 
@@ -62,11 +63,6 @@ def write_page(page: ReportPage, out: Path, messages: Messages) -> float:
     if missing:
         messages.note(f"{count_noun(missing, 'image')} cannot be shown: the page says why")
     return size
-
-
-def count_noun(number: int, noun: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _write(page: ReportPage, file: BinaryIO, messages: Messages) -> int:

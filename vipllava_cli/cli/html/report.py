@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.cli.html.page import ReportPage, count_noun, write_page
+from vipllava_cli.cli.html.page import ReportPage, write_page
 from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnail_spec
 from vipllava_cli.cli.terminal.messages import Messages, safe
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.marks.parse import mark_from_json
+from vipllava_cli.marks.json_marks import mark_from_json
+from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import check_writable
 from vipllava_cli.storage.record_file import Json, RecordFile
 

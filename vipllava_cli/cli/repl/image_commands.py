@@ -7,11 +7,12 @@ from PIL import Image
 
 from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.errors import UsageError, short_repr
-from vipllava_cli.flows.ask import find_small_mark
 from vipllava_cli.flows.chat.state import ChatState
+from vipllava_cli.flows.small_marks import find_small_mark
 from vipllava_cli.images.square import model_view
+from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.marked_image import open_image
-from vipllava_cli.marks.parse import mark_to_json, parse_mark
+from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.types import SHAPES, Mark, MarkSpec
 from vipllava_cli.storage.files import STANDARD_INPUT
 

@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vipllava_cli.cli.html.page import ReportPage, count_noun, write_page
+from vipllava_cli.cli.html.page import ReportPage, write_page
 from vipllava_cli.cli.html.report import cell_text, report_row
 from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnail_spec
 from vipllava_cli.cli.terminal.messages import Messages, one_line, safe
 from vipllava_cli.flows.evals.compare import Change, Comparison, ResultFile
+from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.record_file import Json, RecordFile
 
 MAX_SHOWN = 20  # rows of a kind in the terminal; a page and JSON have all

@@ -110,8 +110,8 @@ def summary_table(summary: BatchSummary, out: str) -> Table:
         "answered": summary.answered,
         "kept from before": summary.kept,
         "copied from an equal row": summary.copied,
-        "cut at --max-new-tokens": summary.cut,
-        "kept (no longer in the source)": summary.others,
+        "cut at --max-new-tokens": summary.truncated,
+        "kept (no longer in the source)": summary.unlisted,
         **{f"failed: {kind}": count for kind, count in sorted(summary.failures.items())},
     }
     for name, count in rows.items():

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from vipllava_cli.engine.base import Engine, GenerationOptions
 from vipllava_cli.flows.api.inputs import MarkInput, mark_spec
 from vipllava_cli.flows.api.response import Response, to_response
-from vipllava_cli.flows.chat.chat import Chat, ChatSettings, ChatState
+from vipllava_cli.flows.chat.chat import Chat, ChatSettings
+from vipllava_cli.flows.chat.state import ChatState
 
 
 class ImageChat:
@@ -35,7 +36,7 @@ class ImageChat:
     def add_mark(self, mark: MarkInput) -> None:
         """Draw one more mark. The conversation is kept. Raises InputError."""
         size = self._chat.state.marked_image.file.size
-        self._chat.add(mark_spec(mark, size))
+        self._chat.add_mark(mark_spec(mark, size))
 
     @property
     def responses(self) -> list[Response]:

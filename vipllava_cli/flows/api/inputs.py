@@ -15,8 +15,8 @@ from vipllava_cli.engine.base import GenerationOptions
 from vipllava_cli.engine.prompts.choices import check_choices
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.load import to_rgb
+from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image, zoom_in
-from vipllava_cli.marks.parse import mark_from_json
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.shapes import Shape
 from vipllava_cli.marks.types import MarkSpec

@@ -32,7 +32,8 @@ from vipllava_cli.flows.api.inputs import (
 )
 from vipllava_cli.flows.api.response import Response, to_response
 from vipllava_cli.flows.batch.fallback import answer_with_fallback
-from vipllava_cli.flows.chat.chat import ChatState
+from vipllava_cli.flows.chat.state import ChatState
+from vipllava_cli.flows.requests import make_record, make_request
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.storage.records import Record, Request, failure
 
@@ -186,7 +187,7 @@ class Model:
         except VipllavaError as error:  # one bad row does not stop the others
             return _PlannedRow(id, _unread_request(id, row, self.info, how), how.options, error)
         model = (self.info.name, self.info.revision)
-        request = flow.make_request(marked, prepared.text, model, how.template, options)
+        request = make_request(marked, prepared.text, model, how.template, options)
         return _PlannedRow(id, replace(request, id=id), options, prompt, (*notes, *prepared.notes))
 
     def _answer(self, planned: Sequence[_PlannedRow]) -> Iterator[Response]:
@@ -206,7 +207,7 @@ class Model:
         for at, row in enumerate(planned):
             outcome = row.prompt if isinstance(row.prompt, VipllavaError) else outcomes[at]
             if isinstance(outcome, Answer):
-                record = flow.make_record(row.request, outcome, self.info)
+                record = make_record(row.request, outcome, self.info)
             else:
                 record = Record(row.request, error=failure(outcome))
             yield to_response(record, row.notes)

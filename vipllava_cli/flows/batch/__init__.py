@@ -1,1 +1,1 @@
-"""Plan and run a batch."""
+"""Plan and run a batch of questions."""

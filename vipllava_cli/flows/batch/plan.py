@@ -1,9 +1,10 @@
-"""A row -> its questions, each kept from before, copied, failed, or still to be answered.
+"""A row -> its questions: kept, copied, failed or pending.
 
-No image is decoded for that: what the journal knows costs a file's reading and a hash.
+Planning decodes no image: for a question that the journal has answered, it reads and hashes a file.
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,13 +15,8 @@ from vipllava_cli.engine.base import GREEDY, GenerationOptions, ModelView
 from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE
 from vipllava_cli.errors import InputError
-from vipllava_cli.flows.ask import make_request
-from vipllava_cli.marks.marked_image import (
-    ImageFile,
-    MarkedImage,
-    open_image,
-    zoom_in,
-)
+from vipllava_cli.flows.requests import make_request
+from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image, zoom_in
 from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks
 from vipllava_cli.marks.types import MarkSpec, MarkStyle
 from vipllava_cli.sources.rows import BadRow, Row, Source
@@ -33,7 +29,11 @@ DEFAULT_QUESTION_UNMARKED = "Describe this image."
 
 @dataclass(frozen=True)
 class BatchTask:
-    """What is asked of every row; `model` is the model's name and revision."""
+    """What a run asks about every row.
+
+    `model` is the model's name and revision. `questions` apply to rows without questions of their own.
+    `marks` are drawn after the row's marks. `save_marked` is a folder for the marked images, or None.
+    """
 
     model: tuple[str, str]
     questions: tuple[str, ...] = ()
@@ -48,144 +48,174 @@ class BatchTask:
 
 @dataclass(frozen=True)
 class PlannedQuestion:
-    """One question of a row: kept from before, copied from a row that asked the same, failed, or
-    still to be answered.
+    """One question of a row, and how a run gets its answer.
+
+    `is_kept`: the journal has the answer of this very row. `copied_record`: the record of another row
+    with the same request, under the id of this one. `error`: why it fails. With none of these, the
+    question is pending.
     """
 
-    asked: Request
+    request: Request
     options: GenerationOptions = GREEDY
-    kept: bool = False
-    copied: dict[str, Any] | None = None
+    is_kept: bool = False
+    copied_record: dict[str, Any] | None = None
     error: Exception | None = None
 
     @property
-    def waits(self) -> bool:
-        return not self.kept and self.copied is None and self.error is None
+    def is_pending(self) -> bool:
+        return not self.is_kept and self.copied_record is None and self.error is None
 
 
 @dataclass(frozen=True)
 class PlannedRow:
-    """A row with its questions; where one of them waits for an answer, with its image, and then
-    with what the model will see of that.
+    """A row with its questions.
+
+    A row with pending questions has a `marked_image`, later its `view` instead. `default_question` is
+    set if neither the row nor the task has a question.
     """
 
     id: str
-    items: tuple[PlannedQuestion, ...]
-    marked: MarkedImage | None = None
+    questions: tuple[PlannedQuestion, ...]
+    marked_image: MarkedImage | None = None
     view: ModelView | None = None
     notes: tuple[str, ...] = ()
-    default: str | None = None  # the question that nobody asked
+    default_question: str | None = None
 
-    def failed(self, error: Exception) -> "PlannedRow":
-        """The same with every question that waits failed."""
-        items = [replace(item, error=error) if item.waits else item for item in self.items]
-        return replace(self, marked=None, items=tuple(items))
+    def fail_pending(self, error: Exception) -> "PlannedRow":
+        """Return the row with an error for every pending question."""
+        questions = [
+            replace(question, error=error) if question.is_pending else question
+            for question in self.questions
+        ]
+        return replace(self, marked_image=None, questions=tuple(questions))
 
 
 class Planner:
-    """What each row asks, and what of it the journal knows. May be called from several threads."""
+    """Plans rows against a journal. Thread-safe."""
 
     def __init__(self, task: BatchTask, journal: Journal) -> None:
         self.task = task
         self.journal = journal
-        self._file = lru_cache(maxsize=2)(_read)  # an image's regions follow each other
+        self._open = lru_cache(maxsize=2)(
+            _open_regular_file
+        )  # an image's regions are adjacent rows
 
-    def __call__(self, row: Row | BadRow) -> PlannedRow:
+    def plan(self, row: Row | BadRow) -> PlannedRow:
+        """Plan the questions of a row. An error becomes the error of a question."""
         task = self.task
         if isinstance(row, BadRow):
-            return PlannedRow(row.id, (_failed(task, row, row.id, "", row.error),))
-        default = None if row.questions or task.questions else _default(task, row)
-        named = list(_named(row.id, row.questions or task.questions or (str(default),)))
+            return PlannedRow(row.id, (_failed_question(task, row, row.id, "", row.error),))
+        default = None if row.questions or task.questions else _default_question(task, row)
+        texts = dict(_with_ids(row.id, row.questions or task.questions or (str(default),)))
         try:
-            marked, notes = self._marked(row)
+            marked_image, notes = self._mark_image(row)
         except Exception as error:  # one bad row never stops the run
-            return PlannedRow(
-                row.id, tuple(_failed(task, row, id, text, error) for id, text in named)
-            )
-        items = []
-        for id, question in named:
+            failed = [_failed_question(task, row, id, text, error) for id, text in texts.items()]
+            return PlannedRow(row.id, tuple(failed))
+        questions = []
+        for id, text in texts.items():
             try:
                 columns = None if row.questions else _columns(row)
-                prepared = prepare_question(question, marked.marks, columns)
-                items.append(self._item(row, id, marked, prepared.text))
+                prepared = prepare_question(text, marked_image.marks, columns)
+                questions.append(self._plan_question(row, id, marked_image, prepared.text))
                 notes += prepared.notes
             except Exception as error:  # one bad row never stops the run
-                items.append(_failed(task, row, id, question, error))
-        waits = any(item.waits for item in items)
+                questions.append(_failed_question(task, row, id, text, error))
+        is_pending = any(question.is_pending for question in questions)
         return PlannedRow(
-            row.id, tuple(items), marked if waits else None, notes=notes, default=default
+            row.id,
+            tuple(questions),
+            marked_image if is_pending else None,
+            notes=notes,
+            default_question=default,
         )
 
-    def _marked(self, row: Row) -> tuple[MarkedImage, tuple[str, ...]]:
-        file = self._file(row.image)
+    def _mark_image(self, row: Row) -> tuple[MarkedImage, tuple[str, ...]]:
+        file = self._open(row.image)
         specs = (*row.marks, *self.task.marks)
         resolved = resolve_marks(specs, file.size, style=self.task.style)
-        marked = MarkedImage(file, resolved.marks, self.task.numbers)
-        return (zoom_in(marked) if self.task.zoom else marked), resolved.notes
+        marked_image = MarkedImage(file, resolved.marks, self.task.numbers)
+        return (zoom_in(marked_image) if self.task.zoom else marked_image), resolved.notes
 
-    def _item(self, row: Row, id: str, marked: MarkedImage, question: str) -> PlannedQuestion:
-        task, options = self.task, _options(self.task, row)
-        asked = make_request(marked, question, task.model, task.template, options)
-        asked = replace(asked, id=id, extra=dict(row.extra))
-        if self.journal.is_answered(id, asked.key):
-            return PlannedQuestion(asked, options, kept=True)
-        same = self.journal.find_answer(asked.key)
-        if same is None:
-            return PlannedQuestion(asked, options)
-        copied = {**same, "id": id, "image": row.image, "extra": dict(row.extra)}
-        return PlannedQuestion(asked, options, copied=copied)
+    def _plan_question(
+        self, row: Row, id: str, marked_image: MarkedImage, text: str
+    ) -> PlannedQuestion:
+        task, options = self.task, _row_options(self.task, row)
+        request = make_request(marked_image, text, task.model, task.template, options)
+        request = replace(request, id=id, extra=dict(row.extra))
+        if self.journal.is_answered(id, request.key):
+            return PlannedQuestion(request, options, is_kept=True)
+        record = self.journal.find_answer(request.key)
+        if record is None:
+            return PlannedQuestion(request, options)
+        copied = {**record, "id": id, "image": row.image, "extra": dict(row.extra)}
+        return PlannedQuestion(request, options, copied_record=copied)
 
 
-def _read(image: str) -> ImageFile:
-    """The file of a row's image. A pipe or a device, which might give bytes for ever or never, is
-    refused: nobody watches a batch.
-    """
+def _open_regular_file(image: str) -> ImageFile:
+    """Open an image, but no pipe or device: reading one might never end. Raises InputError."""
     if os.path.exists(image) and not (os.path.isfile(image) or os.path.isdir(image)):
-        raise InputError(f"{image} is a pipe or a device: expected the file of an image")
+        raise InputError(f"{image} is a pipe or a device: expected an image file")
     return open_image(image)
 
 
 def plan_all(source: Source, task: BatchTask, journal: Journal) -> Iterator[PlannedRow]:
-    """What a run would ask, without asking it."""
-    return map(Planner(task, journal), with_unique_ids(task, source.rows))
+    """Plan every row of a source."""
+    return map(Planner(task, journal).plan, with_unique_ids(task, source.rows))
+
+
+# --- ids -------------------------------------------------------------------------------------
 
 
 def with_unique_ids(task: BatchTask, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
-    """The rows with ids that are all different: the second `a.png` is `a.png~2`."""
+    """Give each row an id of its own: the second `a.png` becomes `a.png~2`.
+
+    Takes linear time, even if all rows have the same id.
+    """
     taken: set[str] = set()
+    numbers: dict[tuple[str, int], int] = defaultdict(lambda: 1)  # the last number that was tried
     for row in rows:
-        id, number = row.id, 1
-        while not taken.isdisjoint(_ids(task, row, id)):
+        count = len(_questions(task, row))
+        number = numbers[row.id, count]
+        id = row.id if number == 1 else f"{row.id}~{number}"
+        while not taken.isdisjoint(_record_ids(id, count)):
             number += 1
             id = f"{row.id}~{number}"
-        taken.update(_ids(task, row, id))
+        numbers[row.id, count] = number
+        taken.update(_record_ids(id, count))
         yield row if id == row.id else replace(row, id=id)
 
 
-def _ids(task: BatchTask, row: Row | BadRow, id: str) -> list[str]:
-    """The ids of a row's records."""
-    questions = (row.questions if isinstance(row, Row) else ()) or task.questions or ("",)
-    return [named for named, _ in _named(id, questions)]
+def _questions(task: BatchTask, row: Row | BadRow) -> Sequence[str]:
+    """Return the row's questions, else the task's, else one placeholder."""
+    return (row.questions if isinstance(row, Row) else ()) or task.questions or ("",)
 
 
-def _named(id: str, questions: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each question with the id of its record."""
-    for number, question in enumerate(questions, 1):
-        yield (f"{id}:q{number}" if len(questions) > 1 else id), question
+def _record_ids(id: str, count: int) -> list[str]:
+    """Return the ids of a row's records: one for each of its questions."""
+    return [id] if count == 1 else [f"{id}:q{number}" for number in range(1, count + 1)]
 
 
-def _default(task: BatchTask, row: Row) -> str:
+def _with_ids(id: str, questions: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Pair each question with the id of its record."""
+    return zip(_record_ids(id, len(questions)), questions, strict=True)
+
+
+# --- defaults and failures -------------------------------------------------------------------
+
+
+def _default_question(task: BatchTask, row: Row) -> str:
     return DEFAULT_QUESTION if row.marks or task.marks else DEFAULT_QUESTION_UNMARKED
 
 
-def _options(task: BatchTask, row: Row | BadRow) -> GenerationOptions:
-    """The task's, with the row's own choices if it has some."""
+def _row_options(task: BatchTask, row: Row | BadRow) -> GenerationOptions:
+    """Return the task's options, with the row's choices if it has any."""
     choices = row.choices if isinstance(row, Row) else ()
     return replace(task.options, choices=choices) if choices else task.options
 
 
 def _columns(row: Row) -> dict[str, Any]:
-    """What `{name}` in a question of the command line may stand for."""
+    """Return the values that `{name}` in a question of the command line can refer to."""
     labels = [spec.label for spec in row.marks if spec.label]
     return {
         "id": row.id,
@@ -195,11 +225,12 @@ def _columns(row: Row) -> dict[str, Any]:
     }
 
 
-def _failed(
-    task: BatchTask, row: Row | BadRow, id: str, question: str, error: Exception
+def _failed_question(
+    task: BatchTask, row: Row | BadRow, id: str, text: str, error: Exception
 ) -> PlannedQuestion:
+    """Plan a question that fails. Its request has no key: the image may be unknown."""
     name, revision = task.model
-    asked = Request(
+    request = Request(
         id=id,
         key="",
         image=row.image,
@@ -208,11 +239,11 @@ def _failed(
         marks=(),
         numbers=task.numbers,
         crop=None,
-        question=question,
+        question=text,
         model=name,
         revision=revision,
         template=task.template,
-        options=_options(task, row).to_json(),
+        options=_row_options(task, row).to_json(),
         extra=dict(row.extra) if isinstance(row, Row) else {},
     )
-    return PlannedQuestion(asked, error=error)
+    return PlannedQuestion(request, error=error)

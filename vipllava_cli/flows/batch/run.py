@@ -1,48 +1,52 @@
-"""Planned rows -> read, drawn and resized ahead in threads -> answered in batches -> the journal.
+"""Planned rows -> images read, drawn and resized in threads -> answers in batches -> the journal.
 
-The model is opened when the first row needs it; rows that the journal knows are passed by.
+The model is opened for the first pending question. Questions that the journal has answered need none.
 """
 
 import os
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from vipllava_cli.engine.base import Answer, Engine, GenerationOptions, ModelView, Prompt
+from vipllava_cli.engine.base import Answer, Engine
 from vipllava_cli.errors import GenerationError, OutOfMemoryError
-from vipllava_cli.flows.ask import make_record
+from vipllava_cli.flows.batch.grouping import PendingQuestion, group_into_batches
 from vipllava_cli.flows.batch.plan import BatchTask, PlannedRow, Planner, with_unique_ids
+from vipllava_cli.flows.batch.read_ahead import map_ahead
+from vipllava_cli.flows.batch.semaphore import WeightedSemaphore
+from vipllava_cli.flows.requests import make_record
 from vipllava_cli.images.save import marked_image_path, save_image
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.sources.rows import BadRow, Row, Source
 from vipllava_cli.storage.journal import Journal
 from vipllava_cli.storage.records import Record, Request, failure
 
-READERS = min(4, os.cpu_count() or 1)  # threads that read, decode, draw and resize
-MAX_PIXELS = 100_000_000  # decoded at a time, by all readers: about 1.5 GB on the way to a view
-AHEAD = 2 * READERS  # rows that are read before the model is there: their files stay in memory
-BATCHES_AT_ONCE = 4  # so many batches' rows are looked at together to put like lengths beside
-MOST_AT_ONCE = 128  # rows of them, unless one batch has more: their views stay in memory
-
-T = TypeVar("T")
-U = TypeVar("U")
+NUM_READERS = min(4, os.cpu_count() or 1)  # threads that read, decode, draw and resize
+MAX_DECODED_PIXELS = 100_000_000  # at a time, by all readers: about 1.5 GB until they are views
+MAX_ROWS_BEFORE_MODEL = 2 * NUM_READERS  # rows read before the model is open: files stay in memory
+MAX_GROUPED_BATCHES = 4  # batches' worth of rows that are grouped by length together
+MAX_GROUPED_ROWS = 128  # limit of the above, unless one batch is larger: views stay in memory
 
 
 @dataclass
 class BatchSummary:
-    """What came of a run; `others` counts earlier records that the source does not name."""
+    """The counts of a run, in questions.
+
+    `kept` answers were in the journal. `copied` ones come from another row with the same request.
+    `truncated` answers ended at the token limit. `unlisted` counts the journal's answers whose rows
+    the source does not contain now. `failures` counts errors by type.
+    """
 
     answered: int = 0
     kept: int = 0
     copied: int = 0
-    cut: int = 0
-    others: int = 0
+    truncated: int = 0
+    unlisted: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     finished: bool = False
@@ -57,264 +61,200 @@ class BatchSummary:
 
 
 class ProgressListener(Protocol):
-    """Is told how a run goes on."""
+    """Receives the progress of a run."""
 
     def advance(self, summary: BatchSummary, id: str) -> None:
-        """A row was done."""
+        """One more question is done: the one with this id."""
         ...
 
     def note(self, id: str, text: str) -> None:
-        """Something that the user should know of a row."""
+        """There is a note for the user about a row."""
         ...
-
-
-@dataclass(frozen=True)
-class PendingQuestion:
-    """A question that the model is to answer."""
-
-    asked: Request
-    prompt: Prompt
-    options: GenerationOptions
 
 
 @dataclass
 class BatchRun:
-    """One run over a source. `size` is how many questions are answered together; None: as many as
-    fit into memory. `stop` may be set from outside: what is in flight is finished, then it ends.
+    """One run over a source.
+
+    `batch_size` None means as many questions as fit into memory. If another thread sets `stop`, the
+    run finishes the batch in flight and ends.
     """
 
     source: Source
     task: BatchTask
     journal: Journal
     open_engine: Callable[[], Engine]
-    watcher: ProgressListener
-    size: int | None = None
+    listener: ProgressListener
+    batch_size: int | None = None
     fail_fast: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     summary: BatchSummary = field(default_factory=BatchSummary)
     _engine: Engine | None = None
-    _room: "WeightedSemaphore" = field(default_factory=lambda: WeightedSemaphore(MAX_PIXELS))
-    _order: list[str] = field(default_factory=list)
-    _defaults: set[str] = field(default_factory=set)
+    _pixels: WeightedSemaphore = field(
+        default_factory=lambda: WeightedSemaphore(MAX_DECODED_PIXELS)
+    )
+    _record_ids: list[str] = field(default_factory=list)  # in the order of the source
+    _noted_defaults: set[str] = field(default_factory=set)
 
     def __call__(self) -> BatchSummary:
-        """Answer every row. Raises ModelError, and InputError when the journal cannot be written."""
+        """Answer every row. Raises ModelError, and InputError if the journal cannot be written."""
         start = time.monotonic()
-        pool = ThreadPoolExecutor(READERS)
+        pool = ThreadPoolExecutor(NUM_READERS)
         try:
-            self._answer_all(self._seen(pool))
+            self._answer_all(self._iter_prepared(pool))
         finally:
-            at_once = isinstance(sys.exception(), KeyboardInterrupt)
-            pool.shutdown(wait=not at_once, cancel_futures=True)
+            is_interrupt = isinstance(sys.exception(), KeyboardInterrupt)
+            pool.shutdown(wait=not is_interrupt, cancel_futures=True)
         self.summary.seconds = time.monotonic() - start
         if not self.stop.is_set():
-            self.summary.others = self.journal.settle(self._order)
+            self.summary.unlisted = self.journal.finish_in_order(self._record_ids)
             self.summary.finished = True
         return self.summary
 
     # --- reading ahead -----------------------------------------------------------------------
 
-    def _seen(self, pool: ThreadPoolExecutor) -> Iterator[PlannedRow]:
-        """The rows in order, each with what the model will see of it."""
+    def _iter_prepared(self, pool: ThreadPoolExecutor) -> Iterator[PlannedRow]:
+        """Iterate over the rows in order, each with its view if it has pending questions."""
         planner = Planner(self.task, self.journal)
 
         def prepare(row: Row | BadRow) -> PlannedRow:
-            planned = planner(row)
-            return self._see(planned, self._engine) if self._engine else planned
+            planned = planner.plan(row)
+            return self._make_view(planned, self._engine) if self._engine else planned
+
+        def limit() -> int:
+            return self._max_grouped() or MAX_ROWS_BEFORE_MODEL
 
         rows = with_unique_ids(self.task, self.source.rows)
-        for planned in _ahead(pool, prepare, rows, lambda: self._most_at_once() or AHEAD):
-            if planned.marked and self._engine is None:
+        for planned in map_ahead(pool, prepare, rows, limit):
+            if planned.marked_image and self._engine is None:
                 self._engine = self.open_engine()
-                self.size = self.size or self._engine.max_batch_size()
-            # Those that were read before the model was there are seen only now.
-            yield self._see(planned, self._engine) if self._engine else planned
+                self.batch_size = self.batch_size or self._engine.max_batch_size()
+            # Rows that the threads planned before the model was open have no view yet.
+            yield self._make_view(planned, self._engine) if self._engine else planned
 
-    def _see(self, planned: PlannedRow, engine: Engine) -> PlannedRow:
-        """Decode, draw and resize where that is still to be done; the image itself is let go."""
-        marked = planned.marked
-        if marked is None:
+    def _make_view(self, planned: PlannedRow, engine: Engine) -> PlannedRow:
+        """Decode, draw and resize a row's image, and keep only the view."""
+        marked_image = planned.marked_image
+        if marked_image is None:
             return planned
-        width, height = marked.file.size
+        width, height = marked_image.file.size
         try:
-            with self._room.taken(width * height):
-                drawn = marked.drawn()
+            with self._pixels.hold(width * height):
+                drawn = marked_image.drawn()
                 if self.task.save_marked:
-                    place = marked_image_path(self.task.save_marked, planned.id)
-                    save_image(drawn, str(place), force=True)
-                return replace(planned, marked=None, view=engine.view(pad_to_square(drawn)))
+                    path = marked_image_path(self.task.save_marked, planned.id)
+                    save_image(drawn, str(path), force=True)
+                view = engine.view(pad_to_square(drawn))
+                return replace(planned, marked_image=None, view=view)
         except Exception as error:  # one bad row never stops the run
-            return planned.failed(error)
+            return planned.fail_pending(error)
 
-    def _most_at_once(self) -> int:
-        """How many rows are looked at together; 0 until the model is there to say."""
-        size = self.size if self._engine and self.size else 0
-        return max(size, min(BATCHES_AT_ONCE * size, MOST_AT_ONCE))
+    def _max_grouped(self) -> int:
+        """Return how many rows are read and grouped together, or 0 before the model is open."""
+        batch_size = self.batch_size if self._engine and self.batch_size else 0
+        return max(batch_size, min(MAX_GROUPED_BATCHES * batch_size, MAX_GROUPED_ROWS))
 
     # --- answering ---------------------------------------------------------------------------
 
-    def _answer_all(self, plans: Iterable[PlannedRow]) -> None:
-        waiting: list[PendingQuestion] = []
-        enough = self.size or 1  # for a start one batch: the model need not wait for more
-        for planned in plans:
-            waiting += self._settled_at_once(planned)
+    def _answer_all(self, rows: Iterable[PlannedRow]) -> None:
+        pending: list[PendingQuestion] = []
+        threshold = self.batch_size or 1  # the first batch starts at once, later ones are grouped
+        for planned in rows:
+            pending += self._write_resolved(planned)
             if self.stop.is_set():
                 return
-            if len(waiting) >= max(enough, self.size or 1):
-                self._answer_some(waiting)
-                waiting = []
-                enough = min(2 * max(enough, self.size or 1), self._most_at_once())
-        self._answer_some(waiting)
+            if len(pending) >= max(threshold, self.batch_size or 1):
+                self._answer(pending)
+                pending = []
+                threshold = min(2 * max(threshold, self.batch_size or 1), self._max_grouped())
+        self._answer(pending)
 
-    def _settled_at_once(self, planned: PlannedRow) -> list[PendingQuestion]:
-        """Write what needs no model; return what does."""
-        waiting = []
-        for item in planned.items:
-            self._order.append(item.asked.id)
-            error = item.error
-            if item.waits and planned.view and self._engine:
+    def _write_resolved(self, planned: PlannedRow) -> list[PendingQuestion]:
+        """Write the questions that need no model, and return those that do."""
+        pending = []
+        for question in planned.questions:
+            request, error = question.request, question.error
+            self._record_ids.append(request.id)
+            if question.is_pending and planned.view and self._engine:
                 try:
-                    prompt = self._engine.prompt(
-                        planned.view, item.asked.question, self.task.template
-                    )
-                    waiting.append(PendingQuestion(item.asked, prompt, item.options))
-                except Exception as refused:  # one bad row never stops the run
-                    error = refused
+                    prompt = self._engine.prompt(planned.view, request.question, self.task.template)
+                    pending.append(PendingQuestion(request, prompt, question.options))
+                except Exception as prompt_error:  # one bad row never stops the run
+                    error = prompt_error
             if error:
-                self._fail(item.asked, error)
-            elif item.kept:
+                self._write_failure(request, error)
+            elif question.is_kept:
                 self.summary.kept += 1
-                self.watcher.advance(self.summary, item.asked.id)
-            elif item.copied:
-                self.journal.append([item.copied])
+                self.listener.advance(self.summary, request.id)
+            elif question.copied_record:
+                self.journal.append([question.copied_record])
                 self.summary.copied += 1
-                self.watcher.advance(self.summary, item.asked.id)
-        for note in planned.notes:
-            self.watcher.note(planned.id, note)
-        if planned.view and planned.default and planned.default not in self._defaults:
-            self._defaults.add(planned.default)
-            self.watcher.note(
-                planned.id,
-                f'no question is given for rows like this: asked "{planned.default}"; --question'
-                " asks another",
-            )
-        return waiting
+                self.listener.advance(self.summary, request.id)
+        self._send_notes(planned)
+        return pending
 
-    def _answer_some(self, waiting: list[PendingQuestion]) -> None:
-        """Like lengths together, the questions about one view side by side."""
-        for batch in group_into_batches(waiting, self.size or 1):
+    def _send_notes(self, planned: PlannedRow) -> None:
+        for note in planned.notes:
+            self.listener.note(planned.id, note)
+        default = planned.default_question
+        if planned.view and default and default not in self._noted_defaults:
+            self._noted_defaults.add(default)
+            note = f'no question given, asking "{default}": --question asks another one'
+            self.listener.note(planned.id, note)
+
+    def _answer(self, pending: Sequence[PendingQuestion]) -> None:
+        for batch in group_into_batches(pending, self.batch_size or 1):
             if self.stop.is_set():
                 return
             self._answer_batch(batch)
 
     def _answer_batch(self, batch: Sequence[PendingQuestion]) -> None:
-        """One batch; when it does not fit into memory, its halves; when it fails, each row alone."""
+        """Answer one batch. Halves it if it exceeds the memory, and retries one by one if it fails."""
         engine = self._engine
         assert engine is not None
         try:
-            answers = engine.answer_batch([one.prompt for one in batch], batch[0].options)
+            prompts = [question.prompt for question in batch]
+            answers = engine.answer_batch(prompts, batch[0].options)
         except GenerationError as error:
-            # Kept without its traceback, which would keep the memory of what failed.
+            # A copy without the traceback, which would keep the failed batch in memory.
             failed = type(error)(str(error))
         else:
-            self._write(engine, [one.asked for one in batch], answers)
+            self._write_answers(engine, [question.request for question in batch], answers)
             return
         if len(batch) == 1:
-            self._fail(batch[0].asked, failed)
+            self._write_failure(batch[0].request, failed)
             return
-        halved = isinstance(failed, OutOfMemoryError)
-        size = len(batch) // 2 if halved else 1
-        for at in range(0, len(batch), size):
+        is_out_of_memory = isinstance(failed, OutOfMemoryError)
+        size = len(batch) // 2 if is_out_of_memory else 1
+        for start in range(0, len(batch), size):
             if not self.stop.is_set():
-                self._answer_batch(batch[at : at + size])
-        if halved and len(batch) == self.size:
-            self.size = size  # a full batch did not fit: the next ones will not either
+                self._answer_batch(batch[start : start + size])
+        if is_out_of_memory and len(batch) == self.batch_size:
+            self.batch_size = size  # later full batches would not fit either
 
-    def _write(self, engine: Engine, asked: Sequence[Request], answers: Sequence[Answer]) -> None:
+    # --- writing -----------------------------------------------------------------------------
+
+    def _write_answers(
+        self, engine: Engine, requests: Sequence[Request], answers: Sequence[Answer]
+    ) -> None:
         records = [
-            make_record(one, answer, engine.info)
-            for one, answer in zip(asked, answers, strict=True)
+            make_record(request, answer, engine.info)
+            for request, answer in zip(requests, answers, strict=True)
         ]
         self.journal.append([record.to_json() for record in records])
-        self.summary.cut += sum(record.finish_reason == "length" for record in records)
+        self.summary.truncated += sum(record.finish_reason == "length" for record in records)
         for record in records:
             self.summary.answered += 1
-            self.watcher.advance(self.summary, record.asked.id)
+            self.listener.advance(self.summary, record.request.id)
 
-    def _fail(self, asked: Request, error: Exception) -> None:
-        """Write the failure; but what cannot be read today does not replace an answer of before."""
+    def _write_failure(self, request: Request, error: Exception) -> None:
+        """Write a failed record. A row that cannot be read keeps the answer of an earlier run."""
         failed = failure(error)
-        if not asked.key and self.journal.has_answer(asked.id):
-            self.watcher.note(asked.id, f"its answer of before is kept: {failed.message}")
+        if not request.key and self.journal.has_answer(request.id):
+            self.listener.note(request.id, f"kept the earlier answer: {failed.message}")
         else:
-            self.journal.append([Record(asked, error=failed).to_json()])
+            self.journal.append([Record(request, error=failed).to_json()])
         self.summary.failures[failed.type] += 1
-        self.watcher.advance(self.summary, asked.id)
+        self.listener.advance(self.summary, request.id)
         if self.fail_fast:
             self.stop.set()
-
-
-# --- order and pace --------------------------------------------------------------------------
-
-
-class WeightedSemaphore:
-    """Lets threads take so much at a time; one that wants more than there is goes alone."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._taken = 0
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def taken(self, amount: int) -> Iterator[None]:
-        """Wait until there is room for the amount, and hold it meanwhile."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._taken or self._taken + amount <= self.size)
-            self._taken += amount
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._taken -= amount
-                self._changed.notify_all()
-
-
-def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[T], U], items: Iterable[T], most: Callable[[], int]
-) -> Iterator[U]:
-    """`work` over the items in their order, at most so many of them begun before they are wanted."""
-    begun: deque[Future[U]] = deque()
-    for item in items:
-        begun.append(pool.submit(work, item))
-        while len(begun) >= most():
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
-
-
-def group_into_batches(
-    waiting: Sequence[PendingQuestion], size: int
-) -> Iterator[list[PendingQuestion]]:
-    """Batches of at most `size`, alike in their options: like lengths together, and the questions
-    about one view in one batch where they fit.
-    """
-    groups: dict[tuple[ModelView, GenerationOptions], list[PendingQuestion]] = {}
-    for one in waiting:
-        groups.setdefault((one.prompt.view, one.options), []).append(one)
-    batch: list[PendingQuestion] = []
-    for group in sorted(groups.values(), key=_place):
-        full = len(batch) + len(group) > size
-        if batch and (full or batch[0].options != group[0].options):
-            yield batch
-            batch = []
-        batch = batch + group
-        while len(batch) >= size:
-            yield batch[:size]
-            batch = batch[size:]
-    if batch:
-        yield batch
-
-
-def _place(group: Sequence[PendingQuestion]) -> tuple[tuple[str, ...], int]:
-    """Choices apart, as all that is not weighed fits together; then by the longest prompt."""
-    return group[0].options.choices, max(len(one.prompt.ids) for one in group)

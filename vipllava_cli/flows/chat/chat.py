@@ -11,7 +11,6 @@ from vipllava_cli.engine.base import GREEDY, Engine, GenerationOptions, ModelVie
 from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
 from vipllava_cli.errors import UsageError
-from vipllava_cli.flows.ask import make_record, make_request
 from vipllava_cli.flows.chat.state import (
     CONTINUABLE,
     ChatState,
@@ -19,6 +18,7 @@ from vipllava_cli.flows.chat.state import (
     RecordedTurn,
     image_key,
 )
+from vipllava_cli.flows.requests import make_record, make_request
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage
 from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks

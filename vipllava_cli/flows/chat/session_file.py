@@ -16,8 +16,8 @@ from typing import Any
 from vipllava_cli.engine.prompts.control_words import neutralize
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.chat.state import ChatState, RecordedTurn
+from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage, open_image
-from vipllava_cli.marks.parse import mark_from_json, mark_to_json
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.storage.files import atomic_file
@@ -120,15 +120,15 @@ def _turn_from_json(row: Any, number: int) -> RecordedTurn:
         record = record_from_json(row)
     except InputError as error:
         raise InputError(f"turn {number}: {error}") from None
-    extra = dict(record.asked.extra)
+    extra = dict(record.request.extra)
     fingerprint, tokens = extra.pop("picture", ""), extra.pop("tokens", [])
     if not isinstance(fingerprint, str):
         raise InputError(f"turn {number}: picture is a fingerprint, not {short_repr(fingerprint)}")
     if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
         raise InputError(f"turn {number}: tokens is a list of numbers, not {short_repr(tokens)}")
-    asked = replace(record.asked, question=_harmless_text(record.asked.question), extra=extra)
+    asked = replace(record.request, question=_harmless_text(record.request.question), extra=extra)
     answer = _harmless_text(record.answer or "")
-    return RecordedTurn(replace(record, asked=asked, answer=answer), fingerprint, tuple(tokens))
+    return RecordedTurn(replace(record, request=asked, answer=answer), fingerprint, tuple(tokens))
 
 
 def _harmless_text(text: str) -> str:
@@ -151,7 +151,7 @@ def resume_chat(saved: SavedChat, model: str) -> ResumedChat:
     """
     notes: list[str] = []
     state = ChatState(zoom=saved.zoom, turns=saved.turns, dropped_turns=saved.dropped_turns)
-    others = {turn.record.asked.model for turn in saved.turns} - {model}
+    others = {turn.record.request.model for turn in saved.turns} - {model}
     if others:
         notes.append(f"earlier answers are from {', '.join(sorted(others))}, new ones from {model}")
     if saved.image is None:

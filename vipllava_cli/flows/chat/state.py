@@ -5,8 +5,8 @@ from typing import Any
 
 from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import UsageError
+from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage, zoom_in
-from vipllava_cli.marks.parse import mark_to_json
 from vipllava_cli.storage.records import Record
 
 CONTINUABLE = ("length", "stopped")  # finish reasons of an answer that the model can continue
@@ -29,7 +29,7 @@ class RecordedTurn:
 
     @property
     def question(self) -> str:
-        return self.record.asked.question
+        return self.record.request.question
 
     @property
     def answer(self) -> str:
@@ -43,7 +43,7 @@ class RecordedTurn:
     @property
     def image_key(self) -> ImageKey:
         """The key of the image that the model saw."""
-        asked = self.record.asked
+        asked = self.record.request
         marks = [dict(mark) for mark in asked.marks]
         return self.image_fingerprint, marks, asked.numbers, asked.crop
 

@@ -264,7 +264,7 @@ def test_two_runs_never_write_one_file(place: Path) -> None:
 
 def test_a_file_of_something_else_is_refused_and_left_alone(place: Path) -> None:
     place.write_text("v1_0 1.0\n")
-    with pytest.raises(InputError, match="line 1 is no record"):
+    with pytest.raises(InputError, match="line 1 is not a vipllava record"):
         grade([row("a")], exact_judge(), place, lambda done, of: None)
     assert place.read_text() == "v1_0 1.0\n"
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from vipllava_cli.marks.types import Polyline
+from vipllava_cli.marks.types import Points
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Silhouette:
         return float(x), float(y), float(x + width), float(y + height)
 
 
-def outline(rng: Generator, shape: str, thing: Silhouette) -> tuple[Polyline, ...]:
+def outline(rng: Generator, shape: str, thing: Silhouette) -> tuple[Points, ...]:
     """The parts of a mark of this shape on the thing, in pixels of the image."""
     return _OUTLINES[shape](rng, thing)
 
 
-def _around(rng: Generator, thing: Silhouette, room: float) -> Polyline:
+def _around(rng: Generator, thing: Silhouette, room: float) -> Points:
     left, top, right, bottom = thing.box
     grow = rng.uniform(0.0, 0.12, 4) + room
     wide, high = right - left, bottom - top
@@ -44,15 +44,15 @@ def _around(rng: Generator, thing: Silhouette, room: float) -> Polyline:
     )
 
 
-def _box(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
+def _box(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
     return (_around(rng, thing, 0.0),)
 
 
-def _ellipse(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
+def _ellipse(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
     return (_around(rng, thing, 0.12),)
 
 
-def _triangle(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
+def _triangle(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
     """Over the thing, a corner up, or down."""
     (left, top), (right, bottom) = _around(rng, thing, 0.1)
     if rng.random() < 0.25:
@@ -61,11 +61,11 @@ def _triangle(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
     return (((middle, top), (right, bottom), (left, bottom)),)
 
 
-def _point(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
+def _point(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
     return ((_on(rng, thing),),)
 
 
-def _arrow(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
+def _arrow(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
     """The tip lies on the thing, the tail away from it and inside the image."""
     tip = _on(rng, thing)
     width, height = thing.size
@@ -80,7 +80,7 @@ def _arrow(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
     return (((float(tail[0]), float(tail[1])), tip),)
 
 
-def _scribble(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
+def _scribble(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
     """To and fro over the thing, or a curl on it."""
     left, top, right, bottom = thing.box
     turns = int(rng.integers(3, 7))
@@ -91,7 +91,7 @@ def _scribble(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
     return (tuple(zip(xs.tolist(), ys.tolist(), strict=True)),)
 
 
-def _mask(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
+def _mask(rng: Generator, thing: Silhouette) -> tuple[Points, ...]:
     """The silhouette's own outline, as a person's segmentation tool would give it."""
     grown = cv2.copyMakeBorder(thing.alpha, 4, 4, 4, 4, cv2.BORDER_CONSTANT)
     reach = 2 * int(rng.integers(0, 3)) + 1
@@ -102,7 +102,7 @@ def _mask(rng: Generator, thing: Silhouette) -> tuple[Polyline, ...]:
     return tuple(_shifted(cv2.approxPolyDP(part, 1.0, True), thing) for part in parts)
 
 
-def _shifted(points: NDArray[np.int32], thing: Silhouette) -> Polyline:
+def _shifted(points: NDArray[np.int32], thing: Silhouette) -> Points:
     x, y = thing.corner
     return tuple(
         _inside_image(thing, float(px) + x - 3.5, float(py) + y - 3.5) for px, py in points[:, 0]
@@ -122,7 +122,7 @@ def _inside_image(thing: Silhouette, x: float, y: float) -> tuple[float, float]:
     return min(max(x, 0.0), float(thing.size[0])), min(max(y, 0.0), float(thing.size[1]))
 
 
-_OUTLINES: Mapping[str, Callable[[Generator, Silhouette], tuple[Polyline, ...]]] = {
+_OUTLINES: Mapping[str, Callable[[Generator, Silhouette], tuple[Points, ...]]] = {
     "box": _box,
     "ellipse": _ellipse,
     "triangle": _triangle,

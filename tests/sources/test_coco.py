@@ -1,0 +1,136 @@
+"""COCO: boxes, polygons, run lengths, and where the images lie."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools import mask
+
+from tests.support.sources import (
+    HEIGHT,
+    WIDTH,
+    read_bad_rows,
+    read_ids,
+    read_rows,
+    resolve,
+    write_file,
+    write_images,
+)
+from vipllava_cli.marks.json_marks import mark_from_json
+from vipllava_cli.sources.open import read_source
+from vipllava_cli.sources.rows import BadRow, Row
+
+
+def write_coco_with(folder: Path, *annotations: Mapping[str, Any]) -> Path:
+    """Write a file with one image. All annotations have the category `thing`."""
+    value = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "annotations": [{"image_id": 1, "category_id": 3, **each} for each in annotations],
+        "categories": [{"id": 3, "name": "thing"}],
+    }
+    return write_file(folder / "coco.json", value)
+
+
+def two_blobs() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    cv2.ellipse(pixels, (60, 50), (40, 25), 20, 0, 360, 1, -1)
+    pixels[70:95, 150:190] = 1
+    return pixels
+
+
+def test_run_lengths_become_the_outlines_of_their_mask(tmp_path: Path) -> None:
+    pixels = two_blobs()
+    compressed = mask.encode(np.asfortranarray(pixels))
+    flat = pixels.flatten(order="F")
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    uncompressed = np.diff([0, *edges, flat.size]).tolist()
+    source = write_coco_with(
+        tmp_path,
+        {"segmentation": {"size": [HEIGHT, WIDTH], "counts": compressed["counts"].decode()}},
+        {"segmentation": {"size": [HEIGHT, WIDTH], "counts": uncompressed}},
+    )
+    for row in read_rows(source):
+        [mark] = resolve(row.marks)
+        assert mark.shape == "contour"
+        assert len(mark.parts) == 2
+        again = np.zeros_like(pixels)
+        outlines = [np.array(part, np.float64) - 0.5 for part in mark.parts]
+        cv2.fillPoly(again, [outline.astype(np.int32) for outline in outlines], 1)
+        assert np.array_equal(again, pixels)
+
+
+def test_polygons_of_several_parts_are_one_contour(tmp_path: Path) -> None:
+    parts = [[10, 10, 50, 10, 50, 50], [100, 10, 150, 10, 150.5, 50, 100, 50]]
+    [row] = read_rows(write_coco_with(tmp_path, {"id": 12, "segmentation": parts, "iscrowd": 0}))
+    assert row.marks == (mark_from_json({"shape": "contour", "coords": parts, "label": "thing"}),)
+    assert row.extra == {"label": "thing", "annotation_id": 12}
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        {},
+        {"bbox": [1, 2, 3]},
+        {"bbox": [1, 2, 3, float("nan")]},
+        {"bbox": [1, 2, 3, "4"]},
+        {"bbox": [1, 2, 0, 4]},
+        {"bbox": "1,2,3,4"},
+        {"bbox": [1, 2, 3, 10**400]},
+        {"bbox": [1, 2, 3, 4], "category_id": 99},
+        {"segmentation": [[1, 2, 3, 4]]},
+        {"segmentation": [[1, 2, 3, 4, 5]]},
+        {"segmentation": 7},
+        {"segmentation": {"size": [5, 5], "counts": [3, 4]}},
+        {"segmentation": {"size": [5, 5], "counts": [30, 40]}},
+        {"segmentation": {"size": [5, 5], "counts": [30, -5]}},
+        {"segmentation": {"size": [5, 5], "counts": [25]}},
+        {"segmentation": {"size": [10**6, 10**6], "counts": [10**12]}},
+        {"segmentation": {"size": [5], "counts": [5]}},
+        {"segmentation": {"size": [5, 5], "counts": "PPPPo"}},
+        {"segmentation": {"size": [5, 5], "counts": "ä\x00"}},
+        {"segmentation": {"size": [5, 5]}},
+    ],
+)
+def test_a_malformed_annotation_is_a_bad_row(tmp_path: Path, annotation: Mapping[str, Any]) -> None:
+    good = {"bbox": [1, 2, 3, 4]}
+    bad, other = read_source(str(write_coco_with(tmp_path, annotation, good))).rows
+    assert isinstance(bad, BadRow)
+    assert "\n" not in str(bad.error)
+    assert isinstance(other, Row)
+
+
+def test_an_annotation_without_an_image_is_a_bad_row(tmp_path: Path) -> None:
+    value = {
+        "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2}, "b.jpg"],
+        "annotations": [
+            {"id": 5, "image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4]},
+            {"id": 6, "image_id": 9, "category_id": 3, "bbox": [1, 2, 3, 4]},
+            "junk",
+        ],
+        "categories": [{"id": 3, "name": "thing"}],
+    }
+    source = write_file(tmp_path / "coco.json", value)
+    assert read_ids(source) == ["a.jpg#1", "image 2", "image 3", "annotation 6", "annotation ?"]
+    assert len(read_bad_rows(source)) == 4
+
+
+@pytest.mark.parametrize(
+    ("json_file", "image"),
+    [
+        ("coco.json", "a.jpg"),
+        ("coco.json", "images/a.jpg"),
+        ("annotations/coco.json", "images/a.jpg"),
+        ("annotations/instances_train2017.json", "train2017/a.jpg"),
+    ],
+)
+def test_images_are_found_in_the_folders_of_coco_datasets(
+    tmp_path: Path, json_file: str, image: str
+) -> None:
+    write_images(tmp_path, image)
+    source = write_coco_with(tmp_path, {"bbox": [1, 2, 3, 4]})
+    (tmp_path / json_file).parent.mkdir(exist_ok=True)
+    [row] = read_rows(source.rename(tmp_path / json_file))
+    assert (row.id, row.image) == ("a.jpg#1", str(tmp_path / image))

@@ -1,0 +1,58 @@
+"""Detection of a source's format by its content."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.sources import (
+    read_error,
+    write_coco,
+    write_file,
+    write_image_folder,
+    write_images,
+    write_labelme,
+    write_vip_bench,
+    write_voc,
+    write_yolo,
+)
+from vipllava_cli.sources.formats import SourceFormat
+from vipllava_cli.sources.open import READERS, read_source
+
+# File names without a suffix that would tell the format, where the content is enough.
+ONE_OF_EACH: Mapping[str, Callable[[Path], Path]] = {
+    "folder": write_image_folder,
+    "jsonl": lambda folder: write_file(
+        folder / "list.txt", '{"image": "a.jpg"}\n{"image": "b.jpg"}\n'
+    ),
+    "json": lambda folder: write_file(folder / "list.txt", [{"image": "a.jpg"}]),
+    "csv": lambda folder: write_file(folder / "list.txt", "id,image\n1,a.jpg\n"),
+    "tsv": lambda folder: write_file(folder / "list.txt", "id\timage\n1\ta.jpg\n"),
+    "coco": lambda folder: write_coco(folder).rename(folder / "of-coco.txt"),
+    "labelme": write_labelme,
+    "voc": write_voc,
+    "yolo": write_yolo,
+    "vip-bench": write_vip_bench,
+}
+
+
+@pytest.mark.parametrize("format", READERS)
+def test_every_format_is_detected_by_its_content(tmp_path: Path, format: SourceFormat) -> None:
+    source = read_source(str(ONE_OF_EACH[format](tmp_path)))
+    assert source.format == format
+    assert len(list(source.rows)) == source.total
+
+
+def test_an_unknown_format_is_a_one_line_error(tmp_path: Path) -> None:
+    write_images(tmp_path, "a.jpg")
+    for source in (
+        write_file(tmp_path / "notes.txt", "nothing of use\n"),
+        write_file(tmp_path / "empty.txt", ""),
+        write_file(tmp_path / "x.xml", "<svg></svg>"),
+        write_file(tmp_path / "x.bin", bytes(range(256))),
+    ):
+        message = read_error(source)
+        assert "--format" in message
+        assert all(format in message for format in READERS)
+    assert "ask" in read_error(tmp_path / "a.jpg")
+    assert "no file" in read_error(tmp_path / "absent.jsonl")

@@ -1,0 +1,81 @@
+"""LabelMe: shapes, images from another machine, malformed files."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.sources import (
+    read_bad_rows,
+    read_error,
+    read_rows,
+    write_file,
+    write_images,
+    write_labelme,
+)
+from vipllava_cli.marks.parse import parse_mark
+from vipllava_cli.sources.open import read_source
+from vipllava_cli.sources.rows import BadRow, Row
+
+
+def write_labelme_with(folder: Path, *shapes: object, image: str = "a.jpg") -> Path:
+    return write_file(folder / "a.json", {"shapes": shapes, "imagePath": image})
+
+
+def test_every_shape_type_has_a_mark(tmp_path: Path) -> None:
+    expected = {
+        "circle": ([[50, 50], [80, 90]], parse_mark("ellipse", "0,0,100,100")),
+        "point": ([[10, 20]], parse_mark("point", "10,20")),
+        "line": ([[10, 20], [30, 40]], parse_mark("scribble", "10,20,30,40")),
+        "linestrip": ([[1, 2], [3, 4], [5, 6]], parse_mark("scribble", "1,2,3,4,5,6")),
+        "polygon": ([[1, 2], [30, 4], [5, 60]], parse_mark("contour", "1,2,30,4,5,60")),
+        None: ([[1, 2], [30, 4], [5, 60]], parse_mark("contour", "1,2,30,4,5,60")),
+        "rectangle": ([[1, 2], [30, 2], [30, 40], [1, 40]], parse_mark("box", "1,2,30,40")),
+    }
+    shapes = [{"shape_type": kind, "points": points} for kind, (points, _) in expected.items()]
+    found = read_rows(write_labelme_with(tmp_path, *shapes))
+    assert [row.marks[0] for row in found] == [mark for _, mark in expected.values()]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "junk",
+        {"shape_type": "mask", "points": [[1, 2], [3, 4]]},
+        {"shape_type": "rectangle", "points": [[1, 2]]},
+        {"shape_type": "rectangle", "points": [[1, 2], [1, 9]]},
+        {"shape_type": "rectangle", "points": [[1, 2], [3, float("nan")]]},
+        {"shape_type": "circle", "points": [[1, 2], [1, 2]]},
+        {"shape_type": "polygon", "points": [[1, 2], [3, 4]]},
+        {"shape_type": "polygon", "points": [[1, 2], [3, 4], [5]]},
+        {"shape_type": "point", "points": None},
+        {"shape_type": ["point"], "points": [[1, 2]]},
+    ],
+)
+def test_a_malformed_shape_is_a_bad_row(tmp_path: Path, shape: object) -> None:
+    good = {"label": "x", "shape_type": "point", "points": [[1, 2]]}
+    bad, other = read_source(str(write_labelme_with(tmp_path, shape, good))).rows
+    assert isinstance(bad, BadRow)
+    assert isinstance(other, Row)
+
+
+def test_an_image_path_of_another_machine_is_found_beside_its_file(tmp_path: Path) -> None:
+    point = {"shape_type": "point", "points": [[1, 2]]}
+    write_images(tmp_path, "a.jpg", "sub/b.jpg")
+    for named, found in (
+        ("C:\\work\\a.jpg", "a.jpg"),
+        ("sub\\b.jpg", "sub/b.jpg"),
+        ("was.renamed.png", "a.jpg"),
+    ):
+        [row] = read_rows(write_labelme_with(tmp_path, point, image=named))
+        assert row.image == str(tmp_path / found)
+
+
+def test_a_malformed_file_in_a_folder_is_a_bad_row(tmp_path: Path) -> None:
+    source = write_labelme(tmp_path)
+    write_file(source / "broken.json", '{"imagePath": "c.jpg", "shapes": [')
+    write_file(source / "settings.json", {"theme": "dark"})
+    [bad] = read_bad_rows(source)
+    assert bad.id == "broken.json"
+    assert "broken.json" in str(bad.error)
+    assert "broken.json" in read_error(source / "broken.json")
+    assert any("another format: 1" in note for note in read_source(str(source)).notes)

@@ -1,0 +1,73 @@
+"""YOLO: class files, label files, malformed lines."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.sources import read_ids, read_rows, resolve, write_file, write_images, write_yolo
+from vipllava_cli.sources.formats import SourceFormat
+from vipllava_cli.sources.open import read_source
+from vipllava_cli.sources.rows import BadRow, Row
+
+
+def test_class_names_come_from_any_class_file(tmp_path: Path) -> None:
+    source = write_yolo(tmp_path)
+    data_yaml = source / "data.yaml"
+    for name, content in (
+        ("dataset.yaml", "path: .\ntrain: images/train\nnames: [dog, cat, sofa]\n"),
+        ("classes.txt", "dog\r\ncat\r\nsofa\r\n"),
+        ("labels/classes.txt", "dog\ncat\nsofa\n"),
+        ("obj.names", "dog\ncat\nsofa"),
+    ):
+        data_yaml.unlink()
+        data_yaml = write_file(source / name, content)
+        assert [row.extra["label"] for row in read_rows(source)] == ["dog", "cat", "sofa"]
+    data_yaml.unlink()
+    unnamed = read_source(str(source))
+    assert [row.extra["label"] for row in unnamed.rows if isinstance(row, Row)] == ["0", "1", "2"]
+    assert any("no class file" in note for note in unnamed.notes)
+
+
+def test_a_data_yaml_is_a_source(tmp_path: Path) -> None:
+    data_yaml = write_file(
+        write_yolo(tmp_path / "set") / "data.yaml", "path: .\nnames: [dog, cat, sofa]\n"
+    )
+    assert read_ids(data_yaml) == [f"images/train/a.jpg#{number}" for number in (1, 2, 3)]
+    for split in ("images", "images/train"):
+        found = read_rows(tmp_path / "set" / split, format=SourceFormat.yolo)
+        assert [row.extra["label"] for row in found] == ["dog", "cat", "sofa"]
+    moved = write_file(tmp_path / "elsewhere.yaml", "path: set\nnames: [dog, cat, sofa]\n")
+    assert read_rows(moved) == read_rows(data_yaml)
+
+
+def test_label_files_may_lie_beside_the_images(tmp_path: Path) -> None:
+    write_images(tmp_path, "images.jpg", "sub/b.jpg")
+    write_file(tmp_path / "sub" / "b.txt", "0 0.5 0.5 0.5 0.5 0.875\n")
+    write_file(tmp_path / "classes.txt", "dog\n")
+    [row] = read_rows(tmp_path)
+    assert row.id == "sub/b.jpg#1"
+    assert row.extra == {"label": "dog", "confidence": 0.875}
+    assert resolve(row.marks)[0].bounds == (50, 25, 150, 75)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "dog 0.5 0.5 0.5 0.5",
+        "9 0.5 0.5 0.5 0.5",
+        "0",
+        "0 0.5 0.5 0.5",
+        "0 0.5 0.5 0.5 -0.5",
+        "0 0.5 0.5 nan 0.5",
+        "0 0.5 0.5 wide 0.5",
+        "0 0.1 0.1 0.5 0.5 0.9 0.1 0.2",
+    ],
+)
+def test_a_malformed_line_is_a_bad_row(tmp_path: Path, line: str) -> None:
+    source = write_yolo(tmp_path)
+    write_file(source / "labels" / "train" / "a.txt", f"0 0.5 0.5 0.5 0.5\n{line}\n")
+    good, bad = read_source(str(source)).rows
+    assert isinstance(good, Row)
+    assert isinstance(bad, BadRow)
+    assert bad.id == "images/train/a.jpg#2"
+    assert "a.txt" in str(bad.error)

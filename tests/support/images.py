@@ -1,0 +1,21 @@
+"""Encoded images for tests, and a check of their colour."""
+
+import io
+
+from PIL import Image
+
+ORANGE = (250, 120, 10)
+
+
+def encode(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
+    """Encode an image in a format of Pillow."""
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def has_center_color(image: Image.Image, rgb: tuple[int, int, int], tolerance: int = 12) -> bool:
+    """Return whether the centre pixel has this colour. Fails for an image that is not RGB."""
+    found = image.getpixel((image.width // 2, image.height // 2))
+    assert image.mode == "RGB"
+    return all(abs(a - b) <= tolerance for a, b in zip(found, rgb, strict=True))  # type: ignore[arg-type]

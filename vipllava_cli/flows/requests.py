@@ -1,0 +1,57 @@
+"""Make the request of a question, with its key, and the record of its answer."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from vipllava_cli.engine.base import Answer, GenerationOptions, ModelInfo
+from vipllava_cli.marks.json_marks import mark_to_json
+from vipllava_cli.marks.marked_image import MarkedImage
+from vipllava_cli.storage.records import Record, Request, stable_key
+
+
+def make_request(
+    marked_image: MarkedImage,
+    question: str,
+    model: tuple[str, str],
+    template: str,
+    options: GenerationOptions,
+    before: Sequence[tuple[str, str]] = (),
+) -> Request:
+    """Make a request. Its id is its key.
+
+    `model` is the model's name and revision. `before` holds the earlier questions and answers of a
+    conversation. They are part of the key.
+    """
+    name, revision = model
+    conditions: dict[str, Any] = {
+        "marks": tuple(mark_to_json(mark) for mark in marked_image.marks),
+        "numbers": marked_image.numbers,
+        "crop": marked_image.crop,
+        "question": question,
+        "model": name,
+        "revision": revision,
+        "template": template,
+        "options": options.to_json(),
+    }
+    history: dict[str, Any] = {"before": before} if before else {}
+    file = marked_image.file
+    # The keyword is `picture`, not `image`: it is hashed, and keys must equal those of version 0.1.0.
+    key = stable_key(picture=file.fingerprint, **conditions, **history)
+    width, height = file.size
+    return Request(id=key, key=key, image=file.source, width=width, height=height, **conditions)
+
+
+def make_record(request: Request, answer: Answer, info: ModelInfo) -> Record:
+    """Make the record of an answered request."""
+    return Record(
+        request,
+        answer=answer.text,
+        finish_reason=answer.finish_reason,
+        prompt_tokens=answer.prompt_tokens,
+        answer_tokens=answer.answer_tokens,
+        dtype=info.dtype,
+        device=info.device,
+        seconds=round(answer.seconds, 3),
+        choices=tuple(asdict(choice) for choice in answer.choices) or None,
+    )

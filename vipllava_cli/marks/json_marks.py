@@ -1,0 +1,144 @@
+"""Marks as JSON, in records, manifests and `--marks` files.
+
+Form: {"shape": "box", "coords": [x1, y1, x2, y2], "color": "red", "width": 3, "alpha": 1.0,
+"label": "dog", "units": "px"}. Only `shape` and `coords` are required. The `coords` of a mask or a
+contour may be a list of such lists, and "file" may replace them.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.images.fetch import MAX_BYTES, read_limited
+from vipllava_cli.marks.colors import parse_color
+from vipllava_cli.marks.parse import check_coordinates, parse_units
+from vipllava_cli.marks.types import (
+    MASK_SHAPES,
+    SHAPES,
+    Coordinate,
+    Mark,
+    MarkSpec,
+    MarkStyle,
+    Units,
+)
+
+_FIELDS = {"shape", "coords", "color", "width", "alpha", "label", "units", "file"}
+_EXPECTED_FILE = 'expected a list of marks like {"shape": "box", "coords": [10, 20, 110, 220]}'
+
+
+def mark_from_json(value: Any, units: str = Units.px) -> MarkSpec:
+    """Read a mark from a JSON value. `units` holds for a mark without its own. Raises InputError."""
+    if not isinstance(value, Mapping):
+        raise InputError(f'a mark is an object like {{"shape": "box", …}}, not {short_repr(value)}')
+    unknown = sorted(set(value) - _FIELDS)
+    if unknown:
+        raise InputError(
+            f"a mark has no field {unknown[0]!r}: its fields are {', '.join(sorted(_FIELDS))}"
+        )
+    shape = value.get("shape")
+    if not isinstance(shape, str) or shape not in SHAPES:
+        raise InputError(f"a mark's shape is one of {', '.join(SHAPES)}, not {short_repr(shape)}")
+    color = value.get("color")
+    style = MarkStyle(_optional_number(value, "width"), _optional_number(value, "alpha"))
+    spec = MarkSpec(
+        shape,
+        file=_optional_text(value, "file"),
+        color=None if color is None else parse_color(str(color)),
+        width=style.width,
+        alpha=style.alpha,
+        label=_optional_text(value, "label"),
+    )
+    if spec.file is not None:
+        if shape not in MASK_SHAPES:
+            raise InputError(f"only a mask or a contour can come from an image, not a {shape}")
+        return spec
+    spec = replace(spec, parts=_parts(value.get("coords"), shape, value.get("units", units)))
+    check_coordinates(spec)
+    return spec
+
+
+def mark_to_json(mark: Mark) -> dict[str, Any]:
+    """Return the JSON form of a mark, in pixels to three decimals. `mark_from_json` reads it."""
+    flat = [[_round(value) for point in part for value in point] for part in mark.parts]
+    return {
+        "shape": mark.shape,
+        "coords": flat[0] if len(flat) == 1 else flat,
+        "color": str(mark.color),
+        "width": _round(mark.width),
+        "alpha": mark.alpha,
+        "label": mark.label,
+        "units": Units.px.value,
+    }
+
+
+def read_marks_file(name: str, units: str = Units.px) -> list[MarkSpec]:
+    """Read a JSON file: a list of marks, or an object with such a list in `marks`.
+
+    Raises InputError.
+    """
+    try:
+        with Path(name).open("rb") as file:
+            data = read_limited(file, MAX_BYTES, f"the marks file {name}")
+        value = json.loads(data.decode("utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"the marks file {name} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the marks file {name} is not JSON ({error}): {_EXPECTED_FILE}") from None
+    if isinstance(value, dict) and "shape" not in value:
+        value = value.get("marks")
+    if not isinstance(value, list):
+        raise InputError(f"the marks file {name} holds no list of marks: {_EXPECTED_FILE}")
+    specs = []
+    for number, item in enumerate(value, 1):
+        try:
+            specs.append(mark_from_json(item, units))
+        except InputError as error:
+            raise InputError(f"{name}, mark {number}: {error}") from None
+    return specs
+
+
+def _parts(coords: Any, shape: str, units: Any) -> tuple[tuple[Coordinate, ...], ...]:
+    scale = parse_units(units).scale
+    if not isinstance(coords, list) or not coords:
+        raise InputError(f'a {shape} needs "coords", a list like {SHAPES[shape].syntax}')
+    nested = coords if isinstance(coords[0], list) else [coords]
+    if len(nested) > 1 and shape not in MASK_SHAPES:
+        raise InputError(f"only masks and contours have several lists of coords, not a {shape}")
+    if not all(isinstance(part, list) for part in nested):
+        raise InputError("coords are one flat list of numbers, or several such lists")
+    for value in (value for part in nested for value in part):
+        if not _is_number(value):
+            raise InputError(f"coords are finite numbers; found {short_repr(value)}")
+    return tuple(tuple(Coordinate(float(value), scale) for value in part) for part in nested)
+
+
+def _optional_text(value: Mapping[str, Any], field: str) -> str | None:
+    text = value.get(field)
+    if text is not None and not isinstance(text, str):
+        raise InputError(f"a mark's {field} is text, not {short_repr(text)}")
+    return text
+
+
+def _optional_number(value: Mapping[str, Any], field: str) -> float | None:
+    number = value.get(field)
+    if number is None:
+        return None
+    if not _is_number(number):
+        raise InputError(f"a mark's {field} is a number, not {short_repr(number)}")
+    return float(number)
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a JSON value is a finite number that a float can hold."""
+    is_numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_numeric and abs(value) <= sys.float_info.max
+
+
+def _round(value: float) -> float:
+    """Round to three decimals. A whole number becomes an int, so that JSON shows no `.0`."""
+    rounded = round(value, 3)
+    return int(rounded) if rounded == int(rounded) else rounded
