@@ -150,7 +150,7 @@ def test_transforms_keep_the_image_recognizable(transform: str) -> None:
 
 def test_samples_are_rows_with_their_targets(tmp_path: Path) -> None:
     batch = SampleBatch(tmp_path)
-    rows = list(batch.rows(samples(2, 0, world=SIMPLE)))
+    rows = list(batch.rows(samples(2, 0, settings=SIMPLE)))
     assert {Path(row.image).name for row in rows} == {path.name for path in tmp_path.iterdir()}
     first = rows[0]
     assert isinstance(first, Row)
