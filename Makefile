@@ -33,7 +33,7 @@ test-fast: $(VENV)/developing
 
 docs: $(VENV)/developing
 	$(BIN)/python docs/generate_commands.py
-	$(BIN)/mkdocs build --strict --quiet --site-dir $(OUT)/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(OUT)/site
 
 lint: $(VENV)/developing
 	$(BIN)/ruff check .

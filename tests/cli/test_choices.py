@@ -107,4 +107,4 @@ def test_invalid_choices_are_refused(run: Run, choices: str, message: str) -> No
 def test_choices_exclude_a_temperature(run: Run) -> None:
     result = run("ask", IMAGE, QUESTION, "--choices", "a,b", "--temperature", "1")
     assert result.code == 2
-    assert "leave out --temperature" in result.stderr
+    assert "remove --temperature" in result.stderr

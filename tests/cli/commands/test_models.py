@@ -95,7 +95,7 @@ def test_gigabytes_need_a_yes(hub: StandInHub, run: Run) -> None:
     hub.claimed = {"model.safetensors": 2 * 10**9}
     result = run("models", "pull", "7b")
     assert result.code == 2
-    assert "fetch 2.0 GB" in result.stderr
+    assert "download 2.0 GB" in result.stderr
     assert "--yes" in result.stderr
     assert hub.sent("model.safetensors") == 0
 
@@ -109,13 +109,13 @@ def test_a_person_is_asked_before_gigabytes_and_before_a_removal(
     assert run("models", "pull", "7b").code == 0
     output = run_at_terminal(environment, b"\n", "models", "remove", "7b")
     assert "delete 14.3 MB" in output
-    assert "nothing was done" in output
+    assert "cancelled: the answer was not y" in output
     assert run("models", "info", "7b").stdout.count("complete") == 1
     assert "removed llava-hf" in run_at_terminal(environment, b"y\n", "models", "remove", "7b")
     hub.claimed = {"model.safetensors": 2 * 10**9}
     hub.asked.clear()
     output = run_at_terminal(environment, b"no\n", "models", "pull", "7b")
-    assert "fetch 2.0 GB of llava-hf/vip-llava-7b-hf?" in output
+    assert "download 2.0 GB of llava-hf/vip-llava-7b-hf?" in output
     assert hub.sent("model.safetensors") == 0
 
 
@@ -214,7 +214,7 @@ def test_unreadable_settings_are_one_line(run: Run, home: Path, text: str) -> No
     [
         (("use", "gpt"), 4, "there is no model 'gpt'"),
         (("remove", "tiny"), 2, "part of this package"),
-        (("remove", "7b"), 4, "nothing of llava-hf"),
+        (("remove", "7b"), 4, "llava-hf/vip-llava-7b-hf is not downloaded"),
         (("pull", "tiny"), 2, "part of this package"),
         (("info", "gpt"), 4, "there is no model 'gpt'"),
         (("info", "somebody/something"), 4, "vipllava models pull somebody/something"),

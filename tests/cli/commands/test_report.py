@@ -68,7 +68,7 @@ def test_invalid_lines_are_skipped_and_counted(run: Run, image: Path) -> None:
     source.write_text("\n".join(lines))
     ended = run("report", source)
     assert ended.code == 0
-    notes = [line for line in ended.stderr.splitlines() if "left out" in line]
+    notes = [line for line in ended.stderr.splitlines() if "were skipped" in line]
     assert notes == [
         "note: results.jsonl: 6 lines are not records and were skipped; the first is line 3"
     ]

@@ -14,7 +14,7 @@ def test_free_memory_stays_within_the_limit_of_a_container(
 ) -> None:
     (tmp_path / "memory.max").write_text("3000000\n")
     (tmp_path / "memory.current").write_text("1000000\n")
-    monkeypatch.setattr("vipllava_cli.images.memory._CONTAINER", tmp_path)
+    monkeypatch.setattr("vipllava_cli.images.memory._CGROUP", tmp_path)
     for location in ("cpu", "mps"):
         memory = location_memory(location)
         assert memory.free == 2_000_000

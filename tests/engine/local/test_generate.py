@@ -211,7 +211,7 @@ def test_the_memory_limit_of_a_container_lowers_prediction_and_batch_size(
     free = (512 << 20) + needs.all_weights + needs.workspace + 5 * per_prompt
     (tmp_path / "memory.max").write_text(f"{10 * free}\n")
     (tmp_path / "memory.current").write_text(f"{9 * free}\n")
-    monkeypatch.setattr("vipllava_cli.images.memory._CONTAINER", tmp_path)
+    monkeypatch.setattr("vipllava_cli.images.memory._CGROUP", tmp_path)
     options = LoadOptions(device="cpu")
     assert make_plan("tiny", None, options).placement.batch_size == 5
     limited = open_engine("tiny", load_options=options)
