@@ -19,7 +19,13 @@ def test_the_parts_of_a_plan_add_up_to_the_parameters(run: Run) -> None:
     assert plan["places"]["0"]["cache"] == 1088 * 512 * 1024  # 512 KiB a token
     assert plan["tokens_a_second"] > 0
     table = run("plan", "7b", "--max-memory", "0=8GiB,cpu=20GiB").stdout
-    for words in ("vision tower", "decoder layers 0 to", "GPU 0", "13.2 GiB", "14.2 GB to download"):
+    for words in (
+        "vision tower",
+        "decoder layers 0 to",
+        "GPU 0",
+        "13.2 GiB",
+        "14.2 GB to download",
+    ):
         assert words in table
     table = run("plan", "7b", "--max-memory", "cpu=2.8GiB").stdout
     for words in ("decoder layer 0 ", "decoder layers 1 to 31"):
