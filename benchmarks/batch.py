@@ -23,9 +23,9 @@ from PIL import Image
 from transformers.generation.stopping_criteria import StoppingCriteriaList, StopStringCriteria
 
 from benchmarks.machine import describe, seconds
-from vipllava_cli.engine.base import GenerationOptions
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
 from vipllava_cli.flows.batch.plan import BatchTask
 from vipllava_cli.flows.batch.run import BatchRun, BatchSummary

@@ -25,15 +25,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.machine import describe
-from vipllava_cli.engine.base import (
-    GREEDY,
-    Answer,
-    Engine,
-    GenerationOptions,
-    ModelInfo,
-    ModelView,
-    Prompt,
-)
+from vipllava_cli.engine.base import Answer, Engine, ModelInfo, ModelView, Prompt
+from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.flows.batch.plan import BatchTask
 from vipllava_cli.flows.batch.run import BatchRun, BatchSummary
 from vipllava_cli.sources.open import read_source

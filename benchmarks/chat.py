@@ -13,7 +13,8 @@ from PIL import Image
 
 from benchmarks.machine import describe
 from benchmarks.questions import QUESTIONS, public_geometry
-from vipllava_cli.engine.base import Engine, GenerationOptions, ModelView
+from vipllava_cli.engine.base import Engine, ModelView
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
 
 

@@ -16,8 +16,9 @@ from PIL import Image
 
 from benchmarks.machine import describe, seconds
 from benchmarks.questions import public_geometry
-from vipllava_cli.engine.base import GenerationOptions, Prompt
+from vipllava_cli.engine.base import Prompt
 from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.options import GenerationOptions
 
 CHOICES = ("a dog", "a cat", "a red car", "an old tree", "two birds", "a bowl", "a man", "nothing")
 

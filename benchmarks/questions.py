@@ -21,7 +21,6 @@ from transformers import (
 )
 
 from benchmarks.machine import describe, seconds
-from vipllava_cli.engine.base import GenerationOptions
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import inspect_machine
 from vipllava_cli.engine.hardware.model_spec import read_model_spec
@@ -29,6 +28,7 @@ from vipllava_cli.engine.hardware.planning import plan_placement
 from vipllava_cli.engine.hub.checkpoints import Checkpoint, find_checkpoint
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.local.loading import Loaded
+from vipllava_cli.engine.options import GenerationOptions
 
 QUESTIONS = [f"what is in the {color} box?" for color in ("red", "blue", "lime", "yellow", "aqua")]
 

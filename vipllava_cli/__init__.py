@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vipllava_cli.engine.base import GenerationOptions
+    from vipllava_cli.engine.options import GenerationOptions
     from vipllava_cli.errors import (
         GenerationError,
         InputError,
@@ -66,7 +66,7 @@ __all__ = [
 
 # Where each name is defined. They load on first use: `vipllava --help` needs none of them.
 _HOMES = {
-    "vipllava_cli.engine.base": ("GenerationOptions",),
+    "vipllava_cli.engine.options": ("GenerationOptions",),
     "vipllava_cli.errors": (
         "GenerationError",
         "InputError",

@@ -8,10 +8,11 @@ import pytest
 from tests.conftest import Run
 from vipllava_cli.cli.options import AnswerOptions, MarkOptions, ModelOptions
 from vipllava_cli.cli.repl.settings import SETTINGS
-from vipllava_cli.engine.base import GenerationOptions
 from vipllava_cli.engine.hardware.load_options import LoadOptions
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.errors import ExitCode, UsageError
-from vipllava_cli.marks.types import SHAPES, MarkStyle
+from vipllava_cli.marks.shape_table import SHAPES
+from vipllava_cli.marks.types import MarkStyle
 
 
 def flag(group: type, name: str) -> Any:

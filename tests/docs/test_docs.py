@@ -19,7 +19,7 @@ from tests.support.pages import PAGES, USER_PAGES, Page
 from vipllava_cli.cli.app import app
 from vipllava_cli.errors import ExitCode
 from vipllava_cli.marks.colors import MODEL_COLORS
-from vipllava_cli.marks.types import SHAPES
+from vipllava_cli.marks.shape_table import SHAPES
 from vipllava_cli.storage.records import SCHEMA, Record, Request
 
 PROGRAM = "vipllava"

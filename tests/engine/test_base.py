@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from vipllava_cli.engine.base import GREEDY, GenerationOptions
+from vipllava_cli.engine.options import GREEDY, GenerationOptions
 
 
 def test_the_defaults_are_read_without_image_library_or_torch() -> None:

@@ -1,8 +1,8 @@
 """The values of the loading options: every table holds all of them."""
 
 from vipllava_cli.engine.hardware.memory_needs import ITEM_BYTES, QUANTIZERS
-from vipllava_cli.engine.options import Dtype, Quantization
-from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, TEMPLATES, TemplateName
+from vipllava_cli.engine.options import DEFAULT_TEMPLATE, Dtype, Quantization, TemplateName
+from vipllava_cli.engine.prompts.templates import TEMPLATES
 
 
 def test_the_tables_are_complete() -> None:

@@ -11,7 +11,8 @@ from vipllava_cli.marks import draw as drawing
 from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.draw import _DRAWERS, coverage, draw
 from vipllava_cli.marks.parse import parse_mark
-from vipllava_cli.marks.types import SHAPES, Mark
+from vipllava_cli.marks.shape_table import SHAPES
+from vipllava_cli.marks.types import Mark
 
 GREY = (128, 128, 128)
 

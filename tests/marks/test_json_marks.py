@@ -11,7 +11,8 @@ from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json, read_marks_file
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.resolve import resolve_marks
-from vipllava_cli.marks.types import SHAPES, MarkStyle
+from vipllava_cli.marks.shape_table import SHAPES
+from vipllava_cli.marks.types import MarkStyle
 
 BOX = {"shape": "box", "coords": [10, 20, 30, 40]}
 

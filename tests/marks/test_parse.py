@@ -6,7 +6,7 @@ import pytest
 from tests.support.marks import resolve_text
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks.parse import parse_mark, parse_units
-from vipllava_cli.marks.types import Units
+from vipllava_cli.marks.shape_table import Units
 
 
 @pytest.mark.parametrize(

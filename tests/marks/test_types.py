@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.marks import resolve_text
 from vipllava_cli.errors import InputError
-from vipllava_cli.marks.types import Coordinate, MarkStyle, Units, shift_mark
+from vipllava_cli.marks.shape_table import Units
+from vipllava_cli.marks.types import Coordinate, MarkStyle, shift_mark
 
 
 @pytest.mark.parametrize(

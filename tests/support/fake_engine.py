@@ -8,15 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from vipllava_cli.engine.base import (
-    GREEDY,
-    Answer,
-    GenerationOptions,
-    ModelInfo,
-    ModelView,
-    Prompt,
-    Reply,
-)
+from vipllava_cli.engine.base import Answer, ModelInfo, ModelView, Prompt, Reply
+from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
 

@@ -2,7 +2,8 @@
 
 from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.parse import parse_mark
-from vipllava_cli.marks.types import Mark, Units
+from vipllava_cli.marks.shape_table import Units
+from vipllava_cli.marks.types import Mark
 
 
 def resolve_text(

@@ -18,7 +18,7 @@ from vipllava_cli.flows.evals.clipart.scenes import TRAINING, make_scene, mark_s
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.marks.colors import MODEL_COLORS
 from vipllava_cli.marks.draw import draw
-from vipllava_cli.marks.types import SHAPES
+from vipllava_cli.marks.shape_table import SHAPES
 
 pytestmark = pytest.mark.model
 

@@ -1,4 +1,7 @@
-"""The options of `vipllava eval`, in groups that `command` spreads out for Typer."""
+"""The options of `vipllava eval`, in groups that `command` spreads out for Typer.
+
+Nobody compares or prints a group, so the dataclasses leave out `eq` and `repr`: `--help` starts faster.
+"""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 import typer
 
-from vipllava_cli.engine.prompts.templates import TemplateName
+from vipllava_cli.engine.options import TemplateName
 
 if TYPE_CHECKING:  # imports NumPy, which `--help` does not need
     from vipllava_cli.flows.evals.benchmark import DatasetOptions
@@ -83,7 +86,7 @@ class EvalOptions(Protocol):
     def dataset(self) -> "DatasetOptions": ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClipartOptions:
     """The scenes of `clipart`. `journey` is the name of `transform` in version 0.1.0."""
 
@@ -108,7 +111,7 @@ class ClipartOptions:
         return DatasetOptions(scenes=self.n, seed=self.seed, transform=self.transform.value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RowOptions:
     """The rows of a benchmark in one JSON file."""
 
@@ -129,7 +132,7 @@ class RowOptions:
         return DatasetOptions(self.data, self.questions, self.limit, self.seed)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ChoiceOptions(RowOptions):
     """The rows of a benchmark with multiple-choice questions."""
 
@@ -146,7 +149,7 @@ class ChoiceOptions(RowOptions):
         return replace(super().dataset(), by=self.by.value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class VipBenchOptions:
     """The questions of ViP-Bench, or stored answers to them."""
 
@@ -167,7 +170,7 @@ class VipBenchOptions:
         return DatasetOptions(self.data, limit=self.limit, split=self.split.value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class JudgeOptions:
     """The judge of free answers."""
 

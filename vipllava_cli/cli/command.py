@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 
 from vipllava_cli.cli.options import OUT_ALIAS, MarkOptions
 from vipllava_cli.errors import ExitCode, VipllavaError
-from vipllava_cli.marks.types import SHAPES
+from vipllava_cli.marks.shape_table import SHAPES
 
 
 def hide_flag_types(parameters: list[Any]) -> list[Any]:

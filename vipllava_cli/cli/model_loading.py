@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from vipllava_cli.cli.options import ModelOptions
 from vipllava_cli.cli.terminal.messages import Messages
-from vipllava_cli.engine.base import DEFAULT_MODEL, Engine
+from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.hub.registry import PUBLISHED
 from vipllava_cli.engine.open import identify, open_engine
+from vipllava_cli.engine.options import DEFAULT_MODEL
 from vipllava_cli.storage.sizes import binary_size, decimal_size
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""The options that several subcommands share, in groups that `command` spreads out for Typer."""
+"""The options that several subcommands share, in groups that `command` spreads out for Typer.
+
+Nobody compares or prints a group, so the dataclasses leave out `eq` and `repr`: `--help` starts faster.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,18 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipllava_cli.engine.base import (
+from vipllava_cli.engine.options import (
+    DEFAULT_TEMPLATE,
     GREEDY,
     MAX_NEW_TOKENS,
     MAX_SEED,
     MAX_TEMPERATURE,
     MIN_TOP_P,
+    Attention,
+    Device,
+    Dtype,
     GenerationOptions,
+    Quantization,
+    TemplateName,
 )
-from vipllava_cli.engine.options import Attention, Device, Dtype, Quantization
-from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, TemplateName
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.marks.types import DEFAULT_WIDTH, SHAPES, Units
+from vipllava_cli.marks.shape_table import DEFAULT_WIDTH, SHAPES, Units
 
 if TYPE_CHECKING:  # these load Pillow, psutil or Rich, which `--help` does not need
     from vipllava_cli.cli.terminal.messages import Messages
@@ -72,7 +79,7 @@ def _mark(metavar: str, help: str) -> Any:
     return typer.Option(metavar=metavar, help=help, rich_help_panel=MARKS_PANEL)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MarkOptions:
     """The marks on an image.
 
@@ -171,7 +178,7 @@ def _model(help: str, **settings: Any) -> Any:
     return typer.Option(help=help, rich_help_panel=MODEL_PANEL, **settings)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelOptions:
     """The model, its device and its precision."""
 
@@ -243,7 +250,7 @@ Choices = Annotated[
 _TEMPLATE = TemplateName(DEFAULT_TEMPLATE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class AnswerOptions:
     """The prompt template and the generation options."""
 
@@ -292,7 +299,7 @@ class AnswerOptions:
 # --- messages --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class OutputOptions:
     """The messages on stderr."""
 

@@ -1,41 +1,14 @@
 """The contract between the flows and an engine, the part that makes the answers. Imports no torch."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
+from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
+from vipllava_cli.engine.prompts.templates import Turn
 
-if TYPE_CHECKING:  # the command line reads the defaults below and needs no image library for them
+if TYPE_CHECKING:
     from PIL import Image
-
-DEFAULT_MODEL = "tiny"
-MIN_TOP_P = 0.01
-MAX_TEMPERATURE = 100.0
-MAX_NEW_TOKENS = 2**31 - 1
-MAX_SEED = 2**32 - 1
-
-
-@dataclass(frozen=True)
-class GenerationOptions:
-    """How the engine makes an answer. The defaults of the whole program are these.
-
-    `temperature` 0 is greedy; above 0, `top_p` (0-1) and `seed` control the sampling. With `choices`
-    the answer is the likeliest choice, and the engine generates nothing.
-    """
-
-    max_new_tokens: int = 256
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
-    choices: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the options by name, for records and keys. Leaves out `choices` if there are none."""
-        return {name: value for name, value in asdict(self).items() if name != "choices" or value}
-
-
-GREEDY = GenerationOptions()
 
 
 @dataclass(frozen=True)

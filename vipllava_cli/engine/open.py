@@ -5,7 +5,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vipllava_cli.engine.base import DEFAULT_MODEL, Engine
+from vipllava_cli.engine.base import Engine
+from vipllava_cli.engine.options import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from vipllava_cli.engine.hardware.load_options import LoadOptions

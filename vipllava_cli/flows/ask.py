@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from vipllava_cli.engine.base import GREEDY, Engine, GenerationOptions
-from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE
+from vipllava_cli.engine.base import Engine
+from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.flows.requests import make_record, make_request
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.marks.marked_image import MarkedImage

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from vipllava_cli.engine.base import Answer, GenerationOptions, ModelInfo
+from vipllava_cli.engine.base import Answer, ModelInfo
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.storage.records import Record, Request, stable_key

@@ -11,16 +11,8 @@ from math import hypot
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks.colors import MODEL_COLORS, Color
-from vipllava_cli.marks.types import (
-    DEFAULT_WIDTH,
-    SHAPES,
-    Coordinate,
-    Mark,
-    MarkSpec,
-    Point,
-    Points,
-    Shape,
-)
+from vipllava_cli.marks.shape_table import DEFAULT_WIDTH, SHAPES, Shape
+from vipllava_cli.marks.types import Coordinate, Mark, MarkSpec, Point, Points
 
 MAX_COORDINATE = 1e6  # pixels, well below the limit of OpenCV's fixed-point coordinates (2^27)
 

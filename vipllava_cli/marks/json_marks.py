@@ -16,15 +16,8 @@ from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.images.fetch import MAX_BYTES, read_limited
 from vipllava_cli.marks.colors import parse_color
 from vipllava_cli.marks.parse import check_coordinates, parse_units
-from vipllava_cli.marks.types import (
-    MASK_SHAPES,
-    SHAPES,
-    Coordinate,
-    Mark,
-    MarkSpec,
-    MarkStyle,
-    Units,
-)
+from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units
+from vipllava_cli.marks.types import Coordinate, Mark, MarkSpec, MarkStyle
 
 _FIELDS = {"shape", "coords", "color", "width", "alpha", "label", "units", "file"}
 _EXPECTED_FILE = 'expected a list of marks like {"shape": "box", "coords": [10, 20, 110, 220]}'

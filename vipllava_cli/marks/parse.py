@@ -5,7 +5,8 @@ from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.colors import parse_color
-from vipllava_cli.marks.types import MASK_SHAPES, SHAPES, Coordinate, MarkSpec, Units
+from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units
+from vipllava_cli.marks.types import Coordinate, MarkSpec
 
 
 def parse_mark(shape: str, text: str, units: str = Units.px) -> MarkSpec:

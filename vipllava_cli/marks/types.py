@@ -1,76 +1,13 @@
-"""Marks as frozen values: `MarkSpec` is what a user typed, `Mark` is what is drawn.
+"""Marks as frozen values: `MarkSpec` is what a user typed, `Mark` is what is drawn."""
 
-`--help` imports this module, so it must not import Pillow, NumPy or OpenCV.
-"""
-
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks.colors import Color
+from vipllava_cli.marks.shape_table import DEFAULT_WIDTH, MAX_WIDTH
 
 Point = tuple[float, float]  # x, y
 Points = tuple[Point, ...]
-
-DEFAULT_WIDTH = 3.0  # pixels of the model's 336-pixel view: ViP-LLaVA's constant line width
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The rules of a shape: its number of points, its default opacity, the syntax of its option.
-
-    `max_points` None means no limit. `has_area` is False for lines and points. `has_corners` is True
-    for shapes that two opposite corners define.
-    """
-
-    name: str
-    min_points: int
-    max_points: int | None
-    alpha: float
-    syntax: str
-    has_area: bool = True
-    has_corners: bool = False
-
-
-# ViP-LLaVA trains with masks of opacity 0.19-0.5 and evaluates with 128/255. Lines may be solid.
-SHAPES: Mapping[str, Shape] = {
-    shape.name: shape
-    for shape in (
-        Shape("box", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
-        Shape("ellipse", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
-        Shape("arrow", 1, 2, 1.0, "X1,Y1,X2,Y2 (tail to tip) or X,Y (the tip)", has_area=False),
-        Shape("point", 1, 1, 1.0, "X,Y", has_area=False),
-        Shape("triangle", 3, 3, 1.0, "X1,Y1,X2,Y2,X3,Y3"),
-        Shape("scribble", 2, None, 1.0, "X1,Y1,X2,Y2,…", has_area=False),
-        Shape("mask", 3, None, 0.5, "X1,Y1,X2,Y2,X3,Y3,… or a mask image"),
-        Shape("contour", 3, None, 1.0, "X1,Y1,X2,Y2,X3,Y3,… or a mask image"),
-    )
-}
-
-MASK_SHAPES = ("mask", "contour")  # a mask image can define these
-
-
-class Units(StrEnum):
-    """The unit of a coordinate without a sign: pixels, percent, 0-1, or 0-1000."""
-
-    px = "px"
-    percent = "percent"
-    unit = "unit"
-    thousand = "thousand"
-
-    @property
-    def scale(self) -> float | None:
-        """The value that stands for the whole side of the image. None for pixels."""
-        return _SCALES[self]
-
-
-_SCALES: Mapping[Units, float | None] = {
-    Units.px: None,
-    Units.percent: 100.0,
-    Units.unit: 1.0,
-    Units.thousand: 1000.0,
-}
 
 
 @dataclass(frozen=True)
@@ -86,9 +23,6 @@ class Coordinate:
 
     def pixels(self, side: int) -> float:
         return self.value if self.scale is None else self.value / self.scale * side
-
-
-MAX_WIDTH = 100.0  # pixels of the model's 336-pixel view, nearly a third of it
 
 
 @dataclass(frozen=True)

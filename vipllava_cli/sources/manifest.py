@@ -18,7 +18,8 @@ from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.parse import parse_mark
-from vipllava_cli.marks.types import SHAPES, MarkSpec
+from vipllava_cli.marks.shape_table import SHAPES
+from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import (
     is_rereadable,
     iter_lines,

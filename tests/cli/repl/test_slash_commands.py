@@ -2,7 +2,7 @@
 
 from tests.support.chat_session import FakeSession
 from vipllava_cli.cli.repl.slash_commands import SLASH_COMMANDS
-from vipllava_cli.marks.types import SHAPES
+from vipllava_cli.marks.shape_table import SHAPES
 
 
 def test_every_shape_has_a_command_and_every_command_has_a_help_text() -> None:

@@ -11,10 +11,11 @@ from PIL import Image
 
 from tests.support.sample_scenes import PLACES, open_sample
 from tests.support.tokenizers import spaced_tokenizer
-from vipllava_cli.engine.base import GREEDY, GenerationOptions, ModelView, Reply
+from vipllava_cli.engine.base import ModelView, Reply
 from vipllava_cli.engine.local.conversation import LocalConversation
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
 from vipllava_cli.errors import GenerationError, UsageError
 from vipllava_cli.images.square import pad_to_square

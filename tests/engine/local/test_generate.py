@@ -8,11 +8,12 @@ import torch
 from PIL import Image
 
 from tests.support.sample_scenes import open_sample
-from vipllava_cli.engine.base import GenerationOptions, Prompt
+from vipllava_cli.engine.base import Prompt
 from vipllava_cli.engine.hardware.estimate import make_plan
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
 from vipllava_cli.images.square import pad_to_square

@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from vipllava_cli.engine.base import GenerationOptions
 from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.options import GenerationOptions
 
 pytestmark = pytest.mark.model
 

@@ -15,12 +15,12 @@ from tests.support import broken_checkpoints as broken
 from tests.support.machines import spec_of
 from tests.support.public_checkpoints import ODDITIES
 from tests.support.sample_scenes import open_sample
-from vipllava_cli.engine.base import GenerationOptions
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hub.checkpoints import find_checkpoint
 from vipllava_cli.engine.hub.registry import BUNDLED
 from vipllava_cli.engine.local.loading import load
 from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.errors import ModelError
 from vipllava_cli.images.square import pad_to_square
 

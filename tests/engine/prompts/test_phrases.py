@@ -5,7 +5,7 @@ import pytest
 from vipllava_cli.engine.prompts.phrases import find_undrawn_mark, object_phrase
 from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.parse import parse_mark
-from vipllava_cli.marks.types import SHAPES
+from vipllava_cli.marks.shape_table import SHAPES
 
 TEXTS = {
     "box": ("1,1,9,9", "within the red rectangle"),

@@ -4,7 +4,8 @@ import random
 from collections.abc import Sequence
 
 from tests.conftest import SAMPLES
-from vipllava_cli.engine.base import GREEDY, GenerationOptions, ModelView, Prompt
+from vipllava_cli.engine.base import ModelView, Prompt
+from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.flows.batch.grouping import PendingQuestion, group_into_batches
 from vipllava_cli.flows.requests import make_request
 from vipllava_cli.marks.marked_image import MarkedImage, open_image

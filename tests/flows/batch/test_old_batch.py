@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, Run, open_once
-from vipllava_cli.engine.base import Answer, Engine, GenerationOptions, Prompt
+from vipllava_cli.engine.base import Answer, Engine, Prompt
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.errors import ExitCode
 
 pytestmark = pytest.mark.model

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.support.fake_engine import FakeConversation
-from vipllava_cli.engine.base import GenerationOptions
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.chat.chat import IMAGE_CHANGED, Chat, ChatSettings
 from vipllava_cli.marks.marked_image import open_image

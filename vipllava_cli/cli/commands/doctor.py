@@ -15,8 +15,8 @@ def doctor(*, model: ModelOptions, json: Json = False, output: OutputOptions) ->
     """
     from vipllava_cli.cli.terminal.image import drawing_method
     from vipllava_cli.cli.terminal.models import print_sections
-    from vipllava_cli.engine.base import DEFAULT_MODEL
     from vipllava_cli.engine.hardware.doctor import diagnose, diagnose_choice
+    from vipllava_cli.engine.options import DEFAULT_MODEL
     from vipllava_cli.storage.settings import settings_file
 
     messages = output.messages()

@@ -35,8 +35,8 @@ def plan(
 
     from vipllava_cli.cli.terminal.models import table_console
     from vipllava_cli.cli.terminal.plan import plan_as_json, plan_table
-    from vipllava_cli.engine.base import DEFAULT_MODEL
     from vipllava_cli.engine.hardware.estimate import make_plan
+    from vipllava_cli.engine.options import DEFAULT_MODEL
 
     chosen = replace(model, model=name or model.model).chosen()
     messages = output.messages()

@@ -13,7 +13,8 @@ from vipllava_cli.images.square import model_view
 from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.marked_image import open_image
 from vipllava_cli.marks.parse import parse_mark
-from vipllava_cli.marks.types import SHAPES, Mark, MarkSpec
+from vipllava_cli.marks.shape_table import SHAPES
+from vipllava_cli.marks.types import Mark, MarkSpec
 from vipllava_cli.storage.files import STANDARD_INPUT
 
 _MAX_NUMBER_LENGTH = 6  # digits of a mark's number

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
 from vipllava_cli.cli.options import AnswerOptions
-from vipllava_cli.engine.prompts.templates import TemplateName
+from vipllava_cli.engine.options import TemplateName
 from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.chat.chat import Chat
-from vipllava_cli.marks.types import MAX_WIDTH, MarkStyle, Units
+from vipllava_cli.marks.shape_table import MAX_WIDTH, Units
+from vipllava_cli.marks.types import MarkStyle
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from vipllava_cli.cli.repl.session_commands import load, save, set_or_list
 from vipllava_cli.cli.repl.settings import SETTINGS
 from vipllava_cli.cli.repl.turn_commands import more, reset, retry, stats, undo
 from vipllava_cli.errors import UsageError, short_repr
-from vipllava_cli.marks.types import MASK_SHAPES, SHAPES
+from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES
 
 
 @dataclass(frozen=True)

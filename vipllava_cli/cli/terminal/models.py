@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vipllava_cli.cli.terminal.messages import Messages, one_line
-from vipllava_cli.engine.base import DEFAULT_MODEL
 from vipllava_cli.engine.hub.catalog import KnownModel
+from vipllava_cli.engine.options import DEFAULT_MODEL
 from vipllava_cli.storage.sizes import decimal_size
 
 PIPE_WIDTH = 1000  # columns: lines of a table are not folded in a pipe

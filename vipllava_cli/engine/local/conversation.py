@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
-from vipllava_cli.engine.base import GREEDY, Answer, GenerationOptions, ModelView, Prompt, Reply
+from vipllava_cli.engine.base import Answer, ModelView, Prompt, Reply
 from vipllava_cli.engine.local.answer_end import (
     AnswerEnd,
     AnswerTokens,
@@ -27,7 +27,8 @@ from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
 from vipllava_cli.engine.local.streaming import Stream
 from vipllava_cli.engine.local.tokenization import CONTEXT_LENGTH, tokens_after
-from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
+from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
+from vipllava_cli.engine.prompts.templates import Turn
 
 # Characters that may end the tokens of an interrupted answer and are missing from its text.
 _UNSTABLE_ENDING = " \n\t#\ufffd"

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
-from vipllava_cli.engine.base import GREEDY, Answer, GenerationOptions, Prompt
+from vipllava_cli.engine.base import Answer, Prompt
 from vipllava_cli.engine.hardware.batch_size import answer_threads, current_batch_size
 from vipllava_cli.engine.local.answer_end import AnswerEnd, answer_text
 from vipllava_cli.engine.local.conversation import LocalConversation
@@ -21,6 +21,7 @@ from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.likelihood import score_choices
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
 from vipllava_cli.engine.local.streaming import Stream
+from vipllava_cli.engine.options import GREEDY, GenerationOptions
 
 
 class LocalEngine(ModelInputs):

@@ -10,13 +10,14 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig
 from transformers.generation.stopping_criteria import StopStringCriteria
 
-from vipllava_cli.engine.base import GenerationOptions, ModelInfo, ModelView, Prompt
+from vipllava_cli.engine.base import ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.loading import Loaded
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
+from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.engine.prompts.control_words import IMAGE
-from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, STOPS, TEMPLATES, Turn, render
+from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
 from vipllava_cli.errors import ModelError, UsageError
 
 _ANSWER_PLACEHOLDER = "(answer)"  # marks the place of an answer in a rendered chat template

@@ -6,20 +6,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from vipllava_cli.engine.options import TemplateName
 from vipllava_cli.engine.prompts.control_words import IMAGE
-
-
-class TemplateName(StrEnum):
-    """The prompt templates by name."""
-
-    human = "human"
-    vicuna = "vicuna"
-    chat = "chat"
-
-
-DEFAULT_TEMPLATE = TemplateName.human.value
 
 # These lines ask for a short answer, in the words of the model's training (LLaVA-1.5).
 LETTER_LINE = "Answer with the option's letter from the given choices directly."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vipllava_cli.engine.base import Engine, GenerationOptions
+from vipllava_cli.engine.base import Engine
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.flows.api.inputs import MarkInput, mark_spec
 from vipllava_cli.flows.api.response import Response, to_response
 from vipllava_cli.flows.chat.chat import Chat, ChatSettings

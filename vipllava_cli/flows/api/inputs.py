@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from PIL import Image, ImageOps
 
-from vipllava_cli.engine.base import GenerationOptions
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.choices import check_choices
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.load import to_rgb

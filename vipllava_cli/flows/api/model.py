@@ -8,18 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypedDict
 
-from vipllava_cli.engine.base import (
-    DEFAULT_MODEL,
-    GREEDY,
-    Answer,
-    Engine,
-    GenerationOptions,
-    ModelInfo,
-    Prompt,
-)
+from vipllava_cli.engine.base import Answer, Engine, ModelInfo, Prompt
 from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.options import DEFAULT_MODEL, DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.questions import prepare_question
-from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE
 from vipllava_cli.errors import InputError, VipllavaError
 from vipllava_cli.flows import ask as flow
 from vipllava_cli.flows.api.chat import ImageChat

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from vipllava_cli.engine.base import Answer, Engine, GenerationOptions, Prompt
+from vipllava_cli.engine.base import Answer, Engine, Prompt
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.errors import GenerationError, OutOfMemoryError
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vipllava_cli.engine.base import GenerationOptions, ModelView, Prompt
+from vipllava_cli.engine.base import ModelView, Prompt
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.storage.records import Request
 
 

@@ -11,9 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.engine.base import GREEDY, GenerationOptions, ModelView
+from vipllava_cli.engine.base import ModelView
+from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.questions import prepare_question
-from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE
 from vipllava_cli.errors import InputError
 from vipllava_cli.flows.requests import make_request
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image, zoom_in

@@ -7,9 +7,10 @@ reads them again after the new image. Each turn records the image and the marks 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from vipllava_cli.engine.base import GREEDY, Engine, GenerationOptions, ModelView, Reply
+from vipllava_cli.engine.base import Engine, ModelView, Reply
+from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.questions import prepare_question
-from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE, Turn
+from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import UsageError
 from vipllava_cli.flows.chat.state import (
     CONTINUABLE,

@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.engine.base import Engine, GenerationOptions
-from vipllava_cli.engine.prompts.templates import DEFAULT_TEMPLATE
+from vipllava_cli.engine.base import Engine
+from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.errors import InputError
 from vipllava_cli.flows.batch.plan import BatchTask
 from vipllava_cli.flows.batch.run import BatchRun, ProgressListener

@@ -15,7 +15,7 @@ from vipllava_cli.flows.evals.clipart.scenes import (
     scene_rng,
 )
 from vipllava_cli.marks.colors import MODEL_COLORS
-from vipllava_cli.marks.types import SHAPES
+from vipllava_cli.marks.shape_table import SHAPES
 
 
 # The shipped model was trained on these scenes. A change of them changes the world that it knows.

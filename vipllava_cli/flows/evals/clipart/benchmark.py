@@ -15,7 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from vipllava_cli.engine.base import GREEDY
+from vipllava_cli.engine.options import GREEDY
 from vipllava_cli.flows.evals.benchmark import Benchmark, DatasetOptions
 from vipllava_cli.flows.evals.clipart.outlines import outline
 from vipllava_cli.flows.evals.clipart.question_generator import QuestionGenerator, SceneTurn

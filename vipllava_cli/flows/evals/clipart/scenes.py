@@ -22,7 +22,8 @@ from vipllava_cli.flows.evals.clipart.objects import (
 from vipllava_cli.flows.evals.clipart.outlines import Silhouette, outline
 from vipllava_cli.marks.colors import MODEL_COLORS, Color
 from vipllava_cli.marks.draw import draw
-from vipllava_cli.marks.types import SHAPES, Mark
+from vipllava_cli.marks.shape_table import SHAPES
+from vipllava_cli.marks.types import Mark
 
 # Streams of seeds: a scene's seed is (stream, number), so scenes of two streams never coincide.
 # Training validates on HELD_OUT; the benchmark measures on MEASURED.
