@@ -96,9 +96,8 @@ class Planner:
     def __init__(self, task: BatchTask, journal: Journal) -> None:
         self.task = task
         self.journal = journal
-        self._open = lru_cache(maxsize=2)(
-            _open_regular_file
-        )  # an image's regions are adjacent rows
+        # An image's regions are adjacent rows.
+        self._open = lru_cache(maxsize=2)(_open_regular_file)
 
     def plan(self, row: Row | BadRow) -> PlannedRow:
         """Plan the questions of a row. An error becomes the error of a question."""
