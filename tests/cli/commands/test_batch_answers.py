@@ -208,7 +208,7 @@ def test_the_command_of_the_readme_works_twice(
     second = run("batch", "sample_images/", "--out", "results.jsonl")
     assert second.code == 0
     words = " ".join(second.stderr.split())
-    assert f"0 answered {len(images)} kept from before" in words
+    assert f"0 answered {len(images)} kept from an earlier run" in words
 
 
 def test_failed_rows_give_exit_code_6(tmp_path: Path, run: Run) -> None:

@@ -98,7 +98,7 @@ def test_a_conversation_is_saved_and_resumed(run: Run, tmp_path: Path, home: Pat
     first = run("chat", GARDEN, "--box", BUTTERFLY, "--save", session, stdin=b"what is {1}?\n")
     assert first.stdout == "a butterfly\n"
     refused = run("chat", GARDEN, "--save", session, stdin=b"")
-    assert (refused.code, "exists already" in refused.stderr) == (ExitCode.INPUT, True)
+    assert (refused.code, "already exists" in refused.stderr) == (ExitCode.INPUT, True)
     again = run(
         "chat", "--resume", session, "--save", session, stdin=b"what kind of thing is {1}?\n"
     )

@@ -220,7 +220,7 @@ def test_a_comparison_is_filtered_by_kind_and_its_text_is_no_markup(
     ]  # fmt: skip
     page.driver.find_elements(By.CSS_SELECTOR, "#kinds label")[2].click()
     assert page.ids() == ["row-2"]
-    assert page.texts(".row .answers dt")[:3] == ["wanted", "before.jsonl", "after.jsonl"]
+    assert page.texts(".row .answers dt")[:3] == ["expected", "before.jsonl", "after.jsonl"]
     assert page.texts(".row .answers dd")[:3] == ["y", "✕ wrong c", "✓ right y"]
     page.driver.find_elements(By.CSS_SELECTOR, "#kinds label")[0].click()
     page.find("#filter").send_keys("z")
@@ -250,7 +250,7 @@ def test_nothing_is_wider_than_a_phone(page: Page, image: Path, width: int) -> N
         assert page.js("document.documentElement.scrollWidth") <= width
         inner = "(e) => e.scrollWidth > e.clientWidth"
         assert (
-            page.js(f"[...document.querySelectorAll('.body, .said, .source')].filter({inner})")
+            page.js(f"[...document.querySelectorAll('.body, .turn, .source')].filter({inner})")
             == []
         )
         assert page.js("innerWidth") == width

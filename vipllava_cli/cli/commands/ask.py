@@ -8,13 +8,13 @@ import typer
 
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
-    MARKS_PANEL,
     AnswerOptions,
     Choices,
     ImageSource,
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    Zoom,
     output_flag,
 )
 from vipllava_cli.errors import UsageError
@@ -34,12 +34,7 @@ def ask(
     ],
     *,
     marks: MarkOptions,
-    zoom: Annotated[
-        bool,
-        typer.Option(
-            "--zoom", help="Crop the image around the marks.", rich_help_panel=MARKS_PANEL
-        ),
-    ] = False,
+    zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
     choices: Choices = None,
