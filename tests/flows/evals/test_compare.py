@@ -133,7 +133,7 @@ def test_notes_count_what_is_not_compared(run: Run, image: Path) -> None:
         "b.jsonl: line 6 is not a record and was skipped",
         "1 of the 4 rows of a.jsonl are not in all files",
         "2 of the 5 rows of b.jsonl are not in all files",
-        "2 of 3 rows have other questions or marks in another file",
+        "2 of 3 rows have different questions or marks in another file",
         "1 of 3 rows have no truth: they are neither right nor wrong",
     ):
         assert f"note: {note}" in ended.stderr

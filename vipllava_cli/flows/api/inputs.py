@@ -82,7 +82,7 @@ def with_choices(options: GenerationOptions, choices: Sequence[str]) -> Generati
 
 
 def image_name(image: ImageInput) -> str:
-    """Return what a record says of an image: its path, or that it was in memory."""
+    """Return the `image` of a record: the path, or `IN_MEMORY`."""
     return os.fspath(image) if isinstance(image, str | os.PathLike) else IN_MEMORY
 
 

@@ -114,7 +114,7 @@ class Model:
         Args:
             image: A path, an http(s) address, a PIL image, or uint8 [height, width, 3] in RGB.
             question: The question; `{1}` stands for the first mark.
-            marks: What to draw, in this order.
+            marks: Marks to draw, in this order.
             choices: Answers to choose from, by likelihood.
             numbers: Write 1, 2, 3 beside the marks.
             zoom: Show the model only the marks and their surroundings.
@@ -123,7 +123,7 @@ class Model:
 
         Raises:
             InputError: The image or a mark cannot be used.
-            UsageError: The question or the choices make no sense.
+            UsageError: The question or the choices are invalid.
             GenerationError: The model failed.
 
         """
