@@ -59,7 +59,7 @@ def test_an_unknown_format_is_an_error_that_lists_the_formats(run: Run) -> None:
 
 
 @pytest.mark.parametrize("flags", [[], ["--dry-run"]])
-def test_an_existing_report_is_kept_without_force(
+def test_an_existing_report_needs_force(
     images: Path, out: Path, run: Run, flags: list[str]
 ) -> None:
     report = out.with_suffix(".html")

@@ -32,7 +32,7 @@ def test_demo_runs_clipart_and_warns(run: Run, tmp_path: Path) -> None:
     assert (demo / "scores.json").read_bytes() == (clipart / "scores.json").read_bytes()
 
 
-def test_without_a_folder_nothing_is_kept(
+def test_without_a_folder_no_files_remain(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

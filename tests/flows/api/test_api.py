@@ -140,7 +140,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_a_broken_row_is_one_error() -> 
     assert [answer.error is None for answer in answers] == [True, True, False, True, True]
 
 
-def test_a_chat_keeps_what_was_said(model: Model) -> None:
+def test_a_chat_stores_its_turns(model: Model) -> None:
     chat = model.chat(GARDEN, marks=[BUTTERFLY])
     assert chat.ask(QUESTION).text == "a butterfly"
     assert chat.ask("what kind of thing is in the red box?").text == "an animal"

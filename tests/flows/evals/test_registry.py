@@ -81,7 +81,7 @@ def test_help_lists_every_benchmark_and_not_the_old_name(run: Run) -> None:
     assert "demo" not in result.stdout
 
 
-def test_options_offer_what_the_flows_know() -> None:
+def test_options_match_the_values_of_the_flows() -> None:
     assert [each.value for each in ImageTransform] == list(IMAGE_TRANSFORMS)
     assert [each.value for each in Split] == list(SPLITS)
     assert {each.value for each in By} == {module.LETTER, module.LIKELIHOOD, module.TEXT}
