@@ -46,7 +46,7 @@ def test_without_a_folder_no_files_remain(
     ("options", "message"),
     [
         (("--judge-url", "http://localhost:1/v1"), "add --judge-model NAME"),
-        (("--judge", "exact", "--judge-model", "m"), "leave out --judge-url and --judge-model"),
+        (("--judge", "exact", "--judge-model", "m"), "remove --judge-url and --judge-model"),
         (("--judge-url", "nowhere", "--judge-model", "m"), "is an address like"),
     ],
 )

@@ -211,7 +211,7 @@ def test_wrong_input_is_an_error_of_the_family(model: Model) -> None:
         draw(GARDEN, [Triangle([(1, 2), (3,)])])  # type: ignore[list-item]
     with pytest.raises(UsageError, match=r"says \{2\}"):
         model.ask(GARDEN, "what is {2}?", marks=[BUTTERFLY])
-    with pytest.raises(UsageError, match="leave out the temperature"):
+    with pytest.raises(UsageError, match="remove the temperature"):
         model.ask(GARDEN, "what?", choices=["a", "b"], options=GenerationOptions(temperature=1.0))
     with pytest.raises(ModelError, match="no model"):
         load_model("nonsense")

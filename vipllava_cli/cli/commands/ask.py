@@ -124,7 +124,7 @@ def _note_length(record: "Record", max_new_tokens: int, messages: "Messages") ->
     if record.finish_reason == "length":
         is_option = record.answer_tokens >= max_new_tokens
         reason = ": raise --max-new-tokens for a longer one" if is_option else ", the model's limit"
-        messages.note(f"the answer was cut at {record.answer_tokens} tokens{reason}")
+        messages.note(f"answer cut off at {record.answer_tokens} tokens{reason}")
     messages.detail(
         f"{record.prompt_tokens} prompt tokens, {record.answer_tokens} answer tokens,"
         f" {record.seconds} s"

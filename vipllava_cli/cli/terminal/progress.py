@@ -110,7 +110,7 @@ def summary_table(summary: BatchSummary, out: str) -> Table:
         "answered": summary.answered,
         "kept from an earlier run": summary.kept,
         "copied from an equal row": summary.copied,
-        "cut at --max-new-tokens": summary.truncated,
+        "cut off at --max-new-tokens": summary.truncated,
         "kept (no longer in the source)": summary.unlisted,
         **{f"failed: {kind}": count for kind, count in sorted(summary.failures.items())},
     }

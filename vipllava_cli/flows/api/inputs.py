@@ -77,7 +77,7 @@ def with_choices(options: GenerationOptions, choices: Sequence[str]) -> Generati
     if not choices:
         return options
     if options.temperature > 0:
-        raise UsageError("choices are scored, not sampled: leave out the temperature")
+        raise UsageError("choices are scored, not sampled: remove the temperature")
     return replace(options, choices=check_choices(list(choices)))
 
 
