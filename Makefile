@@ -8,7 +8,7 @@ SCENE := sample_images/garden.png
 MARK := --box 294,48,522,247
 QUESTION := what is in the red box?
 
-# Where it is set, each of the many processes that tests start would compile the package anew.
+# If it is set, every process that the tests start compiles the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := check
@@ -23,11 +23,11 @@ demo: $(VENV)/installed
 	@answer=$$($(BIN)/vipllava ask $(SCENE) "$(QUESTION)" $(MARK) --model tiny) && echo "answer:   $$answer"
 	@echo "more:     . $(VENV)/bin/activate, then vipllava --help"
 
-# A test that is waited for holds up one worker only; more than four would mostly collect tests.
+# With worksteal, a slow test blocks one worker only. More than four workers mostly collect tests.
 test: $(VENV)/developing
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-# Everything that needs no model, terminal or browser: the loop while you write code.
+# The tests without a model, a terminal or a browser: for frequent runs while you write code.
 test-fast: $(VENV)/developing
 	$(BIN)/pytest -m "not model and not terminal and not browser and not slow" --numprocesses 2
 
@@ -43,7 +43,7 @@ lint: $(VENV)/developing
 types: $(VENV)/developing
 	$(BIN)/mypy
 
-# A process for each core: it renders and learns on its own share of every batch. With a GPU: TRAINERS=1.
+# One process per core renders and trains on its share of every batch. With a GPU, set TRAINERS=1.
 TRAINERS ?= 2
 train: $(VENV)/developing
 	$(BIN)/torchrun --standalone --nproc-per-node $(TRAINERS) -m training.train --out $(OUT)/tiny
@@ -68,8 +68,8 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 # The address of a package index with CPU builds of torch; see https://pytorch.org/get-started.
 TORCH_INDEX ?=
 
-# On Linux the plain torch package is a CUDA build of several GB, and pip cannot choose another by
-# itself. So say it before the download where there is no GPU.
+# On Linux the plain torch package is a CUDA build of several GB, and pip cannot choose another one.
+# Print a note before the download if there is no GPU.
 $(VENV)/torch: constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@if [ -z "$(TORCH_INDEX)" ] && ! command -v nvidia-smi >/dev/null \
@@ -88,7 +88,7 @@ $(VENV)/developing: $(VENV)/installed
 	$(INSTALL) --editable ".[dev]"
 	@touch $@
 
-# Write the exact versions of this environment, after a test of newer ones.
+# Write the exact versions of this environment. Test newer versions first.
 lock: $(VENV)/developing
 	@{ echo "# Exact versions that make and CI install. Written by 'make lock'."; \
 	  $(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt

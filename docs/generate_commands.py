@@ -75,9 +75,9 @@ def _command_sections(context: Any, command: Any) -> Iterator[str]:
         if option.param_type_name == "option" and not option.hidden and option.name != "help":
             panel = panels.setdefault(option.rich_help_panel or DEFAULT_PANEL, [])
             panel.append((_names(option), _values(option), _default(option), _help(option)))
-    for title, rows in panels.items():
+    for title, options in panels.items():
         yield f"**{title}**"
-        yield _table(("option", "value", "default", "meaning"), rows)
+        yield _table(("option", "value", "default", "meaning"), options)
 
 
 def _names(option: Any) -> str:

@@ -80,7 +80,7 @@ def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     """Train a byte-pair tokenizer with byte fallback, like Llama's, on texts.
 
     No token crosses a border between words, digits, punctuation marks and the stop text. So a
-    conversation has the same tokens turn by turn and as a whole.
+    conversation has the same tokens turn by turn and all at once.
     """
     model = Tokenizer(BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     model.normalizer = normalizers.Replace(" ", "▁")

@@ -20,7 +20,7 @@ def state_folder(folder: Path, stage_name: str) -> Path:
 
 
 def save_state(accelerator: Accelerator, folder: Path) -> None:
-    """Save the state of a stage. Replace the previous one in a single step: a kill keeps one of both."""
+    """Save the state of a stage. Renames folders, so that a kill leaves the old or the new state."""
     new, old = folder.with_suffix(".new"), folder.with_suffix(".old")
     if accelerator.is_main_process:
         shutil.rmtree(new, ignore_errors=True)

@@ -178,7 +178,7 @@ def _count_answers(
         kind = kinds[rows].gather(1, inside[rows].int().argmax(1, keepdim=True))[:, 0]
         for index, name in enumerate(KINDS):
             is_kind = kind == index
-            counts.add(name, right=int((right & is_kind).sum()), asked=int(is_kind.sum()))
+            counts.add(name, right=int((right & is_kind).sum()), total=int(is_kind.sum()))
 
 
 def _cross_entropy_or_zero(model: TrainingModel, states: Tensor, targets: Tensor) -> Tensor:

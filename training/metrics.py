@@ -1,4 +1,4 @@
-"""Metrics of a training step or a validation: right and asked counts by name."""
+"""Metrics of a training step or a validation: right and total counts by name."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 
 @dataclass
 class MetricCounts:
-    """How many predictions of each name were `asked` for and how many were `right`."""
+    """The number of predictions of each name: in `total`, and those that are `right`."""
 
     right: Counter[str] = field(default_factory=Counter)
-    asked: Counter[str] = field(default_factory=Counter)
+    total: Counter[str] = field(default_factory=Counter)
 
-    def add(self, name: str, *, right: int, asked: int) -> None:
+    def add(self, name: str, *, right: int, total: int) -> None:
         self.right[name] += right
-        self.asked[name] += asked
+        self.total[name] += total
 
     def clear(self) -> None:
         self.right.clear()
-        self.asked.clear()
+        self.total.clear()
 
     def accuracies(self) -> dict[str, float]:
-        """Return right / asked, 0-1, for each name that was asked for."""
-        return {name: self.right[name] / asked for name, asked in self.asked.items() if asked}
+        """Return right / total, 0-1, for each name that has predictions."""
+        return {name: self.right[name] / total for name, total in self.total.items() if total}
 
 
 def format_accuracies(accuracies: Mapping[str, float]) -> str:

@@ -42,7 +42,7 @@ class PatchHeads(nn.Module):
             counted = used & ~is_none
             is_right = logits.argmax(-1) == labels[used]
             counts.add(
-                target.name, right=int(is_right[counted[used]].sum()), asked=int(counted.sum())
+                target.name, right=int(is_right[counted[used]].sum()), total=int(counted.sum())
             )
         return total
 

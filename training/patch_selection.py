@@ -5,7 +5,7 @@ from torch import Tensor
 
 from training.patch_targets import PATCH_TARGETS, TARGET_INDEX
 
-# Of the 256 patches. Background goes first; this halves the work of a step.
+# Of the 256 patches. Background is dropped first; this halves the work of a step.
 KEPT_PATCHES = 116
 KEPT_ORACLE_PATCHES = 92  # oracle embeddings are exact, so fewer patches do
 

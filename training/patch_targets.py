@@ -1,4 +1,4 @@
-"""Patch targets: what each patch of the model's view shows. The vision tower learns to predict them."""
+"""Patch targets: the content of each patch of the model's view. The vision tower learns to predict it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def make_patch_targets(marked: MarkedScene, grid: int) -> NDArray[np.int64]:
     A patch that an object or a mark covers only a little has the label IGNORE.
     """
     placements, size = marked.scene.placements, marked.scene.image.size
-    # 1. What covers each patch most.
+    # 1. Find the object and the mark that cover most of each patch.
     object_coverage = np.stack(
         [patch_coverage(p.silhouette.alpha, p.silhouette.corner, size, grid) for p in placements]
     )
@@ -83,7 +83,7 @@ def make_patch_targets(marked: MarkedScene, grid: int) -> NDArray[np.int64]:
     top_mark, covered_by_mark = mark_coverage.argmax(0), mark_coverage.max(0)
     is_object = covered_by_object >= _MIN_OBJECT_COVERAGE
     is_mark = covered_by_mark >= _MIN_MARK_COVERAGE
-    # 2. Labels of each object and mark, spread over their patches.
+    # 2. Give each patch the labels of its object and its mark.
     classes = np.array([placement.class_index for placement in placements])
     colors = np.array([_color_index(mark) for mark in marked.marks])
     shapes = np.array([_shape_index(mark) for mark in marked.marks])
@@ -154,12 +154,12 @@ def patch_coverage(
 ) -> NDArray[np.float32]:
     """Average an alpha mask over each patch of the padded square: float32 [grid, grid], 0-1.
 
-    `alpha` lies at `corner` (x, y) of an image of `size` (width, height); the rest is 0.
+    `alpha` is at `corner` (x, y) of an image of `size` (width, height); the rest is 0.
     """
     (x, y), (height, width) = corner, alpha.shape
     columns = _overlaps(size, 0, grid)[:, x : x + width]
     rows = _overlaps(size, 1, grid)[:, y : y + height]
-    # Round to whole 255ths, as an 8-bit image would: less than a half is nothing.
+    # Round to multiples of 1/255, like an 8-bit image: less than half of one is 0.
     covered: NDArray[np.float32] = np.rint(rows @ alpha.astype(np.float32) @ columns.T) / 255
     return covered
 

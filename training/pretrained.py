@@ -59,11 +59,11 @@ def _layer_count(model: VipLlavaForConditionalGeneration, part: str) -> int:
 
 def _renumber(name: str, missing: Mapping[str, int]) -> str:
     part = next((part for part in _INSERT_AT if part in name), None)
-    found = re.search(r"(?<=\.layers\.)\d+", name)
-    if part is None or found is None or int(found[0]) < _INSERT_AT[part][1]:
+    match = re.search(r"(?<=\.layers\.)\d+", name)
+    if part is None or match is None or int(match[0]) < _INSERT_AT[part][1]:
         return name
-    number = int(found[0]) + max(missing[part], 0)  # load_state_dict reports surplus layers
-    return f"{name[: found.start()]}{number}{name[found.end() :]}"
+    number = int(match[0]) + max(missing[part], 0)  # load_state_dict reports surplus layers
+    return f"{name[: match.start()]}{number}{name[match.end() :]}"
 
 
 def _pass_through(name: str, initial: Tensor) -> Tensor:

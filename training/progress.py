@@ -13,7 +13,8 @@ from training.metrics import format_accuracies
 class ProgressReport(Protocol):
     """Reports the number of steps done and accuracies by name.
 
-    `training` has the accuracies since the last validation, `held_out` those of a validation now.
+    `training` has the accuracies since the last validation, `held_out` those of a
+    validation at this step.
     """
 
     def __call__(

@@ -15,7 +15,7 @@ def _hyperparameter(help: str, default: Any = None) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stage of training: what it trains, with which loss, for how long.
+    """A stage of training: its modules, its loss and its hyperparameters.
 
     `loss` is a key of LOSSES. `modules` are prefixes of the names of the parameters to train.
     One in `conversation_every` scenes has a conversation; 0 for none.
@@ -29,7 +29,9 @@ class Stage:
     steps: int = _hyperparameter("optimizer steps")
     batch_size: int = _hyperparameter("marked scenes per step, of all processes together")
     learning_rate: float = _hyperparameter("peak learning rate of Muon, for the layers' matrices")
-    adamw_learning_rate: float = _hyperparameter("peak learning rate of AdamW, for all the rest")
+    adamw_learning_rate: float = _hyperparameter(
+        "peak learning rate of AdamW, for all other parameters"
+    )
     warmup_steps: int = _hyperparameter("steps in which the learning rate rises from 0", 60)
     decay_fraction: float = _hyperparameter(
         "fraction of the steps, at the end, in which the learning rate falls to 0", 0.7
@@ -130,7 +132,7 @@ _SCENES_PER_STAGE = 10_000_000  # more than any stage uses
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train the model. The model card says what the shipped weights were trained with."""
+    """How to train the model. The model card lists the values for the shipped weights."""
 
     stages: tuple[Stage, ...] = STAGES
     seed: int = _hyperparameter(

@@ -1,10 +1,10 @@
 """Train the shipped model `tiny` from a seed: `python -m training.train --out FOLDER`.
 
-Training has five stages. Trained end to end from scratch, a model of this size does not get better than
-guessing.
+Training has five stages. Trained end to end from scratch, a model of this size does not learn to answer
+better than chance.
 
 1. `decoder`: the decoder answers from oracle embeddings, which stand for encoded images.
-2. `vision_tower`: the vision tower predicts what each patch shows.
+2. `vision_tower`: the vision tower predicts the content of each patch.
 3. `projector`: the projector predicts the oracle embeddings; the tower trains on.
 4. `answers`: projector and decoder answer about images.
 5. `joint`: all modules train on patches and answers.
@@ -75,7 +75,7 @@ def train(
     names = FROM_CHECKPOINT if begin_with else FROM_SCRATCH
     for number, name in enumerate(names):
         if not is_stage_finished(folder, name) and only in (None, name):
-            # A stage does not depend on how the last one ended. Each process draws its own numbers.
+            # A stage's random numbers do not depend on earlier stages. Each process has its own.
             set_seed(recipe.seed + number + 1000 * PartialState().process_index)
             weights = train_stage(
                 training_model, tokenizer, recipe.stage(name), recipe, folder, workers

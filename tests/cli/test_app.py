@@ -1,4 +1,4 @@
-"""The program as a whole: help, version, completion, wrong usage, imports."""
+"""The program: help, version, completion, wrong usage, imports."""
 
 import json
 import os

@@ -28,14 +28,14 @@ def huge_png() -> bytes:
 
 
 def truncated_jpeg(folder: Path) -> bytes:
-    path = folder / "whole.jpg"
+    path = folder / "complete.jpg"
     Image.effect_noise((200, 200), 50).save(path)
     return path.read_bytes()[:3000]
 
 
 def damaged_tiff(folder: Path) -> bytes:
     """Return a file about which libtiff prints lines to stderr, unless its handlers are removed."""
-    path = folder / "whole.tif"
+    path = folder / "complete.tif"
     Image.effect_noise((200, 200), 50).save(path, compression="tiff_lzw")
     data = path.read_bytes()
     return data[:200] + bytes(byte ^ 0x5A for byte in data[200:2000]) + data[2000:]

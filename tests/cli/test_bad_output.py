@@ -13,7 +13,7 @@ from tests.support.commands import BOX, assert_error_line, run_in_process
 from vipllava_cli.errors import ExitCode
 
 
-def test_an_existing_file_is_kept_without_force(run: Run, image: Path, tmp_path: Path) -> None:
+def test_an_existing_file_needs_force(run: Run, image: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept.png"
     kept.write_bytes(b"precious")
     result = run("annotate", image, "--box", BOX, "-o", kept)

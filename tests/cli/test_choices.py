@@ -64,8 +64,8 @@ def test_a_manifest_row_may_have_its_own_choices(run: Run, tmp_path: Path) -> No
     for record, choices in zip(read_journal(out), scored, strict=True):
         assert [choice["text"] for choice in record["choices"]] == choices
         assert record["options"]["choices"] == choices
-        asked = run("ask", IMAGE, QUESTION, "--choices", json.dumps(choices), "--json")
-        alone = json.loads(asked.stdout)
+        result = run("ask", IMAGE, QUESTION, "--choices", json.dumps(choices), "--json")
+        alone = json.loads(result.stdout)
         assert (alone["key"], alone["choices"]) == (record["key"], record["choices"])
 
 

@@ -135,7 +135,7 @@ def test_a_path_in_a_missing_folder_is_refused(tmp_path: Path) -> None:
 
 def test_an_existing_file_needs_force(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with pytest.raises(InputError, match="exists already: --force"):
+    with pytest.raises(InputError, match="already exists: --force"):
         check_writable(str(tmp_path / "out"), force=False)
     check_writable(str(tmp_path / "out"), force=True)
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.model
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_a_conversation_has_the_same_tokens_turn_by_turn_and_whole(
+def test_a_conversation_has_the_same_tokens_turn_by_turn_and_at_once(
     untrained: TrainingModel, name: str
 ) -> None:
     tokenizer = untrained.tokenizer
@@ -24,8 +24,8 @@ def test_a_conversation_has_the_same_tokens_turn_by_turn_and_whole(
         turns = make_conversation(rng, mark_scene(rng, make_scene(rng)))
         tokens = tokenize_conversation(tokenizer, name, turns)
         stale += sum(turn.is_stale for turn in turns)
-        whole = render(TEMPLATES[name], turns).replace("<image>", "<image>" * GRID * GRID)
-        assert tokens.input_ids[:-1] == tokenizer(whole)["input_ids"]
+        full = render(TEMPLATES[name], turns).replace("<image>", "<image>" * GRID * GRID)
+        assert tokens.input_ids[:-1] == tokenizer(full)["input_ids"]
         targets = [token for token in tokens.answer_targets if token != IGNORE]
         stop = TEMPLATES[name].stop
         expected = "".join(f" {turn.answer}{stop}" for turn in turns if not turn.is_stale)
@@ -43,6 +43,6 @@ def test_a_conversation_keeps_the_turns_that_fit_and_at_least_one(untrained: Tra
     rng = scene_rng(TRAINING, 0)
     turns = make_conversation(rng, mark_scene(rng, make_scene(rng)))
     first = tokenize_conversation(untrained.tokenizer, "human", turns[:1])
-    whole = tokenize_conversation(untrained.tokenizer, "human", turns)
+    full = tokenize_conversation(untrained.tokenizer, "human", turns)
     assert tokenize_conversation(untrained.tokenizer, "human", turns, max_tokens=1) == first
-    assert tokenize_conversation(untrained.tokenizer, "human", turns, max_tokens=9999) == whole
+    assert tokenize_conversation(untrained.tokenizer, "human", turns, max_tokens=9999) == full

@@ -25,11 +25,11 @@ def test_a_batch_is_the_same_from_every_worker(untrained: TrainingModel) -> None
 
 
 def test_processes_that_share_a_batch_see_the_scenes_of_one_process() -> None:
-    whole, halves = SceneBatches(TRAINING, 10, 12, 2), SceneBatches(TRAINING, 10, 6, 4)
+    full, halves = SceneBatches(TRAINING, 10, 12, 2), SceneBatches(TRAINING, 10, 6, 4)
     shared = zip(
         *(make_loader(halves, 0, 0, process_index=index, processes=2) for index in range(2)),
         strict=True,
     )
-    for batch, parts in zip(make_loader(whole, 0, 0), shared, strict=True):
+    for batch, parts in zip(make_loader(full, 0, 0), shared, strict=True):
         joined = torch.cat([part.patch_targets for part in parts])
         assert torch.equal(batch.patch_targets, joined)

@@ -36,11 +36,11 @@ def test_every_stage_has_a_loss() -> None:
     assert {stage.loss for stage in STAGES} == LOSSES.keys()
 
 
-def test_accuracies_leave_out_names_that_nobody_asked_for() -> None:
+def test_accuracies_omit_names_without_predictions() -> None:
     counts = MetricCounts()
-    counts.add("naming", right=1, asked=2)
-    counts.add("naming", right=2, asked=2)
-    counts.add("count", right=0, asked=0)
+    counts.add("naming", right=1, total=2)
+    counts.add("naming", right=2, total=2)
+    counts.add("count", right=0, total=0)
     assert counts.accuracies() == {"naming": 0.75}
     counts.clear()
     assert counts.accuracies() == {}

@@ -23,7 +23,7 @@ from vipllava_cli.marks.shape_table import SHAPES
 pytestmark = pytest.mark.model
 
 
-def test_patch_targets_say_what_the_scene_shows() -> None:
+def test_patch_targets_describe_the_scene() -> None:
     rng = scene_rng(TRAINING, 7)
     marked = mark_scene(rng, make_scene(rng))
     labels = {

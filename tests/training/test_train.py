@@ -103,8 +103,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "make_config", shallow_config)
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert "naming" in train(short_recipe(), whole, workers=0)
+    full, stopped = tmp_path / "full", tmp_path / "stopped"
+    assert "naming" in train(short_recipe(), full, workers=0)
     for only in ("vision_tower", None):  # the tower on its own, then the decoder and the rest
         with monkeypatch.context() as patch:
             step = interrupt_second_call(stage_training._step)
@@ -113,7 +113,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
                 train(short_recipe(), stopped, workers=0, only=only)
     assert all((stopped / name / "state").is_dir() for name in ("vision_tower", "decoder"))
     train(short_recipe(), stopped, workers=0)
-    first, second = (load_file(folder / "model.safetensors") for folder in (whole, stopped))
+    first, second = (load_file(folder / "model.safetensors") for folder in (full, stopped))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
 

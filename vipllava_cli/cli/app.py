@@ -48,9 +48,9 @@ class OneLineErrorGroup(TyperGroup):
             from vipllava_cli.cli.terminal.messages import print_error
 
             context = getattr(error, "ctx", None)
-            help = f"{context.command_path} --help" if context else "vipllava --help"
+            help_command = f"{context.command_path} --help" if context else "vipllava --help"
             if error.format_message():  # empty if Typer has just printed the help instead
-                print_error(f"{error.format_message().rstrip('.')}: see `{help}`")
+                print_error(f"{error.format_message().rstrip('.')}: see `{help_command}`")
             return error.exit_code
 
 

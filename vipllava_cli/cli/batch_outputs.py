@@ -25,7 +25,7 @@ class BatchOutputs(NamedTuple):
 def check_outputs(source: str, out: str | None, report: str | None, *, force: bool) -> BatchOutputs:
     """Check that the outputs can be written, differ from each other, and keep existing files.
 
-    An existing journal is no error: the run resumes it. Raises UsageError, InputError.
+    An existing journal is not an error: the run resumes it. Raises UsageError, InputError.
     """
     if out is None:
         raise UsageError("no output file given: add --out results.jsonl")
@@ -54,13 +54,13 @@ def check_outputs(source: str, out: str | None, report: str | None, *, force: bo
 
 
 def make_marked_folder(folder: Path, source: str) -> None:
-    """Make the folder of `--save-marked`. Raises UsageError if it lies in the source, InputError."""
+    """Make the folder of `--save-marked`. Raises UsageError if it is inside the source, InputError."""
     if os.path.isdir(source) and Path(os.path.realpath(folder)).is_relative_to(
         os.path.realpath(source)
     ):
         raise UsageError(
-            f"--save-marked {folder} is inside the source, so that the next run would read the marked"
-            " images: give a folder outside of it"
+            f"--save-marked {folder} is inside the source, so the next run would read the marked"
+            " images: give a folder outside the source"
         )
     make_folder(folder)
 

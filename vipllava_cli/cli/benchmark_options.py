@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 import typer
 
+from vipllava_cli.cli.options import out_option
 from vipllava_cli.engine.options import TemplateName
 
 if TYPE_CHECKING:  # imports NumPy, which `--help` does not need
@@ -58,16 +59,17 @@ def _judge(help: str, **more: Any) -> Any:
     return typer.Option(help=help, rich_help_panel=JUDGE_PANEL, **more)
 
 
-_OUT_HELP = "Folder for records, predictions and scores; a run resumes from it."
-
+_OUT = out_option(
+    "records, predictions and scores",
+    "The same command resumes after a stop.",
+    metavar="DIR",
+    panel=DATA_PANEL,
+)
 Data = Annotated[Path, _data("Folder with the benchmark's files.", "--data", metavar="DIR")]
-Out = Annotated[Path, _data(_OUT_HELP, "-o", "--out", metavar="DIR")]
-Limit = Annotated[int | None, _data("Use only the first rows.", "--limit", metavar="N", min=1)]
+Out = Annotated[Path, _OUT]
+Limit = Annotated[int | None, _data("Use only the first N rows.", "--limit", metavar="N", min=1)]
 Template = Annotated[
-    TemplateName, _data("Prompt template; the published runs have vicuna.", "--template")
-]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print the scores as JSON.", rich_help_panel=SCORE_PANEL)
+    TemplateName, _data("Prompt template; the published runs use vicuna.", "--template")
 ]
 
 
@@ -80,15 +82,12 @@ class EvalOptions(Protocol):
     @property
     def template(self) -> TemplateName: ...
 
-    @property
-    def json(self) -> bool: ...
-
     def dataset(self) -> "DatasetOptions": ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ClipartOptions:
-    """The scenes of `clipart`. `journey` is the name of `transform` in version 0.1.0."""
+    """The scenes of `clipart`."""
 
     n: Annotated[int, _data("Number of scenes.", "--n", metavar="N", min=1)] = 200
     seed: Annotated[int, _data("Seed of the scenes.", metavar="N", min=0)] = 0
@@ -98,11 +97,9 @@ class ClipartOptions:
             "Transform the images first: JPEG at quality 60, half or double size, or a canvas wider"
             " by a third.",
             "--transform",
-            "--journey",
         ),
     ] = ImageTransform.none
-    out: Annotated[Path | None, _data(_OUT_HELP, "-o", "--out", metavar="DIR")] = None
-    json: Json = False
+    out: Annotated[Path | None, _OUT] = None
     template: ClassVar[TemplateName] = TemplateName.human
 
     def dataset(self) -> "DatasetOptions":
@@ -124,7 +121,6 @@ class RowOptions:
     limit: Limit = None
     seed: Annotated[int, _data("Seed of the marks' colours.", metavar="N", min=0)] = 0
     template: Template = TemplateName.human
-    json: Json = False
 
     def dataset(self) -> "DatasetOptions":
         from vipllava_cli.flows.evals.benchmark import DatasetOptions
@@ -155,14 +151,16 @@ class VipBenchOptions:
 
     data: Data
     out: Out
-    split: Annotated[Split, _data("Marks as boxes, or drawn by people.")] = Split.bbox
+    split: Annotated[Split, _data("Images with boxes, or with marks drawn by people.")] = Split.bbox
     limit: Limit = None
     template: Template = TemplateName.human
     predictions: Annotated[
         Path | None,
-        _data("Grade stored answers, a JSON object by id, instead of a model.", metavar="FILE"),
+        _data(
+            "Grade the answers in FILE, a JSON object by id, instead of running a model.",
+            metavar="FILE",
+        ),
     ] = None
-    json: Json = False
 
     def dataset(self) -> "DatasetOptions":
         from vipllava_cli.flows.evals.benchmark import DatasetOptions
@@ -175,17 +173,18 @@ class JudgeOptions:
     """The judge of free answers."""
 
     judge: Annotated[
-        JudgeKind | None, _judge("exact looks for words; it needs no server and no model.")
+        JudgeKind | None, _judge("exact looks for the words of the right answer, without a server.")
     ] = None
     judge_url: Annotated[
         str | None,
         _judge("Address of the judge's server; the key is in OPENAI_API_KEY.", metavar="URL"),
     ] = None
     judge_model: Annotated[
-        str | None, _judge("Name of the judge; the published one is gpt-4-0613.", metavar="NAME")
+        str | None,
+        _judge("Name of the judge; the published scores use gpt-4-0613.", metavar="NAME"),
     ] = None
     judge_parallel: Annotated[
-        int, _judge("Number of answers graded at a time.", metavar="N", min=1, max=256)
+        int, _judge("Number of answers graded in parallel.", metavar="N", min=1, max=256)
     ] = 4
 
     def select(self) -> "Judge | None":

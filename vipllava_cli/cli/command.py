@@ -1,4 +1,4 @@
-"""A function as a subcommand: its option groups become flags, its errors become exit codes."""
+"""Turn a function into a subcommand: option groups become flags, errors become exit codes."""
 
 import dataclasses
 import functools
@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from vipllava_cli.cli.options import OUT_ALIAS, MarkOptions
+from vipllava_cli.cli.options import OLD_NAMES, MarkOptions
 from vipllava_cli.errors import ExitCode, VipllavaError
 from vipllava_cli.marks.shape_table import SHAPES
 
@@ -32,11 +32,12 @@ class OrderedCommand(TyperCommand):
         return hide_flag_types(super().get_params(ctx))
 
     def make_parser(self, ctx: Any) -> Any:
-        """Make the parser, which accepts `--output` for `--out` without listing it in the help."""
+        """Make the parser, which also accepts `OLD_NAMES`."""
         parser = super().make_parser(ctx)
         names = parser._long_opt
-        if "--out" in names:
-            names.setdefault(OUT_ALIAS, names["--out"])
+        for name, old_name in OLD_NAMES.items():
+            if name in names:
+                names.setdefault(old_name, names[name])
         return parser
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -134,7 +135,7 @@ def _describe(error: Exception) -> tuple[str, ExitCode]:
     match error:
         case VipllavaError():
             return str(error), error.exit_code
-        case OSError():  # files raise InputError, so that this is stdout
+        case OSError():  # files raise InputError, so this is stdout
             return f"the output cannot be written: {error.strerror or error}", ExitCode.INPUT
         case MemoryError():
             return (

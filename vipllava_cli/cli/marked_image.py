@@ -1,4 +1,4 @@
-"""Open an image, put the marks of the options on it, and let the user pick more."""
+"""Open an image, resolve the marks of the options on it, and let the user pick more."""
 
 import sys
 

@@ -22,7 +22,7 @@ TINY_NOTICE = (
 
 
 def open_model(options: ModelOptions, messages: Messages) -> Engine:
-    """Load the chosen model. Print a note if nobody chose one. Raises UsageError, ModelError."""
+    """Load the chosen model. Print a note if it is the default. Raises UsageError, ModelError."""
     chosen = options.chosen()
     if not chosen.model:
         messages.note(TINY_NOTICE)
@@ -49,7 +49,7 @@ def _show_placement(messages: Messages, placement: "Placement") -> None:
     if on_disk:
         messages.note(
             f"{binary_size(on_disk)} of weights do not fit into memory and are read from the disk"
-            " for every token: --quantize makes them smaller, `vipllava plan` shows by how much"
+            " for every token: --quantize makes them smaller, `vipllava plan` shows the sizes"
         )
 
 

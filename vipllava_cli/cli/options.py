@@ -37,16 +37,17 @@ MODEL_PANEL = "Model"
 ANSWER_PANEL = "Answer"
 OUTPUT_PANEL = "Output"
 
-OUT_ALIAS = "--output"  # version 0.1.0 has this name in `annotate` and `report`
+# Option -> its name in version 0.1.0. The parser accepts the old name, and the help omits it.
+OLD_NAMES = {"--out": "--output", "--transform": "--journey"}
 
 
-def out_option(what: str, details: str = "", *, metavar: str = "FILE", panel: str = "") -> Any:
-    """Define `-o/--out`: `Write WHAT to METAVAR. DETAILS`. `OUT_ALIAS` works too, unlisted."""
+def out_option(content: str, details: str = "", *, metavar: str = "FILE", panel: str = "") -> Any:
+    """Define `-o/--out`: `Write CONTENT to METAVAR. DETAILS`."""
     return typer.Option(
         "-o",
         "--out",
         metavar=metavar,
-        help=f"Write {what} to {metavar}. {details}".rstrip(),
+        help=f"Write {content} to {metavar}. {details}".rstrip(),
         rich_help_panel=panel or OUTPUT_PANEL,
     )
 
@@ -56,6 +57,10 @@ def output_flag(help: str, *names: str) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=OUTPUT_PANEL)
 
 
+Zoom = Annotated[
+    bool,
+    typer.Option("--zoom", help="Crop the image around the marks.", rich_help_panel=MARKS_PANEL),
+]
 Force = Annotated[bool, output_flag("Overwrite an existing file.", "--force")]
 Json = Annotated[bool, output_flag("Print JSON.", "--json")]
 ImageSource = Annotated[

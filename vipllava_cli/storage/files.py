@@ -26,7 +26,7 @@ def check_writable(name: str, *, force: bool) -> None:
         raise unwritable(name, error) from None
     else:
         if not force:
-            raise InputError(f"{name} exists already: --force overwrites it")
+            raise InputError(f"{name} already exists: --force overwrites it")
     folder = Path(name).parent
     if not os.path.isdir(folder):
         raise InputError(f"there is no folder {folder}: create it first")

@@ -68,11 +68,11 @@ def test_a_record_repeats_from_its_own_marks(run: Run, tmp_path: Path) -> None:
 
 
 def test_notes_about_the_question_and_the_marks(run: Run) -> None:
-    said = run("ask", ZOO, "what does the blue arrow show, ###?", "--box", "-5,10,9,20").stderr
-    assert "blue arrow" in said
-    assert "###" in said
-    assert "clipped" in said
-    assert "--zoom" in said
+    stderr = run("ask", ZOO, "what does the blue arrow show, ###?", "--box", "-5,10,9,20").stderr
+    assert "blue arrow" in stderr
+    assert "###" in stderr
+    assert "clipped" in stderr
+    assert "--zoom" in stderr
 
 
 def test_zoom_crops_around_the_marks(run: Run) -> None:

@@ -59,7 +59,7 @@ def test_an_unknown_format_is_an_error_that_lists_the_formats(run: Run) -> None:
 
 
 @pytest.mark.parametrize("flags", [[], ["--dry-run"]])
-def test_an_existing_report_is_kept_without_force(
+def test_an_existing_report_needs_force(
     images: Path, out: Path, run: Run, flags: list[str]
 ) -> None:
     report = out.with_suffix(".html")
@@ -167,7 +167,7 @@ def test_ctrl_c_finishes_the_batch_in_flight_and_names_how_to_resume(
     _, stderr = child.communicate(timeout=60)
     assert child.returncode == 130
     assert "finishing the batch in flight" in stderr
-    assert "give the same command again to resume" in stderr
+    assert "repeat the command to resume" in stderr
     assert len(list(read_journal(out))) in range(2, 20, 2)
 
 

@@ -88,7 +88,7 @@ FORMATS = ("jsonl", "coco", "labelme", "voc", "yolo")
 def test_the_same_regions_in_any_format_give_equal_answers(
     tmp_path: Path, run: Run, format: str
 ) -> None:
-    """The boxes are whole pixels, so that no format rounds them."""
+    """The boxes have integer corners, so that no format rounds them."""
     scenes = [_make_scene(number) for number in range(3)]
     answers = {}
     for name in (FORMATS[0], format):
@@ -144,9 +144,9 @@ def _write_coco(folder: Path, scenes: Scenes) -> Path:
     ]
     images = [{"id": image, "file_name": name} for image, (name, _, _) in enumerate(scenes)]
     categories = [{"id": 1, "name": "thing"}]
-    whole = {"images": images, "annotations": annotations, "categories": categories}
+    full = {"images": images, "annotations": annotations, "categories": categories}
     path = folder / "instances.json"
-    path.write_text(json.dumps(whole))
+    path.write_text(json.dumps(full))
     return path
 
 
@@ -208,7 +208,7 @@ def test_the_command_of_the_readme_works_twice(
     second = run("batch", "sample_images/", "--out", "results.jsonl")
     assert second.code == 0
     words = " ".join(second.stderr.split())
-    assert f"0 answered {len(images)} kept from before" in words
+    assert f"0 answered {len(images)} kept from an earlier run" in words
 
 
 def test_failed_rows_give_exit_code_6(tmp_path: Path, run: Run) -> None:

@@ -56,7 +56,7 @@ def test_marks_without_an_image_and_two_sessions_to_resume_are_usage_errors(run:
     assert (result.code, "no last conversation" in result.stderr) == (ExitCode.INPUT, True)
 
 
-def test_an_ellipse_around_the_whole_image_is_refused(run: Run, tmp_path: Path) -> None:
+def test_an_ellipse_around_the_complete_image_is_refused(run: Run, tmp_path: Path) -> None:
     session = tmp_path / "s.json"
     flag = run("chat", GARDEN, "--ellipse", AROUND_THE_GARDEN, stdin=b"what?\n")
     command = run("chat", GARDEN, stdin=f"/ellipse {AROUND_THE_GARDEN}\nwhat?\n".encode())
@@ -67,7 +67,9 @@ def test_an_ellipse_around_the_whole_image_is_refused(run: Run, tmp_path: Path) 
         assert "error: the red ellipse touches no pixel of the image" in result.stderr
 
 
-def test_a_resumed_ellipse_around_the_whole_image_becomes_a_note(run: Run, tmp_path: Path) -> None:
+def test_a_resumed_ellipse_around_the_complete_image_becomes_a_note(
+    run: Run, tmp_path: Path
+) -> None:
     session = tmp_path / "s.json"
     run("chat", GARDEN, "--ellipse", BUTTERFLY, "--save", session, stdin=b"what?\n")
     value = json.loads(session.read_text())
@@ -98,7 +100,7 @@ def test_a_conversation_is_saved_and_resumed(run: Run, tmp_path: Path, home: Pat
     first = run("chat", GARDEN, "--box", BUTTERFLY, "--save", session, stdin=b"what is {1}?\n")
     assert first.stdout == "a butterfly\n"
     refused = run("chat", GARDEN, "--save", session, stdin=b"")
-    assert (refused.code, "exists already" in refused.stderr) == (ExitCode.INPUT, True)
+    assert (refused.code, "already exists" in refused.stderr) == (ExitCode.INPUT, True)
     again = run(
         "chat", "--resume", session, "--save", session, stdin=b"what kind of thing is {1}?\n"
     )
@@ -127,10 +129,10 @@ def test_the_text_of_a_hostile_session_acts_on_neither_model_nor_terminal(
     run: Run, tmp_path: Path
 ) -> None:
     session = tmp_path / "s.json"
-    asked = run(
+    saved = run(
         "chat", GARDEN, "--box", BUTTERFLY, "--save", session, "-q", stdin=b"what is {1}?\n"
     )
-    assert asked.stdout == "a butterfly\n"
+    assert saved.stdout == "a butterfly\n"
     make_hostile(session)
     resumed = run("chat", GARDEN, "--box", BUTTERFLY, "--resume", session, stdin=b"/more\nwhat?\n")
     assert resumed.code == 0, resumed.stderr

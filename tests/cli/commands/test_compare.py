@@ -22,10 +22,10 @@ def test_answers_about_the_same_images_with_a_mark_on_another_object(
     run: Run, tmp_path: Path
 ) -> None:
     """The second file has the same rows, but one mark is on another object."""
-    things = [("garden", "butterfly", "snail"), ("street", "bus", "bus"), ("farm", "cow", "cow")]
+    scenes = [("garden", "butterfly", "snail"), ("street", "bus", "bus"), ("farm", "cow", "cow")]
     for name, which in (("a", 1), ("b", 2)):
         lines = []
-        for image, *marked in things:
+        for image, *marked in scenes:
             left, top, right, bottom = PLACES[image][marked[which - 1]]
             box = [left - 5, top - 5, right + 5, bottom + 5]
             lines.append({

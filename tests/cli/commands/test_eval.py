@@ -23,16 +23,16 @@ def test_demo_runs_clipart_and_warns(run: Run, tmp_path: Path) -> None:
     assert (expected.code, expected.stderr) == (0, "")
     scores = json.loads(expected.stdout)
     assert (scores["benchmark"], scores["journey"]) == ("clipart", "half")
-    # Both old names together.
-    old = ("--n", 1, "--journey", "half", "--json", "--model", "tiny")
-    found = run("eval", "demo", "--out", demo, *old)
+    # Both old names at once.
+    old_settings = ("--n", 1, "--journey", "half", "--json", "--model", "tiny")
+    found = run("eval", "demo", "--out", demo, *old_settings)
     assert found.code == 0
     assert found.stderr == "warning: `eval demo` is now `eval clipart`: use the new name\n"
     assert found.stdout == expected.stdout
     assert (demo / "scores.json").read_bytes() == (clipart / "scores.json").read_bytes()
 
 
-def test_without_a_folder_nothing_is_kept(
+def test_without_a_folder_no_files_remain(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -46,7 +46,7 @@ def test_without_a_folder_nothing_is_kept(
     ("options", "message"),
     [
         (("--judge-url", "http://localhost:1/v1"), "add --judge-model NAME"),
-        (("--judge", "exact", "--judge-model", "m"), "leave out --judge-url and --judge-model"),
+        (("--judge", "exact", "--judge-model", "m"), "remove --judge-url and --judge-model"),
         (("--judge-url", "nowhere", "--judge-model", "m"), "is an address like"),
     ],
 )

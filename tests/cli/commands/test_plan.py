@@ -32,7 +32,7 @@ def test_the_parts_of_a_plan_add_up_to_the_parameters(run: Run) -> None:
         assert words in table
 
 
-def test_a_plan_says_what_would_fit(run: Run) -> None:
+def test_a_plan_shows_a_placement_that_fits(run: Run) -> None:
     refused = run("plan", "7b", "--quantize", "int8", "--max-memory", "cpu=6GiB")
     assert (refused.code, refused.stdout) == (4, "")
     assert "--quantize nf4" in refused.stderr

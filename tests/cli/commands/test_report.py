@@ -22,7 +22,7 @@ def test_the_page_takes_its_name_from_the_results(run: Run, image: Path) -> None
     assert run("report", source, "--force", "-q").stderr == ""
 
 
-def test_a_file_is_written_over_only_when_asked(run: Run, image: Path) -> None:
+def test_only_force_overwrites_a_file(run: Run, image: Path) -> None:
     source = results(image.parent, [row()])
     out = image.parent / "page.html"
     out.write_text("mine")

@@ -186,7 +186,7 @@ def test_an_image_is_shown_larger(page: Page, image: Path) -> None:
     assert not viewer.is_displayed()
 
 
-def test_a_missing_image_says_why_on_the_page(page: Page, tmp_path: Path) -> None:
+def test_the_page_explains_a_missing_image(page: Page, tmp_path: Path) -> None:
     page.open(page_of(tmp_path, [row(image="<b>gone</b>.png")]))
     assert page.texts(".thumb") == ["No image: there is no file <b>gone</b>.png"]
     page.find(".thumb").click()
@@ -204,12 +204,12 @@ def test_a_comparison_is_filtered_by_kind_and_its_text_is_no_markup(
         "after": ["x", "b", "y", "z"],
         "n" * 60: list("abcd"),
     }
-    wanted = [{"wanted": truth} for truth in ("a", "b", "y", text)]
+    extras = [{"wanted": truth} for truth in ("a", "b", "y", text)]
     files = [
         results(
-            folder, [row(n, answer=some[n], extra=wanted[n]) for n in range(4)], f"{name}.jsonl"
+            folder, [row(n, answer=texts[n], extra=extras[n]) for n in range(4)], f"{name}.jsonl"
         )
-        for name, some in answers.items()
+        for name, texts in answers.items()
     ]
     assert run("compare", *files, "-o", folder / "p.html", "-q").code == 0
     page.open(folder / "p.html")
@@ -220,7 +220,7 @@ def test_a_comparison_is_filtered_by_kind_and_its_text_is_no_markup(
     ]  # fmt: skip
     page.driver.find_elements(By.CSS_SELECTOR, "#kinds label")[2].click()
     assert page.ids() == ["row-2"]
-    assert page.texts(".row .answers dt")[:3] == ["wanted", "before.jsonl", "after.jsonl"]
+    assert page.texts(".row .answers dt")[:3] == ["expected", "before.jsonl", "after.jsonl"]
     assert page.texts(".row .answers dd")[:3] == ["y", "✕ wrong c", "✓ right y"]
     page.driver.find_elements(By.CSS_SELECTOR, "#kinds label")[0].click()
     page.find("#filter").send_keys("z")
@@ -250,7 +250,7 @@ def test_nothing_is_wider_than_a_phone(page: Page, image: Path, width: int) -> N
         assert page.js("document.documentElement.scrollWidth") <= width
         inner = "(e) => e.scrollWidth > e.clientWidth"
         assert (
-            page.js(f"[...document.querySelectorAll('.body, .said, .source')].filter({inner})")
+            page.js(f"[...document.querySelectorAll('.body, .turn, .source')].filter({inner})")
             == []
         )
         assert page.js("innerWidth") == width

@@ -30,7 +30,7 @@ def test_the_page_shows_the_rows_that_changed(run: Run, files: tuple[Path, Path]
         "row-8": ["Otherwise"],
     }
     assert data["rows"][0]["answers"] == [
-        ["wanted", "a cat", ""], ["a.jsonl", "a cat", "right"], ["b.jsonl", "a dog", "wrong"],
+        ["expected", "a cat", ""], ["a.jsonl", "a cat", "right"], ["b.jsonl", "a dog", "wrong"],
     ]  # fmt: skip
     assert dict(data["counts"])["a.jsonl"] == "60.0% right"
     assert [bool(shown["src"]) for shown in images(out)] == [True]
@@ -66,7 +66,7 @@ def test_text_of_a_record_is_escaped_in_the_terminal_and_on_the_page(run: Run, i
     b = write_answers(image.parent, "<b>.jsonl", [hostile, "y"], truth=hostile)
     ended = run("compare", a, b, "--out", image.parent / "p.html")
     assert "\x1b" not in ended.stdout
-    assert f'row-0: "x", then "{safe(hostile)}", wanted "{safe(hostile)}"\n' in ended.stdout
+    assert f'row-0: "x", then "{safe(hostile)}", expected "{safe(hostile)}"\n' in ended.stdout
     page = (image.parent / "p.html").read_text("utf-8")
     assert "<img src=x" not in page
     assert "<b>" not in page

@@ -21,7 +21,7 @@ def test_the_same_results_give_the_same_bytes(image: Path) -> None:
     assert page_of(image.parent, rows).read_bytes() == first
 
 
-def test_nothing_is_left_when_the_page_cannot_be_written(tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_leaves_no_files(tmp_path: Path) -> None:
     def interrupted() -> None:
         with atomic_file(str(tmp_path / "page.html")) as file:
             file.write(b"half")
@@ -35,11 +35,11 @@ def test_nothing_is_left_when_the_page_cannot_be_written(tmp_path: Path) -> None
 def test_a_bar_shows_on_a_terminal_only(image: Path) -> None:
     source = results(image.parent, [row()])
     for is_terminal in (True, False):
-        said = io.StringIO()
-        console = Console(file=said, force_terminal=is_terminal, width=100)
+        stderr = io.StringIO()
+        console = Console(file=stderr, force_terminal=is_terminal, width=100)
         out = image.parent / f"{is_terminal}.html"
         assert write_report(source, out, force=False, messages=Messages(console=console)) == 1
-        assert ("drawing the images" in said.getvalue()) == is_terminal
+        assert ("drawing the images" in stderr.getvalue()) == is_terminal
 
 
 def test_the_page_allows_its_own_script_and_style_only(tmp_path: Path) -> None:

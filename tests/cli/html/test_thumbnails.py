@@ -89,7 +89,7 @@ def test_images_are_found_as_written_then_beside_the_records(
         ({"marks": ["box"]}, "a mark is an object"),
     ],
 )
-def test_an_image_that_cannot_be_shown_says_why(
+def test_a_placeholder_explains_an_unusable_image(
     image: Path, changes: Row, why: str, run: Run
 ) -> None:
     folder = image.parent

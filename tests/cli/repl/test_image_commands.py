@@ -28,7 +28,7 @@ def test_a_mark_command_without_coordinates_shows_their_form(fake: FakeSession) 
     )
 
 
-def test_an_ellipse_around_the_whole_image_is_refused(fake: FakeSession) -> None:
+def test_an_ellipse_around_the_complete_image_is_refused(fake: FakeSession) -> None:
     printed = fake.enter(f"/ellipse {AROUND_THE_IMAGE}")
     assert printed.startswith("error: the red ellipse touches no pixel of the image")
     assert fake.chat.state.marked_image.marks == ()

@@ -10,7 +10,7 @@ from vipllava_cli.cli.repl.session import LAST_SESSION
 from vipllava_cli.flows.chat.session_file import read_session
 
 
-def test_the_last_conversation_goes_to_the_state_folder_once_it_has_turns(
+def test_the_state_folder_stores_the_last_conversation_once_it_has_turns(
     fake: FakeSession, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIPLLAVA_HOME", str(home))

@@ -19,7 +19,7 @@ def test_set_changes_a_setting_and_lists_them(fake: FakeSession) -> None:
 def test_a_saved_conversation_is_loaded_with_its_turns(fake: FakeSession, tmp_path: Path) -> None:
     path = tmp_path / "s.json"
     printed = fake.enter("/box 10,10,50,50", "one?", f"/save {path}", "two?")
-    assert f"saved to {path}; further turns are saved there, too\n" in printed
+    assert f"saved to {path}: later turns are saved there too\n" in printed
     assert [turn.question for turn in read_session(str(path)).turns] == ["one?", "two?"]
     saved = fake.chat.state
     fake.chat.state = ChatState()
@@ -49,4 +49,4 @@ def test_save_and_load_need_a_file(fake: FakeSession, tmp_path: Path) -> None:
     assert fake.enter("/save") == "error: /save needs a file name: /save FILE\n"
     assert fake.enter("/load") == "error: /load needs a file name: /load FILE\n"
     (tmp_path / "other").write_text("")
-    assert "exists already" in fake.enter(f"/save {tmp_path / 'other'}")
+    assert "already exists" in fake.enter(f"/save {tmp_path / 'other'}")

@@ -25,6 +25,4 @@ def test_help_lists_every_command_with_its_effect(fake: FakeSession) -> None:
 def test_an_unknown_command_names_a_similar_one_or_help(fake: FakeSession) -> None:
     assert fake.enter("/undp") == "error: unknown command '/undp': did you mean /undo?\n"
     assert fake.enter("/xyzzy") == "error: unknown command '/xyzzy': /help lists the commands\n"
-    assert (
-        fake.enter("/tmp/none.png") == "error: '/tmp/none.png': unknown command, and no such file\n"
-    )
+    assert fake.enter("/tmp/none.png") == "error: '/tmp/none.png': neither a command nor a file\n"

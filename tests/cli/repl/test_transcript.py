@@ -47,7 +47,7 @@ def test_the_documents_have_a_transcript_with_ten_questions_and_moved_marks() ->
 
 @pytest.mark.terminal
 @pytest.mark.slow
-def test_a_documented_transcript_is_what_the_terminal_shows(home: Path) -> None:
+def test_the_terminal_shows_the_documented_transcript(home: Path) -> None:
     for command, *expected in find_transcripts():
         arguments = [*command.split()[2:], "--plain", "--model", "tiny"]
         with open_chat("vipllava_cli", *arguments, home=home) as talk:

@@ -31,9 +31,9 @@ def test_more_continues_an_answer_that_was_cut_off(
     printed = fake.enter("/set max-new-tokens 4", "what?")
     assert "answer cut off at 4 tokens: /more continues it" in printed
     fake.enter("/set max-new-tokens 100", "/more")
-    short, whole = capsys.readouterr().out.splitlines()
-    assert whole.startswith(short)
-    assert len(whole) > len(short)
+    short, full = capsys.readouterr().out.splitlines()
+    assert full.startswith(short)
+    assert len(full) > len(short)
     assert questions(fake) == ["what?"]
     assert fake.enter("/more") == (
         "error: the last answer is complete: ask another question, or use /retry\n"
@@ -45,7 +45,7 @@ def test_retry_replaces_the_last_turn(fake: FakeSession) -> None:
     assert questions(fake) == ["one?"]
 
 
-def test_stats_say_how_many_turns_were_dropped_only_if_some_were(fake: FakeSession) -> None:
+def test_stats_show_the_number_of_dropped_turns_if_any(fake: FakeSession) -> None:
     assert "\n0 turns\n" in fake.enter("/stats")
     assert "\n1 turn\n" in fake.enter("one?", "/stats")
     printed = fake.enter("two?", "/stats")

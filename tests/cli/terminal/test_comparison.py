@@ -20,7 +20,8 @@ def test_tables_show_right_shares_and_changed_rows(run: Run, files: tuple[Path, 
     assert ["60.0%", "10", "1", "a.jsonl", "tiny"] in [[*line[:1], *line[2:]] for line in lines]
     assert ["4", "1", "2", "1", "b.jsonl"] in lines
     assert (
-        'b.jsonl, right to wrong:\n  row-5: "a cat", then "a dog", wanted "a cat"\n' in ended.stdout
+        'b.jsonl, right to wrong:\n  row-5: "a cat", then "a dog", expected "a cat"\n'
+        in ended.stdout
     )
     assert '  row-8: "a hen", then "a cow"' in ended.stdout
     assert "row-0" not in ended.stdout

@@ -140,7 +140,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_a_broken_row_is_one_error() -> 
     assert [answer.error is None for answer in answers] == [True, True, False, True, True]
 
 
-def test_a_chat_keeps_what_was_said(model: Model) -> None:
+def test_a_chat_stores_its_turns(model: Model) -> None:
     chat = model.chat(GARDEN, marks=[BUTTERFLY])
     assert chat.ask(QUESTION).text == "a butterfly"
     assert chat.ask("what kind of thing is in the red box?").text == "an animal"
@@ -211,7 +211,7 @@ def test_wrong_input_is_an_error_of_the_family(model: Model) -> None:
         draw(GARDEN, [Triangle([(1, 2), (3,)])])  # type: ignore[list-item]
     with pytest.raises(UsageError, match=r"says \{2\}"):
         model.ask(GARDEN, "what is {2}?", marks=[BUTTERFLY])
-    with pytest.raises(UsageError, match="leave out the temperature"):
+    with pytest.raises(UsageError, match="remove the temperature"):
         model.ask(GARDEN, "what?", choices=["a", "b"], options=GenerationOptions(temperature=1.0))
     with pytest.raises(ModelError, match="no model"):
         load_model("nonsense")

@@ -239,8 +239,8 @@ def test_a_run_killed_twenty_times_ends_like_an_uninterrupted_one(
         assert server.stdout
         return int(server.stdout.readline())
 
-    whole = tmp_path / "whole.jsonl"
-    start(whole)
+    uninterrupted = tmp_path / "uninterrupted.jsonl"
+    start(uninterrupted)
     assert read_number() == 0
     delays = random.Random(5)
     for _ in range(20):
@@ -261,4 +261,4 @@ def test_a_run_killed_twenty_times_ends_like_an_uninterrupted_one(
     def without_times(path: Path) -> list[dict[str, Any]]:
         return [{**record, "seconds": 0} for record in read_journal(path)]
 
-    assert without_times(out) == without_times(whole)
+    assert without_times(out) == without_times(uninterrupted)

@@ -146,7 +146,7 @@ def test_a_mark_that_touches_no_pixel_is_refused(chat: Chat) -> None:
     assert chat.state == before
 
 
-def test_removing_a_mark_that_is_not_there_says_which_there_are(chat: Chat) -> None:
+def test_removing_an_unknown_mark_lists_the_known_ones(chat: Chat) -> None:
     with pytest.raises(UsageError, match="there are no marks to remove"):
         chat.remove_mark(1)
     chat.add_mark(parse_mark("point", "10,5"))

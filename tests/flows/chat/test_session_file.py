@@ -33,7 +33,9 @@ def test_a_resumed_conversation_equals_the_saved_one(chat: Chat, tmp_path: Path)
     assert (tmp_path / "t.json").read_text() == (tmp_path / "s.json").read_text()
 
 
-def test_a_session_file_is_readable_and_says_what_each_turn_saw(chat: Chat, tmp_path: Path) -> None:
+def test_a_session_file_is_readable_and_has_the_image_of_each_turn(
+    chat: Chat, tmp_path: Path
+) -> None:
     chat.add_mark(parse_mark("box", "10,10,50,50"))
     chat.ask("what?")
     write_session(chat.state, str(tmp_path / "s.json"))

@@ -10,7 +10,7 @@ from vipllava_cli.flows.chat.state import ChatState, image_key
 from vipllava_cli.marks.parse import parse_mark
 
 
-def test_a_state_without_an_image_or_a_turn_says_what_is_missing() -> None:
+def test_a_state_names_the_missing_image_or_turn() -> None:
     with pytest.raises(UsageError, match="no image yet: /image PATH"):
         _ = ChatState().input_image
     with pytest.raises(UsageError, match="no question yet"):

@@ -101,8 +101,11 @@ def test_the_option_names_the_column_of_the_truth_which_may_hold_numbers(
     run: Run, image: Path
 ) -> None:
     rows = [
-        [row(n, answer=answer, extra={"wanted": "x", "count": n}) for n, answer in enumerate(some)]
-        for some in ("012", "032")
+        [
+            row(n, answer=answer, extra={"wanted": "x", "count": n})
+            for n, answer in enumerate(answers)
+        ]
+        for answers in ("012", "032")
     ]
     a, b = (results(image.parent, each, f"{n}.jsonl") for n, each in enumerate(rows))
     found = json.loads(run("compare", a, b, "--truth", "count", "--json").stdout)
@@ -110,7 +113,7 @@ def test_the_option_names_the_column_of_the_truth_which_may_hold_numbers(
     assert json.loads(run("compare", a, b, "--json").stdout)["truth"] == "wanted"
 
 
-def test_notes_count_what_is_not_compared(run: Run, image: Path) -> None:
+def test_notes_count_rows_that_are_not_compared(run: Run, image: Path) -> None:
     folder = image.parent
     a = results(
         folder,
@@ -133,7 +136,7 @@ def test_notes_count_what_is_not_compared(run: Run, image: Path) -> None:
         "b.jsonl: line 6 is not a record and was skipped",
         "1 of the 4 rows of a.jsonl are not in all files",
         "2 of the 5 rows of b.jsonl are not in all files",
-        "2 of 3 rows have other questions or marks in another file",
+        "2 of 3 rows have different questions or marks in another file",
         "1 of 3 rows have no truth: they are neither right nor wrong",
     ):
         assert f"note: {note}" in ended.stderr

@@ -73,7 +73,7 @@ def test_rows_that_cannot_be_asked_have_records_and_count_as_failed(
         (lambda folder: None, "there is no folder"),
         (lambda folder: folder.mkdir(), "has no JSON file"),
         (lambda folder: files.write_rows(files.write_rows(folder, []), [], "b.json"), "several"),
-        (lambda folder: files.write_rows(folder, {"a": 1}), "holds no array"),  # type: ignore[arg-type]
+        (lambda folder: files.write_rows(folder, {"a": 1}), "is not a JSON array"),  # type: ignore[arg-type]
     ],
 )
 @pytest.mark.parametrize("name", ["visual7w", "vcr"])

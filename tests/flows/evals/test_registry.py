@@ -47,7 +47,7 @@ def test_every_benchmark_has_a_dataset_and_scorers(name: str, tmp_path: Path) ->
         assert sample.error is None
         assert all(case.question and case.target for case in sample.cases)
     assert len(list(benchmark.load(replace(options, scenes=1, limit=1)))) <= len(samples)
-    if benchmark.needs_judge:
+    if not benchmark.scorers:
         assert benchmark.from_predictions is not None
         assert len(benchmark.from_predictions(options, {})) == len(samples)
     assert benchmark.facts(options)
@@ -55,7 +55,7 @@ def test_every_benchmark_has_a_dataset_and_scorers(name: str, tmp_path: Path) ->
 
 
 def test_the_benchmarks_with_a_judge_are_known() -> None:
-    assert [name for name, each in BENCHMARKS.items() if each.needs_judge] == ["vip-bench"]
+    assert [name for name, each in BENCHMARKS.items() if not each.scorers] == ["vip-bench"]
 
 
 @pytest.mark.parametrize(("name", "figure"), PUBLISHED.items())
@@ -81,7 +81,7 @@ def test_help_lists_every_benchmark_and_not_the_old_name(run: Run) -> None:
     assert "demo" not in result.stdout
 
 
-def test_options_offer_what_the_flows_know() -> None:
+def test_options_match_the_values_of_the_flows() -> None:
     assert [each.value for each in ImageTransform] == list(IMAGE_TRANSFORMS)
     assert [each.value for each in Split] == list(SPLITS)
     assert {each.value for each in By} == {module.LETTER, module.LIKELIHOOD, module.TEXT}
@@ -89,4 +89,4 @@ def test_options_offer_what_the_flows_know() -> None:
 
 def test_a_new_benchmark_needs_only_a_name_a_dataset_and_scorers() -> None:
     benchmark = Benchmark("mine", lambda options: iter(()), {"exact": SCORERS["exact"]})
-    assert (benchmark.published, benchmark.combine, benchmark.needs_judge) == ({}, None, False)
+    assert (benchmark.published, benchmark.combine) == ({}, None)

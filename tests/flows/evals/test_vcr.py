@@ -74,7 +74,7 @@ def test_a_row_is_correct_if_both_answers_are_and_fails_if_one_of_them_failed() 
     assert (metric.count, metric.failed) == (3, 1)
 
 
-def test_rows_are_kept_apart_by_their_whole_id() -> None:
+def test_rows_are_distinguished_by_their_complete_id() -> None:
     """An id may contain a slash, and SampleBatch numbers an id that repeats."""
     answers = {"train/1": None, "train/2": None, "a/answer": "A", "a/rationale": "A"}
     answers |= {"a/answer~2": "A", "a/rationale~2": "B"}
@@ -84,7 +84,7 @@ def test_rows_are_kept_apart_by_their_whole_id() -> None:
     ]  # fmt: skip
 
 
-def test_a_point_lies_on_an_object_that_does_not_cover_the_center_of_its_box(
+def test_a_point_is_on_an_object_that_does_not_cover_the_center_of_its_box(
     tmp_path: Path,
 ) -> None:
     """The object has the shape of the letter L."""

@@ -9,6 +9,7 @@ from vipllava_cli.cli.options import (
     ImageSource,
     MarkOptions,
     OutputOptions,
+    Zoom,
     out_option,
     output_flag,
 )
@@ -20,6 +21,7 @@ def annotate(
     image: ImageSource,
     *,
     marks: MarkOptions,
+    zoom: Zoom = False,
     out: Annotated[str | None, out_option("the marked image", "Use - for standard output.")] = None,
     force: Force = False,
     model_view: Annotated[
@@ -29,11 +31,10 @@ def annotate(
             "--model-view",
         ),
     ] = False,
-    zoom: Annotated[bool, output_flag("Crop the image around the marks.", "--zoom")] = False,
     show: Annotated[bool, output_flag("Show the image in the terminal.", "--show")] = False,
     pick: Annotated[
         bool,
-        output_flag("Open a window to drag boxes in, and print them as options.", "--pick"),
+        output_flag("Open a window, drag boxes in it, and print them as options.", "--pick"),
     ] = False,
     output: OutputOptions,
 ) -> None:

@@ -8,13 +8,13 @@ import typer
 
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
-    MARKS_PANEL,
     AnswerOptions,
     Choices,
     ImageSource,
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    Zoom,
     output_flag,
 )
 from vipllava_cli.errors import UsageError
@@ -34,12 +34,7 @@ def ask(
     ],
     *,
     marks: MarkOptions,
-    zoom: Annotated[
-        bool,
-        typer.Option(
-            "--zoom", help="Crop the image around the marks.", rich_help_panel=MARKS_PANEL
-        ),
-    ] = False,
+    zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
     choices: Choices = None,
@@ -129,7 +124,7 @@ def _note_length(record: "Record", max_new_tokens: int, messages: "Messages") ->
     if record.finish_reason == "length":
         is_option = record.answer_tokens >= max_new_tokens
         reason = ": raise --max-new-tokens for a longer one" if is_option else ", the model's limit"
-        messages.note(f"the answer was cut at {record.answer_tokens} tokens{reason}")
+        messages.note(f"answer cut off at {record.answer_tokens} tokens{reason}")
     messages.detail(
         f"{record.prompt_tokens} prompt tokens, {record.answer_tokens} answer tokens,"
         f" {record.seconds} s"

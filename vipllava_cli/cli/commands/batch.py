@@ -15,6 +15,7 @@ from vipllava_cli.cli.options import (
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    Zoom,
     out_option,
 )
 from vipllava_cli.errors import ExitCode, UsageError
@@ -42,8 +43,8 @@ def batch(
     source: Annotated[
         str,
         typer.Argument(
-            help="A folder of images, a manifest (JSONL, JSON, CSV, TSV), an annotation file or"
-            " folder (COCO, LabelMe, VOC, YOLO, ViP-Bench), or - for JSONL on stdin."
+            help="Folder of images, manifest (JSONL, JSON, CSV, TSV), annotation file or folder"
+            " (COCO, LabelMe, VOC, YOLO, ViP-Bench), or - for JSONL on stdin."
         ),
     ],
     out: Annotated[
@@ -53,40 +54,44 @@ def batch(
     question: Annotated[
         list[str] | None,
         _source(
-            "A question for every row without its own. {1} stands for the first mark, {label} and"
-            " other names for a column. Repeatable.",
+            "Question for every row that has none. {1} stands for the first mark, {label} or another"
+            " name for a column. Repeatable.",
             "--question",
             metavar="TEXT",
         ),
     ] = None,
     format: Annotated[
-        SourceFormat, _source("The format of the source.", "--format")
+        SourceFormat, _source("Format of the source.", "--format")
     ] = SourceFormat.auto,
     per: Annotated[
-        RowUnit, _source("One row per region or per image of an annotated source.", "--per")
+        RowUnit, _source("Make one row per region or per image of an annotated source.", "--per")
     ] = RowUnit.region,
     label: Annotated[
         list[str] | None,
         _source(
-            "Only regions with this label, of an annotated source. Repeatable.",
+            "Use only the regions with this label of an annotated source. Repeatable.",
             "--label",
             metavar="NAME",
         ),
     ] = None,
     batch_size: Annotated[
         str,
-        typer.Option("--batch-size", metavar="N|auto", help="Number of questions in one batch."),
+        typer.Option(
+            "--batch-size",
+            metavar="N|auto",
+            help="Number of questions in one batch; auto: as many as fit into memory.",
+        ),
     ] = "auto",
-    zoom: Annotated[bool, typer.Option("--zoom", help="Crop the image around the marks.")] = False,
     save_marked: Annotated[
         Path | None,
-        _output("Save every marked image in this folder.", "--save-marked", metavar="DIR"),
+        _output("Write every marked image to DIR.", "--save-marked", metavar="DIR"),
     ] = None,
     report: Annotated[
-        str | None, _output("Write an HTML page of the results.", "--report", metavar="FILE")
+        str | None,
+        _output("Write an HTML page of the results to FILE.", "--report", metavar="FILE"),
     ] = None,
     fresh: Annotated[
-        bool, _output("Start over. An existing --out is discarded only with --force.", "--fresh")
+        bool, _output("Start over instead of resuming; needs --force if --out exists.", "--fresh")
     ] = False,
     force: Annotated[bool, _output("Overwrite existing files.", "--force")] = False,
     fail_fast: Annotated[bool, _output("Stop at the first failed row.", "--fail-fast")] = False,
@@ -96,6 +101,7 @@ def batch(
     ] = False,
     *,
     marks: MarkOptions,
+    zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
     choices: Choices = None,
@@ -175,7 +181,7 @@ def _finish(
     from vipllava_cli.storage.tables import write_table
 
     if summary.finished and not summary.rows:
-        messages.note("the source has no rows: nothing was asked or written")
+        messages.note("the source has no rows: nothing to ask or write")
         return ExitCode.DONE
     if summary.finished and outputs.table:
         write_table(read_journal(outputs.journal), outputs.table)
@@ -184,7 +190,7 @@ def _finish(
     if summary.finished and outputs.report:
         write_report(outputs.journal, outputs.report, force=True, messages=messages)
     if not summary.finished:
-        messages.say("stopped early: give the same command again to resume")
+        messages.say("stopped early: repeat the command to resume")
     if interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.SOME_ROWS_FAILED if summary.failed else ExitCode.DONE

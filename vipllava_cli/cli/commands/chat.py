@@ -10,11 +10,12 @@ import typer
 
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
-    OUTPUT_PANEL,
     AnswerOptions,
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    Zoom,
+    output_flag,
 )
 from vipllava_cli.errors import ExitCode, InputError, UsageError
 
@@ -36,33 +37,26 @@ def _session(help: str, *names: str, **more: Any) -> Any:
 @command
 def chat(
     image: Annotated[
-        str | None, typer.Argument(help="A file or an http(s) address; /image opens another.")
+        str | None, typer.Argument(help="Image file or http(s) address; /image opens another.")
     ] = None,
-    zoom: Annotated[
-        bool, typer.Option("--zoom", help="Crop the image around the marks, with some context.")
-    ] = False,
     save: Annotated[
-        str | None, _session("Save the conversation to this file.", "--save", metavar="FILE")
+        str | None, _session("Save the conversation to FILE.", "--save", metavar="FILE")
     ] = None,
     resume: Annotated[
-        str | None, _session("Resume a saved conversation.", "--resume", metavar="FILE")
+        str | None, _session("Resume the conversation saved in FILE.", "--resume", metavar="FILE")
     ] = None,
     resume_last: Annotated[bool, _session("Resume the last conversation.", "--continue")] = False,
     no_history: Annotated[
         bool, _session("Store neither the input history nor the conversation.", "--no-history")
     ] = False,
-    plain: Annotated[
-        bool,
-        typer.Option(
-            "--plain",
-            help="For screen readers: no colour, no spinner, no redrawing.",
-            rich_help_panel=OUTPUT_PANEL,
-        ),
-    ] = False,
     *,
     marks: MarkOptions,
+    zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
+    plain: Annotated[
+        bool, output_flag("For screen readers: no colour, no spinner, no redrawing.", "--plain")
+    ] = False,
     output: OutputOptions,
 ) -> ExitCode:
     """Talk about an image. Without a terminal, each line of stdin is a question.
@@ -165,7 +159,7 @@ def _open_autosave(
         is_resumed = resume is not None and os.path.realpath(save) == os.path.realpath(resume)
         if os.path.lexists(save) and not is_resumed:
             raise InputError(
-                f"{save} exists already: give another name, or resume it with --resume {save}"
+                f"{save} already exists: give another name, or resume it with --resume {save}"
             )
         check_writable(save, force=True)
     return Autosave(messages, save, keep_last)

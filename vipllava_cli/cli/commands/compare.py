@@ -1,6 +1,6 @@
 """`vipllava compare`: compare files of results. It loads no model."""
 
-import json as jsons
+import json as json_format
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import OUTPUT_PANEL, OutputOptions, out_option
+from vipllava_cli.cli.options import Force, Json, OutputOptions, out_option
 from vipllava_cli.errors import UsageError
 
 
@@ -22,21 +22,16 @@ def compare(
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="The column with the right answers. (default: the scores that eval stored, else the"
+            help="Column with the right answers. (default: the scores that eval stored, else the"
             " column wanted, truth, answer or expected)",
         ),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT_PANEL)
-    ] = False,
+    json: Json = False,
     out: Annotated[
         Path | None,
-        out_option("an HTML page of the rows that changed, with their images,"),
+        out_option("an HTML page of the changed rows and their images"),
     ] = None,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Overwrite an existing file.", rich_help_panel=OUTPUT_PANEL),
-    ] = False,
+    force: Force = False,
     *,
     output: OutputOptions,
 ) -> None:
@@ -60,7 +55,7 @@ def compare(
     for note in comparison.notes():
         messages.note(note)
     if json:
-        sys.stdout.write(jsons.dumps(comparison_to_json(comparison), indent=2) + "\n")
+        sys.stdout.write(json_format.dumps(comparison_to_json(comparison), indent=2) + "\n")
     else:
         print_comparison(comparison)
     if out is not None:

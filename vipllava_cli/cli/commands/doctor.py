@@ -1,4 +1,4 @@
-"""`vipllava doctor`: the machine, and the model that a run would use on it."""
+"""`vipllava doctor`: check the machine and the model that a run would use."""
 
 import json as json_format
 import sys

@@ -16,7 +16,7 @@ from vipllava_cli.cli.benchmark_options import (
     VipBenchOptions,
 )
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import ModelOptions, OutputOptions
+from vipllava_cli.cli.options import Json, ModelOptions, OutputOptions
 from vipllava_cli.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -25,47 +25,57 @@ if TYPE_CHECKING:
 
 
 @command
-def clipart(*, scenes: ClipartOptions, model: ModelOptions, output: OutputOptions) -> ExitCode:
-    """Clip-art scenes that no training has seen: answer questions about every mark.
+def clipart(
+    *, scenes: ClipartOptions, model: ModelOptions, json: Json = False, output: OutputOptions
+) -> ExitCode:
+    """Clip-art scenes, held out from training: answer questions about every mark.
 
     vipllava eval clipart --n 500
     """
-    return _run("clipart", scenes, model, output.messages())
+    return _run("clipart", scenes, model, output.messages(), json=json)
 
 
 @command
-def demo(*, scenes: ClipartOptions, model: ModelOptions, output: OutputOptions) -> ExitCode:
+def demo(
+    *, scenes: ClipartOptions, model: ModelOptions, json: Json = False, output: OutputOptions
+) -> ExitCode:
     """Run `eval clipart` by its name in version 0.1.0."""
     messages = output.messages()
     messages.warning("`eval demo` is now `eval clipart`: use the new name")
-    return _run("clipart", scenes, model, messages)
+    return _run("clipart", scenes, model, messages, json=json)
 
 
 @command
-def visual7w(*, rows: ChoiceOptions, model: ModelOptions, output: OutputOptions) -> ExitCode:
-    """Visual7W, pointing: choose the one of four boxes that answers the question.
+def visual7w(
+    *, rows: ChoiceOptions, model: ModelOptions, json: Json = False, output: OutputOptions
+) -> ExitCode:
+    """Visual7W, pointing: choose which of four boxes answers the question.
 
     vipllava eval visual7w --data v7w/ --out v7w-7b/ --model 7b
     """
-    return _run("visual7w", rows, model, output.messages())
+    return _run("visual7w", rows, model, output.messages(), json=json)
 
 
 @command
-def pointqa(*, rows: RowOptions, model: ModelOptions, output: OutputOptions) -> ExitCode:
+def pointqa(
+    *, rows: RowOptions, model: ModelOptions, json: Json = False, output: OutputOptions
+) -> ExitCode:
     """PointQA-LookTwice: answer a question about all objects like the one in the box.
 
     vipllava eval pointqa --data pointqa/ --out pointqa-7b/ --model 7b
     """
-    return _run("pointqa", rows, model, output.messages())
+    return _run("pointqa", rows, model, output.messages(), json=json)
 
 
 @command
-def vcr(*, rows: ChoiceOptions, model: ModelOptions, output: OutputOptions) -> ExitCode:
-    """VCR: choose an answer about persons and things at points, and its rationale.
+def vcr(
+    *, rows: ChoiceOptions, model: ModelOptions, json: Json = False, output: OutputOptions
+) -> ExitCode:
+    """VCR: choose an answer about persons and objects at points, and its rationale.
 
     vipllava eval vcr --data vcr/ --out vcr-7b/ --model 7b
     """
-    return _run("vcr", rows, model, output.messages())
+    return _run("vcr", rows, model, output.messages(), json=json)
 
 
 @command
@@ -74,9 +84,10 @@ def vip_bench(
     questions: VipBenchOptions,
     judging: JudgeOptions,
     model: ModelOptions,
+    json: Json = False,
     output: OutputOptions,
 ) -> ExitCode:
-    """ViP-Bench: give free answers about marks in images, for a judge to grade.
+    """ViP-Bench: answer freely about marks in images; a judge grades the answers.
 
     vipllava eval vip-bench --data ViP-Bench/ --out vip-7b/ --model 7b --judge exact
     """
@@ -93,7 +104,9 @@ def vip_bench(
             BENCHMARKS["vip-bench"], questions.dataset(), questions.out, questions.predictions
         )
         if unknown:
-            messages.note(f"{unknown} of the predictions belong to no question of {questions.data}")
+            messages.note(
+                f"{unknown} of the predictions do not belong to a question of {questions.data}"
+            )
     if judge is None:
         messages.note(
             "nothing is graded: choose a judge with --judge-model and --judge-url, or --judge exact"
@@ -104,10 +117,12 @@ def vip_bench(
         ungraded = grade_results(evaluation, judge, on_progress)
     if ungraded:
         messages.note(f"{ungraded} answers could not be graded and score 0: see grades.jsonl")
-    return _print_scores(evaluation, json=questions.json)
+    return _print_scores(evaluation, json=json)
 
 
-def _run(name: str, options: EvalOptions, model: ModelOptions, messages: "Messages") -> ExitCode:
+def _run(
+    name: str, options: EvalOptions, model: ModelOptions, messages: "Messages", *, json: bool
+) -> ExitCode:
     """Answer and score a benchmark, and print the scores."""
     from vipllava_cli.flows.evals.run import score_results
 
@@ -115,7 +130,7 @@ def _run(name: str, options: EvalOptions, model: ModelOptions, messages: "Messag
         folder = options.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         evaluation = _answer(name, options, folder, model, messages)
         score_results(evaluation)
-    return _print_scores(evaluation, json=options.json)
+    return _print_scores(evaluation, json=json)
 
 
 def _answer(

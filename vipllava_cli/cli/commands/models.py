@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.engine.hub.checkpoints import HubName
 
-CONFIRM_BYTES = 1_000_000_000  # a larger download needs a yes from the user
+CONFIRM_BYTES = 1_000_000_000  # a larger download needs confirmation
 
 Name = Annotated[str, typer.Argument(help="tiny, 7b, 13b, a Hugging Face name or a local folder.")]
+RemoteName = Annotated[str, typer.Argument(help="7b, 13b or a Hugging Face name.")]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
 
 
 @command
 def list_models(*, output: OutputOptions) -> None:
-    """List the models with a short name and those on this machine.
+    """List the named models and the models on this machine.
 
     vipllava models list
     """
@@ -36,8 +37,10 @@ def list_models(*, output: OutputOptions) -> None:
 
 
 @command
-def pull(name: Name, revision: Revision = None, yes: Yes = False, *, output: OutputOptions) -> None:
-    """Download a model, or the rest of it, and check the files that are present.
+def pull(
+    name: RemoteName, revision: Revision = None, yes: Yes = False, *, output: OutputOptions
+) -> None:
+    """Download the missing or damaged files of a model.
 
     vipllava models pull 7b
     """
@@ -90,7 +93,7 @@ def use(name: Name, revision: Revision = None, *, output: OutputOptions) -> None
 
 @command
 def info(name: Name, revision: Revision = None, *, output: OutputOptions) -> None:
-    """Show a model's details and location.
+    """Show the details and the location of a model.
 
     vipllava models info 7b
     """
@@ -101,7 +104,7 @@ def info(name: Name, revision: Revision = None, *, output: OutputOptions) -> Non
 
 
 @command
-def remove(name: Name, yes: Yes = False, *, output: OutputOptions) -> None:
+def remove(name: RemoteName, yes: Yes = False, *, output: OutputOptions) -> None:
     """Delete all revisions of a downloaded model.
 
     vipllava models remove 7b

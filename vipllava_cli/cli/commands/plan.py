@@ -18,7 +18,7 @@ def plan(
     length: Annotated[
         int | None,
         typer.Option(
-            help="Tokens of the prompt and the answer. (default: those of the image and 512)",
+            help="Length of prompt and answer, in tokens. (default: the image's tokens plus 512)",
             metavar="N",
             min=1,
             rich_help_panel=MODEL_PANEL,
@@ -27,7 +27,7 @@ def plan(
     json: Json = False,
     output: OutputOptions,
 ) -> None:
-    """Show how a model would be placed on your devices, and how fast it would be.
+    """Show the placement of a model on your devices, its memory and its speed.
 
     vipllava plan 7b --max-memory 0=8GiB,cpu=20GiB
     """

@@ -26,7 +26,7 @@ def report(
     *,
     output: OutputOptions,
 ) -> None:
-    """Write an HTML page of records, with the images inside, without a model.
+    """Write one HTML page of records and their images, without a model.
 
     vipllava report results.jsonl -o report.html
     """

@@ -65,7 +65,7 @@ def _row(comparison: Comparison, record: Json) -> Json:
     """Return a row with the answers of all files, without facts that belong to one file only."""
     id, row = record["id"], report_row(record)
     truth = comparison.truths.get(id)
-    answers = [] if truth is None else [["wanted", safe(truth), ""]]
+    answers = [] if truth is None else [["expected", safe(truth), ""]]
     answers += [
         [safe(file.name), safe(file.answer(id) or ""), _verdict(comparison, file, id)]
         for file in comparison.files

@@ -1,8 +1,8 @@
 """Rows and images -> one self-contained HTML page, with the images, style and script inside.
 
-All text of records goes into JSON blocks, and the page's script puts it into text nodes: one way in,
-and one kind of escaping. The images come last, one block each. The browser shows the rows while it
-still reads the images, and the writer holds one image at a time.
+All text of records goes into JSON blocks, and the page's script puts it into text nodes, so there
+is only one kind of escaping. The images come last, one block each. The browser shows the rows while
+it still reads the images, and the writer holds one image at a time.
 """
 
 import base64
@@ -56,7 +56,7 @@ class ReportPage:
 
 
 def write_page(page: ReportPage, out: Path, messages: Messages) -> float:
-    """Write the page as a whole or not at all. Returns its size in MB. Raises InputError."""
+    """Write the page atomically. Returns its size in MB. Raises InputError."""
     with atomic_file(str(out)) as file:
         missing = _write(page, file, messages)
         size = file.tell() / 1e6

@@ -188,7 +188,7 @@ function makeRow(row) {
   thumb.type = "button";
   thumb.ariaHasPopup = "dialog";
   thumb.ariaLabel = `Larger view of ${altText(row)}`;
-  const text = make("div", "said", ...turn(row), ...extras(row));
+  const text = make("div", "turn", ...turn(row), ...extras(row));
   const element = make("li", row.error ? "row failed" : "row", thumb, text, source(row));
   element.dataset.number = row.number;
   observer.observe(element);

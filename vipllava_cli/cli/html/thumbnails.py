@@ -23,7 +23,7 @@ Crop = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class ThumbnailSpec:
-    """What a thumbnail shows: the image as its record names it, and the drawing as JSON text.
+    """The content of a thumbnail: the image as its record names it, and the drawing as JSON text.
 
     The drawing stays text, because the points of thousands of masks would fill memory as numbers.
     """
@@ -87,7 +87,7 @@ _NO_FILES: Mapping[str, str] = {
 def _find(image: str, folder: str) -> str:
     """Find the image file: as written, then in the folder. Raises InputError.
 
-    Only regular files count: a report downloads nothing, and a pipe would block it for ever.
+    Only regular files count: a report downloads nothing, and a pipe would block it forever.
     """
     if image in _NO_FILES:
         raise InputError(_NO_FILES[image])

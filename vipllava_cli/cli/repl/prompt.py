@@ -99,7 +99,7 @@ class TerminalPrompt:
     def _suspend(self, event: KeyPressEvent, edit: Callable[[str], str]) -> None:
         """Leave the prompt, give the terminal to `edit`, and prompt again with the text it returns.
 
-        If `edit` ran inside the application, a Ctrl-C could block the application for ever.
+        If `edit` ran inside the application, a Ctrl-C could block the application forever.
         """
         if event.app.future is not None and not event.app.future.done():
             if is_searching():

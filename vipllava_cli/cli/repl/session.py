@@ -59,7 +59,7 @@ class Autosave:
         """Save to this file from now on. Raises UsageError if it exists, InputError otherwise."""
         is_own = self.file is not None and os.path.realpath(name) == os.path.realpath(self.file)
         if os.path.lexists(name) and not is_own:
-            raise UsageError(f"{name} exists already: give another name")
+            raise UsageError(f"{name} already exists: give another name")
         check_writable(name, force=True)
         write_session(state, name)
         self.file = name

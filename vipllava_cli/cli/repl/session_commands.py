@@ -28,11 +28,11 @@ def save(session: ChatSession, argument: str) -> None:
     if not name:
         raise UsageError("/save needs a file name: /save FILE")
     session.autosave.save_to(name, session.chat.state)
-    session.messages.say(f"saved to {name}; further turns are saved there, too")
+    session.messages.say(f"saved to {name}: later turns are saved there too")
 
 
 def load(session: ChatSession, argument: str) -> None:
-    """Replace the conversation by that of a session file. Raises UsageError, InputError."""
+    """Replace the conversation with that of a session file. Raises UsageError, InputError."""
     if not argument:
         raise UsageError("/load needs a file name: /load FILE")
     saved = read_session(os.path.expanduser(argument))

@@ -46,7 +46,7 @@ def run_slash_command(session: ChatSession, line: str) -> None:
 
 def _explain_unknown(name: str) -> str:
     if "/" in name[1:]:  # the path of an image, perhaps
-        return f"{short_repr(name)}: unknown command, and no such file"
+        return f"{short_repr(name)}: neither a command nor a file"
     similar = difflib.get_close_matches(name, SLASH_COMMANDS, 1)
     advice = f"did you mean {similar[0]}?" if similar else "/help lists the commands"
     return f"unknown command {short_repr(name)}: {advice}"

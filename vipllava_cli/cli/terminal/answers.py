@@ -16,7 +16,7 @@ from vipllava_cli.cli.terminal.messages import Messages, print_answer, print_pie
 from vipllava_cli.flows.chat.state import RecordedTurn
 
 # Generates an answer. Takes `on_text`, for each piece of text, and `stop`, which returns True when
-# the user wants no more. Returns None if there is no answer.
+# the user stops the answer. Returns None if there is no answer.
 AnswerTask = Callable[[Callable[[str], None], Callable[[], bool]], RecordedTurn | None]
 
 

@@ -11,7 +11,7 @@ from vipllava_cli.flows.evals.compare import Change, Comparison
 from vipllava_cli.flows.evals.result_files import ResultFile
 from vipllava_cli.storage.record_file import Json
 
-MAX_ROWS = 20  # of a kind; the page and the JSON have all
+MAX_ROWS = 20  # printed for each kind; the page and the JSON have all rows
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -123,8 +123,8 @@ def _print_rows(
     for id in ids[:MAX_ROWS]:
         truth = comparison.truths.get(id)
         before, after = (_quote(file.answer(id)) for file in (comparison.first, change.file))
-        wanted = "" if truth is None else f", wanted {_quote(truth)}"
-        console.print(Text(f"  {one_line(id)}: {before}, then {after}{wanted}"), soft_wrap=True)
+        expected = "" if truth is None else f", expected {_quote(truth)}"
+        console.print(Text(f"  {one_line(id)}: {before}, then {after}{expected}"), soft_wrap=True)
     if len(ids) > MAX_ROWS:
         more = f"  and {len(ids) - MAX_ROWS} more: see all with --json or --out"
         console.print(Text(more), soft_wrap=True)

@@ -40,11 +40,11 @@ def show(image: Image.Image) -> None:
     Raises UsageError if stdout is not a terminal of a known size or has no colours.
     """
     if not sys.stdout.isatty() or not all(os.get_terminal_size(sys.stdout.fileno())):
-        raise UsageError("--show needs a terminal; use -o FILE")
+        raise UsageError("--show needs a terminal: use -o FILE")
     console = Console(no_color=False)  # NO_COLOR is about text, not about images
     if console.color_system is None:
         raise UsageError(
-            f"--show needs colours, and TERM={os.environ.get('TERM', '')} has none; use -o FILE"
+            f"--show needs colours, and TERM={os.environ.get('TERM', '')} has none: use -o FILE"
         )
     # A cell is about twice as high as wide.
     scale = min(min(console.width, MAX_COLUMNS) / image.width, 2 * console.height / image.height)

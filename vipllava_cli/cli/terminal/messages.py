@@ -33,13 +33,13 @@ def one_line(text: str) -> str:
 
 
 class _Console(Console):
-    """A console that ignores write errors: a closed stderr is no reason to stop the work."""
+    """A console that ignores write errors: a closed stderr does not stop the work."""
 
     def on_broken_pipe(self) -> None:
-        """Go on when the reader of stderr goes away."""
+        """Ignore that stderr is closed."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print like Rich, but ignore that stderr cannot be written."""
+        """Print like Rich, but ignore write errors."""
         with suppress(OSError):
             super().print(*objects, **options)
 

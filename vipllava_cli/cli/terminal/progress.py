@@ -108,9 +108,9 @@ def summary_table(summary: BatchSummary, out: str) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     rows = {
         "answered": summary.answered,
-        "kept from before": summary.kept,
+        "kept from an earlier run": summary.kept,
         "copied from an equal row": summary.copied,
-        "cut at --max-new-tokens": summary.truncated,
+        "cut off at --max-new-tokens": summary.truncated,
         "kept (no longer in the source)": summary.unlisted,
         **{f"failed: {kind}": count for kind, count in sorted(summary.failures.items())},
     }

@@ -30,7 +30,7 @@ class ImageChat:
     def ask(self, question: str) -> Response:
         """Ask the next question. Raises UsageError, InputError, GenerationError."""
         turn = self._chat.ask(question)
-        assert turn is not None  # None means Ctrl-C, and nobody passed `stop`
+        assert turn is not None  # only `stop` makes it None
         notes, self._notes[:] = tuple(self._notes), []
         return to_response(turn.record, notes)
 

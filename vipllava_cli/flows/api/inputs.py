@@ -77,12 +77,12 @@ def with_choices(options: GenerationOptions, choices: Sequence[str]) -> Generati
     if not choices:
         return options
     if options.temperature > 0:
-        raise UsageError("choices are scored, not sampled: leave out the temperature")
+        raise UsageError("choices are scored, not sampled: remove the temperature")
     return replace(options, choices=check_choices(list(choices)))
 
 
 def image_name(image: ImageInput) -> str:
-    """Return what a record says of an image: its path, or that it was in memory."""
+    """Return the `image` of a record: the path, or `IN_MEMORY`."""
     return os.fspath(image) if isinstance(image, str | os.PathLike) else IN_MEMORY
 
 

@@ -62,7 +62,7 @@ def load_model(
         attention: `auto`, `sdpa`, `flash` or `eager`.
 
     Raises:
-        ModelError: The model is missing, is no ViP-LLaVA checkpoint, or does not fit.
+        ModelError: The model is missing, is not a ViP-LLaVA checkpoint, or does not fit.
         UsageError: An option is invalid.
 
     """
@@ -106,7 +106,7 @@ class Model:
         Args:
             image: A path, an http(s) address, a PIL image, or uint8 [height, width, 3] in RGB.
             question: The question; `{1}` stands for the first mark.
-            marks: What to draw, in this order.
+            marks: Marks to draw, in this order.
             choices: Answers to choose from, by likelihood.
             numbers: Write 1, 2, 3 beside the marks.
             zoom: Show the model only the marks and their surroundings.
@@ -115,7 +115,7 @@ class Model:
 
         Raises:
             InputError: The image or a mark cannot be used.
-            UsageError: The question or the choices make no sense.
+            UsageError: The question or the choices are invalid.
             GenerationError: The model failed.
 
         """
@@ -139,15 +139,15 @@ class Model:
     ) -> Iterator[Response]:
         """Answer many rows, several at a time. Yields one response per row, in their order.
 
-        A row that fails gives a response with `error`, and the others go on. Rows are read as they
+        A row that fails gives a response with `error`, and the other rows continue. Rows are read as they
         are needed. `batch_size` None takes as many rows as fit into memory. `vipllava batch` also
         writes the answers to a file and resumes after a stop.
         """
-        how = _How(numbers, zoom, template, options)
+        settings = _BatchSettings(numbers, zoom, template, options)
         size = batch_size or self._engine.max_batch_size()
         numbered = enumerate(rows, 1)
-        while some := list(islice(numbered, size)):
-            yield from self._answer([self._plan(row, number, how) for number, row in some])
+        while chunk := list(islice(numbered, size)):
+            yield from self._answer([self._plan(row, number, settings) for number, row in chunk])
 
     def chat(
         self,
@@ -163,41 +163,45 @@ class Model:
         marked, notes = mark_image(image, marks, numbers=numbers, zoom=False)
         return ImageChat(self._engine, ChatState(marked, zoom), template, options, notes)
 
-    def _plan(self, row: BatchRow, number: int, how: _How) -> _PlannedRow:
-        """Prepare a row up to its prompt, or note why that fails."""
+    def _plan(self, row: BatchRow, number: int, settings: _BatchSettings) -> _PlannedRow:
+        """Prepare a row up to its prompt. An error becomes the row's error."""
         id = str(row.get("id", number))
         try:
             if "image" not in row or "question" not in row:
                 raise InputError(f"row {number} needs an image and a question")
             marked, notes = mark_image(
-                row["image"], row.get("marks", ()), numbers=how.numbers, zoom=how.zoom
+                row["image"], row.get("marks", ()), numbers=settings.numbers, zoom=settings.zoom
             )
             prepared = prepare_question(row["question"], marked.marks)
-            options = with_choices(how.options, row.get("choices", ()))
+            options = with_choices(settings.options, row.get("choices", ()))
             view = self._engine.view(pad_to_square(marked.drawn()))
-            prompt = self._engine.prompt(view, prepared.text, how.template)
+            prompt = self._engine.prompt(view, prepared.text, settings.template)
         except VipllavaError as error:  # one bad row does not stop the others
-            return _PlannedRow(id, _unread_request(id, row, self.info, how), how.options, error)
+            return _PlannedRow(
+                id, _failed_request(id, row, self.info, settings), settings.options, error
+            )
         model = (self.info.name, self.info.revision)
-        request = make_request(marked, prepared.text, model, how.template, options)
+        request = make_request(marked, prepared.text, model, settings.template, options)
         return _PlannedRow(id, replace(request, id=id), options, prompt, (*notes, *prepared.notes))
 
     def _answer(self, planned: Sequence[_PlannedRow]) -> Iterator[Response]:
         """Answer rows with equal options as one batch. Yields in the order of the rows."""
         groups: dict[GenerationOptions, list[int]] = {}
-        for at, row in enumerate(planned):
+        for index, row in enumerate(planned):
             if isinstance(row.prompt, Prompt):
-                groups.setdefault(row.options, []).append(at)
+                groups.setdefault(row.options, []).append(index)
         outcomes: dict[int, Answer | VipllavaError] = {}
-        for options, places in groups.items():
+        for options, indices in groups.items():
             prompts = [
-                row.prompt for at in places if isinstance((row := planned[at]).prompt, Prompt)
+                row.prompt
+                for index in indices
+                if isinstance((row := planned[index]).prompt, Prompt)
             ]
             outcomes |= zip(
-                places, answer_with_fallback(self._engine, prompts, options), strict=True
+                indices, answer_with_fallback(self._engine, prompts, options), strict=True
             )
-        for at, row in enumerate(planned):
-            outcome = row.prompt if isinstance(row.prompt, VipllavaError) else outcomes[at]
+        for index, row in enumerate(planned):
+            outcome = row.prompt if isinstance(row.prompt, VipllavaError) else outcomes[index]
             if isinstance(outcome, Answer):
                 record = make_record(row.request, outcome, self.info)
             else:
@@ -206,8 +210,8 @@ class Model:
 
 
 @dataclass(frozen=True)
-class _How:
-    """How the rows of a batch are asked."""
+class _BatchSettings:
+    """Settings of all rows of a batch."""
 
     numbers: bool
     zoom: bool
@@ -217,7 +221,7 @@ class _How:
 
 @dataclass(frozen=True)
 class _PlannedRow:
-    """A row with its prompt, or with the error that it ends in."""
+    """A row with its prompt, or with its error."""
 
     id: str
     request: Request
@@ -226,7 +230,7 @@ class _PlannedRow:
     notes: tuple[str, ...] = ()
 
 
-def _unread_request(id: str, row: BatchRow, info: ModelInfo, how: _How) -> Request:
+def _failed_request(id: str, row: BatchRow, info: ModelInfo, settings: _BatchSettings) -> Request:
     """Make the request of a row whose image, marks or question cannot be used."""
     return Request(
         id=id,
@@ -235,11 +239,11 @@ def _unread_request(id: str, row: BatchRow, info: ModelInfo, how: _How) -> Reque
         width=None,
         height=None,
         marks=(),
-        numbers=how.numbers,
+        numbers=settings.numbers,
         crop=None,
         question=str(row.get("question", "")),
         model=info.name,
         revision=info.revision,
-        template=how.template,
-        options=how.options.to_json(),
+        template=settings.template,
+        options=settings.options.to_json(),
     )

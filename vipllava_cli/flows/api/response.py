@@ -19,9 +19,9 @@ class Response:
     Attributes:
         text: The answer; empty if the row failed.
         finish_reason: `stop`, `length` (cut at `max_new_tokens`) or `error`.
-        record: The whole record as a dict, as `vipllava batch` writes it.
-        notes: What the user should know, like a mark that was clipped.
-        error: Why a row of a batch has no answer; None for an answer.
+        record: The complete record as a dict, as `vipllava batch` writes it.
+        notes: Notes for the user, like a mark that was clipped.
+        error: The error message of a failed row; None for an answer.
 
     """
 
@@ -46,6 +46,6 @@ def to_response(record: Record, notes: Sequence[str] = ()) -> Response:
 def read_records(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     """Read the records of `vipllava batch`, `ask --json` or `eval`, one dict each.
 
-    Skips lines that are no records. Raises InputError for a file without any record.
+    Skips lines that are not records. Raises InputError for a file without any record.
     """
     return iter(RecordFile(Path(path), lambda record: record))

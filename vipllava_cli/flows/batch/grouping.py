@@ -29,7 +29,7 @@ def group_into_batches(
     groups: dict[tuple[ModelView, GenerationOptions], list[PendingQuestion]] = {}
     for question in questions:
         groups.setdefault((question.prompt.view, question.options), []).append(question)
-    # 2. Fill batches with whole groups, the shortest first.
+    # 2. Fill batches with complete groups, the shortest first.
     batch: list[PendingQuestion] = []
     for group in sorted(groups.values(), key=_sort_key):
         is_full = len(batch) + len(group) > batch_size

@@ -29,7 +29,7 @@ DEFAULT_QUESTION_UNMARKED = "Describe this image."
 
 @dataclass(frozen=True)
 class BatchTask:
-    """What a run asks about every row.
+    """The settings of a run for every row.
 
     `model` is the model's name and revision. `questions` apply to rows without questions of their own.
     `marks` are drawn after the row's marks. `save_marked` is a folder for the marked images, or None.
@@ -50,8 +50,8 @@ class BatchTask:
 class PlannedQuestion:
     """One question of a row, and how a run gets its answer.
 
-    `is_kept`: the journal has the answer of this very row. `copied_record`: the record of another row
-    with the same request, under the id of this one. `error`: why it fails. With none of these, the
+    `is_kept`: the journal has the answer of this row. `copied_record`: the record of another row with the
+    same request, under the id of this one. `error`: the reason for its failure. With none of these, the
     question is pending.
     """
 
@@ -96,9 +96,8 @@ class Planner:
     def __init__(self, task: BatchTask, journal: Journal) -> None:
         self.task = task
         self.journal = journal
-        self._open = lru_cache(maxsize=2)(
-            _open_regular_file
-        )  # an image's regions are adjacent rows
+        # An image's regions are adjacent rows.
+        self._open = lru_cache(maxsize=2)(_open_regular_file)
 
     def plan(self, row: Row | BadRow) -> PlannedRow:
         """Plan the questions of a row. An error becomes the error of a question."""
@@ -153,7 +152,7 @@ class Planner:
 
 
 def _open_regular_file(image: str) -> ImageFile:
-    """Open an image, but no pipe or device: reading one might never end. Raises InputError."""
+    """Open an image, but not a pipe or a device: reading one might never end. Raises InputError."""
     if os.path.exists(image) and not (os.path.isfile(image) or os.path.isdir(image)):
         raise InputError(f"{image} is a pipe or a device: expected an image file")
     return open_image(image)

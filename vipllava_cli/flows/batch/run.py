@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Protocol
 
 from vipllava_cli.engine.base import Answer, Engine
-from vipllava_cli.errors import GenerationError, OutOfMemoryError
+from vipllava_cli.errors import GenerationError
+from vipllava_cli.flows.batch.fallback import iter_parts
 from vipllava_cli.flows.batch.grouping import PendingQuestion, group_into_batches
 from vipllava_cli.flows.batch.plan import BatchTask, PlannedRow, Planner, with_unique_ids
 from vipllava_cli.flows.batch.read_ahead import map_ahead
@@ -28,7 +30,9 @@ from vipllava_cli.storage.records import Record, Request, failure
 
 NUM_READERS = min(4, os.cpu_count() or 1)  # threads that read, decode, draw and resize
 MAX_DECODED_PIXELS = 100_000_000  # at a time, by all readers: about 1.5 GB until they are views
-MAX_ROWS_BEFORE_MODEL = 2 * NUM_READERS  # rows read before the model is open: files stay in memory
+MAX_ROWS_BEFORE_MODEL = (
+    2 * NUM_READERS
+)  # rows read before the model is open; their files stay in memory
 MAX_GROUPED_BATCHES = 4  # batches' worth of rows that are grouped by length together
 MAX_GROUPED_ROWS = 128  # limit of the above, unless one batch is larger: views stay in memory
 
@@ -64,11 +68,11 @@ class ProgressListener(Protocol):
     """Receives the progress of a run."""
 
     def advance(self, summary: BatchSummary, id: str) -> None:
-        """One more question is done: the one with this id."""
+        """Report that the question with this id is done."""
         ...
 
     def note(self, id: str, text: str) -> None:
-        """There is a note for the user about a row."""
+        """Report a note about a row to the user."""
         ...
 
 
@@ -209,28 +213,26 @@ class BatchRun:
             self._answer_batch(batch)
 
     def _answer_batch(self, batch: Sequence[PendingQuestion]) -> None:
-        """Answer one batch. Halves it if it exceeds the memory, and retries one by one if it fails."""
+        """Answer one batch, and write each part of it as soon as it is answered."""
         engine = self._engine
         assert engine is not None
-        try:
-            prompts = [question.prompt for question in batch]
-            answers = engine.answer_batch(prompts, batch[0].options)
-        except GenerationError as error:
-            # A copy without the traceback, which would keep the failed batch in memory.
-            failed = type(error)(str(error))
-        else:
-            self._write_answers(engine, [question.request for question in batch], answers)
-            return
-        if len(batch) == 1:
-            self._write_failure(batch[0].request, failed)
-            return
-        is_out_of_memory = isinstance(failed, OutOfMemoryError)
-        size = len(batch) // 2 if is_out_of_memory else 1
-        for start in range(0, len(batch), size):
-            if not self.stop.is_set():
-                self._answer_batch(batch[start : start + size])
-        if is_out_of_memory and len(batch) == self.batch_size:
-            self.batch_size = size  # later full batches would not fit either
+        requests = iter([question.request for question in batch])
+        for part in iter_parts(
+            engine,
+            [question.prompt for question in batch],
+            batch[0].options,
+            should_stop=self.stop.is_set,
+            on_halved=self._lower_batch_size,
+        ):
+            if isinstance(part, GenerationError):
+                self._write_failure(next(requests), part)
+            else:
+                self._write_answers(engine, list(islice(requests, len(part))), part)
+
+    def _lower_batch_size(self, size: int) -> None:
+        """Halve the batch size after a full batch of `size`: later ones would not fit either."""
+        if size == self.batch_size:
+            self.batch_size = size // 2
 
     # --- writing -----------------------------------------------------------------------------
 

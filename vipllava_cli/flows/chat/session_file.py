@@ -2,7 +2,7 @@
 
 Each turn is a record. Its `extra` holds the fingerprint of the image that the model saw ("picture")
 and the token ids of the answer ("tokens"). Reading checks every field and neutralizes control words,
-so that the text of a file acts on neither the model nor the terminal.
+so that the text of a file cannot act on the model or the terminal.
 """
 
 import json
@@ -28,7 +28,7 @@ KIND = "conversation"
 # A list of numbers that json.dumps spread over several lines.
 _NUMBER_LIST = re.compile(r"\[\n\s+((?:-?[\d.eE+-]+,\n\s+)*-?[\d.eE+-]+)\n\s+\]")
 
-# The type of each field, and the words for it in error messages.
+# The type of each field, and its description in error messages.
 _FIELDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "image": ((str, type(None)), "a path or null"),
     "picture": ((str, type(None)), "a fingerprint or null"),
@@ -126,9 +126,9 @@ def _turn_from_json(row: Any, number: int) -> RecordedTurn:
         raise InputError(f"turn {number}: picture is a fingerprint, not {short_repr(fingerprint)}")
     if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
         raise InputError(f"turn {number}: tokens is a list of numbers, not {short_repr(tokens)}")
-    asked = replace(record.request, question=_harmless_text(record.request.question), extra=extra)
+    request = replace(record.request, question=_harmless_text(record.request.question), extra=extra)
     answer = _harmless_text(record.answer or "")
-    return RecordedTurn(replace(record, request=asked, answer=answer), fingerprint, tuple(tokens))
+    return RecordedTurn(replace(record, request=request, answer=answer), fingerprint, tuple(tokens))
 
 
 def _harmless_text(text: str) -> str:

@@ -19,8 +19,8 @@ ImageKey = tuple[str, list[dict[str, Any]], bool, tuple[int, int, int, int] | No
 class RecordedTurn:
     """A question and its answer, with the record of the image and marks that the model saw.
 
-    `image_fingerprint` is the hash of the image file. `tokens` are the ids in which the model gave
-    the answer.
+    `image_fingerprint` is the hash of the image file. `tokens` are the token ids of the
+    answer.
     """
 
     record: Record
@@ -43,9 +43,9 @@ class RecordedTurn:
     @property
     def image_key(self) -> ImageKey:
         """The key of the image that the model saw."""
-        asked = self.record.request
-        marks = [dict(mark) for mark in asked.marks]
-        return self.image_fingerprint, marks, asked.numbers, asked.crop
+        request = self.record.request
+        marks = [dict(mark) for mark in request.marks]
+        return self.image_fingerprint, marks, request.numbers, request.crop
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ChatState:
 
     @property
     def marked_image(self) -> MarkedImage:
-        """The whole image with its marks. Raises UsageError if there is no image."""
+        """The uncropped image with its marks. Raises UsageError if there is no image."""
         if self.marked is None:
             raise UsageError("no image yet: /image PATH opens one")
         return self.marked

@@ -1,4 +1,4 @@
-"""The definition of a benchmark: a dataset, scorers, and the figures that others published."""
+"""The definition of a benchmark: a dataset, scorers, and published figures."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ LETTER, LIKELIHOOD, TEXT = "letter", "likelihood", "text"  # values of `by`
 
 @dataclass(frozen=True)
 class DatasetOptions:
-    """The choices of a user about the dataset. Each benchmark reads the fields that it has.
+    """The user's options for the dataset. Each benchmark reads the fields that apply to it.
 
     `data` is the folder with the benchmark's files, `questions` the file of rows in it (None: the
     only JSON file). `limit` keeps the first rows. `seed` draws colours or scenes. `by` says how the
@@ -64,7 +64,3 @@ class Benchmark:
     facts: Callable[[DatasetOptions], dict[str, Any]] = _row_facts
     combine: Callable[[Sequence[Result], Scorer], list[Result]] | None = None
     from_predictions: Callable[[DatasetOptions, Mapping[str, str]], list[Result]] | None = None
-
-    @property
-    def needs_judge(self) -> bool:
-        return not self.scorers

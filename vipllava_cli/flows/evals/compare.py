@@ -23,7 +23,7 @@ class Change:
     """The ids of rows whose answers differ between the first file and another.
 
     `regressions` were right and are wrong now, `fixes` the reverse. `p_value` is that of McNemar's
-    test, None if nothing says which answers are right.
+    test, None if right answers are unknown.
     """
 
     file: ResultFile
@@ -47,7 +47,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Files, the ids that all of them have, and what says which answers are right.
+    """Files, the ids that all of them have, and their right answers.
 
     `ids` have the order of the first file. `scorer` is the common scorer of the stored scores, None
     if the truths decide. `column` holds the truths, None if no row has one; `truths` are by id.
@@ -65,7 +65,7 @@ class Comparison:
 
     @property
     def is_scored(self) -> bool:
-        """Whether anything says which answers are right."""
+        """Whether scores or truths tell right answers from wrong ones."""
         return self.scorer is not None or self.column is not None
 
     @cached_property
@@ -125,7 +125,7 @@ class Comparison:
         ]
 
     def notes(self) -> Iterator[str]:
-        """Yield a line for each thing that limits the comparison, and one about the scorer."""
+        """Yield a line for each limit of the comparison, and one about the scorer."""
         for file in self.files:
             if file.skipped_note:
                 yield file.skipped_note
@@ -136,7 +136,7 @@ class Comparison:
             len({file.rows[id].question_hash for file in self.files}) > 1 for id in self.ids
         )
         if different:
-            yield f"{different} of {len(self.ids)} rows have other questions or marks in another file"
+            yield f"{different} of {len(self.ids)} rows have different questions or marks in another file"
         if self.scorer is not None:
             yield f'an answer is right if its stored score by "{self.scorer}" is 1'
         elif self.column is None:
@@ -177,16 +177,16 @@ def compare(paths: Sequence[Path], column: str | None = None) -> Comparison:
             f"no row is in all files: {first.name} has ids like {short_repr(example)}, {other.name}"
             f" like {short_repr(next(iter(other.rows)))}; compare answers to the same source"
         )
-    found = column or _find_truth_column(files, ids)
-    truths = dict(_iter_truths(files, ids, found)) if found else {}
+    truth_column = column or _find_truth_column(files, ids)
+    truths = dict(_iter_truths(files, ids, truth_column)) if truth_column else {}
     if column and not truths:
-        known = dict.fromkeys(name for file in files for name in file.columns)
+        columns = dict.fromkeys(name for file in files for name in file.columns)
         raise InputError(
             f"no row that is in all files has a column {short_repr(column)} with a truth: their"
-            f" columns are {', '.join(map(short_repr, known)) or 'none'}"
+            f" columns are {', '.join(map(short_repr, columns)) or 'none'}"
         )
     scorer = None if column else _find_common_scorer(files, ids)
-    return Comparison(files, ids, found, truths, scorer)
+    return Comparison(files, ids, truth_column, truths, scorer)
 
 
 def is_correct(answer: str | None, truth: str) -> bool:
@@ -218,8 +218,8 @@ def _find_common_scorer(files: Sequence[ResultFile], ids: Sequence[str]) -> str 
 
 def _find_truth_column(files: Sequence[ResultFile], ids: Sequence[str]) -> str | None:
     """Return the first of the usual columns that any row has."""
-    found = {name for file in files for id in ids for name in file.rows[id].truths}
-    return next((name for name in TRUTH_COLUMNS if name in found), None)
+    columns = {name for file in files for id in ids for name in file.rows[id].truths}
+    return next((name for name in TRUTH_COLUMNS if name in columns), None)
 
 
 def _iter_truths(

@@ -21,7 +21,7 @@ class Case:
 
     `options` are the texts behind the letters of a multiple choice. With `by_text`, the model
     scores these texts, and the target is one of them instead of a letter. `judge_question` is the
-    question in the words for a judge, None if they are the same.
+    question in the form for a judge, None if they are the same.
     """
 
     question: str
@@ -36,8 +36,8 @@ class Case:
 class Sample:
     """An image, or its path, with the marks on it and the cases about it.
 
-    `error` says why the benchmark's own data make the questions impossible. Such a sample counts as
-    failed.
+    `error` is set if the benchmark's own data make the questions impossible. Such a sample counts
+    as failed.
     """
 
     id: str

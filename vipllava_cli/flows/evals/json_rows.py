@@ -38,7 +38,7 @@ def read_rows(data: Path, questions: Path | None, fields: Sequence[str]) -> list
             f"{file} is not JSON ({short_repr(str(error))}): expected {expected}"
         ) from None
     if not isinstance(rows, list):
-        raise InputError(f"{file} holds no array: expected {expected}")
+        raise InputError(f"{file} is not a JSON array: expected {expected}")
     return rows
 
 
@@ -93,10 +93,10 @@ def find_data_file(data: Path, name: str) -> Path:
     """
     relative = name.removeprefix("./dataset/").lstrip("/")
     candidates = [data / relative, data / "images" / relative]
-    found = next((path for path in candidates if path.is_file()), None)
-    if found is None:
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
         raise InputError(f"there is no {relative} in {data} or in its images/: check the name")
-    return found
+    return path
 
 
 def parse_boxes(row: Mapping[str, Any], count: int) -> list[tuple[float, ...]]:
@@ -132,13 +132,13 @@ def choose_colors(id: str, seed: int, count: int) -> list[Color]:
 
     The model's named colours come first.
     """
-    known, more = list(MODEL_COLORS), [parse_color(name) for name in _MORE_COLORS]
-    Random(f"{seed}:{id}").shuffle(known)
-    if count > len(known) + len(more):
+    trained, others = list(MODEL_COLORS), [parse_color(name) for name in _MORE_COLORS]
+    Random(f"{seed}:{id}").shuffle(trained)
+    if count > len(trained) + len(others):
         raise InputError(
-            f"the row names {count} objects, but there are only {len(known) + len(more)} colours"
+            f"the row names {count} objects, but there are only {len(trained) + len(others)} colours"
         )
-    return [*known, *more][:count]
+    return [*trained, *others][:count]
 
 
 def multiple_choice(

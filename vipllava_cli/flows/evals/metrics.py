@@ -74,18 +74,18 @@ def compute_metrics(
     Scorers and kinds of groups keep the order of their first result. The groups of a kind are
     sorted by name.
     """
-    found: dict[tuple[str, str, str], ScoreCounts] = {}
+    counts: dict[tuple[str, str, str], ScoreCounts] = {}
     for result in results:
         for name, scorer in scorers.items():
             score = score_result(result, scorer)
             for kind, groups in result.case.groups.items():
                 for group in (groups,) if isinstance(groups, str) else groups:
-                    scores = found.setdefault((name, kind, group), ScoreCounts())
+                    scores = counts.setdefault((name, kind, group), ScoreCounts())
                     scores.add(score, failed=result.answer is None)
-    kinds = list(dict.fromkeys(place[:2] for place in found))
-    places = sorted(found, key=lambda place: (kinds.index(place[:2]), place[2]))
-    known = published or {}
-    return [make_metric(*place, found[place], known.get(place[0], {})) for place in places]
+    kinds = list(dict.fromkeys(key[:2] for key in counts))
+    keys = sorted(counts, key=lambda key: (kinds.index(key[:2]), key[2]))
+    figures = published or {}
+    return [make_metric(*key, counts[key], figures.get(key[0], {})) for key in keys]
 
 
 def score_result(result: Result, scorer: Scorer) -> float:

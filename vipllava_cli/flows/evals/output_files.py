@@ -51,16 +51,18 @@ def write_predictions(folder: Path, predictions: Mapping[str, str]) -> Path:
 def read_predictions(file: Path) -> dict[str, str]:
     """Read a file that `write_predictions` or another tool wrote. Raises InputError."""
     try:
-        found = json.loads(file.read_bytes())
+        predictions = json.loads(file.read_bytes())
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from None
     except ValueError:
-        found = None
-    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        predictions = None
+    if not isinstance(predictions, dict) or not all(
+        isinstance(text, str) for text in predictions.values()
+    ):
         raise InputError(
-            f'{file} holds no predictions: expected one JSON object, {{"v1_0": "…", …}}'
+            f'{file} does not hold predictions: expected one JSON object, {{"v1_0": "…", …}}'
         )
-    return found
+    return predictions
 
 
 def _write(path: Path, text: str) -> None:

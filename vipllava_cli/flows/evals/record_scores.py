@@ -27,12 +27,12 @@ def store_scores(path: Path, scores: Mapping[str, Mapping[str, float]]) -> None:
 
 def read_scores(extra: Mapping[str, Any]) -> dict[str, float]:
     """Return the scores in the `extra` of a record, empty if there are none."""
-    found = extra.get(SCORES)
-    if not isinstance(found, dict):
+    stored = extra.get(SCORES)
+    if not isinstance(stored, dict):
         return {}
     return {
         name: float(score)
-        for name, score in found.items()
+        for name, score in stored.items()
         if isinstance(score, int | float) and not isinstance(score, bool)
     }
 

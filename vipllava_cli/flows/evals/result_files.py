@@ -69,14 +69,14 @@ def _check_paths(paths: Sequence[Path]) -> None:
         )
     if STANDARD_INPUT in map(str, paths):
         raise UsageError("compare does not read standard input: save it to a file")
-    for at, path in enumerate(paths):
-        for other in paths[:at]:
+    for index, path in enumerate(paths):
+        for other in paths[:index]:
             if same_file(path, other):
                 raise UsageError(f"{other} and {path} are the same file: give a different one")
 
 
 def _names(paths: Sequence[Path]) -> Sequence[str]:
-    """Name each file by its last part, or by its whole path if two files have the same name."""
+    """Name each file by its last part, or by its complete path if two files have the same name."""
     names = [path.name for path in paths]
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
@@ -88,7 +88,7 @@ def _read(path: Path, name: str, column: str | None) -> ResultFile:
     for id, row in results:
         if id in rows:
             raise InputError(
-                f"{name} holds the row {short_repr(id)} twice: let its batch finish, which keeps only"
+                f"{name} holds the row {short_repr(id)} twice: finish its batch to keep only"
                 " the last, or remove one"
             )
         rows[id] = row

@@ -1,4 +1,4 @@
-"""Run a benchmark: dataset -> batch of questions -> results -> scores, all kept in one folder."""
+"""Run a benchmark: dataset -> batch of questions -> results -> scores, all in one folder."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,8 +86,8 @@ def answer_samples(
     if not batch.cases:
         raise InputError(f"{options.data} has no rows: expected at least one question")
     results = list(batch.results(read_journal(path)))
-    asked = {"model": model.name, "revision": model.revision, "template": model.template}
-    return _evaluation(benchmark, options, folder, results, asked)
+    source = {"model": model.name, "revision": model.revision, "template": model.template}
+    return _evaluation(benchmark, options, folder, results, source)
 
 
 def load_predictions(
@@ -102,9 +102,9 @@ def load_predictions(
     results = benchmark.from_predictions(options, stored)
     make_folder(folder)
     unknown = len(stored.keys() - {result.id for result in results})
-    kept = list(islice(results, options.limit))
-    asked = {"predictions": str(file)}
-    return _evaluation(benchmark, options, folder, kept, asked), unknown
+    limited = list(islice(results, options.limit))
+    source = {"predictions": str(file)}
+    return _evaluation(benchmark, options, folder, limited, source), unknown
 
 
 def _evaluation(
@@ -112,14 +112,14 @@ def _evaluation(
     options: DatasetOptions,
     folder: Path,
     results: Sequence[Result],
-    asked: Mapping[str, Any],
+    source: Mapping[str, Any],
 ) -> Evaluation:
     evaluation = Evaluation(benchmark, options, folder, results, {})
     evaluation.facts |= {
         "benchmark": benchmark.name,
         "rows": len(results),
         "failed": evaluation.failed,
-        **asked,
+        **source,
         **benchmark.facts(options),
     }
     return evaluation
@@ -145,7 +145,7 @@ def grade_results(
 ) -> int:
     """Let a judge score the results, and write all scores.
 
-    Grades in the folder are not asked for again. Returns the number of answers that the judge could
+    Grades in the folder are reused. Returns the number of answers that the judge could
     not grade; they score 0. Raises InputError, ModelError.
     """
     rows = [

@@ -27,7 +27,7 @@ def normalize(text: str) -> str:
 
 
 def exact(answer: str, target: str) -> bool:
-    """Compare the whole texts, stripped and in lower case. Source: ViP-LLaVA's evaluation code."""
+    """Compare the complete texts, stripped and in lower case. Source: ViP-LLaVA's evaluation code."""
     return answer.strip().lower() == target.strip().lower()
 
 
@@ -77,8 +77,8 @@ def _content_words(text: str) -> tuple[str, ...]:
 
 def _tokens(text: str) -> list[str]:
     """Split into words, numbers and signs. A text of punctuation alone is one token."""
-    found = _TOKENS.findall(text.casefold())
-    return found or text.casefold().split()
+    tokens = _TOKENS.findall(text.casefold())
+    return tokens or text.casefold().split()
 
 
 def _is_sublist(part: Sequence[str], words: Sequence[str]) -> bool:

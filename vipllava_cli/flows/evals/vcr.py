@@ -1,4 +1,4 @@
-"""VCR: a question about persons and things at points, four answers, and four rationales.
+"""VCR: a question about persons and objects at points, four answers, and four rationales.
 
 The rows are those of ViP-LLaVA's evaluation: `id`, `image`, `meta_dir`, `class_names`, and `question`,
 `answer_choices` and `rationale_choices`, lists that mix words with lists of object indices, with
@@ -97,23 +97,23 @@ def _parse_row(row: Mapping[str, Any], id: str, options: DatasetOptions) -> Iter
     points = _read_points(row, options.data)
     question = _parse_words(row.get("question"), "question")
     answers, rationales = _parse_choices(row, "answer"), _parse_choices(row, "rationale")
-    correct, reason = _parse_label(row, "answer"), _parse_label(row, "rationale")
+    correct_answer, correct_rationale = _parse_label(row, "answer"), _parse_label(row, "rationale")
 
     def sample(task: str, group: str, texts: Sequence[Words], choices: Sequence[Words]) -> Sample:
         sample_id = f"{id}/{task}"
         objects = _name_objects(row, sample_id, options.seed, points, [*texts, *choices])
-        asked = [objects.text(text) for text in texts]
+        sentences = [objects.text(text) for text in texts]
         case = multiple_choice(
-            asked[0] if len(asked) == 1 else _RATIONALE_QUESTION.format(*asked),
+            sentences[0] if len(sentences) == 1 else _RATIONALE_QUESTION.format(*sentences),
             tuple(map(objects.text, choices)),
-            correct if task == "answer" else reason,
+            correct_answer if task == "answer" else correct_rationale,
             {"task": group},
             by_text=options.by_text,
         )
         return Sample(sample_id, image, (case,), objects.marks)
 
     yield sample("answer", ANSWER, [question], answers)
-    yield sample("rationale", RATIONALE, [question, answers[correct]], rationales)
+    yield sample("rationale", RATIONALE, [question, answers[correct_answer]], rationales)
 
 
 # Source: ViP-LLaVA's evaluation code, which has no space after the answer.

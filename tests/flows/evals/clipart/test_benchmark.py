@@ -58,7 +58,7 @@ def test_the_metrics_match_the_records(run: Run, folder: Path) -> None:
         if metric["what"] in KINDS
     }
     assert metrics == {
-        kind: (round(sum(some) / len(some), 4), len(some)) for kind, some in found.items()
+        kind: (round(sum(values) / len(values), 4), len(values)) for kind, values in found.items()
     }
     facts = {name: scores[name] for name in ("benchmark", "n", "seed", "journey")}
     assert facts == {"benchmark": "clipart", "n": SCENES, "seed": 7, "journey": "none"}
@@ -73,7 +73,7 @@ def test_a_batch_gives_the_same_answers_as_single_questions(run: Run, tmp_path: 
     run("eval", "clipart", "--n", 3, "--seed", 8, "--out", tmp_path, *QUIET)
     batched = {id: record["answer"] for id, record in read_records(tmp_path).items()}
     engine = open_engine("tiny", device="cpu")
-    asked = 0
+    count = 0
     for sample in samples(3, 8):
         assert isinstance(sample.image, Image.Image)
         view = engine.view(pad_to_square(sample.image))
@@ -81,8 +81,8 @@ def test_a_batch_gives_the_same_answers_as_single_questions(run: Run, tmp_path: 
             (alone,) = engine.answer([engine.prompt(view, case.question)])
             id = f"{sample.id}:q{number}" if len(sample.cases) > 1 else sample.id
             assert batched[id] == alone.text
-            asked += 1
-    assert asked == len(batched) > 3 * 8
+            count += 1
+    assert count == len(batched) > 3 * 8
 
 
 def test_every_kind_of_question_occurs_and_a_seed_gives_the_same_scenes() -> None:

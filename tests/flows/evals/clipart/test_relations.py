@@ -18,9 +18,7 @@ from vipllava_cli.flows.evals.clipart.scenes import Placement
         pytest.param([(100, 100), (20, 100)], None, id="on the other side"),
     ],
 )
-def test_a_neighbor_is_one_that_people_agree_on(
-    corners: list[tuple[int, int]], expected: int | None
-) -> None:
+def test_a_neighbor_is_unambiguous(corners: list[tuple[int, int]], expected: int | None) -> None:
     placements = [
         Placement(at, Silhouette(np.full((20, 20), 255, np.uint8), corner, (400, 400)))
         for at, corner in enumerate(corners)

@@ -29,5 +29,5 @@ def targets_at_mark(question: str, mark: Mark, word: str) -> tuple[AuxiliaryTarg
 
 def targets_after(question: str, triggers: Sequence[str], word: str) -> tuple[AuxiliaryTarget, ...]:
     """Make a target behind the first of `triggers` in the question. Empty if there is none."""
-    found = re.search(rf"\b({'|'.join(triggers)})\b", question, re.IGNORECASE)
-    return (AuxiliaryTarget(found.end(), word),) if found else ()
+    match = re.search(rf"\b({'|'.join(triggers)})\b", question, re.IGNORECASE)
+    return (AuxiliaryTarget(match.end(), word),) if match else ()

@@ -188,7 +188,7 @@ def ask_neighbor(
     mark = generator.marked.marks[mark_number]
     placement = generator.marked.scene.placements[neighbors[side][mark_number]]
     words = generator.mark_words(mark)
-    # Leave out "under the red dot": people say it for the place of the dot itself.
+    # Leave out "under the red dot": it also means the place of the dot itself.
     phrases = [
         phrase for phrase in SIDES[side] if f"{phrase} the {{mark}}" not in PLACES[mark.shape]
     ]

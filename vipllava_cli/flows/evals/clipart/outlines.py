@@ -98,9 +98,11 @@ def _trace(rng: Generator, target: Silhouette) -> tuple[Points, ...]:
     padded = cv2.copyMakeBorder(target.alpha, 4, 4, 4, 4, cv2.BORDER_CONSTANT)
     kernel = 2 * int(rng.integers(0, 3)) + 1
     dilated = cv2.dilate((padded > 100).astype(np.uint8), np.ones((kernel, kernel), np.uint8))
-    found, _ = cv2.findContours(dilated, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    contours, _ = cv2.findContours(dilated, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     min_area = 0.02 * target.alpha.size
-    parts = [part for part in found if cv2.contourArea(part) > min_area] or [max(found, key=len)]
+    parts = [part for part in contours if cv2.contourArea(part) > min_area] or [
+        max(contours, key=len)
+    ]
     return tuple(_to_image(cv2.approxPolyDP(part, 1.0, True), target) for part in parts)
 
 

@@ -29,7 +29,7 @@ class SceneTurn(Turn):
 
     `kind` is a key of QUESTION_KINDS. `mark` is the number of the mark in question, if there is one.
     `auxiliary_targets` are sorted by `end`. `is_stale`: the answer was right before the current marks
-    were drawn; the turn is context only, and nothing is learned from its answer.
+    were drawn; the turn is context only, and training ignores its answer.
     """
 
     answer: str

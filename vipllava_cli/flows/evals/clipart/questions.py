@@ -80,7 +80,7 @@ def make_conversation(
     *,
     measured: bool = False,
 ) -> tuple[SceneTurn, ...]:
-    """Make a conversation of one to MAX_TURNS turns that goes through the marks in random order.
+    """Make a conversation of one to MAX_TURNS turns about the marks in random order.
 
     `KIND_WEIGHTS` weights the kinds. Long conversations are cheap: their turns share one image.
     """

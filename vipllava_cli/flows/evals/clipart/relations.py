@@ -14,16 +14,16 @@ DIRECTIONS: Mapping[str, tuple[int, int]] = {
 }
 
 
-# People agree on a neighbour if it lies more along the direction than across it, by this ratio,
+# An object is a clear neighbour if its offset along the direction exceeds that across it by this ratio,
 _MIN_STRAIGHTNESS = 1.2
-# and if the next candidate is farther away, by this ratio.
+# and if the next candidate is farther away by this ratio.
 _MIN_DISTANCE_RATIO = 1.1
 
 
 def neighbor(placements: Sequence[Placement], number: int, direction: str) -> int | None:
     """Find the nearest object in a direction.
 
-    Returns the object's number, or None if there is no object or people could disagree on it.
+    Returns the object's number, or None if there is no clear neighbour.
     """
     x, y = placements[number].center
     step_x, step_y = DIRECTIONS[direction]
@@ -46,13 +46,13 @@ def neighbor(placements: Sequence[Placement], number: int, direction: str) -> in
 def marked_neighbors(marked: MarkedScene, direction: str) -> dict[int, int]:
     """Map the number of each mark to the number of its object's neighbour in a direction.
 
-    Each neighbor occurs once: with the first mark that has it.
+    Each neighbour occurs once: with the first mark that has it.
     """
     neighbors: dict[int, int] = {}
     for number, target in enumerate(marked.targets):
-        found = neighbor(marked.scene.placements, target, direction)
-        if found is not None and found not in neighbors.values():
-            neighbors[number] = found
+        other = neighbor(marked.scene.placements, target, direction)
+        if other is not None and other not in neighbors.values():
+            neighbors[number] = other
     return neighbors
 
 

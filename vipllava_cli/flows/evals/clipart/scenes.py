@@ -32,7 +32,7 @@ TRAINING, HELD_OUT, MEASURED = 0, 1, 3
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """What a scene may contain.
+    """The limits of a scene's content.
 
     `object_classes`, `sprite_styles` and `colors` are how many of OBJECT_CLASSES, SPRITE_STYLES and
     MODEL_COLORS a scene may use, from the first on. `object_sides` is the range of an object's side as
@@ -73,9 +73,10 @@ SIMPLE = SceneSettings(
 
 @dataclass(frozen=True)
 class SceneStyle:
-    """What answers must not depend on: backgrounds, and ranges of an image's longer side in pixels.
+    """The appearance of a scene: backgrounds, and ranges of an image's longer side in pixels.
 
-    A scene picks one background and one range; a repeated entry is more likely.
+    Answers must not depend on it. A scene picks one background and one range; a repeated entry is more
+    likely.
     """
 
     backgrounds: tuple[str, ...]
@@ -156,7 +157,7 @@ def make_scene(
 ) -> Scene:
     """Render a scene with objects of `classes`: indices in OBJECT_CLASSES, random if None.
 
-    An object for which there is no room is left out.
+    An object that does not fit is left out.
     """
     size = _image_size(rng, settings, _longer_side(rng, style))
     pixels = background(rng, style.backgrounds[rng.integers(len(style.backgrounds))], *size)
@@ -239,7 +240,7 @@ def _place(
     sides: tuple[float, float],
     others: Sequence[Placement],
 ) -> tuple[Placement, _RGBA] | None:
-    """Place a rotated, perhaps mirrored sprite apart from the others. None if there is no room."""
+    """Place a rotated, perhaps mirrored sprite apart from the others. None if it does not fit."""
     (width, height), longer = size, max(size)
     smallest, largest = sides
     for attempt in range(8):

@@ -163,8 +163,8 @@ class ChatJudge:
                     f"{self._server} is unreachable", is_unreachable=True
                 ) from None
             is_late = isinstance(error, openai.APITimeoutError)
-            what = f"sent nothing for {self.timeout:g} s" if is_late else "closed the connection"
-            raise _RetryableError(f"{self._server} {what}") from None
+            problem = f"sent nothing for {self.timeout:g} s" if is_late else "closed the connection"
+            raise _RetryableError(f"{self._server} {problem}") from None
         except openai.APIStatusError as error:
             raise self._status_error(error) from None
         except (ValueError, AttributeError, TypeError, LookupError, openai.OpenAIError):
@@ -212,7 +212,7 @@ _NOT_A_COMPLETION = "sent a reply that is not a chat completion"
 class _Attempts:
     """The requests for one row so far, and the last reply.
 
-    `jitter` varies the waits. Its seed is the row's id, so that all runs wait the same.
+    `jitter` varies the waits. Its seed is the row's id, so that all runs wait equally long.
     """
 
     jitter: random.Random

@@ -1,4 +1,4 @@
-"""Grade answers with a judge, in parallel, and keep every grade.
+"""Grade answers with a judge, in parallel, and store every grade.
 
 The rules are those of ViP-Bench, and of MM-Vet before it: a language model at temperature 0 gives each
 answer a number; every `<AND>` part is needed, and any `<OR>` alternative suffices; worked examples come
@@ -101,8 +101,8 @@ def grade(
         for row in rows:
             if row.answer is None:
                 done(row, Grade(row.id, 0.0, error=NO_ANSWER))
-            elif found := file.find(row):
-                done(row, found)
+            elif stored := file.find(row):
+                done(row, stored)
             else:
                 waiting.append(row)
         groups = group_by_key(waiting, file)

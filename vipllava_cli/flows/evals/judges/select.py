@@ -14,9 +14,7 @@ def select_judge(
     """
     if kind is not None:
         if url or model:
-            raise UsageError(
-                f"--judge {kind} asks no server: leave out --judge-url and --judge-model"
-            )
+            raise UsageError(f"--judge {kind} uses no server: remove --judge-url and --judge-model")
         return exact_judge()
     if model is None:
         if url is not None:
