@@ -85,7 +85,7 @@ def test_a_record_that_cannot_be_converted_is_skipped(path: Path) -> None:
 )
 def test_a_file_without_records_is_described(path: Path, data: bytes, found: str) -> None:
     path.write_bytes(data)
-    with pytest.raises(InputError, match=f"^results.jsonl holds no record: .*; {found}"):
+    with pytest.raises(InputError, match=f"^results.jsonl contains no record: .*; {found}"):
         list(RecordFile(path, lambda record: record))
 
 
@@ -94,6 +94,6 @@ def test_a_large_file_without_records_is_not_read_to_its_end(
 ) -> None:
     monkeypatch.setattr(record_file, "MAX_SKIPPED_LINES", 3)
     results = read(path, *"abcdef", MINIMAL)
-    with pytest.raises(InputError, match="holds no record"):
+    with pytest.raises(InputError, match="contains no record"):
         list(results)
     assert results.skipped_lines == [1, 2, 3]

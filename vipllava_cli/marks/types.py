@@ -10,14 +10,14 @@ from enum import StrEnum
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks.colors import Color
 
-Point = tuple[float, float]  # x, y
-Points = tuple[Point, ...]
+XY = tuple[float, float]
+Points = tuple[XY, ...]
 
 DEFAULT_WIDTH = 3.0  # pixels of the model's 336-pixel view: ViP-LLaVA's constant line width
 
 
 @dataclass(frozen=True)
-class Shape:
+class ShapeRules:
     """The rules of a shape: its number of points, its default opacity, the syntax of its option.
 
     `max_points` None means no limit. `has_area` is False for lines and points. `has_corners` is True
@@ -34,17 +34,19 @@ class Shape:
 
 
 # ViP-LLaVA trains with masks of opacity 0.19-0.5 and evaluates with 128/255. Lines may be solid.
-SHAPES: Mapping[str, Shape] = {
+SHAPES: Mapping[str, ShapeRules] = {
     shape.name: shape
     for shape in (
-        Shape("box", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
-        Shape("ellipse", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
-        Shape("arrow", 1, 2, 1.0, "X1,Y1,X2,Y2 (tail to tip) or X,Y (the tip)", has_area=False),
-        Shape("point", 1, 1, 1.0, "X,Y", has_area=False),
-        Shape("triangle", 3, 3, 1.0, "X1,Y1,X2,Y2,X3,Y3"),
-        Shape("scribble", 2, None, 1.0, "X1,Y1,X2,Y2,…", has_area=False),
-        Shape("mask", 3, None, 0.5, "X1,Y1,X2,Y2,X3,Y3,… or a mask image"),
-        Shape("contour", 3, None, 1.0, "X1,Y1,X2,Y2,X3,Y3,… or a mask image"),
+        ShapeRules("box", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
+        ShapeRules("ellipse", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
+        ShapeRules(
+            "arrow", 1, 2, 1.0, "X1,Y1,X2,Y2 (tail to tip) or X,Y (the tip)", has_area=False
+        ),
+        ShapeRules("point", 1, 1, 1.0, "X,Y", has_area=False),
+        ShapeRules("triangle", 3, 3, 1.0, "X1,Y1,X2,Y2,X3,Y3"),
+        ShapeRules("scribble", 2, None, 1.0, "X1,Y1,X2,Y2,…", has_area=False),
+        ShapeRules("mask", 3, None, 0.5, "X1,Y1,X2,Y2,X3,Y3,… or a mask image"),
+        ShapeRules("contour", 3, None, 1.0, "X1,Y1,X2,Y2,X3,Y3,… or a mask image"),
     )
 }
 
@@ -61,7 +63,7 @@ class Units(StrEnum):
 
     @property
     def scale(self) -> float | None:
-        """The value that stands for the whole side of the image. None for pixels."""
+        """The value that equals the full side of the image. None for pixels."""
         return _SCALES[self]
 
 
@@ -93,7 +95,7 @@ MAX_WIDTH = 100.0  # pixels of the model's 336-pixel view, nearly a third of it
 
 @dataclass(frozen=True)
 class MarkStyle:
-    """Width and opacity for marks without their own. None stands for the default of the shape.
+    """Default width and opacity of marks. None stands for the default of the shape.
 
     Raises InputError for a width outside (0, 100] or an alpha outside (0, 1].
     """
@@ -112,16 +114,16 @@ class MarkStyle:
 
 @dataclass(frozen=True)
 class MarkSpec:
-    """A mark as typed. A field that is None is open: the program chooses its value.
+    """A mark as typed. The program chooses the value of a field that is None.
 
-    `parts` holds flat lists x, y, x, y, … Only masks and contours may have several parts, or name a
+    `parts` contains flat lists x, y, x, y, … Only masks and contours may have several parts, or name a
     mask image in `file` instead.
     """
 
     shape: str
     parts: tuple[tuple[Coordinate, ...], ...] = ()
     file: str | None = None
-    color: "Color | None" = None
+    color: Color | None = None
     width: float | None = None
     alpha: float | None = None
     label: str | None = None

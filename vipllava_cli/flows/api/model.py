@@ -123,7 +123,7 @@ class Model:
 
         Raises:
             InputError: The image or a mark cannot be used.
-            UsageError: The question or the choices make no sense.
+            UsageError: The question or the choices are invalid.
             GenerationError: The model failed.
 
         """
