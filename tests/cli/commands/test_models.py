@@ -63,7 +63,7 @@ def test_a_file_that_arrives_damaged_is_an_error(hub: StandInHub, run: Run) -> N
     hub.damaged = True
     result = run("models", "pull", "7b")
     assert result.code == 4
-    assert "model.safetensors of 7b did not arrive as published" in result.stderr
+    assert "model.safetensors of 7b has a wrong checksum" in result.stderr
     hub.damaged = False
     assert run("models", "pull", "7b").code == 0
 

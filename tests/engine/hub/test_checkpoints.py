@@ -40,5 +40,5 @@ def test_an_unknown_name_is_one_line(name: str) -> None:
 
 
 def test_a_model_that_is_not_on_the_hub_has_no_revisions() -> None:
-    with pytest.raises(UsageError, match="tiny is not on a hub"):
+    with pytest.raises(UsageError, match="tiny is not on the hub"):
         find_checkpoint("tiny", "v2")

@@ -99,7 +99,7 @@ def answer_of(model: str | Path) -> str:
         (broken.header_of_noise, "model.safetensors is damaged"),
         (
             broken.no_layers,
-            "names no vision_feature_layer that fits: expected 5 of .* 8 layers, found none",
+            "has no vision_feature_layer that fits the weights: expected 5 of .* 8 layers, found none",
         ),
         (broken.other_image_token, "token 7 to the model and 3 to its tokenizer"),
     ],
