@@ -177,7 +177,7 @@ def unreachable(hub: StandInHub) -> None:
         (no_change, ["7b", "--revision", "v9"], "has no revision v9"),
         (offline, ["7b"], "HF_HUB_OFFLINE is set"),
         (unreachable, ["7b"], "cannot be downloaded from http"),
-        (other_architecture, ["7b"], "llava model: expected a vipllava"),
+        (other_architecture, ["7b"], "model type 'llava': expected a vipllava"),
         (no_safetensors, ["7b"], "no safetensors"),
     ],
 )

@@ -43,7 +43,8 @@ def _feature_layers(config: Mapping[str, Any], shapes: WeightShapes, name: str) 
     expected = "any number of" if norm is None else str(norm[0] // hidden)
     raise ModelError(
         f"{name}: config.json has no {_LAYER_KEYS[0]} that fits the weights: expected {expected} of"
-        f" the vision tower's {depth} layers, found {declared[0] if declared else 'none'}; add it to config.json"
+        f" the vision tower's {depth} layers, found {declared[0] if declared else 'none'}; add it to"
+        " config.json"
     )
 
 
