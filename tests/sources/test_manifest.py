@@ -46,11 +46,11 @@ def test_every_manifest_format_gives_the_same_marks(tmp_path: Path) -> None:
             table.writeheader()
             table.writerow({**row, "marks": json.dumps(marks)})
     for source in sources:
-        [row] = read_rows(source)
-        assert (row.id, row.image) == ("7", str(tmp_path / "a.jpg"))
-        assert row.questions == ("what?",)
-        assert str(row.extra["scale"]) == "2"
-        assert_scene(resolve(row.marks))
+        [only] = read_rows(source)
+        assert (only.id, only.image) == ("7", str(tmp_path / "a.jpg"))
+        assert only.questions == ("what?",)
+        assert str(only.extra["scale"]) == "2"
+        assert_scene(resolve(only.marks))
 
 
 def test_paths_are_relative_to_the_manifest(

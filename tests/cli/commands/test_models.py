@@ -55,7 +55,10 @@ def test_a_connection_that_drops_is_resumed_within_the_run(hub: StandInHub, run:
     hub.files["model.safetensors"] = hub.files["model.safetensors"].ljust(12 * MIB, b"\0")
     hub.cut_after = 11 * MIB
     assert run("models", "pull", "7b").code == 0
-    assert [first for name, first, _ in hub.asked if name == "model.safetensors"] == [0, 10 * MIB]
+    assert [first for name, first, _ in hub.asked if name == "model.safetensors"] == [
+        0,
+        10 * MIB,
+    ]
 
 
 @pytest.mark.usefixtures("online")

@@ -59,7 +59,10 @@ def test_a_connection_that_drops_is_resumed_within_the_run(hub: StandInHub) -> N
     hub.cut_after = 11 * MIB
     pull()
     # The client writes 10 MiB at a time.
-    assert [first for name, first, _ in hub.asked if name == "model.safetensors"] == [0, 10 * MIB]
+    assert [first for name, first, _ in hub.asked if name == "model.safetensors"] == [
+        0,
+        10 * MIB,
+    ]
 
 
 def test_a_file_with_a_wrong_checksum_is_deleted_on_arrival(hub: StandInHub) -> None:

@@ -1,4 +1,4 @@
-"""The likelihood of given answers, compared with full runs."""
+"""The likelihood of choices, compared with full runs."""
 
 from typing import cast
 

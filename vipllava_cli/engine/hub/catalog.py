@@ -54,8 +54,8 @@ def known_models() -> Iterator[KnownModel]:
     for name in cached_repositories():
         if name not in listed and _is_vipllava(name):
             where, is_complete = _locate(name)
-            parameters = count_parameters(Path(where), name) if is_complete else None
-            yield KnownModel(name, parameters, cached_size(name), where, _UNKNOWN_LICENCE)
+            cached_parameters = count_parameters(Path(where), name) if is_complete else None
+            yield KnownModel(name, cached_parameters, cached_size(name), where, _UNKNOWN_LICENCE)
 
 
 def model_facts(name: str, revision: str | None = None) -> Mapping[str, object]:
