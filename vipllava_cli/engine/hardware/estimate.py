@@ -1,4 +1,4 @@
-"""Estimate the time of a prompt and the tokens per second after it from a placement."""
+"""Estimate the prefill time and the decoding speed of a placement."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping

@@ -57,7 +57,7 @@ class Placement:
         )
 
     def cache_at(self, location: Location) -> int:
-        """Return the bytes of one prompt's KV cache at a location, the one that computes its layer."""
+        """Return the bytes of one prompt's KV cache for the layers that a location computes."""
         layers = [part for part in self.needs.spec.parts if part.kind == LAYER]
         computed = [
             compute_location(self.locations[layer.module], self.main_device) for layer in layers

@@ -21,7 +21,7 @@ def score_choices(
     choices: Sequence[str],
     start: float,
 ) -> Answer:
-    """Answer with the likeliest choice: that of the likeliest text, followed by a stop.
+    """Answer with the likeliest choice. Each score is the likelihood of its text followed by a stop.
 
     `cache` holds the prompt at least up to the end of its image; this function consumes it. `start`
     is the `time.perf_counter()` from which `seconds` counts.

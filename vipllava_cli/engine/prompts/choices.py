@@ -1,4 +1,4 @@
-"""Parse and check the answers to choose from, of the command line or a manifest."""
+"""Parse and check the choices of the command line or a manifest."""
 
 import json
 from typing import Any
