@@ -1,15 +1,15 @@
-"""The throughput of `batch` on the shipped model, as ratios within one run.
+"""Measure the throughput of `batch` on the shipped model, as ratios within one run.
 
     python -m benchmarks.batch
 
 It compares:
 
 - `batch` with a bare `model.generate` over prepared tensors, at the same batch size;
-- `batch` with the loop of the model's documentation, one image after another;
+- `batch` with the loop of the model's documentation, one image at a time;
 - eight questions about each image with eight rows of one question.
 
-All runs make the same tokens, in the same precision and with torch's default threads. The loop of the
-documentation does not stop at the stop text, so it is measured with and without that.
+All runs generate the same tokens, in the same precision and with torch's default threads. The loop of
+the documentation does not stop at the stop text, so the benchmark runs it with and without a stop.
 """
 
 import tempfile
@@ -22,13 +22,13 @@ import torch
 from PIL import Image
 from transformers.generation.stopping_criteria import StoppingCriteriaList, StopStringCriteria
 
-from benchmarks.machine import describe, seconds
+from benchmarks.support import SilentListener, describe, seconds
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
 from vipllava_cli.flows.batch.plan import BatchTask
-from vipllava_cli.flows.batch.run import BatchRun, BatchSummary
+from vipllava_cli.flows.batch.run import BatchRun
 from vipllava_cli.flows.evals.clipart.scenes import (
     HELD_OUT,
     SIMPLE,
@@ -41,7 +41,7 @@ from vipllava_cli.sources.rows import Row, Source
 from vipllava_cli.storage.journal import open_journal, read_journal
 
 IMAGES = 256
-FEW_IMAGES = 16  # for the loop, which takes long
+FEW_IMAGES = 16  # for the loop, which is slow
 EIGHT_QUESTION_IMAGES = 48
 QUESTION = "what is marked?"
 EIGHT_QUESTIONS = tuple(
@@ -50,16 +50,6 @@ EIGHT_QUESTIONS = tuple(
     for color in ("red", "blue", "lime", "yellow")
 )
 TOKENS = 8
-
-
-class SilentWatcher:
-    """Ignores the progress of a run."""
-
-    def advance(self, summary: BatchSummary, id: str) -> None:
-        pass
-
-    def note(self, id: str, text: str) -> None:
-        pass
 
 
 def write_scenes(folder: Path) -> list[Path]:
@@ -78,18 +68,19 @@ def run_batch(engine: LocalEngine, rows: Iterable[Row], out: Path) -> list[str]:
     out.unlink(missing_ok=True)
     task = BatchTask(("tiny", "1"), options=GenerationOptions(max_new_tokens=TOKENS))
     with open_journal(out) as journal:
-        BatchRun(Source(iter(rows), "folder"), task, journal, lambda: engine, SilentWatcher())()
+        BatchRun(Source(iter(rows), "folder"), task, journal, lambda: engine, SilentListener())()
     return [record["answer"] for record in read_journal(out)]
 
 
-def bare_generate(engine: LocalEngine, paths: list[Path]) -> Callable[[], object]:
+def prepare_generate(engine: LocalEngine, paths: list[Path]) -> Callable[[], object]:
     """Prepare batches and the stop criterion. Returns a function that only generates."""
     stop = StoppingCriteriaList([StopStringCriteria(engine.tokenizer, list(STOPS))])
     prompt = render(TEMPLATES["human"], [Turn(QUESTION)])
     batches = []
     size = engine.max_batch_size()
-    for at in range(0, len(paths), size):
-        images = [pad_to_square(Image.open(path).convert("RGB")) for path in paths[at : at + size]]
+    for start in range(0, len(paths), size):
+        batch = paths[start : start + size]
+        images = [pad_to_square(Image.open(path).convert("RGB")) for path in batch]
         texts = [prompt] * len(images)
         batches.append(engine.processor(images=images, text=texts, return_tensors="pt"))
 
@@ -106,7 +97,7 @@ def bare_generate(engine: LocalEngine, paths: list[Path]) -> Callable[[], object
     return generate
 
 
-def documented_loop(engine: LocalEngine, paths: list[Path], **stop: Any) -> list[str]:
+def run_documented_loop(engine: LocalEngine, paths: list[Path], **stop: Any) -> list[str]:
     """Answer as the documentation does: open, process, generate, decode, one image at a time."""
     prompt = render(TEMPLATES["human"], [Turn(QUESTION)])
     answers = []
@@ -137,10 +128,12 @@ def main(rounds: int = 5) -> None:
             for number, question in enumerate(EIGHT_QUESTIONS)
         ]
         stops = {"stop_strings": list(STOPS), "tokenizer": engine.tokenizer}
-        assert run_batch(engine, single[:FEW_IMAGES], out) == documented_loop(engine, few)
-        assert run_batch(engine, single[:FEW_IMAGES], out) == documented_loop(engine, few, **stops)
+        assert run_batch(engine, single[:FEW_IMAGES], out) == run_documented_loop(engine, few)
+        assert run_batch(engine, single[:FEW_IMAGES], out) == run_documented_loop(
+            engine, few, **stops
+        )
         assert run_batch(engine, eight, out) == run_batch(engine, separate, out)
-        bare = bare_generate(engine, paths)
+        bare = prepare_generate(engine, paths)
         bare()
         ratios: dict[str, list[float]] = {}
         for _ in range(rounds):
@@ -151,12 +144,12 @@ def main(rounds: int = 5) -> None:
                 ("throughput as a share of a bare generate over prepared tensors", bare, ours),
                 (
                     "throughput as a multiple of the documentation's loop",
-                    lambda: documented_loop(engine, few),
+                    lambda: run_documented_loop(engine, few),
                     ours_of_few,
                 ),
                 (
                     "throughput as a multiple of that loop with a stop text",
-                    lambda: documented_loop(engine, few, **stops),
+                    lambda: run_documented_loop(engine, few, **stops),
                     ours_of_few,
                 ),
                 (
@@ -171,8 +164,8 @@ def main(rounds: int = 5) -> None:
         f"{IMAGES} images, {engine.max_batch_size()} at a time, medians of {rounds} rounds (lowest,"
         " highest):"
     )
-    for name, found in ratios.items():
-        print(f"{name}: {median(found):.2f} ({min(found):.2f}, {max(found):.2f})")
+    for name, values in ratios.items():
+        print(f"{name}: {median(values):.2f} ({min(values):.2f}, {max(values):.2f})")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""A `batch` over 300 scenes, killed at 20 random moments and restarted, compared with one never killed.
+"""Compare a `batch` that is killed 20 times and restarted with an uninterrupted one.
 
     python -m benchmarks.batch_kills
 
-Fails unless the two finished files are equal, apart from times, and unless every row on disk at one
-kill is there unchanged, and answered once, at the next.
+Fails unless both finished files are equal, apart from times, and unless each kill leaves the rows of
+the earlier kills unchanged and without duplicates.
 """
 
 import json
@@ -33,7 +33,7 @@ BATCH_SIZE = 8  # small, so that the file grows at more moments than there are k
 
 
 def write_manifest(folder: Path) -> Path:
-    """Write scenes that training never saw, with a question about each of their marks."""
+    """Write held-out scenes, with a question about each of their marks."""
     lines = []
     for number in range(SCENES):
         rng = scene_rng(HELD_OUT, 5000 + number)
@@ -55,19 +55,19 @@ def batch_command(manifest: Path, out: Path, *flags: str) -> list[str]:
 
 
 def complete_lines(path: Path) -> list[bytes]:
-    """Return the lines on disk without one that was cut short."""
+    """Return the complete lines on disk."""
     data = path.read_bytes() if path.exists() else b""
     return data.splitlines(keepends=True)[: data.count(b"\n")]
 
 
-def killed_run(manifest: Path, out: Path, rows: int, delay: float) -> bool:
-    """Start a run, and kill it `delay` seconds after so many more rows are on disk.
+def run_and_kill(manifest: Path, out: Path, rows: int, delay: float) -> bool:
+    """Start a run, and kill it `delay` seconds after `rows` more rows are on disk.
 
     Returns False if the run ended before.
     """
     child = subprocess.Popen(batch_command(manifest, out, "--batch-size", str(BATCH_SIZE)))
-    wanted = len(complete_lines(out)) + rows
-    while child.poll() is None and len(complete_lines(out)) < wanted:
+    target = len(complete_lines(out)) + rows
+    while child.poll() is None and len(complete_lines(out)) < target:
         time.sleep(0.01)
     time.sleep(delay)
     child.send_signal(signal.SIGKILL)
@@ -92,15 +92,14 @@ def main() -> None:
         before: list[bytes] = []
         rows_on_disk, torn = [], 0
         for number in range(KILLS):
-            rows = (
-                moments.randrange(2 * rows_per_kill) if number else 0
-            )  # the first kill hits the loading
-            if not killed_run(manifest, out, rows, moments.uniform(0, 0.3)):
+            # The first kill interrupts the loading of the model.
+            rows = moments.randrange(2 * rows_per_kill) if number else 0
+            if not run_and_kill(manifest, out, rows, moments.uniform(0, 0.3)):
                 raise SystemExit(f"the run ended before kill {number + 1}")
             after = complete_lines(out)
-            assert after[: len(before)] == before, "rows on disk have changed"
+            assert after[: len(before)] == before, "rows on disk changed"
             counts = Counter(json.loads(line)["id"] for line in after)
-            assert set(counts.values()) <= {1}, "a row on disk was answered again"
+            assert set(counts.values()) <= {1}, "a row on disk has a duplicate"
             torn += out.exists() and out.stat().st_size > sum(map(len, after))
             before = after
             rows_on_disk.append(len(after))

@@ -1,10 +1,10 @@
-"""The peak memory of `batch`.
+"""Measure the peak memory of `batch`.
 
     python -m benchmarks.batch_memory
 
-Each run has a process of its own:
+Each run has its own process:
 
-- 2,000 and 20,000 small images with a stand-in for the model, so that the memory of the rows remains;
+- 2,000 and 20,000 small images with a stand-in for the model, which leaves the memory of the rows;
 - 500 and 2,000 small images with the shipped model;
 - a few images of 100 megapixels.
 
@@ -24,11 +24,11 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
-from benchmarks.machine import describe
+from benchmarks.support import SilentListener, describe
 from vipllava_cli.engine.base import Answer, Engine, ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.flows.batch.plan import BatchTask
-from vipllava_cli.flows.batch.run import BatchRun, BatchSummary
+from vipllava_cli.flows.batch.run import BatchRun
 from vipllava_cli.sources.open import read_source
 from vipllava_cli.storage.journal import open_journal
 
@@ -36,8 +36,10 @@ LARGE = 10_000  # pixels per side
 
 
 class StandIn:
-    """Answers with a checksum of the pixels. It is slower than reading images, so that rows queue up,
-    and a view takes as much memory as one of the public models.
+    """Answers with a checksum of the pixels.
+
+    It is slower than reading images, so that rows queue up. A view takes as much memory as one of the
+    public models.
     """
 
     info = ModelInfo("stand-in", "1", "cpu", "fp32", 336, 14)
@@ -64,18 +66,8 @@ class StandIn:
         return 16
 
 
-class SilentWatcher:
-    """Ignores the progress of a run."""
-
-    def advance(self, summary: BatchSummary, id: str) -> None:
-        pass
-
-    def note(self, id: str, text: str) -> None:
-        pass
-
-
 def open_stand_in() -> Engine:
-    """Open the stand-in. The run asks it for batches only."""
+    """Open the stand-in, which implements only what a batch calls."""
     return cast(Engine, StandIn())
 
 
@@ -105,14 +97,14 @@ def run(folder: Path, model: str) -> float:
     task = BatchTask((model, "1"), ("what is this?",), options=GenerationOptions(max_new_tokens=4))
     with open_journal(folder.with_suffix(".jsonl")) as journal:
         summary = BatchRun(
-            read_source(str(folder)), task, journal, MODELS[model], SilentWatcher()
+            read_source(str(folder)), task, journal, MODELS[model], SilentListener()
         )()
     assert not summary.failed
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def peak(count: int, side: int, model: str) -> float:
-    """Run in a fresh process over `count` new images. Returns its peak in MiB."""
+def measure_peak(count: int, side: int, model: str) -> float:
+    """Run in a new process over `count` images. Returns its peak in MiB."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "images"
         folder.mkdir()
@@ -125,13 +117,13 @@ def main() -> None:
     """Print each peak, and the ratio of large to small runs."""
     print(describe())
     for model, few, many in (("stand-in", 2_000, 20_000), ("tiny", 500, 2_000)):
-        small, large = peak(few, 16, model), peak(many, 16, model)
+        small, large = (measure_peak(count, 16, model) for count in (few, many))
         print(
             f"{model}: {small:.0f} MiB at {few} rows, {large:.0f} MiB at {many}:"
             f" {large / small:.3f} times"
         )
     for count in (2, 16):
-        print(f"{count} images of 100 megapixels: {peak(count, LARGE, 'stand-in'):.0f} MiB")
+        print(f"{count} images of 100 megapixels: {measure_peak(count, LARGE, 'stand-in'):.0f} MiB")
 
 
 if __name__ == "__main__":

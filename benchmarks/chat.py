@@ -1,4 +1,4 @@
-"""The time to the first token of later turns of a conversation, compared with the first turn.
+"""Compare the time to the first token of the first turn and of later turns.
 
     python -m benchmarks.chat
 
@@ -11,8 +11,8 @@ from statistics import median
 
 from PIL import Image
 
-from benchmarks.machine import describe
-from benchmarks.questions import QUESTIONS, public_geometry
+from benchmarks.questions import QUESTIONS, make_random_engine
+from benchmarks.support import describe
 from vipllava_cli.engine.base import Engine, ModelView
 from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
@@ -34,7 +34,7 @@ def first_token_times(engine: Engine, view: ModelView, turns: int) -> list[float
 
 def main(rounds: int = 9, turns: int = 6) -> None:
     """Print the medians and the ratio."""
-    engine = public_geometry()
+    engine = make_random_engine()
     view = engine.view(Image.effect_noise((336, 336), 80).convert("RGB"))
     first_token_times(engine, view, 2)
     measured = [first_token_times(engine, view, turns) for _ in range(rounds)]

@@ -1,9 +1,9 @@
-"""The time to score eight choices, compared with one generated answer of the same length.
+"""Compare the time to score eight choices with that of one generated answer of the same length.
 
     python -m benchmarks.choices
 
 The model has the public checkpoints' image geometry (336 pixels, 576 tokens), random weights, and a
-size that two cores can run. Both runs read the whole prompt. The answer has as many tokens as the
+size that two cores can run. Both runs prefill the complete prompt. The answer has as many tokens as the
 longest choice, plus the one that ends it.
 """
 
@@ -14,8 +14,8 @@ from typing import cast
 import torch
 from PIL import Image
 
-from benchmarks.machine import describe, seconds
-from benchmarks.questions import public_geometry
+from benchmarks.questions import make_random_engine
+from benchmarks.support import describe, seconds
 from vipllava_cli.engine.base import Prompt
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.options import GenerationOptions
@@ -24,7 +24,7 @@ CHOICES = ("a dog", "a cat", "a red car", "an old tree", "two birds", "a bowl", 
 
 
 def log_likelihood_in_full(engine: LocalEngine, prompt: Prompt, choice: str) -> float:
-    """Compute the log-likelihood of a choice in one run over the whole text, without a cache."""
+    """Compute the log-likelihood of a choice in one run over the complete text, without a cache."""
     ids = engine.encode(prompt.text + choice)
     stop = engine.encode(prompt.text + choice + "###")[len(ids)]
     with torch.inference_mode():
@@ -32,7 +32,9 @@ def log_likelihood_in_full(engine: LocalEngine, prompt: Prompt, choice: str) -> 
             input_ids=torch.tensor([ids]), pixel_values=cast(torch.Tensor, prompt.view.pixels)
         ).logits[0]
     scores = logits.double().log_softmax(-1)
-    choice_score = sum(float(scores[at - 1, ids[at]]) for at in range(len(prompt.ids), len(ids)))
+    choice_score = sum(
+        float(scores[index - 1, ids[index]]) for index in range(len(prompt.ids), len(ids))
+    )
     return choice_score + float(scores[-1, [*engine.end_tokens, stop]].logsumexp(0))
 
 
@@ -43,7 +45,7 @@ def run(engine: LocalEngine, prompt: Prompt, options: GenerationOptions) -> None
 
 def main(rounds: int = 9) -> None:
     """Print the medians and the ratio."""
-    engine = public_geometry()
+    engine = make_random_engine()
     view = engine.view(Image.effect_noise((336, 336), 80).convert("RGB"))
     prompt = engine.prompt(view, "what is in the red box?")
     longest = max(len(engine.encode(prompt.text + choice)) for choice in CHOICES) - len(prompt.ids)

@@ -1,8 +1,8 @@
-"""The time and memory to load a large model and to answer with it.
+"""Measure the time and memory to load a large model and to answer with it.
 
     python -m benchmarks.loading FOLDER [NAME ...]
 
-`benchmarks.make_checkpoint` writes the model, such as build/7b, which takes minutes for each name:
+`benchmarks.make_checkpoint` writes the model, such as build/7b. Each NAME takes minutes:
 
 - `loading`, `loading int8`, `loading nf4`: the seconds until every weight is readable, compared with
   `cat` over the same files just before; how many bytes came from the disk; and the peak of anonymous
@@ -10,7 +10,7 @@
 - `16 bits`, `int8`, `nf4`, `disk`: the same peak while `vipllava ask` generates 16 tokens; and whether
   layers on the disk give the tokens of 16 bits.
 
-Mapped files are not anonymous memory: the system takes them back when it needs memory. nf4 needs its
+Anonymous memory excludes mapped files, which the system reclaims when it needs memory. nf4 needs its
 optional package.
 """
 
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from benchmarks.machine import describe, seconds
+from benchmarks.support import describe, seconds
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -43,7 +43,7 @@ IN_MEMORY, DISK = "16 bits", "disk"
 LOADINGS: Mapping[str, str | None] = {"loading": None, "loading int8": "int8", "loading nf4": "nf4"}
 LOAD_ONLY = "load only"
 
-# The flags of each way to answer, and the GiB that a 7B may use at most.
+# The flags of each way to answer, and the limit for a 7B in GiB.
 ANSWERS: Mapping[str, tuple[Sequence[str], float]] = {
     IN_MEMORY: ((), 15.5),
     "int8": (("--quantize", "int8"), 9.0),
@@ -84,13 +84,13 @@ def anonymous_memory(process: psutil.Process) -> int:
         for member in (process, *process.children(recursive=True)):
             status = Path(f"/proc/{member.pid}/status").read_text()
             total += 1024 * int(status.partition("RssAnon:")[2].split()[0])
-    except (psutil.NoSuchProcess, OSError, IndexError):  # the process has just ended
+    except (psutil.NoSuchProcess, OSError, IndexError):  # the process has ended
         pass
     return total
 
 
 def load_only(folder: Path, quantize: str | None) -> None:
-    """Load the model and print the measurements as JSON. Runs in a process of its own."""
+    """Load the model and print the measurements as JSON. Runs in its own process."""
     from vipllava_cli.engine.hardware.load_options import LoadOptions
     from vipllava_cli.engine.local.generate import LocalEngine
     from vipllava_cli.engine.open import open_engine
@@ -115,7 +115,7 @@ def load_only(folder: Path, quantize: str | None) -> None:
 
 
 def touch_weights(model: "Module") -> None:
-    """Read one number of every memory page: the system reads mapped weights only then."""
+    """Read one number of every memory page, so that the system reads the mapped weights."""
     for weight in model.parameters():
         weight.detach().view(-1)[:: max(PAGE // weight.element_size(), 1)].sum()
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.make_checkpoint --size mid --out build/mid
 
-The layout is 16 bits, shards of a gigabyte, and older weight names; `--layout current` writes the
-names of today. `7b` and `13b` have the shapes of the public models, `mid` is for measurements on a
-small machine, `tiny` for tests. Shards are written one by one, so a 7B needs the memory of one shard.
+The layout is 16 bits, shards of a gigabyte, and older weight names; `--layout current` writes
+current names. `7b` and `13b` have the shapes of the public models, `mid` is for measurements on a
+small machine, `tiny` for tests. Writing a 7B needs the memory of one shard.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 
 SHARD_BYTES = 1_000_000_000
-RANDOM_NUMBERS = 1 << 24  # these repeat: drawing seven billion numbers takes minutes
+RANDOM_NUMBERS = 1 << 24  # the weights repeat them: drawing seven billion numbers takes minutes
 STANDARD_DEVIATION = 0.02
 WORDS, IMAGE, PAD = 32_000, 32_000, 32_001  # vocabulary without the added tokens; their ids
 
@@ -57,7 +57,7 @@ def make_config(size: str) -> dict[str, Any]:
 def iter_shards(
     config: Mapping[str, Any], seed: int, rename: Callable[[str], str]
 ) -> Iterator[dict[str, Tensor]]:
-    """Yield the weights by their renamed names, up to a gigabyte at a time."""
+    """Yield the renamed weights, up to a gigabyte at a time."""
     with init_empty_weights():
         model = VipLlavaForConditionalGeneration(VipLlavaConfig(**config))
     noise = torch.randn(RANDOM_NUMBERS, generator=torch.Generator().manual_seed(seed))
@@ -127,7 +127,7 @@ def write_tokenizer(folder: Path, side: int) -> None:
             token["id"] = added_ids[token["content"]]
         else:
             vocabulary.setdefault(token["content"], token["id"])
-    vocabulary |= {f"<word{at}>": at for at in range(len(vocabulary), WORDS)}
+    vocabulary |= {f"<word{id}>": id for id in range(len(vocabulary), WORDS)}
     tokenizer["added_tokens"].sort(key=lambda token: token["id"])
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     shutil.copy(shipped / "tokenizer_config.json", folder)

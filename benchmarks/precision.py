@@ -1,4 +1,4 @@
-"""Prefill and decoding speed on the CPU by precision.
+"""Measure the prefill and decoding speed of the CPU by precision.
 
     python -m benchmarks.precision FOLDER [VARIANT ...]
 
@@ -16,16 +16,16 @@ from typing import Any
 import torch
 from transformers import TorchAoConfig, VipLlavaForConditionalGeneration
 
-from benchmarks.machine import describe, seconds
+from benchmarks.support import describe, seconds
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
 
 QUESTION = "what is the object within the red rectangle doing, and what is it made of?"
-PROMPTS, TOKENS = 3, 40  # the fastest counts: other processes use the machine as well
+PROMPTS, TOKENS = 3, 40  # runs; the fastest counts, because other processes use the machine too
 
 
-def as_vipllava(folder: Path, dtype: str = "auto", quantize: str | None = None) -> Any:
+def load_with_vipllava(folder: Path, dtype: str = "auto", quantize: str | None = None) -> Any:
     """Load the model as `vipllava` does."""
     return open_on_cpu(folder, dtype, quantize).model
 
@@ -35,32 +35,34 @@ def open_on_cpu(folder: Path, dtype: str = "auto", quantize: str | None = None) 
     return open_engine(str(folder), load_options=LoadOptions("cpu", dtype, quantize))
 
 
-def as_transformers(folder: Path, dtype: torch.dtype = torch.bfloat16, **options: Any) -> Any:
+def load_with_transformers(
+    folder: Path, dtype: torch.dtype = torch.bfloat16, **options: Any
+) -> Any:
     """Load the model as transformers does."""
     return VipLlavaForConditionalGeneration.from_pretrained(
         folder, dtype=dtype, device_map="cpu", **options
     )
 
 
-def int8_dynamic(folder: Path) -> Any:
-    """Quantize activations as well, which `vipllava` does not offer."""
+def load_int8_dynamic(folder: Path) -> Any:
+    """Quantize activations too, which `vipllava` does not offer."""
     from torchao.quantization import Int8DynamicActivationInt8WeightConfig
 
     unquantized = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
     quantization = TorchAoConfig(
         Int8DynamicActivationInt8WeightConfig(), modules_to_not_convert=unquantized
     )
-    return as_transformers(folder, torch.float32, quantization_config=quantization)
+    return load_with_transformers(folder, torch.float32, quantization_config=quantization)
 
 
 VARIANTS: Mapping[str, tuple[Callable[[Path], Any], str | None]] = {
-    "fp32": (lambda folder: as_vipllava(folder, dtype="fp32"), None),
-    "bf16": (as_transformers, None),
-    "bf16, prompts in 32 bits": (lambda folder: as_vipllava(folder, dtype="bf16"), None),
-    "fp16, prompts in 32 bits": (lambda folder: as_vipllava(folder, dtype="fp16"), None),
-    "int8 weight-only": (lambda folder: as_vipllava(folder, quantize="int8"), None),
-    "int8 dynamic": (int8_dynamic, "torchao"),
-    "nf4": (lambda folder: as_vipllava(folder, quantize="nf4"), "bitsandbytes"),
+    "fp32": (lambda folder: load_with_vipllava(folder, dtype="fp32"), None),
+    "bf16": (load_with_transformers, None),
+    "bf16, prompts in 32 bits": (lambda folder: load_with_vipllava(folder, dtype="bf16"), None),
+    "fp16, prompts in 32 bits": (lambda folder: load_with_vipllava(folder, dtype="fp16"), None),
+    "int8 weight-only": (lambda folder: load_with_vipllava(folder, quantize="int8"), None),
+    "int8 dynamic": (load_int8_dynamic, "torchao"),
+    "nf4": (lambda folder: load_with_vipllava(folder, quantize="nf4"), "bitsandbytes"),
 }
 
 

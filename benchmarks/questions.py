@@ -1,9 +1,9 @@
-"""Several questions about one image in one call, compared with one call for each question.
+"""Compare one call with five questions about an image with one call for each question.
 
     python -m benchmarks.questions
 
 The model has the public checkpoints' image geometry (336 pixels, 576 tokens), random weights, and a
-size that two cores can run. Each pair of runs gives a ratio; the figure is the median.
+size that two cores can run. The result is the median ratio of several pairs of runs.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ from transformers import (
     VipLlavaForConditionalGeneration,
 )
 
-from benchmarks.machine import describe, seconds
+from benchmarks.support import describe, seconds
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import inspect_machine
 from vipllava_cli.engine.hardware.model_spec import read_model_spec
@@ -33,8 +33,8 @@ from vipllava_cli.engine.options import GenerationOptions
 QUESTIONS = [f"what is in the {color} box?" for color in ("red", "blue", "lime", "yellow", "aqua")]
 
 
-def public_geometry() -> LocalEngine:
-    """Return an engine with random weights and 576 image tokens."""
+def make_random_engine() -> LocalEngine:
+    """Make an engine with random weights and 576 image tokens."""
     torch.manual_seed(0)
     shipped = LlavaProcessor.from_pretrained(find_checkpoint("tiny").folder)
     vision = CLIPVisionConfig(
@@ -74,25 +74,25 @@ def public_geometry() -> LocalEngine:
 
 def main(pairs: int = 5) -> None:
     """Print the median ratio and the spread."""
-    engine = public_geometry()
+    engine = make_random_engine()
     image = Image.effect_noise((336, 336), 80).convert("RGB")
     options = GenerationOptions(max_new_tokens=4)
 
-    def in_one_call() -> list[str]:
+    def answer_in_one_call() -> list[str]:
         view = engine.view(image)
         prompts = [engine.prompt(view, question) for question in QUESTIONS]
         return [answer.text for answer in engine.answer(prompts, options)]
 
-    def one_by_one() -> list[str]:
+    def answer_separately() -> list[str]:
         prompts = [engine.prompt(engine.view(image), question) for question in QUESTIONS]
         return [answer.text for answer in engine.answer(prompts, options)]
 
-    assert in_one_call() == one_by_one()
-    ratios = [seconds(one_by_one) / seconds(in_one_call) for _ in range(pairs)]
+    assert answer_in_one_call() == answer_separately()
+    ratios = [seconds(answer_separately) / seconds(answer_in_one_call) for _ in range(pairs)]
     print(describe())
     print(
-        f"{len(QUESTIONS)} questions one by one take {median(ratios):.2f} times as long as in one"
-        f" call (lowest {min(ratios):.2f}, highest {max(ratios):.2f}, {pairs} pairs)"
+        f"{len(QUESTIONS)} questions in separate calls take {median(ratios):.2f} times as long as"
+        f" in one call (lowest {min(ratios):.2f}, highest {max(ratios):.2f}, {pairs} pairs)"
     )
 
 

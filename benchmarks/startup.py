@@ -1,4 +1,4 @@
-"""The time of `vipllava --help`, compared with the smallest Typer program: processes, in pairs.
+"""Compare the time of `vipllava --help` with that of a minimal Typer program.
 
 python -m benchmarks.startup
 """
@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks.machine import describe, seconds
+from benchmarks.support import describe, seconds
 
 BARE = """
 import typer

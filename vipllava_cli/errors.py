@@ -3,7 +3,7 @@
 A message states what the program expected, what it found and what the user can do.
 
     VipllavaError
-    ├── UsageError        2   the flags or the question make no sense
+    ├── UsageError        2   the flags or the question are invalid
     ├── InputError        3   an image, mark, manifest or output path is not usable
     ├── ModelError        4   the model is missing or does not load
     └── GenerationError   5   generation failed
@@ -34,7 +34,7 @@ class VipllavaError(Exception):
 
 
 class UsageError(VipllavaError):
-    """The command line or the question makes no sense."""
+    """The command line or the question is invalid."""
 
     exit_code = ExitCode.USAGE
 
@@ -63,5 +63,5 @@ class OutOfMemoryError(GenerationError):
 
 def short_repr(value: object) -> str:
     """Return the `repr` of a value, cut to 40 characters for a message."""
-    shown = repr(value)
-    return shown if len(shown) <= 40 else shown[:39] + "…"
+    text = repr(value)
+    return text if len(text) <= 40 else text[:39] + "…"

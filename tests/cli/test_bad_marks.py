@@ -45,7 +45,7 @@ def test_an_unusable_mark_is_one_error_line(
     ("text", "message"),
     [
         ("{", "is not JSON"),
-        ("7", "holds no list"),
+        ("7", "contains no list"),
         ('[{"shape": "box", "coords": [1, 2]}]', "mark 1: a box is"),
     ],
 )

@@ -91,9 +91,9 @@ def test_a_row_with_invalid_choices_fails_alone(run: Run, tmp_path: Path) -> Non
     [
         ("a dog", "two or more different answers"),
         ("a dog,a dog", "two or more different answers"),
-        ("a dog,,a cat", "has no words"),
-        ('["a dog", 3]', "has no words"),
-        ('["a dog"', "is no JSON list"),
+        ("a dog,,a cat", "is empty or not text"),
+        ('["a dog", 3]', "is empty or not text"),
+        ('["a dog"', "is not a JSON list"),
         ("a dog,a ### cat", "control word"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The contract of engines."""
+"""The interface of engines."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
 
 
-def test_the_defaults_are_read_without_image_library_or_torch() -> None:
+def test_the_defaults_import_neither_an_image_library_nor_torch() -> None:
     """The command line imports them for `--help`."""
     code = (
         "import sys, vipllava_cli.engine.base; print({'PIL', 'torch', 'numpy'} & set(sys.modules))"

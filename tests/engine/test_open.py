@@ -1,4 +1,4 @@
-"""The door to torch."""
+"""Opening an engine."""
 
 import os
 

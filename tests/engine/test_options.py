@@ -1,4 +1,4 @@
-"""The values of the loading options: every table holds all of them."""
+"""The values of the loading options: every table contains all of them."""
 
 from vipllava_cli.engine.hardware.memory_needs import ITEM_BYTES, QUANTIZERS
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, Dtype, Quantization, TemplateName

@@ -6,7 +6,7 @@ from tests.support.images import ORANGE
 from vipllava_cli.images.square import MAX_SIDE, PADDING, pad_to_square
 
 
-def test_a_square_holds_the_whole_image_in_its_centre() -> None:
+def test_a_square_contains_the_full_image_in_its_centre() -> None:
     wide = Image.new("RGB", (60, 20), ORANGE)
     view = pad_to_square(wide)
     assert view.size == (60, 60)

@@ -1,4 +1,4 @@
-"""From typed coordinates to pixels: units, colours, clipping and refusal."""
+"""Typed coordinates as pixels: units, colours, clipping and errors."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""From mask images to outlines."""
+"""Mask images as outlines."""
 
 from pathlib import Path
 

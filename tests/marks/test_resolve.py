@@ -1,4 +1,4 @@
-"""The recipe from specs to marks."""
+"""Specs as marks on an image."""
 
 import pytest
 

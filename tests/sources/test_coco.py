@@ -1,4 +1,4 @@
-"""COCO: boxes, polygons, run lengths, and where the images lie."""
+"""COCO: boxes, polygons, run lengths, and the folders of the images."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -11,11 +11,11 @@ def test_a_folder_gives_its_images_in_natural_order(tmp_path: Path) -> None:
     write_images(tmp_path, *names)
     source = read_source(str(tmp_path))
     assert source.total == len(names)
-    found = list(source.rows)
-    assert [row.id for row in found] == [
+    rows = list(source.rows)
+    assert [row.id for row in rows] == [
         "1.webp", "2.PNG", "10.jpg", "a.tif", "b/9/x.bmp", "b/10/x.gif"
     ]  # fmt: skip
-    assert [row.image for row in found] == [f"{tmp_path}/{row.id}" for row in found]
+    assert [row.image for row in rows] == [f"{tmp_path}/{row.id}" for row in rows]
     assert source.notes == ()
 
 

@@ -32,8 +32,8 @@ def test_every_shape_type_has_a_mark(tmp_path: Path) -> None:
         "rectangle": ([[1, 2], [30, 2], [30, 40], [1, 40]], parse_mark("box", "1,2,30,40")),
     }
     shapes = [{"shape_type": kind, "points": points} for kind, (points, _) in expected.items()]
-    found = read_rows(write_labelme_with(tmp_path, *shapes))
-    assert [row.marks[0] for row in found] == [mark for _, mark in expected.values()]
+    rows = read_rows(write_labelme_with(tmp_path, *shapes))
+    assert [row.marks[0] for row in rows] == [mark for _, mark in expected.values()]
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_a_malformed_shape_is_a_bad_row(tmp_path: Path, shape: object) -> None:
 def test_an_image_path_of_another_machine_is_found_beside_its_file(tmp_path: Path) -> None:
     point = {"shape_type": "point", "points": [[1, 2]]}
     write_images(tmp_path, "a.jpg", "sub/b.jpg")
-    for named, found in (
+    for image_path, image in (
         ("C:\\work\\a.jpg", "a.jpg"),
         ("sub\\b.jpg", "sub/b.jpg"),
         ("was.renamed.png", "a.jpg"),
     ):
-        [row] = read_rows(write_labelme_with(tmp_path, point, image=named))
-        assert row.image == str(tmp_path / found)
+        [row] = read_rows(write_labelme_with(tmp_path, point, image=image_path))
+        assert row.image == str(tmp_path / image)
 
 
 def test_a_malformed_file_in_a_folder_is_a_bad_row(tmp_path: Path) -> None:

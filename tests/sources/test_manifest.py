@@ -46,11 +46,11 @@ def test_every_manifest_format_gives_the_same_marks(tmp_path: Path) -> None:
             table.writeheader()
             table.writerow({**row, "marks": json.dumps(marks)})
     for source in sources:
-        [found] = read_rows(source)
-        assert (found.id, found.image) == ("7", str(tmp_path / "a.jpg"))
-        assert found.questions == ("what?",)
-        assert str(found.extra["scale"]) == "2"
-        assert_scene(resolve(found.marks))
+        [only] = read_rows(source)
+        assert (only.id, only.image) == ("7", str(tmp_path / "a.jpg"))
+        assert only.questions == ("what?",)
+        assert str(only.extra["scale"]) == "2"
+        assert_scene(resolve(only.marks))
 
 
 def test_paths_are_relative_to_the_manifest(
@@ -64,12 +64,12 @@ def test_paths_are_relative_to_the_manifest(
         {"image": "https://example.org/c.jpg"},
     ]
     write_file(tmp_path / "lists" / "m.jsonl", "\n".join(map(json.dumps, lines)))
-    found = read_rows("lists/m.jsonl")
-    assert [row.image for row in found] == [
+    rows = read_rows("lists/m.jsonl")
+    assert [row.image for row in rows] == [
         "lists/pics/a.jpg", "/elsewhere/b.jpg", "https://example.org/c.jpg"
     ]  # fmt: skip
-    assert [row.id for row in found] == [line["image"] for line in lines]
-    assert found[0].marks[0].file == "lists/masks/a.png"
+    assert [row.id for row in rows] == [line["image"] for line in lines]
+    assert rows[0].marks[0].file == "lists/masks/a.png"
     write_file(tmp_path / "lists" / "m.csv", "image,mask\npics/a.jpg,blue:masks/a.png\n")
     [row] = read_rows("lists/m.csv")
     assert row.marks[0].file == "lists/masks/a.png"
@@ -118,11 +118,11 @@ def test_a_cell_may_contain_several_lines_and_long_marks(tmp_path: Path) -> None
         table = csv.writer(file)
         table.writerows([("image", "question", "marks"), ("a.jpg", "one\ntwo", marks)])
         table.writerow(("", "three", ""))
-    found = list(read_source(str(path)).rows)
-    assert isinstance(found[0], Row)
-    assert found[0].questions == ("one\ntwo",)
-    assert len(found[0].marks[0].parts[0]) == len(outline)
-    assert found[1].id == "line 4"
+    rows = list(read_source(str(path)).rows)
+    assert isinstance(rows[0], Row)
+    assert rows[0].questions == ("one\ntwo",)
+    assert len(rows[0].marks[0].parts[0]) == len(outline)
+    assert rows[1].id == "line 4"
 
 
 BAD_ROWS: Mapping[str, tuple[object, str]] = {
@@ -213,7 +213,7 @@ def test_a_manifest_malformed_as_a_whole_is_an_error(
     assert expected in read_error(write_file(tmp_path / name, content))
 
 
-def test_a_long_manifest_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+def test_a_long_manifest_is_never_completely_in_memory(tmp_path: Path) -> None:
     count = 100_000
     path = tmp_path / "m.jsonl"
     with path.open("w") as file:
@@ -223,17 +223,17 @@ def test_a_long_manifest_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         source = read_source(str(path))
-        found = sum(isinstance(row, Row) for row in islice(source.rows, 5000))
+        rows_read = sum(isinstance(row, Row) for row in islice(source.rows, 5000))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert source.total == count
-    assert found == 5000
+    assert rows_read == 5000
     assert peak < 1_000_000 < path.stat().st_size
 
 
 class EndlessFile(io.RawIOBase):
-    """A manifest without an end. `read_bytes` counts what was read."""
+    """An endless manifest. `read_bytes` counts the bytes read."""
 
     def __init__(self, line: bytes) -> None:
         self.line = line

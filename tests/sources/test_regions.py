@@ -1,4 +1,4 @@
-"""Annotated images to rows: one scene in every format, selection by label, bad regions."""
+"""Annotated images as rows: one scene in every format, selection by label, bad regions."""
 
 import json
 import os
@@ -28,21 +28,21 @@ from vipllava_cli.sources.rows import BadRow, Row
 @pytest.mark.parametrize("format", ANNOTATION_FORMATS)
 def test_every_annotation_format_gives_the_same_regions(tmp_path: Path, format: str) -> None:
     source = ANNOTATION_FORMATS[format](tmp_path)
-    found = read_rows(source, per=RowUnit.image)
+    rows = read_rows(source, per=RowUnit.image)
     labels = ["dog", "cat"] if format == "voc" else ["dog", "cat", "sofa"]  # VOC has only boxes
-    assert [list(row.extra["labels"]) for row in found] == [labels, []]
-    assert [mark.label for mark in found[0].marks] == labels
-    assert_scene(resolve(found[0].marks))
-    assert found[1].marks == ()
-    assert all(os.path.isfile(row.image) for row in found)
+    assert [list(row.extra["labels"]) for row in rows] == [labels, []]
+    assert [mark.label for mark in rows[0].marks] == labels
+    assert_scene(resolve(rows[0].marks))
+    assert rows[1].marks == ()
+    assert all(os.path.isfile(row.image) for row in rows)
 
     read = read_source(str(source))
     one_each = [row for row in read.rows if isinstance(row, Row)]
     assert read.format == format
     assert read.total == len(one_each) == len(labels)
     assert [row.extra["label"] for row in one_each] == labels
-    assert [row.id for row in one_each] == [f"{found[0].id}#{n + 1}" for n in range(len(labels))]
-    assert tuple(mark for row in one_each for mark in row.marks) == found[0].marks
+    assert [row.id for row in one_each] == [f"{rows[0].id}#{n + 1}" for n in range(len(labels))]
+    assert tuple(mark for row in one_each for mark in row.marks) == rows[0].marks
     assert any("without a region" in note and note.endswith(": 1") for note in read.notes)
 
 

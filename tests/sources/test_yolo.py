@@ -34,13 +34,13 @@ def test_a_data_yaml_is_a_source(tmp_path: Path) -> None:
     )
     assert read_ids(data_yaml) == [f"images/train/a.jpg#{number}" for number in (1, 2, 3)]
     for split in ("images", "images/train"):
-        found = read_rows(tmp_path / "set" / split, format=SourceFormat.yolo)
-        assert [row.extra["label"] for row in found] == ["dog", "cat", "sofa"]
+        rows = read_rows(tmp_path / "set" / split, format=SourceFormat.yolo)
+        assert [row.extra["label"] for row in rows] == ["dog", "cat", "sofa"]
     moved = write_file(tmp_path / "elsewhere.yaml", "path: set\nnames: [dog, cat, sofa]\n")
     assert read_rows(moved) == read_rows(data_yaml)
 
 
-def test_label_files_may_lie_beside_the_images(tmp_path: Path) -> None:
+def test_label_files_may_be_beside_the_images(tmp_path: Path) -> None:
     write_images(tmp_path, "images.jpg", "sub/b.jpg")
     write_file(tmp_path / "sub" / "b.txt", "0 0.5 0.5 0.5 0.5 0.875\n")
     write_file(tmp_path / "classes.txt", "dog\n")

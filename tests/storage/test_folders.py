@@ -10,7 +10,9 @@ from vipllava_cli.errors import InputError
 from vipllava_cli.storage.folders import config_folder, private_file, state_folder
 
 
-def test_vipllava_home_holds_both_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vipllava_home_contains_both_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("VIPLLAVA_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
     assert config_folder() == tmp_path / "config"

@@ -55,9 +55,9 @@ def test_a_reopened_journal_knows_its_records(path: Path) -> None:
         assert journal.is_answered("a", "key-a")
         assert not journal.is_answered("a", "another key")
         assert not journal.is_answered("b", "")
-        found = journal.find_answer("key-a")
-        assert found is not None
-        assert found["answer"] == "a dog"
+        record = journal.find_answer("key-a")
+        assert record is not None
+        assert record["answer"] == "a dog"
         assert journal.find_answer("") is None
 
 
@@ -132,7 +132,7 @@ with open_journal(Path(sys.argv[1])):
 """
 
 
-def test_a_second_run_is_refused_while_the_first_one_lives(path: Path) -> None:
+def test_a_second_run_is_refused_while_the_first_one_runs(path: Path) -> None:
     first = subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True)
     assert first.stdout is not None
     assert first.stdout.readline() == "open\n"

@@ -75,7 +75,7 @@ def test_a_record_that_cannot_be_converted_is_skipped(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "found"),
+    ("data", "description"),
     [
         (b"", "found nothing"),
         (b"hello\n", "found lines like 'hello'"),
@@ -83,9 +83,9 @@ def test_a_record_that_cannot_be_converted_is_skipped(path: Path) -> None:
         (b"a\0\n", "found bytes that are not text"),
     ],
 )
-def test_a_file_without_records_is_described(path: Path, data: bytes, found: str) -> None:
+def test_a_file_without_records_is_described(path: Path, data: bytes, description: str) -> None:
     path.write_bytes(data)
-    with pytest.raises(InputError, match=f"^results.jsonl holds no record: .*; {found}"):
+    with pytest.raises(InputError, match=f"^results.jsonl contains no record: .*; {description}"):
         list(RecordFile(path, lambda record: record))
 
 
@@ -94,6 +94,6 @@ def test_a_large_file_without_records_is_not_read_to_its_end(
 ) -> None:
     monkeypatch.setattr(record_file, "MAX_SKIPPED_LINES", 3)
     results = read(path, *"abcdef", MINIMAL)
-    with pytest.raises(InputError, match="holds no record"):
+    with pytest.raises(InputError, match="contains no record"):
         list(results)
     assert results.skipped_lines == [1, 2, 3]

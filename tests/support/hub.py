@@ -19,9 +19,9 @@ class StandInHub:
     """One repository at one commit.
 
     `large` names the files with a checksum. `claimed` replaces the true sizes of files. `damaged`
-    changes a byte of large files. `cut_after` drops the connection once, after so many bytes of a large
-    file; with `stall`, the server stops sending instead. `asked` lists each GET of a file: name, first
-    byte asked for, number of bytes sent.
+    changes a byte of large files. `cut_after` drops the connection once, after this many bytes of a large
+    file; with `stall`, the server stops sending instead. `asked` lists each GET of a file: name,
+    first requested byte, number of bytes sent.
     """
 
     repository: str

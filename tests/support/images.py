@@ -16,6 +16,6 @@ def encode(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
 
 def has_center_color(image: Image.Image, rgb: tuple[int, int, int], tolerance: int = 12) -> bool:
     """Return whether the centre pixel has this colour. Fails for an image that is not RGB."""
-    found = image.getpixel((image.width // 2, image.height // 2))
+    pixel = image.getpixel((image.width // 2, image.height // 2))
     assert image.mode == "RGB"
-    return all(abs(a - b) <= tolerance for a, b in zip(found, rgb, strict=True))  # type: ignore[arg-type]
+    return all(abs(a - b) <= tolerance for a, b in zip(pixel, rgb, strict=True))  # type: ignore[arg-type]

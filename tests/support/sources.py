@@ -45,14 +45,14 @@ def write_file(path: Path, content: object) -> Path:
 
 def read_rows(source: Path | str, **options: Any) -> list[Row]:
     """Read the rows of a source without bad rows."""
-    found = list(read_source(str(source), **options).rows)
-    assert all(isinstance(row, Row) for row in found), found
-    return [row for row in found if isinstance(row, Row)]
+    rows = list(read_source(str(source), **options).rows)
+    assert all(isinstance(row, Row) for row in rows), rows
+    return [row for row in rows if isinstance(row, Row)]
 
 
 def read_bad_rows(source: Path | str, **options: Any) -> list[BadRow]:
-    found = read_source(str(source), **options).rows
-    return [row for row in found if isinstance(row, BadRow)]
+    rows = read_source(str(source), **options).rows
+    return [row for row in rows if isinstance(row, BadRow)]
 
 
 def read_ids(source: Path | str, **options: Any) -> list[str]:

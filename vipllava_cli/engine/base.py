@@ -1,4 +1,4 @@
-"""The contract between the flows and an engine, the part that makes the answers. Imports no torch."""
+"""The interface of an engine, which answers questions for the flows. Imports no torch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ class ModelInfo:
 class Choice:
     """A scored choice.
 
-    `log_likelihood` is the natural logarithm of the probability that the model says exactly `text`
-    and then stops. `probability` (0-1) is the softmax over all choices of the question.
+    `log_likelihood` is the natural logarithm of the probability that the model generates exactly
+    `text` and then stops. `probability` (0-1) is the softmax over all choices of the question.
     """
 
     text: str
@@ -45,8 +45,8 @@ class Answer:
     """An answer of the model.
 
     `finish_reason` is `stop`, `length` (cut at the token limit) or, in a conversation, `stopped` (by
-    the user). `seconds` is the answer's share of its batch's time. `choices` keep the order in which
-    they were given.
+    the user). `seconds` is the answer's share of its batch's time. `choices` are in the order of
+    the options.
     """
 
     text: str
@@ -59,7 +59,7 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class ModelView:
-    """A marked image, preprocessed for the model. Only the engine that made it reads `pixels`."""
+    """A marked image, preprocessed for the model. Only the engine that created it reads `pixels`."""
 
     pixels: object
 
@@ -88,7 +88,7 @@ class Reply:
 
 
 class Conversation(Protocol):
-    """Answers turn after turn, and computes what a prompt shares with the one before only once.
+    """Answers turn after turn. Each prompt reuses the KV cache of the previous one.
 
     `max_tokens` is the limit for a prompt and its answer together.
     """
@@ -111,7 +111,7 @@ class Conversation(Protocol):
     ) -> Reply:
         """Answer the last turn, or continue its answer if it has one.
 
-        The reply equals that of a new conversation about the same turns, whatever came before.
+        The reply equals that of a new conversation about the same turns.
         `on_text` receives the pieces of the text as they come. The engine calls `stop` after each
         token and ends the answer when it returns True. A KeyboardInterrupt ends the answer within a
         token; the reply then holds the tokens so far.
@@ -146,7 +146,7 @@ class Engine(Protocol):
         options: GenerationOptions = GREEDY,
         on_text: Callable[[str], None] | None = None,
     ) -> Iterator[Answer]:
-        """Yield the answer to each prompt, computed one after the other.
+        """Yield the answer to each prompt, computed sequentially.
 
         Consecutive prompts with the same view and the same text before the image share one prefill.
         `on_text` receives the pieces of the text as they come.

@@ -1,4 +1,4 @@
-"""The door to torch: nothing imports torch before `open_engine` is called."""
+"""Open an engine. Only `open_engine` imports torch, when it is called."""
 
 import logging
 import os
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from vipllava_cli.engine.hardware.load_options import LoadOptions
     from vipllava_cli.engine.hardware.placement import Placement
 
-# These libraries log on import, or about layers on the disk. Users need none of it.
+# These libraries log on import, or about layers on the disk. Users do not need these messages.
 _VERBOSE_LIBRARIES = ("torchao", "torch.utils._pytree", "accelerate")
 
-# Large memory pages for torch's allocator, where the system has them: the kernel takes longer to map
-# a gigabyte in small pages than the program takes to fill it. Torch reads this when it is imported.
+# Large memory pages for torch's allocator, if the system has them: the kernel takes longer to map a
+# gigabyte in small pages than the program takes to fill it. Torch reads this variable on import.
 _LARGE_PAGES = ("THP_MEM_ALLOC_ENABLE", "1")
 
 

@@ -97,7 +97,7 @@ class _Download(threading.Thread):
                 self.address,
                 follow_redirects=True,
                 timeout=DOWNLOAD_SECONDS,
-                headers={"Accept-Encoding": "identity"},  # images are compressed already
+                headers={"Accept-Encoding": "identity"},  # images are already compressed
             ) as response:
                 if response.status_code != httpx2.codes.OK:
                     raise InputError(
@@ -108,7 +108,7 @@ class _Download(threading.Thread):
                     self.data += chunk
                     if len(self.data) > MAX_DOWNLOAD_BYTES:
                         raise InputError(
-                            f"{self.display_name} holds more than {MAX_DOWNLOAD_BYTES >> 20} MiB:"
+                            f"{self.display_name} is larger than {MAX_DOWNLOAD_BYTES >> 20} MiB:"
                             " download it with another program and give the file"
                         )
                     if self.cancelled.is_set():
@@ -117,7 +117,7 @@ class _Download(threading.Thread):
             raise InputError(f"{self.display_name} is not a valid address: {error}") from None
         except httpx2.TooManyRedirects:
             raise InputError(
-                f"{self.display_name} redirects without end: check the address in a browser"
+                f"{self.display_name} redirects too often: check the address in a browser"
             ) from None
         # A wrong proxy setting can raise any of these.
         except (httpx2.HTTPError, OSError, ImportError, ValueError) as error:

@@ -24,7 +24,7 @@ from vipllava_cli.images.memory import free_memory
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
 MAX_PIXELS = 200_000_000  # the largest phone cameras; such an image takes about 2 GB
 BYTES_PER_PIXEL = 12  # at most, while an image is decoded, rotated and drawn on
-UNCHECKED_PIXELS = 20_000_000  # an image of up to so many pixels needs no check of the free memory
+UNCHECKED_PIXELS = 20_000_000  # images up to this size skip the check of the free memory
 
 RGB = tuple[int, int, int]
 WHITE: RGB = (255, 255, 255)
@@ -53,23 +53,23 @@ def decode(data: bytes, name: str, *, over: RGB = WHITE) -> Image.Image:
 
 
 def upright_size(data: bytes, name: str) -> tuple[int, int]:
-    """Read from the header the width and height of the decoded image. Raises InputError."""
+    """Read the upright width and height from the header. Raises InputError."""
     with _decoding(data, name) as image:
-        return (image.height, image.width) if _is_on_side(image, data) else image.size
+        return (image.height, image.width) if _swaps_sides(image, data) else image.size
 
 
-def _is_on_side(image: Image.Image, data: bytes) -> bool:
+def _swaps_sides(image: Image.Image, data: bytes) -> bool:
     """Return whether the EXIF orientation swaps width and height."""
     if image.format == "PNG" and not any(chunk in data for chunk in _PNG_CHUNKS_WITH_EXIF):
         return False  # the EXIF chunk can be at the end, so `getexif` would decode the whole PNG
     try:
-        return image.getexif().get(ExifTags.Base.Orientation) in _ORIENTATIONS_ON_SIDE
+        return image.getexif().get(ExifTags.Base.Orientation) in _SWAPPING_ORIENTATIONS
     except Exception:  # as in `_apply_orientation`: a damaged EXIF block has no effect
         return False
 
 
 _PNG_CHUNKS_WITH_EXIF = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
-_ORIENTATIONS_ON_SIDE = (5, 6, 7, 8)
+_SWAPPING_ORIENTATIONS = (5, 6, 7, 8)
 
 
 @contextmanager
@@ -99,8 +99,8 @@ def _decoding(data: bytes, name: str) -> Iterator[Image.Image]:
 def _silence_libtiff() -> None:
     """Remove libtiff's handlers, which print to stderr. Pillow raises the errors that matter.
 
-    The handlers are found through Pillow's library, which is linked with libtiff. On Windows libtiff
-    is inside that library and its names are not visible: it then still prints lines for damaged TIFFs.
+    Pillow's library is linked with libtiff and gives access to the handlers. On Windows libtiff is
+    part of that library and its names are not visible, so it still prints lines for damaged TIFFs.
     """
     library = ctypes.CDLL(_imaging.__file__)
     with suppress(AttributeError):
@@ -125,7 +125,7 @@ def to_rgb(image: Image.Image, *, over: RGB = WHITE) -> Image.Image:
 def fingerprint(data: bytes) -> str:
     """Hash an encoded image to 32 hexadecimal digits.
 
-    This needs no decoding, so that a resumed run recognizes thousands of images in seconds.
+    Does not decode, so that a resumed run recognizes thousands of images in seconds.
     """
     return hashlib.sha256(data).hexdigest()[:32]
 
@@ -184,7 +184,9 @@ def _scale_to_8_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(scaled)
 
 
-_BAND = 64  # rows converted at a time: 64-bit floats of a whole image take several times its size
+_BAND = (
+    64  # rows converted at a time: 64-bit floats of a complete image take several times its size
+)
 
 _SIXTEEN_TO_EIGHT = np.round(np.arange(65536) / 257).astype(np.uint8)
 

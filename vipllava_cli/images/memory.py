@@ -10,7 +10,7 @@ def free_memory() -> int:
     free: int = psutil.virtual_memory().available
     try:
         limit, used = (int((_CGROUP / file).read_text()) for file in _LIMIT_AND_USE)
-    except (OSError, ValueError):  # no cgroup, or no limit: the file then says `max`
+    except (OSError, ValueError):  # no cgroup, or the file contains `max`: no limit
         return free
     return max(min(free, limit - used), 0)
 

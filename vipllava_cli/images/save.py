@@ -43,18 +43,18 @@ def save_image(image: Image.Image, name: str, *, force: bool) -> None:
     if name == STANDARD_OUTPUT:
         image.save(sys.stdout.buffer, "PNG")
         return
-    kind, options = _FORMATS[Path(name).suffix.lower()]
+    format, options = _FORMATS[Path(name).suffix.lower()]
     try:
         with atomic_file(name) as file:
-            image.save(file, kind, **options)
+            image.save(file, format, **options)
     except ValueError as error:  # the image is too large for the format
         raise unwritable(name, error) from None
 
 
 def marked_image_path(folder: Path, id: str) -> Path:
-    """Return the path of the PNG for the row of this id.
+    """Return the path of the PNG for the row with this id.
 
-    Characters that are not safe in a file name are replaced. A hash then keeps different ids apart.
+    Replaces characters that are unsafe in a file name. A hash then keeps different ids apart.
     """
     name = re.sub(r"[^\w.#~ -]", "_", id).lstrip(".")[:80]
     if name != id:

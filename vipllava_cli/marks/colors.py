@@ -13,7 +13,7 @@ from vipllava_cli.errors import InputError
 
 @dataclass(frozen=True)
 class Color:
-    """A colour: the word for it in a question, and its red, green and blue, 0-255."""
+    """A colour: its name in questions, and its red, green and blue, 0-255."""
 
     name: str
     rgb: tuple[int, int, int]
@@ -38,7 +38,7 @@ MODEL_COLORS: tuple[Color, ...] = (
     Color("gold", (255, 215, 0)),
 )
 
-# Further names for a hexadecimal colour that none of the nine comes near.
+# Further names, for hexadecimal colours that are far from all nine.
 _OTHER_NAMES = ("white", "black", "gray", "brown", "pink", "green", "navy", "teal")
 
 _HEX = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
@@ -55,9 +55,9 @@ def parse_color(text: str) -> Color:
         return next((color for color in MODEL_COLORS if color.rgb == rgb), Color(name, rgb))
     if _HEX.fullmatch(name):
         return _name_nearest(_css_rgb(name))
-    pool = ", ".join(color.name for color in MODEL_COLORS)
+    names = ", ".join(color.name for color in MODEL_COLORS)
     raise InputError(
-        f"unknown colour {text!r}: give one of {pool}, another CSS colour name, or #rrggbb"
+        f"unknown colour {text!r}: give one of {names}, another CSS colour name, or #rrggbb"
     )
 
 

@@ -11,8 +11,8 @@ from math import hypot
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks.colors import MODEL_COLORS, Color
-from vipllava_cli.marks.shape_table import DEFAULT_WIDTH, SHAPES, Shape
-from vipllava_cli.marks.types import Coordinate, Mark, MarkSpec, Point, Points
+from vipllava_cli.marks.shape_table import DEFAULT_WIDTH, SHAPES, ShapeRules
+from vipllava_cli.marks.types import XY, Coordinate, Mark, MarkSpec, Points
 
 MAX_COORDINATE = 1e6  # pixels, well below the limit of OpenCV's fixed-point coordinates (2^27)
 
@@ -31,7 +31,7 @@ def resolve_coordinates(
     """Resolve specs to marks on an image of `width` x `height` pixels.
 
     `existing` marks are already on the image: new marks avoid their colours, and notes count on from
-    them. Raises InputError for a mark that lies wholly outside the image or has no area.
+    them. Raises InputError for a mark that is completely outside the image or has no area.
     """
     colors = _choose_colors(specs, existing)
     marks, notes = [], []
@@ -64,7 +64,7 @@ def _choose_colors(specs: Sequence[MarkSpec], existing: Sequence[Mark]) -> Itera
     return (spec.color or next(free) for spec in specs)
 
 
-def _normalize(flat: tuple[Coordinate, ...], shape: Shape, width: int, height: int) -> Points:
+def _normalize(flat: tuple[Coordinate, ...], shape: ShapeRules, width: int, height: int) -> Points:
     """Convert flat coordinates to the points of a mark: sorted corners, an arrow with its tail."""
     points = _points(flat, shape, width, height)
     if shape.has_corners:
@@ -75,9 +75,9 @@ def _normalize(flat: tuple[Coordinate, ...], shape: Shape, width: int, height: i
     return points
 
 
-def _points(flat: tuple[Coordinate, ...], shape: Shape, width: int, height: int) -> Points:
+def _points(flat: tuple[Coordinate, ...], shape: ShapeRules, width: int, height: int) -> Points:
     """Convert flat coordinates to points in pixels. A size counts from the point before it."""
-    points: list[Point] = []
+    points: list[XY] = []
     for x, y in zip(flat[::2], flat[1::2], strict=True):
         px, py = x.pixels(width), y.pixels(height)
         if x.is_size:
@@ -91,8 +91,8 @@ def _points(flat: tuple[Coordinate, ...], shape: Shape, width: int, height: int)
     return tuple(points)
 
 
-def _arrow_tail(tip: Point, width: int, height: int) -> Point:
-    """Place the tail of an arrow with only a tip: towards the centre of the image."""
+def _arrow_tail(tip: XY, width: int, height: int) -> XY:
+    """Place the tail of an arrow that has only a tip: towards the centre of the image."""
     reach = 0.15 * max(width, height)
     dx = min(reach, width / 2) * (1 if tip[0] < width / 2 else -1)
     dy = min(reach, height / 2) * (1 if tip[1] < height / 2 else -1)
@@ -150,7 +150,7 @@ def reaches_outside(mark: Mark, width: int, height: int) -> bool:
 
 
 def _is_empty(mark: Mark) -> bool:
-    """Return whether a mark has no area, or as a line no length. A point is never empty."""
+    """Return whether a mark has no area, or a line has no length. A point is never empty."""
     shape = SHAPES[mark.shape]
     if shape.max_points == 1:
         return False

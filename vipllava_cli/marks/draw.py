@@ -20,7 +20,7 @@ ARROW_HEAD = 0.35  # of the arrow's length
 MIN_ARROW_HEAD = 4.0  # in line widths
 
 MAX_THICKNESS = 32767  # pixels: OpenCV's limit
-BAND_PIXELS = 1 << 20  # blended at a time
+BAND_PIXELS = 1 << 20  # pixels blended at a time
 
 _SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
 
@@ -28,7 +28,7 @@ Pixels = NDArray[np.uint8]
 
 
 def draw(image: Image.Image, marks: Sequence[Mark], *, numbers: bool = False) -> Image.Image:
-    """Return a new RGB image with the marks on it, in order, and with `numbers` 1, 2, 3 beside them."""
+    """Draw the marks, in order, on an RGB copy of the image. `numbers` adds 1, 2, 3 beside them."""
     drawn = image.copy() if image.mode == "RGB" else image.convert("RGB")
     for mark in marks:
         _blend(drawn, coverage(mark, *image.size), mark.color, mark.alpha)
@@ -44,7 +44,7 @@ def is_visible(mark: Mark, width: int, height: int) -> bool:
 
 
 def coverage(mark: Mark, width: int, height: int) -> Pixels:
-    """Return how much of each pixel a mark covers: uint8 [height, width], 255 for all of it."""
+    """Return how much of each pixel a mark covers: uint8 [height, width], 255 for full coverage."""
     canvas: Pixels = np.zeros((height, width), np.uint8)
     _DRAWERS[mark.shape](canvas, mark, line_width(mark, width, height))
     return canvas
@@ -144,7 +144,7 @@ def _fixed_point(points: Points) -> NDArray[np.int32]:
 def _blend(image: Image.Image, canvas: Pixels, color: Color, alpha: float) -> None:
     """Blend the colour into the image by the coverage in `canvas`.
 
-    This works on bands of rows: the floats of a whole image take many times its size.
+    This works on bands of rows: the floats of a complete image take many times its size.
     """
     left, top, width, height = cv2.boundingRect(canvas)
     rows = max(BAND_PIXELS // max(width, 1), 1)

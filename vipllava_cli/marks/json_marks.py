@@ -24,7 +24,7 @@ _EXPECTED_FILE = 'expected a list of marks like {"shape": "box", "coords": [10, 
 
 
 def mark_from_json(value: Any, units: str = Units.px) -> MarkSpec:
-    """Read a mark from a JSON value. `units` holds for a mark without its own. Raises InputError."""
+    """Read a mark from a JSON value. `units` is the default unit. Raises InputError."""
     if not isinstance(value, Mapping):
         raise InputError(f'a mark is an object like {{"shape": "box", …}}, not {short_repr(value)}')
     unknown = sorted(set(value) - _FIELDS)
@@ -84,7 +84,7 @@ def read_marks_file(name: str, units: str = Units.px) -> list[MarkSpec]:
     if isinstance(value, dict) and "shape" not in value:
         value = value.get("marks")
     if not isinstance(value, list):
-        raise InputError(f"the marks file {name} holds no list of marks: {_EXPECTED_FILE}")
+        raise InputError(f"the marks file {name} contains no list of marks: {_EXPECTED_FILE}")
     specs = []
     for number, item in enumerate(value, 1):
         try:

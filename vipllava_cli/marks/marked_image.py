@@ -1,4 +1,4 @@
-"""An image and the marks on it, whole or zoomed."""
+"""An image with its marks, and the crop of `--zoom`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -45,7 +45,7 @@ def open_image(source: str) -> ImageFile:
 class MarkedImage:
     """An image file and the marks on it.
 
-    `crop` is the part that the model sees: left, top, right, bottom in pixels. None is the whole image.
+    `crop` is the part that the model sees: left, top, right, bottom in pixels. None is the full image.
     """
 
     file: ImageFile
@@ -63,7 +63,7 @@ class MarkedImage:
 
 
 def zoom_in(marked: MarkedImage) -> MarkedImage:
-    """Crop to the marks and their context. An image without marks stays whole."""
+    """Crop to the marks and their context. An image without marks is not cropped."""
     if not marked.marks:
         return marked
     return replace(marked, crop=crop_around(marked.marks, marked.file.size))

@@ -69,7 +69,7 @@ def _parse_coordinate(token: str, shape: str, scale: float | None) -> Coordinate
 
 
 def _parse_number(text: str) -> float | None:
-    """Parse a finite number, or return None. `1_000` is valid for Python, but likely a typing error."""
+    """Parse a finite number, or return None. Rejects `1_000`, which `float` accepts."""
     try:
         value = float(text if "_" not in text else "")
     except ValueError:

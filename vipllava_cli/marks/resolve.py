@@ -1,4 +1,4 @@
-"""Mark specs -> marks on an image of a known size. Every subcommand that draws uses this recipe."""
+"""Mark specs -> marks on an image of a known size. Every subcommand that draws uses this module."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,8 +21,8 @@ def resolve_marks(
 ) -> ResolvedMarks:
     """Resolve specs to marks on an image of `size` (width, height).
 
-    `style` fills in what a spec leaves open. `existing` marks are already on the image: new marks
-    avoid their colours, and notes count on from them.
+    `style` supplies the width and opacity of specs without them. `existing` marks are already on the
+    image: new marks avoid their colours, and notes count on from them.
 
     Raises InputError for a mask that does not fit, and for a mark that lies outside the image, has
     no area or touches no pixel.
@@ -33,7 +33,7 @@ def resolve_marks(
     styled = [_fill_style(spec, style) for spec in outlined]
     # 3. Colours, units, clipping.
     resolved = resolve_coordinates(styled, *size, existing=existing)
-    # 4. A line around the whole image is inside its bounds, yet draws nothing.
+    # 4. A line around the image has bounds that include it, yet draws nothing.
     for mark in resolved.marks:
         _check_visible(mark, size)
     return resolved

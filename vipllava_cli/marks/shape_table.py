@@ -12,7 +12,7 @@ MAX_WIDTH = 100.0  # pixels of the model's 336-pixel view, nearly a third of it
 
 
 @dataclass(frozen=True)
-class Shape:
+class ShapeRules:
     """The rules of a shape: its number of points, its default opacity, the syntax of its option.
 
     `max_points` None means no limit. `has_area` is False for lines and points. `has_corners` is True
@@ -29,17 +29,19 @@ class Shape:
 
 
 # ViP-LLaVA trains with masks of opacity 0.19-0.5 and evaluates with 128/255. Lines may be solid.
-SHAPES: Mapping[str, Shape] = {
+SHAPES: Mapping[str, ShapeRules] = {
     shape.name: shape
     for shape in (
-        Shape("box", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
-        Shape("ellipse", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
-        Shape("arrow", 1, 2, 1.0, "X1,Y1,X2,Y2 (tail to tip) or X,Y (the tip)", has_area=False),
-        Shape("point", 1, 1, 1.0, "X,Y", has_area=False),
-        Shape("triangle", 3, 3, 1.0, "X1,Y1,X2,Y2,X3,Y3"),
-        Shape("scribble", 2, None, 1.0, "X1,Y1,X2,Y2,…", has_area=False),
-        Shape("mask", 3, None, 0.5, "X1,Y1,X2,Y2,X3,Y3,… or a mask image"),
-        Shape("contour", 3, None, 1.0, "X1,Y1,X2,Y2,X3,Y3,… or a mask image"),
+        ShapeRules("box", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
+        ShapeRules("ellipse", 2, 2, 1.0, "X1,Y1,X2,Y2", has_corners=True),
+        ShapeRules(
+            "arrow", 1, 2, 1.0, "X1,Y1,X2,Y2 (tail to tip) or X,Y (the tip)", has_area=False
+        ),
+        ShapeRules("point", 1, 1, 1.0, "X,Y", has_area=False),
+        ShapeRules("triangle", 3, 3, 1.0, "X1,Y1,X2,Y2,X3,Y3"),
+        ShapeRules("scribble", 2, None, 1.0, "X1,Y1,X2,Y2,…", has_area=False),
+        ShapeRules("mask", 3, None, 0.5, "X1,Y1,X2,Y2,X3,Y3,… or a mask image"),
+        ShapeRules("contour", 3, None, 1.0, "X1,Y1,X2,Y2,X3,Y3,… or a mask image"),
     )
 }
 

@@ -16,17 +16,15 @@ import numpy as np
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.masks import trace_outlines
-from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.marks.types import XY, MarkSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-XY = tuple[float, float]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Shape(ABC):
-    """What all marks share.
+    """The base class of marks.
 
     Attributes:
         color: A CSS colour name or `#rrggbb`; None takes the next colour that the model knows.
@@ -88,7 +86,7 @@ class Ellipse(Box):
 
 @dataclass(frozen=True)
 class Arrow(Shape):
-    """An arrow from tail to tip. With two numbers they are the tip, and the tail is chosen."""
+    """An arrow from tail to tip. Two numbers are the tip; the program then chooses the tail."""
 
     shape: ClassVar[str] = "arrow"
 
@@ -98,8 +96,8 @@ class Arrow(Shape):
     y2: float | None = None
 
     def _region(self, size: tuple[int, int]) -> dict[str, Any]:
-        given = (self.x1, self.y1, self.x2, self.y2)
-        return {"coords": [value for value in given if value is not None]}
+        coords = (self.x1, self.y1, self.x2, self.y2)
+        return {"coords": [value for value in coords if value is not None]}
 
 
 @dataclass(frozen=True)
@@ -138,8 +136,8 @@ class Scribble(Triangle):
 class Mask(Shape):
     """A filled region.
 
-    `region` holds three or more points `(x, y)`, or names a mask image, or is an array
-    [height, width] of the image's size in which the region is not 0.
+    `region` is three or more points `(x, y)`, the path of a mask image, or an array [height, width]
+    of the image's size in which the region is not 0.
     """
 
     shape: ClassVar[str] = "mask"
@@ -179,5 +177,5 @@ def _outlines(mask: NDArray[Any], size: tuple[int, int]) -> list[list[float]]:
         )
     outlines = trace_outlines((mask != 0).astype(np.uint8))
     if not outlines:
-        raise InputError("the mask shows no region: expected values other than 0 in it")
+        raise InputError("the mask contains no region: expected values other than 0")
     return outlines

@@ -6,8 +6,8 @@ from vipllava_cli.errors import InputError
 from vipllava_cli.marks.colors import Color
 from vipllava_cli.marks.shape_table import DEFAULT_WIDTH, MAX_WIDTH
 
-Point = tuple[float, float]  # x, y
-Points = tuple[Point, ...]
+XY = tuple[float, float]
+Points = tuple[XY, ...]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Coordinate:
 
 @dataclass(frozen=True)
 class MarkStyle:
-    """Width and opacity for marks without their own. None stands for the default of the shape.
+    """Default width and opacity of marks. None stands for the default of the shape.
 
     Raises InputError for a width outside (0, 100] or an alpha outside (0, 1].
     """
@@ -46,16 +46,16 @@ class MarkStyle:
 
 @dataclass(frozen=True)
 class MarkSpec:
-    """A mark as typed. A field that is None is open: the program chooses its value.
+    """A mark as typed. The program chooses the value of a field that is None.
 
-    `parts` holds flat lists x, y, x, y, … Only masks and contours may have several parts, or name a
+    `parts` contains flat lists x, y, x, y, … Only masks and contours may have several parts, or name a
     mask image in `file` instead.
     """
 
     shape: str
     parts: tuple[tuple[Coordinate, ...], ...] = ()
     file: str | None = None
-    color: "Color | None" = None
+    color: Color | None = None
     width: float | None = None
     alpha: float | None = None
     label: str | None = None

@@ -1,7 +1,7 @@
 """COCO: one JSON file with `images`, `annotations` and `categories` -> annotated images.
 
-The `bbox` [x, y, width, height] of an annotation becomes a box. An annotation without one becomes a
-contour of its `segmentation`: polygons or run lengths. https://cocodataset.org/#format-data
+The `bbox` [x, y, width, height] of an annotation becomes a box. An annotation without a `bbox`
+becomes a contour of its `segmentation`: polygons or run lengths. https://cocodataset.org/#format-data
 """
 
 import os
@@ -31,12 +31,12 @@ JsonObject = Mapping[str, Any]
 
 
 def is_coco(name: str) -> bool:
-    """Tell whether a JSON file looks like COCO. It may still be malformed."""
+    """Return whether a JSON file looks like COCO. It may still be malformed."""
     return matches_all(name, map(re.compile, _SIGNATURE))
 
 
 def read_coco(name: str) -> Annotations:
-    """Read a COCO file. Raises InputError if it is something else."""
+    """Read a COCO file. Raises InputError for any other file."""
     content = load_json(name)
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list):
@@ -59,7 +59,7 @@ def read_coco(name: str) -> Annotations:
 
 
 def _labels(categories: Any) -> dict[Any, str]:
-    """Map category ids to names. Malformed categories are left out."""
+    """Map category ids to names. Leaves out malformed categories."""
     return {
         category["id"]: str(category["name"])
         for category in (categories if isinstance(categories, list) else [])
@@ -97,8 +97,8 @@ def _iter_images(
             reason = f'{name}, image {number}: expected a "file_name", found {short_repr(image)}'
             yield BadRow(f"image {number}", "", InputError(reason))
             continue
-        own = annotations.get(key, ()) if key is not None else ()
-        regions = tuple(_region(annotation, labels) for annotation in own)
+        of_image = annotations.get(key, ()) if key is not None else ()
+        regions = tuple(_region(annotation, labels) for annotation in of_image)
         yield AnnotatedImage(file, _find_image(name, file), name, regions)
     for key, orphans in annotations.items():
         if key is None or key not in listed:
@@ -198,7 +198,7 @@ def _is_length(value: Any) -> bool:
 def _decompress_runs(compressed: str) -> list[int]:
     """Decompress run lengths as `rleFrString` of COCO's maskApi.c does.
 
-    Each character holds 5 bits of a number, lowest bits first, and a bit that says whether the number
+    Each character holds 5 bits of a number, lowest bits first, and a bit that is set if the number
     continues. From the fourth number on, a value is the difference to the number two before it.
     A truncated string gives lengths that do not add up.
     """

@@ -8,7 +8,7 @@ from itertools import islice
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.coco import is_coco
-from vipllava_cli.sources.files import STANDARD_INPUT, read_head
+from vipllava_cli.sources.files import read_head
 from vipllava_cli.sources.folder import Listing, image_suffixes, list_folder
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.labelme import is_labelme
@@ -16,6 +16,7 @@ from vipllava_cli.sources.manifest import detect_table
 from vipllava_cli.sources.vip_bench import find_splits
 from vipllava_cli.sources.voc import is_voc
 from vipllava_cli.sources.yolo import is_yolo
+from vipllava_cli.storage.files import STANDARD_INPUT
 
 _SUFFIXES: Mapping[str, SourceFormat] = {
     ".jsonl": SourceFormat.jsonl,
@@ -25,7 +26,7 @@ _SUFFIXES: Mapping[str, SourceFormat] = {
     ".tsv": SourceFormat.tsv,
 }
 
-_MAX_SAMPLES = 20  # files of a folder that are read for each format
+_MAX_SAMPLES = 20  # files of a folder that detection reads for each format
 
 _YAML_CLASS_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
 
@@ -33,7 +34,7 @@ _YAML_CLASS_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
 def detect_format(name: str) -> SourceFormat | None:
     """Detect the format of a source, or return None.
 
-    Standard input and pipes count as JSONL: reading them would consume their rows.
+    Standard input and pipes count as JSONL: a look at their content would consume it.
 
     Raises InputError for a name that does not exist, and for a single image.
     """
@@ -60,7 +61,7 @@ def _contains_yolo(folder: str, listing: Listing) -> bool:
 
 
 def _any_file(suffix: str, has_format: Callable[[str], bool]) -> Callable[[str, Listing], bool]:
-    """Make a check for one file of a format among the first files with this suffix."""
+    """Make a check that one of the first files with this suffix has the format."""
 
     def fits(folder: str, listing: Listing) -> bool:
         files = islice(listing.with_suffix(suffix), _MAX_SAMPLES)

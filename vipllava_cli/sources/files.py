@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from vipllava_cli.errors import InputError
-
-STANDARD_INPUT = "-"  # as the name of a source; as the path of an image, `-` is a file
+from vipllava_cli.storage.files import STANDARD_INPUT
 
 _HEAD_BYTES = 64 * 1024
 
@@ -43,7 +42,7 @@ def open_binary(name: str) -> Iterator[BinaryIO]:
 
 
 def is_rereadable(name: str) -> bool:
-    """Tell whether a source can be read twice: a regular file can, a pipe cannot.
+    """Return whether a source can be read twice: a regular file can, a pipe cannot.
 
     Raises InputError for a folder and for a name that does not exist.
     """
@@ -71,7 +70,7 @@ def iter_lines(name: str) -> Iterator[tuple[int, bytes]]:
 
 
 def matches_all(name: str, patterns: Iterable[re.Pattern[bytes]]) -> bool:
-    """Tell whether every pattern occurs in the file. The file may be larger than memory."""
+    """Return whether every pattern occurs in the file. The file may be larger than memory."""
     with open_binary(name) as file:
         if os.fstat(file.fileno()).st_size == 0:
             return False
@@ -83,7 +82,7 @@ def matches_all(name: str, patterns: Iterable[re.Pattern[bytes]]) -> bool:
 
 
 def read_text(name: str) -> str:
-    """Read a whole UTF-8 file, without its byte-order mark. Raises InputError."""
+    """Read a UTF-8 file, without its byte-order mark. Raises InputError."""
     with open_binary(name) as file:
         data = file.read()
     try:
@@ -93,14 +92,14 @@ def read_text(name: str) -> str:
 
 
 def utf8_error(name: str, line: int) -> InputError:
-    """Make the error for a file that is not UTF-8. `line` is the first line that is wrong."""
+    """Make the error for a file that is not UTF-8. `line` is its first invalid line."""
     return InputError(
         f"{source_name(name)} is not UTF-8 text (line {line}): save it as UTF-8, or name another file"
     )
 
 
 def load_json(name: str, parse: Callable[[str], Any] = json.loads) -> Any:
-    """Parse a whole JSON file. Raises InputError."""
+    """Parse a JSON file. Raises InputError."""
     content = read_text(name)
     try:
         return parse(content)
@@ -119,6 +118,7 @@ def resolve_path(folder: str, path: str) -> str:
     if path.lower().startswith(("http://", "https://")):
         return path
     joined = os.path.join(folder, path)
+    # In a manifest, `-` is a file. `read_bytes` would read standard input.
     return os.path.join(".", joined) if joined == STANDARD_INPUT else joined
 
 

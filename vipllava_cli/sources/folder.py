@@ -15,7 +15,7 @@ from vipllava_cli.storage.counts import count_noun
 class Listing:
     """The files below a folder.
 
-    Paths are relative to the folder, use forward slashes and stand in natural order (2 before 10).
+    Paths are relative to the folder, use forward slashes and are in natural order (2 before 10).
     `hidden` counts the hidden files and folders, `unreadable` the folders that cannot be opened.
     """
 
@@ -42,7 +42,7 @@ def read_folder(name: str) -> Source:
 
 
 def list_folder(folder: str) -> Listing:
-    """List the files below a folder. Symbolic links are followed, each folder is listed once.
+    """List the files below a folder. Follows symbolic links and lists each folder once.
 
     Raises InputError if the folder does not exist or cannot be read.
     """
@@ -55,11 +55,11 @@ def list_folder(folder: str) -> Listing:
     paths: list[str] = []
     hidden = 0
     for root, folders, files in _walk(folder, errors):
-        inside = os.path.relpath(root, folder)
+        subfolder = os.path.relpath(root, folder)
         visible = [file for file in files if not _is_hidden(file)]
         hidden += len(files) - len(visible) + sum(map(_is_hidden, folders))
         folders[:] = [name for name in folders if not _is_hidden(name)]
-        paths += (os.path.normpath(os.path.join(inside, file)) for file in visible)
+        paths += (os.path.normpath(os.path.join(subfolder, file)) for file in visible)
     if any(error.filename == folder for error in errors):
         raise InputError(f"cannot read the folder {folder}: {errors[0].strerror}")
     names = (path.replace(os.sep, "/") for path in paths)
@@ -87,7 +87,7 @@ def image_suffixes() -> tuple[str, ...]:
 def _walk(folder: str, errors: list[OSError]) -> Iterator[tuple[str, list[str], list[str]]]:
     """Walk a folder like `os.walk`, follow links, and visit each folder once.
 
-    A link to a folder that the walk visits anyway is skipped, so cycles end.
+    Skips a link to a folder that the walk visits anyway, so cycles end.
     """
     top = os.path.realpath(folder)
     visited = set()
@@ -102,7 +102,7 @@ def _walk(folder: str, errors: list[OSError]) -> Iterator[tuple[str, list[str], 
 
 
 def _links_inside(path: str, top: str) -> bool:
-    """Tell whether a path is a link to a folder below `top` that the walk visits itself."""
+    """Return whether a path is a link to a folder below `top` that the walk visits itself."""
     if not os.path.islink(path):
         return False
     parts = os.path.relpath(os.path.realpath(path), top).split(os.sep)

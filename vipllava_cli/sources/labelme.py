@@ -36,12 +36,12 @@ _SIGNATURE = (rb'"shapes"\s*:\s*\[', rb'"imagePath"\s*:')
 
 
 def is_labelme(name: str) -> bool:
-    """Tell whether a JSON file looks like LabelMe. It may still be malformed."""
+    """Return whether a JSON file looks like LabelMe. It may still be malformed."""
     return matches_all(name, map(re.compile, _SIGNATURE))
 
 
 def read_labelme(name: str) -> Annotations:
-    """Read one LabelMe file, or those of a folder. Raises InputError if it is something else."""
+    """Read one LabelMe file, or those of a folder. Raises InputError for any other file."""
     return read_per_image(name, SourceFormat.labelme, ".json", is_labelme, _read_file)
 
 
@@ -56,7 +56,7 @@ def _read_file(file: str, folder: str) -> AnnotatedImage:
 
 
 def _find_image(file: str, image_path: Any) -> str:
-    """Find the image at `imagePath`, which may be a Windows path, or under the name of the JSON file."""
+    """Find the image at `imagePath`, which may be a Windows path, or with the name of the JSON file."""
     folder, own_name = os.path.split(file)
     stem = os.path.splitext(own_name)[0]
     names = [stem + suffix for suffix in image_suffixes()]

@@ -1,6 +1,6 @@
 """Manifests: JSONL, JSON, CSV and TSV -> rows.
 
-JSONL and tables are read lazily. If they come from a file, their rows are counted first. Paths are
+JSONL and tables are read lazily. The rows of a regular file are counted first. Paths are
 relative to the manifest.
 
 A table has the column `image`. It may have `id`, `question`, `questions` and `marks` (both in JSON),
@@ -62,7 +62,7 @@ def count_lines(name: str) -> int:
     """Count the non-blank lines of a JSONL file.
 
     Raises InputError if a line is not UTF-8 or no line looks like an object. One bad line among good
-    ones is no error here: it becomes a bad row.
+    ones is not an error here: it becomes a bad row.
     """
     lines = objects = 0
     for number, line in iter_lines(name):
@@ -257,7 +257,7 @@ def _iter_table(
 ) -> Iterator[tuple[int, list[str], list[str] | InputError]]:
     """Iterate over a table: the number of a row's first line, the header, and the cells or an error.
 
-    Raises InputError if the file is no table of images.
+    Raises InputError if the file is not a table of images.
     """
     csv.field_size_limit(_MAX_CELL)
     lines = _iter_text_lines(name)
@@ -292,13 +292,13 @@ def _iter_text_lines(name: str) -> Iterator[str]:
 
 
 def _find_separator(line: str, separators: str) -> str:
-    return next((mark for mark in separators if mark in line), separators[0])
+    return next((character for character in separators if character in line), separators[0])
 
 
 def _read_header(name: str, line: str, reader: Iterator[list[str]]) -> list[str]:
     """Read the column names.
 
-    Raises InputError without `image`, and for a repeated column that is no shape.
+    Raises InputError without `image`, and for a repeated column that is not a shape.
     """
     try:
         header = [cell.strip() for cell in next(reader, [])]

@@ -26,7 +26,7 @@ def read_per_image(
     """Read one annotation file, or all files of this format in a folder.
 
     A malformed file in a folder becomes a bad row. Raises InputError if there is no file of this
-    format, or if the one file is malformed.
+    format, or if a single file is malformed.
     """
     if not os.path.isdir(name):
         image = read_file(name, os.path.dirname(name))

@@ -1,7 +1,7 @@
 """Annotated images of any format -> one row per region, or one row per image.
 
-The reader of a format gives `Annotations`. Selection by label, row ids and notes are the same for all
-formats, and live here.
+The reader of a format returns `Annotations`. This module selects regions by label, and makes the row
+ids and the notes of all formats.
 """
 
 import sys
@@ -24,8 +24,8 @@ _MAX_LISTED_LABELS = 10  # in a message
 class Region:
     """One region of an annotation file.
 
-    `make_mark` raises InputError if the file gives no valid mark. An unreadable region has no known
-    label, so every selection by label includes it and reports its error.
+    `make_mark` raises InputError if the region has no valid mark. The label of an unreadable region is
+    unknown, so every selection by label includes it and reports its error.
     """
 
     label: str | None
@@ -76,10 +76,10 @@ def unreadable_region(error: InputError) -> Region:
 def read_regions(annotations: Annotations, per: RowUnit, labels: Sequence[str]) -> Source:
     """Make the rows of an annotated source.
 
-    With `labels`, only regions with one of them count, in any letter case. With one row per image, a
+    `labels` select regions, in any letter case. With one row per image, a
     malformed region makes the whole row bad: without its mark, the other marks would be renumbered.
 
-    Raises InputError for a label that the source does not have, and if no row is left.
+    Raises InputError for a label that the source does not have, and if no row remains.
     """
     selection = _Selection(per, frozenset(label.casefold() for label in labels))
     summary = _summarize(annotations, selection)
@@ -131,7 +131,7 @@ def _is_finite_number(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class _Selection:
-    """What a row covers, and the casefolded labels that count. No labels: all regions count."""
+    """What a row covers, and the casefolded labels to select. No labels select all regions."""
 
     per: RowUnit
     labels: frozenset[str]
@@ -147,7 +147,7 @@ class _Selection:
         ]
 
     def count(self, image: AnnotatedImage | BadRow) -> int:
-        """Count the rows that `rows` gives."""
+        """Count the rows that `rows` returns."""
         if isinstance(image, BadRow):
             return 1
         regions = self.regions(image)
@@ -243,8 +243,8 @@ def _no_rows(name: str, labels: Sequence[str], images: int) -> str:
     if not images:
         return f"{name} contains no image: expected at least one"
     if labels:
-        wanted = " or ".join(map(repr, labels))
-        return f"{name} has no region with the label {wanted}: give another label"
+        selected = " or ".join(map(repr, labels))
+        return f"{name} has no region with the label {selected}: give another label"
     return (
         f"{name} has no region on its {count_noun(images, 'image')}: --per image asks about whole"
         " images"

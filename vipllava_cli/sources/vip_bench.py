@@ -22,8 +22,8 @@ _QUESTIONS = "questions.jsonl"
 def read_vip_bench(name: str) -> Source:
     """Read one row per question, split by split.
 
-    A row's id is `v1_<question_id>`, as in the benchmark's meta-data. The name of the split precedes
-    it if the folder contains both splits. Raises InputError for any other folder.
+    A row's id is `v1_<question_id>`, as in the benchmark's meta-data. If the folder
+    contains both splits, the name of the split precedes it. Raises InputError for any other folder.
     """
     folders = find_splits(name)
     if not folders:
@@ -47,13 +47,13 @@ def read_vip_bench(name: str) -> Source:
 def find_splits(name: str) -> list[str]:
     """Find the folders with images and questions: the folder itself, or its splits."""
     folders = (name, *(os.path.join(name, split) for split in SPLITS))
-    found = [
+    splits = [
         folder
         for folder in folders
         if os.path.isdir(os.path.join(folder, "images"))
         and os.path.isfile(os.path.join(folder, _QUESTIONS))
     ]
-    return found[:1] if name in found else found
+    return splits[:1] if name in splits else splits
 
 
 def _manifest_fields(prefix: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -41,12 +41,12 @@ _IMAGE_FOLDERS = ("", os.path.join("..", "JPEGImages"), os.path.join("..", "imag
 
 
 def is_voc(name: str) -> bool:
-    """Tell whether a file starts like Pascal VOC. It may still be malformed."""
+    """Return whether a file starts like Pascal VOC. It may still be malformed."""
     return _SIGNATURE.search(read_head(name)) is not None
 
 
 def read_voc(name: str) -> Annotations:
-    """Read one VOC file, or those of a folder. Raises InputError if it is something else."""
+    """Read one VOC file, or those of a folder. Raises InputError for any other file."""
     return read_per_image(name, SourceFormat.voc, ".xml", is_voc, _read_file)
 
 
@@ -77,7 +77,7 @@ def _parse_xml(file: str) -> "Element":
 def _find_image(file: str, filename: str | None) -> str:
     """Find the image beside the XML file, or in the folders that VOC datasets use.
 
-    Some tools write `filename` without a suffix, so the name of the XML file counts too.
+    Some tools write `filename` without a suffix, so this also tries the name of the XML file.
     """
     folder, own_name = os.path.split(file)
     stem = os.path.splitext(own_name)[0]

@@ -1,8 +1,8 @@
 """YOLO: one text file per image, one line per region -> annotated images.
 
 A line is `class cx cy width height`, in shares of the image's sides from 0 to 1. A detector adds the
-confidence as a sixth number. A longer line is an outline: `class x1 y1 x2 y2 …`. The label files lie
-beside the images, or in `labels/` if the images lie in `images/`.
+confidence as a sixth number. A longer line is an outline: `class x1 y1 x2 y2 …`. The label files are
+beside the images, or in `labels/` if the images are in `images/`.
 https://docs.ultralytics.com/datasets/detect/
 """
 
@@ -33,15 +33,15 @@ from vipllava_cli.storage.counts import count_noun
 _MAX_SAMPLES = 20  # label files that detection reads
 _LINE = re.compile(r"\d+(?:\s+[-+.\deE]+){4,}\s*")
 _IMAGES, _LABELS = "images", "labels"
-# Where a class file may lie, relative to the source folder. That folder may be the `images/` of a
-# dataset, or a split below it.
+# Folders that may contain the class file, relative to the source folder. The source may be the `images/`
+# of a dataset, or a split below it.
 _CLASS_FILE_FOLDERS = ("", _LABELS, os.pardir, os.path.join(os.pardir, os.pardir))
 
 ClassNames = Mapping[int, str]
 
 
 def is_yolo(folder: str, images: Sequence[str]) -> bool:
-    """Tell whether the first non-empty label file of the images looks like YOLO."""
+    """Return whether the first non-empty label file of the images looks like YOLO."""
     files = filter(None, (find_label_file(os.path.join(folder, image)) for image in images))
     for file in islice(files, _MAX_SAMPLES):
         line = read_head(file).decode("utf-8", "replace").strip().partition("\n")[0]
@@ -59,8 +59,8 @@ def read_yolo(name: str) -> Annotations:
         folder, class_names = name, _folder_class_names(name)
     else:
         folder, class_names = _yaml_folder(name), _yaml_class_names(name)
-    found = list_folder(folder).images
-    images = [path for path in found if _IMAGES in path.split("/")[:-1]] or list(found)
+    paths = list_folder(folder).images
+    images = [path for path in paths if _IMAGES in path.split("/")[:-1]] or list(paths)
     if not any(find_label_file(os.path.join(folder, path)) for path in images):
         raise InputError(
             f"{name} is not YOLO: expected a .txt beside one of its"
@@ -78,8 +78,7 @@ def read_yolo(name: str) -> Annotations:
 def find_label_file(image: str) -> str | None:
     """Find the label file of an image, or return None.
 
-    The last `images` folder in the path is replaced by `labels`. If there is no such file, the label
-    file lies beside the image.
+    It is in `labels` instead of the last `images` folder of the path, or beside the image.
     """
     stem = os.path.splitext(image)[0] + ".txt"
     folder, own_name = os.path.split(os.path.abspath(stem))

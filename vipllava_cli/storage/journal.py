@@ -1,8 +1,8 @@
 """The output file of a batch: an append-only journal of records.
 
-During a run, records are in the order of their answers, and each is on disk before it counts. When a
-run starts again, the journal tells which rows are done. At the end, one atomic rename puts the records
-into the order of the source.
+During a run, records are in the order of their answers, and each is on disk before it counts. A run
+that starts again skips the rows that the journal contains. At the end, one atomic rename puts the
+records into the order of the source.
 """
 
 import json
@@ -60,12 +60,12 @@ class Journal:
         return len(self._by_id)
 
     def is_answered(self, id: str, key: str) -> bool:
-        """Return whether the file holds the answer to this row with this key."""
+        """Return whether the file contains the answer to this row with this key."""
         location = self._by_id.get(id)
         return location is not None and location.key == key
 
     def has_answer(self, id: str) -> bool:
-        """Return whether the file holds any answer under this id."""
+        """Return whether the file contains any answer with this id."""
         location = self._by_id.get(id)
         return location is not None and location.key is not None
 
@@ -113,7 +113,7 @@ class Journal:
                 self._write_in_order(offsets)
             except InputError as error:
                 raise InputError(
-                    f"{self.path} holds all rows, but not in the source's order ({error}): free some"
+                    f"{self.path} contains all rows, but not in the source's order ({error}): free some"
                     " space, then repeat the command"
                 ) from None
         return len(unlisted)
@@ -142,8 +142,8 @@ class Journal:
             elif line.startswith(_LINE_START[: len(line)]) and not line.endswith(b"\n"):
                 self.file.truncate(self._end)
                 self.notes.append(
-                    f"the last line of {self.path} was cut short: the line is removed, and its row is"
-                    " answered again"
+                    f"the last line of {self.path} was cut short: the line is removed, and the run"
+                    " answers its row again"
                 )
             else:
                 raise InputError(
@@ -156,7 +156,7 @@ def open_journal(path: Path, *, fresh: bool = False, force: bool = False) -> Jou
 
     `fresh` ignores the records in the file; the first append deletes them.
 
-    Raises InputError if the file cannot be written, holds something else, or belongs to another run.
+    Raises InputError if the file cannot be written, is not a journal, or belongs to another run.
     Raises UsageError for `fresh` without `force` if the file is not empty.
     """
     try:
@@ -188,13 +188,13 @@ def open_journal(path: Path, *, fresh: bool = False, force: bool = False) -> Jou
 
 
 def _was_replaced(path: Path, file: FileIO) -> bool:
-    """Return whether another file has this path now: a run that ended has renamed its own to it."""
+    """Return whether another run has replaced the file at this path since it was opened."""
     opened = os.fstat(file.fileno())
     try:
-        named = path.stat()
+        current = path.stat()
     except OSError:
         return True
-    return (opened.st_dev, opened.st_ino) != (named.st_dev, named.st_ino)
+    return (opened.st_dev, opened.st_ino) != (current.st_dev, current.st_ino)
 
 
 def _write_all(file: FileIO, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Read a file of records from any source line by line. Skip and count the lines that are not records."""
+"""Read a file of records from any source line by line. Skip and count other lines."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ class RecordFile(Generic[T]):
     """Iterates over the records of a file, or of standard input for `-`, as `convert` returns them.
 
     A record for which `convert` raises ValueError counts as a line that is not a record. `name` is
-    for messages; empty stands for the name of the file. `skipped_lines` holds the numbers of the
+    for messages; if it is empty, the name of the file is used. `skipped_lines` lists the numbers of the
     lines that are not records; it is complete when the iteration ends.
     """
 
@@ -38,7 +38,7 @@ class RecordFile(Generic[T]):
         return self.name or ("standard input" if is_standard else self.path.name)
 
     def __iter__(self) -> Iterator[T]:
-        """Raises InputError if the file is not readable or holds no record."""
+        """Raises InputError if the file is not readable or contains no record."""
         has_records, first_skipped = False, b""
         with _open(self.path) as file:
             for number, line in enumerate(file, 1):
@@ -55,7 +55,7 @@ class RecordFile(Generic[T]):
                     yield converted
         if not has_records:
             raise InputError(
-                f'{self.title} holds no record: expected one JSON object with "schema": {SCHEMA} per'
+                f'{self.title} contains no record: expected one JSON object with "schema": {SCHEMA} per'
                 " line, as `vipllava batch` and `vipllava ask --json` write them;"
                 f" found {_describe(first_skipped)}"
             )

@@ -50,7 +50,7 @@ class Failure:
 
 
 def failure(error: Exception) -> Failure:
-    """Convert an exception for a record. One that is not a VipllavaError is a bug."""
+    """Convert an exception for a record. Any exception but a VipllavaError is a bug."""
     if isinstance(error, VipllavaError):
         return Failure(type(error).__name__, str(error))
     return Failure("Bug", f"{type(error).__name__}: {error}")
@@ -58,7 +58,7 @@ def failure(error: Exception) -> Failure:
 
 @dataclass(frozen=True)
 class Record:
-    """A question and its answer, or an error, with what a person needs to repeat the answer.
+    """A question with its answer or its error, and the settings that reproduce the answer.
 
     `finish_reason` is "stop", "length" or "stopped". `seconds` is the row's share of the time of its
     batch. `choices` is None unless the question had choices.
@@ -135,8 +135,8 @@ def check_record(
 ) -> dict[str, Any]:
     """Check a row of JSON: its schema, and the types of the named fields.
 
-    A `required` field has a value. An `optional` field may be null or missing. Other fields may hold
-    anything. Raises ValueError.
+    A `required` field has a value. An `optional` field may be null or missing. Other fields are not
+    checked. Raises ValueError.
     """
     if not isinstance(row, dict) or row.get("schema") != SCHEMA:
         raise ValueError(f'a record is an object with "schema": {SCHEMA}, not {short_repr(row)}')

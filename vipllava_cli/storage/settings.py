@@ -11,7 +11,7 @@ from vipllava_cli.storage.folders import config_folder
 
 @dataclass(frozen=True)
 class UserSettings:
-    """The model, and its revision, to use when no flag and no variable names one."""
+    """The default model and revision, for runs without a flag or an environment variable."""
 
     model: str | None = None
     revision: str | None = None
@@ -26,8 +26,7 @@ def read_settings() -> UserSettings:
     """Read the settings. Without a file, return the defaults. Raises UsageError for a damaged file."""
     path = settings_file()
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        settings = UserSettings(**found)
+        settings = UserSettings(**json.loads(path.read_text(encoding="utf-8")))
         if not all(value is None or isinstance(value, str) for value in asdict(settings).values()):
             raise ValueError("its values must be text")
     except (FileNotFoundError, NotADirectoryError):
@@ -45,6 +44,6 @@ def write_settings(settings: UserSettings) -> None:
     """Write the settings, without unset fields. Raises InputError if the file cannot be written."""
     path = settings_file()
     make_folder(path.parent)
-    given = {name: value for name, value in asdict(settings).items() if value is not None}
+    values = {name: value for name, value in asdict(settings).items() if value is not None}
     with atomic_file(str(path)) as file:
-        file.write((json.dumps(given) + "\n").encode())
+        file.write((json.dumps(values) + "\n").encode())

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from vipllava_cli.errors import UsageError
 from vipllava_cli.storage.files import atomic_file
 
-_ROW_GROUP = 1000  # rows of one Parquet row group: the memory that a conversion takes
+_ROW_GROUP = 1000  # rows of a Parquet row group; bounds the memory of a conversion
 
 # Columns in order. Nested values become JSON text, and an error becomes two columns.
 _COLUMNS: Mapping[str, str] = {
@@ -69,7 +69,7 @@ def _flatten(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    """Convert a value to text or a number. Escape the bytes of a file name that are not UTF-8."""
+    """Convert a value to text or a number. Escape the non-UTF-8 bytes of a file name."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     return json.dumps(value) if isinstance(value, list | dict) else value

@@ -55,7 +55,10 @@ def test_a_connection_that_drops_is_resumed_within_the_run(hub: StandInHub, run:
     hub.files["model.safetensors"] = hub.files["model.safetensors"].ljust(12 * MIB, b"\0")
     hub.cut_after = 11 * MIB
     assert run("models", "pull", "7b").code == 0
-    assert [first for name, first, _ in hub.asked if name == "model.safetensors"] == [0, 10 * MIB]
+    assert [first for name, first, _ in hub.asked if name == "model.safetensors"] == [
+        0,
+        10 * MIB,
+    ]
 
 
 @pytest.mark.usefixtures("online")
@@ -63,7 +66,7 @@ def test_a_file_that_arrives_damaged_is_an_error(hub: StandInHub, run: Run) -> N
     hub.damaged = True
     result = run("models", "pull", "7b")
     assert result.code == 4
-    assert "model.safetensors of 7b did not arrive as published" in result.stderr
+    assert "model.safetensors of 7b has a wrong checksum" in result.stderr
     hub.damaged = False
     assert run("models", "pull", "7b").code == 0
 
@@ -177,7 +180,7 @@ def unreachable(hub: StandInHub) -> None:
         (no_change, ["7b", "--revision", "v9"], "has no revision v9"),
         (offline, ["7b"], "HF_HUB_OFFLINE is set"),
         (unreachable, ["7b"], "cannot be downloaded from http"),
-        (other_architecture, ["7b"], "llava model: expected a vipllava"),
+        (other_architecture, ["7b"], "model type 'llava': expected a vipllava"),
         (no_safetensors, ["7b"], "no safetensors"),
     ],
 )

@@ -21,18 +21,18 @@ def estimate_on(machine: Machine, speed: Speed) -> Estimate:
 
 def test_a_gpu_that_holds_the_7b_is_limited_by_its_bandwidth() -> None:
     card = replace(SMALL_GPU, gpus={0: Memory(80 * GIB, 78 * GIB)})
-    found = estimate_on(card, H100)
-    assert found.prompt_tokens == 636
-    assert found.tokens_per_second == pytest.approx(247, rel=0.05)  # 13.2 GB and the KV cache
-    assert found.prompt_seconds == pytest.approx(8.7e12 / H100.operations, rel=0.05)
-    assert found.assumed == ()
+    result = estimate_on(card, H100)
+    assert result.prompt_tokens == 636
+    assert result.tokens_per_second == pytest.approx(247, rel=0.05)  # 13.2 GB and the KV cache
+    assert result.prompt_seconds == pytest.approx(8.7e12 / H100.operations, rel=0.05)
+    assert result.assumed == ()
 
 
 def test_weights_beside_a_gpu_cross_the_bus_for_every_token() -> None:
     placement = plan_placement(spec_of("7b"), LoadOptions(), SMALL_GPU)
-    found = estimate(placement, lambda _: H100)
-    assert found.tokens_per_second < BUS_BANDWIDTH / (placement.weights_at("cpu") * 0.9)
-    assert found.assumed == ("a bus of 16.0 GB/s",)
+    result = estimate(placement, lambda _: H100)
+    assert result.tokens_per_second < BUS_BANDWIDTH / (placement.weights_at("cpu") * 0.9)
+    assert result.assumed == ("a bus of 16.0 GB/s",)
 
 
 def test_layers_on_the_disk_are_slowest() -> None:
@@ -46,5 +46,5 @@ def test_layers_on_the_disk_are_slowest() -> None:
 
 def test_an_assumed_speed_is_named() -> None:
     card = replace(SMALL_GPU, gpus={0: Memory(24 * GIB, 20 * GIB)})
-    found = estimate_on(card, Speed(300e9, 20e12, assumed=True))
-    assert found.assumed == ("a GPU of 300 GB/s and 20 TFLOP/s",)
+    result = estimate_on(card, Speed(300e9, 20e12, assumed=True))
+    assert result.assumed == ("a GPU of 300 GB/s and 20 TFLOP/s",)

@@ -1,4 +1,4 @@
-"""Which part of a model goes where, on machines of several sizes."""
+"""The placement of models on machines of several sizes."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -32,7 +32,7 @@ def check(placement: Placement) -> Placement:
     return placement
 
 
-def test_a_7b_in_16_bits_fits_a_card_of_16_gib_whole() -> None:
+def test_a_7b_in_16_bits_fits_on_a_card_of_16_gib() -> None:
     card = replace(SMALL_GPU, gpus={0: Memory(24 * GIB, 20 * GIB)})
     placement = check(plan_placement(spec_of("7b"), LoadOptions(), card))
     assert placement.device_map == {"": 0}
@@ -46,10 +46,10 @@ def test_a_7b_is_spread_over_a_small_gpu_and_the_cpu() -> None:
     kinds = {part.module: part.kind for part in spec_of("7b").parts}
     vision = {name for name, kind in kinds.items() if kind in {TOWER, PROJECTOR}}
     assert {placement.locations[name] for name in vision} == {0}
-    assert placement.cache_at("cpu") == 0  # it lies where layers are computed
+    assert placement.cache_at("cpu") == 0  # the cache is on the device that computes the layers
 
 
-def test_several_gpus_hold_equal_shares() -> None:
+def test_several_gpus_take_equal_shares() -> None:
     placement = check(plan_placement(spec_of("13b"), LoadOptions(), FOUR_GPUS))
     weights = [placement.weights_at(number) / GIB for number in range(4)]
     assert max(weights) - min(weights) < 2

@@ -18,9 +18,9 @@ def test_a_hub_name_is_found_in_the_local_cache(
     (root / "refs" / "main").write_text("0123abc")
     shutil.copytree(BUNDLED["tiny"], root / "snapshots" / "0123abc")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    found = find_checkpoint("7b")
-    assert (found.name, found.revision) == ("7b", "0123abc")
-    assert found.folder == root / "snapshots" / "0123abc"
+    checkpoint = find_checkpoint("7b")
+    assert (checkpoint.name, checkpoint.revision) == ("7b", "0123abc")
+    assert checkpoint.folder == root / "snapshots" / "0123abc"
 
 
 @pytest.mark.parametrize("name", [*PUBLISHED, "somebody/something"])
@@ -40,5 +40,5 @@ def test_an_unknown_name_is_one_line(name: str) -> None:
 
 
 def test_a_model_that_is_not_on_the_hub_has_no_revisions() -> None:
-    with pytest.raises(UsageError, match="tiny is not on a hub"):
+    with pytest.raises(UsageError, match="tiny is not on the hub"):
         find_checkpoint("tiny", "v2")

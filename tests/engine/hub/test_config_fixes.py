@@ -1,4 +1,4 @@
-"""Fixes of published configs: the model that is loaded has the layers of its weights."""
+"""Fixes of published configs: a loaded model uses the layers of its weights."""
 
 import json
 import shutil

@@ -24,7 +24,7 @@ HUB_NAME = HubName(PUBLISHED["7b"].repository, "main")
 
 
 def pull() -> tuple[RemoteModel, list[int]]:
-    """Download the model. Returns it with the progress that was reported."""
+    """Download the model. Returns it with the reported progress."""
     progress: list[int] = []
     remote = look_up("7b", HUB_NAME)
     fetch("7b", remote, progress.append)
@@ -38,10 +38,12 @@ def test_only_needed_files_are_downloaded_and_all_bytes_reported(hub: StandInHub
     assert not names & {"pytorch_model.bin", "notes.pdf", "README.md"}
     assert sum(progress) == remote.size
     assert remote.missing_size == sum(file.size for file in remote.files if not file.sha256)
-    found = find_checkpoint("7b")
-    assert found.revision == COMMIT
+    checkpoint = find_checkpoint("7b")
+    assert checkpoint.revision == COMMIT
     for file in remote.files:
-        assert (found.folder / file.name).read_bytes() == (BUNDLED["tiny"] / file.name).read_bytes()
+        assert (checkpoint.folder / file.name).read_bytes() == (
+            BUNDLED["tiny"] / file.name
+        ).read_bytes()
 
 
 def test_a_second_download_fetches_no_weights(hub: StandInHub) -> None:
@@ -57,12 +59,15 @@ def test_a_connection_that_drops_is_resumed_within_the_run(hub: StandInHub) -> N
     hub.cut_after = 11 * MIB
     pull()
     # The client writes 10 MiB at a time.
-    assert [first for name, first, _ in hub.asked if name == "model.safetensors"] == [0, 10 * MIB]
+    assert [first for name, first, _ in hub.asked if name == "model.safetensors"] == [
+        0,
+        10 * MIB,
+    ]
 
 
 def test_a_file_with_a_wrong_checksum_is_deleted_on_arrival(hub: StandInHub) -> None:
     hub.damaged = True
-    with pytest.raises(ModelError, match=r"model\.safetensors of 7b did not arrive as published"):
+    with pytest.raises(ModelError, match=r"model\.safetensors of 7b has a wrong checksum"):
         pull()
     hub.damaged = False
     pull()

@@ -7,7 +7,7 @@ import pytest
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED, TINY_REVISION
 from vipllava_cli.engine.open import identify
 
-# The weights of each revision that was released.
+# The weights of each released revision.
 WEIGHTS_SHA256 = {
     "0.1.0": "1aded5f272d3ae211b1982c2ce2637bed788e571ccefb28a79c0b641befcc500",
 }
@@ -16,7 +16,7 @@ WEIGHTS_SHA256 = {
 def test_a_new_version_of_the_package_keeps_the_revision_of_the_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Record keys contain the revision: a batch started under 0.1.0 must not ask again."""
+    """Record keys contain the revision: a batch of version 0.1.0 must not ask again."""
     monkeypatch.setattr("vipllava_cli.__version__", "99.0.0")
     assert identify("tiny") == ("tiny", TINY_REVISION) == ("tiny", "0.1.0")
 

@@ -1,4 +1,4 @@
-"""Where an answer ends, by every rule."""
+"""The end of an answer, by every rule."""
 
 from itertools import product
 

@@ -39,7 +39,7 @@ QUESTIONS = [
 @pytest.fixture(scope="module")
 def engine() -> Iterator[LocalEngine]:
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as fast for so small a model, and steady beside other processes
+    torch.set_num_threads(1)  # as fast for a small model, and steady next to other processes
     engine = open_engine("tiny", device="cpu")
     assert isinstance(engine, LocalEngine)
     yield engine
@@ -73,14 +73,14 @@ def with_answer(turns: Sequence[Turn], reply: Reply) -> list[Turn]:
 
 
 def stop_after(count: int) -> Callable[[], bool]:
-    """Return a `stop` that is true once so many tokens have come."""
+    """Return a `stop` that is true after `count` tokens."""
     calls = iter(range(1, 1 << 30))
     return lambda: next(calls) >= count
 
 
 def are_equal(reply: Reply, fresh: Reply) -> bool:
-    found, expected = replace(reply.answer, seconds=0), replace(fresh.answer, seconds=0)
-    return (found, reply.tokens) == (expected, fresh.tokens)
+    actual, expected = replace(reply.answer, seconds=0), replace(fresh.answer, seconds=0)
+    return (actual, reply.tokens) == (expected, fresh.tokens)
 
 
 @dataclass
@@ -154,7 +154,7 @@ def answer_all(engine: LocalEngine, view: ModelView, template: str = "human") ->
     return turns
 
 
-def whole_text(engine: LocalEngine, turns: Sequence[Turn], template: str) -> str:
+def render_all(engine: LocalEngine, turns: Sequence[Turn], template: str) -> str:
     """Render the conversation as one text that ends with a question."""
     *answered, last = turns
     if template in TEMPLATES:
@@ -178,16 +178,16 @@ def test_a_conversation_built_from_tokens_equals_one_tokenized_at_once(
 ) -> None:
     turns = with_question(answer_all(engine, view, template), QUESTIONS[0])
     ids = engine.start_conversation().encode_turns(turns, template)
-    assert ids == engine.encode(whole_text(engine, turns, template))
+    assert ids == engine.encode(render_all(engine, turns, template))
 
 
-def test_a_plain_generate_over_the_whole_text_gives_the_last_answer(
+def test_a_plain_generate_over_the_complete_text_gives_the_last_answer(
     engine: LocalEngine, view: ModelView
 ) -> None:
-    """Use the processor and one plain run; only the drawing of the mark is ours."""
+    """Use the processor and one plain run; only the drawing of the mark is the package's."""
     *before, last = answer_all(engine, view)
     image = garden("red", "butterfly")
-    text = whole_text(engine, with_question(before, last.question), "human")
+    text = render_all(engine, with_question(before, last.question), "human")
     inputs = engine.processor(images=image, text=text, return_tensors="pt")
     output = engine.model.generate(**inputs, max_new_tokens=24, do_sample=False)
     new = output[0, inputs["input_ids"].shape[1] :].tolist()
@@ -202,7 +202,7 @@ def test_a_tokenizer_that_prepends_a_space_adds_none_between_turns(
     monkeypatch.setattr(engine, "tokenizer", tokenizer)
     turns = [Turn("what is in the red box?", "a cat"), Turn("and why?", "no"), Turn("ok?")]
     ids = engine.start_conversation().encode_turns(turns)
-    assert ids == engine.encode(whole_text(engine, turns, "human"))
+    assert ids == engine.encode(render_all(engine, turns, "human"))
     alone = tokenizer("###Human: and why?", add_special_tokens=False)["input_ids"]
     assert tokenizer.convert_ids_to_tokens(alone)[0] == "▁"
 
@@ -222,7 +222,7 @@ def encoded_images(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> list
     return seen
 
 
-def test_the_image_is_encoded_once_and_text_is_read_once(
+def test_the_image_and_the_text_are_prefilled_once(
     engine: LocalEngine, view: ModelView, encoded_images: list[int]
 ) -> None:
     conversation = engine.start_conversation()
@@ -328,7 +328,7 @@ def test_an_answer_continued_in_pieces_equals_the_answer_at_once(
     [[3], [840, 500, 501], [10**9], [-1], [2], [400, 401]],
     ids=["image", "stop and more", "unknown token", "negative", "end of sequence", "other words"],
 )
-def test_tokens_that_do_not_say_the_answer_are_ignored(
+def test_tokens_that_do_not_decode_to_the_answer_are_ignored(
     engine: LocalEngine, hidden: list[int]
 ) -> None:
     own = tuple(engine.tokenizer(" a cat", add_special_tokens=False)["input_ids"])

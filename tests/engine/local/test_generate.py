@@ -36,7 +36,7 @@ def prompt(engine: LocalEngine, zoo: Image.Image) -> Prompt:
 
 
 def plain_run(engine: LocalEngine, image: Image.Image, question: str) -> str:
-    """Run one plain `generate` over the whole prompt, image included."""
+    """Run one plain `generate` over the complete prompt, image included."""
     prompt = render(TEMPLATES["human"], [Turn(question)])
     inputs = engine.processor(images=image, text=prompt, return_tensors="pt")
     output = engine.model.generate(**inputs, max_new_tokens=24, do_sample=False)
@@ -217,5 +217,5 @@ def test_the_memory_limit_of_a_container_lowers_prediction_and_batch_size(
     assert make_plan("tiny", None, options).placement.batch_size == 5
     limited = open_engine("tiny", load_options=options)
     assert limited.max_batch_size() == 5
-    # An engine that was loaded before sees the new limit as well; its weights are paid for.
+    # A loaded engine also applies the new limit; its weights are already in memory.
     assert 5 <= engine.max_batch_size() <= 5 + needs.all_weights // per_prompt + 1

@@ -1,4 +1,4 @@
-"""The likelihood of given answers, compared with full runs."""
+"""The likelihood of choices, compared with full runs."""
 
 from typing import cast
 
@@ -18,7 +18,7 @@ CHOICES = ("a penguin", "an elephant", "a lion", "a", "a penguin and a lion", "n
 def log_likelihood_in_full(
     engine: LocalEngine, image: Image.Image, choice: str, template: str
 ) -> float:
-    """Compute a choice's log-likelihood in one run over the whole text, without a cache."""
+    """Compute a choice's log-likelihood in one run over the complete text, without a cache."""
     text = engine.format_first_prompt(QUESTION, template) + " " + choice
     prompt, ids = engine.encode(engine.format_first_prompt(QUESTION, template)), engine.encode(text)
     with torch.inference_mode():
@@ -27,7 +27,7 @@ def log_likelihood_in_full(
             pixel_values=cast(torch.Tensor, engine.view(image).pixels),
         ).logits[0]
     scores = scores.double().log_softmax(-1)
-    choice_score = sum(scores[at - 1, ids[at]] for at in range(len(prompt), len(ids)))
+    choice_score = sum(scores[index - 1, ids[index]] for index in range(len(prompt), len(ids)))
     stop = engine.encode(text + "###")[len(ids)]
     ends = [engine.tokenizer.eos_token_id, stop]
     return float(choice_score + scores[-1, ends].logsumexp(0))

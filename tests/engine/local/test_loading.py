@@ -85,7 +85,7 @@ def answer_of(model: str | Path) -> str:
     ("break_it", "message"),
     [
         (broken.missing_shard, "model-00002-of-00003.safetensors is missing"),
-        (broken.other_architecture, "llava model: expected a vipllava"),
+        (broken.other_architecture, "model type 'llava': expected a vipllava"),
         (broken.pickle_only, "pickle"),
         (broken.no_config, "config.json is missing"),
         (broken.invalid_config_json, "JSON"),
@@ -99,7 +99,7 @@ def answer_of(model: str | Path) -> str:
         (broken.header_of_noise, "model.safetensors is damaged"),
         (
             broken.no_layers,
-            "names no vision_feature_layer that fits: expected 5 of .* 8 layers, found none",
+            "has no vision_feature_layer that fits the weights: expected 5 of .* 8 layers, found none",
         ),
         (broken.other_image_token, "token 7 to the model and 3 to its tokenizer"),
     ],

@@ -34,16 +34,16 @@ def test_widened_products_equal_exact_ones_within_16_bits(monkeypatch: pytest.Mo
     wide = WidenedModel.from_pretrained(BUNDLED["tiny"], dtype=torch.bfloat16)
     full, layer = (m.model.language_model.layers[0].mlp.up_proj for m in (plain, wide))
     for rows in (1, FEW_ROWS - 1, FEW_ROWS, 20):
-        given = torch.randn(rows, 192, generator=torch.Generator().manual_seed(rows)).bfloat16()
-        exact = torch.nn.functional.linear(given.float(), full.weight.bfloat16().float())
-        # The sum is rounded once, to the 8 bits that bfloat16 keeps of a number.
-        torch.testing.assert_close(layer(given).float(), exact, rtol=2**-8, atol=1e-5)
+        input = torch.randn(rows, 192, generator=torch.Generator().manual_seed(rows)).bfloat16()
+        exact = torch.nn.functional.linear(input.float(), full.weight.bfloat16().float())
+        # The sum is rounded once, to the 8 significant bits of bfloat16.
+        torch.testing.assert_close(layer(input).float(), exact, rtol=2**-8, atol=1e-5)
 
 
 def test_int8_weights_are_the_nearest_of_their_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "vipllava_cli.engine.local.quantization._QUANTIZED_CHUNK", 40
-    )  # pieces of 3 rows
+    )  # chunks of 3 rows
     exact = torch.randn(8, 13, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     exact[5] = 0
     numbers, scales = quantize_int8(exact.float())
@@ -65,37 +65,37 @@ def test_int8_products_equal_exact_ones(
     linear.weight.data, linear.bias.data = weights.half(), linear.bias.data.to(DTYPES[dtype])
     layer = Int8Linear(linear, widened=widened)
     for rows in (1, FEW_ROWS_OF_INT8 // 2 - 1, FEW_ROWS_OF_INT8 // 2, 40):
-        given = torch.randn(2, rows, 192, generator=torch.Generator().manual_seed(rows))
-        given = given.to(DTYPES[dtype])
+        input = torch.randn(2, rows, 192, generator=torch.Generator().manual_seed(rows))
+        input = input.to(DTYPES[dtype])
         with torch.inference_mode():
-            found = layer(given)
-            exact = torch.nn.functional.linear(given.float(), weights, linear.bias.float())
-        assert found.dtype == DTYPES[dtype]
-        torch.testing.assert_close(found.float(), exact, rtol=0.02, atol=0.04)
+            output = layer(input)
+            exact = torch.nn.functional.linear(input.float(), weights, linear.bias.float())
+        assert output.dtype == DTYPES[dtype]
+        torch.testing.assert_close(output.float(), exact, rtol=0.02, atol=0.04)
 
 
 @pytest.mark.parametrize("dtype", ["auto", "fp32"])
-@pytest.mark.parametrize("wanted", ["int8", "nf4"])
+@pytest.mark.parametrize("quantize", ["int8", "nf4"])
 def test_quantized_layers_give_the_same_answer_or_name_the_package(
-    run: Run, wanted: str, dtype: str
+    run: Run, quantize: str, dtype: str
 ) -> None:
-    flags = ["--model", "tiny", "--quantize", wanted, "--dtype", dtype, "--json"]
+    flags = ["--model", "tiny", "--quantize", quantize, "--dtype", dtype, "--json"]
     answered = run("ask", ZOO, QUESTION, *flags)
-    if wanted == "nf4" and find_spec("bitsandbytes") is None:
+    if quantize == "nf4" and find_spec("bitsandbytes") is None:
         assert answered.code == 4
         assert "needs the package bitsandbytes, which is not installed" in answered.stderr
         assert "vipllava[nf4]" in answered.stderr
         assert answered.stderr.count("\n") == 1
         return
     record = json.loads(answered.stdout)
-    assert (record["answer"], record["dtype"], answered.stderr) == ("a penguin", wanted, "")
+    assert (record["answer"], record["dtype"], answered.stderr) == ("a penguin", quantize, "")
 
 
-@pytest.mark.parametrize("wanted", ["int8", "nf4"])
-def test_only_decoder_layers_are_quantized(wanted: str) -> None:
-    if wanted == "nf4":
+@pytest.mark.parametrize("quantize", ["int8", "nf4"])
+def test_only_decoder_layers_are_quantized(quantize: str) -> None:
+    if quantize == "nf4":
         pytest.importorskip("bitsandbytes")
-    loaded = load(find_checkpoint("tiny"), LoadOptions(device="cpu", quantize=wanted))
+    loaded = load(find_checkpoint("tiny"), LoadOptions(device="cpu", quantize=quantize))
     model = loaded.model.model
     unquantized = [loaded.model.lm_head, *model.vision_tower.modules()]
     unquantized += model.multi_modal_projector.modules()

@@ -1,4 +1,4 @@
-"""The tables of the local engine hold every value of their option."""
+"""The tables of the local engine contain every value of their option."""
 
 import pytest
 

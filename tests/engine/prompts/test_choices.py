@@ -20,9 +20,9 @@ def test_a_json_list_may_contain_commas() -> None:
     [
         ("a dog", "two or more different answers"),
         ("a dog,a dog", "two or more different answers"),
-        ("a dog,,a cat", "has no words"),
-        ('["a dog", 3]', "has no words"),
-        ('["a dog"', "is no JSON list"),
+        ("a dog,,a cat", "is empty or not text"),
+        ('["a dog", 3]', "is empty or not text"),
+        ('["a dog"', "is not a JSON list"),
         ("a dog,a ### cat", "control word"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Text that would act on the model."""
+"""Control words in questions."""
 
 from vipllava_cli.engine.prompts.questions import prepare_question
 

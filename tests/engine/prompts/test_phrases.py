@@ -1,4 +1,4 @@
-"""The words for marks: those of the training, and those of people."""
+"""Phrases for marks: those of the training, and those that people use."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The shipped model: right about scenes that it never saw, as its card says."""
+"""The shipped model: accurate on held-out scenes, as its card states."""
 
 import pytest
 
@@ -33,7 +33,7 @@ MARKED_OBJECTS = [
     for name in PLACES[scene]
 ]
 
-# The accuracy on the card, less the spread of a hundred scenes. Raise it with better weights.
+# The accuracy on the card, minus the spread over a hundred scenes. Raise it with better weights.
 MIN_HELD_OUT_ACCURACY = 0.97
 
 
@@ -101,17 +101,17 @@ def test_the_accuracy_on_new_scenes_is_that_of_the_card() -> None:
         rng = scene_rng(HELD_OUT, number)
         marked = mark_scene(rng, make_scene(rng, SIMPLE), SIMPLE)
         view = engine.view(pad_to_square(marked.image))
-        for at, mark in enumerate(marked.marks):
+        for index, mark in enumerate(marked.marks):
             prompts.append(engine.prompt(view, f"What is {place_phrase(mark)}?"))
-            names.append(marked.marked_placement(at).object_class.phrase)
+            names.append(marked.marked_placement(index).object_class.phrase)
     answers = [
         answer.text
-        for at in range(0, len(prompts), 16)
-        for answer in engine.answer_batch(prompts[at : at + 16])
+        for start in range(0, len(prompts), 16)
+        for answer in engine.answer_batch(prompts[start : start + 16])
     ]
-    right = sum(answer == name for answer, name in zip(answers, names, strict=True))
+    correct = sum(answer == name for answer, name in zip(answers, names, strict=True))
     assert len(names) > 150
-    assert right / len(names) >= MIN_HELD_OUT_ACCURACY
+    assert correct / len(names) >= MIN_HELD_OUT_ACCURACY
 
 
 def test_the_shipped_weights_are_small() -> None:

@@ -177,7 +177,7 @@ def test_a_mask_is_an_array_or_a_file_of_the_images_size(tmp_path: Path) -> None
     assert draw(GARDEN, [Mask(region, color="lime")]).tobytes() == from_file.tobytes()
     with pytest.raises(InputError, match=r"expected the image's height and width, \(640, 640\)"):
         draw(GARDEN, [Mask(region[:100])])
-    with pytest.raises(InputError, match="shows no region"):
+    with pytest.raises(InputError, match="contains no region"):
         draw(GARDEN, [Mask(np.zeros((640, 640)))])
 
 

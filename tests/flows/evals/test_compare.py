@@ -150,7 +150,7 @@ def test_files_with_the_same_name_are_named_by_their_paths(tmp_path: Path) -> No
     paths = [tmp_path / name / "records.jsonl" for name in ("one", "two")]
     assert [file.name for file in compare(paths).files] == [str(path) for path in paths]
     paths[1].write_text("nothing\n")
-    with pytest.raises(InputError, match=f"^{paths[1]} holds no record"):
+    with pytest.raises(InputError, match=f"^{paths[1]} contains no record"):
         compare(paths)
 
 

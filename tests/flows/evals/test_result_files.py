@@ -44,7 +44,7 @@ def test_errors_are_one_line(run: Run, files: tuple[Path, Path]) -> None:
         ((a, b, link), usage, "are the same file"),
         ((a, "-"), usage, "standard input"),
         ((a, b, "-o", b, "--force"), usage, "is one of the files to compare"),
-        ((a, prose), bad, "prose.txt holds no record"),
+        ((a, prose), bad, "prose.txt contains no record"),
         ((a, folder / "gone.jsonl"), bad, "there is no file"),
         ((a, "x" * 300), bad, "cannot be read"),
         ((a, folder), bad, "is a folder"),
@@ -69,5 +69,5 @@ def test_a_record_without_an_id_is_skipped(image: Path) -> None:
     a = write_answers(image.parent, "a.jsonl", ["x", "y"])
     b = results(image.parent, [record(0, "x"), record(1, "y", id=None)], "b.jsonl")
     assert compare([a, b]).ids == ["row-0"]
-    with pytest.raises(InputError, match="holds no record"):
+    with pytest.raises(InputError, match="contains no record"):
         compare([a, results(image.parent, [record(0, "x", id=5)], "c.jsonl")])

@@ -1,12 +1,12 @@
-"""How many prompts fit into memory at once. The plan and the engine use the same formula."""
+"""How many prompts fit into memory as one batch. The plan and the engine use the same formula."""
 
 from collections.abc import Callable, Mapping
 
 from vipllava_cli.engine.hardware.machine import Location, Memory, location_memory
 from vipllava_cli.engine.hardware.placement import Placement, compute_location
 
-# More prompts than these bring no more speed: measured with the shipped model on two cores. On a CPU
-# the limit holds for each thread that answers a part of the batch.
+# Larger batches are not faster: measured with the shipped model on two cores. On a CPU the limit
+# applies to each thread that answers a part of the batch.
 MAX_BATCH_SIZE: Mapping[str, int] = {"cpu": 32, "cuda": 64, "mps": 16}
 
 SMALL_MODEL_BYTES = 256 << 20  # weights that a CPU core reads as fast as it computes with them
@@ -22,9 +22,9 @@ def usable_memory(location: Location, free: int) -> int:
 
 
 def answer_threads(placement: Placement, cores: int) -> int:
-    """Return how many threads share a batch, each with whole prompts.
+    """Return how many threads share a batch, each with complete prompts.
 
-    Only a small model on a CPU gets more than one: its operations are so short that threads which
+    Only a small model on a CPU gets more than one: its operations are so short that threads that
     share one operation mostly wait for each other. A large model reads its weights once for all
     prompts instead.
     """

@@ -42,7 +42,7 @@ def diagnose() -> dict[str, Facts]:
 
 
 def diagnose_choice(name: str, revision: str | None, load_options: LoadOptions) -> Facts:
-    """Say what a run with this model would choose and why, or why it would be refused."""
+    """Describe the choices of a run with this model and their reasons, or the error of the plan."""
     try:
         plan = make_plan(name, revision, load_options)
     except ModelError as error:
@@ -79,7 +79,7 @@ def _machine_facts(machine: Machine) -> Facts:
 
 
 def _speed_facts(machine: Machine) -> Facts:
-    """Measure each device in the types that it would run in."""
+    """Measure each device with the dtypes of its models."""
     measured = [("cpu", dtype) for dtype in ("fp32", "bf16")]
     measured += [(f"cuda:{number}", machine.half_dtype) for number in machine.gpus]
     facts = {}

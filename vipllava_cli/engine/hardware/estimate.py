@@ -1,4 +1,4 @@
-"""Estimate from a placement how long a prompt takes, and how many tokens per second follow."""
+"""Estimate the prefill time and the decoding speed of a placement."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +38,7 @@ from vipllava_cli.engine.hub.config_fixes import fix_config
 from vipllava_cli.engine.hub.registry import PUBLISHED
 from vipllava_cli.errors import ModelError
 
-_TEXT_TOKENS = 60  # tokens of a usual question and its template
+_TEXT_TOKENS = 60  # a typical question with its template
 
 # Name and bytes/s of the link over which weights reach the device that computes with them.
 _LINKS: Mapping[str, tuple[str, float]] = {
@@ -51,8 +51,8 @@ _LINKS: Mapping[str, tuple[str, float]] = {
 class Estimate:
     """The expected speed of a model.
 
-    A prompt has `prompt_tokens` tokens: an image and a usual question. `assumed` names the speeds
-    that nobody measured on this machine.
+    A prompt has `prompt_tokens` tokens: an image and a typical question. `assumed` describes the
+    speeds that were not measured on this machine.
     """
 
     prompt_tokens: int
@@ -63,7 +63,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Plan:
-    """Where a model would lie and how fast it would be. `download_size` is the bytes still to fetch."""
+    """The placement and the speed of a model. `download_size` is in bytes, 0 for a local model."""
 
     name: str
     placement: Placement
@@ -72,7 +72,7 @@ class Plan:
 
 
 def make_plan(name: str, revision: str | None, load_options: LoadOptions) -> Plan:
-    """Plan for a model without its weights.
+    """Plan the placement of a model and estimate its speed, without loading it.
 
     With `max_memory`, the plan is for a machine of that size. Raises ModelError.
     """
@@ -81,7 +81,9 @@ def make_plan(name: str, revision: str | None, load_options: LoadOptions) -> Pla
     try:
         spec = read_model_spec(config)
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{name}: config.json describes no such model ({error})") from None
+        raise ModelError(
+            f"{name}: config.json does not describe a VipLlava model ({error})"
+        ) from None
     placement = plan_placement(
         spec, load_options, machine, hypothetical=load_options.max_memory is not None
     )
@@ -117,10 +119,10 @@ def _speed(location: Location, placement: Placement, machine: Machine) -> Speed:
 
 @dataclass
 class _Work:
-    """What a prompt and a token cost, by location.
+    """The cost of a prompt and of a token, by location.
 
     `operations` of the prompt and bytes `read` for each token, by the device that computes; bytes
-    `moved` to that device for each pass, by where they lie.
+    `moved` to that device for each pass, by the location that stores them.
     """
 
     operations: defaultdict[Location, float] = field(default_factory=lambda: defaultdict(float))
@@ -137,9 +139,9 @@ def estimate(placement: Placement, speed_of: Callable[[Location], Speed]) -> Est
     tokens = placement.needs.spec.image_tokens + _TEXT_TOKENS
     work = _count_work(placement, tokens)
     speeds = {location: speed_of(location) for location in {*work.operations, *work.read}}
-    moving = sum(size / _LINKS[str(lies)][1] for lies, size in work.moved.items())
-    prompt = sum(count / speeds[at].operations for at, count in work.operations.items())
-    token = sum(size / speeds[at].bandwidth for at, size in work.read.items())
+    moving = sum(size / _LINKS[str(source)][1] for source, size in work.moved.items())
+    prompt = sum(count / speeds[device].operations for device, count in work.operations.items())
+    token = sum(size / speeds[device].bandwidth for device, size in work.read.items())
     assumed = tuple(dict.fromkeys(_assumptions(speeds, work)))
     return Estimate(tokens, prompt + moving, 1 / (token + moving), assumed)
 
@@ -149,21 +151,21 @@ def _count_work(placement: Placement, tokens: int) -> _Work:
     layer_cache = spec.kv_width * tokens * ITEM_BYTES[needs.dtype]
     work = _Work()
     for part in spec.parts:
-        lies = placement.locations[part.module]
-        computed = compute_location(lies, placement.main_device)
+        location = placement.locations[part.module]
+        device = compute_location(location, placement.main_device)
         sees_image_only = part.kind in {TOWER, PROJECTOR}
         if part.kind != EMBEDDINGS:
             rows = spec.image_tokens if sees_image_only else tokens
-            work.operations[computed] += 2 * part.parameters * rows
+            work.operations[device] += 2 * part.parameters * rows
         if sees_image_only or part.kind == EMBEDDINGS:
             continue
         if part.kind == LAYER:
-            work.operations[computed] += 2 * tokens**2 * spec.hidden  # attention
-            work.read[computed] += layer_cache
-        if lies == computed:
-            work.read[computed] += needs.weights(part)
+            work.operations[device] += 2 * tokens**2 * spec.hidden  # attention
+            work.read[device] += layer_cache
+        if location == device:
+            work.read[device] += needs.weights(part)
         else:
-            work.moved[lies] += needs.weights(part)
+            work.moved[location] += needs.weights(part)
     return work
 
 
@@ -174,6 +176,6 @@ def _assumptions(speeds: Mapping[Location, Speed], work: _Work) -> Iterator[str]
                 f"a GPU of {speed.bandwidth / 1e9:.0f} GB/s and"
                 f" {speed.operations / 1e12:.0f} TFLOP/s"
             )
-    for lies in work.moved:
-        link, bandwidth = _LINKS[str(lies)]
+    for location in work.moved:
+        link, bandwidth = _LINKS[str(location)]
         yield f"{link} of {bandwidth / 1e9:.1f} GB/s"

@@ -1,4 +1,4 @@
-"""The user's wishes for loading a model: device, precision, memory limits."""
+"""Options for loading a model: device, precision, memory limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from vipllava_cli.storage.sizes import parse_size
 class LoadOptions:
     """How to load a model; `auto` and None leave the choice to the program.
 
-    `quantize` is `int8`, `nf4` or None. `max_memory` is in bytes by location; a location that it
-    leaves out may use all its free memory. `length` is the number of tokens to plan for, prompt and
+    `quantize` is `int8`, `nf4` or None. `max_memory` is in bytes by location; all free memory
+    of any other location may be used. `length` is the number of tokens to plan for, prompt and
     answer together.
     """
 

@@ -11,7 +11,7 @@ import psutil
 from vipllava_cli.images.memory import free_memory
 
 Location = int | str
-"""Where weights can lie: the number of a GPU, `cpu`, `mps` or `disk`."""
+"""Where weights can be stored: the number of a GPU, `cpu`, `mps` or `disk`."""
 
 # The optional packages, and how to install them.
 EXTRAS: Mapping[str, str] = {
@@ -133,9 +133,9 @@ def measure_speed(device: str, dtype: str) -> Speed:
         long = torch.ones(_TIMED_BYTES // kind.itemsize // side, side, dtype=kind, device=device)
         square = long[:side]
         row, rows = (torch.ones(n, side, dtype=kind, device=device) for n in (1, _TIMED_ROWS))
-        reading = _best_seconds(lambda: torch.nn.functional.linear(row, long), device)
-        computing = _best_seconds(lambda: torch.nn.functional.linear(rows, square), device)
-    return Speed(long.nbytes / reading, 2 * _TIMED_ROWS * side**2 / computing)
+        read_seconds = _best_seconds(lambda: torch.nn.functional.linear(row, long), device)
+        compute_seconds = _best_seconds(lambda: torch.nn.functional.linear(rows, square), device)
+    return Speed(long.nbytes / read_seconds, 2 * _TIMED_ROWS * side**2 / compute_seconds)
 
 
 def _best_seconds(work: Callable[[], object], device: str) -> float:

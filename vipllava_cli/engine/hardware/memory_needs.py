@@ -1,4 +1,4 @@
-"""How many bytes a model takes: weights, KV cache and activations, from its sizes alone."""
+"""The memory that a model needs: weights, KV cache and activations, computed from its spec."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Quantizer:
     """A quantization of the decoder layers.
 
     `bytes` is the size of one quantized number with its share of the scales. `packages` names the
-    package that does it on each kind of device; None where `local/quantization.py` does it.
+    package that quantizes on each kind of device; None stands for `local/quantization.py`.
     """
 
     bytes: float
@@ -48,7 +48,7 @@ class MemoryNeeds:
     widened: bool
 
     def weights(self, part: ModelPart) -> int:
-        """The weights of a part."""
+        """Return the size of a part's weights."""
         item = ITEM_BYTES[self.dtype]
         if self.quantize and part.kind == LAYER:
             unquantized = (part.parameters - part.linear) * item

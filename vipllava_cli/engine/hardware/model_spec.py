@@ -19,11 +19,10 @@ _HALF_DTYPES: Mapping[str, str] = {"float16": "fp16", "bfloat16": "bf16"}
 
 @dataclass(frozen=True)
 class ModelPart:
-    """A module that must lie on one device as a whole.
+    """A module that cannot be split over devices.
 
-    `module` is its name in transformers, `kind` one of the constants above. `parameters` counts its
-    numbers. `linear` counts those in the matrices of a decoder layer, which are the only ones that
-    quantization changes.
+    `module` is its name in transformers, `kind` one of the constants above. `linear` counts the
+    parameters in the matrices of a decoder layer, the only ones that quantization changes.
     """
 
     module: str
@@ -34,7 +33,7 @@ class ModelPart:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """The parts of a model, and the sizes from which memory and time follow.
+    """The parts of a model, and the sizes that determine its memory and speed.
 
     `kv_width` counts the numbers that a decoder layer caches for one token. `max_tokens` is the limit
     for a prompt and its answer. `half_dtype` is `fp16` or `bf16`: the 16-bit type of the weights.

@@ -1,4 +1,4 @@
-"""Where each part of a model lies, and where it is computed."""
+"""The location of each part of a model, and the device that computes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class Placement:
     """A location for each part of a model.
 
     `locations` is keyed by the part's module. `main_device` (`cuda:0`, `mps`, `cpu`) receives the
-    prompts and images, and computes the parts that lie on the disk, or in main memory beside a GPU.
-    `budgets` are the bytes that may be used by location. `batch_size` is the number of prompts that
-    fit at once. `dtype_reason` says why the program chose the precision.
+    prompts and images, and computes the parts on the disk, or in main memory beside a GPU.
+    `budgets` are the usable bytes by location. `batch_size` is the number of prompts that fit into
+    one batch. `dtype_reason` says why the program chose the precision.
     """
 
     needs: MemoryNeeds
@@ -49,7 +49,7 @@ class Placement:
         return {"": used.pop()} if len(used) == 1 else dict(self.locations)
 
     def weights_at(self, location: Location) -> int:
-        """The bytes of the weights that lie at a location."""
+        """Return the bytes of the weights at a location."""
         return sum(
             self.needs.weights(part)
             for part in self.needs.spec.parts
@@ -57,7 +57,7 @@ class Placement:
         )
 
     def cache_at(self, location: Location) -> int:
-        """The bytes of one prompt's KV cache at a location: a layer's cache lies where it computes."""
+        """Return the bytes of one prompt's KV cache for the layers that a location computes."""
         layers = [part for part in self.needs.spec.parts if part.kind == LAYER]
         computed = [
             compute_location(self.locations[layer.module], self.main_device) for layer in layers

@@ -1,4 +1,4 @@
-"""Plan where each part of a model lies, from sizes alone, before anything is loaded."""
+"""Plan the placement of a model before it is loaded, from sizes alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -37,8 +37,8 @@ def plan_placement(
     )
     if load_options.quantize and not hypothetical:
         check_quantize(device, load_options.quantize, machine)
-    # CPUs have instructions for bf16 products at most: fp16 prompts took ten times as long without
-    # widening.
+    # Some CPUs have instructions for bf16 products, none for fp16: without widening, fp16 prompts
+    # took ten times as long.
     is_native = dtype == "fp32" or (dtype == "bf16" and machine.fast_bf16)
     needs = MemoryNeeds(
         spec,
@@ -86,48 +86,48 @@ def _budgets(
 def _assign_locations(
     needs: MemoryNeeds, budgets: Mapping[Location, int]
 ) -> dict[str, Location] | None:
-    """Give each part a location: on computing devices if all fit, else also in memory or on disk.
+    """Assign each part a location: computing devices if all fit, else also memory or disk.
 
-    Returns None if there is no room to compute even so.
+    Returns None if the computation itself does not fit.
     """
     computing: list[Location] = [location for location in budgets if location != "cpu"] or ["cpu"]
     first = computing[0]
-    room = dict(budgets)
-    room[first] -= needs.workspace + needs.activations
-    on_devices = _spread_evenly(needs, computing, room)
+    available = dict(budgets)
+    available[first] -= needs.workspace + needs.activations
+    on_devices = _spread_evenly(needs, computing, available)
     if on_devices is not None or needs.quantize or first == "mps":
         return on_devices
-    # The first device computes every part that lies elsewhere: it needs room for the largest of
-    # them, and holds their KV cache.
-    room[first] -= needs.largest_part + needs.layer_cache * needs.spec.layers
+    # The first device computes every part that lies elsewhere: it needs memory for the largest
+    # of them, and for their KV cache.
+    available[first] -= needs.largest_part + needs.layer_cache * needs.spec.layers
     if first == "cpu":
-        return _fill_in_order(needs, ["cpu", "disk"], room, cached=[])
-    return _fill_in_order(needs, [*computing, "cpu", "disk"], room, cached=computing[1:])
+        return _fill_in_order(needs, ["cpu", "disk"], available, cached=[])
+    return _fill_in_order(needs, [*computing, "cpu", "disk"], available, cached=computing[1:])
 
 
 def _spread_evenly(
-    needs: MemoryNeeds, devices: Sequence[Location], room: Mapping[Location, int]
+    needs: MemoryNeeds, devices: Sequence[Location], available: Mapping[Location, int]
 ) -> dict[str, Location] | None:
     """Put all parts on computing devices, in equal shares if these fit."""
     total = needs.all_weights + needs.layer_cache * needs.spec.layers
     share = total // len(devices) + needs.largest_part
-    even = {device: min(room[device], share) for device in devices}
+    even = {device: min(available[device], share) for device in devices}
     return _fill_in_order(needs, devices, even, devices) or _fill_in_order(
-        needs, devices, room, devices
+        needs, devices, available, devices
     )
 
 
 def _fill_in_order(
     needs: MemoryNeeds,
     locations: Sequence[Location],
-    room: Mapping[Location, int],
+    available: Mapping[Location, int],
     cached: Sequence[Location],
 ) -> dict[str, Location] | None:
     """Fill one location after the other, in the order of the parts. The disk takes any size.
 
     A layer brings its KV cache to the locations in `cached`. Returns None if the parts do not fit.
     """
-    left = {location: room.get(location, 0) for location in locations}
+    left = {location: available.get(location, 0) for location in locations}
     if any(free < 0 for location, free in left.items() if location != "disk"):
         return None
     assigned: dict[str, Location] = {}
@@ -148,7 +148,7 @@ def _fill_in_order(
 
 
 def _does_not_fit(needs: MemoryNeeds, budgets: Mapping[Location, int]) -> str:
-    """Say what the model needs, what there is, and which options would make it fit."""
+    """Format the refusal: what the model needs, what is available, and what would fit."""
     available = ", ".join(
         f"{binary_size(size)} on {location_name(location)}" for location, size in budgets.items()
     )
@@ -160,14 +160,15 @@ def _does_not_fit(needs: MemoryNeeds, budgets: Mapping[Location, int]) -> str:
         if name != needs.quantize and _fits(replace(needs, quantize=name), budgets)
     ]
     if needs.quantize and _fits(replace(needs, quantize=None), budgets):
-        options.append("no --quantize, which leaves layers on the disk")
+        options.append("no quantization, which leaves layers on the disk")
     shorter = replace(needs, length=needs.spec.image_tokens + _SHORT_TEXT_TOKENS)
     if _fits(shorter, budgets):
         options.append(f"a length of {shorter.length} tokens")
-    advice = " or ".join(options) if options else "a smaller model, or more memory"
+    fits = f"it fits with {' or '.join(options)}"
+    advice = fits if options else "use a smaller model, or more memory"
     return (
         f"the model does not fit: it needs {binary_size(needed)} ({binary_size(needs.all_weights)} of"
-        f" weights as {needs.quantize or needs.dtype}) and there are {available}; what would fit:"
+        f" weights as {needs.quantize or needs.dtype}) and there are {available};"
         f" {advice}"
     )
 

@@ -14,8 +14,8 @@ _MAX_FP32_BYTES = 256 << 20
 def choose_device(
     load_options: LoadOptions, machine: Machine, *, hypothetical: bool = False
 ) -> str:
-    """Choose `cuda`, `mps` or `cpu`. Raises ModelError if the machine lacks the device asked for."""
-    named = [place for place in load_options.max_memory or {} if isinstance(place, int)]
+    """Choose `cuda`, `mps` or `cpu`. Raises ModelError if the machine lacks it."""
+    named = [key for key in load_options.max_memory or {} if isinstance(key, int)]
     if hypothetical and named and load_options.device in {"auto", "cuda"}:
         return "cuda"
     missing = [number for number in named if number not in machine.gpus]
@@ -36,11 +36,11 @@ def choose_device(
 
 
 def choose_dtype(
-    device: str, wanted: str, spec: ModelSpec, machine: Machine, *, quantized: bool = False
+    device: str, requested: str, spec: ModelSpec, machine: Machine, *, quantized: bool = False
 ) -> tuple[str, str]:
     """Choose a dtype in which the device is fast and safe. Returns it with the reason."""
-    if wanted != "auto":
-        return wanted, "as asked for"
+    if requested != "auto":
+        return requested, "as requested"
     if device == "cuda":
         return machine.half_dtype, "fast on this GPU"
     if device == "mps":
@@ -49,34 +49,34 @@ def choose_dtype(
         return "fp32", "small enough to be exact"
     if machine.fast_bf16:
         return "bf16", "this CPU has instructions for it"
-    # The published type: weights in another one would have to be copied out of the mapped file.
+    # The published type: weights of another type would be copied out of the mapped file.
     return spec.half_dtype, "half the bytes to read for each token; prompts use 32-bit products"
 
 
 def choose_attention(
-    device: str, wanted: str, dtype: str, machine: Machine, *, hypothetical: bool = False
+    device: str, requested: str, dtype: str, machine: Machine, *, hypothetical: bool = False
 ) -> str:
-    """Choose `sdpa`, `flash` or `eager`. Raises ModelError if the one asked for cannot run."""
+    """Choose `sdpa`, `flash` or `eager`. Raises ModelError if the requested one cannot run."""
     can_flash = device == "cuda" and dtype != "fp32"
-    if wanted == "flash" and not hypothetical:
+    if requested == "flash" and not hypothetical:
         if not can_flash:
             raise ModelError("--attention flash needs a CUDA GPU and 16 bits: use --attention sdpa")
         _require_package("flash_attn", "--attention flash", machine)
-    if wanted != "auto":
-        return wanted
+    if requested != "auto":
+        return requested
     return "flash" if can_flash and "flash_attn" in machine.packages else "sdpa"
 
 
-def check_quantize(device: str, wanted: str, machine: Machine) -> None:
+def check_quantize(device: str, quantize: str, machine: Machine) -> None:
     """Raise ModelError if the device cannot quantize this way, or a package is missing."""
-    packages = QUANTIZERS[wanted].packages
+    packages = QUANTIZERS[quantize].packages
     if device not in packages:
         raise ModelError(
-            f"--quantize {wanted} does not run on {device}: use --device {' or '.join(packages)}"
+            f"--quantize {quantize} does not run on {device}: use --device {' or '.join(packages)}"
         )
     package = packages[device]
     if package is not None:
-        _require_package(package, f"--quantize {wanted}", machine)
+        _require_package(package, f"--quantize {quantize}", machine)
 
 
 def _require_package(package: str, option: str, machine: Machine) -> None:

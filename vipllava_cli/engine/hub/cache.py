@@ -29,7 +29,7 @@ def snapshot_folder(repository: str, revision: str) -> Path | None:
 
 
 def has_cached_files(repository: str) -> bool:
-    """Return whether the cache holds any file of a repository, complete or partial."""
+    """Return whether the cache contains any file of a repository, complete or partial."""
     return any(repository_folder(repository).glob("blobs/*"))
 
 
@@ -44,7 +44,7 @@ def cached_repositories() -> Iterator[str]:
         repositories = scan_cache_dir(cache_folder()).repos
     except CacheNotFound:
         return
-    yield from sorted(found.repo_id for found in repositories if found.repo_type == "model")
+    yield from sorted(repo.repo_id for repo in repositories if repo.repo_type == "model")
 
 
 def remove_repository(repository: str) -> None:
@@ -55,9 +55,9 @@ def remove_repository(repository: str) -> None:
         return
     revisions = [
         revision.commit_hash
-        for found in cache.repos
-        if (found.repo_id, found.repo_type) == (repository, "model")
-        for revision in found.revisions
+        for repo in cache.repos
+        if (repo.repo_id, repo.repo_type) == (repository, "model")
+        for revision in repo.revisions
     ]
     if revisions:  # the library knows which files several revisions share
         cache.delete_revisions(*revisions).execute()

@@ -30,7 +30,7 @@ _UNKNOWN_LICENCE = "see its page"
 class KnownModel:
     """A line of `models list`.
 
-    `parameters` is None if nobody counted them. `size` is the bytes on this machine, or those to
+    `parameters` is None if the number is unknown. `size` is the bytes on this machine, or those to
     download. `where` is the folder of a complete model, and otherwise says what is missing.
     """
 
@@ -54,14 +54,14 @@ def known_models() -> Iterator[KnownModel]:
     for name in cached_repositories():
         if name not in listed and _is_vipllava(name):
             where, is_complete = _locate(name)
-            counted = count_parameters(Path(where), name) if is_complete else None
-            yield KnownModel(name, counted, cached_size(name), where, _UNKNOWN_LICENCE)
+            cached_parameters = count_parameters(Path(where), name) if is_complete else None
+            yield KnownModel(name, cached_parameters, cached_size(name), where, _UNKNOWN_LICENCE)
 
 
 def model_facts(name: str, revision: str | None = None) -> Mapping[str, object]:
     """Describe a model for `models info`, by the name of each fact.
 
-    Raises ModelError for an unknown name, and for a model of which nothing is known or cached.
+    Raises ModelError for an unknown name, and for a model that is neither published nor cached.
     """
     hub = hub_name(name, revision)
     published = PUBLISHED.get(name)
@@ -72,7 +72,7 @@ def model_facts(name: str, revision: str | None = None) -> Mapping[str, object]:
     elif name in BUNDLED:
         facts["licence"] = _PACKAGE_LICENCE
     try:
-        found = find_checkpoint(name, revision)
+        checkpoint = find_checkpoint(name, revision)
     except ModelError as error:
         is_cached = hub is not None and snapshot_folder(hub.repository, hub.revision) is not None
         if published is None and not is_cached:
@@ -85,11 +85,11 @@ def model_facts(name: str, revision: str | None = None) -> Mapping[str, object]:
     return {
         **facts,
         "state": "complete",
-        "folder": str(found.folder),
-        "commit": found.revision,
-        "parameters": count_parameters(found.folder, name),
-        "size": _folder_size(found.folder),
-        **_shape_facts(read_config(found.folder, name)),
+        "folder": str(checkpoint.folder),
+        "commit": checkpoint.revision,
+        "parameters": count_parameters(checkpoint.folder, name),
+        "size": _folder_size(checkpoint.folder),
+        **_shape_facts(read_config(checkpoint.folder, name)),
     }
 
 

@@ -1,4 +1,4 @@
-"""Model names -> a folder on this machine that holds a complete checkpoint, or a one-line error."""
+"""Model names -> complete checkpoints on this machine. Every error is one line."""
 
 import json
 import os
@@ -25,7 +25,7 @@ _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
 class Checkpoint:
     """A complete checkpoint on this machine.
 
-    `revision` is the hub's commit, `TINY_REVISION`, or `local` for a folder of the user's.
+    `revision` is the hub's commit, `TINY_REVISION`, or `local` for the user's own folder.
     """
 
     name: str
@@ -49,17 +49,17 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
     """
     hub = hub_name(name, revision)
     if hub:
-        found = _find_in_cache(name, hub, revision)
+        checkpoint = _find_in_cache(name, hub, revision)
     elif name in BUNDLED:
-        found = Checkpoint(name, BUNDLED[name], TINY_REVISION)
+        checkpoint = Checkpoint(name, BUNDLED[name], TINY_REVISION)
     else:
-        found = Checkpoint(name, Path(name), "local")
-    _check_complete(found.folder, name)
-    return found
+        checkpoint = Checkpoint(name, Path(name), "local")
+    _check_complete(checkpoint.folder, name)
+    return checkpoint
 
 
 def hub_name(name: str, revision: str | None = None) -> HubName | None:
-    """Resolve a model's name to a repository of the hub; None for the package's and for a folder.
+    """Resolve a model's name to a repository of the hub. None for a bundled model or a folder.
 
     Raises ModelError for an unknown name, and UsageError for a revision of a model that is not on
     the hub.
@@ -67,7 +67,7 @@ def hub_name(name: str, revision: str | None = None) -> HubName | None:
     if name in BUNDLED or (name not in PUBLISHED and os.path.isdir(name)):
         if revision:
             raise UsageError(
-                f"--revision chooses among a hub's versions, and {name} is not on a hub:"
+                f"--revision selects a version on the hub, and {name} is not on the hub:"
                 " leave it out"
             )
         return None
@@ -92,17 +92,17 @@ def _find_in_cache(name: str, hub: HubName, revision: str | None) -> Checkpoint:
     try:
         folder = snapshot_folder(hub.repository, hub.revision)
     except HFValidationError as error:
-        raise ModelError(f"{name!r} is no hub name: {str(error).splitlines()[0]}") from None
+        raise ModelError(f"{name!r} is not a hub name: {str(error).splitlines()[0]}") from None
     if folder is None:
-        wanted = f" at revision {revision}" if revision else ""
+        at_revision = f" at revision {revision}" if revision else ""
         pull = pull_command(name, revision)
         if has_cached_files(hub.repository):
             raise ModelError(
-                f"the model {hub.repository}{wanted} is incomplete on this machine: {pull} downloads"
+                f"the model {hub.repository}{at_revision} is incomplete on this machine: {pull} downloads"
                 " the rest"
             )
         raise ModelError(
-            f"the model {hub.repository}{wanted} is not on this machine: download it with {pull}"
+            f"the model {hub.repository}{at_revision} is not on this machine: download it with {pull}"
         )
     return Checkpoint(name, folder, folder.name)
 
@@ -129,16 +129,16 @@ def _check_complete(folder: Path, name: str) -> None:
 def read_config(folder: Path, name: str) -> dict[str, Any]:
     """Read the config.json of a VipLlava model. Raises ModelError for any other architecture."""
     config = _read_json_object(folder / "config.json", name)
-    found = config.get("model_type")
-    if found != MODEL_TYPE:
+    model_type = config.get("model_type")
+    if model_type != MODEL_TYPE:
         raise ModelError(
-            f"{name} is a {found or 'nameless'} model: expected a {MODEL_TYPE} checkpoint"
+            f"{name} has the model type {model_type!r}: expected a {MODEL_TYPE} checkpoint"
         )
     return config
 
 
 def weight_files(folder: Path, name: str) -> list[str]:
-    """List the files that hold a checkpoint's weights, from its index if it has one.
+    """List the files that contain a checkpoint's weights, from its index if it has one.
 
     The files may not exist. Raises ModelError for a damaged index and for pickle weights.
     """
@@ -149,7 +149,7 @@ def weight_files(folder: Path, name: str) -> list[str]:
         return sorted(set(map(str, weight_map.values())))
     if not (folder / WEIGHTS_FILE).is_file() and any(folder.glob("*.bin")):
         raise ModelError(
-            f"{name} holds pickle weights only, which can run code and are not loaded:"
+            f"{name} has only pickle weights, which can run code and are not loaded:"
             " expected safetensors; convert them or get another revision"
         )
     return [WEIGHTS_FILE]
@@ -191,5 +191,5 @@ def _read_json_object(path: Path, name: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ModelError(f"{name}: {path.name} cannot be read as JSON ({error})") from None
     if not isinstance(value, dict):
-        raise ModelError(f"{name}: {path.name} holds no JSON object; {_repair_advice(name)}")
+        raise ModelError(f"{name}: {path.name} is not a JSON object; {_repair_advice(name)}")
     return value

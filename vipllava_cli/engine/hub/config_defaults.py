@@ -1,7 +1,7 @@
 """The values that published config.json files leave out.
 
-A file omits a value that equals the default in transformers: that of LlamaConfig for the text half,
-and of the vision tower that VipLlavaConfig makes for the vision half.
+A file omits a value that equals the default in transformers: that of LlamaConfig for the text
+model, and that of VipLlavaConfig's vision tower for the vision model.
 """
 
 from collections.abc import Mapping

@@ -29,7 +29,7 @@ def fix_config(config: Mapping[str, Any], shapes: WeightShapes, name: str) -> di
 def _feature_layers(config: Mapping[str, Any], shapes: WeightShapes, name: str) -> int | list[int]:
     """Choose the first candidate that fits the projector and the vision tower.
 
-    Candidates are the values of config.json under either key, then ViP-LLaVA's own layers.
+    Candidates are the values of either key of config.json, then ViP-LLaVA's own layers.
     """
     vision = {**VISION_DEFAULTS, **config["vision_config"]}
     hidden, depth = vision["hidden_size"], vision["num_hidden_layers"]
@@ -42,8 +42,9 @@ def _feature_layers(config: Mapping[str, Any], shapes: WeightShapes, name: str) 
             return candidate if isinstance(candidate, int) else layers
     expected = "any number of" if norm is None else str(norm[0] // hidden)
     raise ModelError(
-        f"{name}: config.json names no {_LAYER_KEYS[0]} that fits: expected {expected} of the vision"
-        f" tower's {depth} layers, found {declared[0] if declared else 'none'}; add it to config.json"
+        f"{name}: config.json has no {_LAYER_KEYS[0]} that fits the weights: expected {expected} of"
+        f" the vision tower's {depth} layers, found {declared[0] if declared else 'none'}; add it to"
+        " config.json"
     )
 
 

@@ -1,7 +1,8 @@
 """Download a model into the local cache: only the files it needs, resumed after a stop, and checked.
 
 The hub's client restarts a large file at its first byte. So this module downloads large files itself,
-into a partial file that outlives the process. The client downloads the rest and links the snapshot.
+into a partial file that a later process continues. The client downloads the other files and links the
+snapshot.
 """
 
 import hashlib
@@ -62,7 +63,7 @@ def look_up(name: str, hub: HubName) -> RemoteModel:
 
     Raises ModelError.
     """
-    hub_logging.set_verbosity_error()  # our own error line says what goes wrong
+    hub_logging.set_verbosity_error()  # `translate_errors` reports errors in one line
     disable_progress_bars()
     with translate_errors(name, hub):
         api = HfApi()
@@ -95,7 +96,7 @@ def check_disk_space(remote: RemoteModel) -> None:
 def fetch(name: str, remote: RemoteModel, advance: Callable[[int], None]) -> Path:
     """Download what is missing, check it, and return the folder of the complete model.
 
-    `advance` receives the number of new bytes as they arrive; files from earlier runs count.
+    `advance` receives the number of new bytes as they arrive, those of earlier runs included.
 
     Raises ModelError, and InputError for a full disk.
     """
@@ -147,7 +148,7 @@ def _needed_files(names: Sequence[str], model: str) -> set[str]:
 def _fetch_large(
     name: str, remote: RemoteModel, file: RemoteFile, sha256: str, advance: Callable[[int], None]
 ) -> None:
-    """Resume or start a large file. It takes its final name only after its checksum is right."""
+    """Start or resume a large file. Rename it to its final name after its checksum is verified."""
     blob = _blob_path(remote, sha256)
     if blob.is_file():
         return
@@ -164,8 +165,8 @@ def _fetch_large(
     if _sha256(partial) != sha256:
         partial.unlink()
         raise ModelError(
-            f"{file.name} of {name} did not arrive as published (its checksum differs) and was"
-            " deleted: the same command downloads it again"
+            f"{file.name} of {name} has a wrong checksum and was deleted: run the same command to"
+            " download it again"
         )
     partial.replace(blob)
 

@@ -29,9 +29,7 @@ def translate_errors(name: str, hub: HubName) -> Iterator[None]:
     try:
         yield
     except Timeout:
-        raise ModelError(
-            f"another process is downloading {name}: wait until it has finished"
-        ) from None
+        raise ModelError(f"another process is downloading {name}: wait until it finishes") from None
     except Exception as error:
         refusals = _refusals(name, hub)
         message = next((text for kind, text in refusals if isinstance(error, kind)), None)
@@ -65,7 +63,7 @@ def _refusals(name: str, hub: HubName) -> tuple[tuple[type[Exception], str], ...
             f"there is no model {hub.repository} on the hub, or it is private: check the name, or"
             " log in with `hf auth login`",
         ),
-        (HFValidationError, f"{name!r} is no hub name: expected owner/name"),
+        (HFValidationError, f"{name!r} is not a hub name: expected owner/name"),
         (
             OfflineModeIsEnabled,
             f"{name} cannot be downloaded because HF_HUB_OFFLINE is set: unset it first",
@@ -86,5 +84,5 @@ def _unreachable(name: str, error: Exception) -> str:
     )
     return (
         f"{name} cannot be downloaded from {constants.ENDPOINT} ({reason}): run the same command to"
-        " continue; the bytes that have arrived are kept"
+        " continue; the downloaded bytes are kept"
     )

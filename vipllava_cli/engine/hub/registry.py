@@ -10,16 +10,16 @@ from vipllava_cli.engine.hub.config_defaults import FEATURE_LAYERS, VISION_DEFAU
 BUNDLED: Mapping[str, Path] = {"tiny": Path(__file__).parent.parent / "tiny"}
 
 # The version of the weights in `tiny/`. Change it only when the weights change: record keys contain
-# it, and a batch that was answered under another revision asks every question again.
+# it, so a batch from another revision asks every question again.
 TINY_REVISION = "0.1.0"
 
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """A model on the hub, described so that nothing needs to be downloaded.
+    """A model on the hub, with the facts that a plan needs before the download.
 
     `revision` is the branch, tag or commit to use if the user names none. `size` is the download in
-    bytes. `config` is the shape of the model as its config.json gives it.
+    bytes. `config` contains the sizes from its config.json.
     """
 
     repository: str

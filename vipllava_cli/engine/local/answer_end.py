@@ -8,11 +8,11 @@ from typing import Any
 from vipllava_cli.engine.local.tokenization import CONTEXT_LENGTH, tokens_after
 from vipllava_cli.engine.prompts.templates import STOPS
 
-_REPLACEMENT = "\ufffd"  # how a tokenizer decodes a part of a character
+_REPLACEMENT = "\ufffd"  # the decoded text of an incomplete character
 
 
 def answer_text(tokenizer: Any, ids: Sequence[int]) -> str:
-    """Decode an answer: without special tokens, and without the stop text and all after it."""
+    """Decode an answer without special tokens, up to the stop text."""
     text: str = tokenizer.decode(list(ids), skip_special_tokens=True)
     for stop in STOPS:
         text = text.partition(stop)[0]
@@ -45,51 +45,51 @@ class AnswerTokens:
 
 @dataclass(frozen=True)
 class AnswerEnd:
-    """Finds the end of an answer. `end_tokens` are those of the model, `pad_token` fills up rows."""
+    """Finds the end of an answer. `end_tokens` are those of the model; `pad_token` pads rows."""
 
     tokenizer: Any
     end_tokens: Sequence[int]
     pad_token: int
 
     def trim(self, ids: Sequence[int]) -> AnswerTokens:
-        """Cut a generated row after its own answer. Other rows of the batch may be longer.
+        """Cut a generated row after its own answer: other rows of the batch may be longer.
 
         Keeps the end-of-sequence token, and all tokens up to the one that completes a stop text.
         """
-        end = next((at for at, token in enumerate(ids) if token in self.end_tokens), len(ids))
-        before = list(ids[:end])
-        has_stop = contains_stop(self.tokenizer, before)
+        ends = (index for index, token in enumerate(ids) if token in self.end_tokens)
+        end = next(ends, len(ids))
+        answer = list(ids[:end])
+        has_stop = contains_stop(self.tokenizer, answer)
         if end < len(ids) and not has_stop:
             return AnswerTokens(tuple(ids[: end + 1]), is_complete=True)
-        while before and before[-1] == self.pad_token:
-            before.pop()
-        return AnswerTokens(tuple(before), has_stop)
+        while answer and answer[-1] == self.pad_token:
+            answer.pop()
+        return AnswerTokens(tuple(answer), has_stop)
 
     def remove_stop(self, ids: Sequence[int]) -> tuple[str, tuple[int, ...]]:
-        """Return a complete answer's text, and its tokens without those of its end.
+        """Return a complete answer's text and tokens, without its end tokens and stop text.
 
-        If one token holds the end of the answer and the start of the stop text, the answer's part of
-        it is tokenized again.
+        Tokenizes a part of the answer again if one token contains it and the start of the stop text.
         """
         text = answer_text(self.tokenizer, ids).rstrip()
-        kept = self.without_special(ids)
+        tokens = self.without_special(ids)
 
         def decoded(count: int) -> str:
-            start: str = self.tokenizer.decode(list(kept[:count]))
+            start: str = self.tokenizer.decode(list(tokens[:count]))
             return start.strip()
 
-        # 1. The longest run of tokens that says nothing beyond the text.
-        count = len(kept)
+        # 1. Find the longest start of the tokens that decodes to a prefix of the text.
+        count = len(tokens)
         while count and not text.startswith(decoded(count)):
             count -= 1
-        # 2. Without tokens that add nothing visible.
+        # 2. Remove tokens at its end that add only spaces.
         while count and decoded(count - 1) == decoded(count):
             count -= 1
-        # 3. The rest of the text, from a token that holds the stop text as well.
+        # 3. Tokenize the rest of the text, which shares a token with the stop text.
         rest = text[len(decoded(count)) :]
         if not rest:
-            return text, kept[:count]
-        return text, kept[:count] + tokens_after(
+            return text, tokens[:count]
+        return text, tokens[:count] + tokens_after(
             self.tokenizer, decoded(count)[-CONTEXT_LENGTH:], rest
         )
 

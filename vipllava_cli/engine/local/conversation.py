@@ -1,8 +1,8 @@
-"""A conversation with the local engine: one prefix cache that lives from turn to turn.
+"""A conversation with the local engine, with one prefix cache for all turns.
 
-Each turn builds its whole prompt as token ids, and compares it with the cached prefix to find what
-the model must still read. A new question, an undone one, another image and a dropped turn all take
-this path. So an answer always equals that of a run over the whole prompt.
+Each turn encodes its complete prompt and compares the token ids with the cached prefix. The model
+prefills only the rest. New questions, undone turns, other images and dropped turns all take this path,
+so an answer always equals that of a run over the complete prompt.
 """
 
 import time
@@ -30,7 +30,7 @@ from vipllava_cli.engine.local.tokenization import CONTEXT_LENGTH, tokens_after
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
 
-# Characters that may end the tokens of an interrupted answer and are missing from its text.
+# Characters that an interrupted answer's tokens may end with, and that its text lacks.
 _UNSTABLE_ENDING = " \n\t#\ufffd"
 
 
@@ -75,16 +75,16 @@ class LocalConversation:
         try:
             cached = self._generate(prompt, config, options.seed, stream, stop)
             prefill_tokens = len(prompt.ids) - cached
-        except KeyboardInterrupt:  # inside the model: the tokens so far count, the cache is lost
+        except KeyboardInterrupt:  # in the model: keep the tokens so far, lose the cache
             is_interrupted = True
-        found = self._answer_end.trim((*start_ids, *stream.new_ids))
+        trimmed = self._answer_end.trim((*start_ids, *stream.new_ids))
         is_stopped = is_interrupted or (stop is not None and stop())
-        text, tokens = self._finish(found)
+        text, tokens = self._finish(trimmed)
         answer = Answer(
             text,
-            "stop" if found.is_complete else "stopped" if is_stopped else "length",
+            "stop" if trimmed.is_complete else "stopped" if is_stopped else "length",
             len(prompt.ids) - len(start_ids),
-            len(found.ids),
+            len(trimmed.ids),
             time.perf_counter() - start,
         )
         first_token_seconds = (stream.first_token_time or time.perf_counter()) - start
@@ -135,12 +135,12 @@ class LocalConversation:
     def _take_prefix(self, prompt: Prompt) -> PrefixCache | None:
         """Take the cached prefix of the prompt if it includes the image, else None.
 
-        The conversation gives its cache away: a run that fails halfway leaves it damaged.
+        Clears the conversation's own reference, because a failed run leaves the cache damaged.
         """
         prefix, self._prefix = self._prefix, None
         if prefix is None:
             return None
-        # The model always reads the last token: its output is the first new one.
+        # The model always prefills the last token: its output is the first new one.
         shared = min(prefix.shared_length(prompt), len(prompt.ids) - 1)
         if shared < self._inputs.image_end(prompt.ids):
             return None
@@ -153,10 +153,9 @@ class LocalConversation:
     def encode_turns(
         self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE
     ) -> tuple[int, ...]:
-        """Encode a conversation up to where the model must continue.
+        """Encode a conversation up to its last question, or the incomplete answer to it.
 
-        That is after the last question, or after its answer so far. Never tokenizes an answer again
-        if its own tokens are known.
+        Uses the tokens of an answer if they are known: its text may tokenize to others.
         """
         first, *later = turns
         prompt = self._inputs.format_first_prompt(first.question, template)
@@ -170,30 +169,30 @@ class LocalConversation:
         return (*ids, *self._answer_tokens(previous))
 
     def _answer_tokens(self, turn: Turn, lead: str = " ") -> tuple[int, ...]:
-        """Return the tokens of an answer: the model's own if they say the same, else its text's.
+        """Return an answer's own tokens if they decode to its text, else those of the text.
 
         `lead` is the text between the prompt and the answer.
         """
         if not turn.answer:
             return ()
-        if self._say_exactly(turn.tokens, turn.answer):
+        if self._decode_to(turn.tokens, turn.answer):
             return turn.tokens
         return self._tokens_after(":", lead + turn.answer)
 
-    def _say_exactly(self, tokens: tuple[int, ...], answer: str) -> bool:
+    def _decode_to(self, tokens: tuple[int, ...], answer: str) -> bool:
         """Return whether tokens decode to the answer, without special tokens or a stop text.
 
-        Tokens come from session files, so they may be anything.
+        Tokens may come from a session file, so they may be invalid.
         """
         if not tokens or not all(0 <= token < len(self._tokenizer) for token in tokens):
             return False
         decoded: str = self._tokenizer.decode(list(tokens), skip_special_tokens=False)
-        says_answer = decoded.strip(_UNSTABLE_ENDING) == answer.strip(_UNSTABLE_ENDING)
-        return says_answer and not contains_stop(self._tokenizer, tokens)
+        is_equal = decoded.strip(_UNSTABLE_ENDING) == answer.strip(_UNSTABLE_ENDING)
+        return is_equal and not contains_stop(self._tokenizer, tokens)
 
 
 class _UserStop(StoppingCriteria):
-    """Stops generation after the token during which the user asked for it."""
+    """Stops generation after the token at which `stop` returns True."""
 
     def __init__(self, stop: Callable[[], bool]) -> None:
         self._stop = stop
@@ -203,4 +202,4 @@ class _UserStop(StoppingCriteria):
 
 
 def _discard(text: str) -> None:
-    """Ignore streamed text, for a caller that waits for the whole answer."""
+    """Ignore streamed text, for a caller that waits for the complete answer."""

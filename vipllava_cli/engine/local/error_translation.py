@@ -11,7 +11,7 @@ _OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory")  # of CUDA and
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether the memory of Python, CUDA or the CPU allocator ran out."""
+    """Return whether Python, CUDA or the CPU allocator ran out of memory."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
         text in str(error) for text in _OUT_OF_MEMORY_TEXTS
     )

@@ -1,4 +1,4 @@
-"""The local engine: prefills an image once, and generates the answer to each question from there."""
+"""The local engine: prefills an image once, then generates the answer to each question."""
 
 import copy
 import time
@@ -51,8 +51,8 @@ class LocalEngine(ModelInputs):
     ) -> list[Answer]:
         """See `Engine.answer_batch`.
 
-        Samples one prompt after the other: a sampled answer must not depend on the batch around it.
-        The choices of one prompt are a batch of their own.
+        Samples prompts sequentially: a sampled answer must not depend on its batch. Scores the choices
+        of each prompt as one batch.
         """
         if options.temperature > 0 or options.choices:
             return list(self.answer(prompts, options))
@@ -84,10 +84,10 @@ class LocalEngine(ModelInputs):
     # --- batches -------------------------------------------------------------------------------
 
     def _answer_group(self, prompts: Sequence[Prompt], options: GenerationOptions) -> list[Answer]:
-        """Answer prompts that are equal up to the end of the image and have equal token limits."""
+        """Answer prompts with equal text before the image and equal token limits."""
         start = time.perf_counter()
         views = list(dict.fromkeys(prompt.view for prompt in prompts))
-        if len(views) == len(prompts):  # no image is shared: one pass reads images and questions
+        if len(views) == len(prompts):  # no shared image: one pass prefills images and questions
             return self._generate(prompts, None, options, start)
         cache = self.prefill_images(views, prompts[0].ids).cache
         rows = torch.tensor([views.index(prompt.view) for prompt in prompts])
@@ -127,8 +127,8 @@ class LocalEngine(ModelInputs):
     ) -> list[Answer]:
         """Answer prompts with equal token limits.
 
-        `cache` holds their common start; without it the model reads everything, images included.
-        `seconds` of an answer is a row's share of the time since `start`.
+        `cache` contains their common start. Without it the model prefills the complete prompts.
+        `seconds` of an answer is its share of the time since `start`.
         """
         cached = 0 if cache is None else cache.get_seq_length()
         ids, mask = self._pad([prompt.ids for prompt in prompts], cached)

@@ -20,11 +20,11 @@ from vipllava_cli.engine.prompts.control_words import IMAGE
 from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
 from vipllava_cli.errors import ModelError, UsageError
 
-_ANSWER_PLACEHOLDER = "(answer)"  # marks the place of an answer in a rendered chat template
+_ANSWER_PLACEHOLDER = "(answer)"  # stands for an answer in a rendered chat template
 
 
 class ModelInputs:
-    """A loaded model with its tokenizer and processor: what answers, conversations and choices share.
+    """Encodes prompts and images for a loaded model, for answers, conversations and choices.
 
     `device` receives the inputs. `gpus` is [device] if that is a CUDA device, else empty.
     `image_tokens` is the number of tokens that an image takes in a prompt.
@@ -77,11 +77,11 @@ class ModelInputs:
         The latter ends where the answer to `next_question` starts.
         """
         if template in TEMPLATES:
-            chosen = TEMPLATES[template]
-            return chosen.format_answer(""), chosen.format_question(next_question, first=False)
+            format = TEMPLATES[template]
+            return format.format_answer(""), format.format_question(next_question, first=False)
         prompt = self._render_chat([Turn(question)])
-        whole = self._render_chat([Turn(question, _ANSWER_PLACEHOLDER), Turn(next_question)])
-        before, _, after = whole.removeprefix(prompt).partition(_ANSWER_PLACEHOLDER)
+        conversation = self._render_chat([Turn(question, _ANSWER_PLACEHOLDER), Turn(next_question)])
+        before, _, after = conversation.removeprefix(prompt).partition(_ANSWER_PLACEHOLDER)
         return before, after
 
     def _render_chat(self, turns: Sequence[Turn]) -> str:
@@ -106,28 +106,28 @@ class ModelInputs:
     def encode(self, text: str) -> tuple[int, ...]:
         """Tokenize a prompt from its start, with the image token repeated `image_tokens` times.
 
-        Repeating ids equals repeating `<image>` in the text, and tokenizes hundreds of words less.
+        Repeating the id equals repeating `<image>` in the text, and is faster.
 
-        Raises UsageError if the text does not hold exactly one image, and ModelError if the tokenizer
+        Raises UsageError if the text does not contain exactly one image, and ModelError if the tokenizer
         does not know the image token.
         """
         image = self.model.config.image_token_id
         ids: list[int] = self.tokenizer(text)["input_ids"]
         if text.count(IMAGE) != 1:
-            raise UsageError(f"the prompt holds {text.count(IMAGE)} images: expected 1")
+            raise UsageError(f"the prompt contains {text.count(IMAGE)} images: expected 1")
         if ids.count(image) != 1:
             raise ModelError(
-                f"the tokenizer of {self.info.name} does not fit its model: it does not make token"
-                f" {image} of {IMAGE}; get the checkpoint again"
+                f"the tokenizer of {self.info.name} does not fit its model: it does not encode"
+                f" {IMAGE} as token {image}; get the checkpoint again"
             )
-        at = ids.index(image)
-        return (*ids[:at], *[image] * self.image_tokens, *ids[at + 1 :])
+        position = ids.index(image)
+        return (*ids[:position], *[image] * self.image_tokens, *ids[position + 1 :])
 
     def check_prompt_length(self, tokens: int) -> None:
-        """Raise UsageError if a prompt of so many tokens leaves no token for an answer."""
+        """Raise UsageError if a prompt of this length leaves no token for an answer."""
         if tokens >= self.max_tokens:
             raise UsageError(
-                f"the question makes a prompt of {tokens} tokens and {self.info.name} reads at"
+                f"the prompt has {tokens} tokens, and {self.info.name} reads at"
                 f" most {self.max_tokens - 1}: ask a shorter question"
             )
 
@@ -138,7 +138,7 @@ class ModelInputs:
 
     @property
     def pad_token(self) -> int:
-        """The token that fills up rows; the end-of-sequence token if the tokenizer has none."""
+        """The token that pads rows; the end-of-sequence token if the tokenizer has none."""
         pad: int | None = self.tokenizer.pad_token_id
         end: int = self.tokenizer.eos_token_id
         return end if pad is None else pad
@@ -172,7 +172,7 @@ class ModelInputs:
         return pixels.to(self.device, self.model.dtype)
 
     def max_new_tokens_for(self, prompt: Prompt, options: GenerationOptions) -> int:
-        """Limit the answer's length to what the model's context still holds after the prompt."""
+        """Limit the answer to the tokens that remain in the model's context after the prompt."""
         return min(options.max_new_tokens, self.max_tokens - len(prompt.ids))
 
     def generation_config(
@@ -194,7 +194,9 @@ class ModelInputs:
 
     @cached_property
     def stop_criterion(self) -> StopStringCriteria:
-        """Stops generation at a stop text. Cached: it searches the whole vocabulary when it is made,
-        and `generate(stop_strings=...)` would do that for every batch.
+        """The criterion that stops generation at a stop text.
+
+        Cached: its constructor searches the vocabulary, and `generate(stop_strings=...)` would
+        construct it for every batch.
         """
         return StopStringCriteria(self.tokenizer, list(STOPS))

@@ -1,4 +1,4 @@
-"""Score given answers by their likelihood: all choices of a question as one batch after one prefill."""
+"""Score choices by their likelihood: all choices of a question as one batch after one prefill."""
 
 import math
 import time
@@ -21,7 +21,7 @@ def score_choices(
     choices: Sequence[str],
     start: float,
 ) -> Answer:
-    """Answer with the likeliest choice. Its score is the likelihood of its text and then a stop.
+    """Answer with the likeliest choice. Each score is the likelihood of its text followed by a stop.
 
     `cache` holds the prompt at least up to the end of its image; this function consumes it. `start`
     is the `time.perf_counter()` from which `seconds` counts.
@@ -34,7 +34,7 @@ def score_choices(
     cached, shared = cache.get_seq_length(), _shared_length([prompt.ids, *rows])
     continuations = [row[shared:] for row in rows]
     with torch.inference_mode(), translate_errors():
-        # The rest of what all rows share, once; its last position predicts each first token.
+        # Run the rest of the shared tokens once. Its last position predicts each first token.
         first = _log_probabilities(inputs, cache, [prompt.ids[cached:shared]])[:, -1:]
         cache.batch_repeat_interleave(len(rows))
         rest = _log_probabilities(inputs, cache, continuations)
@@ -58,16 +58,16 @@ def score_choices(
 
 
 def _shared_length(rows: Sequence[Sequence[int]]) -> int:
-    """Count the tokens with which all rows start."""
+    """Count the tokens that start all rows."""
     columns = enumerate(zip(*rows, strict=False))
-    differences = (at for at, tokens in columns if len(set(tokens)) > 1)
+    differences = (index for index, tokens in columns if len(set(tokens)) > 1)
     return next(differences, min(map(len, rows)))
 
 
 def _log_probabilities(
     inputs: ModelInputs, cache: DynamicCache, rows: Sequence[Sequence[int]]
 ) -> Tensor:
-    """Return float32 [rows, longest, vocabulary]: what follows each token.
+    """Return the log-probabilities of each next token: float32 [rows, longest, vocabulary].
 
     Rows are padded on the right. A causal model never attends to that padding from a row's own tokens.
     """

@@ -33,7 +33,7 @@ DTYPES: Mapping[str, torch.dtype] = {
     "fp32": torch.float32,
 }
 
-# The names that transformers has for `--attention`. The other values are the same there.
+# Values of `--attention` that have another name in transformers.
 _ATTENTION: Mapping[str, str] = {"flash": "flash_attention_2"}
 
 # What transformers, safetensors and json raise for damaged checkpoints.
@@ -52,7 +52,7 @@ _LOADING_ERRORS = (
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is ready to answer, its processor, and where its parts lie."""
+    """A model that is ready to answer, its processor and its placement."""
 
     model: VipLlavaForConditionalGeneration
     processor: LlavaProcessor
@@ -135,12 +135,12 @@ def _check_weights(report: Mapping[str, Iterable[Any]], name: str) -> None:
 
 
 def _weight_name(entry: str | tuple[str, object, object]) -> str:
-    """Name a weight of the report, which has mismatched ones as (name, found shape, shape)."""
+    """Name a weight of the report. A mismatched one is (name, shape in the file, shape in the model)."""
     return entry if isinstance(entry, str) else f"{entry[0]} {entry[1]} for {entry[2]}"
 
 
 def _silence_libraries() -> None:
-    """Turn off the libraries' warnings and progress bars: our own messages replace them."""
+    """Turn off the libraries' warnings and progress bars: the program's messages replace them."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     disable_progress_bars()

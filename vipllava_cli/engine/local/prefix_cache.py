@@ -16,7 +16,7 @@ class PrefixCache:
     cache: DynamicCache
 
     def starts(self, prompt: Prompt) -> bool:
-        """Return whether the prompt starts with this whole prefix."""
+        """Return whether the prompt starts with this complete prefix."""
         return prompt.view is self.view and prompt.ids[: len(self.ids)] == self.ids
 
     def shared_length(self, prompt: Prompt) -> int:
@@ -24,7 +24,7 @@ class PrefixCache:
         if prompt.view is not self.view:
             return 0
         pairs = zip(self.ids, prompt.ids, strict=False)
-        differences = (at for at, (own, other) in enumerate(pairs) if own != other)
+        differences = (index for index, (own, other) in enumerate(pairs) if own != other)
         return next(differences, min(len(self.ids), len(prompt.ids)))
 
     def crop(self, length: int) -> "PrefixCache":

@@ -16,9 +16,9 @@ def load_processor(checkpoint: Checkpoint, config: VipLlavaConfig) -> LlavaProce
 
 
 def _fix_processor(processor: LlavaProcessor, config: VipLlavaConfig, name: str) -> None:
-    """Take the number of image tokens from the model, and add a missing image token.
+    """Set the number of image tokens to the model's, and add a missing image token.
 
-    Published processors lack these values or state wrong ones. Raises ModelError if the image token
+    Published processors lack these values or have wrong ones. Raises ModelError if the image token
     of the tokenizer is not that of the model.
     """
     processor.patch_size = config.vision_config.patch_size

@@ -1,8 +1,8 @@
 """Quantized decoder layers, and fast products with 16-bit and 8-bit matrices on a CPU.
 
-A CPU without 16-bit instructions reads 16-bit weights as fast as its memory allows, and that is all
-that one new token needs. But it multiplies many rows by them many times slower than by 32-bit
-weights. So the weights stay in 16 bits, and a product of many rows widens them to 32 bits in chunks.
+A CPU without 16-bit instructions reads 16-bit weights at full memory bandwidth, which limits the
+decoding of a token. But it multiplies many rows by them many times slower than by 32-bit weights.
+So the weights stay in 16 bits, and a product of many rows widens them to 32 bits in chunks.
 
 8-bit weights work the same way. On a CPU this module quantizes them itself: torchao takes ten times as
 long, and its product copies the whole matrix to 16 bits for every token.
@@ -27,7 +27,7 @@ from vipllava_cli.engine.hardware.memory_needs import INT8, NF4, WIDENED_CHUNK
 FEW_ROWS = 8
 FEW_ROWS_OF_INT8 = 16
 
-_QUANTIZED_CHUNK = 1 << 20  # weights that stay in the cache of a CPU from one step to the next
+_QUANTIZED_CHUNK = 1 << 20  # weights: a chunk stays in the CPU's cache between steps
 _MAX_INT8 = 127
 
 
@@ -115,7 +115,7 @@ def _add_bias(output: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor
     return (output if bias is None else output + bias).to(dtype)
 
 
-_buffers = threading.local()  # each thread that answers has its own
+_buffers = threading.local()  # one for each thread that answers
 
 
 def _widen(chunk: Tensor, dtype: torch.dtype) -> Tensor:
@@ -149,12 +149,12 @@ class WidenedModel(VipLlavaForConditionalGeneration):
 _UNQUANTIZED = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
 
 
-def quantization_config(wanted: str, *, on_cpu: bool) -> Any:
-    """Return transformers' `quantization_config`; None if this module quantizes.
+def quantization_config(quantize: str, *, on_cpu: bool) -> Any:
+    """Return the `quantization_config` of transformers; None if this module quantizes.
 
-    The package that does it must be installed.
+    The package that quantizes must be installed.
     """
-    return None if on_cpu and wanted == INT8 else _CONFIGS[wanted](on_cpu)
+    return None if on_cpu and quantize == INT8 else _CONFIGS[quantize](on_cpu)
 
 
 def _int8_config(on_cpu: bool) -> Any:

@@ -13,7 +13,7 @@ from vipllava_cli.engine.local.answer_end import answer_text, stable_text
 class Stream(BaseStreamer):
     """Passes an answer's text to `on_text` as it grows, and collects the new tokens.
 
-    `start_ids` are the tokens of an answer to continue; their text is not passed on again.
+    `start_ids` are the tokens of an answer to continue; `on_text` does not receive their text.
     `first_token_time` is the value of `time.perf_counter()` at the first new token.
     """
 

@@ -9,11 +9,11 @@ CONTEXT_LENGTH = 8
 def tokens_after(tokenizer: Any, before: str, text: str) -> tuple[int, ...]:
     """Tokenize `text` as it follows `before`, without special tokens.
 
-    Many tokenizers put a space before a text that stands alone; this avoids it.
+    Many tokenizers put a space before a text without context; this avoids it.
     """
-    start, whole = _tokenize(tokenizer, before), _tokenize(tokenizer, before + text)
-    if whole[: len(start)] == start:
-        return whole[len(start) :]
+    start, joined = _tokenize(tokenizer, before), _tokenize(tokenizer, before + text)
+    if joined[: len(start)] == start:
+        return joined[len(start) :]
     return _tokenize(tokenizer, text)
 
 

@@ -1,4 +1,4 @@
-"""Lists of answers to choose from, as given on the command line or in a manifest."""
+"""Parse and check the choices of the command line or a manifest."""
 
 import json
 from typing import Any
@@ -12,21 +12,21 @@ _EXPECTED = 'choices are two or more different answers, like "cat,dog" or ["cat"
 def parse_choices(text: str) -> tuple[str, ...]:
     """Parse `cat,dog` or a JSON list, which may contain commas. Raises InputError."""
     try:
-        given = json.loads(text) if text.lstrip().startswith("[") else text.split(",")
+        values = json.loads(text) if text.lstrip().startswith("[") else text.split(",")
     except ValueError:
-        raise InputError(f"{_EXPECTED}: {short_repr(text)} is no JSON list") from None
-    return check_choices(given)
+        raise InputError(f"{_EXPECTED}: {short_repr(text)} is not a JSON list") from None
+    return check_choices(values)
 
 
-def check_choices(given: Any) -> tuple[str, ...]:
+def check_choices(values: Any) -> tuple[str, ...]:
     """Check a list of two or more different answers without control words. Raises InputError."""
-    if not isinstance(given, list):
-        raise InputError(f"{_EXPECTED}, not {short_repr(given)}")
-    if not all(isinstance(choice, str) and choice.strip() for choice in given):
-        raise InputError(f"{_EXPECTED}: one of {short_repr(given)} has no words")
-    choices = tuple(choice.strip() for choice in given)
+    if not isinstance(values, list):
+        raise InputError(f"{_EXPECTED}, not {short_repr(values)}")
+    if not all(isinstance(choice, str) and choice.strip() for choice in values):
+        raise InputError(f"{_EXPECTED}: one of {short_repr(values)} is empty or not text")
+    choices = tuple(choice.strip() for choice in values)
     if len(set(choices)) < max(len(choices), 2):
-        raise InputError(f"{_EXPECTED}, found {short_repr(given)}")
+        raise InputError(f"{_EXPECTED}, found {short_repr(values)}")
     for choice in choices:
         if neutralize(choice).notes:
             raise InputError(

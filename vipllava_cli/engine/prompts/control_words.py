@@ -1,4 +1,4 @@
-"""Text that would act on the model, and the harmless text that is sent in its place."""
+"""Control words of the model, and the harmless text that replaces them in a question."""
 
 import re
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Question:
 
 
 def neutralize(text: str) -> Question:
-    """Rewrite control words of the model. One note for each kind that was found."""
+    """Replace the control words in a text. Adds one note for each kind."""
     notes = []
     for control, harmless in _CONTROL_WORDS.items():
         if control in text:

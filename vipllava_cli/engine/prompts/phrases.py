@@ -1,4 +1,4 @@
-"""The words for a mark: how the model names it in training, and how people name it.
+"""Phrases for a mark: those of the model's training, and those that people use.
 
 Source of the phrases: ViP-LLaVA's visual_prompt_generator.py.
 """
@@ -64,7 +64,7 @@ def object_phrase(mark: Mark) -> str:
 
 
 def find_undrawn_mark(text: str, marks: Sequence[Mark]) -> str | None:
-    """Find the first mark, like `blue arrow`, that the text names and nobody drew.
+    """Find the first mark, like `blue arrow`, that the text names and that is not drawn.
 
     Returns None if there are no marks: the image itself may contain them.
     """

@@ -49,16 +49,16 @@ def _fill(match: re.Match[str], marks: Sequence[Mark], columns: Mapping[str, Any
         return match[0] if columns is None else _column_value(match["column"], columns)
     number = int(match["number"])
     if not 1 <= number <= len(marks):
-        found = f"only {len(marks)}" if marks else "no marks"
+        count = f"only {len(marks)}" if marks else "no marks"
         raise UsageError(
-            f"the question says {match[0]}, but there are {found}:"
-            " {1} stands for the first mark, given with --box, --arrow and their like"
+            f"the question contains {match[0]}, but there are {count}:"
+            " {1} stands for the first mark, from an option like --box or --arrow"
         )
     return object_phrase(marks[number - 1])
 
 
 def _column_value(name: str, columns: Mapping[str, Any]) -> str:
     if name not in columns:
-        found = f"only {', '.join(columns)}" if columns else "no further columns"
-        raise UsageError(f"the question says {{{name}}}, but the row has {found}")
+        available = f"only {', '.join(columns)}" if columns else "no further columns"
+        raise UsageError(f"the question contains {{{name}}}, but the row has {available}")
     return " ".join(str(columns[name]).split())

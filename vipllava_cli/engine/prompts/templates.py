@@ -1,7 +1,7 @@
-"""The text around a question: templates, and a conversation as one prompt.
+"""Prompt templates: the text around the questions and answers of a conversation.
 
 `human` is the template of the model's documentation. `vicuna` is the one of its training
-(ViP-LLaVA's conversation.py, v1). `chat` is the processor's own; the engine fills it in.
+(ViP-LLaVA's conversation.py, v1). `chat` is the chat template of the processor; the engine renders it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ PHRASE_LINE = "Answer the question using a single word or phrase."
 
 @dataclass(frozen=True)
 class Turn:
-    """A question with its answer, or None before there is one.
+    """A question and its answer, which is None before the model answers.
 
-    `tokens` are the ids in which the model gave the answer; empty if they are unknown.
+    `tokens` are the token ids of the answer; empty if they are unknown.
     """
 
     question: str
