@@ -31,7 +31,7 @@ from benchmarks.support import describe, seconds
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from vipllava_cli.engine.hardware.placement import Placement
+    from vipllava_cli.engine.hardware.placement_types import Placement
 
 GIB = 1 << 30
 PAGE = 4096

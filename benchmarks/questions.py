@@ -24,7 +24,7 @@ from benchmarks.support import describe, seconds
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import inspect_machine
 from vipllava_cli.engine.hardware.model_spec import read_model_spec
-from vipllava_cli.engine.hardware.planning import plan_placement
+from vipllava_cli.engine.hardware.placement import plan_placement
 from vipllava_cli.engine.hub.checkpoints import Checkpoint, find_checkpoint
 from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.local.loading import Loaded

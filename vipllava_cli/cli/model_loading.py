@@ -12,7 +12,7 @@ from vipllava_cli.engine.options import DEFAULT_MODEL
 from vipllava_cli.storage.sizes import binary_size, decimal_size
 
 if TYPE_CHECKING:
-    from vipllava_cli.engine.hardware.placement import Placement
+    from vipllava_cli.engine.hardware.placement_types import Placement
 
 TINY_NOTICE = (
     "using the default model tiny, which knows only clip-art scenes; for photographs:"

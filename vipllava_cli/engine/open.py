@@ -10,7 +10,7 @@ from vipllava_cli.engine.options import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from vipllava_cli.engine.hardware.load_options import LoadOptions
-    from vipllava_cli.engine.hardware.placement import Placement
+    from vipllava_cli.engine.hardware.placement_types import Placement
 
 # These libraries log on import, or about layers on the disk. Users do not need these messages.
 _VERBOSE_LIBRARIES = ("torchao", "torch.utils._pytree", "accelerate")

@@ -9,7 +9,7 @@ from tests.support.machines import GIB, LAPTOP, SMALL_GPU, spec_of
 from vipllava_cli.engine.hardware.batch_size import MAX_BATCH_SIZE, current_batch_size
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import Location, Machine, Memory
-from vipllava_cli.engine.hardware.planning import plan_placement
+from vipllava_cli.engine.hardware.placement import plan_placement
 
 CARD = replace(SMALL_GPU, gpus={0: Memory(24 * GIB, 20 * GIB)})
 LARGE_CARD = replace(SMALL_GPU, gpus={0: Memory(80 * GIB, 78 * GIB)})

@@ -8,7 +8,7 @@ from tests.support.machines import GIB, LAPTOP, SMALL_GPU, spec_of
 from vipllava_cli.engine.hardware.estimate import Estimate, estimate
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import BUS_BANDWIDTH, Machine, Memory, Speed
-from vipllava_cli.engine.hardware.planning import plan_placement
+from vipllava_cli.engine.hardware.placement import plan_placement
 
 H100 = Speed(3.35e12, 5e14)
 

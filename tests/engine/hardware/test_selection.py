@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.machines import LAPTOP, QUANTIZING_PACKAGES, SMALL_GPU, spec_of
 from vipllava_cli.engine.hardware.load_options import LoadOptions
-from vipllava_cli.engine.hardware.planning import plan_placement
+from vipllava_cli.engine.hardware.placement import plan_placement
 from vipllava_cli.engine.hardware.selection import choose_dtype
 from vipllava_cli.errors import ModelError
 

@@ -12,7 +12,7 @@ from vipllava_cli.cli.terminal.messages import one_line
 from vipllava_cli.engine.hardware.estimate import Plan
 from vipllava_cli.engine.hardware.machine import Location
 from vipllava_cli.engine.hardware.model_spec import LAYER, ModelPart
-from vipllava_cli.engine.hardware.placement import Placement, compute_location, location_name
+from vipllava_cli.engine.hardware.placement_types import Placement, compute_location, location_name
 from vipllava_cli.storage.sizes import binary_size, decimal_size
 
 

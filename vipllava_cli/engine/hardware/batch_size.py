@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from vipllava_cli.engine.hardware.machine import Location, Memory, location_memory
-from vipllava_cli.engine.hardware.placement import Placement, compute_location
+from vipllava_cli.engine.hardware.placement_types import Placement, compute_location
 
 # Larger batches are not faster: measured with the shipped model on two cores. On a CPU the limit
 # applies to each thread that answers a part of the batch.

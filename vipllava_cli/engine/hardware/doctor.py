@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from vipllava_cli.engine.hardware.estimate import make_plan
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import Machine, inspect_machine, measure_speed
-from vipllava_cli.engine.hardware.placement import location_name
+from vipllava_cli.engine.hardware.placement_types import location_name
 from vipllava_cli.engine.hub.cache import cache_folder
 from vipllava_cli.engine.hub.catalog import known_models
 from vipllava_cli.errors import ModelError

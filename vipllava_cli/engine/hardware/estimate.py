@@ -24,8 +24,8 @@ from vipllava_cli.engine.hardware.model_spec import (
     TOWER,
     read_model_spec,
 )
-from vipllava_cli.engine.hardware.placement import Placement, compute_location
-from vipllava_cli.engine.hardware.planning import plan_placement
+from vipllava_cli.engine.hardware.placement import plan_placement
+from vipllava_cli.engine.hardware.placement_types import Placement, compute_location
 from vipllava_cli.engine.hub.cache import snapshot_folder
 from vipllava_cli.engine.hub.checkpoints import (
     find_checkpoint,

@@ -14,8 +14,8 @@ from transformers import LlavaProcessor, VipLlavaConfig, VipLlavaForConditionalG
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import inspect_machine
 from vipllava_cli.engine.hardware.model_spec import read_model_spec
-from vipllava_cli.engine.hardware.placement import Placement
-from vipllava_cli.engine.hardware.planning import plan_placement
+from vipllava_cli.engine.hardware.placement import plan_placement
+from vipllava_cli.engine.hardware.placement_types import Placement
 from vipllava_cli.engine.hub.checkpoints import Checkpoint, read_config, weight_shapes
 from vipllava_cli.engine.hub.config_fixes import fix_config
 from vipllava_cli.engine.local.error_translation import is_out_of_memory

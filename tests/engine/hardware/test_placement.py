@@ -16,8 +16,8 @@ from tests.support.machines import (
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import Memory
 from vipllava_cli.engine.hardware.model_spec import PROJECTOR, TOWER
-from vipllava_cli.engine.hardware.placement import Placement
-from vipllava_cli.engine.hardware.planning import plan_placement
+from vipllava_cli.engine.hardware.placement import plan_placement
+from vipllava_cli.engine.hardware.placement_types import Placement
 from vipllava_cli.errors import ModelError
 
 
