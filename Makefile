@@ -8,7 +8,7 @@ SCENE := sample_images/garden.png
 MARK := --box 294,48,522,247
 QUESTION := what is in the red box?
 
-# Where it is set, each of the many processes that tests start would compile the package anew.
+# Where it is set, each of the many processes that tests start would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := check
