@@ -24,8 +24,8 @@ def test_demo_runs_clipart_and_warns(run: Run, tmp_path: Path) -> None:
     scores = json.loads(expected.stdout)
     assert (scores["benchmark"], scores["journey"]) == ("clipart", "half")
     # Both old names together.
-    settings = ("--n", 1, "--journey", "half", "--json", "--model", "tiny")
-    found = run("eval", "demo", "--out", demo, *settings)
+    old_settings = ("--n", 1, "--journey", "half", "--json", "--model", "tiny")
+    found = run("eval", "demo", "--out", demo, *old_settings)
     assert found.code == 0
     assert found.stderr == "warning: `eval demo` is now `eval clipart`: use the new name\n"
     assert found.stdout == expected.stdout
