@@ -181,7 +181,7 @@ class Model:
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
     ) -> ImageChat:
-        """Start a conversation about an image. The model sees all earlier turns.
+        """Start a conversation about an image. Each question follows the earlier turns.
 
         Raises:
             InputError: The image or a mark cannot be used.
