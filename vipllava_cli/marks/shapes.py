@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.masks import trace_outlines
 from vipllava_cli.marks.types import XY, MarkSpec
@@ -45,7 +45,7 @@ class Shape(ABC):
 
     def to_spec(self, size: tuple[int, int]) -> MarkSpec:
         """Convert to a spec for an image of `size` (width, height). Raises InputError."""
-        return mark_from_json({**self._style(), **self._region(size)})
+        return mark_from_json(to_json_value({**self._style(), **self._region(size)}))
 
     def _style(self) -> dict[str, Any]:
         return {
@@ -159,12 +159,25 @@ class Contour(Mask):
     shape: ClassVar[str] = "contour"
 
 
-def _flat(points: Iterable[XY]) -> list[float]:
+def to_json_value(value: Any) -> Any:
+    """Convert NumPy numbers and arrays, and tuples, to what JSON has. Leave other values."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {name: to_json_value(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json_value(item) for item in value]
+    return value
+
+
+def _flat(points: Any) -> list[float]:
     """[(x, y), ...] -> [x, y, ...]. Raises InputError for anything else."""
     flat: list[float] = []
-    for point in points:
-        if not isinstance(point, Sequence) or isinstance(point, str) or len(point) != 2:
-            raise InputError(f"expected points (x, y), found {point!r}")
+    if not isinstance(points, Iterable):
+        raise InputError(f"expected a list of points (x, y), found {short_repr(points)}")
+    for point in to_json_value(list(points)):
+        if not isinstance(point, list) or len(point) != 2:
+            raise InputError(f"expected points (x, y), found {short_repr(point)}")
         flat += point
     return flat
 
@@ -173,7 +186,7 @@ def _outlines(mask: NDArray[Any], size: tuple[int, int]) -> list[list[float]]:
     if mask.ndim != 2 or mask.shape != (size[1], size[0]):
         raise InputError(
             f"the mask has the shape {mask.shape}: expected the image's height and width,"
-            f" {(size[1], size[0])}"
+            f" {(size[1], size[0])}; give points as a list of (x, y)"
         )
     outlines = trace_outlines((mask != 0).astype(np.uint8))
     if not outlines:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import GenerationOptions
+from vipllava_cli.flows.api.checks import check_question
 from vipllava_cli.flows.api.inputs import MarkInput, mark_spec
 from vipllava_cli.flows.api.response import Response, to_response
 from vipllava_cli.flows.chat.chat import Chat, ChatSettings
@@ -29,13 +30,13 @@ class ImageChat:
 
     def ask(self, question: str) -> Response:
         """Ask the next question. Raises UsageError, InputError, GenerationError."""
-        turn = self._chat.ask(question)
+        turn = self._chat.ask(check_question(question))
         assert turn is not None  # only `stop` makes it None
         notes, self._notes[:] = tuple(self._notes), []
         return to_response(turn.record, notes)
 
     def add_mark(self, mark: MarkInput) -> None:
-        """Draw one more mark. The conversation is kept. Raises InputError."""
+        """Draw one more mark and keep the conversation. Raises InputError."""
         size = self._chat.state.marked_image.file.size
         self._chat.add_mark(mark_spec(mark, size))
 

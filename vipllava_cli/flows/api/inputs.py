@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,11 +14,12 @@ from PIL import Image, ImageOps
 from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.choices import check_choices
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.flows.api.checks import check_marks, check_path
 from vipllava_cli.images.load import to_rgb
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image, zoom_in
 from vipllava_cli.marks.resolve import resolve_marks
-from vipllava_cli.marks.shapes import Shape
+from vipllava_cli.marks.shapes import Shape, to_json_value
 from vipllava_cli.marks.types import MarkSpec
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def mark_image(
     """Open an image and resolve its marks. Returns notes, too. Raises InputError."""
     file = open_input(image)
     _ = file.image  # decode now: a damaged image is an error of this call
-    specs = [mark_spec(mark, file.size) for mark in marks]
+    specs = [mark_spec(mark, file.size) for mark in check_marks(marks)]
     resolved = resolve_marks(specs, file.size)
     marked = MarkedImage(file, resolved.marks, numbers)
     return (zoom_in(marked) if zoom else marked), resolved.notes
@@ -45,16 +46,28 @@ def mark_image(
 def open_input(image: ImageInput) -> ImageFile:
     """Open a path or address, or encode an image in memory. Raises InputError."""
     if isinstance(image, str | os.PathLike):
-        return open_image(os.fspath(image))
+        return open_image(check_path(image, "image"))
     if isinstance(image, np.ndarray):
         image = _from_array(image)
     if not isinstance(image, Image.Image):
         raise InputError(
             f"expected a path, a PIL image or a numpy array as image, found {type(image).__name__}"
         )
+    return ImageFile(IN_MEMORY, _encode(image))
+
+
+def _encode(image: Image.Image) -> bytes:
     encoded = io.BytesIO()
-    to_rgb(ImageOps.exif_transpose(image)).save(encoded, "PNG", compress_level=1)
-    return ImageFile(IN_MEMORY, encoded.getvalue())
+    try:
+        to_rgb(ImageOps.exif_transpose(image)).save(encoded, "PNG", compress_level=1)
+    except MemoryError:
+        raise InputError("the image in memory is too large to encode: scale it down") from None
+    except Exception as error:  # a lazy Pillow image decodes here: many kinds of errors
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(
+            f"the image in memory cannot be used ({reason}): expected pixels, and an open file"
+        ) from None
+    return encoded.getvalue()
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
@@ -69,21 +82,22 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
 
 def mark_spec(mark: MarkInput, size: tuple[int, int]) -> MarkSpec:
     """Convert a mark for an image of `size` (width, height). Raises InputError."""
-    return mark.to_spec(size) if isinstance(mark, Shape) else mark_from_json(mark)
+    return mark.to_spec(size) if isinstance(mark, Shape) else mark_from_json(to_json_value(mark))
 
 
-def with_choices(options: GenerationOptions, choices: Sequence[str]) -> GenerationOptions:
+def with_choices(options: GenerationOptions, choices: Any) -> GenerationOptions:
     """Add answers to choose from. Raises InputError, and UsageError beside a temperature."""
-    if not choices:
+    if choices is None or (isinstance(choices, Sized) and len(choices) == 0):
         return options
     if options.temperature > 0:
         raise UsageError("choices are scored, not sampled: remove the temperature")
-    return replace(options, choices=check_choices(list(choices)))
+    is_list = isinstance(choices, Iterable) and not isinstance(choices, str | Mapping)
+    return replace(options, choices=check_choices(list(choices) if is_list else choices))
 
 
-def image_name(image: ImageInput) -> str:
-    """Return the `image` of a record: the path, or `IN_MEMORY`."""
-    return os.fspath(image) if isinstance(image, str | os.PathLike) else IN_MEMORY
+def image_name(image: Any) -> str:
+    """Return the `image` of a record: the path, or IN_MEMORY."""
+    return str(image) if isinstance(image, str | os.PathLike) else IN_MEMORY
 
 
 def draw(

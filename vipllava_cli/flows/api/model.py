@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypedDict
 
 from vipllava_cli.engine.base import Answer, Engine, ModelInfo, Prompt
 from vipllava_cli.engine.open import open_engine
-from vipllava_cli.engine.options import DEFAULT_MODEL, DEFAULT_TEMPLATE, GREEDY, GenerationOptions
+from vipllava_cli.engine.options import (
+    DEFAULT_MODEL,
+    DEFAULT_TEMPLATE,
+    GREEDY,
+    Attention,
+    Device,
+    Dtype,
+    GenerationOptions,
+    Quantization,
+)
 from vipllava_cli.engine.prompts.questions import prepare_question
-from vipllava_cli.errors import InputError, VipllavaError
+from vipllava_cli.errors import UsageError, VipllavaError
 from vipllava_cli.flows import ask as flow
 from vipllava_cli.flows.api.chat import ImageChat
+from vipllava_cli.flows.api.checks import (
+    check_generation,
+    check_name,
+    check_path,
+    check_question,
+    check_row,
+    check_rows,
+)
 from vipllava_cli.flows.api.inputs import (
     ImageInput,
     MarkInput,
@@ -69,13 +86,13 @@ def load_model(
     from vipllava_cli.engine.hardware.load_options import LoadOptions, parse_max_memory
 
     options = LoadOptions(
-        device=device,
-        dtype=dtype,
-        quantize=quantize,
-        max_memory=None if max_memory is None else parse_max_memory(max_memory),
-        attention=attention,
+        device=check_name(device, Device, "device"),
+        dtype=check_name(dtype, Dtype, "dtype"),
+        quantize=None if quantize is None else check_name(quantize, Quantization, "quantize"),
+        max_memory=None if max_memory is None else parse_max_memory(str(max_memory)),
+        attention=check_name(attention, Attention, "attention"),
     )
-    return Model(open_engine(os.fspath(name), revision=revision, load_options=options))
+    return Model(open_engine(check_path(name, "name"), revision=revision, load_options=options))
 
 
 class Model:
@@ -110,17 +127,19 @@ class Model:
             choices: Answers to choose from, by likelihood.
             numbers: Write 1, 2, 3 beside the marks.
             zoom: Show the model only the marks and their surroundings.
-            template: `human`, `vicuna` or `chat`.
-            options: Length and sampling.
+            template: The form of the prompt: `human`, `vicuna` or `chat`.
+            options: Length and sampling, like `GenerationOptions(max_new_tokens=50)`.
 
         Raises:
-            InputError: The image or a mark cannot be used.
-            UsageError: The question or the choices are invalid.
+            InputError: The image, a mark or a choice cannot be used.
+            UsageError: The question, `template` or `options` make no sense.
             GenerationError: The model failed.
 
         """
+        check_generation(template, options)
+        text = check_question(question)
         marked, notes = mark_image(image, marks, numbers=numbers, zoom=zoom)
-        prepared = prepare_question(question, marked.marks)
+        prepared = prepare_question(text, marked.marks)
         chosen = with_choices(options, choices)
         [record] = flow.ask(
             self._engine, marked, [prepared.text], template=template, options=chosen
@@ -139,15 +158,18 @@ class Model:
     ) -> Iterator[Response]:
         """Answer many rows, several at a time. Yields one response per row, in their order.
 
-        A row that fails gives a response with `error`, and the other rows continue. Rows are read as they
-        are needed. `batch_size` None takes as many rows as fit into memory. `vipllava batch` also
-        writes the answers to a file and resumes after a stop.
+        A row that fails gives a response with `error`, and the others continue. Rows are read as
+        they are needed. `batch_size` None takes as many rows as fit into memory. `vipllava batch`
+        also writes the answers to a file and resumes after a stop.
+
+        Raises:
+            UsageError: `rows`, `batch_size`, `template` or `options` make no sense.
+
         """
+        check_generation(template, options)
+        numbered = enumerate(check_rows(rows, batch_size), 1)
         settings = _BatchSettings(numbers, zoom, template, options)
-        size = batch_size or self._engine.max_batch_size()
-        numbered = enumerate(rows, 1)
-        while chunk := list(islice(numbered, size)):
-            yield from self._answer([self._plan(row, number, settings) for number, row in chunk])
+        return self._answers(numbered, batch_size or self._engine.max_batch_size(), settings)
 
     def chat(
         self,
@@ -159,20 +181,36 @@ class Model:
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
     ) -> ImageChat:
-        """Start a conversation about an image. Each question is answered with the earlier ones."""
+        """Start a conversation about an image. Each question follows the earlier turns.
+
+        Raises:
+            InputError: The image or a mark cannot be used.
+            UsageError: `template` or `options` make no sense.
+
+        """
+        check_generation(template, options)
+        if options.choices:
+            raise UsageError("a conversation has no choices: remove them, or use Model.ask")
         marked, notes = mark_image(image, marks, numbers=numbers, zoom=False)
         return ImageChat(self._engine, ChatState(marked, zoom), template, options, notes)
 
+    def _answers(
+        self, numbered: Iterator[tuple[int, BatchRow]], size: int, settings: _BatchSettings
+    ) -> Iterator[Response]:
+        while chunk := list(islice(numbered, size)):
+            yield from self._answer([self._plan(row, number, settings) for number, row in chunk])
+
     def _plan(self, row: BatchRow, number: int, settings: _BatchSettings) -> _PlannedRow:
-        """Prepare a row up to its prompt. An error becomes the row's error."""
-        id = str(row.get("id", number))
+        """Prepare a row up to its prompt, or note why that fails."""
+        given_id = row.get("id") if isinstance(row, Mapping) else None
+        id = str(number if given_id is None else given_id)
         try:
-            if "image" not in row or "question" not in row:
-                raise InputError(f"row {number} needs an image and a question")
+            check_row(row, number, BatchRow.__annotations__)
+            question = check_question(row["question"])
             marked, notes = mark_image(
                 row["image"], row.get("marks", ()), numbers=settings.numbers, zoom=settings.zoom
             )
-            prepared = prepare_question(row["question"], marked.marks)
+            prepared = prepare_question(question, marked.marks)
             options = with_choices(settings.options, row.get("choices", ()))
             view = self._engine.view(pad_to_square(marked.drawn()))
             prompt = self._engine.prompt(view, prepared.text, settings.template)
@@ -232,16 +270,17 @@ class _PlannedRow:
 
 def _failed_request(id: str, row: BatchRow, info: ModelInfo, settings: _BatchSettings) -> Request:
     """Make the request of a row whose image, marks or question cannot be used."""
+    fields: Mapping[str, object] = row if isinstance(row, Mapping) else {}
     return Request(
         id=id,
         key="",
-        image=image_name(row.get("image", "")),
+        image=image_name(fields.get("image", "")),
         width=None,
         height=None,
         marks=(),
         numbers=settings.numbers,
         crop=None,
-        question=str(row.get("question", "")),
+        question=str(fields.get("question", "")),
         model=info.name,
         revision=info.revision,
         template=settings.template,

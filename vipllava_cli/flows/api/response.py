@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vipllava_cli.flows.api.checks import check_path
 from vipllava_cli.storage.record_file import RecordFile
 from vipllava_cli.storage.records import Record
 
@@ -20,8 +21,8 @@ class Response:
         text: The answer; empty if the row failed.
         finish_reason: `stop`, `length` (cut at `max_new_tokens`) or `error`.
         record: The complete record as a dict, as `vipllava batch` writes it.
-        notes: Notes for the user, like a mark that was clipped.
-        error: The error message of a failed row; None for an answer.
+        notes: Notes for the user, for example that a mark was clipped.
+        error: Why a row of a batch failed; None if it has an answer.
 
     """
 
@@ -33,7 +34,7 @@ class Response:
 
 
 def to_response(record: Record, notes: Sequence[str] = ()) -> Response:
-    """Convert a record to what the API returns."""
+    """Convert a record to a response."""
     return Response(
         text=record.answer or "",
         finish_reason=record.finish_reason or "error",
@@ -46,6 +47,7 @@ def to_response(record: Record, notes: Sequence[str] = ()) -> Response:
 def read_records(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     """Read the records of `vipllava batch`, `ask --json` or `eval`, one dict each.
 
-    Skips lines that are not records. Raises InputError for a file without any record.
+    Skips lines that are not records. Raises InputError for a file without any record, and
+    UsageError for a `path` that is neither text nor a path object.
     """
-    return iter(RecordFile(Path(path), lambda record: record))
+    return iter(RecordFile(Path(check_path(path, "path")), lambda record: record))
