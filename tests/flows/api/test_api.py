@@ -209,7 +209,7 @@ def test_wrong_input_is_an_error_of_the_family(model: Model) -> None:
         draw(np.zeros((4, 4, 3)), [])  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"expected points \(x, y\)"):
         draw(GARDEN, [Triangle([(1, 2), (3,)])])  # type: ignore[list-item]
-    with pytest.raises(UsageError, match=r"says \{2\}"):
+    with pytest.raises(UsageError, match=r"contains \{2\}"):
         model.ask(GARDEN, "what is {2}?", marks=[BUTTERFLY])
     with pytest.raises(UsageError, match="remove the temperature"):
         model.ask(GARDEN, "what?", choices=["a", "b"], options=GenerationOptions(temperature=1.0))
