@@ -11,6 +11,8 @@ from tests.conftest import ROOT, Finished, Run
 from tests.support.commands import QUESTION, assert_error_line
 from vipllava_cli.errors import ExitCode
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the shell is POSIX's")
 @pytest.mark.parametrize(

@@ -158,6 +158,7 @@ def start_batch(slow: str, folder: Path, out: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_ctrl_c_finishes_the_batch_in_flight_and_names_how_to_resume(
     images: Path, out: Path
 ) -> None:
@@ -171,6 +172,7 @@ def test_ctrl_c_finishes_the_batch_in_flight_and_names_how_to_resume(
     assert len(list(read_journal(out))) in range(2, 20, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow", ["reading", "answering"])
 def test_a_second_ctrl_c_stops_at_once(images: Path, out: Path, slow: str) -> None:
     """The batch in flight would take a minute."""

@@ -14,6 +14,8 @@ from huggingface_hub import constants
 from tests.conftest import SAMPLES, Run
 from tests.support.hub import StandInHub
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ("tests.support.hub_fixtures",)
 
 MIB = 1 << 20

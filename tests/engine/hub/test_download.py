@@ -17,7 +17,7 @@ from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 from vipllava_cli.errors import InputError, ModelError
 
 pytest_plugins = ("tests.support.hub_fixtures",)
-pytestmark = pytest.mark.usefixtures("online")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("online")]
 
 MIB = 1 << 20
 HUB_NAME = HubName(PUBLISHED["7b"].repository, "main")

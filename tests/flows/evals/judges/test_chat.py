@@ -23,6 +23,8 @@ from vipllava_cli.flows.evals.judges.chat import MAX_REPLIES, MAX_RETRIES, chat_
 from vipllava_cli.flows.evals.judges.grading import MAX_CONSECUTIVE_FAILURES, grade
 from vipllava_cli.flows.evals.judges.instructions import read_score
 
+pytestmark = pytest.mark.slow
+
 # --- errors of the server --------------------------------------------------------------------
 
 

@@ -36,6 +36,7 @@ grade([row(f"{n}") for n in range(20)], judge, Path(sys.argv[2]), lambda done, o
 """
 
 
+@pytest.mark.slow
 def test_after_a_kill_no_row_is_graded_twice(path: Path) -> None:
     with serving(JudgeServer(max_grades=7)) as server:
         run = subprocess.Popen(
