@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class MetricCounts:
-    """The number of predictions of each name: in `total`, and those that are `right`."""
+    """The number of predictions of each name: all in `total`, the correct ones in `right`."""
 
     right: Counter[str] = field(default_factory=Counter)
     total: Counter[str] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""Phrases for marks: those of the training, and those that people use."""
+"""Phrases for marks: the words of the training, and the words that people use."""
 
 import pytest
 

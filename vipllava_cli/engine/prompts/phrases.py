@@ -1,4 +1,4 @@
-"""Phrases for a mark: those of the model's training, and those that people use.
+"""Phrases for a mark: the words of the model's training, and the words that people use.
 
 Source of the phrases: ViP-LLaVA's visual_prompt_generator.py.
 """

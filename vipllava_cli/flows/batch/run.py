@@ -174,7 +174,7 @@ class BatchRun:
         self._answer(pending)
 
     def _write_resolved(self, planned: PlannedRow) -> list[PendingQuestion]:
-        """Write the questions that need no model, and return those that do."""
+        """Write the questions that need no model. Return the others."""
         pending = []
         for question in planned.questions:
             request, error = question.request, question.error
