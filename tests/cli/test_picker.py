@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageGrab
 
 from tests.conftest import ROOT, Run
+from tests.support.browser import skip_unless_required
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.browser
 def display() -> Iterator[str]:
     """Start a virtual screen of 1600x1200 pixels. Yields its name."""
     if not all(map(shutil.which, ("Xvfb", "xdotool"))):
-        pytest.skip("Xvfb and xdotool are not installed")
+        skip_unless_required("Xvfb and xdotool are not installed")
     reader, writer = os.pipe()
     server = subprocess.Popen(
         # Without -noreset, the server restarts when its last client leaves and refuses new ones.

@@ -1,19 +1,26 @@
 """A page in Chromium, with the actions of a person."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
 DRIVER = shutil.which("chromedriver")
+
+
+def skip_unless_required(reason: str) -> NoReturn:
+    """Skip the test, or fail it where `.ci/run` has installed what the test needs."""
+    if os.environ.get("VIPLLAVA_TESTS_NEED_BROWSER"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @dataclass

@@ -104,7 +104,7 @@ def _parts(coords: Any, shape: str, units: Any) -> tuple[tuple[Coordinate, ...],
     if not all(isinstance(part, list) for part in nested):
         raise InputError("coords are one flat list of numbers, or several such lists")
     for value in (value for part in nested for value in part):
-        if not _is_number(value):
+        if not is_finite_number(value):
             raise InputError(f"coords are finite numbers; found {short_repr(value)}")
     return tuple(tuple(Coordinate(float(value), scale) for value in part) for part in nested)
 
@@ -120,12 +120,12 @@ def _optional_number(value: Mapping[str, Any], field: str) -> float | None:
     number = value.get(field)
     if number is None:
         return None
-    if not _is_number(number):
+    if not is_finite_number(number):
         raise InputError(f"a mark's {field} is a number, not {short_repr(number)}")
     return float(number)
 
 
-def _is_number(value: Any) -> bool:
+def is_finite_number(value: Any) -> bool:
     """Return whether a JSON value is a finite number that a float can hold."""
     is_numeric = isinstance(value, int | float) and not isinstance(value, bool)
     return is_numeric and abs(value) <= sys.float_info.max

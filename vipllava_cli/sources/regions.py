@@ -4,14 +4,13 @@ The reader of a format returns `Annotations`. This module selects regions by lab
 ids and the notes of all formats.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.marks.json_marks import mark_from_json
+from vipllava_cli.marks.json_marks import is_finite_number, mark_from_json
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
 from vipllava_cli.sources.rows import BadRow, Row, Source
@@ -99,7 +98,7 @@ def read_regions(annotations: Annotations, per: RowUnit, labels: Sequence[str]) 
 
 def check_numbers(values: Any, expected: str, count: int | None = None) -> list[float]:
     """Check a list of finite numbers, `count` of them if given. Raises InputError."""
-    is_valid = isinstance(values, list | tuple) and all(map(_is_finite_number, values))
+    is_valid = isinstance(values, list | tuple) and all(map(is_finite_number, values))
     if not is_valid or (count is not None and len(values) != count):
         raise InputError(f"expected {expected}, finite numbers; found {short_repr(values)}")
     return [float(value) for value in values]
@@ -119,11 +118,6 @@ def box_mark(
 def region_mark(shape: str, coords: Any, label: str | None, units: str = "px") -> MarkSpec:
     """Make a mark from flat coordinates, or from one such list per part. Raises InputError."""
     return mark_from_json({"shape": shape, "coords": coords, "label": label, "units": units})
-
-
-def _is_finite_number(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and abs(value) <= sys.float_info.max  # False for NaN
 
 
 # --- rows ------------------------------------------------------------------------------------

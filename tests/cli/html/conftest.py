@@ -7,13 +7,15 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from tests.support.browser import CHROMIUM, DRIVER, Page
+from tests.support.browser import CHROMIUM, DRIVER, Page, skip_unless_required
 
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[webdriver.Chrome]:
     if not CHROMIUM or not DRIVER:
-        pytest.skip("no Chromium here: on Debian, apt-get install chromium chromium-driver")
+        skip_unless_required(
+            "no Chromium here: on Debian, apt-get install chromium chromium-driver"
+        )
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):

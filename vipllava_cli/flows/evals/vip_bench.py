@@ -29,7 +29,7 @@ class Truth:
     """An entry of the meta-data.
 
     `answer` joins parts that are all needed with `<AND>`, and alternatives with `<OR>`. `question`
-    names the marked objects `<obj>`, `<obj1>`, …; `capabilities` are those that it needs.
+    names the marked objects `<obj>`, `<obj1>`, …; `capabilities` lists the skills it tests.
     """
 
     question: str
