@@ -5,13 +5,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from textwrap import dedent
 
 from tests.conftest import ROOT
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?<=\n\n)(?:(?: {4}.*)?\n)+")
+_BLOCK = re.compile(
+    r"^ *```sh\n(?P<fenced>(?s:.*?))^ *```$(?:\n\n```text\n(?P<output>(?s:.*?))^```$)?"
+    r"|^ *```\w+\n(?s:.*?)^ *```$"
+    r"|(?<=\n\n)(?P<indented>(?:(?: {4}.*)?\n)+)",
+    re.MULTILINE,
+)
 _SPAN = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"")
+
+
+@dataclass(frozen=True)
+class Example:
+    """Shell lines of one code block, and the text that the page shows as their output, if any."""
+
+    lines: tuple[str, ...]
+    output: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +59,31 @@ class Page:
         fenced = [body for _, language, body in _FENCE.findall(self.source) if language != "text"]
         indented = _INDENTED.findall(_FENCE.sub("", self.source))
         for block in (*fenced, *indented):
-            for line in block.replace("\\\n", " ").splitlines():
-                yield line.strip().removeprefix("$ ")
+            yield from _lines(block)
+
+    def examples(self) -> Iterator[Example]:
+        """Yield the shell code in its order: blocks fenced as `sh`, and indented blocks.
+
+        The output is a block fenced as `text` that follows at once, or the lines of an indented block
+        after a line that starts with `$ `.
+        """
+        for match in _BLOCK.finditer(self.source):
+            if match["fenced"] is not None:
+                yield Example(tuple(_lines(dedent(match["fenced"]))), match["output"])
+            if match["indented"] is None:
+                continue
+            block = dedent(match["indented"]).strip("\n")
+            prompted = re.fullmatch(r"\$ (.+)\n([^$]*)", block)
+            if prompted:
+                yield Example((prompted[1],), prompted[2] + "\n")
+            else:
+                yield Example(tuple(_lines(block)))
+
+
+def _lines(block: str) -> Iterator[str]:
+    for line in block.replace("\\\n", " ").splitlines():
+        if line.strip():
+            yield line.strip().removeprefix("$ ")
 
 
 PAGES = tuple(

@@ -1,0 +1,96 @@
+"""Every shell block of the documentation runs, page by page, and prints what the page shows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.test_docs import page_id
+from tests.support import judge
+from tests.support.docs_folder import Shell, open_shell
+from tests.support.pages import PAGES, Example, Page
+
+pytestmark = pytest.mark.model
+pytest_plugins = ("tests.support.hub_fixtures",)
+
+# Programs whose lines do not run here, and the reason.
+OTHER_PROGRAMS = {
+    "make": "`make` installs this environment and runs these tests; see tests/test_makefile.py",
+    "pip": "installs packages",
+    "apt-get": "installs packages",
+    "python": "builds a wheel, or makes an environment",
+    "python3": "makes an environment",
+    "/tmp/release/bin/pip": "installs the wheel of a release",
+    "/tmp/release/bin/vipllava": "runs the wheel of a release",
+    ".": "activates an environment",
+    ".venv/bin/pip": "installs packages",
+    ".venv/bin/pytest": "runs tests",
+    ".venv/bin/torchrun": "trains for hours; tests/training/test_train.py trains for seconds",
+    ".venv/bin/python": "trains for hours; tests/training/test_train.py trains for seconds",
+}
+
+
+def program(line: str) -> str:
+    """Return the program that the last command of a pipe runs."""
+    return line.rpartition("|")[2].split(maxsplit=1)[0]
+
+
+def examples(page: Page) -> list[Example]:
+    """Return the blocks of a page that run `vipllava`."""
+    return [
+        example
+        for example in page.examples()
+        if not any(program(line) in OTHER_PROGRAMS for line in example.lines)
+    ]
+
+
+TESTED = [page for page in PAGES if page.path.name != "releasing.md" and examples(page)]
+
+
+@pytest.fixture
+def shell(tmp_path: Path, environment: dict[str, str]) -> Iterator[Shell]:
+    """Open a shell in which `7b` is the shipped model, and the judge gives every answer 1.0."""
+    with judge.serving(judge.JudgeServer(grade="1.0")) as server:
+        servers = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "key"}
+        yield open_shell(tmp_path, {**environment, **servers, "TERM": "xterm-256color"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", TESTED, ids=page_id)
+def test_the_commands_of_a_page_run_one_after_the_other(page: Page, shell: Shell) -> None:
+    lines = [line for example in examples(page) for line in example.lines]
+    if needs_download(lines):
+        assert shell.run("vipllava models pull 7b").code == 0
+    for example in examples(page):
+        printed = ""
+        for line in example.lines:
+            finished = shell.run(line)
+            assert finished.code == 0, f"{line}\n{finished.stdout}{finished.stderr}"
+            printed += finished.stdout
+        assert example.output is None or printed == example.output, example
+
+
+def needs_download(lines: list[str]) -> bool:
+    """Return whether a page uses the model `7b` before it downloads it."""
+    uses = [line for line in lines if " 7b" in line and not line.startswith("vipllava plan")]
+    return bool(uses) and not uses[0].startswith("vipllava models pull")
+
+
+def test_pages_show_outputs() -> None:
+    assert sum(example.output is not None for page in TESTED for example in page.examples()) >= 4
+
+
+def test_a_line_that_does_not_run_has_a_reason() -> None:
+    programs = {
+        program(line)
+        for page in PAGES
+        if page.path.name != "releasing.md"
+        for example in page.examples()
+        for line in example.lines
+    }
+    assert programs - {"vipllava"} <= set(OTHER_PROGRAMS)
+
+
+@pytest.mark.parametrize("line", ["vipllava ask nothing.jpg 'what is it?'", "vipllava nonesuch"])
+def test_a_line_that_fails_is_noticed(line: str, shell: Shell) -> None:
+    assert shell.run(line).code in (2, 3)

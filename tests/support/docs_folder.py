@@ -1,0 +1,125 @@
+"""A folder with the files that the documentation names, and a shell that runs its command lines."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conftest import ROOT, SAMPLES, Finished
+from tests.support import benchmark_files, warm
+from tests.support.comparisons import write_answers
+from vipllava_cli.engine.hub.registry import BUNDLED
+
+# A fork starts faster, but its hub client has read the environment of the tests.
+_WRAPPER = """#!/bin/sh
+case " $* " in
+  *" 7b "* | " models "*) is_new=yes ;;
+  *) grep -qs 7b "$VIPLLAVA_HOME/config/settings.json" && is_new=yes ;;
+esac
+if [ "$is_new" ]; then exec {python} -m vipllava_cli "$@"; fi
+exec {fork} -m vipllava_cli "$@"
+"""
+
+# Run a program in a terminal, and type a text when the program waits for input.
+_IN_TERMINAL = """
+import fcntl, os, pty, struct, sys, termios
+typed, *command = sys.argv[1:]
+process, terminal = pty.fork()
+if process == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 640, 384))
+    os.execvp(command[0], command)
+shown = b""
+while True:
+    try:
+        data = os.read(terminal, 1 << 16)
+    except OSError:
+        break
+    shown += data
+    if typed and (b"\\x1b[?2004h" in shown or b"[y/N]" in shown):
+        os.write(terminal, typed.encode())
+        typed = ""
+sys.stdout.buffer.write(shown)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+"""
+
+# A part of a command line that needs a terminal -> what a person types into it.
+_TYPED = {"vipllava chat ": "\x04", "vipllava models remove ": "y\n", " --show": ""}
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs command lines in a folder, with the `vipllava` of this checkout."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, line: str) -> Finished:
+        """Run a line. Its evaluations render two scenes. A line that needs a person gets a terminal."""
+        command = ["bash", "-c", re.sub(r"--n \d+", "--n 2", line)]
+        typed = next((text for part, text in _TYPED.items() if part in line), None)
+        if "|" in line:
+            typed = None
+        if typed is not None:
+            command = [sys.executable, "-c", _IN_TERMINAL, typed, *command]
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def open_shell(folder: Path, environment: Mapping[str, str]) -> Shell:
+    """Write the files that the pages name, and a `vipllava` that runs this checkout."""
+    work, programs = folder / "work", folder / "bin"
+    programs.mkdir()
+    wrapper = programs / "vipllava"
+    wrapper.write_text(_WRAPPER.format(python=shlex.quote(sys.executable), fork=warm.share()))
+    wrapper.chmod(0o755)
+    write_docs_folder(work)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    shared = {name: os.environ[name] for name in os.environ if name.startswith("VIPLLAVA_TESTS")}
+    return Shell(work, {**environment, **shared, "PATH": path, "PYTHONPATH": str(ROOT)})
+
+
+def write_docs_folder(folder: Path) -> None:
+    """Write the images, tables, records and benchmarks that the command lines of the pages read."""
+    shutil.copytree(SAMPLES, folder / "sample_images")
+    for name in ("photo.jpg", "cat.jpg", "street.jpg", "a.jpg", "b.jpg", "images/a.jpg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(SAMPLES / "cat.jpg", folder / name)
+    shutil.copy(SAMPLES / "zoo-red-box.png", folder / "images/zoo.png")
+    mark = {"shape": "box", "coords": [120, 80, 340, 300]}
+    row = {"image": "street.jpg", "question": "what is {1}?", "marks": [mark]}
+    (folder / "questions.jsonl").write_text(json.dumps(row) + "\n")
+    (folder / "annotations.json").write_text(json.dumps(_coco()))
+    write_answers(folder, "before.jsonl", ["a cat", "a dog"])
+    write_answers(folder, "after.jsonl", ["a cat", "a cat"])
+    benchmark_files.visual7w(folder / "v7w", 2)
+    benchmark_files.pointqa(folder / "pointqa", 2)
+    benchmark_files.vcr(folder / "vcr", 2)
+    question = ("0", SAMPLES / "zoo-red-box.png", "what is in the red box?", "penguin", ["rec"])
+    benchmark_files.vip_bench(folder / "ViP-Bench", [question])
+    (folder / "build").mkdir()
+    (folder / "build/tiny").symlink_to(BUNDLED["tiny"])
+
+
+def _coco() -> dict[str, object]:
+    image = {"id": 1, "file_name": "street.jpg", "width": 451, "height": 300}
+    region = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [120, 80, 220, 220]}
+    return {
+        "images": [image],
+        "annotations": [region],
+        "categories": [{"id": 1, "name": "dog"}],
+    }
