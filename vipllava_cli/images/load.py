@@ -60,16 +60,35 @@ def upright_size(data: bytes, name: str) -> tuple[int, int]:
 
 def _swaps_sides(image: Image.Image, data: bytes) -> bool:
     """Return whether the EXIF orientation swaps width and height."""
-    if image.format == "PNG" and not any(chunk in data for chunk in _PNG_CHUNKS_WITH_EXIF):
-        return False  # the EXIF chunk can be at the end, so `getexif` would decode the whole PNG
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation) in _SWAPPING_ORIENTATIONS
-    except Exception:  # as in `_apply_orientation`: a damaged EXIF block has no effect
-        return False
+    return _orientation(image, data) in _SWAPPING_ORIENTATIONS
 
 
 _PNG_CHUNKS_WITH_EXIF = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 _SWAPPING_ORIENTATIONS = (5, 6, 7, 8)
+_UPRIGHT = 1
+
+
+def read_orientation(data: bytes, name: str) -> int:
+    """Read the EXIF orientation, 1 to 8. It is 1 for an image that is stored upright."""
+    if data.startswith(_JPEG_START) and _JPEG_EXIF not in data[:_JPEG_EXIF_BYTES]:
+        return _UPRIGHT  # most JPEGs: no need to parse the header
+    with _decoding(data, name) as image:
+        return _orientation(image, data)
+
+
+_JPEG_START, _JPEG_EXIF = b"\xff\xd8\xff", b"Exif\0\0"
+_JPEG_EXIF_BYTES = 1 << 18  # EXIF is the first or second segment, of at most 64 KiB each
+
+
+def _orientation(image: Image.Image, data: bytes) -> int:
+    """Return the EXIF orientation, 1 to 8, of an image whose header is read."""
+    if image.format == "PNG" and not any(chunk in data for chunk in _PNG_CHUNKS_WITH_EXIF):
+        return _UPRIGHT  # the EXIF chunk can be at the end, so `getexif` would decode the whole PNG
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
+    except Exception:  # as in `_apply_orientation`: a damaged EXIF block has no effect
+        return _UPRIGHT
+    return orientation if orientation in range(1, 9) else _UPRIGHT
 
 
 @contextmanager

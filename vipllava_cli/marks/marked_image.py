@@ -7,7 +7,7 @@ from threading import Lock
 from PIL import Image
 
 from vipllava_cli.images.fetch import display_name, read_bytes
-from vipllava_cli.images.load import decode, fingerprint, upright_size
+from vipllava_cli.images.load import decode, fingerprint, read_orientation, upright_size
 from vipllava_cli.marks.draw import draw
 from vipllava_cli.marks.types import Mark, shift_mark
 
@@ -34,6 +34,10 @@ class ImageFile:
             if self._image is None:
                 self._image = decode(self.data, display_name(self.source))
             return self._image
+
+    def read_orientation(self) -> int:
+        """Read the EXIF orientation, 1 to 8, from the header."""
+        return read_orientation(self.data, display_name(self.source))
 
 
 def open_image(source: str) -> ImageFile:

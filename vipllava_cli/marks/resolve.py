@@ -1,10 +1,11 @@
 """Mark specs -> marks on an image of a known size. Every subcommand that draws uses this module."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks.coordinates import ResolvedMarks, reaches_outside, resolve_coordinates
+from vipllava_cli.marks.declared_size import UPRIGHT, fit_to_image
 from vipllava_cli.marks.draw import is_visible
 from vipllava_cli.marks.masks import load_mask_outlines
 from vipllava_cli.marks.types import Mark, MarkSpec, MarkStyle
@@ -18,25 +19,45 @@ def resolve_marks(
     *,
     style: MarkStyle = NO_STYLE,
     existing: Sequence[Mark] = (),
+    read_orientation: Callable[[], int] = lambda: UPRIGHT,
 ) -> ResolvedMarks:
     """Resolve specs to marks on an image of `size` (width, height).
 
     `style` supplies the width and opacity of specs without them. `existing` marks are already on the
-    image: new marks avoid their colours, and notes count on from them.
+    image: new marks avoid their colours, and notes count on from them. `read_orientation` returns the
+    EXIF orientation of the image; only specs with a declared size need it.
 
-    Raises InputError for a mask that does not fit, and for a mark that lies outside the image, has
-    no area or touches no pixel.
+    Raises InputError for a mask or a declared size that does not fit, and for a mark that lies outside
+    the image, has no area or touches no pixel.
     """
-    # 1. Mask images become outlines.
-    outlined = load_mask_outlines(specs, size)
-    # 2. The default width and opacity.
+    # 1. Coordinates for an image of another size or orientation become those of this image.
+    fitted = [fit_to_image(spec, size, read_orientation) for spec in specs]
+    notes = dict.fromkeys(note for _, note in fitted if note)
+    shares = dict.fromkeys(_SHARES_NOTE for spec in specs if _looks_like_shares(spec))
+    # 2. Mask images become outlines.
+    outlined = load_mask_outlines([spec for spec, _ in fitted], size)
+    # 3. The default width and opacity.
     styled = [_fill_style(spec, style) for spec in outlined]
-    # 3. Colours, units, clipping.
+    # 4. Colours, units, clipping.
     resolved = resolve_coordinates(styled, *size, existing=existing)
-    # 4. A line around the image has bounds that include it, yet draws nothing.
+    # 5. A line around the image has bounds that include it, yet draws nothing.
     for mark in resolved.marks:
         _check_visible(mark, size)
-    return resolved
+    return replace(resolved, notes=(*notes, *shares, *resolved.notes))
+
+
+_SHARES_NOTE = (
+    "a mark lies within one pixel of the image's corner: if its coordinates are shares of the sides"
+    " from 0 to 1, add --units unit"
+)
+
+
+def _looks_like_shares(spec: MarkSpec) -> bool:
+    """Return whether coordinates in pixels look like shares of the sides."""
+    values = [coordinate for part in spec.parts for coordinate in part]
+    return all(value.scale is None and 0 <= value.value <= 1 for value in values) and any(
+        0 < value.value < 1 for value in values
+    )
 
 
 def _fill_style(spec: MarkSpec, style: MarkStyle) -> MarkSpec:

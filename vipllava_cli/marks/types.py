@@ -21,8 +21,16 @@ class Coordinate:
     scale: float | None = None
     is_size: bool = False
 
-    def pixels(self, side: int) -> float:
+    def pixels(self, side: float) -> float:
         return self.value if self.scale is None else self.value / self.scale * side
+
+
+@dataclass(frozen=True)
+class DeclaredSize:
+    """The size in pixels that a file declares for the image of its coordinates."""
+
+    width: float
+    height: float
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,8 @@ class MarkSpec:
     """A mark as typed. The program chooses the value of a field that is None.
 
     `parts` contains flat lists x, y, x, y, … Only masks and contours may have several parts, or name a
-    mask image in `file` instead.
+    mask image in `file` instead. `declared` is the size of the image that the coordinates were made
+    for, if their file says so.
     """
 
     shape: str
@@ -59,6 +68,7 @@ class MarkSpec:
     width: float | None = None
     alpha: float | None = None
     label: str | None = None
+    declared: DeclaredSize | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ class Row:
     """One image with its marks and questions.
 
     `image` is a path or a URL that can be opened as it is. Without `questions` or `choices`, those
-    of the command line apply. `extra` holds the other fields of the source's row.
+    of the command line apply. `extra` holds the other fields of the source's row. `image_error` says
+    why the image was not found.
     """
 
     id: str
@@ -22,6 +23,7 @@ class Row:
     questions: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
+    image_error: InputError | None = None
 
 
 @dataclass(frozen=True)

@@ -130,9 +130,14 @@ class Planner:
         )
 
     def _mark_image(self, row: Row) -> tuple[MarkedImage, tuple[str, ...]]:
+        if row.image_error:
+            raise row.image_error
         file = self._open(row.image)
         specs = (*row.marks, *self.task.marks)
-        resolved = resolve_marks(specs, file.size, style=self.task.style)
+        orientation = file.read_orientation
+        resolved = resolve_marks(
+            specs, file.size, style=self.task.style, read_orientation=orientation
+        )
         marked_image = MarkedImage(file, resolved.marks, self.task.numbers)
         return (zoom_in(marked_image) if self.task.zoom else marked_image), resolved.notes
 
