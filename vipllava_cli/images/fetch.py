@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.data_address import (
+    is_data_address,
+    read_data_address,
+    shorten_data_address,
+)
 from vipllava_cli.storage.files import STANDARD_INPUT
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -19,6 +24,8 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
 
 def display_name(source: str) -> str:
     """Return the name of a source for messages, without the password of an address."""
+    if is_data_address(source):
+        return shorten_data_address(source)
     return "standard input" if source == STANDARD_INPUT else _CREDENTIALS.sub("…@", source)
 
 
@@ -28,6 +35,8 @@ def read_bytes(source: str) -> bytes:
         raise InputError("the image has no name: give a file, an http(s) address or -")
     if source.lower().startswith(("http://", "https://")):
         return _download(source)
+    if is_data_address(source):
+        return read_data_address(source)
     try:
         if source == STANDARD_INPUT:
             return read_limited(sys.stdin.buffer, MAX_BYTES, display_name(source))
