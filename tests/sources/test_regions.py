@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.support.sources import (
@@ -22,6 +23,7 @@ from tests.support.sources import (
 from vipllava_cli.errors import UsageError
 from vipllava_cli.sources.formats import RowUnit
 from vipllava_cli.sources.open import read_source
+from vipllava_cli.sources.regions import rotated_box_mark
 from vipllava_cli.sources.rows import BadRow, Row
 
 
@@ -98,3 +100,13 @@ def test_a_bad_region_is_one_bad_row_and_makes_its_whole_image_bad(tmp_path: Pat
     assert isinstance(bad, BadRow)
     assert "region 1" in str(bad.error)
     assert isinstance(good, Row)
+
+
+def test_a_rotated_box_turns_clockwise_about_its_centre() -> None:
+    [mark] = resolve([rotated_box_mark((100, 50), (80, 40), 90, "x")])
+    assert mark.shape == "contour"
+    corners = [(120, 10), (120, 90), (80, 90), (80, 10)]
+    assert np.allclose(mark.parts[0], corners)
+    [tilted] = resolve([rotated_box_mark((100, 50), (80, 40), 10, "x")])
+    (_, left), (_, right) = tilted.parts[0][:2]
+    assert right > left  # the top right corner is lower than the top left one

@@ -31,7 +31,6 @@ def test_a_box_counts_pixels_from_one_unless_an_edge_is_zero(tmp_path: Path) -> 
     "element",
     [
         "<object><name>x</name></object>",
-        voc_object("x", (10, 10, 5, 20)),
         voc_object("x", (10, 10, float("nan"), 20)),
         voc_object("x", (10, 10, 20, 20)).replace("<xmax>20</xmax>", ""),
         voc_object("x", (10, 10, 20, 20)).replace("<xmax>20", "<xmax>wide"),

@@ -1,33 +1,39 @@
 """COCO: one JSON file with `images`, `annotations` and `categories` -> annotated images.
 
-The `bbox` [x, y, width, height] of an annotation becomes a box. An annotation without a `bbox`
-becomes a contour of its `segmentation`: polygons or run lengths. https://cocodataset.org/#format-data
+The `bbox` [x, y, width, height] of an annotation becomes a box, or a contour if CVAT has rotated it. An
+annotation without a `bbox` becomes a contour of its `segmentation`: polygons or run lengths.
+https://cocodataset.org/#format-data
 """
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any
+from urllib.parse import urlsplit
 
 from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.marks.types import MarkSpec
-from vipllava_cli.sources.files import first_existing, load_json, matches_all, resolve_path
+from vipllava_cli.sources.coco_region import coco_region, id_key
+from vipllava_cli.sources.coco_results import results_images
+from vipllava_cli.sources.files import load_json, matches_all, relative_path
+from vipllava_cli.sources.folder import list_folder
 from vipllava_cli.sources.formats import SourceFormat
-from vipllava_cli.sources.regions import (
-    AnnotatedImage,
-    Annotations,
-    Region,
-    box_mark,
-    check_numbers,
-    region_mark,
-    unreadable_region,
-)
+from vipllava_cli.sources.image_finder import ImageFinder, folders_near
+from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
+from vipllava_cli.sources.regions import AnnotatedImage, Annotations, declared_size
 from vipllava_cli.sources.rows import BadRow
+from vipllava_cli.storage.counts import count_noun
 
 _SIGNATURE = (rb'"images"\s*:\s*\[', rb'"(?:annotations|categories)"\s*:\s*\[')
+_MAX_LISTED_FILES = 4  # in a message
 
-JsonObject = Mapping[str, Any]
+# A field of the annotations that are no regions -> what the file is.
+_OTHER_KINDS: Mapping[str, str] = {
+    "caption": "COCO captions",
+    "segments_info": "COCO panoptic segmentation, whose regions are in PNG files",
+}
 
 
 def is_coco(name: str) -> bool:
@@ -35,182 +41,226 @@ def is_coco(name: str) -> bool:
     return matches_all(name, map(re.compile, _SIGNATURE))
 
 
-def read_coco(name: str) -> Annotations:
-    """Read a COCO file. Raises InputError for any other file."""
-    content = load_json(name)
+def read_coco(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Annotations:
+    """Read a COCO file, or those of a folder. Raises InputError for any other source."""
+    if os.path.isdir(name):
+        return _read_folder(name, options)
+    content = _load(name, options)
+    finder = ImageFinder(options.image_folders)
+    return Annotations(
+        name,
+        SourceFormat.coco,
+        partial(content.iter_images, finder),
+        tuple(content.labels.values()),
+        notes=tuple(content.notes()),
+    )
+
+
+def _read_folder(folder: str, options: ReadOptions) -> Annotations:
+    listing = list_folder(folder)
+    paths = [os.path.join(folder, file) for file in listing.with_suffix(".json")]
+    files = [path for path in paths if is_coco(path)]
+    if not files:
+        raise InputError(f"{folder} contains no COCO file: name a folder that contains one")
+    names = {os.path.basename(file) for file in files}
+    is_split = len(names) == 1 or all(name.startswith("instances_") for name in names)
+    if not is_split:
+        listed = ", ".join(files[:_MAX_LISTED_FILES])
+        raise InputError(
+            f"{folder} contains {len(files)} COCO files, and the same images may be in several:"
+            f" name one of them as the source, like {listed}"
+        )
+    contents = [_load(file, options) for file in files]
+    finder = ImageFinder(options.image_folders, folder, listing.images)
+    return Annotations(
+        folder,
+        SourceFormat.coco,
+        lambda: chain.from_iterable(
+            content.iter_images(finder, source_folder=folder) for content in contents
+        ),
+        tuple(dict.fromkeys(chain.from_iterable(c.labels.values() for c in contents))),
+        folder_images=tuple(os.path.normpath(os.path.join(folder, i)) for i in listing.images),
+        notes=tuple(chain.from_iterable(content.notes() for content in contents)),
+    )
+
+
+# --- one file --------------------------------------------------------------------------------
+
+Key = int | str
+
+
+@dataclass(frozen=True)
+class _CocoFile:
+    """The content of a file. The key None of `annotations` collects those without an image id.
+
+    With results in place of the annotations, images without one are left out.
+    """
+
+    name: str
+    images: Sequence[Any]
+    annotations: Mapping[Key | None, Sequence[Any]]
+    labels: Mapping[Key, str]
+    has_results: bool = False
+
+    def notes(self) -> Iterator[str]:
+        if not self.labels:
+            yield f"{self.name} has no categories: the labels are category numbers"
+            return
+        everything = chain.from_iterable(self.annotations.values())
+        unlabelled = sum(
+            isinstance(annotation, dict)
+            and id_key(annotation.get("category_id")) not in self.labels
+            for annotation in everything
+        )
+        if unlabelled:
+            yield (
+                f"{self.name}: {count_noun(unlabelled, 'annotation')} without a listed category, and so"
+                " without a label"
+            )
+
+    def iter_images(
+        self, finder: ImageFinder, source_folder: str | None = None
+    ) -> Iterator[AnnotatedImage | BadRow]:
+        """Iterate over the images with their regions, then over annotations without an image.
+
+        In a source folder, the ids of images are their paths in it.
+        """
+        folders = _image_folders(self.name)
+        listed: set[Key | None] = set()
+        for number, image in enumerate(self.images, 1):
+            fields = image if isinstance(image, dict) else {}
+            key = id_key(fields.get("id"))
+            if key is not None and key in listed:
+                continue  # the same image again: `_check_ids` refuses another one
+            listed.add(key)
+            file = _image_name(fields)
+            if file is None:
+                reason = f'{self.name}, image {number}: expected a "file_name", found {short_repr(image)}'
+                yield BadRow(f"image {number}", "", InputError(reason))
+                continue
+            of_image = self.annotations.get(key, ()) if key is not None else ()
+            if self.has_results and not of_image:
+                continue
+            regions = tuple(coco_region(annotation, self.labels) for annotation in of_image)
+            found = finder.find([file], folders)
+            id = file if source_folder is None else relative_path(found.path, source_folder)
+            size = declared_size(fields.get("width"), fields.get("height"))
+            yield AnnotatedImage(id, found.path, self.name, regions, size, found.error)
+        for key, orphans in self.annotations.items():
+            if key is None or key not in listed:
+                yield from (_orphan_row(self.name, annotation) for annotation in orphans)
+
+
+def _load(name: str, options: ReadOptions) -> _CocoFile:
+    """Read a file. Raises InputError."""
+    content = load_json(name, encoding=options.encoding)
+    if isinstance(content, list) and content and _is_result(content[0]):
+        return _load_results(name, content, options)
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list):
         raise InputError(
             f'{name} is not COCO: expected an object with "images", found {short_repr(content)}'
         )
-    labels = _labels(content.get("categories"))
     annotations = content.get("annotations") or []
     if not isinstance(annotations, list):
         raise InputError(
             f'{name}: expected a list of "annotations", found {short_repr(annotations)}'
         )
-    return Annotations(
+    _check_kind(name, annotations)
+    categories = content.get("categories")
+    named = [
+        category
+        for category in (categories if isinstance(categories, list) else [])
+        if isinstance(category, dict) and "name" in category
+    ]
+    _check_ids(name, "images", images, "file_name")
+    _check_ids(name, "categories", named, "name")
+    labels = {id_key(category.get("id")): str(category["name"]) for category in named}
+    return _CocoFile(
         name,
-        SourceFormat.coco,
-        partial(_iter_images, name, images, _group_by_image(annotations), labels),
-        tuple(labels.values()),
-        notes=() if labels else (f"{name} has no categories: the labels are category numbers",),
+        images,
+        _group_by_image(annotations),
+        {key: label for key, label in labels.items() if key is not None},
     )
 
 
-def _labels(categories: Any) -> dict[Any, str]:
-    """Map category ids to names. Leaves out malformed categories."""
-    return {
-        category["id"]: str(category["name"])
-        for category in (categories if isinstance(categories, list) else [])
-        if isinstance(category, dict) and "name" in category and _is_key(category.get("id"))
-    }
+def _is_result(value: Any) -> bool:
+    return isinstance(value, dict) and "image_id" in value
 
 
-def _group_by_image(annotations: Sequence[Any]) -> dict[Any, list[Any]]:
-    """Group annotations by image id. The key None collects those without an id."""
-    groups: dict[Any, list[Any]] = {}
-    for annotation in annotations:
-        key = annotation.get("image_id") if isinstance(annotation, dict) else None
-        groups.setdefault(key if _is_key(key) else None, []).append(annotation)
-    return groups
+def _load_results(name: str, results: Sequence[Any], options: ReadOptions) -> _CocoFile:
+    """Read a results list. `options.coco` names its images and categories. Raises InputError."""
+    annotations = _group_by_image(results)
+    if options.coco is None:
+        return _CocoFile(name, results_images(name, results, options), annotations, {})
+    named = _load(options.coco, replace(options, coco=None))
+    return replace(named, annotations=annotations, has_results=True)
 
 
-def _is_key(value: Any) -> bool:
-    return isinstance(value, int | str)
+def _check_kind(name: str, annotations: Sequence[Any]) -> None:
+    """Raise InputError for COCO files of other tasks."""
+    first = annotations[0] if annotations and isinstance(annotations[0], dict) else {}
+    for field, kind in _OTHER_KINDS.items():
+        if field in first and "bbox" not in first and "segmentation" not in first:
+            raise InputError(
+                f"{name} contains {kind}: expected annotations with a bbox or a segmentation, as in"
+                " instances_….json"
+            )
 
 
-def _iter_images(
-    name: str,
-    images: Sequence[Any],
-    annotations: Mapping[Any, Sequence[Any]],
-    labels: Mapping[Any, str],
-) -> Iterator[AnnotatedImage | BadRow]:
-    """Iterate over the images with their regions, then over annotations without an image."""
-    listed = set()
-    for number, image in enumerate(images, 1):
-        fields = image if isinstance(image, dict) else {}
-        key = fields.get("id") if _is_key(fields.get("id")) else None
-        listed.add(key)
-        file = fields.get("file_name")
-        if not isinstance(file, str) or not file:
-            reason = f'{name}, image {number}: expected a "file_name", found {short_repr(image)}'
-            yield BadRow(f"image {number}", "", InputError(reason))
+def _check_ids(name: str, what: str, items: Iterable[Any], field: str) -> None:
+    """Raise InputError if two items with one id differ in a field: their annotations are mixed."""
+    seen: dict[Key, Any] = {}
+    for item in items:
+        key = id_key(item.get("id")) if isinstance(item, dict) else None
+        if key is None:
             continue
-        of_image = annotations.get(key, ()) if key is not None else ()
-        regions = tuple(_region(annotation, labels) for annotation in of_image)
-        yield AnnotatedImage(file, _find_image(name, file), name, regions)
-    for key, orphans in annotations.items():
-        if key is None or key not in listed:
-            yield from (_orphan_row(name, annotation) for annotation in orphans)
+        value = seen.setdefault(key, item.get(field))
+        if value != item.get(field):
+            raise InputError(
+                f"{name}: two {what} have the id {key}, {short_repr(value)} and"
+                f" {short_repr(item.get(field))}: give each its own id"
+            )
+
+
+def _group_by_image(annotations: Sequence[Any]) -> dict[Key | None, list[Any]]:
+    """Group annotations by image id. The key None collects those without an id."""
+    groups: dict[Key | None, list[Any]] = {}
+    for annotation in annotations:
+        key = id_key(annotation.get("image_id")) if isinstance(annotation, dict) else None
+        groups.setdefault(key, []).append(annotation)
+    return groups
 
 
 def _orphan_row(name: str, annotation: Any) -> BadRow:
     """Make the bad row for an annotation that belongs to no listed image."""
-    key = annotation.get("id") if isinstance(annotation, dict) else None
-    position = f"annotation {key if _is_key(key) else '?'}"
+    key = id_key(annotation.get("id")) if isinstance(annotation, dict) else None
+    position = f"annotation {'?' if key is None else key}"
     found = short_repr(annotation)
     reason = f'{name}, {position}: expected the "image_id" of a listed image, found {found}'
     return BadRow(position, "", InputError(reason))
 
 
-def _find_image(name: str, file: str) -> str:
-    """Find an image beside the JSON file, or in the folders that COCO datasets use."""
-    folder = os.path.dirname(name)
-    split = os.path.splitext(os.path.basename(name))[0].removeprefix("instances_")
-    subfolders = ("", "images", os.path.join("..", "images"), os.path.join("..", split))
-    return first_existing(
-        resolve_path(os.path.join(folder, subfolder), file) for subfolder in subfolders
-    )
+# --- images ----------------------------------------------------------------------------------
 
 
-def _region(annotation: JsonObject, labels: Mapping[Any, str]) -> Region:
-    key = annotation.get("category_id")
-    if labels and not (_is_key(key) and key in labels):
-        reason = f'expected the "category_id" of a listed category, found {short_repr(key)}'
-        return unreadable_region(InputError(reason))
-    label = labels[key] if labels else None if key is None else str(key)
-    extra = {"annotation_id": annotation.get("id")}
-    if annotation.get("iscrowd"):
-        extra["iscrowd"] = 1
-    return Region(label, partial(_mark, annotation, label), extra)
+def _image_name(fields: Mapping[str, Any]) -> str | None:
+    """Return the name of an image. LVIS has only an address, which ends in `val2017/….jpg`."""
+    name, address = fields.get("file_name"), fields.get("coco_url")
+    if isinstance(name, str) and name:
+        return name
+    if isinstance(address, str) and urlsplit(address).path:
+        return "/".join(urlsplit(address).path.split("/")[-2:])
+    return None
 
 
-def _mark(annotation: JsonObject, label: str | None) -> MarkSpec:
-    """Make the mark of an annotation: its box or, without one, its outline."""
-    box, segmentation = annotation.get("bbox"), annotation.get("segmentation")
-    if box is not None:
-        x, y, width, height = check_numbers(box, "a bbox [x, y, width, height]", 4)
-        return box_mark(x, y, width, height, label)
-    if not segmentation:
-        raise InputError(f'expected a "bbox" or a "segmentation", found {short_repr(annotation)}')
-    is_rle = isinstance(segmentation, dict)
-    coords = _rle_outlines(segmentation) if is_rle else segmentation
-    return region_mark("contour", coords, label)
+def _image_folders(name: str) -> list[str]:
+    """Return the folders that may contain the images of a file.
 
-
-# --- run lengths -----------------------------------------------------------------------------
-
-
-def _rle_outlines(rle: JsonObject) -> list[list[float]]:
-    """Trace the outlines of a run-length encoded mask, one flat list of pixel centres per part.
-
-    `rle` is {"size": [height, width], "counts": a list of run lengths, or a compressed string}.
-    Raises InputError.
+    `person_keypoints_val2017.json` is about the images of `val2017`.
     """
-    import numpy as np
-
-    from vipllava_cli.marks.masks import trace_outlines
-
-    height, width = _rle_size(rle.get("size"))
-    counts = rle.get("counts")
-    runs = _decompress_runs(counts) if isinstance(counts, str) else counts
-    if not isinstance(runs, list) or not all(map(_is_length, runs)) or sum(runs) != height * width:
-        raise InputError(
-            f"expected run lengths that add up to {height}x{width} pixels, found {short_repr(counts)}"
-        )
-    # Runs go column by column and start outside the region. This does not call pycocotools: its
-    # version 2.0.11 exposes uninitialised memory if the runs are too short, and triggers a NumPy
-    # deprecation warning.
-    values = (np.arange(len(runs)) % 2).astype(np.uint8)
-    mask = np.ascontiguousarray(np.repeat(values, runs).reshape(width, height).T)
-    outlines = trace_outlines(mask)
-    if not outlines:
-        raise InputError("the run lengths contain no region: expected one of several pixels")
-    return outlines
-
-
-def _rle_size(value: Any) -> tuple[int, int]:
-    """Check the size of a mask: (height, width). Raises InputError."""
-    from vipllava_cli.images.load import MAX_PIXELS
-
-    if isinstance(value, list) and len(value) == 2 and all(_is_length(side) for side in value):
-        height, width = value
-        if 0 < height * width <= MAX_PIXELS:
-            return height, width
-    raise InputError(f"expected a size [height, width] in pixels, found {short_repr(value)}")
-
-
-def _is_length(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _decompress_runs(compressed: str) -> list[int]:
-    """Decompress run lengths as `rleFrString` of COCO's maskApi.c does.
-
-    Each character holds 5 bits of a number, lowest bits first, and a bit that is set if the number
-    continues. From the fourth number on, a value is the difference to the number two before it.
-    A truncated string gives lengths that do not add up.
-    """
-    runs: list[int] = []
-    value = shift = 0
-    for letter in compressed:
-        bits = ord(letter) - 48
-        value |= (bits & 0x1F) << shift
-        shift += 5
-        if not bits & 0x20:
-            if bits & 0x10:  # the sign bit
-                value -= 1 << shift
-            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-            value = shift = 0
-    return runs
+    near = folders_near(os.path.dirname(name))
+    stem = os.path.splitext(os.path.basename(name))[0]
+    splits = dict.fromkeys((stem.removeprefix("instances_"), stem.rpartition("_")[2]))
+    candidates = (os.path.join(folder, split) for folder in near for split in splits)
+    return [*near, *filter(os.path.isdir, candidates)]

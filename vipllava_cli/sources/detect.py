@@ -1,14 +1,13 @@
 """Detect the format of a source by its content, else by its suffix."""
 
-import codecs
 import os
-import re
 from collections.abc import Callable, Mapping
 from itertools import islice
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.coco import is_coco
-from vipllava_cli.sources.files import read_head
+from vipllava_cli.sources.coco_results import is_coco_results
+from vipllava_cli.sources.files import read_head_text
 from vipllava_cli.sources.folder import Listing, image_suffixes, list_folder
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.labelme import is_labelme
@@ -16,6 +15,7 @@ from vipllava_cli.sources.manifest import detect_table
 from vipllava_cli.sources.vip_bench import find_splits
 from vipllava_cli.sources.voc import is_voc
 from vipllava_cli.sources.yolo import is_yolo
+from vipllava_cli.sources.yolo_dataset import is_data_yaml
 from vipllava_cli.storage.files import STANDARD_INPUT
 
 _SUFFIXES: Mapping[str, SourceFormat] = {
@@ -28,10 +28,8 @@ _SUFFIXES: Mapping[str, SourceFormat] = {
 
 _MAX_SAMPLES = 20  # files of a folder that detection reads for each format
 
-_YAML_CLASS_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
 
-
-def detect_format(name: str) -> SourceFormat | None:
+def detect_format(name: str, encoding: str | None = None) -> SourceFormat | None:
     """Detect the format of a source, or return None.
 
     Standard input and pipes count as JSONL: a look at their content would consume it.
@@ -44,7 +42,7 @@ def detect_format(name: str) -> SourceFormat | None:
         return _detect_folder(name)
     if not os.path.exists(name):
         raise InputError(f"there is no file or folder {name}: check the name of the source")
-    return _detect_file(name) if os.path.isfile(name) else SourceFormat.jsonl
+    return _detect_file(name, encoding) if os.path.isfile(name) else SourceFormat.jsonl
 
 
 # --- folders ---------------------------------------------------------------------------------
@@ -76,23 +74,21 @@ _FOLDER_CHECKS: Mapping[SourceFormat, Callable[[str, Listing], bool]] = {
     SourceFormat.yolo: _contains_yolo,
     SourceFormat.voc: _any_file(".xml", is_voc),
     SourceFormat.labelme: _any_file(".json", is_labelme),
+    SourceFormat.coco: _any_file(".json", is_coco),
 }
 
 
 # --- files -----------------------------------------------------------------------------------
 
 
-def _detect_file(name: str) -> SourceFormat | None:
-    """Detect by the first character of the text. Only the suffix counts for a binary file."""
+def _detect_file(name: str, encoding: str | None) -> SourceFormat | None:
+    """Detect by the first character of the text, else by the suffix."""
     suffix = os.path.splitext(name)[1].lower()
     if suffix in image_suffixes():
         raise InputError(
             f"{name} is one image: use `vipllava ask`, or give batch a folder or a manifest"
         )
-    try:
-        text = codecs.getincrementaldecoder("utf-8-sig")().decode(read_head(name)).lstrip()
-    except UnicodeDecodeError:
-        text = ""
+    text = read_head_text(name, encoding).lstrip()
     detect = _FIRST_CHARACTER_CHECKS.get(text[:1], _detect_plain_text)
     return detect(name, text) or _SUFFIXES.get(suffix)
 
@@ -108,8 +104,12 @@ def _detect_json_object(name: str, text: str) -> SourceFormat | None:
     return next(matches, SourceFormat.json)
 
 
+def _detect_json_list(name: str, _text: str) -> SourceFormat:
+    return SourceFormat.coco if is_coco_results(name) else SourceFormat.json
+
+
 def _detect_plain_text(name: str, text: str) -> SourceFormat | None:
-    if _YAML_CLASS_NAMES.search(text):
+    if is_data_yaml(name):
         return SourceFormat.yolo
     return detect_table(text.partition("\n")[0])
 
@@ -121,6 +121,6 @@ _JSON_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
 
 _FIRST_CHARACTER_CHECKS: Mapping[str, Callable[[str, str], SourceFormat | None]] = {
     "{": _detect_json_object,
-    "[": lambda _name, _text: SourceFormat.json,
+    "[": _detect_json_list,
     "<": lambda name, _text: SourceFormat.voc if is_voc(name) else None,
 }

@@ -60,6 +60,13 @@ def read_head(name: str) -> bytes:
         return file.read(_HEAD_BYTES)
 
 
+def read_head_text(name: str, encoding: str | None = None) -> str:
+    """Read the first 64 KiB as text. Bytes of another encoding become U+FFFD."""
+    data = read_head(name)
+    decoder = codecs.getincrementaldecoder(encoding or text_encoding(data))
+    return decoder("replace").decode(data)
+
+
 def iter_lines(name: str) -> Iterator[tuple[int, bytes]]:
     """Iterate over the non-blank lines, stripped, with their line numbers from 1. Reads lazily."""
     with open_binary(name) as file:
@@ -81,26 +88,44 @@ def matches_all(name: str, patterns: Iterable[re.Pattern[bytes]]) -> bool:
 # --- text and JSON ---------------------------------------------------------------------------
 
 
-def read_text(name: str) -> str:
-    """Read a UTF-8 file, without its byte-order mark. Raises InputError."""
+def read_text(name: str, encoding: str | None = None) -> str:
+    """Read a text file, without its byte-order mark. Raises InputError.
+
+    Without an `encoding`, the text is UTF-8, or UTF-16 with a byte-order mark.
+    """
     with open_binary(name) as file:
-        data = file.read()
+        return decode_text(file.read(), name, encoding)
+
+
+def decode_text(data: bytes, name: str, encoding: str | None = None) -> str:
+    """Decode the bytes of a file, without its byte-order mark. Raises InputError."""
+    codec = encoding or text_encoding(data)
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(codec).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise utf8_error(name, data.count(b"\n", 0, error.start) + 1) from None
+        line = data.count(b"\n", 0, error.start) + 1
+        raise encoding_error(name, line, encoding) from None
 
 
-def utf8_error(name: str, line: int) -> InputError:
-    """Make the error for a file that is not UTF-8. `line` is its first invalid line."""
+def text_encoding(data: bytes) -> str:
+    """Return the encoding that the byte-order mark at the beginning of a text names, else UTF-8."""
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return "utf-16" if is_utf16 else "utf-8-sig"
+
+
+def encoding_error(name: str, line: int, encoding: str | None = None) -> InputError:
+    """Make the error for a file of another encoding. `line` is its first invalid line."""
     return InputError(
-        f"{source_name(name)} is not UTF-8 text (line {line}): save it as UTF-8, or name another file"
+        f"{source_name(name)} is not {encoding or 'UTF-8'} text (line {line}): name its encoding with"
+        " --encoding, like --encoding gbk, or save it as UTF-8"
     )
 
 
-def load_json(name: str, parse: Callable[[str], Any] = json.loads) -> Any:
+def load_json(
+    name: str, parse: Callable[[str], Any] = json.loads, encoding: str | None = None
+) -> Any:
     """Parse a JSON file. Raises InputError."""
-    content = read_text(name)
+    content = read_text(name, encoding)
     try:
         return parse(content)
     except json.JSONDecodeError as error:

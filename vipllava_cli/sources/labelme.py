@@ -1,10 +1,10 @@
 """LabelMe: one JSON file with `shapes` per image, alone or in a folder -> annotated images.
 
-https://github.com/wkentaro/labelme
+https://github.com/wkentaro/labelme. X-AnyLabeling writes the same files with more types of shapes.
 """
 
+import base64
 import math
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -12,23 +12,20 @@ from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.types import MarkSpec
-from vipllava_cli.sources.files import (
-    first_existing,
-    load_json,
-    matches_all,
-    relative_path,
-    resolve_path,
-)
-from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.sources.files import load_json, matches_all
 from vipllava_cli.sources.formats import SourceFormat
-from vipllava_cli.sources.per_image import read_per_image
+from vipllava_cli.sources.image_finder import FoundImage
+from vipllava_cli.sources.per_image import FileContext, read_per_image
+from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.regions import (
     AnnotatedImage,
     Annotations,
     Region,
     box_mark,
     check_numbers,
+    declared_size,
     region_mark,
+    scalar_fields,
     unreadable_region,
 )
 
@@ -40,30 +37,30 @@ def is_labelme(name: str) -> bool:
     return matches_all(name, map(re.compile, _SIGNATURE))
 
 
-def read_labelme(name: str) -> Annotations:
+def read_labelme(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Annotations:
     """Read one LabelMe file, or those of a folder. Raises InputError for any other file."""
-    return read_per_image(name, SourceFormat.labelme, ".json", is_labelme, _read_file)
+    return read_per_image(name, options, SourceFormat.labelme, ".json", is_labelme, _read_file)
 
 
-def _read_file(file: str, folder: str) -> AnnotatedImage:
-    content = load_json(file)
+def _read_file(file: str, context: FileContext) -> AnnotatedImage:
+    content = load_json(file, encoding=context.encoding)
     shapes = content.get("shapes") if isinstance(content, dict) else None
     if not isinstance(shapes, list):
         found = short_repr(content)
         raise InputError(f'{file} is not LabelMe: expected an object with "shapes", found {found}')
-    image = _find_image(file, content.get("imagePath"))
-    return AnnotatedImage(relative_path(image, folder), image, file, tuple(map(_region, shapes)))
+    path = content.get("imagePath")
+    found_image = context.find_image(file, [path] if isinstance(path, str) and path else [])
+    id = context.image_id(found_image)
+    if found_image.error and isinstance(content.get("imageData"), str):
+        found_image = FoundImage(_data_address(content["imageData"]))
+    size = declared_size(content.get("imageWidth"), content.get("imageHeight"))
+    regions = tuple(map(_region, shapes))
+    return AnnotatedImage(id, found_image.path, file, regions, size, found_image.error)
 
 
-def _find_image(file: str, image_path: Any) -> str:
-    """Find the image at `imagePath`, which may be a Windows path, or with the name of the JSON file."""
-    folder, own_name = os.path.split(file)
-    stem = os.path.splitext(own_name)[0]
-    names = [stem + suffix for suffix in image_suffixes()]
-    if isinstance(image_path, str) and image_path:
-        slashed = image_path.replace("\\", "/")
-        names = [image_path, slashed, os.path.basename(slashed), *names]
-    return first_existing(resolve_path(folder, name) for name in names)
+def _data_address(encoded: str) -> str:
+    """Return the address of the image that the file contains."""
+    return f"data:image/*;base64,{''.join(encoded.split())}"
 
 
 def _region(shape: Any) -> Region:
@@ -72,7 +69,14 @@ def _region(shape: Any) -> Region:
         return unreadable_region(InputError(reason))
     label = shape.get("label")
     label = None if label is None else str(label)
-    return Region(label, partial(_mark, shape, label))
+    return Region(label, partial(_mark, shape, label), _extra(shape))
+
+
+def _extra(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flags and attributes of a shape, its group and its description."""
+    extra = {**scalar_fields(shape.get("flags")), **scalar_fields(shape.get("attributes"))}
+    named = {name: shape.get(name) for name in ("group_id", "description") if shape.get(name)}
+    return {**extra, **scalar_fields(named)}
 
 
 def _mark(shape: Mapping[str, Any], label: str | None) -> MarkSpec:
@@ -84,15 +88,16 @@ def _mark(shape: Mapping[str, Any], label: str | None) -> MarkSpec:
     points = shape.get("points")
     if not isinstance(points, list):
         raise InputError(f"expected points [[x, y], …], found {short_repr(points)}")
-    return build([check_numbers(point, "a point [x, y]", 2) for point in points], label)
+    return build([check_numbers(point, "a point [x, y]", 2) for point in points], label, shape)
 
 
 # --- shapes ----------------------------------------------------------------------------------
 
 Points = Sequence[Sequence[float]]
+Builder = Callable[[Points, str | None, Mapping[str, Any]], MarkSpec]
 
 
-def _rectangle(points: Points, label: str | None) -> MarkSpec:
+def _rectangle(points: Points, label: str | None, _: Mapping[str, Any]) -> MarkSpec:
     """Make a box from two opposite corners in any order, or from all four."""
     if len(points) not in (2, 4):
         raise InputError(f"expected 2 or 4 corners of a rectangle, found {len(points)}")
@@ -100,7 +105,7 @@ def _rectangle(points: Points, label: str | None) -> MarkSpec:
     return box_mark(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys), label)
 
 
-def _circle(points: Points, label: str | None) -> MarkSpec:
+def _circle(points: Points, label: str | None, _: Mapping[str, Any]) -> MarkSpec:
     """Make an ellipse from the centre and a point on the edge."""
     if len(points) != 2 or points[0] == points[1]:
         raise InputError(
@@ -111,20 +116,57 @@ def _circle(points: Points, label: str | None) -> MarkSpec:
     return region_mark("ellipse", [x - radius, y - radius, x + radius, y + radius], label)
 
 
-def _through_points(mark_shape: str) -> Callable[[Points, str | None], MarkSpec]:
+def _mask(points: Points, label: str | None, shape: Mapping[str, Any]) -> MarkSpec:
+    """Make a mask from its box, whose edges are pixels of the mask, and a PNG of the box."""
+    import numpy as np
+
+    from vipllava_cli.images.load import decode
+    from vipllava_cli.marks.masks import trace_outlines
+
+    if len(points) != 2:
+        raise InputError(f"expected 2 corners of a mask, found {len(points)}")
+    try:
+        data = base64.b64decode(str(shape.get("mask")), validate=True)
+    except ValueError:
+        found = short_repr(shape.get("mask"))
+        raise InputError(f"expected a mask as a PNG in base64, found {found}") from None
+    pixels = np.asarray(decode(data, "the mask", over=(0, 0, 0)).convert("L"))
+    (x1, y1), (x2, y2) = points
+    left, top = round(min(x1, x2)), round(min(y1, y2))
+    size = round(max(x1, x2)) - left + 1, round(max(y1, y2)) - top + 1
+    if pixels.shape != (size[1], size[0]):
+        raise InputError(
+            f"expected a mask of {size[0]}x{size[1]} pixels, the size of its box; found"
+            f" {pixels.shape[1]}x{pixels.shape[0]}"
+        )
+    outlines = trace_outlines((pixels != 0).astype(np.uint8))
+    if not outlines:
+        raise InputError("the mask contains no region: expected one of several pixels")
+    shifted = [
+        [value + (top if number % 2 else left) for number, value in enumerate(outline)]
+        for outline in outlines
+    ]
+    return region_mark("mask", shifted, label)
+
+
+def _through_points(mark_shape: str) -> Builder:
     """Make the builder of a shape whose coordinates are the points."""
 
-    def build(points: Points, label: str | None) -> MarkSpec:
+    def build(points: Points, label: str | None, _: Mapping[str, Any]) -> MarkSpec:
         return region_mark(mark_shape, [value for point in points for value in point], label)
 
     return build
 
 
-_BUILDERS: Mapping[str, Callable[[Points, str | None], MarkSpec]] = {
+_BUILDERS: Mapping[str, Builder] = {
     "rectangle": _rectangle,
     "polygon": _through_points("contour"),
+    "rotation": _through_points("contour"),
+    "oriented_rectangle": _through_points("contour"),
     "circle": _circle,
+    "mask": _mask,
     "point": _through_points("point"),
+    "points": _through_points("point"),
     "line": _through_points("scribble"),
     "linestrip": _through_points("scribble"),
 }

@@ -21,12 +21,12 @@ from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.shape_table import SHAPES
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import (
+    encoding_error,
     is_rereadable,
     iter_lines,
     load_json,
     open_binary,
     source_name,
-    utf8_error,
 )
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.manifest_row import (
@@ -37,6 +37,7 @@ from vipllava_cli.sources.manifest_row import (
     row_from_fields,
     row_from_json,
 )
+from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.rows import BadRow, Row, Source
 from vipllava_cli.storage.counts import count_noun
 
@@ -52,7 +53,7 @@ _ROW_LISTS = ("rows", "data", "items", "examples")
 # --- JSONL -----------------------------------------------------------------------------------
 
 
-def read_jsonl(name: str) -> Source:
+def read_jsonl(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
     """Read one row per line. Raises InputError for a file without a line of JSON."""
     total = count_lines(name) if is_rereadable(name) else None
     return Source(iter_jsonl_rows(name, manifest_folder(name)), SourceFormat.jsonl, total)
@@ -67,7 +68,7 @@ def count_lines(name: str) -> int:
     lines = objects = 0
     for number, line in iter_lines(name):
         if not _is_utf8(line):
-            raise utf8_error(name, number)
+            raise encoding_error(name, number)
         lines += 1
         objects += line.startswith(b"{") and line.endswith(b"}")
     if not objects:
@@ -136,7 +137,7 @@ def _finite_or_none(text: str) -> float | None:
 # --- JSON ------------------------------------------------------------------------------------
 
 
-def read_json(name: str) -> Source:
+def read_json(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
     """Read one row per object of the list. Raises InputError for a file without such a list."""
     values = _find_row_list(name, load_json(name, _loads_finite))
     if not values:
@@ -177,12 +178,12 @@ _SEPARATORS: Mapping[SourceFormat, str] = {
 }
 
 
-def read_csv(name: str) -> Source:
+def read_csv(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
     """Read one row per line of a table with commas or semicolons. Raises InputError."""
     return _read_table(name, SourceFormat.csv)
 
 
-def read_tsv(name: str) -> Source:
+def read_tsv(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
     """Read one row per line of a table with tabs. Raises InputError."""
     return _read_table(name, SourceFormat.tsv)
 
@@ -287,7 +288,7 @@ def _iter_text_lines(name: str) -> Iterator[str]:
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError:
-                raise utf8_error(name, number) from None
+                raise encoding_error(name, number) from None
             yield text
 
 

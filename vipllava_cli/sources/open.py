@@ -11,6 +11,7 @@ from vipllava_cli.sources.folder import read_folder
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
 from vipllava_cli.sources.labelme import read_labelme
 from vipllava_cli.sources.manifest import read_csv, read_json, read_jsonl, read_tsv
+from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.regions import Annotations, read_regions
 from vipllava_cli.sources.rows import Source
 from vipllava_cli.sources.vip_bench import read_vip_bench
@@ -23,11 +24,11 @@ class Reader:
     """The reader of a format, and the format's description for messages."""
 
     description: str
-    read: Callable[[str], Source | Annotations]
+    read: Callable[[str, ReadOptions], Source | Annotations]
 
 
 READERS: Mapping[SourceFormat, Reader] = {
-    SourceFormat.folder: Reader("a folder of images", read_folder),
+    SourceFormat.folder: Reader("a folder of images", lambda name, _: read_folder(name)),
     SourceFormat.jsonl: Reader("a JSONL manifest", read_jsonl),
     SourceFormat.json: Reader("a JSON manifest", read_json),
     SourceFormat.csv: Reader("a table with commas", read_csv),
@@ -46,20 +47,27 @@ def read_source(
     format: SourceFormat = SourceFormat.auto,
     per: RowUnit = RowUnit.region,
     labels: Sequence[str] = (),
+    options: ReadOptions = DEFAULT_OPTIONS,
 ) -> Source:
     """Read a source. `per` and `labels` select the rows of an annotated one.
 
     Raises InputError for a source that is malformed as a whole, and UsageError for labels if the
     source has no annotations.
     """
-    known_format = detect_format(name) if format == SourceFormat.auto else format
+    _check_folders(options)
+    known_format = detect_format(name, options.encoding) if format == SourceFormat.auto else format
     if known_format is None:
         descriptions = ", ".join(reader.description for reader in READERS.values())
         raise InputError(
             f"{name} has no known format: expected {descriptions}; if it is one of these, name it with"
             f" --format {'|'.join(READERS)}"
         )
-    content = READERS[known_format].read(name)
+    if options.image_folders and known_format in _WITH_OWN_IMAGES:
+        raise UsageError(
+            f"--images is for files that name images, but the format of {name} is {known_format}, which"
+            " contains its images: leave out --images"
+        )
+    content = READERS[known_format].read(name, options)
     if isinstance(content, Annotations):
         source = read_regions(content, per, labels)
     elif labels:
@@ -74,3 +82,12 @@ def read_source(
         note = f"read {name} as {known_format}; --format folder reads its images only"
         return replace(source, notes=(note, *source.notes))
     return source
+
+
+_WITH_OWN_IMAGES = (SourceFormat.folder, SourceFormat.yolo, SourceFormat.vip_bench)
+
+
+def _check_folders(options: ReadOptions) -> None:
+    for folder in options.image_folders:
+        if not os.path.isdir(folder):
+            raise InputError(f"--images {folder}: expected an existing folder; check its name")

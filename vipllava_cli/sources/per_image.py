@@ -2,22 +2,44 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.files import relative_path
-from vipllava_cli.sources.folder import list_folder
+from vipllava_cli.sources.folder import image_suffixes, list_folder
 from vipllava_cli.sources.formats import SourceFormat
+from vipllava_cli.sources.image_finder import FoundImage, ImageFinder, folders_near
+from vipllava_cli.sources.read_options import ReadOptions
 from vipllava_cli.sources.regions import AnnotatedImage, Annotations
 from vipllava_cli.sources.rows import BadRow
 from vipllava_cli.storage.counts import count_noun
 
-# Reads an annotation file. The second argument is the folder that image ids are relative to.
-ReadFile = Callable[[str, str], AnnotatedImage]
+
+@dataclass(frozen=True)
+class FileContext:
+    """What the reader of one file needs. Image ids are relative to `folder`."""
+
+    folder: str
+    finder: ImageFinder
+    encoding: str | None
+
+    def find_image(self, file: str, names: Sequence[str]) -> FoundImage:
+        """Find the image of an annotation file: by these names, then by the name of the file."""
+        stem = os.path.splitext(os.path.basename(file))[0]
+        own_names = [stem + suffix for suffix in image_suffixes()]
+        return self.finder.find([*names, *own_names], folders_near(os.path.dirname(file)))
+
+    def image_id(self, image: FoundImage) -> str:
+        return relative_path(image.path, self.folder)
+
+
+ReadFile = Callable[[str, FileContext], AnnotatedImage]
 
 
 def read_per_image(
     name: str,
+    options: ReadOptions,
     format: SourceFormat,
     suffix: str,
     has_format: Callable[[str], bool],
@@ -29,7 +51,8 @@ def read_per_image(
     format, or if a single file is malformed.
     """
     if not os.path.isdir(name):
-        image = read_file(name, os.path.dirname(name))
+        finder = ImageFinder(options.image_folders)
+        image = read_file(name, FileContext(os.path.dirname(name), finder, options.encoding))
         return Annotations(name, format, lambda: iter([image]))
     listing = list_folder(name)
     candidates = [os.path.join(name, file) for file in listing.with_suffix(suffix)]
@@ -42,20 +65,21 @@ def read_per_image(
             " name a folder that contains one"
         )
     skipped = len(candidates) - len(files)
+    finder = ImageFinder(options.image_folders, name, listing.images)
     return Annotations(
         name,
         format,
-        partial(_iter_images, files, name, read_file),
+        partial(_iter_images, files, FileContext(name, finder, options.encoding), read_file),
         folder_images=tuple(os.path.normpath(os.path.join(name, file)) for file in listing.images),
         notes=(f"skipped {suffix} files of another format: {skipped}",) if skipped else (),
     )
 
 
 def _iter_images(
-    files: Sequence[str], folder: str, read_file: ReadFile
+    files: Sequence[str], context: FileContext, read_file: ReadFile
 ) -> Iterator[AnnotatedImage | BadRow]:
     for file in files:
         try:
-            yield read_file(file, folder)
+            yield read_file(file, context)
         except InputError as error:
-            yield BadRow(relative_path(file, folder), "", error)
+            yield BadRow(relative_path(file, context.folder), "", error)

@@ -4,19 +4,21 @@ The reader of a format returns `Annotations`. This module selects regions by lab
 ids and the notes of all formats.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.json_marks import is_finite_number, mark_from_json
-from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.marks.types import XY, DeclaredSize, MarkSpec
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
 from vipllava_cli.sources.rows import BadRow, Row, Source
 from vipllava_cli.storage.counts import count_noun
 
 _MAX_LISTED_LABELS = 10  # in a message
+_ROW_COLUMNS = ("id", "image", "label")  # an attribute of this name would hide the row's value
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,16 @@ class AnnotatedImage:
     """An image and its regions, in the order of the file.
 
     `id` names the image within the source. `image` is its path or URL. `file` is the annotation file.
+    `declared` is the size that the file declares for the image. `image_error` says why the image was
+    not found.
     """
 
     id: str
     image: str
     file: str
     regions: tuple[Region, ...]
+    declared: DeclaredSize | None = None
+    image_error: InputError | None = None
 
 
 @dataclass(frozen=True)
@@ -97,22 +103,80 @@ def read_regions(annotations: Annotations, per: RowUnit, labels: Sequence[str]) 
 
 
 def check_numbers(values: Any, expected: str, count: int | None = None) -> list[float]:
-    """Check a list of finite numbers, `count` of them if given. Raises InputError."""
-    is_valid = isinstance(values, list | tuple) and all(map(is_finite_number, values))
-    if not is_valid or (count is not None and len(values) != count):
+    """Check a list of finite numbers, `count` of them if given. A number may be text.
+
+    Raises InputError.
+    """
+    numbers = list(map(to_number, values)) if isinstance(values, list | tuple) else None
+    is_valid = numbers is not None and all(map(is_finite_number, numbers))
+    if numbers is None or not is_valid or (count is not None and len(numbers) != count):
         raise InputError(f"expected {expected}, finite numbers; found {short_repr(values)}")
-    return [float(value) for value in values]
+    return [float(number) for number in numbers]
+
+
+def to_number(value: Any) -> Any:
+    """Convert text to a number. Other values, and other text, stay as they are."""
+    if not isinstance(value, str) or "_" in value:  # Python's `float` accepts 1_000
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def scalar_fields(attributes: Any) -> dict[str, Any]:
+    """Return the attributes of a region that a question can name: text, numbers, true and false."""
+    if not isinstance(attributes, Mapping):
+        return {}
+    return {
+        name: value
+        for name, value in attributes.items()
+        if isinstance(name, str)
+        and name not in _ROW_COLUMNS
+        and (isinstance(value, str | bool) or is_finite_number(value))
+    }
+
+
+def declared_size(width: Any, height: Any) -> DeclaredSize | None:
+    """Return the size that a file declares, or None without two numbers above 0.
+
+    Many tools write 0 for an unknown size.
+    """
+    sides = to_number(width), to_number(height)
+    if not all(is_finite_number(side) and side > 0 for side in sides):
+        return None
+    return DeclaredSize(float(sides[0]), float(sides[1]))
 
 
 def box_mark(
     left: float, top: float, width: float, height: float, label: str | None, units: str = "px"
 ) -> MarkSpec:
     """Make a box from its corner and size. Raises InputError if width or height is not positive."""
+    check_sides(width, height)
+    return region_mark("box", [left, top, left + width, top + height], label, units)
+
+
+def rotated_box_mark(
+    centre: XY, size: XY, degrees: float, label: str | None, units: str = "px"
+) -> MarkSpec:
+    """Make the contour of a box that is rotated clockwise about its centre. Raises InputError."""
+    check_sides(*size)
+    angle = math.radians(degrees)
+    across = math.cos(angle) * size[0] / 2, math.sin(angle) * size[0] / 2
+    down = -math.sin(angle) * size[1] / 2, math.cos(angle) * size[1] / 2
+    corners = (
+        (centre[0] + x * across[0] + y * down[0], centre[1] + x * across[1] + y * down[1])
+        for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    )
+    return region_mark("contour", [value for corner in corners for value in corner], label, units)
+
+
+def check_sides(width: float, height: float) -> None:
+    """Raise InputError if a width or a height is not positive."""
     if not (width > 0 and height > 0):
         raise InputError(
             f"expected a box with width and height above 0, found {width:g}x{height:g}"
         )
-    return region_mark("box", [left, top, left + width, top + height], label, units)
 
 
 def region_mark(shape: str, coords: Any, label: str | None, units: str = "px") -> MarkSpec:
@@ -161,21 +225,28 @@ class _Selection:
 def _region_row(image: AnnotatedImage, number: int, region: Region) -> Row | BadRow:
     id = f"{image.id}#{number}"
     try:
-        mark = region.make_mark()
+        mark = _make_mark(image, region)
     except InputError as error:
         return BadRow(id, image.image, _region_error(image, number, error))
-    return Row(id, image.image, (mark,), extra={"label": region.label, **region.extra})
+    extra = {"label": region.label, **region.extra}
+    return Row(id, image.image, (mark,), extra=extra, image_error=image.image_error)
 
 
 def _image_row(image: AnnotatedImage, regions: list[tuple[int, Region]]) -> Row | BadRow:
     marks = []
     for number, region in regions:
         try:
-            marks.append(region.make_mark())
+            marks.append(_make_mark(image, region))
         except InputError as error:
             return BadRow(image.id, image.image, _region_error(image, number, error))
-    labels = [region.label for _, region in regions]
-    return Row(image.id, image.image, tuple(marks), extra={"labels": labels})
+    extra = {"labels": [region.label for _, region in regions]}
+    return Row(image.id, image.image, tuple(marks), extra=extra, image_error=image.image_error)
+
+
+def _make_mark(image: AnnotatedImage, region: Region) -> MarkSpec:
+    """Make the mark of a region, with the size that it was made for. Raises InputError."""
+    mark = region.make_mark()
+    return replace(mark, declared=image.declared) if mark.declared is None else mark
 
 
 def _region_error(image: AnnotatedImage, number: int, error: InputError) -> InputError:

@@ -13,13 +13,14 @@ from typing import Any
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.manifest import count_lines, iter_jsonl_rows
+from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.rows import Source
 
 SPLITS = ("bbox", "human")
 _QUESTIONS = "questions.jsonl"
 
 
-def read_vip_bench(name: str) -> Source:
+def read_vip_bench(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
     """Read one row per question, split by split.
 
     A row's id is `v1_<question_id>`, as in the benchmark's meta-data. If the folder

@@ -5,39 +5,42 @@ xmax equals the width at its right edge. So left = xmin - 1, top = ymin - 1, rig
 bottom = ymax. Many tools write edges from 0 instead. A box with an xmin or ymin below 1 comes from such
 a tool, and its edges are used unchanged.
 http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html
+
+roLabelImg adds rotated boxes (`robndbox`), and other tools add polygons to objects.
 """
 
-import os
+import math
 import re
 from functools import partial
 from typing import TYPE_CHECKING
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.types import MarkSpec
-from vipllava_cli.sources.files import (
-    first_existing,
-    open_binary,
-    read_head,
-    relative_path,
-    resolve_path,
-)
-from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.sources.files import read_head
 from vipllava_cli.sources.formats import SourceFormat
-from vipllava_cli.sources.per_image import read_per_image
+from vipllava_cli.sources.per_image import FileContext, read_per_image
+from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.regions import (
     AnnotatedImage,
     Annotations,
     Region,
     box_mark,
     check_numbers,
+    declared_size,
+    region_mark,
+    rotated_box_mark,
+    scalar_fields,
+    to_number,
 )
+from vipllava_cli.sources.xml_files import child_text, parse_xml
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _SIGNATURE = re.compile(rb"<annotation[\s>]")
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
-_IMAGE_FOLDERS = ("", os.path.join("..", "JPEGImages"), os.path.join("..", "images"))
+_ROTATED = ("cx", "cy", "w", "h", "angle")
+_FLAGS = ("difficult", "truncated", "occluded")
 
 
 def is_voc(name: str) -> bool:
@@ -45,75 +48,74 @@ def is_voc(name: str) -> bool:
     return _SIGNATURE.search(read_head(name)) is not None
 
 
-def read_voc(name: str) -> Annotations:
+def read_voc(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Annotations:
     """Read one VOC file, or those of a folder. Raises InputError for any other file."""
-    return read_per_image(name, SourceFormat.voc, ".xml", is_voc, _read_file)
+    return read_per_image(name, options, SourceFormat.voc, ".xml", is_voc, _read_file)
 
 
-def _read_file(file: str, folder: str) -> AnnotatedImage:
-    root = _parse_xml(file)
+def _read_file(file: str, context: FileContext) -> AnnotatedImage:
+    root = parse_xml(file, context.encoding)
     if root.tag != "annotation":
         found = short_repr(root.tag)
         raise InputError(f"{file} is not Pascal VOC: expected an <annotation>, found {found}")
-    image = _find_image(file, _child_text(root, "filename"))
+    # Some tools write `filename` without a suffix, so the name of the XML file comes last.
+    names = [child_text(root, "filename"), child_text(root, "path")]
+    image = context.find_image(file, list(filter(None, names)))
+    size = declared_size(child_text(root, "size/width"), child_text(root, "size/height"))
     regions = tuple(_region(element) for element in root.findall("object"))
-    return AnnotatedImage(relative_path(image, folder), image, file, regions)
-
-
-def _parse_xml(file: str) -> "Element":
-    """Parse an XML file. Refuses entities, which could expand to fill the memory. Raises InputError."""
-    from defusedxml.ElementTree import ParseError, parse
-
-    try:
-        with open_binary(file) as content:
-            root: Element | None = parse(content).getroot()
-    except (ParseError, ValueError, LookupError) as error:  # also an entity, an unknown encoding
-        raise InputError(f"{file} is not valid XML: {error}") from None
-    if root is None:
-        raise InputError(f"{file} is empty: expected an <annotation>")
-    return root
-
-
-def _find_image(file: str, filename: str | None) -> str:
-    """Find the image beside the XML file, or in the folders that VOC datasets use.
-
-    Some tools write `filename` without a suffix, so this also tries the name of the XML file.
-    """
-    folder, own_name = os.path.split(file)
-    stem = os.path.splitext(own_name)[0]
-    names = [stem + suffix for suffix in image_suffixes()]
-    if filename:
-        names = [filename, *names]
-    return first_existing(
-        resolve_path(os.path.join(folder, subfolder), name)
-        for name in names
-        for subfolder in _IMAGE_FOLDERS
-    )
+    return AnnotatedImage(context.image_id(image), image.path, file, regions, size, image.error)
 
 
 def _region(element: "Element") -> Region:
-    label = _child_text(element, "name")
-    extra = {"difficult": 1} if _child_text(element, "difficult") == "1" else {}
-    return Region(label, partial(_mark, element, label), extra)
+    label = child_text(element, "name")
+    return Region(label, partial(_mark, element, label), _extra(element))
+
+
+def _extra(element: "Element") -> dict[str, object]:
+    """Return the attributes that CVAT writes, and the flags that are set."""
+    attributes = {
+        child_text(attribute, "name"): child_text(attribute, "value") or ""
+        for attribute in element.findall("attributes/attribute")
+    }
+    flags = {flag: 1 for flag in _FLAGS if child_text(element, flag) == "1"}
+    return {**scalar_fields(attributes), **flags}
 
 
 def _mark(element: "Element", label: str | None) -> MarkSpec:
-    box = element.find("bndbox")
-    edges = [None if box is None else _number(_child_text(box, edge)) for edge in _EDGES]
-    left, top, right, bottom = check_numbers(edges, f"a bndbox of {', '.join(_EDGES)}")
+    rotated = element.find("robndbox")
+    if rotated is not None:
+        return _rotated_mark(rotated, label)
+    box, polygon = element.find("bndbox"), element.find("polygon")
+    if box is None and polygon is not None:
+        return region_mark("contour", _polygon(polygon), label)
+    edges = [None if box is None else to_number(child_text(box, edge)) for edge in _EDGES]
+    x1, y1, x2, y2 = check_numbers(edges, f"a bndbox of {', '.join(_EDGES)}")
+    left, right, top, bottom = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
     if min(left, top) >= 1:
         left, top = left - 1, top - 1
+    angle = to_number(_extra(element).get("rotation", 0.0))  # CVAT, in degrees
+    if isinstance(angle, float) and angle % 360:
+        centre = (left + right) / 2, (top + bottom) / 2
+        return rotated_box_mark(centre, (right - left, bottom - top), angle, label)
     return box_mark(left, top, right - left, bottom - top, label)
 
 
-def _child_text(element: "Element", name: str) -> str | None:
-    """Return the text of a child element, or None if it is missing or empty."""
-    return (element.findtext(name) or "").strip() or None
+def _rotated_mark(box: "Element", label: str | None) -> MarkSpec:
+    """Make the contour of a box that roLabelImg has rotated by `angle`, in radians, clockwise."""
+    values = [to_number(child_text(box, name)) for name in _ROTATED]
+    x, y, width, height, angle = check_numbers(values, f"a robndbox of {', '.join(_ROTATED)}")
+    return rotated_box_mark((x, y), (width, height), math.degrees(angle), label)
 
 
-def _number(text: str | None) -> float | str | None:
-    """Convert text to a number. Other text stays as it is: `check_numbers` reports it."""
-    try:
-        return float(text or "")
-    except ValueError:
-        return text
+def _polygon(polygon: "Element") -> list[float]:
+    """Read the points of a polygon: <x1/><y1/><x2/>…, or <pt><x/><y/></pt> for each."""
+    nested = [
+        child for point in polygon.findall("pt") for child in (point.find("x"), point.find("y"))
+    ]
+    if nested:
+        texts = [None if child is None else child.text for child in nested]
+    else:
+        numbers = range(1, len(polygon) // 2 + 1)
+        texts = [polygon.findtext(f"{axis}{number}") for number in numbers for axis in "xy"]
+    values = [to_number((text or "").strip()) for text in texts]
+    return check_numbers(values, "a polygon of x1, y1, x2, y2, …")

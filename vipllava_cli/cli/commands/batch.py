@@ -74,6 +74,26 @@ def batch(
             metavar="NAME",
         ),
     ] = None,
+    images: Annotated[
+        list[str] | None,
+        _source(
+            "Folder of the images that the source names, in any of its subfolders. Repeatable.",
+            "--images",
+            metavar="DIR",
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        _source("Encoding of the source's text. (default: utf-8)", "--encoding", metavar="NAME"),
+    ] = None,
+    coco: Annotated[
+        str | None,
+        _source(
+            "COCO file with the images and categories of a list of COCO results.",
+            "--coco",
+            metavar="FILE",
+        ),
+    ] = None,
     batch_size: Annotated[
         str,
         typer.Option(
@@ -120,6 +140,7 @@ def batch(
     from vipllava_cli.flows.batch.plan import BatchTask, plan_all
     from vipllava_cli.flows.batch.run import BatchRun
     from vipllava_cli.sources.open import read_source
+    from vipllava_cli.sources.read_options import ReadOptions
     from vipllava_cli.storage.journal import open_journal
 
     messages = output.messages()
@@ -136,7 +157,8 @@ def batch(
         options=answer.options(choices),
         save_marked=save_marked,
     )
-    rows = read_source(source, format=format, per=per, labels=tuple(label or ()))
+    reading = ReadOptions(tuple(images or ()), encoding, coco)
+    rows = read_source(source, format=format, per=per, labels=tuple(label or ()), options=reading)
     for note in rows.notes:
         messages.note(note)
 

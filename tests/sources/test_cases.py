@@ -1,0 +1,242 @@
+"""Files as other programs write them: one small case for each kind of report.
+
+The image `a.jpg` is 160x120. Most cases hold one region: the box 20,30 - 60,55, labelled `bolt`.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from vipllava_cli.errors import InputError
+from vipllava_cli.marks.marked_image import open_image
+from vipllava_cli.marks.resolve import resolve_marks
+from vipllava_cli.sources.open import read_source
+from vipllava_cli.sources.read_options import ReadOptions
+from vipllava_cli.sources.rows import BadRow, Row
+
+CASES = ROOT / "tests" / "fixtures" / "cases"
+
+Bounds = tuple[float, float, float, float]
+Region = tuple[str | None, str, Bounds]  # label, shape, bounds in pixels of the upright image
+
+BOX: Bounds = (20, 30, 60, 55)
+BOLT: Region = ("bolt", "box", BOX)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A source below CASES, and the regions that it gives. `note` is part of a note."""
+
+    source: str
+    regions: Sequence[Region] = (BOLT,)
+    note: str = ""
+    images: Sequence[str] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def case(source: str, *regions: Region, note: str = "", **options: Any) -> Any:
+    images = options.pop("images", ())
+    return pytest.param(Case(source, regions or (BOLT,), note, images, options), id=source)
+
+
+def text_of(error: Exception) -> str:
+    assert "\n" not in str(error)
+    return str(error)
+
+
+def read_case(each: Case) -> tuple[list[Row | BadRow], list[str]]:
+    folders = tuple(str(CASES / folder) for folder in each.images)
+    options = ReadOptions(image_folders=folders, **each.options)
+    source = read_source(str(CASES / each.source), options=options)
+    return list(source.rows), list(source.notes)
+
+
+def resolve_row(row: Row) -> tuple[list[Region], tuple[str, ...]]:
+    """Resolve the marks of a row on its image, as a batch does."""
+    if row.image_error:
+        raise row.image_error
+    file = open_image(row.image)
+    resolved = resolve_marks(row.marks, file.size, read_orientation=file.read_orientation)
+    return [(mark.label, mark.shape, mark.bounds) for mark in resolved.marks], resolved.notes
+
+
+TURNED = (80.0, 100.0, 110.0, 150.0)
+
+READ = [
+    case("01-coco-float-ids/ann.json"),
+    case("02-coco-string-ids/ann.json"),
+    case("03-coco-empty-bbox/ann.json", *[("bolt", "contour", BOX)] * 2),
+    case(
+        "08-coco-unlisted-category/ann.json",
+        (None, "box", BOX),
+        (None, "box", BOX),
+        BOLT,
+        note="2 annotations without a listed category",
+    ),
+    case("09-coco-exif/ann.json", ("bolt", "box", TURNED), note="before the EXIF turn"),
+    case("10-coco-resized/ann.json", ("bolt", "box", (25, 20, 35, 27.5)), note="640x480"),
+    case("11-coco-backslash/ann.json"),
+    case("12-coco-bom-crlf/ann.json"),
+    case("12c-coco-gbk/ann.json", ("螺栓", "box", BOX), encoding="gbk"),
+    case("13-coco-results/bbox_results.json", coco=str(CASES / "01-coco-float-ids" / "ann.json")),
+    case("14-roboflow-coco-folder"),
+    case("15-coco-keypoints-layout/annotations/person_keypoints_val2017.json"),
+    case("15-coco-keypoints-layout"),
+    case("15b-coco-instances-layout/annotations/instances_val2017.json"),
+    case("15c-coco-instances_default-cvat/annotations/instances_default.json"),
+    case("15c-coco-instances_default-cvat"),
+    case("19-coco-attributes/ann.json", ("bolt", "contour", (16.43, 21.67, 63.57, 63.33))),
+    case("22-coco-no-categories/ann.json", ("1", "box", BOX), note="category numbers"),
+    case("23-coco-supercat-space/ann.json"),
+    case("24-coco-bbox-strings/ann.json"),
+    case("69-lvis-no-filename/annotations/lvis_v1_val.json"),
+    case("30-labelme-mask", ("bolt", "mask", (20.5, 30.5, 60.5, 55.5))),
+    case("32-labelme-windows"),
+    case("32-labelme-windows/ann/a.json"),
+    case("33-labelme-imagedata-only"),
+    case("34-labelme-split-dirs"),
+    case("34-labelme-split-dirs/labels/a.json"),
+    case("36-labelme-gbk/a.json", ("螺栓", "box", BOX), encoding="gbk"),
+    case("37-labelme-size-mismatch", ("bolt", "box", (50, 30, 75, 50)), note="640x480"),
+    case("40-voc-float-order", ("bolt", "box", (20.4, 30.6, 60.2, 55.9))),
+    case("42-voc-backslash"),
+    case("42-voc-backslash/1.xml"),
+    case("43b-voc-latin1-undeclared", ("Straße", "box", BOX), encoding="latin-1"),
+    case("43c-voc-utf8-declared", ("Straße", "box", BOX)),
+    case("47-voc-splitdirs-xmls"),
+    case("47-voc-splitdirs-xmls/xml/a.xml"),
+    case("48-voc-no-name-xml-decl-space"),
+    case("50-yolo-pose4", ("nut", "box", (60, 45, 100, 75))),
+    case("50b-yolo-pose17", ("bolt", "box", (60, 45, 100, 75))),
+    case(
+        "51-yolo-track",
+        ("bolt", "box", (60, 45, 100, 75)),
+        ("nut", "box", (24, 18, 40, 30)),
+    ),
+    case("52-yolo-obb", ("bolt", "contour", (60.8, 48, 96, 72))),
+    case("52c-yolo-seg-conf", ("bolt", "contour", (64, 48, 96, 72))),
+    case(
+        "53-yolo-float-class",
+        ("bolt", "box", (60, 45, 100, 75)),
+        ("nut", "box", (24, 18, 40, 30)),
+    ),
+    case("57-yolo-commas", ("bolt", "box", (60, 45, 100, 75))),
+    case("58-yolo-yaml-elsewhere", ("bolt", "box", (60, 45, 100, 75))),
+    case("58-yolo-yaml-elsewhere/cfg/data.yaml", ("bolt", "box", (60, 45, 100, 75))),
+    case("58b-yolo-train-txt", ("bolt", "box", (60, 45, 100, 75))),
+    case("58b-yolo-train-txt/data.yaml", ("bolt", "box", (60, 45, 100, 75))),
+    case("58c-roboflow-yolo", *[("bolt", "box", (60, 45, 100, 75))] * 2),
+    case("58c-roboflow-yolo/data.yaml", *[("bolt", "box", (60, 45, 100, 75))] * 2, note="test:"),
+    case("58d-darknet", ("bolt", "box", (60, 45, 100, 75))),
+    case("59-yolo-names-str", ("bolt", "box", (60, 45, 100, 75))),
+    case("59c-yolo-names-missing-class-txt-ls", ("bolt", "box", (60, 45, 100, 75))),
+]
+
+
+@pytest.mark.parametrize("each", READ)
+def test_a_case_gives_its_regions(each: Case) -> None:
+    rows, notes = read_case(each)
+    regions: list[Region] = []
+    for row in rows:
+        assert isinstance(row, Row), row
+        found, row_notes = resolve_row(row)
+        regions += found
+        notes += row_notes
+    assert [region[:2] for region in regions] == [region[:2] for region in each.regions]
+    for (_, _, bounds), (_, _, expected) in zip(regions, each.regions, strict=True):
+        assert bounds == pytest.approx(expected, abs=0.01)
+    assert any(each.note in note for note in notes) if each.note else True
+
+
+@dataclass(frozen=True)
+class Refused:
+    source: str
+    words: Sequence[str]
+
+
+REFUSED = [
+    Refused("12c-coco-gbk/ann.json", ("--encoding",)),
+    Refused("13-coco-results/bbox_results.json", ("COCO results", "--coco FILE")),
+    Refused("20-coco-duplicate-ids/ann.json", ("two images", "id 1", "a.jpg", "b.jpg")),
+    Refused("36-labelme-gbk/a.json", ("--encoding",)),
+    Refused("43b-voc-latin1-undeclared/a.xml", ("--encoding",)),
+]
+
+
+@pytest.mark.parametrize("each", REFUSED, ids=lambda each: each.source)
+def test_a_case_is_refused_in_one_line(each: Refused) -> None:
+    with pytest.raises(InputError) as caught:
+        read_source(str(CASES / each.source))
+    for word in each.words:
+        assert word in text_of(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [("caption", "captions"), ("segments_info", "panoptic")],
+)
+def test_coco_files_of_other_tasks_are_named(tmp_path: Path, field: str, words: str) -> None:
+    source = tmp_path / "x.json"
+    source.write_text(
+        '{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations":'
+        f' [{{"id": 1, "image_id": 1, "{field}": "x"}}]}}'
+    )
+    with pytest.raises(InputError, match=words):
+        read_source(str(source))
+
+
+def test_attributes_and_scores_are_columns() -> None:
+    [row], _ = read_case(Case("19-coco-attributes/ann.json"))
+    assert isinstance(row, Row)
+    assert row.extra["color"] == "red"
+    rows, _ = read_case(Case("51-yolo-track"))
+    assert [dict(row.extra) for row in rows if isinstance(row, Row)] == [
+        {"label": "bolt", "confidence": 0.87, "track": 12},
+        {"label": "nut", "confidence": 0.66, "track": 13},
+    ]
+    [outline], _ = read_case(Case("52c-yolo-seg-conf"))
+    assert isinstance(outline, Row)
+    assert outline.extra["confidence"] == 0.91
+
+
+def test_reversed_corners_of_voc_are_put_in_order() -> None:
+    rows, _ = read_case(Case("44-voc-reversed"))
+    marks = [resolve_row(row)[0][0][2] for row in rows if isinstance(row, Row)]
+    assert marks[:3] == [BOX, (0, 0, 160, 120), (29, 29, 30, 30)]
+
+
+def test_label_files_may_have_an_upper_case_suffix(tmp_path: Path) -> None:
+    copy = tmp_path / "set"
+    shutil.copytree(CASES / "53-yolo-float-class", copy)
+    labels = copy / "labels" / "train"
+    (labels / "a.txt").rename(labels / "a.TXT")
+    rows = list(read_source(str(copy)).rows)
+    assert [row.extra["label"] for row in rows if isinstance(row, Row)] == ["bolt", "nut"]
+
+
+def test_another_aspect_ratio_fails_the_row_with_both_sizes(tmp_path: Path) -> None:
+    copy = tmp_path / "case"
+    shutil.copytree(CASES / "10-coco-resized", copy)
+    text = (copy / "ann.json").read_text().replace("480", "500")
+    (copy / "ann.json").write_text(text)
+    [row] = read_source(str(copy / "ann.json")).rows
+    assert isinstance(row, Row)
+    with pytest.raises(InputError, match=r"640x500.*160x120"):
+        resolve_row(row)
+
+
+def test_results_find_images_that_are_named_by_their_number(tmp_path: Path) -> None:
+    images = tmp_path / "val"
+    images.mkdir()
+    shutil.copy(CASES / "13-coco-results" / "a.jpg", images / "000000000001.jpg")
+    source = str(CASES / "13-coco-results" / "bbox_results.json")
+    [row] = read_source(source, options=ReadOptions((str(images),))).rows
+    assert isinstance(row, Row)
+    assert row.image == str(images / "000000000001.jpg")
+    assert resolve_row(row)[0] == [("1", "box", BOX)]
+    assert row.extra["score"] == 0.91

@@ -1,0 +1,210 @@
+"""Find the images that annotation files name.
+
+The file was often written on another machine: with backslashes, with absolute paths, with `%20`, in
+another folder. An image is then found by the end of its path, if only one image fits.
+"""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from urllib.parse import unquote
+
+from vipllava_cli.errors import InputError
+from vipllava_cli.sources.files import resolve_path
+from vipllava_cli.sources.folder import list_folder
+
+_MAX_LISTED_FOLDERS, _MAX_LISTED_IMAGES = 8, 3  # in a message
+
+# Folders beside the folder of the annotations, in the order of the search.
+_FOLDER_NAMES = (
+    "images",
+    "JPEGImages",
+    "img",
+    "imgs",
+    "image",
+    "pics",
+    "pictures",
+    "photos",
+    "frames",
+    "Images",
+)
+
+_ADDRESS = re.compile(r"https?://|data:", re.IGNORECASE)
+_FOREIGN_ROOT = re.compile(r"\A(?:file:)?/*(?:[A-Za-z]:)?/*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class FoundImage:
+    """The path or address of an image. `error` is set if it was not found."""
+
+    path: str
+    error: InputError | None = None
+
+
+@dataclass
+class ImageFinder:
+    """Finds images by name. `folders` are those of `--images`.
+
+    `source_folder` is a source whose images below it may be anywhere, else None. `source_images` are
+    paths relative to it.
+    """
+
+    folders: Sequence[str] = ()
+    source_folder: str | None = None
+    source_images: Sequence[str] = ()
+    # The names that led to each image that was found by the end of a path.
+    _names_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def find(self, names: Sequence[str], folders: Sequence[str]) -> FoundImage:
+        """Find an image by the first of its possible names that exists.
+
+        `folders` are where this file's images may be; they follow the folders of `--images`.
+        """
+        searched = [*self.folders, *folders]
+        for name in names:
+            if _ADDRESS.match(name):
+                return FoundImage(name)
+            found = self._find_in(searched, name)
+            if found:
+                return found
+        for name in names:
+            paths = self._indexed(name, folders[0] if folders else os.curdir)
+            if paths:
+                return self._only(paths, name, by_tail=True)
+        everywhere = [*searched, *filter(None, [self.source_folder])]
+        return FoundImage(_join(everywhere[0], names[0]), _not_found(names[0], everywhere))
+
+    def _find_in(self, folders: Sequence[str], name: str) -> FoundImage | None:
+        """Find an image by its name as written, then by the end of its path."""
+        spellings = list(dict.fromkeys(_spellings(name)))
+        for spelling in spellings:
+            for folder in folders:
+                path = _join(folder, spelling)
+                if os.path.isfile(path):
+                    return self._only([path, *self._others(spelling, folder)], name)
+        for spelling in spellings:
+            for tail in _tails(spelling):
+                paths = [path for f in folders if os.path.isfile(path := _join(f, tail))]
+                if paths:
+                    return self._only(paths, name, by_tail=True)
+        return None
+
+    def _others(self, name: str, folder: str) -> Iterator[str]:
+        """Iterate over the files with this name in further folders of `--images`."""
+        if folder in self.folders:
+            return filter(os.path.isfile, (_join(other, name) for other in self.folders))
+        return iter(())
+
+    def _only(self, paths: Iterable[str], name: str, *, by_tail: bool = False) -> FoundImage:
+        """Return the image at these paths, with an error if they are several images.
+
+        It is an error too if the ends of several names are the same image.
+        """
+        files = list({os.path.realpath(path): path for path in paths}.values())
+        path = files[0]
+        if len(files) > 1:
+            listed = " or ".join(sorted(files)[:_MAX_LISTED_IMAGES])
+            error = f"the image {name} may be {listed}: name its folder with --images DIR"
+            return FoundImage(path, InputError(error))
+        if by_tail:
+            names = self._names_of[os.path.realpath(path)]
+            names.add(_slashed(name))
+            if len(names) > 1:
+                listed = " and ".join(sorted(names)[:_MAX_LISTED_IMAGES])
+                error = f"{listed} would be one image, {path}: name their folder with --images DIR"
+                return FoundImage(path, InputError(error))
+        return FoundImage(path)
+
+    def _indexed(self, name: str, folder: str) -> list[str]:
+        """Return the images with the longest common end of their path with the name.
+
+        Among these, the images in folders whose path ends like the folder of the annotations.
+        """
+        parts = unquote(_slashed(name)).split("/")
+        candidates = self._index.get(parts[-1].casefold(), [])
+        if len(candidates) < 2:
+            return candidates
+        lengths = {path: _common_end(parts, path.split("/")) for path in candidates}
+        longest = [path for path in candidates if lengths[path] == max(lengths.values())]
+        own = _slashed(os.path.abspath(folder)).split("/")
+        lengths = {path: _common_end(own, path.split("/")[:-1]) for path in longest}
+        return [path for path in longest if lengths[path] == max(lengths.values())]
+
+    @cached_property
+    def _index(self) -> dict[str, list[str]]:
+        """Map the name of each image below the folders to its paths, with forward slashes."""
+        index: dict[str, list[str]] = defaultdict(list)
+        listed = [(folder, list_folder(folder).images) for folder in self.folders]
+        if self.source_folder is not None:
+            listed.append((self.source_folder, tuple(self.source_images)))
+        for folder, images in listed:
+            for image in images:
+                path = _slashed(os.path.normpath(os.path.join(folder, image)))
+                index[image.rpartition("/")[2].casefold()].append(path)
+        return index
+
+
+def folders_near(folder: str) -> list[str]:
+    """Return the folders where tools put the images of the annotation files in `folder`.
+
+    These are the folder itself, `images/` in it, the like beside it, and for `labels/train` also
+    `images/train`.
+    """
+    parent, above = os.path.join(folder, os.pardir), os.path.join(folder, os.pardir, os.pardir)
+    own_name = os.path.basename(os.path.abspath(folder))
+    candidates = (
+        *(os.path.join(folder, name) for name in _FOLDER_NAMES[:1]),
+        *(os.path.join(parent, name) for name in _FOLDER_NAMES),
+        *(os.path.join(above, name, own_name) for name in _FOLDER_NAMES),
+        parent,
+    )
+    return [folder, *(os.path.normpath(path) for path in candidates if os.path.isdir(path))]
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Iterate over the forms of a name: as written, with slashes, with percent signs decoded."""
+    yield name
+    slashed = name.replace("\\", "/")
+    yield slashed
+    if "%" in slashed:
+        yield unquote(slashed)
+
+
+def _tails(name: str) -> Iterator[str]:
+    """Iterate over the ends of a path: `C:/x/a.jpg` -> `x/a.jpg`, `a.jpg`."""
+    rest = _FOREIGN_ROOT.sub("", _slashed(name))
+    parts = [part for part in rest.split("/") if part not in ("", ".", "..")]
+    return ("/".join(parts[start:]) for start in range(len(parts)))
+
+
+def _join(folder: str, name: str) -> str:
+    path = resolve_path(folder, name)
+    return path if _ADDRESS.match(path) else os.path.normpath(path)
+
+
+def _slashed(path: str) -> str:
+    return path.replace("\\", "/")
+
+
+def _common_end(first: Sequence[str], second: Sequence[str]) -> int:
+    """Count the equal elements at the ends of two sequences."""
+    pairs = zip(reversed(first), reversed(second), strict=False)
+    return next(
+        (count for count, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second))
+    )
+
+
+def _not_found(name: str, folders: Sequence[str]) -> InputError:
+    listed = list(dict.fromkeys(os.path.normpath(folder) for folder in folders))
+    more = (
+        f" and {len(listed) - _MAX_LISTED_FOLDERS} more"
+        if len(listed) > _MAX_LISTED_FOLDERS
+        else ""
+    )
+    return InputError(
+        f"found no image {name} in {', '.join(listed[:_MAX_LISTED_FOLDERS])}{more}: name its folder"
+        " with --images DIR"
+    )

@@ -1,0 +1,51 @@
+"""Parse XML files of annotations."""
+
+import re
+from typing import TYPE_CHECKING
+
+from vipllava_cli.errors import InputError
+from vipllava_cli.sources.files import decode_text, open_binary
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+_DECLARATION = re.compile(r"<\?xml[^>]{0,200}\?>")
+_SINGLE_BYTE = re.compile(
+    rb"""<\?xml[^>]{0,100}encoding=["'](?:iso-8859-1|latin-?1|windows-1252|us-ascii)["']""",
+    re.IGNORECASE,
+)
+
+
+def parse_xml(file: str, encoding: str | None = None) -> "Element":
+    """Parse an XML file. Refuses entities, which could expand to fill the memory. Raises InputError.
+
+    `encoding` goes before the encoding that the file declares.
+    """
+    from defusedxml.ElementTree import ParseError, fromstring
+
+    with open_binary(file) as opened:
+        data = opened.read().lstrip()
+    if not encoding and _SINGLE_BYTE.match(data) and _is_utf8(data):
+        encoding = "utf-8"  # a wrong declaration: any bytes are valid in these encodings
+    text: str | bytes = data
+    if encoding:
+        text = _DECLARATION.sub("", decode_text(data, file, encoding), count=1)
+    try:
+        root: Element = fromstring(text)
+    except (ParseError, ValueError, LookupError) as error:  # also an entity, an unknown encoding
+        advice = "" if encoding or _is_utf8(data) else " name its encoding with --encoding, or"
+        raise InputError(f"{file} is not valid XML ({error}):{advice} correct it") from None
+    return root
+
+
+def child_text(element: "Element", name: str) -> str | None:
+    """Return the text of a child element, or None if it is missing or empty."""
+    return (element.findtext(name) or "").strip() or None
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,207 @@
+"""The lines of a YOLO label file -> regions.
+
+A line is a class and numbers, mostly shares of the image's sides from 0 to 1. The numbers are one of:
+
+| numbers | after the class |
+|---|---|
+| box | `cx cy w h`, with a confidence, and with a confidence and a track id |
+| pose | `cx cy w h`, then `x y` or `x y visibility` for each keypoint; confidence and track as above |
+| outline, oriented box | `x1 y1 x2 y2 …`, with a confidence |
+
+`kpt_shape` in the data.yaml tells poses from outlines. Without it, whole visibilities do.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.marks.json_marks import is_finite_number
+from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.sources.regions import (
+    Region,
+    box_mark,
+    check_numbers,
+    region_mark,
+    to_number,
+    unreadable_region,
+)
+from vipllava_cli.storage.counts import count_noun
+
+_BOX = 4  # numbers: cx cy w h
+_MIN_OUTLINE = 6  # numbers: three points
+_MAX_SHARE = 1.1  # outlines of trained models reach a little outside the image
+_VISIBILITIES = (0, 1, 2)
+
+_SEPARATOR = re.compile(r"[\s,;]+")
+_CLASS = re.compile(r"(?P<number>[0-9]{1,9})(?:\.0*)?")
+_NUMBER = r"[-+.\deE]+"
+_LINE = re.compile(rf"{_CLASS.pattern}(?:[\s,;]+{_NUMBER}){{4,}}[\s,;]*")
+_WHOLE_NUMBER = re.compile(r"[0-9]+")
+
+ClassNames = Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """The `kpt_shape` of a data.yaml: the number of keypoints, and 2 or 3 numbers for each."""
+
+    count: int
+    dimensions: int
+
+
+def looks_like_yolo(line: str) -> bool:
+    """Return whether a line of a file looks like a YOLO region."""
+    return _LINE.fullmatch(line.strip()) is not None
+
+
+def read_lines(
+    lines: Sequence[str], class_names: ClassNames, keypoints: Keypoints | None
+) -> tuple[Region, ...]:
+    """Make a region of each line that is not blank."""
+    rows = [words for line in lines if (words := _split(line))]
+    has_tracks = any(_is_surely_track(words[1:]) for words in rows)
+    return tuple(_region(words, class_names, keypoints, has_tracks) for words in rows)
+
+
+def _split(line: str) -> list[str]:
+    return [word for word in _SEPARATOR.split(line) if word]
+
+
+def _region(
+    words: Sequence[str], class_names: ClassNames, keypoints: Keypoints | None, has_tracks: bool
+) -> Region:
+    match = _CLASS.fullmatch(words[0])
+    number = int(match["number"]) if match else None
+    if number is None or (class_names and number not in class_names):
+        limit = f" below {max(class_names) + 1}" if class_names else ""
+        reason = f"expected a class number{limit}, found {short_repr(words[0])}"
+        return unreadable_region(InputError(reason))
+    label = class_names.get(number, str(number))
+    try:
+        parsed = _parse(words[1:], keypoints, has_tracks)
+    except InputError as error:
+        return Region(label, partial(_fail, error))
+    extra = {"confidence": parsed.confidence, "track": parsed.track}
+    known = {name: value for name, value in extra.items() if value is not None}
+    return Region(label, partial(_mark, parsed, label), known)
+
+
+def _fail(error: InputError) -> MarkSpec:
+    raise error
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """The numbers of a region: `cx cy w h`, or the points of an outline."""
+
+    numbers: Sequence[float]
+    is_outline: bool = False
+    confidence: float | None = None
+    track: int | None = None
+
+
+def _parse(words: Sequence[str], keypoints: Keypoints | None, has_tracks: bool) -> _Parsed:
+    """Tell the kinds of lines apart. Raises InputError."""
+    values = [to_number(word) for word in words]
+    count = len(values)
+    if count < _BOX:
+        raise _unexpected(count)
+    numbers = check_numbers(values, "shares of the image's sides")
+    if keypoints:
+        return _box(numbers, words, _BOX + keypoints.count * keypoints.dimensions)
+    if count <= _BOX + 1 or _is_pose(numbers):
+        return _box(numbers, words, count if count > _BOX + 1 else _BOX)
+    if count == _BOX + 2 and _is_track(numbers, words, has_tracks):
+        return _box(numbers, words, _BOX)
+    if count < _MIN_OUTLINE:
+        raise _unexpected(count)
+    has_confidence = bool(count % 2)
+    confidence = numbers[-1] if has_confidence else None
+    if confidence is not None and not 0 <= confidence <= 1:
+        raise _unexpected(count)
+    return _Parsed(numbers[: count - has_confidence], is_outline=True, confidence=confidence)
+
+
+def _box(numbers: Sequence[float], words: Sequence[str], length: int) -> _Parsed:
+    """Read a box of `length` numbers, and a confidence and a track after them. Raises InputError."""
+    rest = len(numbers) - length
+    # A data.yaml for poses may belong to a dataset with boxes only.
+    if rest < 0 and len(numbers) <= _BOX + 2:
+        return _box(numbers, words, _BOX)
+    if not 0 <= rest <= 2:
+        raise InputError(
+            f"expected {length} numbers after the class, as kpt_shape says, found {len(numbers)}"
+        )
+    confidence = numbers[length] if rest else None
+    track = None
+    if rest == 2:
+        if not numbers[-1].is_integer():
+            raise InputError(f"expected a whole number as track, found {short_repr(words[-1])}")
+        track = int(numbers[-1])
+    return _Parsed(numbers[:_BOX], confidence=confidence, track=track)
+
+
+def _is_pose(numbers: Sequence[float]) -> bool:
+    """Return whether numbers are a box and keypoints `x y visibility` inside it."""
+    if len(numbers) < _BOX + 6 or (len(numbers) - _BOX) % 3:
+        return False
+    x, y, width, height = numbers[:_BOX]
+    points = list(
+        zip(numbers[_BOX::3], numbers[_BOX + 1 :: 3], numbers[_BOX + 2 :: 3], strict=True)
+    )
+    return all(visibility in _VISIBILITIES for _, _, visibility in points) and all(
+        abs(px - x) <= width / 2 + 0.02 and abs(py - y) <= height / 2 + 0.02
+        for px, py, visibility in points
+        if visibility
+    )
+
+
+def _is_surely_track(words: Sequence[str]) -> bool:
+    """Return whether `cx cy w h confidence id` cannot be an outline of three points."""
+    id = words[-1] if words else ""
+    return len(words) == _BOX + 2 and _WHOLE_NUMBER.fullmatch(id) is not None and int(id[:9]) > 1
+
+
+def _is_track(numbers: Sequence[float], words: Sequence[str], has_tracks: bool) -> bool:
+    """Return whether six numbers are a box with a track and no outline. Raises InputError."""
+    if has_tracks or _is_surely_track(words):
+        return True
+    x, y, width, height = numbers[:_BOX]
+    is_box_inside = abs(x - 0.5) + width / 2 <= 0.501 and abs(y - 0.5) + height / 2 <= 0.501
+    if _WHOLE_NUMBER.fullmatch(words[-1]) and is_box_inside:
+        raise InputError(
+            "expected a box or an outline, found 6 numbers that may be an outline of three points or a"
+            f" box with confidence and track: write the last one as {words[-1]}.0 for an outline, or"
+            " remove it"
+        )
+    return False
+
+
+def _unexpected(count: int) -> InputError:
+    return InputError(
+        "expected a class and cx cy width height, or a class and the x y of three or more points;"
+        f" found {count_noun(count, 'number')} after the class"
+    )
+
+
+def _mark(parsed: _Parsed, label: str) -> MarkSpec:
+    outlier = next((value for value in parsed.numbers if abs(value) > _MAX_SHARE), None)
+    if outlier is not None:
+        raise InputError(
+            f"expected shares of the image's sides from 0 to 1, found {outlier:g}: divide pixels by the"
+            " image's width and height"
+        )
+    if parsed.is_outline:
+        return region_mark("contour", list(parsed.numbers), label, "unit")
+    x, y, width, height = parsed.numbers
+    return box_mark(x - width / 2, y - height / 2, width, height, label, "unit")
+
+
+def parse_keypoints(value: object) -> Keypoints | None:
+    """Read `kpt_shape`, or return None if it is no list of two whole numbers."""
+    if not isinstance(value, list) or len(value) != 2 or not all(map(is_finite_number, value)):
+        return None
+    count, dimensions = value
+    return Keypoints(int(count), int(dimensions)) if count > 0 and dimensions in (2, 3) else None
