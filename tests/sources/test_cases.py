@@ -95,6 +95,9 @@ READ = [
     case("23-coco-supercat-space/ann.json"),
     case("24-coco-bbox-strings/ann.json"),
     case("69-lvis-no-filename/annotations/lvis_v1_val.json"),
+    case("67-manifest-bbox-columns/m.csv", (None, "box", BOX)),
+    case("67-manifest-bbox-columns/m.jsonl", *[(None, "box", BOX)] * 3, note="prompt"),
+    case("66-llava-jsonl/vip.json", (None, "box", BOX)),
     case("30-labelme-mask", ("bolt", "mask", (20.5, 30.5, 60.5, 55.5))),
     case("32-labelme-windows"),
     case("32-labelme-windows/ann/a.json"),
@@ -151,6 +154,46 @@ def test_a_case_gives_its_regions(each: Case) -> None:
     for (_, _, bounds), (_, _, expected) in zip(regions, each.regions, strict=True):
         assert bounds == pytest.approx(expected, abs=0.01)
     assert any(each.note in note for note in notes) if each.note else True
+
+
+@pytest.mark.parametrize(
+    ("source", "question"),
+    [
+        ("66-llava-jsonl/train.json", "What is it?"),
+        ("66-llava-jsonl/vip.json", "What is {1}?"),
+        ("66-llava-jsonl/questions.jsonl", "What color is it?"),
+        ("67-manifest-bbox-columns/Caps.csv", "what?"),
+        ("67-manifest-bbox-columns/path.csv", "what?"),
+        ("67-manifest-bbox-columns/sep.csv", "what?"),
+        ("67-manifest-bbox-columns/utf16.csv", "où?"),
+        ("65-hf-imagefolder/metadata.csv", "what is in it?"),
+    ],
+)
+def test_a_manifest_gives_its_image_and_question(source: str, question: str) -> None:
+    [row], notes = read_case(Case(source))
+    assert isinstance(row, Row)
+    assert open_image(row.image).size == (160, 120)
+    assert row.questions == (question,)
+    assert notes == []
+
+
+def test_a_manifest_of_another_encoding_names_the_option() -> None:
+    source = "67-manifest-bbox-columns/latin1.csv"
+    with pytest.raises(InputError, match="--encoding"):
+        read_case(Case(source))
+    [row], _ = read_case(Case(source, options={"encoding": "latin-1"}))
+    assert isinstance(row, Row)
+    assert row.questions == ("où est-ce?",)
+
+
+def test_data_addresses_are_never_shown_whole() -> None:
+    row, *_ = read_case(Case("67-manifest-bbox-columns/data-uri.jsonl"))[0]
+    assert isinstance(row, Row)
+    assert row.id == "line 1"
+    assert open_image(row.image).size == (160, 120)
+    with pytest.raises(InputError) as caught:
+        open_image("data:image/png;base64," + "QUJD" * 500)
+    assert len(str(caught.value)) < 200
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,9 @@ def test_a_bad_line_of_a_table_is_a_bad_row(tmp_path: Path, line: str, expected:
         ("m.csv", b"image,id,id\na.jpg,1,2\n", "two columns"),
         ("m.csv", b"image,question\n", "no rows"),
         ("m.csv", b"image\n\xe4.jpg\n", "line 2"),
-        ("m.tsv", "image\tid\n".encode("utf-16"), "UTF-8"),
+        ("m.tsv", "image\tid\n".encode("utf-16-le"), "no column 'image'"),
+        ("m.tsv", "image\tid\n".encode("utf-16"), "no rows"),
+        ("m.tsv", "image\tid\n".encode("utf-16") + b"\n", "not utf-16"),
     ],
 )
 def test_a_manifest_malformed_as_a_whole_is_an_error(

@@ -11,7 +11,7 @@ from vipllava_cli.sources.files import read_head_text
 from vipllava_cli.sources.folder import Listing, image_suffixes, list_folder
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.labelme import is_labelme
-from vipllava_cli.sources.manifest import detect_table
+from vipllava_cli.sources.tables import detect_table
 from vipllava_cli.sources.vip_bench import find_splits
 from vipllava_cli.sources.voc import is_voc
 from vipllava_cli.sources.yolo import is_yolo
@@ -111,7 +111,7 @@ def _detect_json_list(name: str, _text: str) -> SourceFormat:
 def _detect_plain_text(name: str, text: str) -> SourceFormat | None:
     if is_data_yaml(name):
         return SourceFormat.yolo
-    return detect_table(text.partition("\n")[0])
+    return detect_table(text)
 
 
 _JSON_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {

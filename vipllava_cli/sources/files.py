@@ -1,6 +1,7 @@
 """Read text, lines and JSON from the files of a source, and resolve the paths in them."""
 
 import codecs
+import io
 import json
 import mmap
 import os
@@ -67,13 +68,56 @@ def read_head_text(name: str, encoding: str | None = None) -> str:
     return decoder("replace").decode(data)
 
 
-def iter_lines(name: str) -> Iterator[tuple[int, bytes]]:
-    """Iterate over the non-blank lines, stripped, with their line numbers from 1. Reads lazily."""
+def iter_lines(name: str, encoding: str | None = None) -> Iterator[tuple[int, bytes]]:
+    """Iterate over the non-blank lines, stripped, with their line numbers from 1. Reads lazily.
+
+    The lines are UTF-8 as in `iter_utf8_lines`.
+    """
+    for number, line in enumerate(iter_utf8_lines(name, encoding), 1):
+        stripped = line.strip()
+        if stripped:
+            yield number, stripped
+
+
+def iter_utf8_lines(name: str, encoding: str | None = None) -> Iterator[bytes]:
+    """Iterate over the lines of a text with their ends, without its byte-order mark. Reads lazily.
+
+    Without an `encoding`, the text is UTF-8, or UTF-16 with a byte-order mark. Other encodings become
+    UTF-8. A line that is not valid text stays as it is, or raises InputError in UTF-16.
+    """
     with open_binary(name) as file:
-        for number, line in enumerate(file, 1):
-            stripped = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip()
-            if stripped:
-                yield number, stripped
+        codec = codecs.lookup(encoding or text_encoding(_peek(file))).name
+        if codec.startswith(("utf-16", "utf-32")):  # a byte of a character may look like a line end
+            yield from _wide_lines(file, name, codec)
+            return
+        for number, line in enumerate(file):
+            utf8 = line if codec.startswith("utf-8") else _to_utf8(line, codec)
+            yield utf8.removeprefix(codecs.BOM_UTF8) if number == 0 else utf8
+
+
+def _wide_lines(file: BinaryIO, name: str, codec: str) -> Iterator[bytes]:
+    wrapper = io.TextIOWrapper(file, codec, newline="")
+    count = 0
+    try:
+        for text in wrapper:
+            count += 1
+            yield text.removeprefix("\ufeff").encode("utf-8")
+    except UnicodeError:
+        raise encoding_error(name, count + 1, codec) from None
+    finally:
+        wrapper.detach()  # standard input stays open
+
+
+def _peek(file: BinaryIO) -> bytes:
+    """Return the first bytes, which stay unread."""
+    return file.peek(2) if isinstance(file, io.BufferedReader) else b""
+
+
+def _to_utf8(line: bytes, codec: str) -> bytes:
+    try:
+        return line.decode(codec).encode("utf-8")
+    except UnicodeDecodeError:
+        return line
 
 
 def matches_all(name: str, patterns: Iterable[re.Pattern[bytes]]) -> bool:
@@ -102,8 +146,8 @@ def decode_text(data: bytes, name: str, encoding: str | None = None) -> str:
     codec = encoding or text_encoding(data)
     try:
         return data.decode(codec).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+    except UnicodeError as error:
+        line = data.count(b"\n", 0, getattr(error, "start", 0)) + 1
         raise encoding_error(name, line, encoding) from None
 
 

@@ -38,10 +38,14 @@ _FOREIGN_ROOT = re.compile(r"\A(?:file:)?/*(?:[A-Za-z]:)?/*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class FoundImage:
-    """The path or address of an image. `error` is set if it was not found."""
+    """The path or address of an image. `error` says why it was not found, or not only one.
+
+    `is_missing`: no image fits.
+    """
 
     path: str
     error: InputError | None = None
+    is_missing: bool = False
 
 
 @dataclass
@@ -75,7 +79,9 @@ class ImageFinder:
             if paths:
                 return self._only(paths, name, by_tail=True)
         everywhere = [*searched, *filter(None, [self.source_folder])]
-        return FoundImage(_join(everywhere[0], names[0]), _not_found(names[0], everywhere))
+        return FoundImage(
+            _join(everywhere[0], names[0]), _not_found(names[0], everywhere), is_missing=True
+        )
 
     def _find_in(self, folders: Sequence[str], name: str) -> FoundImage | None:
         """Find an image by its name as written, then by the end of its path."""

@@ -2,31 +2,43 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vipllava_cli.engine.prompts.choices import check_choices, parse_choices
 from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.marks.json_marks import mark_from_json
+from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.sources.conversations import with_questions
 from vipllava_cli.sources.files import resolve_path, source_name
+from vipllava_cli.sources.image_finder import FoundImage, ImageFinder
+from vipllava_cli.sources.manifest_columns import (
+    FIELDS,
+    canonical_names,
+    image_size,
+    is_row_column,
+    region_marks,
+)
 from vipllava_cli.sources.rows import BadRow, Row
 
 ROW_EXAMPLE = '{"image": "a.jpg", "question": "…", "marks": […]}'
-
-_FIELDS = ("id", "image", "question", "questions", "choices", "marks")
 
 
 @dataclass(frozen=True)
 class RowLocation:
     """The location of a row: its manifest, and `line 12` or `row 3` in it.
 
-    Paths in the row are relative to `folder`. It is empty for the working directory.
+    Paths in the row are relative to `folder`. It is empty for the working directory. `units` is that of
+    numbers without one. `finder` finds images by names of other machines.
     """
 
     manifest: str
     position: str
     folder: str
+    units: str = Units.px
+    finder: ImageFinder = field(default_factory=ImageFinder)
 
     def error(self, reason: object) -> InputError:
         return InputError(f"{source_name(self.manifest)}, {self.position}: {reason}")
@@ -45,32 +57,64 @@ def row_from_json(value: Any, location: RowLocation) -> Row | BadRow:
     """Make a row from a JSON object."""
     if not isinstance(value, Mapping):
         return location.bad_row(f"expected an object like {ROW_EXAMPLE}, found {short_repr(value)}")
-    return row_from_fields(value, lambda: marks_from_json(value.get("marks")), location)
+    try:
+        given = with_questions(value)
+    except InputError as error:
+        return location.bad_row(error)
+    names = canonical_names(given)
+    fields = {names[name]: field for name, field in given.items()}
+    return row_from_fields(
+        fields, lambda: marks_from_json(fields.get("marks"), location.units), location
+    )
 
 
 def row_from_fields(
     fields: Mapping[str, Any], read_marks: Callable[[], Sequence[MarkSpec]], location: RowLocation
 ) -> Row | BadRow:
-    """Make a row from its fields. Fields with other names go to `extra`."""
+    """Make a row from its fields, which have canonical names. Other fields go to `extra`.
+
+    Without marks of `read_marks`, the row has those of the columns for regions.
+    """
     try:
         image = _image(fields)
+        found = _find_image(image, location)
+        size = image_size(fields)
+        marks = read_marks()
+        is_used = is_row_column if not marks else FIELDS.__contains__
+        marks = marks or region_marks(fields, location.units)
         return Row(
-            _id(fields) or image,
-            resolve_path(location.folder, image),
-            tuple(_resolve_mask_path(location.folder, mark) for mark in read_marks()),
+            _id(fields) or (location.position if is_data_address(image) else image),
+            found.path,
+            tuple(replace(_resolve_mask_path(location.folder, m), declared=size) for m in marks),
             _questions(fields),
-            {name: value for name, value in fields.items() if name not in _FIELDS},
+            {name: value for name, value in fields.items() if not is_used(name)},
             _choices(fields),
+            found.error,
         )
     except InputError as error:
+        image = _read_or_none(_image, fields) or ""
         return BadRow(
             _read_or_none(_id, fields) or location.position,
-            resolve_path(location.folder, _read_or_none(_image, fields) or ""),
+            _find_image(image, location).path if image else resolve_path(location.folder, ""),
             location.error(error),
         )
 
 
-def marks_from_json(values: Any) -> list[MarkSpec]:
+def _find_image(image: str, location: RowLocation) -> FoundImage:
+    """Find an image as written, else by the names that other machines give it.
+
+    An image that is not found at all is an error when it is opened.
+    """
+    if is_data_address(image):
+        return FoundImage(image)
+    path = resolve_path(location.folder, image)
+    if "://" in path or (os.path.isfile(path) and not location.finder.folders):
+        return FoundImage(path)
+    found = location.finder.find([image], [location.folder or os.curdir])
+    return FoundImage(path) if found.is_missing and not location.finder.folders else found
+
+
+def marks_from_json(values: Any, units: str = Units.px) -> list[MarkSpec]:
     """Read a list of marks, or null for no marks. Raises InputError."""
     if values is None:
         return []
@@ -81,7 +125,7 @@ def marks_from_json(values: Any) -> list[MarkSpec]:
     marks = []
     for number, value in enumerate(values, 1):
         try:
-            marks.append(mark_from_json(value))
+            marks.append(mark_from_json(value, units))
         except InputError as error:
             raise InputError(f"mark {number}: {error}") from None
     return marks

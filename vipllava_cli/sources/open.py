@@ -10,10 +10,11 @@ from vipllava_cli.sources.detect import detect_format
 from vipllava_cli.sources.folder import read_folder
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
 from vipllava_cli.sources.labelme import read_labelme
-from vipllava_cli.sources.manifest import read_csv, read_json, read_jsonl, read_tsv
+from vipllava_cli.sources.manifest import read_json, read_jsonl
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.regions import Annotations, read_regions
 from vipllava_cli.sources.rows import Source
+from vipllava_cli.sources.tables import read_csv, read_tsv
 from vipllava_cli.sources.vip_bench import read_vip_bench
 from vipllava_cli.sources.voc import read_voc
 from vipllava_cli.sources.yolo import read_yolo

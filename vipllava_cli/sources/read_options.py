@@ -4,6 +4,7 @@ import codecs
 from dataclasses import dataclass
 
 from vipllava_cli.errors import UsageError
+from vipllava_cli.marks.shape_table import Units
 
 
 @dataclass(frozen=True)
@@ -12,12 +13,13 @@ class ReadOptions:
 
     `image_folders` contain the images that the source names. `encoding` is that of its text files;
     without one, they are UTF-8, or UTF-16 with a byte-order mark. `coco` is a COCO file that names the
-    images and categories of COCO results.
+    images and categories of COCO results. `units` is that of coordinates whose file does not name it.
     """
 
     image_folders: tuple[str, ...] = ()
     encoding: str | None = None
     coco: str | None = None
+    units: Units = Units.px
 
     def __post_init__(self) -> None:
         if self.encoding is None:

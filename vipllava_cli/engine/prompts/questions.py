@@ -61,4 +61,6 @@ def _column_value(name: str, columns: Mapping[str, Any]) -> str:
     if name not in columns:
         available = f"only {', '.join(columns)}" if columns else "no further columns"
         raise UsageError(f"the question contains {{{name}}}, but the row has {available}")
+    if columns[name] is None:
+        raise UsageError(f"the question contains {{{name}}}, but the row has no {name}")
     return " ".join(str(columns[name]).split())

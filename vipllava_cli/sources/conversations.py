@@ -1,0 +1,75 @@
+r"""Conversations of training files, as LLaVA and ShareGPT write them -> questions.
+
+    {"image": "a.jpg", "conversations": [{"from": "human", "value": "<image>\nWhat is <bbox0>?"},
+     {"from": "gpt", "value": "A bolt"}], "bboxes": [[20, 30, 60, 55]]}
+
+The turns of the human are the questions. `<bbox0>` stands for the first of `bboxes`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from vipllava_cli.errors import InputError, short_repr
+
+# Field with the turns -> the fields of a turn with its speaker and its text.
+_FORMS: Mapping[str, tuple[str, str]] = {
+    "conversations": ("from", "value"),
+    "messages": ("role", "content"),
+}
+_ASKING, _ANSWERING = ("human", "user"), ("gpt", "assistant")
+_EXPECTED = "expected"  # the column that `compare` reads
+
+_IMAGE = re.compile(r"\A\s*<image>\s*|\s*<image>\s*\Z")
+_REGION = re.compile(r"<bbox(\d{1,4})>")
+
+
+def is_question_line(fields: Mapping[str, Any]) -> bool:
+    """Return whether a row is one of LLaVA's `questions.jsonl`, whose `text` is the question."""
+    return "question_id" in fields and "text" in fields and "question" not in fields
+
+
+def with_questions(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of a manifest row for one of a training or question file.
+
+    Other rows stay as they are. Raises InputError.
+    """
+    if is_question_line(fields):
+        rest = {name: value for name, value in fields.items() if name != "text"}
+        text = fields["text"]
+        question = _ask(text) if isinstance(text, str) else text
+        return {"id": fields["question_id"], **rest, "question": question}
+    form = next((name for name in _FORMS if isinstance(fields.get(name), list)), None)
+    if form is None or "question" in fields or "questions" in fields:
+        return fields
+    speaker, content = _FORMS[form]
+    turns = fields[form]
+    if not all(isinstance(turn, dict) and isinstance(turn.get(content), str) for turn in turns):
+        raise InputError(
+            f'expected "{form}" as a list of turns with "{speaker}" and "{content}", found'
+            f" {short_repr(turns)}"
+        )
+    questions = [_ask(turn[content]) for turn in turns if turn.get(speaker) in _ASKING]
+    answers = [turn[content] for turn in turns if turn.get(speaker) in _ANSWERING]
+    result = {name: value for name, value in fields.items() if name != form}
+    if len(answers) == len(questions) and _EXPECTED not in result:
+        result[_EXPECTED] = answers[0] if len(answers) == 1 else answers
+    return {**_one_image(result), "questions": questions or None}
+
+
+def _ask(text: str) -> str:
+    """Return a question without the sign for the image, and with `{1}` for the first region."""
+    return _REGION.sub(lambda match: f"{{{int(match[1]) + 1}}}", _IMAGE.sub("", text)).strip()
+
+
+def _one_image(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Replace a list of one image, as ShareGPT has it, by the image. Raises InputError."""
+    images = fields.get("images")
+    if "image" in fields or not isinstance(images, list):
+        return fields
+    if len(images) != 1:
+        raise InputError(f"expected one image for each row, found {len(images)}")
+    return {
+        **{name: value for name, value in fields.items() if name != "images"},
+        "image": images[0],
+    }
