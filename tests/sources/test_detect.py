@@ -1,10 +1,12 @@
 """Detection of a source's format by its content."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.support.sources import (
     read_error,
     write_coco,
@@ -19,6 +21,12 @@ from tests.support.sources import (
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.open import READERS, read_source
 
+
+def copy_case(folder: Path, name: str) -> Path:
+    """Copy a file of the cases to a name without a suffix that would tell the format."""
+    return Path(shutil.copy(ROOT / "tests" / "fixtures" / "cases" / name, folder / "copy.txt"))
+
+
 # File names without a suffix that would tell the format, where the content is enough.
 ONE_OF_EACH: Mapping[str, Callable[[Path], Path]] = {
     "folder": write_image_folder,
@@ -32,6 +40,10 @@ ONE_OF_EACH: Mapping[str, Callable[[Path], Path]] = {
     "labelme": write_labelme,
     "voc": write_voc,
     "yolo": write_yolo,
+    "cvat": lambda folder: copy_case(folder, "60-cvat-xml/annotations.xml"),
+    "label-studio": lambda folder: copy_case(folder, "61-labelstudio-json/min.json"),
+    "open-images": lambda folder: copy_case(folder, "68-openimages/val.csv"),
+    "image-folder": lambda folder: copy_case(folder, "65-hf-imagefolder/metadata.jsonl"),
     "vip-bench": write_vip_bench,
 }
 

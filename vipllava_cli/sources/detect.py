@@ -7,10 +7,14 @@ from itertools import islice
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.coco import is_coco
 from vipllava_cli.sources.coco_results import is_coco_results
+from vipllava_cli.sources.cvat import is_cvat
 from vipllava_cli.sources.files import read_head_text
 from vipllava_cli.sources.folder import Listing, image_suffixes, list_folder
 from vipllava_cli.sources.formats import SourceFormat
+from vipllava_cli.sources.image_folder import is_image_folder
+from vipllava_cli.sources.label_studio import is_label_studio
 from vipllava_cli.sources.labelme import is_labelme
+from vipllava_cli.sources.open_images import is_open_images
 from vipllava_cli.sources.tables import detect_table
 from vipllava_cli.sources.vip_bench import find_splits
 from vipllava_cli.sources.voc import is_voc
@@ -75,6 +79,10 @@ _FOLDER_CHECKS: Mapping[SourceFormat, Callable[[str, Listing], bool]] = {
     SourceFormat.voc: _any_file(".xml", is_voc),
     SourceFormat.labelme: _any_file(".json", is_labelme),
     SourceFormat.coco: _any_file(".json", is_coco),
+    SourceFormat.cvat: _any_file(".xml", is_cvat),
+    SourceFormat.label_studio: _any_file(".json", is_label_studio),
+    SourceFormat.open_images: _any_file(".csv", is_open_images),
+    SourceFormat.image_folder: _any_file(".jsonl", is_image_folder),
 }
 
 
@@ -96,6 +104,8 @@ def _detect_file(name: str, encoding: str | None) -> SourceFormat | None:
 def _detect_json_object(name: str, text: str) -> SourceFormat | None:
     """Detect JSONL by a second object on the next line, else a single JSON object."""
     first, _, rest = text.partition("\n")
+    if is_image_folder(name):
+        return SourceFormat.image_folder
     if name.lower().endswith((".jsonl", ".ndjson")):
         return SourceFormat.jsonl
     if first.rstrip().endswith("}") and rest.lstrip().startswith("{"):
@@ -105,14 +115,25 @@ def _detect_json_object(name: str, text: str) -> SourceFormat | None:
 
 
 def _detect_json_list(name: str, _text: str) -> SourceFormat:
-    return SourceFormat.coco if is_coco_results(name) else SourceFormat.json
+    matches = (format for format, fits in _JSON_LIST_CHECKS.items() if fits(name))
+    return next(matches, SourceFormat.json)
+
+
+def _detect_xml(name: str, _text: str) -> SourceFormat | None:
+    checks = {SourceFormat.voc: is_voc, SourceFormat.cvat: is_cvat}
+    return next((format for format, fits in checks.items() if fits(name)), None)
 
 
 def _detect_plain_text(name: str, text: str) -> SourceFormat | None:
     if is_data_yaml(name):
         return SourceFormat.yolo
-    return detect_table(text)
+    return SourceFormat.open_images if is_open_images(name) else detect_table(text)
 
+
+_JSON_LIST_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
+    SourceFormat.coco: is_coco_results,
+    SourceFormat.label_studio: is_label_studio,
+}
 
 _JSON_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
     SourceFormat.coco: is_coco,
@@ -122,5 +143,5 @@ _JSON_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
 _FIRST_CHARACTER_CHECKS: Mapping[str, Callable[[str, str], SourceFormat | None]] = {
     "{": _detect_json_object,
     "[": _detect_json_list,
-    "<": lambda name, _text: SourceFormat.voc if is_voc(name) else None,
+    "<": _detect_xml,
 }

@@ -16,6 +16,10 @@ class SourceFormat(StrEnum):
     labelme = "labelme"
     voc = "voc"
     yolo = "yolo"
+    cvat = "cvat"
+    label_studio = "label-studio"
+    open_images = "open-images"
+    image_folder = "image-folder"
     vip_bench = "vip-bench"
 
 

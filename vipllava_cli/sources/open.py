@@ -5,15 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.sources.coco import read_coco
+from vipllava_cli.sources.cvat import read_cvat
 from vipllava_cli.sources.detect import detect_format
 from vipllava_cli.sources.folder import read_folder
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
+from vipllava_cli.sources.image_folder import read_image_folder
+from vipllava_cli.sources.label_studio import read_label_studio
 from vipllava_cli.sources.labelme import read_labelme
 from vipllava_cli.sources.manifest import read_json, read_jsonl
+from vipllava_cli.sources.open_images import read_open_images
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.regions import Annotations, read_regions
-from vipllava_cli.sources.rows import Source
+from vipllava_cli.sources.rows import BadRow, Row, Source
 from vipllava_cli.sources.tables import read_csv, read_tsv
 from vipllava_cli.sources.vip_bench import read_vip_bench
 from vipllava_cli.sources.voc import read_voc
@@ -38,6 +43,10 @@ READERS: Mapping[SourceFormat, Reader] = {
     SourceFormat.labelme: Reader("a LabelMe file or a folder of them", read_labelme),
     SourceFormat.voc: Reader("a Pascal VOC file or a folder of them", read_voc),
     SourceFormat.yolo: Reader("a YOLO folder or its data.yaml", read_yolo),
+    SourceFormat.cvat: Reader("a CVAT file (XML)", read_cvat),
+    SourceFormat.label_studio: Reader("an export of Label Studio", read_label_studio),
+    SourceFormat.open_images: Reader("a table of Open Images", read_open_images),
+    SourceFormat.image_folder: Reader("a metadata.jsonl of Hugging Face", read_image_folder),
     SourceFormat.vip_bench: Reader("a ViP-Bench folder", read_vip_bench),
 }
 
@@ -71,6 +80,8 @@ def read_source(
     content = READERS[known_format].read(name, options)
     if isinstance(content, Annotations):
         source = read_regions(content, per, labels)
+        if options.units != Units.px:
+            source = replace(source, rows=(_in_units(row, options.units) for row in source.rows))
     elif labels:
         raise UsageError(
             f"--label selects regions of an annotated source, but the format of {name} is"
@@ -83,6 +94,20 @@ def read_source(
         note = f"read {name} as {known_format}; --format folder reads its images only"
         return replace(source, notes=(note, *source.notes))
     return source
+
+
+def _in_units(row: Row | BadRow, units: Units) -> Row | BadRow:
+    """Read the pixels of a row's marks in another unit."""
+    if isinstance(row, BadRow):
+        return row
+    marks = []
+    for mark in row.marks:
+        parts = (
+            tuple(c if c.scale else replace(c, scale=units.scale) for c in part)
+            for part in mark.parts
+        )
+        marks.append(replace(mark, parts=tuple(parts)))
+    return replace(row, marks=tuple(marks))
 
 
 _WITH_OWN_IMAGES = (SourceFormat.folder, SourceFormat.yolo, SourceFormat.vip_bench)

@@ -19,6 +19,7 @@ from vipllava_cli.cli.options import (
     out_option,
 )
 from vipllava_cli.errors import ExitCode, UsageError
+from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
 
 if TYPE_CHECKING:  # `--help` needs none of these
@@ -157,7 +158,9 @@ def batch(
         options=answer.options(choices),
         save_marked=save_marked,
     )
-    reading = ReadOptions(tuple(images or ()), encoding, coco)
+    # Marks of options have the unit of --units. Without them, it is that of the source.
+    units = marks.units if not task.marks else Units.px
+    reading = ReadOptions(tuple(images or ()), encoding, coco, units)
     rows = read_source(source, format=format, per=per, labels=tuple(label or ()), options=reading)
     for note in rows.notes:
         messages.note(note)
