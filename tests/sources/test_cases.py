@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks.marked_image import open_image
 from vipllava_cli.marks.resolve import resolve_marks
+from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.sources.open import read_source
 from vipllava_cli.sources.read_options import ReadOptions
 from vipllava_cli.sources.rows import BadRow, Row
@@ -299,3 +300,52 @@ def test_results_find_images_that_are_named_by_their_number(tmp_path: Path) -> N
     assert row.image == str(images / "000000000001.jpg")
     assert resolve_row(row)[0] == [("1", "box", BOX)]
     assert row.extra["score"] == 0.91
+
+
+def test_units_apply_to_the_coordinates_of_a_source(tmp_path: Path) -> None:
+    shutil.copy(CASES / "01-coco-float-ids" / "a.jpg", tmp_path)
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("image,x1,y1,x2,y2\na.jpg,0.125,0.25,0.375,0.5\n")
+    coco = tmp_path / "ann.json"
+    coco.write_text(
+        '{"images": [{"id": 1, "file_name": "a.jpg", "width": 160, "height": 120}], "annotations":'
+        ' [{"image_id": 1, "bbox": [0.125, 0.25, 0.25, 0.25]}]}'
+    )
+    for source in (manifest, coco):
+        [pixels] = read_source(str(source)).rows
+        assert isinstance(pixels, Row)
+        assert "--units unit" in resolve_row(pixels)[1][0]
+        [shares] = read_source(str(source), options=ReadOptions(units=Units.unit)).rows
+        assert isinstance(shares, Row)
+        regions, notes = resolve_row(shares)
+        assert regions[0][2] == (20, 30, 60, 60)
+        assert notes == ()
+
+
+def test_a_rotation_of_label_studio_is_about_the_top_left_corner(tmp_path: Path) -> None:
+    copy = tmp_path / "case"
+    shutil.copytree(CASES / "61-labelstudio-json", copy)
+    file = copy / "min.json"
+    file.write_text(file.read_text().replace('"rotation": 0', '"rotation": 90'))
+    [row] = read_source(str(file)).rows
+    assert isinstance(row, Row)
+    [(_, shape, bounds)], _ = resolve_row(row)
+    assert shape == "contour"
+    assert bounds == pytest.approx((-4, 30, 20, 70))
+
+
+def test_a_video_of_cvat_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "a.xml"
+    file.write_text("<annotations><track id='0' label='x'/></annotations>")
+    with pytest.raises(InputError, match=r"video.*CVAT for images"):
+        read_source(str(file))
+
+
+def test_two_uploads_of_one_name_are_not_one_image(tmp_path: Path) -> None:
+    copy = tmp_path / "case"
+    shutil.copytree(CASES / "61-labelstudio-json", copy)
+    file = copy / "project-1.json"
+    text = file.read_text().strip()
+    file.write_text(f"{text[:-1]}, {text[1:-1].replace('0f61', '1a2b')}]")
+    rows = list(read_source(str(file)).rows)
+    assert [isinstance(row, Row) and bool(row.image_error) for row in rows] == [True, True]

@@ -1,7 +1,7 @@
 """Detect the format of a source by its content, else by its suffix."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 from vipllava_cli.errors import InputError
@@ -53,9 +53,12 @@ def detect_format(name: str, encoding: str | None = None) -> SourceFormat | None
 
 
 def _detect_folder(folder: str) -> SourceFormat:
-    listing = list_folder(folder)
-    matches = (format for format, fits in _FOLDER_CHECKS.items() if fits(folder, listing))
-    return next(matches, SourceFormat.folder)
+    return next(folder_formats(folder, list_folder(folder)), SourceFormat.folder)
+
+
+def folder_formats(folder: str, listing: Listing) -> Iterator[SourceFormat]:
+    """Iterate over the formats of annotations in a folder. Reads the heads of a few files."""
+    return (format for format, fits in _FOLDER_CHECKS.items() if fits(folder, listing))
 
 
 def _contains_yolo(folder: str, listing: Listing) -> bool:

@@ -1,7 +1,7 @@
 """The SOURCE of `vipllava batch` -> a stream of rows."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vipllava_cli.errors import InputError, UsageError
@@ -20,6 +20,7 @@ from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.regions import Annotations, read_regions
 from vipllava_cli.sources.rows import BadRow, Row, Source
 from vipllava_cli.sources.tables import read_csv, read_tsv
+from vipllava_cli.sources.unused_files import unused_file_notes
 from vipllava_cli.sources.vip_bench import read_vip_bench
 from vipllava_cli.sources.voc import read_voc
 from vipllava_cli.sources.yolo import read_yolo
@@ -89,11 +90,16 @@ def read_source(
         )
     else:
         source = content
-    is_detected_folder = format == SourceFormat.auto and os.path.isdir(name)
-    if is_detected_folder and known_format != SourceFormat.folder:
-        note = f"read {name} as {known_format}; --format folder reads its images only"
-        return replace(source, notes=(note, *source.notes))
+    if format == SourceFormat.auto and os.path.isdir(name):
+        return replace(source, notes=(*_folder_notes(name, known_format), *source.notes))
     return source
+
+
+def _folder_notes(name: str, format: SourceFormat) -> Iterator[str]:
+    """Yield notes about how a folder is read, and what in it is not."""
+    if format != SourceFormat.folder:
+        yield f"read {name} as {format}; --format folder reads its images only"
+    yield from unused_file_notes(name, format)
 
 
 def _in_units(row: Row | BadRow, units: Units) -> Row | BadRow:
