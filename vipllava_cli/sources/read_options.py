@@ -1,6 +1,6 @@
 """The options of `vipllava batch` that say how to read a source."""
 
-import codecs
+import io
 from dataclasses import dataclass
 
 from vipllava_cli.errors import UsageError
@@ -25,7 +25,7 @@ class ReadOptions:
         if self.encoding is None:
             return
         try:
-            b"".decode(codecs.lookup(self.encoding).name)  # fails for codecs that are no text
+            io.TextIOWrapper(io.BytesIO(), self.encoding)  # fails for codecs that are no text
         except (LookupError, ValueError):
             raise UsageError(
                 f"--encoding {self.encoding!r} is unknown: expected a name like gbk, cp1252 or utf-16"

@@ -1,7 +1,7 @@
 """Notes about files of a folder that look like annotations and are not read."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.detect import detect_format, folder_formats
@@ -24,19 +24,18 @@ def unused_file_notes(folder: str, format: SourceFormat) -> Iterator[str]:
         return
     stems = {os.path.splitext(image)[0] for image in listing.images}
     suspects = [file for file in listing.others if _looks_like_annotations(file, stems)]
-    known = [file for file in suspects[:_MAX_FILES] if _has_format(os.path.join(folder, file))]
+    examined, rest = suspects[:_MAX_FILES], len(suspects) - _MAX_FILES
+    known = [file for file in examined if _has_format(os.path.join(folder, file))]
+    unknown = [file for file in examined if file not in known]
     if known:
         yield (
-            f"read the images of {folder} only; {_listed(known)} may hold questions or regions: name such"
-            " a file as the source to read it"
+            f"read the images of {folder} only; {', '.join(known)} may hold questions or regions: name"
+            " such a file as the source to read it"
         )
-    unknown = [file for file in suspects if file not in known]
     if unknown:
-        rest = len(unknown) - _MAX_FILES
-        more = f" and {count_noun(rest, 'more file')}" if rest > 0 else ""
-        yield (
-            f"{_listed(unknown[:_MAX_FILES])}{more} may hold regions, but the format is unknown: not read"
-        )
+        yield f"{', '.join(unknown)} may hold regions, but the format is unknown: not read"
+    if rest > 0:
+        yield f"{count_noun(rest, 'more file')} like these: not read"
 
 
 def _looks_like_annotations(file: str, stems: set[str]) -> bool:
@@ -54,7 +53,3 @@ def _has_format(file: str) -> bool:
         return detect_format(file) is not None
     except InputError:
         return False
-
-
-def _listed(files: Sequence[str]) -> str:
-    return ", ".join(files)
