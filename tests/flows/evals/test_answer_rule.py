@@ -1,14 +1,11 @@
-"""The rule of equal answers: normalization, synonyms, and strict comparison."""
-
-from pathlib import Path
+"""The rule of equal answers: normalization, and strict comparison."""
 
 import pytest
 
-from vipllava_cli.errors import InputError
-from vipllava_cli.flows.evals.answer_rule import NORMALIZED, AnswerRule, read_synonyms
+from vipllava_cli.flows.evals.answer_rule import AnswerRule
 from vipllava_cli.flows.evals.clipart.objects import OBJECT_CLASSES
 
-STRICT = AnswerRule(is_strict=True)
+NORMALIZED, STRICT = AnswerRule(), AnswerRule(is_strict=True)
 
 
 @pytest.mark.parametrize(
@@ -67,47 +64,3 @@ def test_a_strict_rule_ignores_only_spaces_around_the_text() -> None:
         assert not STRICT.is_correct(answer, "a cat")
     assert STRICT.is_correct("a cat or dog", "cat<AND>dog")
     assert not STRICT.is_correct("a cat, a dog", "cat<AND>dog")
-
-
-# --- synonyms --------------------------------------------------------------------------------
-
-
-def synonyms(folder: Path, text: str) -> AnswerRule:
-    file = folder / "names.txt"
-    file.write_text(text)
-    return read_synonyms(file)
-
-
-def test_synonyms_are_names_in_any_form(tmp_path: Path) -> None:
-    rule = synonyms(
-        tmp_path,
-        "\ufeff# vehicles\ncar, automobile, motor car\n\ntraffic_light,Stop light, ,\nbus,buses\n",
-    )
-    assert rule.is_correct("The automobiles.", "car")
-    assert rule.is_correct("a motor-car", "Automobile")
-    assert rule.is_correct("a stop light", "traffic light")
-    assert rule.is_correct("an automobile", "truck<OR>car")
-    assert not rule.is_correct("a truck", "car")
-    assert not rule.is_correct("a motor", "car")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("car\n", "line 1: expected two or more names separated by commas"),
-        ("car, auto\n# x\ntruck, Autos\n", "line 3: 'Autos' is also in line 1"),
-        ("\n# nothing\n", "lists no synonyms: expected lines like car, automobile"),
-    ],
-)
-def test_a_line_that_is_no_group_is_an_error(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        synonyms(tmp_path, text)
-
-
-def test_a_file_that_is_not_text_is_an_error(tmp_path: Path) -> None:
-    file = tmp_path / "names.txt"
-    with pytest.raises(InputError, match="cannot be read"):
-        read_synonyms(file)
-    file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="is not text"):
-        read_synonyms(file)

@@ -142,11 +142,11 @@ def test_only_the_answers_of_a_strict_comparison_must_be_the_truth_itself(
     assert ended.stderr == 'note: an answer is right if it is exactly "wanted"\n'
     ended = run("compare", *files, "--json")
     assert json.loads(ended.stdout)["normalization"] == [
-        "case", "articles", "plurals", "punctuation", "number words",
+        "case", "articles", "plurals", "punctuation", "number words", "common synonyms",
     ]  # fmt: skip
     assert ended.stderr == (
         'note: an answer is right if it equals "wanted", apart from case, articles, plurals,'
-        " punctuation, number words (--strict: exactly)\n"
+        " punctuation, number words, common synonyms (--strict: exactly)\n"
     )
 
 
@@ -157,8 +157,8 @@ def test_synonyms_of_a_file_are_equal_and_the_output_names_the_file(run: Run, im
     ended = run("compare", file, "--synonyms", synonyms, "--json")
     found = json.loads(ended.stdout)
     assert found["files"][0]["right"] == 0.6667
-    assert found["normalization"][-1] == "the synonyms in names.txt"
-    assert "the synonyms in names.txt (--strict: exactly)" in ended.stderr
+    assert found["normalization"][-1] == "those in names.txt"
+    assert "common synonyms, those in names.txt (--strict: exactly)" in ended.stderr
     assert json.loads(run("compare", file, "--json").stdout)["files"][0]["right"] == 0
 
 

@@ -34,14 +34,14 @@ def compare(
         typer.Option(
             "--strict",
             help="An answer is right only if it is exactly the truth. (default: case, articles,"
-            " plurals, punctuation and number words may differ)",
+            " plurals, punctuation, number words and common synonyms may differ)",
         ),
     ] = False,
     synonyms: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Names that are equal: one group in each line, like car, automobile.",
+            help="File of more synonyms: one group of names in each line, like car, vehicle.",
         ),
     ] = None,
     json: Json = False,
@@ -61,7 +61,7 @@ def compare(
     """
     from vipllava_cli.cli.html.comparison import write_comparison
     from vipllava_cli.cli.terminal.comparison import comparison_to_json, print_comparison
-    from vipllava_cli.flows.evals.answer_rule import AnswerRule, read_synonyms
+    from vipllava_cli.flows.evals.answer_rule import AnswerRule, rule_with_synonyms
     from vipllava_cli.flows.evals.compare import compare as compare_files
     from vipllava_cli.storage.files import check_writable, same_file
     from vipllava_cli.storage.record_file import records_path
@@ -75,7 +75,7 @@ def compare(
                 f"{out} is one of the files to compare: give another path for the page"
             )
         check_writable(str(out), force=force)
-    rule = AnswerRule(strict) if synonyms is None else read_synonyms(synonyms)
+    rule = AnswerRule(strict) if synonyms is None else rule_with_synonyms(synonyms)
     comparison = compare_files(results, truth, rule)
     for note in comparison.notes():
         messages.note(note)

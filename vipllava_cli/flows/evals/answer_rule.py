@@ -1,49 +1,42 @@
-"""The rule by which `compare` calls an answer equal to its truth: normalization and synonyms.
+"""The rule by which `compare` calls an answer equal to its truth."""
 
-The scorers of benchmarks have definitions of their own, so that their scores stay comparable with
-published ones.
-"""
-
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
-from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.flows.evals.plurals import singular
-from vipllava_cli.flows.evals.scorers import AND, ARTICLES, NUMBERS, OR, is_sublist, tokens
-
-# The differences that the normalization ignores, in words of the output.
-NORMALIZATION = ("case", "articles", "plurals", "punctuation", "number words")
-
-_MEANINGFUL_SIGNS = "%&#@"  # Unicode calls these punctuation; `C#` is not `C`
+from vipllava_cli.flows.evals.normalization import IGNORED, normalize, normalized_words
+from vipllava_cli.flows.evals.scorers import AND, OR, is_sublist
+from vipllava_cli.flows.evals.synonyms import common_synonyms, read_synonyms
 
 
 @dataclass(frozen=True)
 class AnswerRule:
     """When an answer equals its truth.
 
-    A strict rule compares the texts as they are, apart from spaces around them. `synonyms` maps the
-    normalized form of a name to the first name of its group; `source` is the file that lists them.
+    A strict rule compares the texts as they are, apart from spaces around them. Any other rule
+    normalizes them. `synonyms` are by normalized names; `source` is the user's file of some of them.
     """
 
     is_strict: bool = False
-    synonyms: Mapping[str, str] = field(default_factory=dict)
+    synonyms: Mapping[str, str] = field(default_factory=common_synonyms)
     source: str = ""
 
     @property
     def ignored(self) -> Sequence[str]:
-        """The differences that do not count."""
+        """The differences that do not count, in words."""
         if self.is_strict:
             return ()
-        return (*NORMALIZATION, f"the synonyms in {self.source}") if self.source else NORMALIZATION
+        return (*IGNORED, "common synonyms", *([f"those in {self.source}"] if self.source else []))
+
+    @property
+    def is_default(self) -> bool:
+        return not self.is_strict and not self.source
 
     def key(self, text: str) -> str:
         """Return a text that is equal for equal answers."""
         if self.is_strict:
             return text.strip()
-        words = " ".join(normalized_words(text))
+        words = normalize(text)
         return self.synonyms.get(words, words)
 
     def is_correct(self, answer: str | None, truth: str) -> bool:
@@ -69,67 +62,6 @@ class AnswerRule:
         return text.split() if self.is_strict else normalized_words(text)
 
 
-NORMALIZED = AnswerRule()  # the default, without synonyms
-
-
-@lru_cache(maxsize=10_000)
-def normalized_words(text: str) -> tuple[str, ...]:
-    """Split a text into lower-case words without articles, plurals and punctuation; `two` is `2`.
-
-    An article counts as a word where no word follows it: the answer `A` stays. A text without words
-    stays complete.
-    """
-    folded = unicodedata.normalize("NFKC", text).replace("\u2019", "'")
-    words = [word for word in tokens(folded) if not _is_punctuation(word)]
-    if not words:
-        return tuple(folded.casefold().split())
-    kept = [word for word in words[:-1] if word not in ARTICLES]
-    return tuple(NUMBERS.get(word) or singular(word) for word in (*kept, words[-1]))
-
-
-def _is_punctuation(token: str) -> bool:
-    is_sign = len(token) == 1 and token not in _MEANINGFUL_SIGNS
-    return is_sign and unicodedata.category(token).startswith("P")
-
-
-# --- synonyms --------------------------------------------------------------------------------
-
-
-def read_synonyms(file: Path) -> AnswerRule:
-    """Return the normalizing rule with the synonyms of a file.
-
-    A line is a group of names, separated by commas. Blank lines and lines that start with `#` are left
-    out. Raises InputError for a line with one name, and for a name that is in two groups.
-    """
-    groups: dict[str, str] = {}
-    numbers: dict[str, int] = {}
-    for number, names in _iter_groups(file):
-        if len(names) < 2:
-            raise InputError(
-                f"{file}, line {number}: expected two or more names separated by commas, like"
-                f" car, automobile; found {short_repr(', '.join(names))}"
-            )
-        for name in names:
-            words = " ".join(normalized_words(name))
-            if numbers.setdefault(words, number) != number:
-                raise InputError(
-                    f"{file}, line {number}: {short_repr(name)} is also in line {numbers[words]}:"
-                    " keep it in one group"
-                )
-            groups[words] = names[0]
-    if not groups:
-        raise InputError(f"{file} lists no synonyms: expected lines like car, automobile")
-    return AnswerRule(synonyms=groups, source=file.name)
-
-
-def _iter_groups(file: Path) -> Iterator[tuple[int, list[str]]]:
-    try:
-        lines = file.read_text("utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
-    except ValueError:
-        raise InputError(f"{file} is not text: expected lines like car, automobile") from None
-    for number, line in enumerate(lines, 1):
-        names = [name.strip() for name in line.split(",")]
-        if line.strip() and not line.lstrip().startswith("#"):
-            yield number, [name for name in names if name]
+def rule_with_synonyms(file: Path) -> AnswerRule:
+    """Return the normalizing rule with the synonyms of a file. Raises InputError."""
+    return AnswerRule(synonyms=read_synonyms(file), source=file.name)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vipllava_cli.engine.prompts.templates import PHRASE_LINE
 from vipllava_cli.errors import InputError, UsageError, short_repr
-from vipllava_cli.flows.evals.answer_rule import NORMALIZED, AnswerRule
+from vipllava_cli.flows.evals.answer_rule import AnswerRule
 from vipllava_cli.flows.evals.metrics import ScoreCounts
 from vipllava_cli.flows.evals.result_files import TRUTH_COLUMNS, ResultFile, read_files
 
@@ -204,7 +204,7 @@ class Comparison:
 
 
 def compare(
-    results: Sequence[Path], column: str | None = None, rule: AnswerRule = NORMALIZED
+    results: Sequence[Path], column: str | None = None, rule: AnswerRule | None = None
 ) -> Comparison:
     """Compare files of records, or one file with its truths.
 
@@ -231,7 +231,12 @@ def compare(
             f"no row {where} has a column {short_repr(column)} with a truth: {_list_columns(files)}"
         )
     comparison = Comparison(
-        files, ids, truth_column, truths, None if column else _find_common_scorer(files, ids), rule
+        files,
+        ids,
+        truth_column,
+        truths,
+        scorer=None if column else _find_common_scorer(files, ids),
+        rule=rule or AnswerRule(),
     )
     _check_truths(comparison)
     return comparison
@@ -245,7 +250,7 @@ def _check_truths(comparison: Comparison) -> None:
             "nothing to compare with: give a second file, or the column with the right answers as"
             f" --truth COLUMN ({listed})"
         )
-    if comparison.rule != NORMALIZED and (comparison.scorer or comparison.column is None):
+    if not comparison.rule.is_default and (comparison.scorer or comparison.column is None):
         raise UsageError(
             "--strict and --synonyms apply to answers that are compared with a column: add --truth"
             f" COLUMN ({listed})"
