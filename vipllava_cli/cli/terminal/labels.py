@@ -14,7 +14,8 @@ from vipllava_cli.storage.record_file import Json
 
 MAX_LABELS = 40  # printed, unless all are asked for
 MAX_CONFUSIONS = 20
-_MAX_LENGTH = 30  # characters of a label or an answer in a table
+# Characters of a label or an answer in the two tables.
+_SHORT, _LONG = 24, 60
 
 
 def print_labels(console: Console, table: LabelTable, *, is_complete: bool) -> None:
@@ -72,9 +73,9 @@ def _label_table(table: LabelTable, labels: Sequence[LabelCounts]) -> Table:
     printed.add_column("most frequent wrong answer", overflow="fold")
     for label in labels:
         main = table.main_confusion(label)
-        wrong = "" if main is None else f"{_cut(main.answer)}{_times(main.count)}"
+        wrong = "" if main is None else f"{_cut(main.answer, _SHORT)}{_times(main.count)}"
         figures = (f"{label.accuracy:.1%}", str(label.count), str(label.right))
-        printed.add_row(Text(_cut(label.label)), *figures, Text(wrong))
+        printed.add_row(Text(_cut(label.label, _SHORT)), *figures, Text(wrong))
     return printed
 
 
@@ -103,7 +104,9 @@ def _confusion_table(confusions: Sequence[Confusion]) -> Table:
     printed.add_column("label", overflow="fold")
     printed.add_column("wrong answer", overflow="fold")
     for each in confusions:
-        printed.add_row(str(each.count), Text(_cut(each.label)), Text(_cut(each.answer)))
+        printed.add_row(
+            str(each.count), Text(_cut(each.label, _LONG)), Text(_cut(each.answer, _LONG))
+        )
     return printed
 
 
@@ -111,9 +114,9 @@ def _times(count: int) -> str:
     return f" ({count})" if count > 1 else ""
 
 
-def _cut(text: str | None) -> str:
+def _cut(text: str | None, max_length: int) -> str:
     """Shorten a label or an answer for a table."""
     if text is None:
         return "(failed)"
     line = one_line(text) or "(an empty answer)"
-    return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}\u2026"
+    return line if len(line) <= max_length else f"{line[: max_length - 1]}\u2026"
