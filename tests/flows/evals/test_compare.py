@@ -162,6 +162,16 @@ def test_synonyms_of_a_file_are_equal_and_the_output_names_the_file(run: Run, im
     assert json.loads(run("compare", file, "--json").stdout)["files"][0]["right"] == 0
 
 
+def test_truths_of_two_files_may_differ_as_answers_may(run: Run, image: Path) -> None:
+    a = write_answers(image.parent, "a.jsonl", ["a cat"], truth="cat")
+    b = write_answers(image.parent, "b.jsonl", ["a dog"], truth="Cats")
+    assert json.loads(run("compare", a, b, "--json").stdout)["against_first"][0]["p_value"] == 1.0
+    refused = run("compare", a, b, "--strict", "--truth", "wanted")
+    assert (
+        "the truth of the row 'row-0' is 'cat' in a.jsonl and 'Cats' in b.jsonl" in refused.stderr
+    )
+
+
 def test_one_file_is_compared_with_its_truths(run: Run, image: Path) -> None:
     answers = ["a cat", "Cats", "a dog", "a dog", "a pig", None, ""]
     file = write_answers(image.parent, "a.jsonl", answers)

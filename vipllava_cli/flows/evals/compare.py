@@ -224,7 +224,8 @@ def compare(
             f" like {short_repr(next(iter(other.rows)))}; compare answers to the same source"
         )
     truth_column = column or _find_truth_column(files, ids)
-    truths = dict(_iter_truths(files, ids, truth_column)) if truth_column else {}
+    rule = rule or AnswerRule()
+    truths = dict(_iter_truths(files, ids, truth_column, rule)) if truth_column else {}
     if column and not truths:
         where = f"of {first.name}" if not others else "that is in all files"
         raise InputError(
@@ -236,7 +237,7 @@ def compare(
         truth_column,
         truths,
         scorer=None if column else _find_common_scorer(files, ids),
-        rule=rule or AnswerRule(),
+        rule=rule,
     )
     _check_truths(comparison)
     return comparison
@@ -294,18 +295,20 @@ def _find_truth_column(files: Sequence[ResultFile], ids: Sequence[str]) -> str |
 
 
 def _iter_truths(
-    files: Sequence[ResultFile], ids: Sequence[str], column: str
+    files: Sequence[ResultFile], ids: Sequence[str], column: str, rule: AnswerRule
 ) -> Iterator[tuple[str, str]]:
-    """Yield each id with its truth. Raises InputError if two files disagree."""
+    """Yield each id with its truth. Raises InputError if two files disagree by the rule."""
     for id in ids:
-        truths = {
-            file.rows[id].truths[column]: file for file in files if column in file.rows[id].truths
-        }
+        truths: dict[str, tuple[str, ResultFile]] = {}
+        for file in files:
+            truth = file.rows[id].truths.get(column)
+            if truth is not None:
+                truths.setdefault(rule.key(truth), (truth, file))
         if len(truths) > 1:
-            (one, file), (another, other) = list(truths.items())[:2]
+            (one, file), (another, other) = list(truths.values())[:2]
             raise InputError(
                 f"the truth of the row {short_repr(id)} is {short_repr(one)} in {file.name} and"
                 f" {short_repr(another)} in {other.name}: compare answers to the same source"
             )
-        if truths:
-            yield id, next(iter(truths))
+        for truth, _ in truths.values():
+            yield id, truth
