@@ -12,7 +12,6 @@ from typing import Any, BinaryIO, Generic, TypeVar
 from vipllava_cli.errors import InputError
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.records import SCHEMA, check_record
-from vipllava_cli.storage.tables import TABLES
 
 MAX_SKIPPED_LINES = 1000  # before the first record: a large binary file is not read to its end
 
@@ -22,14 +21,9 @@ T = TypeVar("T")
 RECORDS_NAME = "records.jsonl"  # in the folder of an `eval` run
 
 
-def records_path(results: Path) -> Path:
-    """Return the file with the records of an `eval` folder or of a table of `batch`.
-
-    Any other path is returned as it is, also a folder or a table without records.
-    """
+def folder_records(results: Path) -> Path:
+    """Return the records in an `eval` folder, and any other path as it is."""
     records = results / RECORDS_NAME
-    if results.suffix.lower() in TABLES and not os.path.isdir(results):
-        records = results.with_name(results.name + ".jsonl")
     return records if os.path.isfile(records) else results
 
 

@@ -38,6 +38,8 @@ def test_errors_are_one_line(run: Run, files: tuple[Path, Path]) -> None:
     untrue = results(folder, [record(0, "a cat", "a dog")], "untrue.jsonl")
     listed = results(folder, [record(0, "a cat", ["a", "b"])], "listed.jsonl")
     unknown = results(folder, [row(0, extra={"label": "cat", "area": 2, "tags": ["a"]})], "u.jsonl")
+    lonely = folder / "lonely.csv"
+    lonely.write_text("id,answer\n")
     plain = results(folder, [row(0)], "plain.jsonl")
     usage, bad = ExitCode.USAGE, ExitCode.INPUT
     for arguments, code, words in [
@@ -63,6 +65,11 @@ def test_errors_are_one_line(run: Run, files: tuple[Path, Path]) -> None:
         ((a, prose), bad, "prose.txt contains no record"),
         ((a, folder / "gone.jsonl"), bad, "there is no file"),
         ((a, "x" * 300), bad, "cannot be read"),
+        (
+            (a, lonely),
+            bad,
+            "lonely.csv is a table, and its records lonely.csv.jsonl are not beside it",
+        ),
         ((a, folder), bad, "is a folder without records.jsonl"),
         ((a, twice), bad, "holds the row 'row-0' twice"),
         ((a, other), bad, "no row is in all files: a.jsonl has ids like 'row-0', other.jsonl like"),

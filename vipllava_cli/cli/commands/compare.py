@@ -63,14 +63,14 @@ def compare(
     from vipllava_cli.cli.terminal.comparison import comparison_to_json, print_comparison
     from vipllava_cli.flows.evals.answer_rule import AnswerRule, rule_with_synonyms
     from vipllava_cli.flows.evals.compare import compare as compare_files
+    from vipllava_cli.flows.evals.result_files import find_records
     from vipllava_cli.storage.files import check_writable, same_file
-    from vipllava_cli.storage.record_file import records_path
 
     messages = output.messages()
     if strict and synonyms is not None:
         raise UsageError("--strict compares the texts as they are: remove --synonyms")
     if out is not None:
-        if any(same_file(path, out) for path in (*results, *map(records_path, results))):
+        if any(same_file(path, out) for path in (*results, *map(find_records, results))):
             raise UsageError(
                 f"{out} is one of the files to compare: give another path for the page"
             )

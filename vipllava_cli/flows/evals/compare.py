@@ -160,7 +160,10 @@ class Comparison:
         if self.scorer is not None:
             yield f'an answer is right if its stored score by "{self.scorer}" is 1'
         elif self.column is None:
-            yield "no row has a truth to compare with: name its column with --truth COLUMN"
+            yield (
+                "no row has a truth to compare with: name its column with --truth COLUMN"
+                f" ({_list_columns(self.files)})"
+            )
         else:
             yield from self._truth_notes(self.column)
 

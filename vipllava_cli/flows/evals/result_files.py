@@ -11,7 +11,8 @@ from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.evals.record_scores import read_scores
 from vipllava_cli.flows.evals.scorers import OR
 from vipllava_cli.storage.files import STANDARD_INPUT, same_file
-from vipllava_cli.storage.record_file import RECORDS_NAME, Json, RecordFile, records_path
+from vipllava_cli.storage.record_file import RECORDS_NAME, Json, RecordFile, folder_records
+from vipllava_cli.storage.tables import records_path
 
 TRUTH_COLUMNS = ("wanted", "truth", "answer", "expected")  # columns that may hold the target
 
@@ -62,7 +63,7 @@ def read_files(results: Sequence[Path], column: str | None) -> list[ResultFile]:
     """
     if STANDARD_INPUT in map(str, results):
         raise UsageError("compare does not read standard input: save it to a file")
-    paths = list(map(_records_path, results))
+    paths = list(map(find_records, results))
     for index, path in enumerate(paths):
         for other in range(index):
             if same_file(path, paths[other]):
@@ -73,8 +74,9 @@ def read_files(results: Sequence[Path], column: str | None) -> list[ResultFile]:
     return [_read(path, name, column) for path, name in zip(paths, names, strict=True)]
 
 
-def _records_path(results: Path) -> Path:
-    path = records_path(results)
+def find_records(results: Path) -> Path:
+    """Return the file of records of an `eval` folder or of a table of `batch`. Raises InputError."""
+    path = records_path(folder_records(results))
     if os.path.isdir(path):
         raise InputError(
             f"{results} is a folder without {RECORDS_NAME}: give a file of results, or a folder that"
