@@ -154,7 +154,7 @@ def _print_scores(evaluation: "Evaluation", *, json: bool) -> ExitCode:
     if json:
         sys.stdout.write(format_json(evaluation.metrics, evaluation.facts))
     else:
-        print_scores(evaluation.metrics)
+        print_scores(evaluation.metrics, evaluation.benchmark)
     return _exit_code(evaluation)
 
 
