@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.support.images import ORANGE, encode, has_center_color
 from vipllava_cli.images import load
-from vipllava_cli.images.load import decode, fingerprint, load_image, to_rgb, upright_size
+from vipllava_cli.images.load import decode, fingerprint, load_image, read_header, to_rgb
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
@@ -87,4 +87,4 @@ def test_the_header_gives_the_upright_size(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encode(Image.new("RGB", (40, 20), ORANGE), "JPEG", exif=exif)
-    assert upright_size(data, "x") == decode(data, "x").size
+    assert read_header(data, "x").size == decode(data, "x").size

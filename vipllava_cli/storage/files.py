@@ -35,13 +35,12 @@ def check_writable(name: str, *, force: bool) -> None:
 def check_not_input(inputs: Iterable[str], name: str) -> None:
     """Refuse an output path that is one of the inputs, also through links. Raises InputError.
 
-    `--force` does not lift this check: the image without marks would be lost.
+    `--force` does not lift this check.
     """
     for source in inputs:
         if same_file(source, name):
             raise InputError(
-                f"{name} is an input, and writing the marked image there would lose it:"
-                " give another path with -o"
+                f"{name} is an input, and writing there would lose it: give another path"
             )
 
 
