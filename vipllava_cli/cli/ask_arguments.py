@@ -37,12 +37,12 @@ def read_arguments(arguments: Sequence[str]) -> AskArguments:
     image or a question is missing or there are several images, and InputError for a missing file.
     """
     if not arguments:
-        raise UsageError(f"ask needs an image and a question: {_example()}")
+        raise UsageError(f"ask needs an image and a question, as in {_example()}")
     at = _find_image(arguments)
     image, words = arguments[at], [*arguments[:at], *arguments[at + 1 :]]
     _check_single_image(image, arguments, words)
     if not words:
-        raise UsageError(f"ask needs a question after the image: {_example(image)}")
+        raise UsageError(f"ask needs a question after the image, as in {_example(image)}")
     questions = join_words(words)
     notes = [_JOINED.format(question) for question in questions if question not in words]
     if at:
@@ -101,7 +101,9 @@ def _find_image(arguments: Sequence[str]) -> int:
     if last and (_has_image_suffix(arguments[last]) or _exists(arguments[last])):
         return last
     if _is_phrase(first) or first.strip().endswith(QUESTION_MARKS):
-        raise UsageError(f"ask needs an image: {_example(question=join_words(arguments)[0])}")
+        raise UsageError(
+            f"ask needs an image before the question, as in {_example(question=join_words(arguments)[0])}"
+        )
     _check_first_exists(arguments)
     return 0
 
@@ -114,7 +116,8 @@ def _check_first_exists(arguments: Sequence[str]) -> None:
         if len(arguments) == 1 or "did you mean" in str(error):
             raise
         raise InputError(
-            f"there is no file {arguments[0]}, and no other argument is an image: {_example()}"
+            f"there is no file {arguments[0]}, and no other argument is an image: give the image"
+            f" first, as in {_example()}"
         ) from None
 
 

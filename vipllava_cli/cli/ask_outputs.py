@@ -8,7 +8,8 @@ from vipllava_cli.cli.image_source import image_path
 from vipllava_cli.cli.terminal.image import check_can_show
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.errors import UsageError
-from vipllava_cli.images.save import check_output, is_image_name
+from vipllava_cli.images.save import check_output
+from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import (
     STANDARD_OUTPUT,
@@ -64,10 +65,10 @@ def check_ask_outputs(
             " `vipllava annotate IMAGE -o -`"
         )
     if answers is not None:
-        if is_image_name(answers):
+        if answers.lower().endswith(image_suffixes()):
             raise UsageError(
-                f"-o {answers} would hold text: name it like answers.txt; --save-marked {answers}"
-                " writes the marked image"
+                f"-o {answers} would hold text, not an image: name it like answers.txt;"
+                " --save-marked FILE writes the marked image"
             )
         check_writable(answers, force=force)
     if marked is not None:

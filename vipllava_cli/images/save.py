@@ -25,18 +25,13 @@ _FORMATS: Mapping[str, tuple[str, Mapping[str, int]]] = {
 }
 
 
-def is_image_name(name: str) -> bool:
-    """Return whether the suffix of a name is that of an image format that the program writes."""
-    return Path(name).suffix.lower() in _FORMATS
-
-
 def check_output(name: str, *, force: bool) -> None:
     """Check, before any work, that an image can be written. Raises UsageError and InputError."""
     if name == STANDARD_OUTPUT:
         if sys.stdout.isatty():
             raise UsageError("-o - writes a PNG to stdout, and stdout is a terminal: redirect it")
         return
-    if not is_image_name(name):
+    if Path(name).suffix.lower() not in _FORMATS:
         raise UsageError(f"{name} has no image suffix: expected one of {', '.join(_FORMATS)}")
     check_writable(name, force=force)
 
