@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from vipllava_cli.cli.image_source import image_path
 from vipllava_cli.cli.terminal.image import check_can_show
-from vipllava_cli.cli.terminal.messages import Messages
+from vipllava_cli.cli.terminal.messages import Messages, one_line, safe
 from vipllava_cli.errors import UsageError
 from vipllava_cli.images.save import check_output
 from vipllava_cli.sources.folder import image_suffixes
@@ -17,6 +17,7 @@ from vipllava_cli.storage.files import (
     check_not_input,
     check_writable,
 )
+from vipllava_cli.storage.records import Record
 
 
 @dataclass
@@ -34,8 +35,16 @@ class AskOutputs:
         """Whether an answer can appear while it grows: stdout is a terminal and has it."""
         return self.answers is None and sys.stdout.isatty()
 
-    def write(self, line: str) -> None:
-        """Write an answer or a record, without its line break, on stdout or for the file."""
+    def write_record(self, record: Record) -> None:
+        """Write a record as one line of JSON."""
+        self._write(record.to_line())
+
+    def write_answer(self, record: Record, *, streamed: bool, single_line: bool) -> None:
+        """Write an answer, or the end of the line of a streamed answer."""
+        text = "" if streamed else record.answer or ""
+        self._write(one_line(text) if single_line else safe(text))
+
+    def _write(self, line: str) -> None:
         if self.answers is None:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()

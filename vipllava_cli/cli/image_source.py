@@ -10,7 +10,7 @@ from vipllava_cli.images.source import CLIPBOARD, Source, display_name, parse_so
 from vipllava_cli.marks.marked_image import ImageFile, open_image
 from vipllava_cli.sources.folder import image_suffixes
 
-_MIN_SIMILARITY = 0.8  # of two names without suffix: one wrong letter in five
+_MIN_SIMILARITY = 0.75  # of two names without suffix: one wrong letter in four
 _MAX_LISTED_FILES = 10_000  # in a folder that is searched for similar names
 
 
@@ -28,7 +28,7 @@ def open_named_image(
     file = open_image(name, frame)
     note = file.frame_note(frame_choice)
     if note:
-        messages.note(note)
+        messages.note(f"{display_name(file.source)}: {note}")
     return file
 
 

@@ -75,7 +75,9 @@ def read_header(data: bytes, name: str, frame: int = FIRST_FRAME) -> Header:
 
 
 def _swaps_sides(image: Image.Image, data: bytes) -> bool:
-    """Return whether the EXIF orientation swaps width and height."""
+    """Return whether the EXIF orientation swaps width and height, compared to the stored size."""
+    if image.format == "TIFF":
+        return False  # Pillow gives the upright size of a TIFF, and rotates its pixels itself
     if image.format == "PNG" and not any(chunk in data for chunk in _PNG_CHUNKS_WITH_EXIF):
         return False  # the EXIF chunk can be at the end, so `getexif` would decode the whole PNG
     try:

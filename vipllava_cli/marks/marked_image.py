@@ -49,8 +49,7 @@ class ImageFile:
         """
         if self.frames == 1 or self.chosen_frame is not None:
             return ""
-        name = display_name(self.source)
-        return f"{name}: frame {FIRST_FRAME} of {self.frames}; {choice} chooses another"
+        return f"frame {FIRST_FRAME} of {self.frames}; {choice} chooses another"
 
 
 def open_image(name: str, frame: int | None = None) -> ImageFile:

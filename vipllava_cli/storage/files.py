@@ -18,6 +18,8 @@ def check_writable(name: str, *, force: bool) -> None:
     """Check that a file can be created at a path, or replaced with `force`. Raises InputError."""
     if os.path.isdir(name):
         raise InputError(f"{name} is a folder: name a file in it")
+    if os.path.exists(name) and not os.path.isfile(name):  # `atomic_file` would replace it
+        raise InputError(f"{name} is a pipe or a device: give the path of a file")
     try:
         os.lstat(name)
     except FileNotFoundError:

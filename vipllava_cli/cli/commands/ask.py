@@ -21,7 +21,6 @@ from vipllava_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vipllava_cli.cli.ask_outputs import AskOutputs
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.engine.base import Engine
     from vipllava_cli.marks.marked_image import MarkedImage
@@ -65,7 +64,7 @@ def ask(
     from vipllava_cli.cli.ask_outputs import check_ask_outputs
     from vipllava_cli.cli.marked_image import open_marked_image
     from vipllava_cli.cli.model_loading import open_model
-    from vipllava_cli.cli.terminal.messages import print_piece
+    from vipllava_cli.cli.terminal.messages import print_choices, print_piece
     from vipllava_cli.engine.prompts.questions import prepare_question
     from vipllava_cli.flows.ask import ask as answer_questions
     from vipllava_cli.marks.marked_image import zoom_in
@@ -100,11 +99,10 @@ def ask(
     )
     for record in records:
         if json:
-            outputs.write(record.to_line())
+            outputs.write_record(record)
         else:
-            _write_answer(
-                record, outputs, messages, streamed=streams, single_line=len(prepared) > 1
-            )
+            outputs.write_answer(record, streamed=streams, single_line=len(prepared) > 1)
+            print_choices(record.choices or (), messages)
         _note_length(record, options.max_new_tokens, messages)
     outputs.finish(messages)
 
@@ -139,23 +137,6 @@ def _note_small_mark(
         messages.note(
             f"the {mark.color.name} {mark.shape} is smaller than one patch of the model's view{advice}"
         )
-
-
-def _write_answer(
-    record: "Record",
-    outputs: "AskOutputs",
-    messages: "Messages",
-    *,
-    streamed: bool,
-    single_line: bool,
-) -> None:
-    """Write an answer, and print the scores of its choices. End the line of a streamed answer."""
-    from vipllava_cli.cli.terminal.messages import one_line, print_choices, safe
-
-    text = "" if streamed else record.answer or ""
-    outputs.write(one_line(text) if single_line else safe(text))
-    if record.choices:
-        print_choices(record.choices, messages)
 
 
 def _note_length(record: "Record", max_new_tokens: int, messages: "Messages") -> None:
