@@ -110,8 +110,9 @@ def _find_image(arguments: Sequence[str]) -> int:
 
 def _check_first_exists(arguments: Sequence[str]) -> None:
     """Raise InputError for a first argument that is a word of a question, or a missing file."""
+    source = parse_source(arguments[0])
     try:
-        check_exists(_parse(arguments[0]))
+        check_exists(source)
     except InputError as error:
         if len(arguments) == 1 or "did you mean" in str(error):
             raise

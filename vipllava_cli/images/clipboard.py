@@ -26,7 +26,12 @@ def read_clipboard() -> bytes:
     except UnidentifiedImageError:
         raise InputError(_NO_IMAGE) from None
     except OSError as error:
-        raise InputError(_unreadable(error)) from None
+        if not _has_clipboard():
+            raise UsageError(_missing_program()) from None
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"the clipboard cannot be read ({reason}): copy the image again, or give a file"
+        ) from None
     if content is None:
         raise InputError(_NO_IMAGE)
     if isinstance(content, list):  # Windows: files that were copied in the Explorer
@@ -46,23 +51,18 @@ def _read_only_file(names: list[str]) -> bytes:
         raise InputError(f"{names[0]} on the clipboard cannot be read: {error.strerror}") from None
 
 
+def _has_clipboard() -> bool:
+    """Return whether the process can reach a clipboard: on Linux, that of its display."""
+    displays = (os.environ.get("WAYLAND_DISPLAY"), os.environ.get("DISPLAY"))
+    return sys.platform != "linux" or any(displays)
+
+
 def _missing_program() -> str:
     """Name the package to install for the user's display."""
-    if os.environ.get("WAYLAND_DISPLAY"):
-        package = "wl-clipboard"
-    elif os.environ.get("DISPLAY"):
-        package = "xclip"
-    else:
+    if not _has_clipboard():
         return "there is no display, and so no clipboard: give a file, or - for standard input"
+    package = "wl-clipboard" if os.environ.get("WAYLAND_DISPLAY") else "xclip"
     return (
         f"reading the clipboard needs the package {package}: on Debian and Ubuntu,"
         f" `apt-get install {package}`"
     )
-
-
-def _unreadable(error: OSError) -> str:
-    has_display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
-    if sys.platform == "linux" and not has_display:
-        return _missing_program()
-    reason = " ".join(str(error).split())
-    return f"the clipboard cannot be read ({reason}): copy the image again, or give a file"
