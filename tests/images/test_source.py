@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.load import load_image
 from vipllava_cli.images.source import Source, absolute_name, parse_source
 
 
@@ -42,6 +43,12 @@ def test_a_file_address_is_a_path(url: str) -> None:
 
 def test_a_file_address_may_name_bytes_that_are_not_utf8() -> None:
     assert os.fsencode(parse_source("file:///%ff.png").location) == b"/\xff.png"
+
+
+@pytest.mark.parametrize("name", ["file:///\ud800.png", "~\0/cat.png", "\0#frame=2", "file:///\0"])
+def test_a_name_that_no_file_can_have_is_no_crash(name: str) -> None:
+    with pytest.raises(InputError):
+        load_image(name)
 
 
 def test_a_file_of_another_machine_is_refused() -> None:

@@ -2,8 +2,10 @@
 
 import os
 import re
+import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote
 from urllib.request import url2pathname
 
 from vipllava_cli.errors import InputError
@@ -97,12 +99,11 @@ def _local_path(location: str) -> str:
                 f"{location} is a file of another machine, {url['host']}: copy it to this one, or"
                 " give its http(s) address"
             )
-        return url2pathname(url["path"]) if os.name == "nt" else _decode_percents(url["path"])
+        if os.name == "nt":
+            return url2pathname(url["path"])
+        return unquote(url["path"], sys.getfilesystemencoding(), "surrogateescape")
     # The shell expands `~` only at the start of a word that is not quoted.
     if location.startswith("~") and not os.path.lexists(location):
-        return os.path.expanduser(location)
+        with suppress(ValueError):  # a user name with a null byte
+            return os.path.expanduser(location)
     return location
-
-
-def _decode_percents(path: str) -> str:
-    return os.fsdecode(unquote_to_bytes(os.fsencode(path)))
