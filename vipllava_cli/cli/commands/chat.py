@@ -11,6 +11,7 @@ import typer
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
     AnswerOptions,
+    Frame,
     MarkOptions,
     ModelOptions,
     OutputOptions,
@@ -37,7 +38,8 @@ def _session(help: str, *names: str, **more: Any) -> Any:
 @command
 def chat(
     image: Annotated[
-        str | None, typer.Argument(help="Image file or http(s) address; /image opens another.")
+        str | None,
+        typer.Argument(help="Image file, http(s) address or clipboard: (/image opens another)."),
     ] = None,
     save: Annotated[
         str | None, _session("Save the conversation to FILE.", "--save", metavar="FILE")
@@ -51,6 +53,7 @@ def chat(
     ] = False,
     *,
     marks: MarkOptions,
+    frame: Frame = None,
     zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
@@ -85,12 +88,14 @@ def chat(
     session_file = _session_to_resume(resume, resume_last)
     if image is None and session_file is None and marks.specs():
         raise UsageError("marks need an image: vipllava chat IMAGE --box …")
+    if image is None and frame is not None:
+        raise UsageError("--frame needs an image: vipllava chat IMAGE --frame N")
     keep_history = is_interactive and not no_history
     autosave = _open_autosave(save, resume, messages, keep_last=keep_history)
     saved = None if session_file is None else read_session(session_file)
     state = ChatState(zoom=zoom)
     if image is not None:
-        state = ChatState(open_marked_image(image, marks, messages), zoom)
+        state = ChatState(open_marked_image(image, marks, messages, frame), zoom)
 
     engine = open_model(model, messages)
     settings = ChatSettings(

@@ -1,17 +1,17 @@
 """The slash commands about the image and its marks: /image, /box, …, /marks, /unmark, /pick, /show."""
 
-import os
 from collections.abc import Callable
 
 from PIL import Image
 
+from vipllava_cli.cli.image_source import open_named_image
 from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.flows.small_marks import find_small_mark
+from vipllava_cli.images.source import display_name
 from vipllava_cli.images.square import model_view
 from vipllava_cli.marks.json_marks import mark_to_json
-from vipllava_cli.marks.marked_image import open_image
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.shape_table import SHAPES
 from vipllava_cli.marks.types import Mark, MarkSpec
@@ -24,7 +24,8 @@ def open_chat_image(session: ChatSession, source: str) -> None:
     """Change to another image and keep the turns. Raises UsageError, InputError."""
     if not source or source == STANDARD_INPUT:
         raise UsageError("/image needs a path: /image PATH")
-    session.chat.change_image(open_image(os.path.expanduser(source)))
+    frame_choice = "/image PATH#frame=N"
+    session.chat.change_image(open_named_image(source, session.messages, frame_choice=frame_choice))
     session.messages.say(describe_image(session.chat.state))
     session.save()
 
@@ -35,7 +36,7 @@ def describe_image(state: ChatState) -> str:
         return "no image yet: /image PATH opens one"
     width, height = state.marked.file.size
     marks = ", ".join(f"{mark.color.name} {mark.shape}" for mark in state.marked.marks)
-    return f"{state.marked.file.source}, {width}x{height}, {marks or 'no marks'}"
+    return f"{display_name(state.marked.file.source)}, {width}x{height}, {marks or 'no marks'}"
 
 
 def describe_mark(mark: Mark) -> str:
