@@ -44,5 +44,5 @@ def _grey(image: Image.Image, side: int) -> _Grey:
 
 
 def _texture(grey: _Grey) -> _Grey:
-    median: _Grey = cv2.medianBlur(grey, 3)
-    return np.abs(grey - median)
+    texture: _Grey = np.abs(grey - cv2.medianBlur(grey, 3))
+    return texture

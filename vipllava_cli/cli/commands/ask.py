@@ -47,6 +47,7 @@ def ask(
     """
     from vipllava_cli.cli.marked_image import open_marked_image
     from vipllava_cli.cli.model_loading import open_model
+    from vipllava_cli.cli.photo_warning import PhotoWarning
     from vipllava_cli.cli.terminal.messages import print_piece
     from vipllava_cli.engine.prompts.questions import prepare_question
     from vipllava_cli.flows.ask import ask as answer_questions
@@ -63,6 +64,7 @@ def ask(
         marked = zoom_in(marked)
     engine = open_model(model, messages)
     _note_small_mark(engine, marked, messages, zoom=zoom)
+    PhotoWarning(engine.info.name).warn_of(marked.file, messages)
     streams = sys.stdout.isatty() and not json and len(questions) == 1 and not options.choices
     records = answer_questions(
         engine,
