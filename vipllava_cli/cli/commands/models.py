@@ -48,9 +48,11 @@ def pull(
     from vipllava_cli.cli.terminal.models import watch_download
     from vipllava_cli.engine.hub import download
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
+    from vipllava_cli.engine.hub.names import canonical_name
     from vipllava_cli.storage.sizes import decimal_size
 
     messages = output.messages()
+    name = canonical_name(name)
     hub = _hub_name(name, revision)
     with messages.waiting("looking up the model on the hub"):
         remote = download.look_up(name, hub)
@@ -118,10 +120,12 @@ def remove(name: RemoteName, yes: Yes = False, *, output: OutputOptions) -> None
         remove_repository,
         repository_folder,
     )
+    from vipllava_cli.engine.hub.names import canonical_name
     from vipllava_cli.storage.settings import read_settings, write_settings
     from vipllava_cli.storage.sizes import decimal_size
 
     messages = output.messages()
+    name = canonical_name(name)
     hub = _hub_name(name, None)
     if not has_cached_files(hub.repository):
         raise ModelError(f"{hub.repository} is not downloaded: there is nothing to remove")
