@@ -189,7 +189,7 @@ def original_format(folder: Path) -> None:
         (lora, "holds only a LoRA adapter: merge it into its model"),
         (gguf, "llama.cpp (GGUF), which are not loaded: use 7b or 13b"),
         (pickled, "pickle weights, which can run code"),
-        (weights_alone, "without config.json and tokenizer"),
+        (weights_alone, "holds weights, but config.json is missing: put all files"),
         (empty, "config.json is missing from"),
         (nested, "/model/inner in it is one: use that"),
         (cache_of_the_hub, "/model/snapshots/0123abc in it is one: use that"),

@@ -243,7 +243,7 @@ _FOLDER_CONTENTS: Mapping[str, str] = {
     ".gguf": f"holds weights of llama.cpp (GGUF), which are not loaded: {USE_INSTEAD}",
     "model_index.json": f"holds a model that draws images (Diffusers): {USE_INSTEAD}",
     ".safetensors": (
-        "holds weights without config.json and tokenizer: put the whole checkpoint into one folder"
+        "holds weights, but config.json is missing: put all files of the checkpoint into one folder"
         " and use that"
     ),
     ".bin": f"holds pickle weights, which can run code and are not loaded: {USE_INSTEAD}",
