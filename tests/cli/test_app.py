@@ -69,7 +69,7 @@ def test_a_shell_completes_subcommands_and_flags() -> None:
         (["asq"], "Did you mean 'ask'?"),
         (["ask", "a.png", "what?", "--temprature", "1"], "--temperature"),
         (["ask", "a.png", "what?", "--temperature", "inf"], "less than or equal to 100"),
-        (["ask", "a.png", "what?", "--device", "gpu"], "'auto', 'cuda', 'mps', 'cpu'"),
+        (["ask", "a.png", "what?", "--device", "gpu"], "expected auto, cpu, mps, cuda"),
         (["--nothing"], "see `vipllava --help`"),
     ],
 )

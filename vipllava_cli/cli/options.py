@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipllava_cli.engine.options import (
+    AUTO_DEVICE,
     DEFAULT_TEMPLATE,
     GREEDY,
     MAX_NEW_TOKENS,
@@ -17,11 +18,12 @@ from vipllava_cli.engine.options import (
     MAX_TEMPERATURE,
     MIN_TOP_P,
     Attention,
-    Device,
     Dtype,
     GenerationOptions,
     Quantization,
     TemplateName,
+    complete_device,
+    parse_device,
 )
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.marks.shape_table import DEFAULT_WIDTH, SHAPES, Units
@@ -205,7 +207,15 @@ class ModelOptions:
         ),
     ] = None
     revision: Revision = None
-    device: Annotated[Device, _model("Device that runs the model.")] = Device.auto
+    device: Annotated[
+        str,
+        _model(
+            "Device that runs the model: cuda takes all GPUs, cuda:1 only GPU 1.",
+            metavar="auto|cpu|mps|cuda|cuda:N",
+            parser=parse_device,
+            autocompletion=complete_device,
+        ),
+    ] = AUTO_DEVICE
     dtype: Annotated[Dtype, _model("Precision of the weights.")] = Dtype.auto
     quantize: Annotated[
         Quantization | None,
@@ -227,7 +237,7 @@ class ModelOptions:
         from vipllava_cli.engine.hardware.load_options import LoadOptions, parse_max_memory
 
         return LoadOptions(
-            device=self.device.value,
+            device=self.device,
             dtype=self.dtype.value,
             quantize=self.quantize and self.quantize.value,
             max_memory=None if self.max_memory is None else parse_max_memory(self.max_memory),

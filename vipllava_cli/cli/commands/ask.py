@@ -64,6 +64,7 @@ def ask(
     from vipllava_cli.cli.ask_outputs import check_ask_outputs
     from vipllava_cli.cli.marked_image import open_marked_image
     from vipllava_cli.cli.model_loading import open_model
+    from vipllava_cli.cli.photo_warning import PhotoWarning
     from vipllava_cli.cli.terminal.messages import print_choices, print_piece
     from vipllava_cli.engine.prompts.questions import prepare_question
     from vipllava_cli.flows.ask import ask as answer_questions
@@ -88,6 +89,7 @@ def ask(
     if save_marked is not None:
         _save_marked(marked, save_marked, messages, force=force)
     _note_small_mark(engine, marked, messages, zoom=zoom)
+    PhotoWarning(engine.info.name).warn_of(marked.file, messages)
     streams = outputs.is_stream and not json and len(prepared) == 1 and not options.choices
     records = answer_questions(
         engine,

@@ -116,6 +116,7 @@ def batch(
     from vipllava_cli.cli.batch_outputs import check_outputs, make_marked_folder
     from vipllava_cli.cli.interrupt import stop_on_interrupt
     from vipllava_cli.cli.model_loading import identify_model, open_model
+    from vipllava_cli.cli.photo_warning import PhotoWarning
     from vipllava_cli.cli.terminal.dry_run import print_plan
     from vipllava_cli.cli.terminal.progress import watch_progress
     from vipllava_cli.engine.prompts.questions import strip_question
@@ -139,6 +140,7 @@ def batch(
         options=answer.options(choices),
         save_marked=save_marked,
     )
+    photos = PhotoWarning(task.model[0])
     rows = read_source(source, format=format, per=per, labels=tuple(label or ()))
     for note in rows.notes:
         messages.note(note)
@@ -156,10 +158,12 @@ def batch(
             with watch_progress(messages, total) as listener:
                 opener = partial(open_model, model, messages)
                 run = BatchRun(rows, task, journal, opener, listener, size, fail_fast)
+                run.on_image = None if messages.quiet else photos.check
                 with stop_on_interrupt(run.stop, messages) as interrupted:
                     summary = run()
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
         os._exit(ExitCode.INTERRUPTED)
+    photos.warn_of_all(messages)
     return _finish(summary, outputs, messages, interrupted=interrupted.is_set())
 
 

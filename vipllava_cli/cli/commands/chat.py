@@ -68,7 +68,11 @@ def chat(
     """
     from vipllava_cli.cli.marked_image import open_marked_image
     from vipllava_cli.cli.model_loading import open_model
-    from vipllava_cli.cli.repl.image_commands import describe_image, note_small_mark
+    from vipllava_cli.cli.repl.image_commands import (
+        describe_image,
+        note_small_mark,
+        warn_of_photograph,
+    )
     from vipllava_cli.cli.repl.loop import run_chat
     from vipllava_cli.cli.repl.session import ChatSession
     from vipllava_cli.cli.repl.session_commands import show_history
@@ -115,6 +119,7 @@ def chat(
     elif is_interactive:
         messages.say(f"{describe_image(conversation.state)}; /help lists the commands")
     note_small_mark(session)
+    warn_of_photograph(session)
     return run_chat(session)
 
 

@@ -30,10 +30,11 @@ def list_models(*, output: OutputOptions) -> None:
     """
     from vipllava_cli.cli.terminal.models import print_models
     from vipllava_cli.engine.hub.catalog import known_models
+    from vipllava_cli.engine.hub.names import canonical_name
     from vipllava_cli.storage.settings import read_settings
 
     chosen = os.environ.get("VIPLLAVA_MODEL") or read_settings().model
-    print_models(known_models(), chosen)
+    print_models(known_models(), chosen and canonical_name(chosen))
 
 
 @command
@@ -47,9 +48,11 @@ def pull(
     from vipllava_cli.cli.terminal.models import watch_download
     from vipllava_cli.engine.hub import download
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
+    from vipllava_cli.engine.hub.names import canonical_name
     from vipllava_cli.storage.sizes import decimal_size
 
     messages = output.messages()
+    name = canonical_name(name)
     hub = _hub_name(name, revision)
     with messages.waiting("looking up the model on the hub"):
         remote = download.look_up(name, hub)
@@ -76,9 +79,11 @@ def use(name: Name, revision: Revision = None, *, output: OutputOptions) -> None
     vipllava models use 7b
     """
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint, hub_name
+    from vipllava_cli.engine.hub.names import canonical_name
     from vipllava_cli.storage.settings import UserSettings, settings_file, write_settings
 
     messages = output.messages()
+    name = canonical_name(name)
     is_folder = hub_name(name, revision) is None and os.path.isdir(name)
     write_settings(UserSettings(os.path.abspath(name) if is_folder else name, revision))
     messages.say(f"default model is now {name} ({settings_file()})")
@@ -115,10 +120,12 @@ def remove(name: RemoteName, yes: Yes = False, *, output: OutputOptions) -> None
         remove_repository,
         repository_folder,
     )
+    from vipllava_cli.engine.hub.names import canonical_name
     from vipllava_cli.storage.settings import read_settings, write_settings
     from vipllava_cli.storage.sizes import decimal_size
 
     messages = output.messages()
+    name = canonical_name(name)
     hub = _hub_name(name, None)
     if not has_cached_files(hub.repository):
         raise ModelError(f"{hub.repository} is not downloaded: there is nothing to remove")

@@ -27,6 +27,7 @@ def open_chat_image(session: ChatSession, source: str) -> None:
     frame_choice = "/image PATH#frame=N"
     session.chat.change_image(open_named_image(source, session.messages, frame_choice=frame_choice))
     session.messages.say(describe_image(session.chat.state))
+    warn_of_photograph(session)
     session.save()
 
 
@@ -56,6 +57,13 @@ def note_small_mark(session: ChatSession) -> None:
             f"the {small.color.name} {small.shape} is smaller than one patch of the model's view"
             + (", even with zoom" if state.zoom else ": /set zoom on enlarges it")
         )
+
+
+def warn_of_photograph(session: ChatSession) -> None:
+    """Print a warning if the image is a photograph that the model does not know, once per image."""
+    marked = session.chat.state.marked
+    if marked is not None:
+        session.photo_warning.warn_of(marked.file, session.messages)
 
 
 def mark_adder(shape: str) -> Callable[[ChatSession, str], None]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib.util import find_spec
 
@@ -37,6 +38,14 @@ class Memory:
     free: int
 
 
+class Origin(StrEnum):
+    """Where the figure of a speed comes from."""
+
+    measured = "measured"
+    given = "given"
+    assumed = "assumed"
+
+
 @dataclass(frozen=True)
 class Speed:
     """How fast a device computes.
@@ -47,18 +56,20 @@ class Speed:
 
     bandwidth: float
     operations: float
-    assumed: bool = False
+    bandwidth_origin: Origin = Origin.measured
+    operations_origin: Origin = Origin.measured
 
 
-ASSUMED_GPU = Speed(300e9, 20e12, assumed=True)
+ASSUMED_GPU = Speed(300e9, 20e12, Origin.assumed, Origin.assumed)
 
 
 @dataclass(frozen=True)
 class Machine:
     """The devices of a machine.
 
-    `gpus` and `names` are keyed by the GPU's number. `fast_bf16` says whether the CPU has
-    instructions for bfloat16 products. `half_dtype` is the 16-bit type in which the GPUs are fast.
+    `names` are those of all GPUs, by number; `gpus` is the memory of those that may be used.
+    `fast_bf16` says whether the CPU has instructions for bfloat16 products. `half_dtype` is the
+    16-bit type in which these GPUs are fast.
     `packages` are the installed ones of EXTRAS. `threads` is the number of threads that torch uses
     on the CPU.
     """
@@ -79,22 +90,33 @@ class Machine:
         return tuple(name for name, is_present in present.items() if is_present)
 
 
-def inspect_machine() -> Machine:
-    """Inspect this machine as it is now. Imports torch."""
+def inspect_machine(only_gpu: int | None = None) -> Machine:
+    """Inspect this machine as it is now. Imports torch.
+
+    With `only_gpu`, ask no other GPU for its memory: even that takes memory there, which fails
+    where another program has taken all of it.
+    """
     import torch
 
-    gpus = range(torch.cuda.device_count()) if torch.cuda.is_available() else range(0)
-    has_bf16 = bool(gpus) and torch.cuda.is_bf16_supported(including_emulation=False)
+    present = range(torch.cuda.device_count()) if torch.cuda.is_available() else range(0)
+    gpus = [number for number in present if only_gpu in {None, number}]
     return Machine(
         cpu=location_memory("cpu"),
         gpus={number: location_memory(number) for number in gpus},
-        names={number: torch.cuda.get_device_name(number) for number in gpus},
+        names={number: torch.cuda.get_device_name(number) for number in present},
         mps=torch.backends.mps.is_available(),
         fast_bf16=has_fast_bf16(),
-        half_dtype="bf16" if has_bf16 or not gpus else "fp16",
+        half_dtype="bf16" if all(map(_has_bf16, gpus)) else "fp16",
         packages=frozenset(name for name in EXTRAS if find_spec(name) is not None),
         threads=torch.get_num_threads(),
     )
+
+
+def _has_bf16(gpu: int) -> bool:
+    import torch
+
+    with torch.cuda.device(gpu):  # torch asks the current device
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def location_memory(location: Location) -> Memory:

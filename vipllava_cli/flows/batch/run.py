@@ -24,6 +24,7 @@ from vipllava_cli.flows.batch.semaphore import WeightedSemaphore
 from vipllava_cli.flows.requests import make_record
 from vipllava_cli.images.save import marked_image_path, save_image
 from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.marks.marked_image import ImageFile
 from vipllava_cli.sources.rows import BadRow, Row, Source
 from vipllava_cli.storage.journal import Journal
 from vipllava_cli.storage.records import Record, Request, failure
@@ -81,7 +82,8 @@ class BatchRun:
     """One run over a source.
 
     `batch_size` None means as many questions as fit into memory. If another thread sets `stop`, the
-    run finishes the batch in flight and ends.
+    run finishes the batch in flight and ends. `on_image` receives each image that is asked about, in
+    the threads that read images.
     """
 
     source: Source
@@ -92,6 +94,7 @@ class BatchRun:
     batch_size: int | None = None
     fail_fast: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
+    on_image: Callable[[ImageFile], object] | None = None
     summary: BatchSummary = field(default_factory=BatchSummary)
     _engine: Engine | None = None
     _pixels: WeightedSemaphore = field(
@@ -145,6 +148,8 @@ class BatchRun:
         try:
             with self._pixels.hold(width * height):
                 drawn = marked_image.drawn()
+                if self.on_image:
+                    self.on_image(marked_image.file)
                 if self.task.save_marked:
                     path = marked_image_path(self.task.save_marked, planned.id)
                     save_image(drawn, str(path), force=True)
