@@ -38,7 +38,7 @@ def ask(
     model: ModelOptions,
     answer: AnswerOptions,
     choices: Choices = None,
-    json: Annotated[bool, output_flag("Print one JSON record per line.", "--json")] = False,
+    json: Annotated[bool, output_flag("Print JSON records, one per line in a pipe.", "--json")] = False,
     output: OutputOptions,
 ) -> None:
     """Ask questions about an image and its marked regions.
@@ -47,6 +47,7 @@ def ask(
     """
     from vipllava_cli.cli.marked_image import open_marked_image
     from vipllava_cli.cli.model_loading import open_model
+    from vipllava_cli.cli.terminal.json_output import print_json
     from vipllava_cli.cli.terminal.messages import print_piece
     from vipllava_cli.engine.prompts.questions import prepare_question
     from vipllava_cli.flows.ask import ask as answer_questions
@@ -74,8 +75,7 @@ def ask(
     )
     for record in records:
         if json:
-            sys.stdout.write(record.to_line() + "\n")
-            sys.stdout.flush()
+            print_json(record.to_json())
         else:
             _print_answer(record, messages, streamed=streams, single_line=len(questions) > 1)
         _note_length(record, options.max_new_tokens, messages)

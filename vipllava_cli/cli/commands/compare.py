@@ -1,7 +1,5 @@
 """`vipllava compare`: compare files of results. It loads no model."""
 
-import json as json_format
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +39,7 @@ def compare(
     """
     from vipllava_cli.cli.html.comparison import write_comparison
     from vipllava_cli.cli.terminal.comparison import comparison_to_json, print_comparison
+    from vipllava_cli.cli.terminal.json_output import print_json
     from vipllava_cli.flows.evals.compare import compare as compare_files
     from vipllava_cli.storage.files import check_writable, same_file
 
@@ -55,7 +54,7 @@ def compare(
     for note in comparison.notes():
         messages.note(note)
     if json:
-        sys.stdout.write(json_format.dumps(comparison_to_json(comparison), indent=2) + "\n")
+        print_json(comparison_to_json(comparison))
     else:
         print_comparison(comparison)
     if out is not None:

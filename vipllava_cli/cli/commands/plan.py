@@ -1,7 +1,5 @@
 """`vipllava plan`: the placement of a model, the memory that it takes, and its speed."""
 
-import json as json_format
-import sys
 from typing import Annotated
 
 import typer
@@ -33,6 +31,7 @@ def plan(
     """
     from dataclasses import replace
 
+    from vipllava_cli.cli.terminal.json_output import print_json
     from vipllava_cli.cli.terminal.models import table_console
     from vipllava_cli.cli.terminal.plan import plan_as_json, plan_table
     from vipllava_cli.engine.hardware.estimate import make_plan
@@ -47,6 +46,6 @@ def plan(
             replace(model.load_options(), length=length),
         )
     if json:
-        sys.stdout.write(json_format.dumps(plan_as_json(planned), indent=2) + "\n")
+        print_json(plan_as_json(planned))
     else:
         table_console().print(plan_table(planned))
