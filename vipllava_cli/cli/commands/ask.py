@@ -38,7 +38,9 @@ def ask(
     model: ModelOptions,
     answer: AnswerOptions,
     choices: Choices = None,
-    json: Annotated[bool, output_flag("Print JSON records, one per line in a pipe.", "--json")] = False,
+    json: Annotated[
+        bool, output_flag("Print JSON records, one per line in a pipe.", "--json")
+    ] = False,
     output: OutputOptions,
 ) -> None:
     """Ask questions about an image and its marked regions.

@@ -5,12 +5,16 @@ from typing import Annotated
 import typer
 
 from vipllava_cli.cli.command import command
+from vipllava_cli.cli.completion import complete_models
 from vipllava_cli.cli.options import MODEL_PANEL, Json, ModelOptions, OutputOptions
 
 
 @command
 def plan(
-    name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Same as --model.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="MODEL", help="Same as --model.", autocompletion=complete_models),
+    ] = None,
     *,
     model: ModelOptions,
     length: Annotated[
