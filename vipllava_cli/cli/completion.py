@@ -1,5 +1,6 @@
 """What the shell completes: names of models, subcommands and settings. Imports nothing heavy."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,6 +57,17 @@ def complete_setting_values(ctx: typer.Context) -> list[str]:
     if key not in KEYS:
         return []
     return [choice.value for choice in definition(ctx, key).type_descriptor.choices or ()]
+
+
+def join_equals_signs() -> None:
+    """Rewrite the words that bash passes: it splits `--model=7` into three, at the `=`."""
+    words = os.environ.get("COMP_WORDS", "").split("\n")
+    current = os.environ.get("COMP_CWORD", "")
+    if not current.isdecimal():
+        return
+    kept = [at for at, word in enumerate(words) if word != "=" or at >= int(current)]
+    os.environ["COMP_WORDS"] = "\n".join(words[at] for at in kept)
+    os.environ["COMP_CWORD"] = str(sum(at < int(current) for at in kept))
 
 
 def complete_commands(ctx: typer.Context) -> list[str]:

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from vipllava_cli.cli.command import hide_flag_types, run_guarded
+from vipllava_cli.cli.completion import join_equals_signs
 from vipllava_cli.cli.help_page import print_help_end
 from vipllava_cli.cli.usage_errors import (
     describe_usage_error,
@@ -65,6 +66,10 @@ class Group(TyperGroup):
 
 class Program(Group):
     """The group of all subcommands, in which `ask` may be omitted before an image."""
+
+    def _main_shell_completion(self, *arguments: Any, **settings: Any) -> None:
+        join_equals_signs()
+        super()._main_shell_completion(*arguments, **settings)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, self._with_command(ctx, args))
