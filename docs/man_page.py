@@ -1,4 +1,7 @@
-"""The man page `vipllava.1`, from the same definitions as `--help`. `docs/generate_commands.py` writes it."""
+"""The man page `vipllava.1`, from the same definitions as `--help`.
+
+`docs/generate_commands.py` writes it.
+"""
 
 import re
 from collections import Counter

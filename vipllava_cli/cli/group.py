@@ -72,9 +72,9 @@ class Program(Group):
         super()._main_shell_completion(*arguments, **settings)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, self._with_command(ctx, args))
+        return super().parse_args(ctx, self.with_command(ctx, args))
 
-    def _with_command(self, ctx: Any, args: list[str]) -> list[str]:
+    def with_command(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `ask` in front if the first argument is an image. Raises UsageError."""
         if not args or args[0] in self.commands or args[0] in self._own_options(ctx):
             return args

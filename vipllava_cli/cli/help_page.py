@@ -19,7 +19,7 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 
 # The page of each subcommand. The other subcommands are on the first page.
-_PAGES: Mapping[str, str] = {
+PAGES: Mapping[str, str] = {
     "ask": "ask.md",
     "annotate": "marks.md",
     "batch": "batch.md",
@@ -42,7 +42,7 @@ def documentation_address(context: Any) -> str | None:
     """
     package = Path(vipllava_cli.__file__).parent
     words = context.command_path.split()[1:]
-    name = _PAGES.get(words[0], _FIRST_PAGE) if words else _FIRST_PAGE
+    name = PAGES.get(words[0], _FIRST_PAGE) if words else _FIRST_PAGE
     for folder in (package / "docs", package.parent / "docs"):
         if (folder / name).is_file():
             return (folder / name).as_uri()
