@@ -17,7 +17,7 @@ from vipllava_cli.cli.suggestions import did_you_mean, one_of
 from vipllava_cli.cli.usage_errors import describe_invalid_value
 from vipllava_cli.engine.options import DEFAULT_MODEL
 from vipllava_cli.errors import UsageError, short_repr
-from vipllava_cli.storage.settings import UserSettings
+from vipllava_cli.storage.settings import UserSettings, settings_file
 
 MODEL, REVISION = "model", "revision"
 KEYS = tuple(name.replace("_", "-") for name in (MODEL, REVISION, *OPTION_KEYS))
@@ -74,6 +74,16 @@ def effective_settings(context: typer.Context, saved: UserSettings) -> Iterator[
             value, (source, origin) = None, _SOURCES["DEFAULT"]
         value = value.value if isinstance(value, Enum) else value
         yield Effective(key, value, source, origin.format(variable=parameter.envvar))
+
+
+def unknown_entries(saved: UserSettings) -> Iterator[str]:
+    """Yield a warning for each entry of the settings file that is no setting of this version."""
+    for name in saved.options:
+        if name not in OPTION_KEYS:
+            yield (
+                f"{short_repr(name)} in {settings_file()} has no effect: it is not a setting"
+                f"{did_you_mean(name, KEYS)}"
+            )
 
 
 _SOURCES = {

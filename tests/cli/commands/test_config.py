@@ -137,6 +137,18 @@ def test_a_batch_answers_again_what_other_settings_answered(run: Run, tmp_path: 
     assert states("--template", "human") == {"kept"}
 
 
+def test_an_entry_without_effect_is_a_warning_and_stays(run: Run, file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text('{"modell": "7b"}')
+    result = run("config", "show", "model")
+    assert (result.code, result.stdout) == (0, "tiny\n")
+    assert result.stderr == (
+        f"warning: 'modell' in {file} has no effect: it is not a setting; did you mean model?\n"
+    )
+    run("config", "set", "template", "chat")
+    assert json.loads(file.read_text()) == {"modell": "7b", "template": "chat"}
+
+
 def test_a_damaged_file_stops_only_what_needs_it(run: Run, file: Path, tmp_path: Path) -> None:
     file.parent.mkdir()
     file.write_text("[")

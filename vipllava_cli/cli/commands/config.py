@@ -32,16 +32,16 @@ def show(
     vipllava config show
     """
     from vipllava_cli.cli.terminal.json_output import print_json
-    from vipllava_cli.cli.terminal.messages import one_line
+    from vipllava_cli.cli.terminal.messages import Messages, one_line
     from vipllava_cli.cli.terminal.settings import print_settings
-    from vipllava_cli.cli.user_defaults import effective_settings, parse_key
+    from vipllava_cli.cli.user_defaults import effective_settings, parse_key, unknown_entries
     from vipllava_cli.storage.settings import read_settings
 
-    wanted = None if key is None else parse_key(key)
+    wanted, saved = None if key is None else parse_key(key), read_settings()
+    for warning in unknown_entries(saved):
+        Messages().warning(warning)
     found = [
-        each
-        for each in effective_settings(ctx, read_settings())
-        if wanted is None or each.key == wanted
+        each for each in effective_settings(ctx, saved) if wanted is None or each.key == wanted
     ]
     if json:
         print_json({each.key: {"value": each.value, "source": each.source} for each in found})
