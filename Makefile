@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := check
 check: lint types test
-.PHONY: check demo test test-fast lint types docs train bench lock clean
+.PHONY: check demo test test-fast lint types docs man train bench lock clean
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
@@ -31,9 +31,12 @@ test: $(VENV)/developing
 test-fast: $(VENV)/developing
 	$(BIN)/pytest -m "not model and not terminal and not browser and not slow" --numprocesses 2
 
-docs: $(VENV)/developing
-	$(BIN)/python docs/generate_commands.py
+docs: man
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(OUT)/site
+
+# Write the pages that the program defines: the command reference, the list of files, the man page.
+man: $(VENV)/developing
+	$(BIN)/python -m docs.generate_commands
 
 lint: $(VENV)/developing
 	$(BIN)/ruff check .

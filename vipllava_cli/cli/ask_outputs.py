@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from vipllava_cli.cli.image_source import image_path
 from vipllava_cli.cli.terminal.image import check_can_show
+from vipllava_cli.cli.terminal.json_output import print_json
 from vipllava_cli.cli.terminal.messages import Messages, one_line, safe
 from vipllava_cli.errors import UsageError
 from vipllava_cli.images.save import check_output
@@ -36,8 +37,11 @@ class AskOutputs:
         return self.answers is None and sys.stdout.isatty()
 
     def write_record(self, record: Record) -> None:
-        """Write a record as one line of JSON."""
-        self._write(record.to_line())
+        """Write a record: in a file one line of JSON, on stdout as `print_json` does."""
+        if self.answers is None:
+            print_json(record.to_json())
+        else:
+            self._write(record.to_line())
 
     def write_answer(self, record: Record, *, streamed: bool, single_line: bool) -> None:
         """Write an answer, or the end of the line of a streamed answer."""

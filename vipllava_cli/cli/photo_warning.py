@@ -7,7 +7,7 @@ from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.engine.hub.checkpoints import find_checkpoint
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 from vipllava_cli.errors import InputError, ModelError
-from vipllava_cli.images.fetch import display_name
+from vipllava_cli.images.source import display_name
 from vipllava_cli.marks.marked_image import ImageFile
 from vipllava_cli.storage.sizes import decimal_size
 

@@ -204,7 +204,7 @@ def test_a_model_that_cannot_be_downloaded_is_one_line(
 # --- the choice of a model ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["{", '{"modell": "7b"}', '{"model": 7}', "[]"])
+@pytest.mark.parametrize("text", ["{", '{"model": "7b", "revision": 1}', '{"model": 7}', "[]"])
 def test_unreadable_settings_are_one_line(run: Run, home: Path, text: str) -> None:
     (home / "config").mkdir()
     (home / "config" / "settings.json").write_text(text)

@@ -42,7 +42,9 @@ def ask(
     answer: AnswerOptions,
     choices: Choices = None,
     out: Annotated[str | None, out_option("the answers", "Use - for standard output.")] = None,
-    json: Annotated[bool, output_flag("Print one JSON record per line.", "--json")] = False,
+    json: Annotated[
+        bool, output_flag("Print JSON records, one per line in a pipe.", "--json")
+    ] = False,
     show: Annotated[bool, output_flag("Show the marked image in the terminal.", "--show")] = False,
     save_marked: Annotated[
         str | None,

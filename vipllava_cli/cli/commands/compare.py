@@ -1,7 +1,5 @@
 """`vipllava compare`: compare results with each other, or with the right answers. It loads no model."""
 
-import json as json_format
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +59,7 @@ def compare(
     """
     from vipllava_cli.cli.html.comparison import write_comparison
     from vipllava_cli.cli.terminal.comparison import comparison_to_json, print_comparison
+    from vipllava_cli.cli.terminal.json_output import print_json
     from vipllava_cli.flows.evals.answer_rule import AnswerRule, rule_with_synonyms
     from vipllava_cli.flows.evals.compare import compare as compare_files
     from vipllava_cli.flows.evals.result_files import find_records
@@ -80,7 +79,7 @@ def compare(
     for note in comparison.notes():
         messages.note(note)
     if json:
-        sys.stdout.write(json_format.dumps(comparison_to_json(comparison), indent=2) + "\n")
+        print_json(comparison_to_json(comparison))
     else:
         print_comparison(comparison, is_complete=messages.verbose)
     if out is not None:

@@ -1,12 +1,11 @@
 """`vipllava plan`: the placement of a model, the memory that it takes, and its speed."""
 
-import json as json_format
-import sys
 from typing import Annotated
 
 import typer
 
 from vipllava_cli.cli.command import command
+from vipllava_cli.cli.completion import complete_models
 from vipllava_cli.cli.options import MODEL_PANEL, Json, ModelOptions, OutputOptions
 
 SPEED_PANEL = "Speed of another machine"
@@ -14,7 +13,10 @@ SPEED_PANEL = "Speed of another machine"
 
 @command
 def plan(
-    name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Same as --model.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="MODEL", help="Same as --model.", autocompletion=complete_models),
+    ] = None,
     *,
     model: ModelOptions,
     length: Annotated[
@@ -52,6 +54,7 @@ def plan(
     """
     from dataclasses import replace
 
+    from vipllava_cli.cli.terminal.json_output import print_json
     from vipllava_cli.cli.terminal.models import table_console
     from vipllava_cli.cli.terminal.plan import plan_as_json, plan_table
     from vipllava_cli.engine.hardware.estimate import make_plan
@@ -69,6 +72,6 @@ def plan(
             given,
         )
     if json:
-        sys.stdout.write(json_format.dumps(plan_as_json(planned), indent=2) + "\n")
+        print_json(plan_as_json(planned))
     else:
         table_console().print(plan_table(planned))

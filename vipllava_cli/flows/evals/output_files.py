@@ -77,12 +77,17 @@ def _write(path: Path, text: str) -> None:
 
 
 def format_json(metrics: Sequence[Metric], facts: Mapping[str, Any]) -> str:
-    """Format the facts and the metrics as one JSON object. Scores have four decimals."""
+    """Format the object of `scores_to_json` as indented text."""
+    return json.dumps(scores_to_json(metrics, facts), indent=2) + "\n"
+
+
+def scores_to_json(metrics: Sequence[Metric], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts and the metrics as one JSON object. Scores have four decimals."""
     figures = [
         {key: _rounded(getattr(metric, name)) for key, name in _JSON_KEYS.items()}
         for metric in metrics
     ]
-    return json.dumps({**facts, "figures": figures}, indent=2) + "\n"
+    return {**facts, "figures": figures}
 
 
 def format_csv(metrics: Sequence[Metric]) -> str:
