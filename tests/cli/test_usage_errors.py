@@ -14,7 +14,7 @@ ZOO = str(SAMPLES / "zoo-red-box.png")
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["ask", ZOO], "vipllava ask needs questions, as in `vipllava ask cat.jpg"),
+        (["ask", ZOO], "ask needs a question after the image, as in `vipllava ask "),
         (["eval", "visual7w"], "needs --data DIR and --out DIR, as in `vipllava eval visual7w"),
         (["annotate", ZOO, "b.png"], "unexpected 'b.png': vipllava annotate takes only image"),
         (["version", "7b"], "unexpected '7b': vipllava version takes no arguments"),

@@ -55,6 +55,8 @@ def parse_value(context: typer.Context, key: str, text: str) -> str | int | floa
         value = parameter.process_value(_ask_context(context, UserSettings()), text)
     except BadParameter as error:
         raise UsageError(describe_invalid_value(key, error)) from None
+    except UsageError as error:  # an option that names itself
+        raise UsageError(str(error).replace(f"--{key}", key)) from None
     _convert(parameter.name, value)
     checked: str | int | float = value.value if isinstance(value, Enum) else value
     return checked
