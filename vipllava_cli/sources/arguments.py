@@ -57,11 +57,6 @@ def is_image_name(name: str) -> bool:
     return is_address(name) or (name.lower().endswith(image_suffixes()) and not os.path.isdir(name))
 
 
-def is_rereadable(name: str) -> bool:
-    """Return whether a source can be read twice: standard input and a pipe cannot."""
-    return is_address(name) or os.path.isfile(name) or os.path.isdir(name)
-
-
 def _normal(name: str) -> str:
     return name if is_address(name) or name == STANDARD_INPUT else os.path.normpath(name)
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 from vipllava_cli.errors import InputError, UsageError
@@ -14,7 +15,7 @@ from vipllava_cli.sources.formats import RowUnit, SourceFormat
 from vipllava_cli.sources.labelme import read_labelme
 from vipllava_cli.sources.manifest import read_csv, read_json, read_jsonl, read_tsv
 from vipllava_cli.sources.regions import Annotations, read_regions
-from vipllava_cli.sources.rows import Row, Source
+from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
 from vipllava_cli.sources.vip_bench import read_vip_bench
 from vipllava_cli.sources.voc import read_voc
 from vipllava_cli.sources.yolo import read_yolo
@@ -68,8 +69,9 @@ def read_sources(
         for name, part in zip(names, parts, strict=True)
     ]
     totals = [part.total for part in parts]
+    read = partial(chain.from_iterable, [part.rows for part in parts])
     return Source(
-        chain.from_iterable(part.rows for part in parts),
+        StoredRows(read) if all(part.is_rereadable for part in parts) else read(),
         ", ".join(dict.fromkeys(part.format for part in parts)),
         None if None in totals else sum(filter(None, totals)),
         tuple(dict.fromkeys(note for part in parts for note in part.notes)),
@@ -84,19 +86,20 @@ def read_image(name: str, labels: Sequence[str] = ()) -> Source:
             " --label"
         )
     path = name if is_address(name) else os.path.normpath(name)
-    return Source(iter([Row(path.replace(os.sep, "/"), name)]), SourceFormat.folder, 1)
+    row = Row(path.replace(os.sep, "/"), name)
+    return Source(StoredRows(lambda: iter([row])), SourceFormat.folder, 1)
 
 
 def _with_paths_as_ids(source: Source, name: str, seen: set[str]) -> Source:
     """Name the images of a folder by their paths. Leave out the images that were seen."""
-    rows = []
+    rows: list[Row | BadRow] = []
     for row in source.rows:
         path = row.image if is_address(row.image) else os.path.normpath(row.image)
         if path not in seen:
             seen.add(path)
             rows.append(replace(row, id=path.replace(os.sep, "/")))
     notes = tuple(f"{name}: {note}" for note in source.notes)
-    return replace(source, rows=iter(rows), total=len(rows), notes=notes)
+    return replace(source, rows=StoredRows(lambda: iter(rows)), total=len(rows), notes=notes)
 
 
 def read_source(

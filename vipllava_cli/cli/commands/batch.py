@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -163,8 +162,7 @@ def batch(
         save_marked=save_marked,
         on_conflict=on_conflict,
     )
-    open_source = partial(read_sources, names, format=format, per=per, labels=tuple(label or ()))
-    source = open_source()
+    source = read_sources(names, format=format, per=per, labels=tuple(label or ()))
     for note in (*pattern_notes, *source.notes):
         messages.note(note)
 
@@ -172,7 +170,7 @@ def batch(
         with open_journal(outputs.journal, fresh=fresh, force=force) as journal:
             for note in journal.notes:
                 messages.note(note)
-            task = _check_conflicts(task, names, open_source, journal)
+            task = _check_conflicts(task, source, journal)
             check_report(outputs, task, force=force)
             if dry_run:
                 failed = print_plan(plan_all(source, task, journal), messages)
@@ -188,7 +186,7 @@ def batch(
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
         os._exit(ExitCode.INTERRUPTED)
     _finish(summary, outputs, task, messages)
-    _print_next_command(summary, names, messages, fresh=fresh, has_page=bool(report))
+    _print_next_command(summary, source, messages, fresh=fresh, has_page=bool(report))
     if interrupted.is_set():
         return ExitCode.INTERRUPTED
     return ExitCode.SOME_ROWS_FAILED if summary.failed else ExitCode.DONE
@@ -218,22 +216,18 @@ def _on_conflict(*, append: bool, fresh: bool, force: bool) -> "OnConflict":
     return OnConflict.replace if force else OnConflict.refuse
 
 
-def _check_conflicts(
-    task: "BatchTask", names: Sequence[str], open_source: "Callable[[], Source]", journal: "Journal"
-) -> "BatchTask":
+def _check_conflicts(task: "BatchTask", source: "Source", journal: "Journal") -> "BatchTask":
     """Check that the run replaces no answer to another request. Returns the task for the run.
 
     A source that cannot be read twice is checked row by row during the run. Raises InputError.
     """
     from vipllava_cli.flows.batch.record_ids import check_conflicts
     from vipllava_cli.flows.batch.task import OnConflict
-    from vipllava_cli.sources.arguments import is_rereadable
 
-    is_refused = task.on_conflict is OnConflict.refuse
-    if not is_refused or not all(map(is_rereadable, names)):
+    if task.on_conflict is not OnConflict.refuse or not source.is_rereadable:
         return task
     if journal.has_answers:
-        check_conflicts(task, open_source().rows, journal)
+        check_conflicts(task, source.rows, journal)
     # What looks like a conflict from here on is a row in another place of the source.
     return replace(task, on_conflict=OnConflict.keep_both)
 
@@ -259,7 +253,7 @@ def _finish(
 
 def _print_next_command(
     summary: "BatchSummary",
-    names: Sequence[str],
+    source: "Source",
     messages: "Messages",
     *,
     fresh: bool,
@@ -268,7 +262,6 @@ def _print_next_command(
     """Print the command that continues a stopped run, or that tries failed rows again."""
     from vipllava_cli.cli.repeat_command import batch_command
     from vipllava_cli.cli.terminal.summary import print_next_command
-    from vipllava_cli.sources.arguments import is_rereadable
 
     if summary.finished and not summary.failed:
         return
@@ -276,7 +269,7 @@ def _print_next_command(
         advice = "stopped early: repeat the command to resume"
     else:
         advice = "to ask only the failed rows again"
-    if not all(map(is_rereadable, names)):
+    if not source.is_rereadable:
         advice += ", with the same rows on its input"
     # A finished run has written the page.
     force = has_page and summary.finished

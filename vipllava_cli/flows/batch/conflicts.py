@@ -55,7 +55,8 @@ def _marks(value: Any, other: Any) -> str:
         return _excerpt(text, other_text) or "no marks"
     pairs = ((one, two) for one, two in zip(marks, others, strict=True) if one != two)
     mark, other_mark = next(pairs)
-    return f"a mark of {_first_difference(mark, other_mark)}"
+    name, found = _first_difference(mark, other_mark)
+    return f"a mark without {name}" if found is None else f"a mark of {name} {found}"
 
 
 def _mark(mark: Mapping[str, Any]) -> str:
@@ -77,12 +78,18 @@ def _crop(value: Any, other: Any) -> str:
     return f"--zoom to {_join(value)}"
 
 
-def _first_difference(value: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Describe the first entry that differs."""
+def _options(value: Any, other: Any) -> str:
+    name, found = _first_difference(value, other)
+    option = f"--{name.replace('_', '-')}"
+    return f"no {option}" if found is None else f"{option} {found}"
+
+
+def _first_difference(value: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the name of the first entry that differs, and its value as text."""
     names = dict.fromkeys((*value, *other))
     name = next(name for name in names if value.get(name) != other.get(name))
     found = value.get(name)
-    return f"no {name}" if found is None else f"{name} {_excerpt(_join(found))}"
+    return name, None if found is None else _excerpt(_join(found))
 
 
 def _join(value: Any) -> str:
@@ -99,7 +106,7 @@ FIELDS: Mapping[str, Callable[[Any, Any], str]] = {
     "model": _named("model"),
     "revision": _named("revision"),
     "template": _named("template"),
-    "options": _first_difference,
+    "options": _options,
 }
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.errors import VipllavaError
 from vipllava_cli.flows.batch.conflicts import FIELDS, Conflict, conflict_error
@@ -23,6 +24,7 @@ from vipllava_cli.flows.batch.task import BatchTask, OnConflict, columns_for_que
 from vipllava_cli.flows.requests import request_conditions
 from vipllava_cli.marks.marked_image import crop_around
 from vipllava_cli.marks.resolve import resolve_marks
+from vipllava_cli.marks.types import Mark, MarkSpec
 from vipllava_cli.sources.rows import BadRow, Row
 from vipllava_cli.storage.journal import Journal
 
@@ -86,6 +88,9 @@ class RecordIds:
         self._variant_numbers: dict[Family, int] = defaultdict(lambda: 2)  # the next one to try
         self._numbered: Mapping[Family, Sequence[str]] | None = None
         self._index = lru_cache(maxsize=64)(self._read_family)
+        # Adjacent rows often have equal marks, sizes and questions.
+        self._resolve = lru_cache(maxsize=64)(self._resolve_marks)
+        self._conditions_of = lru_cache(maxsize=64)(self._make_conditions)
 
     def assign(self, row: Row | BadRow) -> NumberedRow:
         """Return the row with its ids. Raises InputError for a conflict to refuse."""
@@ -181,14 +186,23 @@ class RecordIds:
 
         Returns None if that is an error, or if the size is unknown.
         """
-        task = self._task
         if size is None:
             return None
+        specs = self._task.specs(row)
         try:
-            marks = resolve_marks(task.specs(row), size, style=task.style).marks
+            marks = self._resolve(specs, size)
             question = prepare_question(text, marks, columns_for_question(row)).text
         except VipllavaError:  # the row fails, and the journal keeps its answer
             return None
+        return self._conditions_of(specs, size, question, self._task.row_options(row))
+
+    def _resolve_marks(self, specs: tuple[MarkSpec, ...], size: Size) -> tuple[Mark, ...]:
+        return tuple(resolve_marks(specs, size, style=self._task.style).marks)
+
+    def _make_conditions(
+        self, specs: tuple[MarkSpec, ...], size: Size, question: str, options: GenerationOptions
+    ) -> Conditions:
+        task, marks = self._task, self._resolve(specs, size)
         conditions = request_conditions(
             marks,
             numbers=task.numbers,
@@ -196,7 +210,7 @@ class RecordIds:
             question=question,
             model=task.model,
             template=task.template,
-            options=task.row_options(row),
+            options=options,
         )
         return {name: _plain(value) for name, value in conditions.items()}
 
