@@ -8,7 +8,7 @@ from typing import NamedTuple
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.batch.task import BatchTask, OnConflict
 from vipllava_cli.storage.files import check_writable, make_folder
-from vipllava_cli.storage.tables import TABLES, check_table
+from vipllava_cli.storage.tables import TABLES, check_table, journal_path
 
 
 class BatchOutputs(NamedTuple):
@@ -40,7 +40,7 @@ def check_outputs(
         raise UsageError(f"--out {out}: expected a name that ends in .jsonl, {' or '.join(TABLES)}")
     is_table = suffix in TABLES
     outputs = BatchOutputs(
-        journal=path.with_name(path.name + ".jsonl") if is_table else path,
+        journal=journal_path(path) if is_table else path,
         table=path if is_table else None,
         report=Path(report) if report else None,
     )

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.storage.files import atomic_file
 
 _ROW_GROUP = 1000  # rows of a Parquet row group; bounds the memory of a conversion
@@ -68,6 +68,30 @@ def write_table(read: Records, path: Path) -> None:
     with atomic_file(str(path)) as file:
         rows = (_flatten(record, columns, has_rest=has_rest) for record in read())
         _WRITERS[path.suffix.lower()](rows, types, file)
+
+
+def journal_path(table: Path) -> Path:
+    """Return the path of the records from which a table is made."""
+    return table.with_name(f"{table.name}.jsonl")
+
+
+def records_path(path: Path) -> Path:
+    """Return the records of a table, and any other path as it is.
+
+    Raises InputError for a table without its records: its cells are no records, and may be edited.
+    """
+    if path.suffix.lower() not in TABLES or not path.is_file():
+        return path
+    records = journal_path(path)
+    if records.is_file():
+        return records
+    with path.open("rb") as file:
+        if file.read(1) == b"{":  # lines of records under another name
+            return path
+    raise InputError(
+        f"{path} is a table, and its records {records.name} are not beside it: give the .jsonl file"
+        " that `vipllava batch` wrote"
+    )
 
 
 def check_table(path: Path) -> None:

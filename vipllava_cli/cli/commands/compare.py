@@ -16,7 +16,10 @@ from vipllava_cli.errors import UsageError
 def compare(
     results: Annotated[
         list[Path],
-        typer.Argument(help="Two or more files of records, from batch or eval on the same source."),
+        typer.Argument(
+            help="Two or more files of records, from batch or eval on the same source, or tables of"
+            " batch with their records beside them."
+        ),
     ],
     truth: Annotated[
         str | None,
@@ -43,15 +46,17 @@ def compare(
     from vipllava_cli.cli.terminal.comparison import comparison_to_json, print_comparison
     from vipllava_cli.flows.evals.compare import compare as compare_files
     from vipllava_cli.storage.files import check_writable, same_file
+    from vipllava_cli.storage.tables import records_path
 
     messages = output.messages()
+    records = [records_path(path) for path in results]
     if out is not None:
-        if any(same_file(path, out) for path in results):
+        if any(same_file(path, out) for path in (*results, *records)):
             raise UsageError(
                 f"{out} is one of the files to compare: give another path for the page"
             )
         check_writable(str(out), force=force)
-    comparison = compare_files(results, truth)
+    comparison = compare_files(records, truth)
     for note in comparison.notes():
         messages.note(note)
     if json:

@@ -52,7 +52,9 @@ def without_names(request: Request, message: str) -> str:
     message = message[place.end() :] if place else message
     image = display_name(request.image)
     names = {image, os.path.basename(image), request.id}
-    for name in sorted(filter(None, names), key=len, reverse=True):
-        # Only whole names: the row `a` has no part in `a.png`, and `1` none in `21`.
+    # An id like `2` or `red` may be another word of the message, and is not what names the row.
+    names = {name for name in names if re.search(r"[./#~]", name)}
+    for name in sorted(names, key=len, reverse=True):
+        # Only complete names: `a.png` is no part of `b/a.png` or `a.png.gz`.
         message = re.sub(rf"(?<![\w.~/-]){re.escape(name)}(?![\w~/-]|\.\w)", "…", message)
     return message

@@ -9,6 +9,7 @@ is read here, and a changed image is no conflict.
 """
 
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -127,10 +128,12 @@ class RecordIds:
             return id
         record = self._journal.find_record(id) if is_free else None
         requested = self._conditions(row, text, _size(record)) if record else None
-        if record and requested in (None, _recorded(record)):
+        is_answer = record is not None and requested in (None, _recorded(record))
+        if record and is_answer and _file_name(record.get("image")) == _file_name(row.image):
             return id
         variant = self._find_variant(row, id, text)
-        if variant is None and is_free and self._task.on_conflict is OnConflict.replace:
+        is_replaced = is_free and self._task.on_conflict is OnConflict.replace
+        if variant is None and (is_answer or is_replaced):
             return id
         if variant is None:
             if record and requested:
@@ -146,10 +149,13 @@ class RecordIds:
         self._conflicts.append(conflict)
 
     def _find_variant(self, row: Row, id: str, text: str) -> str | None:
-        """Find an id of the same family whose record answers the row's request, else None."""
+        """Find an id of the same family whose record answers the row's request, else None.
+
+        Rows that share an id may have different images: the name of the file has to be equal.
+        """
         for size, ids in self._index(family(id)).items():
             conditions = self._conditions(row, text, size)
-            for variant in ids.get(_hash(conditions), ()) if conditions else ():
+            for variant in ids.get(_hash(conditions, row.image), ()) if conditions else ():
                 if not self._is_claimed(variant):
                     return variant
         return None
@@ -178,7 +184,8 @@ class RecordIds:
             size = _size(record) if record else None
             if record and size and (size in index or len(index) < MAX_SIZES):
                 hashes = index.setdefault(size, {})
-                hashes.setdefault(_hash(_recorded(record)), []).append(id)
+                key = _hash(_recorded(record), record.get("image"))
+                hashes.setdefault(key, []).append(id)
         return index
 
     def _conditions(self, row: Row, text: str, size: Size | None) -> Conditions | None:
@@ -282,5 +289,9 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _hash(conditions: Conditions) -> int:
-    return hash(json.dumps(conditions, sort_keys=True))
+def _hash(conditions: Conditions, image: object) -> int:
+    return hash((json.dumps(conditions, sort_keys=True), _file_name(image)))
+
+
+def _file_name(image: object) -> str:
+    return os.path.basename(str(image))
