@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.batch.task import BatchTask, OnConflict
 from vipllava_cli.storage.files import check_writable, make_folder
-from vipllava_cli.storage.tables import TABLES, check_table, journal_path
+from vipllava_cli.storage.journal import read_journal
+from vipllava_cli.storage.tables import TABLES, check_table, is_edited, journal_path
 
 
 class BatchOutputs(NamedTuple):
@@ -29,8 +31,8 @@ def check_outputs(
 ) -> BatchOutputs:
     """Check that the outputs can be written, differ from each other, and keep existing files.
 
-    An existing journal is not an error: the run resumes it. `check_report` checks for an existing
-    page. Raises UsageError, InputError.
+    An existing journal is not an error: the run resumes it. `check_replaced` checks other
+    files. Raises UsageError, InputError.
     """
     if out is None:
         raise UsageError("no output file given: add --out results.jsonl")
@@ -53,15 +55,26 @@ def check_outputs(
     return outputs
 
 
-def check_report(outputs: BatchOutputs, task: BatchTask, *, force: bool) -> None:
-    """Raise InputError if the page exists, unless `force`."""
-    if outputs.report and os.path.lexists(outputs.report) and not force:
-        # `refuse`: a conflict may come, and `--force` would replace answers.
-        is_kept = task.on_conflict is OnConflict.keep_both
-        kept = f" (answers in {outputs.journal} are kept)" if is_kept else ""
+def check_replaced(outputs: BatchOutputs, task: BatchTask, *, force: bool) -> None:
+    """Check the files that the end of the run replaces: the page, and a table edited by hand.
+
+    `force` allows both. The journal is open. Raises InputError.
+    """
+    if force:
+        return
+    # `refuse`: a conflict may come, and `--force` would replace answers.
+    is_kept = task.on_conflict is OnConflict.keep_both
+    kept = f" (answers in {outputs.journal} are kept)" if is_kept else ""
+    if outputs.report and os.path.lexists(outputs.report):
         raise InputError(
             f"{outputs.report} already exists: add --force to overwrite the page{kept}, or give"
             " --report another name"
+        )
+    table, read = outputs.table, partial(read_journal, outputs.journal)
+    if table and table.is_file() and is_edited(table, outputs.journal, read):
+        raise InputError(
+            f"{table} was edited after the run that wrote it, or another version wrote it: copy it,"
+            f" then add --force to replace it{kept}, or give another --out"
         )
 
 

@@ -8,13 +8,16 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from functools import partial
+from itertools import islice, zip_longest
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.storage.files import atomic_file
 
+_BLOCK = 1 << 20  # bytes that a comparison of files reads at a time
 _ROW_GROUP = 1000  # rows of a Parquet row group; bounds the memory of a conversion
 
 MAX_EXTRA_COLUMNS = 200  # fields of the source with a column; `extra` holds the others as JSON
@@ -59,15 +62,33 @@ def write_table(read: Records, path: Path) -> None:
 
     Calls `read` twice: the first pass only collects the fields of the source.
     """
+    with atomic_file(str(path)) as file:
+        _write(read, path, file)
+
+
+def _write(read: Records, path: Path, file: BinaryIO) -> None:
     fields = _source_columns(read())
     has_rest = len(fields) > MAX_EXTRA_COLUMNS
     columns = dict(islice(fields.items(), MAX_EXTRA_COLUMNS))
     types = _insert_after("error", _COLUMNS, dict.fromkeys(columns.values(), "string"))
     if has_rest:
         types["extra"] = "string"
-    with atomic_file(str(path)) as file:
-        rows = (_flatten(record, columns, has_rest=has_rest) for record in read())
-        _WRITERS[path.suffix.lower()](rows, types, file)
+    rows = (_flatten(record, columns, has_rest=has_rest) for record in read())
+    _WRITERS[path.suffix.lower()](rows, types, file)
+
+
+def is_edited(table: Path, records: Path, read: Records) -> bool:
+    """Return whether a CSV file was changed after it was made from these records.
+
+    A table that is older than its records was left behind by a run that did not finish.
+    """
+    if table.suffix.lower() != ".csv" or table.stat().st_mtime_ns < records.stat().st_mtime_ns:
+        return False
+    with TemporaryFile() as made, table.open("rb") as existing:
+        _write(read, table, made)
+        made.seek(0)
+        blocks = zip_longest(*(iter(partial(each.read, _BLOCK), b"") for each in (made, existing)))
+        return any(one != other for one, other in blocks)
 
 
 def journal_path(table: Path) -> Path:

@@ -267,3 +267,42 @@ def test_a_table_has_the_label_and_leads_report_and_compare_to_its_records(
     lost = run("report", "r.csv", "--force")
     assert lost.code == 3
     assert "its records r.csv.jsonl are not beside it" in lost.stderr
+
+
+def test_an_edited_table_is_replaced_only_with_force(run: Run, images: Path) -> None:
+    command = ("batch", "images", "--out", "r.csv", "--model", "tiny", "-q")
+    table = Path("r.csv")
+    assert run(*command).code == 0
+    made = table.read_bytes()
+    assert run(*command).code == 0, "the table is as the run wrote it"
+    table.write_bytes(made.replace(b"0.png", b"zero", 1))
+    edited = table.read_bytes()
+    refused = run(*command)
+    assert refused.code == 3
+    assert "r.csv was edited after the run that wrote it" in refused.stderr
+    assert "(answers in r.csv.jsonl are kept)" in refused.stderr
+    assert table.read_bytes() == edited
+    assert run(*command, "--force").code == 0
+    assert table.read_bytes() == made
+
+
+def test_a_table_of_an_unfinished_run_is_replaced(run: Run, images: Path) -> None:
+    command = ("batch", "images", "--out", "r.csv", "--model", "tiny", "-q")
+    assert run(*command).code == 0
+    made = Path("r.csv").read_bytes()
+    Image.new("RGB", (9, 9), "red").save(images / "9.png")
+    (images / "bad.png").write_bytes(b"")
+    assert run(*command, "--fail-fast").code == 6, "it stops before it writes the table"
+    assert Path("r.csv").read_bytes() == made
+    (images / "bad.png").unlink()
+    assert run(*command).code == 0
+    assert Path("r.csv").read_text().count(".png,images") == 4
+
+
+def test_appended_rows_have_marked_images_of_their_own(batch: Batch) -> None:
+    for flags in (["--box", "1,1,9,9"], ["--box", "1,1,20,20", "--append"]):
+        assert batch(*flags, "--save-marked", "marked", "--question", "a?").code == 0
+    names = {f"{n}.png{variant}.png" for n in range(3) for variant in ("", "~2")}
+    assert {path.name for path in Path("marked").iterdir()} == names
+    one, two = Path("marked/0.png.png"), Path("marked/0.png~2.png")
+    assert one.read_bytes() != two.read_bytes()

@@ -48,7 +48,6 @@ def batch(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
             help="Folder of images, image, pattern like 'photos/*.jpg', manifest (JSONL, JSON, CSV,"
             " TSV), annotation file or folder (COCO, LabelMe, VOC, YOLO, ViP-Bench), or - for JSONL"
             " on stdin. Several are read one after the other.",
@@ -132,7 +131,7 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
-    from vipllava_cli.cli.batch_outputs import check_outputs, check_report, make_marked_folder
+    from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
     from vipllava_cli.cli.interrupt import stop_on_interrupt
     from vipllava_cli.cli.model_loading import identify_model, open_model
     from vipllava_cli.cli.terminal.dry_run import print_plan
@@ -171,7 +170,7 @@ def batch(
             for note in journal.notes:
                 messages.note(note)
             task = _check_conflicts(task, source, journal)
-            check_report(outputs, task, force=force)
+            check_replaced(outputs, task, force=force)
             if dry_run:
                 failed = print_plan(plan_all(source, task, journal), messages)
                 return ExitCode.SOME_ROWS_FAILED if failed else ExitCode.DONE

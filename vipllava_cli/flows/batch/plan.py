@@ -62,6 +62,12 @@ class PlannedRow:
     def has_pending(self) -> bool:
         return any(question.is_pending for question in self.questions)
 
+    @property
+    def marked_id(self) -> str:
+        """The id that names the marked image: an appended row has other marks than the first."""
+        id = self.questions[0].request.id
+        return id.rpartition(":q")[0] if len(self.questions) > 1 else id
+
     def fail_pending(self, error: Exception) -> "PlannedRow":
         """Return the row with an error for every pending question."""
         questions = [

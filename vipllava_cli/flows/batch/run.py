@@ -159,7 +159,7 @@ class BatchRun:
             with self._pixels.hold(width * height):
                 drawn = marked_image.drawn()
                 if self.task.save_marked:
-                    path = marked_image_path(self.task.save_marked, planned.id)
+                    path = marked_image_path(self.task.save_marked, planned.marked_id)
                     save_image(drawn, str(path), force=True)
                 view = engine.view(pad_to_square(drawn))
                 return replace(planned, marked_image=None, view=view)
