@@ -93,6 +93,7 @@ def test_a_repeated_name_counts_once() -> None:
         ("photos/1.JPEG", "did you mean photos/1.JPG?"),
         ("photos/3.png", "check the name of the source"),
         ("photos/20.png", "check the name of the source"),
+        ("phot", "did you mean photos?"),
         ("zebra", "check the name of the source"),
         ("nowhere/1.png", "check the name of the source"),
         ("photos/*.webp", "check the name of the source"),

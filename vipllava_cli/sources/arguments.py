@@ -14,7 +14,7 @@ from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import STANDARD_INPUT
 
-MIN_SIMILARITY = 0.8  # of two names: one wrong letter in five
+MIN_SIMILARITY = 0.75  # of two names: one wrong letter in four
 MAX_LISTED_FILES = 10_000  # in a folder that is searched for similar names
 
 _FILE_URL = re.compile(r"file:(?://(?P<host>[^/]*))?(?P<path>/.*)", re.IGNORECASE | re.DOTALL)
