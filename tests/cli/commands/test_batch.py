@@ -172,7 +172,8 @@ def test_ctrl_c_finishes_the_batch_in_flight_and_names_how_to_resume(
     _, stderr = child.communicate(timeout=60)
     assert child.returncode == 130
     assert "finishing the batch in flight" in stderr
-    assert "repeat the command to resume" in stderr
+    assert "stopped early; to resume: " in stderr
+    assert stderr.endswith(f"batch {images} --out {out} --batch-size 2 --model tiny\n")
     assert len(list(read_journal(out))) in range(2, 20, 2)
 
 

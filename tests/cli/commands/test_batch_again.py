@@ -114,6 +114,10 @@ def test_more_images_and_changed_ones_go_on(batch: Batch, images: Path) -> None:
     batch("--question", "A?")
     Image.new("RGB", (9, 9), "red").save(images / "1.png")
     Image.new("RGB", (9, 9), "blue").save(images / "7.png")
+    shown = batch("--question", "A?", "--dry-run")
+    states = [line.partition("\t")[0] for line in shown.stdout.splitlines()]
+    assert states == ["kept", "would replace", "kept", "would ask"]
+    assert "2 kept, 1 would replace, 1 would ask" in shown.stderr
     finished = batch("--question", "A?")
     assert finished.code == 0
     assert "2 answered 2 kept from an earlier run" in words_of(finished)
@@ -179,6 +183,23 @@ def test_failures_are_grouped_and_the_last_line_retries_them(batch: Batch, image
         Image.new("RGB", (9, 9), (len(name), ord(name), 0)).save(images / f"{name}.png")
     again = batch(*shlex.split(command)[7:])
     assert "4 answered 3 kept" in words_of(again)
+
+
+def test_the_last_line_says_what_a_pipe_needs_and_how_to_resume(batch: Batch, images: Path) -> None:
+    rows = b'{"image": "images/0.png"}\n{"image": "images/gone.png"}\n'
+    piped = batch(source="-", stdin=rows)
+    assert piped.code == 6
+    assert piped.stderr.splitlines()[-1] == (
+        "to ask only the failed rows again, with the same rows on its input: vipllava batch - --out"
+        " r.jsonl --model tiny"
+    )
+    (images / "a.png").write_bytes(b"")
+    stopped = batch("--fail-fast", "--fresh", "--force")
+    assert stopped.code == 6
+    assert stopped.stderr.splitlines()[-1] == (
+        "stopped early; to resume: vipllava batch images --out r.jsonl --model tiny"
+        " --fail-fast --force"
+    )
 
 
 def test_many_reasons_are_cut_with_a_count(batch: Batch, images: Path) -> None:

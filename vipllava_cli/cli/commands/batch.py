@@ -265,7 +265,7 @@ def _print_next_command(
     if summary.finished and not summary.failed:
         return
     if not summary.finished:
-        advice = "stopped early: repeat the command to resume"
+        advice = "stopped early; to resume"
     else:
         advice = "to ask only the failed rows again"
     if not source.is_rereadable:

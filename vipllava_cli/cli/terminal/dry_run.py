@@ -37,6 +37,8 @@ def print_plan(rows: Iterable[PlannedRow], messages: Messages) -> int:
 def _state(question: PlannedQuestion) -> str:
     if question.error:
         return FAILED
+    if question.replaces_answer:
+        return "would replace"
     if question.copied_record:
         return "would copy"
     return "would ask" if question.is_pending else "kept"

@@ -29,7 +29,7 @@ class PlannedQuestion:
 
     `is_kept`: the journal has the answer of this row. `copied_record`: the record of another row with the
     same request, under the id of this one. `error`: the reason for its failure. With none of these, the
-    question is pending.
+    question is pending. `replaces_answer`: the journal has another answer of this row.
     """
 
     request: Request
@@ -37,6 +37,7 @@ class PlannedQuestion:
     is_kept: bool = False
     copied_record: dict[str, Any] | None = None
     error: Exception | None = None
+    replaces_answer: bool = False
 
     @property
     def is_pending(self) -> bool:
@@ -128,11 +129,12 @@ class Planner:
         request = replace(request, id=id, extra=dict(row.extra))
         if self.journal.is_answered(id, request.key):
             return PlannedQuestion(request, options, is_kept=True)
+        replaces = self.journal.has_answer(id)
         record = self.journal.find_answer(request.key)
         if record is None:
-            return PlannedQuestion(request, options)
+            return PlannedQuestion(request, options, replaces_answer=replaces)
         copied = {**record, "id": id, "image": row.image, "extra": dict(row.extra)}
-        return PlannedQuestion(request, options, copied_record=copied)
+        return PlannedQuestion(request, options, copied_record=copied, replaces_answer=replaces)
 
 
 def _open_regular_file(image: str) -> ImageFile:
