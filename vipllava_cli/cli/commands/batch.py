@@ -264,10 +264,8 @@ def _print_next_command(
 
     if summary.finished and not summary.failed:
         return
-    if not summary.finished:
-        advice = "stopped early; to resume"
-    else:
-        advice = "to ask only the failed rows again"
+    retry, resume = "to ask only the failed rows again", "stopped early; to resume"
+    advice = retry if summary.finished else resume
     if not source.is_rereadable:
         advice += ", with the same rows on its input"
     # A finished run has written the page.
