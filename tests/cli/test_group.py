@@ -50,8 +50,14 @@ def test_a_path_may_start_with_the_home_folder_and_have_no_suffix(
 
 
 def test_an_image_without_a_question_needs_one(run: Run) -> None:
-    assert_error_line(run(ZOO), ExitCode.USAGE, "ask needs a question after the image, as in `vipllava ask ")
-    assert_error_line(run("--zoom", ZOO), ExitCode.USAGE, "ask needs a question after the image, as in `vipllava ask ")
+    assert_error_line(
+        run(ZOO), ExitCode.USAGE, "ask needs a question after the image, as in `vipllava ask "
+    )
+    assert_error_line(
+        run("--zoom", ZOO),
+        ExitCode.USAGE,
+        "ask needs a question after the image, as in `vipllava ask ",
+    )
 
 
 def test_the_help_of_an_image_is_that_of_ask(run: Run) -> None:

@@ -8,7 +8,6 @@ from PIL import Image
 from tests.conftest import Run
 from tests.support.commands import assert_error_line
 from tests.support.images import animation, frame_grey, has_center_color
-from vipllava_cli.cli.image_source import find_similar_image
 from vipllava_cli.errors import ExitCode
 
 
@@ -18,27 +17,6 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     Path("moving.gif").write_bytes(animation())
-
-
-@pytest.mark.parametrize(
-    ("missing", "similar"),
-    [
-        ("street.png", "street.jpg"),
-        ("steet.jpg", "street.jpg"),
-        ("STREET.JPG", "street.jpg"),
-        ("strete", "street.jpg"),
-        ("streetlight.jpg", None),
-        ("img_13.jpg", None),
-        ("imgs_12.jpg", "img_12.jpg"),
-        ("lists.png", None),
-        ("tea.png", None),
-    ],
-)
-def test_only_a_near_name_of_an_image_is_suggested(missing: str, similar: str | None) -> None:
-    for name in ("street.jpg", "img_12.jpg", "list.txt", "list"):
-        Path(name).touch()
-    assert find_similar_image(missing) == similar
-    assert find_similar_image(f"nowhere/{missing}") is None
 
 
 def test_a_similar_name_is_in_the_same_folder(run: Run) -> None:

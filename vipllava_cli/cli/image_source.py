@@ -1,17 +1,13 @@
 """Open an image that the user names, and help with a name that leads nowhere."""
 
-import difflib
 import os
-import re
 
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.source import CLIPBOARD, Source, display_name, parse_source
 from vipllava_cli.marks.marked_image import ImageFile, open_image
 from vipllava_cli.sources.folder import image_suffixes
-
-_MIN_SIMILARITY = 0.75  # of two names without suffix: one wrong letter in four
-_MAX_LISTED_FILES = 10_000  # in a folder that is searched for similar names
+from vipllava_cli.sources.similar_names import find_similar
 
 
 def open_named_image(
@@ -43,38 +39,10 @@ def check_exists(source: Source) -> None:
     if not path or not source.is_local or os.path.lexists(path):
         return
     is_clipboard = f"{path.lower()}:" == CLIPBOARD
-    similar = CLIPBOARD if is_clipboard else find_similar_image(path)
+    similar = CLIPBOARD if is_clipboard else find_similar(path, _is_image_name)
     advice = f"did you mean {similar}?" if similar else "check the name of the image"
     raise InputError(f"there is no file {display_name(path)}: {advice}")
 
 
-def find_similar_image(path: str) -> str | None:
-    """Find the image in the same folder whose name is closest to that of a missing file.
-
-    A name that differs in a number is another image, and never the one that was meant.
-    """
-    folder, wanted = os.path.split(path)
-    try:
-        with os.scandir(folder or os.curdir) as entries:
-            names = [
-                entry.name for entry, _ in zip(entries, range(_MAX_LISTED_FILES), strict=False)
-            ]
-    except OSError:
-        return None
-    stem = _stem(wanted)
-    stems = {
-        name: _stem(name)
-        for name in sorted(names)
-        if name.lower().endswith(image_suffixes()) and _numbers(_stem(name)) == _numbers(stem)
-    }
-    close = difflib.get_close_matches(stem, stems.values(), 1, _MIN_SIMILARITY)
-    found = next((name for name in stems if stems[name] in close), None)
-    return found and os.path.join(folder, found)
-
-
-def _stem(name: str) -> str:
-    return os.path.splitext(name)[0].lower()
-
-
-def _numbers(text: str) -> list[str]:
-    return re.findall(r"\d+", text)
+def _is_image_name(name: str) -> bool:
+    return name.lower().endswith(image_suffixes())

@@ -9,7 +9,7 @@ from itertools import islice
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.coco import is_coco
 from vipllava_cli.sources.files import read_head
-from vipllava_cli.sources.folder import Listing, image_suffixes, list_folder
+from vipllava_cli.sources.folder import Listing, list_folder
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.labelme import is_labelme
 from vipllava_cli.sources.manifest import detect_table
@@ -36,7 +36,7 @@ def detect_format(name: str) -> SourceFormat | None:
 
     Standard input and pipes count as JSONL: a look at their content would consume it.
 
-    Raises InputError for a name that does not exist, and for a single image.
+    Raises InputError for a name that does not exist.
     """
     if name == STANDARD_INPUT:
         return SourceFormat.jsonl
@@ -85,10 +85,6 @@ _FOLDER_CHECKS: Mapping[SourceFormat, Callable[[str, Listing], bool]] = {
 def _detect_file(name: str) -> SourceFormat | None:
     """Detect by the first character of the text. Only the suffix counts for a binary file."""
     suffix = os.path.splitext(name)[1].lower()
-    if suffix in image_suffixes():
-        raise InputError(
-            f"{name} is one image: use `vipllava ask`, or give batch a folder or a manifest"
-        )
     try:
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(read_head(name)).lstrip()
     except UnicodeDecodeError:

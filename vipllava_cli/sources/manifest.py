@@ -13,6 +13,7 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -37,7 +38,7 @@ from vipllava_cli.sources.manifest_row import (
     row_from_fields,
     row_from_json,
 )
-from vipllava_cli.sources.rows import BadRow, Row, Source
+from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
 from vipllava_cli.storage.counts import count_noun
 
 _MAX_CELL = 16 * 1024 * 1024  # characters; an outline in `marks` exceeds csv's default of 128 Ki
@@ -54,8 +55,10 @@ _ROW_LISTS = ("rows", "data", "items", "examples")
 
 def read_jsonl(name: str) -> Source:
     """Read one row per line. Raises InputError for a file without a line of JSON."""
-    total = count_lines(name) if is_rereadable(name) else None
-    return Source(iter_jsonl_rows(name, manifest_folder(name)), SourceFormat.jsonl, total)
+    read = partial(iter_jsonl_rows, name, manifest_folder(name))
+    if not is_rereadable(name):
+        return Source(read(), SourceFormat.jsonl)
+    return Source(StoredRows(read), SourceFormat.jsonl, count_lines(name))
 
 
 def count_lines(name: str) -> int:
@@ -144,11 +147,12 @@ def read_json(name: str) -> Source:
             f"{source_name(name)} contains an empty list: expected rows like {ROW_EXAMPLE}"
         )
     folder = manifest_folder(name)
-    rows = (
-        row_from_json(value, RowLocation(name, f"row {number}", folder))
-        for number, value in enumerate(values, 1)
-    )
-    return Source(rows, SourceFormat.json, len(values))
+
+    def read() -> Iterator[Row | BadRow]:
+        for number, value in enumerate(values, 1):
+            yield row_from_json(value, RowLocation(name, f"row {number}", folder))
+
+    return Source(StoredRows(read), SourceFormat.json, len(values))
 
 
 def _find_row_list(name: str, value: Any) -> list[Any]:
@@ -198,12 +202,13 @@ def detect_table(header: str) -> SourceFormat | None:
 
 def _read_table(name: str, format: SourceFormat) -> Source:
     separators = _SEPARATORS[format]
-    total = None
-    if is_rereadable(name):
-        total = sum(1 for _ in _iter_table(name, separators))
-        if not total:
-            raise InputError(f"{name} has a header and no rows: expected an image on each line")
-    return Source(_iter_table_rows(name, separators), format, total)
+    read = partial(_iter_table_rows, name, separators)
+    if not is_rereadable(name):
+        return Source(read(), format)
+    total = sum(1 for _ in _iter_table(name, separators))
+    if not total:
+        raise InputError(f"{name} has a header and no rows: expected an image on each line")
+    return Source(StoredRows(read), format, total)
 
 
 def _iter_table_rows(name: str, separators: str) -> Iterator[Row | BadRow]:

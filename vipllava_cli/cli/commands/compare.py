@@ -15,7 +15,7 @@ def compare(
     results: Annotated[
         list[Path],
         typer.Argument(
-            help="Files of batch or folders of eval, answers to the same source; one alone is"
+            help="Files or tables of batch, or folders of eval: answers to the same source; one alone is"
             " compared with its right answers."
         ),
     ],

@@ -9,8 +9,8 @@ from typing import Any
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.errors import InputError
-from vipllava_cli.flows.batch.plan import BatchTask
 from vipllava_cli.flows.batch.run import BatchRun, ProgressListener
+from vipllava_cli.flows.batch.task import BatchTask, OnConflict
 from vipllava_cli.flows.evals.benchmark import LIKELIHOOD, Benchmark, DatasetOptions
 from vipllava_cli.flows.evals.dataset import Result, SampleBatch
 from vipllava_cli.flows.evals.judges.grades import GradingRow
@@ -81,6 +81,7 @@ def answer_samples(
         (model.name, model.revision),
         template=model.template,
         options=GenerationOptions(benchmark.max_new_tokens, choices=choices),
+        on_conflict=OnConflict.replace,
     )
     with open_journal(path) as journal:
         BatchRun(Source(batch.rows(samples), "eval"), task, journal, model.open, listener)()
