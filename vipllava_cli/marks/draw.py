@@ -33,9 +33,14 @@ def draw(image: Image.Image, marks: Sequence[Mark], *, numbers: bool = False) ->
     for mark in marks:
         _blend(drawn, coverage(mark, *image.size), mark.color, mark.alpha)
     if numbers:
-        for number, mark in enumerate(marks, 1):
-            _draw_number(drawn, number, mark)
+        draw_numbers(drawn, marks)
     return drawn
+
+
+def draw_numbers(image: Image.Image, marks: Sequence[Mark]) -> None:
+    """Write 1, 2, 3 beside the marks, on the image itself."""
+    for number, mark in enumerate(marks, 1):
+        _draw_number(image, number, mark)
 
 
 def is_visible(mark: Mark, width: int, height: int) -> bool:

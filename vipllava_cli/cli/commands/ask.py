@@ -14,10 +14,11 @@ from vipllava_cli.cli.options import (
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    Pick,
     Zoom,
     output_flag,
 )
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
@@ -34,18 +35,19 @@ def ask(
     ],
     *,
     marks: MarkOptions,
+    pick: Pick = False,
     zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
     choices: Choices = None,
     json: Annotated[bool, output_flag("Print one JSON record per line.", "--json")] = False,
     output: OutputOptions,
-) -> None:
+) -> ExitCode:
     """Ask questions about an image and its marked regions.
 
     vipllava ask cat.jpg "what is in the red box?" --box 20,80,340,300
     """
-    from vipllava_cli.cli.marked_image import open_marked_image
+    from vipllava_cli.cli.marked_image import open_marked_image, pick_more_marks
     from vipllava_cli.cli.model_loading import open_model
     from vipllava_cli.cli.terminal.messages import print_piece
     from vipllava_cli.engine.prompts.questions import prepare_question
@@ -56,6 +58,12 @@ def ask(
     options = answer.options(choices)
     _check_questions(questions)
     marked = open_marked_image(image, marks, messages)
+    if pick:
+        picked = pick_more_marks(marked, marks.style(), messages)
+        if picked is None:
+            return ExitCode.INTERRUPTED
+        marked = picked.marked
+        messages.note(f"marks drawn: {picked.options or 'none'}")
     prepared = [prepare_question(question, marked.marks) for question in questions]
     for note in dict.fromkeys(note for question in prepared for note in question.notes):
         messages.note(note)
@@ -79,6 +87,7 @@ def ask(
         else:
             _print_answer(record, messages, streamed=streams, single_line=len(questions) > 1)
         _note_length(record, options.max_new_tokens, messages)
+    return ExitCode.DONE
 
 
 def _check_questions(questions: list[str]) -> None:

@@ -15,6 +15,7 @@ from vipllava_cli.cli.options import (
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    Pick,
     Zoom,
     out_option,
 )
@@ -24,7 +25,9 @@ from vipllava_cli.sources.formats import RowUnit, SourceFormat
 if TYPE_CHECKING:  # `--help` needs none of these
     from vipllava_cli.cli.batch_outputs import BatchOutputs
     from vipllava_cli.cli.terminal.messages import Messages
+    from vipllava_cli.flows.batch.plan import BatchTask
     from vipllava_cli.flows.batch.run import BatchSummary
+    from vipllava_cli.sources.rows import Source
 
 SOURCE_PANEL = "Source"
 _MAX_BATCH_SIZE = 4096
@@ -101,6 +104,7 @@ def batch(
     ] = False,
     *,
     marks: MarkOptions,
+    pick: Pick = False,
     zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
@@ -144,6 +148,11 @@ def batch(
         with open_journal(outputs.journal, fresh=fresh, force=force) as journal:
             for note in journal.notes:
                 messages.note(note)
+            if pick:
+                picked = _pick_marks(rows, task, outputs, messages)
+                if picked is None:
+                    return ExitCode.INTERRUPTED
+                rows = picked
             if dry_run:
                 print_plan(plan_all(rows, task, journal), messages)
                 return ExitCode.DONE
@@ -158,6 +167,16 @@ def batch(
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
         os._exit(ExitCode.INTERRUPTED)
     return _finish(summary, outputs, messages, interrupted=interrupted.is_set())
+
+
+def _pick_marks(
+    rows: "Source", task: "BatchTask", outputs: "BatchOutputs", messages: "Messages"
+) -> "Source | None":
+    """Let the user draw marks on the images. Returns None if the user stops. Raises UsageError."""
+    from vipllava_cli.cli.picker.series import SeriesMarks, pick_series
+
+    common = SeriesMarks(task.marks, task.style, task.numbers)
+    return pick_series(rows, outputs.out, common, messages)
 
 
 def _parse_batch_size(text: str) -> int | None:

@@ -1,0 +1,146 @@
+"""Pick marks on the images of a batch, one after the other, and save them as the user goes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from vipllava_cli.cli.picker.help_strip import Help
+from vipllava_cli.cli.picker.keys import SERIES, SERIES_HELP, Outcome
+from vipllava_cli.cli.picker.marks_manifest import MarksManifest, name_uniquely
+from vipllava_cli.cli.picker.screen import check_display, max_window_size
+from vipllava_cli.cli.picker.state import PickerState
+from vipllava_cli.cli.picker.window import PickerWindow
+from vipllava_cli.cli.terminal.messages import Messages
+from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.marks.marked_image import open_image
+from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks
+from vipllava_cli.marks.types import Mark, MarkSpec, MarkStyle
+from vipllava_cli.sources.rows import Row, Source
+from vipllava_cli.storage.counts import count_noun
+
+
+@dataclass(frozen=True)
+class SeriesMarks:
+    """The marks of the command line on every image, after the drawn ones, and the style of all."""
+
+    common: Sequence[MarkSpec] = ()
+    style: MarkStyle = NO_STYLE
+    numbers: bool = False
+
+
+def pick_series(source: Source, out: Path, marks: SeriesMarks, messages: Messages) -> Source | None:
+    """Let the user draw marks on the images of a source without marks.
+
+    Starts at the first image that has none in the manifest beside `out`. Returns the marked rows; None
+    if the user stops. Raises UsageError if the source has marks, or if there is no display.
+    """
+    rows = _unmarked_rows(source, messages)
+    manifest = MarksManifest(out.with_suffix(".marks.jsonl"), rows)
+    series = MarkSeries(rows, manifest, marks, messages)
+    if series.find_unmarked(0) < len(rows):
+        check_display(instead="give batch a manifest or annotations with marks")
+    stopped_at = series.pick()
+    marked = manifest.marked_rows()
+    saved = f"{count_noun(len(marked), 'marked image')} in {manifest.path}"
+    if stopped_at is not None:
+        messages.say(
+            f"stopped at image {stopped_at + 1} of {len(rows)}, {saved}: repeat the command to go on"
+            + (f", or ask about these with vipllava batch {manifest.path}" if marked else "")
+        )
+        return None
+    left_out = len(rows) - len(marked)
+    unlisted = manifest.count_unlisted()
+    messages.note(
+        saved
+        + (f", {count_noun(left_out, 'image')} without marks left out" if left_out else "")
+        + (f", {count_noun(unlisted, 'line')} about other images ignored" if unlisted else "")
+    )
+    return replace(source, rows=iter(marked), total=len(marked))
+
+
+def _unmarked_rows(source: Source, messages: Messages) -> list[Row]:
+    """Read the rows. Raises UsageError if one of them has marks."""
+    rows = []
+    for row in source.rows:
+        if not isinstance(row, Row):
+            messages.warning(f"{row.id}: left out: {row.error}")
+        elif row.marks:
+            raise UsageError(
+                f"--pick is for images without marks, and {row.id} of the source has some: leave out"
+                " --pick, or read the images of a folder with --format folder"
+            )
+        else:
+            rows.append(row)
+    return list(name_uniquely(rows))
+
+
+@dataclass
+class MarkSeries:
+    """The way of the user through the images of a source.
+
+    `drafts` are marks that the user has drawn and not saved, by the number of the row. `unreadable`
+    are the numbers of rows whose image cannot be opened.
+    """
+
+    rows: Sequence[Row]
+    manifest: MarksManifest
+    marks: SeriesMarks
+    messages: Messages
+    drafts: dict[int, tuple[Mark, ...]] = field(default_factory=dict)
+    unreadable: set[int] = field(default_factory=set)
+
+    def pick(self) -> int | None:
+        """Let the user draw. Returns the number of the row at which the user stopped, else None."""
+        number = self.find_unmarked(0)
+        if number == len(self.rows):
+            return None
+        with PickerWindow(max_window_size()) as window:
+            while number < len(self.rows):
+                try:
+                    outcome, kept = self._pick_on(window, number)
+                except InputError as error:
+                    self.messages.warning(f"{self.rows[number].id}: left out: {error}")
+                    self.unreadable.add(number)
+                    number = self.find_unmarked(number)
+                    continue
+                if outcome is Outcome.CANCEL:
+                    return number
+                self.drafts[number] = kept
+                if outcome in (Outcome.ACCEPT, Outcome.FINISH):
+                    self.manifest.save(self.rows[number], kept)
+                number = self._next(number, outcome)
+        return None
+
+    def find_unmarked(self, start: int) -> int:
+        """Find the next row without saved marks whose image can be opened, else the end."""
+        numbers = range(start, len(self.rows))
+        unmarked = (
+            number
+            for number in numbers
+            if number not in self.unreadable and not self.manifest.marks(self.rows[number])
+        )
+        return next(unmarked, len(self.rows))
+
+    def _pick_on(self, window: PickerWindow, number: int) -> tuple[Outcome, tuple[Mark, ...]]:
+        """Let the user draw on one image. Raises InputError if it cannot be opened."""
+        row, marks = self.rows[number], self.marks
+        file = open_image(row.image)
+        kept = self.drafts.get(number)
+        if kept is None:
+            kept = resolve_marks(self.manifest.marks(row), file.size).marks
+        common = resolve_marks(marks.common, file.size, style=marks.style).marks
+        state = PickerState(file.size, after=common, style=marks.style, kept=kept)
+        help = Help(f"{number + 1} of {len(self.rows)}: {row.id}", SERIES_HELP)
+        outcome, state = window.pick(file.image, state, help, SERIES, numbers=marks.numbers)
+        return outcome, state.kept
+
+    def _next(self, number: int, outcome: Outcome) -> int:
+        """Return the number of the row to show after this one."""
+        earlier = (index for index in reversed(range(number)) if index not in self.unreadable)
+        following: Mapping[Outcome, int] = {
+            Outcome.ACCEPT: self.find_unmarked(number + 1),
+            Outcome.SKIP: number + 1,
+            Outcome.BACK: next(earlier, number),
+            Outcome.FINISH: len(self.rows),
+        }
+        return following[outcome]
