@@ -1,8 +1,8 @@
 """Draw the window: the image with its marks, as they will be in the result, and the help below."""
 
 from dataclasses import replace
-from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -37,8 +37,8 @@ class Canvas:
         window.paste(self._draw_marks(state), (self.layout.left, self.layout.top))
         strip = self._help.draw(state, self.layout.window[0])
         window.paste(strip, (0, max(self.layout.window[1] - strip.height, 0)))
-        pixels: NDArray[Any] = np.asarray(window)
-        return np.ascontiguousarray(pixels[:, :, ::-1])
+        pixels: NDArray[np.uint8] = cv2.cvtColor(np.asarray(window), cv2.COLOR_RGB2BGR)
+        return pixels
 
     def _draw_marks(self, state: PickerState) -> Image.Image:
         """Draw the finished marks and the mark in progress, in the order of the result."""

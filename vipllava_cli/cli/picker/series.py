@@ -1,5 +1,6 @@
 """Pick marks on the images of a batch, one after the other, and save them as the user goes."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,7 +46,7 @@ def pick_series(source: Source, out: Path, marks: SeriesMarks, messages: Message
     if stopped_at is not None:
         messages.say(
             f"stopped at image {stopped_at + 1} of {len(rows)}, {saved}: repeat the command to go on"
-            + (f", or ask about these with vipllava batch {manifest.path}" if marked else "")
+            + (f", or ask about these with `{_batch_command(manifest.path, out)}`" if marked else "")
         )
         return None
     left_out = len(rows) - len(marked)
@@ -56,6 +57,10 @@ def pick_series(source: Source, out: Path, marks: SeriesMarks, messages: Message
         + (f", {count_noun(unlisted, 'line')} about other images ignored" if unlisted else "")
     )
     return replace(source, rows=iter(marked), total=len(marked))
+
+
+def _batch_command(manifest: Path, out: Path) -> str:
+    return shlex.join(["vipllava", "batch", str(manifest), "--out", str(out)])
 
 
 def _unmarked_rows(source: Source, messages: Messages) -> list[Row]:
