@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vipllava_cli.cli.picker.help_strip import Help
-from vipllava_cli.cli.picker.layout import Layout
+from vipllava_cli.cli.picker.layout import Layout, Size
 from vipllava_cli.cli.picker.state import PickerState
 from vipllava_cli.marks.draw import draw, draw_numbers
 from vipllava_cli.marks.types import Mark
@@ -19,16 +19,17 @@ _BACKGROUND = (60, 60, 60)
 class Canvas:
     """The content of the window for one image and one size of the window.
 
-    Draws on the image as it is shown, not on the original: widths are relative to the size of the
-    image, so that the marks look the same, and a large image is as fast as a small one. The finished
-    marks are drawn once and kept.
+    Draws on a large image after it is shrunk, so that its size does not matter: widths are relative to
+    the size of the image, and the marks look the same. Draws on a small image before it is enlarged.
+    The finished marks are drawn once and kept.
     """
 
     def __init__(self, image: Image.Image, layout: Layout, help: Help, *, numbers: bool) -> None:
         self.layout = layout
         self._help = help
         self._numbers = numbers
-        self._image = image.resize(layout.shown, Image.Resampling.BICUBIC, reducing_gap=2.0)
+        is_shrunk = max(layout.shown) < max(layout.image)
+        self._image = _resize(image, layout.shown) if is_shrunk else image
         self._drawn: tuple[tuple[Mark, ...], Image.Image] = ((), self._image)
 
     def render(self, state: PickerState) -> NDArray[np.uint8]:
@@ -50,12 +51,12 @@ class Canvas:
         drawn = draw(self._drawn[1], self._scale(rest))
         if self._numbers:
             draw_numbers(drawn, self._scale((*finished, *rest)))
-        return drawn
+        return _resize(drawn, self.layout.shown)
 
     def _scale(self, marks: tuple[Mark, ...]) -> list[Mark]:
-        """Convert marks from pixels of the image to pixels of the shown image."""
+        """Convert marks from pixels of the image to pixels of the image that is drawn on."""
         across, down = (
-            shown / side for shown, side in zip(self.layout.shown, self.layout.image, strict=True)
+            drawn / side for drawn, side in zip(self._image.size, self.layout.image, strict=True)
         )
         return [
             replace(
@@ -64,3 +65,9 @@ class Canvas:
             )
             for mark in marks
         ]
+
+
+def _resize(image: Image.Image, size: Size) -> Image.Image:
+    if image.size == size:
+        return image
+    return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)

@@ -46,7 +46,11 @@ def pick_series(source: Source, out: Path, marks: SeriesMarks, messages: Message
     if stopped_at is not None:
         messages.say(
             f"stopped at image {stopped_at + 1} of {len(rows)}, {saved}: repeat the command to go on"
-            + (f", or ask about these with `{_batch_command(manifest.path, out)}`" if marked else "")
+            + (
+                f", or ask about these with `{_batch_command(manifest.path, out)}`"
+                if marked
+                else ""
+            )
         )
         return None
     left_out = len(rows) - len(marked)
