@@ -7,7 +7,6 @@ from vipllava_cli.cli.options import MarkOptions
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.marks.marked_image import MarkedImage, open_image
 from vipllava_cli.marks.resolve import resolve_marks
-from vipllava_cli.marks.types import MarkStyle
 
 
 def open_marked_image(source: str, options: MarkOptions, messages: Messages) -> MarkedImage:
@@ -29,7 +28,7 @@ class PickedMarks(NamedTuple):
 
 
 def pick_more_marks(
-    marked: MarkedImage, style: MarkStyle, messages: Messages
+    marked: MarkedImage, options: MarkOptions, messages: Messages
 ) -> PickedMarks | None:
     """Let the user draw more marks in a window.
 
@@ -39,9 +38,10 @@ def pick_more_marks(
     from vipllava_cli.cli.picker.screen import check_display
 
     check_display()
-    picked = pick_marks(marked.file.image, marked.marks, style, numbers=marked.numbers)
+    picked = pick_marks(marked.file.image, marked.marks, options.style(), numbers=marked.numbers)
     if picked is None:
         messages.say("cancelled: no file is written and no question asked")
         return None
     all_marks = (*marked.marks, *picked)
-    return PickedMarks(replace(marked, marks=all_marks), as_options(picked))
+    typed = as_options(picked, marked.file.size, options.units)
+    return PickedMarks(replace(marked, marks=all_marks), typed)

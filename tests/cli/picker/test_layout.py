@@ -33,9 +33,9 @@ def test_coordinates_survive_the_way_through_the_window(layout: Layout) -> None:
         side, shown = layout.image[axis], layout.shown[axis]
         start = (layout.left, layout.top)[axis]
         if shown >= side:
-            for value in range(side + 1):
-                at = layout.to_window(value, value)[axis]
-                assert layout.to_image(at, at)[axis] == value
+            for coordinate in range(side + 1):
+                at = layout.to_window(coordinate, coordinate)[axis]
+                assert layout.to_image(at, at)[axis] == coordinate
         else:
             for pixel in range(start, start + shown + 1):
                 value = layout.to_image(pixel, pixel)[axis]

@@ -44,7 +44,7 @@ def test_every_shape_has_a_key_of_its_own_and_no_other_effect() -> None:
 def test_the_mouse_draws_the_shape_of_the_key(shape: str) -> None:
     points, options = GESTURES[shape]
     state = drag(press_keys(EMPTY, PICKED_SHAPES[shape].key), *points)
-    assert as_options(state.kept) == options
+    assert as_options(state.kept, EMPTY.size) == options
     assert state.path == ()
 
 
@@ -54,7 +54,7 @@ def test_a_triangle_is_three_clicks_and_its_last_corner_follows_the_mouse() -> N
     moved = state.move((50, 60)).preview()
     assert moved is not None
     assert (moved.shape, moved.parts[0][-1]) == ("triangle", (50, 60))
-    assert as_options(click(state, (50, 90)).kept) == "--triangle red:10,10,90,10,50,90"
+    assert as_options(click(state, (50, 90)).kept, EMPTY.size) == "--triangle red:10,10,90,10,50,90"
 
 
 def test_a_second_press_without_a_release_changes_nothing() -> None:
@@ -72,9 +72,9 @@ def test_a_click_with_an_arrow_is_its_tip_even_if_the_hand_shakes() -> None:
 
 def test_marks_that_leave_the_image_end_at_its_edge() -> None:
     state = drag(EMPTY, (150, 50), (170, 80), (900, -40))
-    assert as_options(state.kept) == "--box red:150,0,200,50"
+    assert as_options(state.kept, EMPTY.size) == "--box red:150,0,200,50"
     state = drag(press_keys(EMPTY, "s"), (-5, 50), (20, 50), (20, 300))
-    assert as_options(state.kept) == "--scribble red:0,50,20,50,20,100"
+    assert as_options(state.kept, EMPTY.size) == "--scribble red:0,50,20,50,20,100"
 
 
 @pytest.mark.parametrize(("key", "extent"), [("b", "area"), ("m", "area"), ("s", "length")])
@@ -88,7 +88,7 @@ def test_a_click_keeps_no_region_and_says_why(key: str, extent: str) -> None:
 def test_freehand_lines_lose_only_points_that_nobody_sees() -> None:
     line = [(float(x), 50.0) for x in range(10, 150)]
     state = drag(press_keys(EMPTY, "s"), *line)
-    assert as_options(state.kept) == "--scribble red:10,50,149,50"
+    assert as_options(state.kept, EMPTY.size) == "--scribble red:10,50,149,50"
 
 
 def test_colours_are_those_that_the_command_line_would_give() -> None:

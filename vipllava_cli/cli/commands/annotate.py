@@ -60,7 +60,7 @@ def annotate(
     messages = output.messages()
     marked = open_marked_image(image, marks, messages)
     if pick:
-        picked = pick_more_marks(marked, marks.style(), messages)
+        picked = pick_more_marks(marked, marks, messages)
         if picked is None:
             return ExitCode.INTERRUPTED
         marked = picked.marked

@@ -6,10 +6,11 @@ from PIL import Image
 
 from vipllava_cli.cli.picker.help_strip import Help
 from vipllava_cli.cli.picker.keys import ONE_IMAGE, ONE_IMAGE_HELP, Outcome
-from vipllava_cli.cli.picker.layout import lay_out, window_size
+from vipllava_cli.cli.picker.layout import Size, lay_out, window_size
 from vipllava_cli.cli.picker.screen import max_window_size
 from vipllava_cli.cli.picker.state import PickerState
 from vipllava_cli.cli.picker.window import PickerWindow
+from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.marks.types import Mark, MarkStyle
 
 
@@ -29,10 +30,17 @@ def pick_marks(
     return state.kept if outcome is Outcome.ACCEPT else None
 
 
-def as_options(marks: Sequence[Mark]) -> str:
-    """Format marks as options of the command line: `--box lime:120,80,340,300`."""
-    return " ".join(f"--{mark.shape} {mark.color}:{_coordinates(mark)}" for mark in marks)
+def as_options(marks: Sequence[Mark], size: Size, units: Units = Units.px) -> str:
+    """Format marks as options of the command line: `--box lime:120,80,340,300`.
+
+    `size` is that of the image. `units` are those of bare numbers on the command line.
+    """
+    scales = [side / units.scale if units.scale else 1.0 for side in size]
+    return " ".join(f"--{mark.shape} {mark.color}:{_coordinates(mark, scales)}" for mark in marks)
 
 
-def _coordinates(mark: Mark) -> str:
-    return ",".join(f"{value:.10g}" for point in mark.parts[0] for value in point)
+def _coordinates(mark: Mark, scales: Sequence[float]) -> str:
+    values = (
+        value / scale for point in mark.parts[0] for value, scale in zip(point, scales, strict=True)
+    )
+    return ",".join(f"{value:.10g}" for value in values)

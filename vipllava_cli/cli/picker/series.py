@@ -40,31 +40,37 @@ def pick_series(source: Source, out: Path, marks: SeriesMarks, messages: Message
     series = MarkSeries(rows, manifest, marks, messages)
     if series.find_unmarked(0) < len(rows):
         check_display(instead="give batch a manifest or annotations with marks")
-    stopped_at = series.pick()
-    marked = manifest.marked_rows()
-    saved = f"{count_noun(len(marked), 'marked image')} in {manifest.path}"
-    if stopped_at is not None:
-        messages.say(
-            f"stopped at image {stopped_at + 1} of {len(rows)}, {saved}: repeat the command to go on"
-            + (
-                f", or ask about these with `{_batch_command(manifest.path, out)}`"
-                if marked
-                else ""
-            )
-        )
+    try:
+        is_finished = series.pick()
+    except KeyboardInterrupt:
+        messages.say(_describe_stop(series, out))
+        raise
+    if not is_finished:
+        messages.say(_describe_stop(series, out))
         return None
-    left_out = len(rows) - len(marked)
-    unlisted = manifest.count_unlisted()
+    marked = manifest.marked_rows()
+    left_out, unlisted = len(rows) - len(marked), manifest.count_unlisted()
     messages.note(
-        saved
+        _count_marked(manifest)
         + (f", {count_noun(left_out, 'image')} without marks left out" if left_out else "")
         + (f", {count_noun(unlisted, 'line')} about other images ignored" if unlisted else "")
     )
     return replace(source, rows=iter(marked), total=len(marked))
 
 
-def _batch_command(manifest: Path, out: Path) -> str:
-    return shlex.join(["vipllava", "batch", str(manifest), "--out", str(out)])
+def _describe_stop(series: "MarkSeries", out: Path) -> str:
+    """Say where the user stopped, and how to go on."""
+    manifest = series.manifest
+    command = shlex.join(["vipllava", "batch", str(manifest.path), "--out", str(out)])
+    return (
+        f"stopped at image {series.position + 1} of {len(series.rows)}, {_count_marked(manifest)}:"
+        " repeat the command to go on"
+        + (f", or ask about these with `{command}`" if manifest.marked_rows() else "")
+    )
+
+
+def _count_marked(manifest: MarksManifest) -> str:
+    return f"{count_noun(len(manifest.marked_rows()), 'marked image')} in {manifest.path}"
 
 
 def _unmarked_rows(source: Source, messages: Messages) -> list[Row]:
@@ -87,38 +93,41 @@ def _unmarked_rows(source: Source, messages: Messages) -> list[Row]:
 class MarkSeries:
     """The way of the user through the images of a source.
 
-    `drafts` are marks that the user has drawn and not saved, by the number of the row. `unreadable`
-    are the numbers of rows whose image cannot be opened.
+    `position` is the number of the row in the window. `drafts` are marks that the user has drawn and
+    not saved, by the number of the row. `unreadable` are the numbers of rows whose image cannot be
+    opened.
     """
 
     rows: Sequence[Row]
     manifest: MarksManifest
     marks: SeriesMarks
     messages: Messages
+    position: int = 0
     drafts: dict[int, tuple[Mark, ...]] = field(default_factory=dict)
     unreadable: set[int] = field(default_factory=set)
 
-    def pick(self) -> int | None:
-        """Let the user draw. Returns the number of the row at which the user stopped, else None."""
-        number = self.find_unmarked(0)
-        if number == len(self.rows):
-            return None
+    def pick(self) -> bool:
+        """Let the user draw. Returns whether the user went to the end, or finished before it."""
+        self.position = self.find_unmarked(0)
+        if self.position == len(self.rows):
+            return True
         with PickerWindow(max_window_size()) as window:
-            while number < len(self.rows):
+            while self.position < len(self.rows):
+                row = self.rows[self.position]
                 try:
-                    outcome, kept = self._pick_on(window, number)
+                    outcome, kept = self._pick_on(window, row)
                 except InputError as error:
-                    self.messages.warning(f"{self.rows[number].id}: left out: {error}")
-                    self.unreadable.add(number)
-                    number = self.find_unmarked(number)
+                    self.messages.warning(f"{row.id}: left out: {error}")
+                    self.unreadable.add(self.position)
+                    self.position = self.find_unmarked(self.position)
                     continue
                 if outcome is Outcome.CANCEL:
-                    return number
-                self.drafts[number] = kept
+                    return False
+                self.drafts[self.position] = kept
                 if outcome in (Outcome.ACCEPT, Outcome.FINISH):
-                    self.manifest.save(self.rows[number], kept)
-                number = self._next(number, outcome)
-        return None
+                    self.manifest.save(row, kept)
+                self.position = self._next(outcome)
+        return True
 
     def find_unmarked(self, start: int) -> int:
         """Find the next row without saved marks whose image can be opened, else the end."""
@@ -130,21 +139,21 @@ class MarkSeries:
         )
         return next(unmarked, len(self.rows))
 
-    def _pick_on(self, window: PickerWindow, number: int) -> tuple[Outcome, tuple[Mark, ...]]:
+    def _pick_on(self, window: PickerWindow, row: Row) -> tuple[Outcome, tuple[Mark, ...]]:
         """Let the user draw on one image. Raises InputError if it cannot be opened."""
-        row, marks = self.rows[number], self.marks
-        file = open_image(row.image)
-        kept = self.drafts.get(number)
+        marks, file = self.marks, open_image(row.image)
+        kept = self.drafts.get(self.position)
         if kept is None:
             kept = resolve_marks(self.manifest.marks(row), file.size).marks
         common = resolve_marks(marks.common, file.size, style=marks.style).marks
         state = PickerState(file.size, after=common, style=marks.style, kept=kept)
-        help = Help(f"{number + 1} of {len(self.rows)}: {row.id}", SERIES_HELP)
+        help = Help(f"{self.position + 1} of {len(self.rows)}: {row.id}", SERIES_HELP)
         outcome, state = window.pick(file.image, state, help, SERIES, numbers=marks.numbers)
         return outcome, state.kept
 
-    def _next(self, number: int, outcome: Outcome) -> int:
-        """Return the number of the row to show after this one."""
+    def _next(self, outcome: Outcome) -> int:
+        """Return the number of the row to show next."""
+        number = self.position
         earlier = (index for index in reversed(range(number)) if index not in self.unreadable)
         following: Mapping[Outcome, int] = {
             Outcome.ACCEPT: self.find_unmarked(number + 1),
