@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageGrab
 
+from tests.conftest import ROOT
 from tests.support.browser import skip_unless_required
 
 RGB = tuple[int, int, int]
@@ -42,7 +45,12 @@ class Desktop:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "DISPLAY": self.display}
+        """The variables of a process on this screen."""
+        # OpenCV sets the second one when it is imported, but a process of `warm` inherits the module
+        # and not the variable.
+        plugins = Path(cv2.__file__).parent / "qt" / "plugins"
+        qt = {"QT_QPA_PLATFORM_PLUGIN_PATH": str(plugins)}
+        return {**os.environ, **qt, "DISPLAY": self.display, "PYTHONPATH": str(ROOT)}
 
     def xdotool(self, *words: str | int) -> str:
         """Run a command of xdotool. Returns what it prints."""

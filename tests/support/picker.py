@@ -40,7 +40,10 @@ class Visit:
 
 @dataclass
 class FakeWindow:
-    """A window whose user follows a script. `captions` and `states` are what the user saw first."""
+    """A window whose user follows a script, and presses Ctrl-C in the terminal after it.
+
+    `captions` and `states` are what the user saw first on each image.
+    """
 
     visits: list[Visit]
     captions: list[str] = field(default_factory=list)
@@ -71,6 +74,8 @@ class FakeWindow:
     ) -> tuple[Outcome, PickerState]:
         self.captions.append(help.caption)
         self.states.append(state)
+        if not self.visits:
+            raise KeyboardInterrupt
         visit = self.visits.pop(0)
         assert visit.outcome in outcomes.values()
         state = press_keys(state, visit.keys)

@@ -74,6 +74,16 @@ def test_every_image_is_saved_when_it_is_accepted(
     )
 
 
+def test_ctrl_c_in_the_terminal_keeps_the_saved_marks_and_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_window(monkeypatch, Visit(ONE))
+    with pytest.raises(KeyboardInterrupt):
+        pick(folder)
+    assert "stopped at image 2 of 4, 1 marked image in" in capsys.readouterr().err
+    assert marked(folder) == {"a.png": 1}
+
+
 def test_the_same_command_resumes_at_the_first_image_without_marks(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT, Finished, Run
+from tests.conftest import Finished, Run
 from tests.support.desktop import RGB, Area, Desktop, open_desktop
 from tests.support.terminal import Terminal
 from vipllava_cli.cli.picker.gestures import PICKED_SHAPES
@@ -64,7 +64,7 @@ def picking(desktop: Desktop, folder: Path, *words: str, color: RGB = COLOR) -> 
         with subprocess.Popen(
             [sys.executable, "-m", "vipllava_cli", *words],
             cwd=folder,
-            env={**desktop.environment, "PYTHONPATH": str(ROOT)},
+            env=desktop.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -203,9 +203,8 @@ def test_escape_and_closing_the_window_cancel_and_write_nothing(
 
 @pytest.mark.terminal
 def test_ctrl_c_in_the_terminal_ends_the_window(desktop: Desktop, wide: Path) -> None:
-    variables = {"DISPLAY": desktop.display, "PYTHONPATH": str(ROOT)}
     words = ("-m", "vipllava_cli", "annotate", wide.name, "--pick", "-o", "picked.png")
-    with Terminal(*words, env=variables, folder=wide.parent) as terminal:
+    with Terminal(*words, env=desktop.environment, folder=wide.parent) as terminal:
         image = desktop.find(COLOR)
         assert image is not None
         desktop.drag(image.at(0.2, 0.2), image.at(0.4, 0.4))
@@ -291,3 +290,34 @@ def test_ask_prints_the_marks_beside_the_answer(desktop: Desktop, tmp_path: Path
     coords = ",".join(map(str, record["marks"][0]["coords"]))
     assert ended.stderr.startswith(f"note: marks drawn: --box red:{coords}\n")
     assert record["question"] == "what is the object within the red rectangle?"
+
+
+# --- chat ------------------------------------------------------------------------------------
+
+
+@pytest.mark.model
+@pytest.mark.terminal
+def test_a_chat_opens_the_window_again_and_goes_on_after_ctrl_c(
+    desktop: Desktop, tmp_path: Path
+) -> None:
+    Image.new("RGB", (640, 480), COLOR).save(tmp_path / "a.png")
+    words = ("-m", "vipllava_cli", "chat", "a.png", "--model", "tiny", "--no-history")
+    with Terminal(*words, env=desktop.environment, folder=tmp_path) as terminal:
+        terminal.prompt()
+        for end, said in (("close", "cancelled: no mark added"), ("ctrl-c", "press Ctrl-C again")):
+            terminal.type("/pick\r")
+            assert desktop.find(COLOR) is not None
+            if end == "close":
+                desktop.close_window()
+            else:
+                terminal.type("\x03")
+            assert said in terminal.prompt()
+            wait_for_end(desktop)
+        terminal.type("/pick\r")
+        image = desktop.find(COLOR)
+        assert image is not None
+        desktop.drag(image.at(0.25, 0.25), image.at(0.5, 0.5))
+        desktop.press("Return")
+        assert "1 box red:" in terminal.prompt()
+        terminal.type("/exit\r")
+        assert terminal.wait() == 0
