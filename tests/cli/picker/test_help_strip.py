@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.picker import drag, press_keys
 from vipllava_cli.cli.picker import help_strip
-from vipllava_cli.cli.picker.help_strip import Help, Item
+from vipllava_cli.cli.picker.help_strip import Help
 from vipllava_cli.cli.picker.keys import ONE_IMAGE_HELP, SERIES_HELP
 from vipllava_cli.cli.picker.state import PickerState
 from vipllava_cli.marks.shape_table import SHAPES
@@ -16,12 +16,11 @@ STATE = PickerState((200, 100))
 @pytest.mark.parametrize("keys", [ONE_IMAGE_HELP, SERIES_HELP])
 @pytest.mark.parametrize("width", [300, 620, 776, 1600])
 def test_every_key_is_in_a_line_that_fits(keys: tuple[tuple[str, str], ...], width: int) -> None:
-    rows = Help("", keys)._rows("box")
-    lines = [line for row in rows for line in help_strip._wrap(row, width)]
+    lines = list(Help("", keys).lines("box", width))
     items = [item for line in lines for item in line]
     assert {item.text for item in items} == {*SHAPES, *(effect for _, effect in keys)}
     for line in lines:
-        assert sum(item.width() + help_strip._GAP for item in line) <= width
+        assert sum(item.width + help_strip._GAP for item in line) <= width
     assert Help("", keys).height(width) >= (1 + len(lines)) * help_strip.LINE_HEIGHT
 
 
@@ -31,17 +30,17 @@ def test_long_captions_are_cut_at_the_end_of_the_line() -> None:
     assert (border == help_strip._BACKGROUND).all()
     assert help_strip._shorten("abc", 1000) == "abc"
     assert help_strip._shorten("long" * 100, 200).endswith("…")
-    assert Item(help_strip._shorten("long" * 100, 200)).width() <= 200
+    assert help_strip.text_width(help_strip._shorten("long" * 100, 200)) <= 200
 
 
 def test_the_status_names_shape_colour_count_and_caption() -> None:
     help = Help("3 of 12: a.jpg", SERIES_HELP)
     state = drag(press_keys(STATE, "e"), (10, 10), (50, 50))
-    assert help._status(state) == (
+    assert help.status(state) == (
         "lime ellipse: drag from corner to corner  |  1 mark  |  3 of 12: a.jpg"
     )
-    assert "no marks yet" in help._status(STATE)
-    assert help._status(STATE.undo()).startswith("there is no mark to undo")
+    assert "no marks yet" in help.status(STATE)
+    assert help.status(STATE.undo()).startswith("there is no mark to undo")
 
 
 def test_the_strip_shows_the_colour_of_the_next_mark() -> None:
@@ -53,5 +52,5 @@ def test_the_strip_shows_the_colour_of_the_next_mark() -> None:
 
 
 def test_control_characters_of_a_file_name_are_escaped() -> None:
-    status = Help("1 of 1: a\x1b[31m\nb.png", SERIES_HELP)._status(STATE)
+    status = Help("1 of 1: a\x1b[31m\nb.png", SERIES_HELP).status(STATE)
     assert "a\\x1b[31m b.png" in status

@@ -10,7 +10,7 @@ Size = tuple[int, int]  # width, height, in pixels
 
 MARGIN = 8  # pixels around the image, so that the mouse reaches its edges
 ENLARGED_SIDE = 800  # pixels: a smaller image is enlarged to this longer side at most
-MIN_WIDTH = 620  # pixels of the window: the help needs few lines
+MIN_WIDTH = 640  # pixels of the window: the help needs few lines
 
 
 @dataclass(frozen=True)
