@@ -33,13 +33,6 @@ class Layout:
             float(floor((y - self.top) * self.image[1] / self.shown[1] + 0.5)),
         )
 
-    def to_window(self, x: float, y: float) -> XY:
-        """Convert pixels of the image to pixels of the window."""
-        return (
-            self.left + x * self.shown[0] / self.image[0],
-            self.top + y * self.shown[1] / self.image[1],
-        )
-
 
 def lay_out(image: Size, window: Size, help_height: int) -> Layout:
     """Centre an image above the help. Large images are shrunk to fit, small ones are enlarged."""

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import dist
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from vipllava_cli.cli.picker.state import PickerState
 
 TITLE = "vipllava"
 _FLAGS = cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL | cv2.WINDOW_FREERATIO
+_MAX_FRAME = 80  # pixels of the frame of a window and its title
 _WAIT_MS = 15  # between two drawings: OpenCV handles the mouse while it waits for a key
 
 
@@ -34,6 +36,7 @@ class PickerWindow:
     def __init__(self, size: Size) -> None:
         self._size = size
         self._events: list[_MouseEvent] = []
+        self._place: tuple[int, int] | None = None
 
     def __enter__(self) -> "PickerWindow":
         os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # Qt warns about fonts
@@ -92,10 +95,14 @@ class PickerWindow:
 
     def _reset_zoom(self) -> None:
         """Open the window again: Qt zooms with the wheel, and drags then move the image."""
-        left, top, _, _ = cv2.getWindowImageRect(TITLE)
+        place = cv2.getWindowImageRect(TITLE)[:2]
+        # The frame goes to the place, and the content lies inside it: to take the place of the content
+        # each time would move the window on with each turn of the wheel.
+        if self._place is None or dist(place, self._place) > _MAX_FRAME:
+            self._place = place
         cv2.destroyWindow(TITLE)
         self._open()
-        cv2.moveWindow(TITLE, left, top)
+        cv2.moveWindow(TITLE, *self._place)
 
     def _note_mouse(self, kind: int, x: int, y: int, flags: int, _: Any) -> None:
         self._events.append(_MouseEvent(kind, x, y, bool(flags & cv2.EVENT_FLAG_LBUTTON)))
