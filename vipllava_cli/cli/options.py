@@ -71,6 +71,12 @@ Zoom = Annotated[
     bool,
     typer.Option("--zoom", help="Crop the image around the marks.", rich_help_panel=MARKS_PANEL),
 ]
+Pick = Annotated[
+    bool,
+    typer.Option(
+        "--pick", help="Draw marks with the mouse, in a window.", rich_help_panel=MARKS_PANEL
+    ),
+]
 Force = Annotated[bool, output_flag("Overwrite an existing file.", "--force")]
 Json = Annotated[bool, output_flag("Print JSON.", "--json")]
 IMAGE_HELP = "Image file, http(s) address, clipboard:, or - for standard input."

@@ -7,6 +7,8 @@ from PIL import Image
 
 from tests.support.chat_session import FakeSession
 from tests.support.images import animation, frame_grey, has_center_color
+from tests.support.picker import Visit, fake_window
+from vipllava_cli.cli.picker.keys import Outcome
 from vipllava_cli.flows.chat.chat import IMAGE_CHANGED
 
 AROUND_THE_IMAGE = "-200,-200,400,300"  # the line of this ellipse touches no pixel of 200x100
@@ -65,14 +67,27 @@ def test_another_image_keeps_the_turns(fake: FakeSession, tmp_path: Path) -> Non
 def test_picked_boxes_have_the_width_and_alpha_of_the_settings(
     fake: FakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    boxes = [(10.0, 10.0, 50.0, 50.0), (60.0, 20.0, 90.0, 70.0)]
-    monkeypatch.setattr("vipllava_cli.cli.picker.pick_boxes", lambda image: boxes)
+    boxes = [(10, 10, 50, 50), (60, 20, 90, 70)]
+    fake_window(monkeypatch, Visit(boxes))
     printed = fake.enter("/set width 9", "/set alpha 0.4", "/pick")
     assert printed.endswith("1 box red:10,10,50,50\n2 box lime:60,20,90,70\n")
     marks = fake.chat.state.marked_image.marks
     assert [(mark.bounds, mark.width, mark.alpha) for mark in marks] == [
         (box, 9, 0.4) for box in boxes
     ]
+
+
+def test_pick_shows_the_marks_of_the_chat_and_adds_to_them(
+    fake: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = fake_window(
+        monkeypatch, Visit([(60, 20, 90, 70)], keys="e"), Visit([(1, 1, 9, 9)], Outcome.CANCEL)
+    )
+    printed = fake.enter("/box 10,10,50,50", "/pick")
+    assert printed == "1 box red:10,10,50,50\n2 ellipse lime:60,20,90,70\n"
+    assert [mark.shape for mark in window.states[0].before] == ["box"]
+    assert fake.enter("/pick") == "cancelled: no mark added\n"
+    assert len(fake.chat.state.marked_image.marks) == 2
 
 
 @pytest.mark.parametrize("command", ["/show", "/view"])

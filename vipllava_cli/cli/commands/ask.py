@@ -15,10 +15,12 @@ from vipllava_cli.cli.options import (
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    Pick,
     Zoom,
     out_option,
     output_flag,
 )
+from vipllava_cli.errors import ExitCode
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
@@ -36,6 +38,7 @@ def ask(
     ] = None,
     *,
     marks: MarkOptions,
+    pick: Pick = False,
     frame: Frame = None,
     zoom: Zoom = False,
     model: ModelOptions,
@@ -57,14 +60,14 @@ def ask(
     ] = None,
     force: Force = False,
     output: OutputOptions,
-) -> None:
+) -> ExitCode:
     """Ask questions about an image and its marked regions.
 
     vipllava ask cat.jpg "what is in the red box?" --box 20,80,340,300
     """
     from vipllava_cli.cli.ask_arguments import read_arguments
     from vipllava_cli.cli.ask_outputs import check_ask_outputs
-    from vipllava_cli.cli.marked_image import open_marked_image
+    from vipllava_cli.cli.marked_image import open_marked_image, pick_more_marks
     from vipllava_cli.cli.model_loading import open_model
     from vipllava_cli.cli.photo_warning import PhotoWarning
     from vipllava_cli.cli.terminal.messages import print_choices, print_piece
@@ -80,6 +83,12 @@ def ask(
     inputs = (given.image, *marks.files())
     outputs = check_ask_outputs(out, save_marked, inputs, show=show, force=force)
     marked = open_marked_image(given.image, marks, messages, frame)
+    if pick:
+        picked = pick_more_marks(marked, marks, messages)
+        if picked is None:
+            return ExitCode.INTERRUPTED
+        marked = picked.marked
+        messages.note(f"marks drawn: {picked.options or 'none'}")
     prepared = [prepare_question(question, marked.marks) for question in given.questions]
     for note in dict.fromkeys(note for question in prepared for note in question.notes):
         messages.note(note)
@@ -109,6 +118,7 @@ def ask(
             print_choices(record.choices or (), messages)
         _note_length(record, options.max_new_tokens, messages)
     outputs.finish(messages)
+    return ExitCode.DONE
 
 
 def _show(marked: "MarkedImage") -> None:

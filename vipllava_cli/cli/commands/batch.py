@@ -19,6 +19,7 @@ from vipllava_cli.cli.options import (
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    Pick,
     Zoom,
     out_option,
 )
@@ -123,6 +124,7 @@ def batch(
     ] = False,
     *,
     marks: MarkOptions,
+    pick: Pick = False,
     frame: Frame = None,
     zoom: Zoom = False,
     model: ModelOptions,
@@ -136,7 +138,6 @@ def batch(
     """
     from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
     from vipllava_cli.cli.model_loading import identify_model, open_model
-    from vipllava_cli.cli.photo_warning import PhotoWarning
     from vipllava_cli.cli.terminal.dry_run import print_plan
     from vipllava_cli.engine.prompts.questions import strip_question
     from vipllava_cli.flows.batch.plan import plan_all
@@ -164,7 +165,6 @@ def batch(
         save_marked=save_marked,
         on_conflict=on_conflict,
     )
-    photos = PhotoWarning(task.model[0])
     source = read_sources(names, format=format, per=per, labels=tuple(label or ()))
     for note in (*pattern_notes, *source.notes):
         messages.note(note)
@@ -173,6 +173,11 @@ def batch(
         with open_journal(outputs.journal, fresh=fresh, force=force) as journal:
             for note in journal.notes:
                 messages.note(note)
+            if pick:
+                picked = _pick_marks(source, task, outputs, messages)
+                if picked is None:
+                    return ExitCode.INTERRUPTED
+                source = picked
             task = _check_conflicts(task, source, journal)
             check_replaced(outputs, task, force=force)
             if dry_run:
@@ -180,21 +185,11 @@ def batch(
                 return ExitCode.SOME_ROWS_FAILED if failed else ExitCode.DONE
             if save_marked:
                 make_marked_folder(save_marked, names)
-            make_run = partial(
-                BatchRun,
-                source,
-                task,
-                journal,
-                partial(open_model, model, messages),
-                batch_size=size,
-                fail_fast=fail_fast,
-                on_image=None if messages.quiet else photos.check,
-            )
-            total = source.total and source.total * max(len(task.questions), 1)
-            summary, is_interrupted = _run(make_run, total, messages)
+            opener = partial(open_model, model, messages)
+            run = partial(BatchRun, source, task, journal, opener, fail_fast=fail_fast)
+            summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
         os._exit(ExitCode.INTERRUPTED)
-    photos.warn_of_all(messages)
     _finish(summary, outputs, task, messages)
     _print_next_command(summary, source, messages, fresh=fresh, has_page=bool(report))
     if is_interrupted:
@@ -203,20 +198,34 @@ def batch(
 
 
 def _run(
-    make_run: Callable[..., "BatchRun"], total: int | None, messages: "Messages"
+    make_run: Callable[..., "BatchRun"], source: "Source", task: "BatchTask", messages: "Messages"
 ) -> tuple["BatchSummary", bool]:
-    """Run a batch of `total` questions. Returns its summary, and whether Ctrl-C stopped it.
+    """Run a batch. Returns its summary, and whether Ctrl-C stopped it.
 
-    `make_run` takes `listener`, which shows the progress.
+    `make_run` takes `listener`, which shows the progress, and `on_image`, which looks for photographs.
     """
     from vipllava_cli.cli.interrupt import stop_on_interrupt
+    from vipllava_cli.cli.photo_warning import PhotoWarning
     from vipllava_cli.cli.terminal.progress import watch_progress
 
+    photos = PhotoWarning(task.model[0])
+    total = source.total and source.total * max(len(task.questions), 1)
     with watch_progress(messages, total) as listener:
-        run = make_run(listener=listener)
+        run = make_run(listener=listener, on_image=None if messages.quiet else photos.check)
         with stop_on_interrupt(run.stop, messages) as interrupted:
             summary = run()
+    photos.warn_of_all(messages)
     return summary, interrupted.is_set()
+
+
+def _pick_marks(
+    rows: "Source", task: "BatchTask", outputs: "BatchOutputs", messages: "Messages"
+) -> "Source | None":
+    """Let the user draw marks on the images. Returns None if the user stops. Raises UsageError."""
+    from vipllava_cli.cli.picker.series import SeriesMarks, pick_series
+
+    common = SeriesMarks(task.marks, task.style, task.numbers, task.frame)
+    return pick_series(rows, outputs.out, common, messages)
 
 
 def _parse_batch_size(text: str) -> int | None:

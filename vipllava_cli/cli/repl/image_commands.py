@@ -11,7 +11,7 @@ from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.flows.small_marks import find_small_mark
 from vipllava_cli.images.source import display_name
 from vipllava_cli.images.square import model_view
-from vipllava_cli.marks.json_marks import mark_to_json
+from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.shape_table import SHAPES
 from vipllava_cli.marks.types import Mark, MarkSpec
@@ -106,11 +106,18 @@ def unmark(session: ChatSession, argument: str) -> None:
 
 
 def pick(session: ChatSession, argument: str) -> None:
-    """Add boxes that the user drags in a window. Raises UsageError without a display."""
-    from vipllava_cli.cli.picker import as_corners, pick_boxes
+    """Add marks that the user draws in a window. Raises UsageError without a display."""
+    from vipllava_cli.cli.picker.pick import pick_marks
+    from vipllava_cli.cli.picker.screen import check_display
 
-    for box in pick_boxes(session.chat.state.marked_image.file.image):
-        _add_mark(session, parse_mark("box", as_corners(box)))
+    marked = session.chat.state.marked_image
+    check_display("/pick", "type the marks, such as /box X1,Y1,X2,Y2")
+    style = session.chat.settings.style
+    picked = pick_marks(marked.file.image, marked.marks, style, numbers=marked.numbers)
+    if not picked:
+        session.messages.say("no marks drawn" if picked is not None else "cancelled: no mark added")
+    for mark in picked or ():
+        _add_mark(session, mark_from_json(mark_to_json(mark)))
 
 
 def show_image(session: ChatSession, argument: str) -> None:

@@ -93,7 +93,7 @@ SLASH_COMMANDS: Mapping[str, SlashCommand] = {
     **{f"/{shape}": _mark_command(shape) for shape in SHAPES},
     "/marks": SlashCommand("", "list the marks", list_marks),
     "/unmark": SlashCommand("N|all", "remove a mark, or all marks", unmark, ("all",)),
-    "/pick": SlashCommand("", "drag boxes with the mouse", pick),
+    "/pick": SlashCommand("", "draw marks with the mouse", pick),
     "/show": SlashCommand("", "show the marked image", show_image),
     "/view": SlashCommand("", "show the image as the model sees it", show_model_view),
     "/undo": SlashCommand("", "remove the last question and its answer", undo),
