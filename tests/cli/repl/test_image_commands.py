@@ -23,6 +23,8 @@ def test_marks_are_added_listed_and_removed_by_number(fake: FakeSession) -> None
 
 def test_a_mark_command_without_coordinates_shows_their_form(fake: FakeSession) -> None:
     assert fake.enter("/box") == "error: /box needs coordinates: /box [COLOUR:]X1,Y1,X2,Y2\n"
+    assert fake.enter("/arrow 1,2,3").startswith("error: an arrow is X1,Y1,X2,Y2")
+    assert fake.enter("/ellipse pink").startswith("error: an ellipse is X1,Y1,X2,Y2, each")
     assert fake.enter("/unmark") == (
         "error: /unmark needs a mark's number or all: /unmark N|all; /marks lists them\n"
     )

@@ -47,6 +47,7 @@ def test_a_conversation_starts_over_in_the_words_of_other_chats(
     ("line", "advice"),
     [
         ("/undp", "did you mean /undo?"),
+        ("/ box 1,2,3,4", "the name follows the slash at once; /help lists the commands"),
         ("/xyzzy", "/help lists the commands"),
         ("/temperature 0.8", "did you mean /set temperature 0.8?"),
         ("/max_new_tokens", "did you mean /set max-new-tokens VALUE?"),

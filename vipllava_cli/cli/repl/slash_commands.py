@@ -18,7 +18,7 @@ from vipllava_cli.cli.repl.settings import SETTINGS
 from vipllava_cli.cli.repl.turn_commands import more, reset, retry, stats, undo
 from vipllava_cli.cli.repl.unknown_commands import OTHER_NAMES, explain_unknown
 from vipllava_cli.errors import UsageError, short_repr
-from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES
+from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, with_article
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,9 @@ _MARK_FORMS: Mapping[str, str] = {
 
 
 def _mark_command(shape: str) -> SlashCommand:
-    article = "an" if shape[0] in "aeiou" else "a"
     return SlashCommand(
         f"[COLOUR:]{_MARK_FORMS[shape]}",
-        f"add {article} {shape}",
+        f"add {with_article(shape)}",
         mark_adder(shape),
         None if shape in MASK_SHAPES else (),
     )

@@ -58,6 +58,8 @@ def explain_unknown(name: str, argument: str, commands: Collection[str]) -> str:
 
 
 def _advice(name: str, argument: str, commands: Collection[str]) -> str:
+    if name == "/":
+        return "the name follows the slash at once; /help lists the commands"
     if name in _ADVICE:
         return _ADVICE[name]
     setting = name[1:].replace("_", "-")
