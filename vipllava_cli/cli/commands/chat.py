@@ -73,6 +73,7 @@ def chat(
     if is_plain:
         messages = replace(messages, console=plain_console())
     with hidden_typing(is_interactive=is_interactive, is_plain=is_plain) as keyboard:
+        # These imports take long enough for a person to type something.
         from vipllava_cli.cli.repl.loop import run_chat
         from vipllava_cli.cli.repl.session import ChatSession
         from vipllava_cli.flows.chat.session_file import read_session

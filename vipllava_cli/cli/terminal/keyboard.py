@@ -132,7 +132,8 @@ def hidden_typing(*, is_interactive: bool, is_plain: bool) -> Iterator[Keyboard]
         """Give the terminal to the shell, then do what the signal does without a handler."""
         keyboard.before_stop()
         if not is_plain:
-            os.write(sys.stdout.fileno(), _SHOW_CURSOR)
+            with suppress(OSError):  # the terminal is closed
+                os.write(sys.stdout.fileno(), _SHOW_CURSOR)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
