@@ -59,7 +59,9 @@ def parse(arguments: list[str]) -> None:
         command = command.commands[name]
         if hasattr(command, "commands"):
             context = type(context)(command, info_name=name, parent=context)
-    command.make_context(name, arguments, parent=context)
+    made = command.make_context(name, arguments, parent=context)
+    if name == "ask" and not made.params["questions"]:  # `ask` itself checks them
+        raise TyperException("no question")
 
 
 COMMAND_LINES = [

@@ -4,18 +4,21 @@ import sys
 
 from PIL import Image
 
+from vipllava_cli.cli.image_source import open_named_image
 from vipllava_cli.cli.options import MarkOptions
 from vipllava_cli.cli.terminal.messages import Messages
-from vipllava_cli.marks.marked_image import MarkedImage, open_image
+from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import Mark, MarkStyle
 
 
-def open_marked_image(source: str, options: MarkOptions, messages: Messages) -> MarkedImage:
+def open_marked_image(
+    source: str, options: MarkOptions, messages: Messages, frame: int | None = None
+) -> MarkedImage:
     """Open and decode an image and resolve the marks on it. Print notes. Raises InputError."""
     specs, style = options.specs(), options.style()
-    file = open_image(source)
+    file = open_named_image(source, messages, frame)
     _ = file.image  # decode now: report a damaged image before a model loads
     resolved = resolve_marks(specs, file.size, style=style)
     for note in resolved.notes:

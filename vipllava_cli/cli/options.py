@@ -63,8 +63,16 @@ Zoom = Annotated[
 ]
 Force = Annotated[bool, output_flag("Overwrite an existing file.", "--force")]
 Json = Annotated[bool, output_flag("Print JSON.", "--json")]
-ImageSource = Annotated[
-    str, typer.Argument(help="Image file, http(s) address, or - for standard input.")
+IMAGE_HELP = "Image file, http(s) address, clipboard:, or - for standard input."
+ImageSource = Annotated[str, typer.Argument(help=IMAGE_HELP)]
+Frame = Annotated[
+    int | None,
+    typer.Option(
+        "--frame",
+        metavar="N",
+        min=1,
+        help="Frame of an animation, or page of a TIFF; the first is 1.",
+    ),
 ]
 Revision = Annotated[
     str | None,

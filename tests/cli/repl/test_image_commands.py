@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.support.chat_session import FakeSession
+from tests.support.images import animation, frame_grey, has_center_color
 from vipllava_cli.flows.chat.chat import IMAGE_CHANGED
 
 AROUND_THE_IMAGE = "-200,-200,400,300"  # the line of this ellipse touches no pixel of 200x100
@@ -42,6 +43,19 @@ def test_an_ellipse_around_the_complete_image_is_refused(fake: FakeSession) -> N
 def test_a_small_mark_gets_a_note(fake: FakeSession) -> None:
     small = "the red box is smaller than one patch of the model's view"
     assert f"note: {small}: /set zoom on enlarges it\n" in fake.enter("/box 10,10,12,12")
+
+
+def test_a_frame_of_an_animation_is_named_with_the_image(fake: FakeSession, tmp_path: Path) -> None:
+    moving = tmp_path / "moving.gif"
+    moving.write_bytes(animation())
+    assert fake.enter(f"/image {moving}") == (
+        f"note: {moving}: frame 1 of 3; /image PATH#frame=N chooses another\n"
+        f"{moving}, 40x20, no marks\n"
+    )
+    assert fake.enter(f"/image {moving}#frame=3") == f"{moving}#frame=3, 40x20, no marks\n"
+    assert has_center_color(fake.chat.state.marked_image.file.image, (frame_grey(2),) * 3)
+    assert fake.enter(f"/image {moving}#frame=4").startswith(f"error: {moving} has 3 frames")
+    assert fake.enter(f"/image {tmp_path}/movin.gif").endswith(f"did you mean {moving}?\n")
 
 
 def test_another_image_keeps_the_turns(fake: FakeSession, tmp_path: Path) -> None:

@@ -102,3 +102,13 @@ def test_a_first_word_like_an_image_that_does_not_exist_is_found(path: Path) -> 
     assert find_missing_image("what is missing.png?") is None
     assert find_missing_image(".png files?") is None
     assert find_missing_image(f'"{path}" what?') is None
+
+
+def test_a_frame_and_the_clipboard_are_images(path: Path) -> None:
+    for text in spellings(path)[:4]:
+        name = text[:-1] + "#frame=2" + text[-1] if text[-1] in "'\"" else f"{text}#frame=2"
+        assert split_image(f"{name} who?") == (f"{path}#frame=2", "who?"), name
+        assert split_source(f"{name} who?") == (f"{path}#frame=2", "who?"), name
+    assert split_image("clipboard: who?") == ("clipboard:", "who?")
+    assert split_source("clipboard: who?") == ("clipboard:", "who?")
+    assert split_image("clipboard content?") is None

@@ -87,4 +87,4 @@ def test_iterm2s_images_where_it_is_iterm2(variables: dict[str, str]) -> None:
 
 def test_a_terminal_without_colours_is_an_error() -> None:
     received = run_in_terminal("annotate", ZOO, "--show", variables={"TERM": "dumb"})
-    assert received == (b"error: --show needs colours, and TERM=dumb has none: use -o FILE\r\n")
+    assert received == (b"error: --show needs colours, and TERM=dumb has none; use -o FILE\r\n")

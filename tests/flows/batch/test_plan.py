@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.support.batch import TASK, SilentListener, read_answers, run_over
 from tests.support.fake_engine import FakeEngine
+from tests.support.images import animation
 from vipllava_cli.flows.batch.plan import (
     DEFAULT_QUESTION,
     DEFAULT_QUESTION_UNMARKED,
@@ -194,3 +195,35 @@ def test_non_finite_numbers_become_null(images: Path, out: Path) -> None:
     run_over(list(read_source(str(manifest)).rows), out, FakeEngine())
     line = json.loads(out.read_text(), parse_constant=lambda name: pytest.fail(f"contains {name}"))
     assert line["extra"] == {"a": None, "b": [None, 2.5], "c": None}
+
+
+def test_each_frame_is_a_question_of_its_own(tmp_path: Path, out: Path) -> None:
+    moving, still = tmp_path / "moving.gif", tmp_path / "still.png"
+    moving.write_bytes(animation())
+    Image.new("RGB", (40, 20)).save(still)
+    rows = [Row("named", f"{moving}#frame=3"), Row("moving", str(moving)), Row("still", str(still))]
+    listener = SilentListener()
+    with open_journal(out) as journal:
+        BatchRun(Source(iter(rows), "test"), TASK, journal, FakeEngine, listener)()
+    assert listener.notes == ["moving: frame 1 of 3; --frame N chooses another"]
+    first = {record["id"]: record for record in read_journal(out)}
+    assert [record["image"] for record in first.values()] == [
+        f"{moving}#frame=3",
+        *map(str, (moving, still)),
+    ]
+    # The option is for rows that name no frame.
+    summary = run_over(rows, out, FakeEngine(), replace(TASK, frame=2))
+    assert (summary.kept, summary.answered, summary.failures) == (1, 1, {"InputError": 1})
+    second = {record["id"]: record for record in read_journal(out)}
+    assert second["named"] == first["named"]
+    assert second["moving"]["image"] == f"{moving}#frame=2"
+    assert len({record["key"] for record in (*first.values(), *second.values())}) == 4
+
+
+def test_an_answer_is_copied_under_the_name_of_its_frame(tmp_path: Path, out: Path) -> None:
+    moving = tmp_path / "moving.gif"
+    moving.write_bytes(animation())
+    run_over([Row("a", f"{moving}#frame=2")], out, FakeEngine())
+    summary = run_over([Row("b", str(moving))], out, FakeEngine(), replace(TASK, frame=2))
+    assert summary.copied == 1
+    assert {record["image"] for record in read_journal(out)} == {f"{moving}#frame=2"}

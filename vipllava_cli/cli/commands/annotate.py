@@ -6,6 +6,7 @@ from typing import Annotated
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
     Force,
+    Frame,
     ImageSource,
     MarkOptions,
     OutputOptions,
@@ -21,6 +22,7 @@ def annotate(
     image: ImageSource,
     *,
     marks: MarkOptions,
+    frame: Frame = None,
     zoom: Zoom = False,
     out: Annotated[str | None, out_option("the marked image", "Use - for standard output.")] = None,
     force: Force = False,
@@ -42,7 +44,9 @@ def annotate(
 
     vipllava annotate cat.jpg --ellipse 10%,20%,40%,60% -o marked.png
     """
+    from vipllava_cli.cli.image_source import image_path
     from vipllava_cli.cli.marked_image import open_marked_image, pick_marks
+    from vipllava_cli.cli.terminal.image import check_can_show
     from vipllava_cli.images.save import check_output, save_image
     from vipllava_cli.images.square import model_view as as_model_view
     from vipllava_cli.marks.draw import MODEL_VIEW_SIDE
@@ -53,11 +57,13 @@ def annotate(
         raise UsageError("no output chosen: add -o FILE, --show or --pick")
     if out:
         check_output(out, force=force)
-        check_not_input((image, *marks.files()), out)
+        check_not_input(map(image_path, (image, *marks.files())), out)
     if out == STANDARD_OUTPUT and (show or pick):
         raise UsageError("-o - cannot be used with --show or --pick: they write to stdout too")
+    if show:
+        check_can_show()
     messages = output.messages()
-    marked = open_marked_image(image, marks, messages)
+    marked = open_marked_image(image, marks, messages, frame)
     if pick:
         marked = replace(marked, marks=pick_marks(marked.file.image, marked.marks, marks.style()))
     drawn = (zoom_in(marked) if zoom else marked).drawn()

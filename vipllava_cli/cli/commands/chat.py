@@ -11,6 +11,7 @@ import typer
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
     AnswerOptions,
+    Frame,
     MarkOptions,
     ModelOptions,
     OutputOptions,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.flows.chat.chat import Chat
     from vipllava_cli.flows.chat.session_file import SavedChat
+    from vipllava_cli.flows.chat.state import ChatState
 
 SESSION_PANEL = "Session"
 HISTORY = "history"
@@ -38,7 +40,8 @@ def _session(help: str, *names: str, **more: Any) -> Any:
 @command
 def chat(
     image: Annotated[
-        str | None, typer.Argument(help="Image file or http(s) address; /image opens another.")
+        str | None,
+        typer.Argument(help="Image file, http(s) address or clipboard: (/image opens another)."),
     ] = None,
     save: Annotated[
         str | None, _session("Save the conversation to FILE.", "--save", metavar="FILE")
@@ -52,6 +55,7 @@ def chat(
     ] = False,
     *,
     marks: MarkOptions,
+    frame: Frame = None,
     zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
@@ -74,9 +78,11 @@ def chat(
         messages = replace(messages, console=plain_console())
     with hidden_typing(is_interactive=is_interactive, is_plain=is_plain) as keyboard:
         # These imports take long enough for a person to type something.
+        from vipllava_cli.cli.marked_image import open_marked_image
         from vipllava_cli.cli.repl.loop import run_chat
         from vipllava_cli.cli.repl.session import ChatSession
         from vipllava_cli.flows.chat.session_file import read_session
+        from vipllava_cli.flows.chat.state import ChatState
         from vipllava_cli.storage.files import STANDARD_INPUT
 
         if image == STANDARD_INPUT:
@@ -84,10 +90,15 @@ def chat(
         session_file = _session_to_resume(resume, resume_last)
         if image is None and session_file is None and marks.specs():
             raise UsageError("marks need an image: vipllava chat IMAGE --box …")
+        if image is None and frame is not None:
+            raise UsageError("--frame needs an image: vipllava chat IMAGE --frame N")
         keep_history = is_interactive and not no_history
         autosave = _open_autosave(save, resume, messages, keep_last=keep_history)
         saved = None if session_file is None else read_session(session_file)
-        conversation = _open_chat(image, marks, messages, zoom=zoom, model=model, answer=answer)
+        state = ChatState(zoom=zoom)
+        if image is not None:
+            state = ChatState(open_marked_image(image, marks, messages, frame), zoom)
+        conversation = _open_chat(state, marks, messages, model, answer)
         if saved is not None:
             _resume(conversation, saved, marks)
         renderer, line_input = _open_terminal(
@@ -105,23 +116,16 @@ def chat(
 
 
 def _open_chat(
-    image: str | None,
+    state: "ChatState",
     marks: MarkOptions,
     messages: "Messages",
-    *,
-    zoom: bool,
     model: ModelOptions,
     answer: AnswerOptions,
 ) -> "Chat":
-    """Open the image, if any, then load the model. Raises InputError, UsageError, ModelError."""
-    from vipllava_cli.cli.marked_image import open_marked_image
+    """Load the model. Raises UsageError, ModelError."""
     from vipllava_cli.cli.model_loading import open_model
     from vipllava_cli.flows.chat.chat import Chat, ChatSettings
-    from vipllava_cli.flows.chat.state import ChatState
 
-    state = ChatState(zoom=zoom)
-    if image is not None:
-        state = ChatState(open_marked_image(image, marks, messages), zoom)
     engine = open_model(model, messages)
     settings = ChatSettings(
         answer.template.value, answer.options(), marks.units.value, marks.style()

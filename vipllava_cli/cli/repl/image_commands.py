@@ -5,15 +5,16 @@ from dataclasses import replace
 
 from PIL import Image
 
+from vipllava_cli.cli.image_source import open_named_image
 from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.cli.repl.turn_commands import show_answer
 from vipllava_cli.cli.repl.typed_paths import split_source, typed_path
 from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.flows.small_marks import find_small_mark
+from vipllava_cli.images.source import CLIPBOARD, FIRST_FRAME, display_name, parse_source
 from vipllava_cli.images.square import model_view
 from vipllava_cli.marks.json_marks import mark_to_json
-from vipllava_cli.marks.marked_image import open_image
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.shape_table import SHAPES
 from vipllava_cli.marks.types import Mark, MarkSpec
@@ -34,17 +35,25 @@ def open_chat_image(session: ChatSession, argument: str) -> None:
 
 def ask_about_image(session: ChatSession, source: str, question: str) -> None:
     """Ask about an image. The open image keeps its marks; another one replaces it."""
-    marked = session.chat.state.marked
-    if marked is None or not (
-        source == marked.file.source or same_file(source, marked.file.source)
-    ):
+    if not _is_open(session, source):
         change_image(session, source)
     _ask(session, question)
 
 
+def _is_open(session: ChatSession, name: str) -> bool:
+    """Return whether an image is that of the conversation. The clipboard may hold another one now."""
+    marked = session.chat.state.marked
+    if marked is None or name == CLIPBOARD:
+        return False
+    new, current = parse_source(name), parse_source(marked.file.source)
+    is_same = new.location == current.location or same_file(new.location, current.location)
+    return is_same and (new.frame or FIRST_FRAME) == (current.frame or FIRST_FRAME)
+
+
 def change_image(session: ChatSession, source: str) -> None:
     """Change to another image and keep the turns. Raises InputError."""
-    session.chat.change_image(open_image(source))
+    choice = "/image PATH#frame=N"
+    session.chat.change_image(open_named_image(source, session.messages, frame_choice=choice))
     session.messages.say(describe_image(session.chat.state))
     session.save()
 
@@ -59,7 +68,7 @@ def describe_image(state: ChatState) -> str:
         return "no image yet: /image PATH opens one"
     width, height = state.marked.file.size
     marks = ", ".join(f"{mark.color.name} {mark.shape}" for mark in state.marked.marks)
-    return f"{state.marked.file.source}, {width}x{height}, {marks or 'no marks'}"
+    return f"{display_name(state.marked.file.source)}, {width}x{height}, {marks or 'no marks'}"
 
 
 def describe_mark(mark: Mark) -> str:

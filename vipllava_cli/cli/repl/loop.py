@@ -8,7 +8,7 @@ from vipllava_cli.cli.repl.turn_commands import show_answer
 from vipllava_cli.cli.repl.typed_paths import find_missing_image, split_image
 from vipllava_cli.cli.repl.unknown_commands import BARE_WORDS
 from vipllava_cli.errors import ExitCode, VipllavaError
-from vipllava_cli.images.fetch import display_name
+from vipllava_cli.images.source import display_name
 
 
 def run_chat(session: ChatSession) -> ExitCode:

@@ -7,8 +7,8 @@ address. Terminals write the path of a dropped file in any of these forms.
 import os
 import re
 from functools import cache
-from urllib.parse import unquote
 
+from vipllava_cli.images.source import CLIPBOARD, is_address, local_path, parse_source
 from vipllava_cli.sources.folder import image_suffixes
 
 MAX_PATH_LENGTH = 4096  # characters
@@ -22,15 +22,13 @@ _PIECE = re.compile(
     re.DOTALL,
 )
 _ESCAPE_IN_QUOTES = re.compile(r"\\([\"\\$`])")
-_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # two letters or more: no Windows drive
-_FILE_ADDRESS = re.compile(r"file://(?:localhost(?=/))?", re.IGNORECASE)
 
 
 def typed_path(text: str) -> str:
     """Return the path that a text stands for. A text that names an existing file is that file."""
     name = text.strip()
-    return name if os.path.lexists(name) else _resolve(unquoted_path(name))
+    return name if os.path.lexists(name) else local_path(unquoted_path(name))
 
 
 def unquoted_path(text: str) -> str:
@@ -43,8 +41,8 @@ def unquoted_path(text: str) -> str:
 def split_image(line: str) -> tuple[str, str] | None:
     """Split a line into an image and the question after it, which may be empty.
 
-    The line starts with the path of an existing image file, or with an address that ends like one;
-    else returns None.
+    The line starts with the path of an existing image file, with an address that ends like one, or
+    with `clipboard:`; else returns None.
     """
     text = line.strip()
     first_line = text.partition("\n")[0]
@@ -53,9 +51,9 @@ def split_image(line: str) -> tuple[str, str] | None:
     ends = [match.end() for match in _image_name_ends().finditer(first_line[:MAX_PATH_LENGTH])]
     for length in (*reversed(ends), end):
         path = typed_path(first_line[:length])
-        if path.lower().endswith(image_suffixes()) and os.path.isfile(path):
+        if names_image(path) and os.path.isfile(parse_source(path).location):
             return path, text[length:].strip()
-    if _ADDRESS.match(word) and names_image(word):
+    if word == CLIPBOARD or (is_address(word) and names_image(word)):
         return word, text[end:].strip()
     return None
 
@@ -69,20 +67,21 @@ def split_source(argument: str) -> tuple[str, str]:
     if os.path.lexists(whole):
         return whole, ""
     word, end = _read_word(argument)
-    path = _resolve(word)
+    path = local_path(word)
     is_source = _SCHEME.match(word) or names_image(word) or os.path.isfile(path)
     return split_image(argument) or ((path, argument[end:].strip()) if is_source else (whole, ""))
 
 
 def find_missing_image(line: str) -> str | None:
     """Return the first word of a line if it is written like the name of an image file."""
-    word = _resolve(_read_word(line.strip()[: MAX_PATH_LENGTH + 1])[0])
-    return word if names_image(word) and not os.path.lexists(word) else None
+    word = local_path(_read_word(line.strip()[: MAX_PATH_LENGTH + 1])[0])
+    is_missing = names_image(word) and not os.path.lexists(parse_source(word).location)
+    return word if is_missing else None
 
 
 def names_image(word: str) -> bool:
     """Return whether a path or an address ends like the name of an image file."""
-    path = re.split(r"[?#]", word)[0] if _ADDRESS.match(word) else word
+    path = re.split(r"[?#]", word)[0] if is_address(word) else parse_source(word).location
     stem, suffix = os.path.splitext(path)
     return bool(stem) and suffix.lower() in image_suffixes()
 
@@ -98,16 +97,8 @@ def _read_word(text: str, *, stop_at_space: bool = True) -> tuple[str, int]:
     return word, len(text)
 
 
-def _resolve(name: str) -> str:
-    """Decode a file:// address and expand `~`."""
-    address = _FILE_ADDRESS.match(name)
-    if address:
-        return unquote(name[address.end() :], errors="surrogateescape")
-    return os.path.expanduser(name)
-
-
 @cache
 def _image_name_ends() -> re.Pattern[str]:
-    """Match the suffix of an image's name before a space or at the end."""
+    """Match the suffix of an image's name, and its frame, before a space or at the end."""
     suffixes = "|".join(map(re.escape, image_suffixes()))
-    return re.compile(rf"(?:{suffixes})(?=\s|$)", re.IGNORECASE)
+    return re.compile(rf"(?:{suffixes})(?:#frame=\d+)?(?=\s|$)", re.IGNORECASE)

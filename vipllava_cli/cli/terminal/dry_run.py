@@ -4,14 +4,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 
-from vipllava_cli.cli.terminal.image import show
+from vipllava_cli.cli.terminal.image import can_show, show
 from vipllava_cli.cli.terminal.messages import Messages, one_line
 from vipllava_cli.flows.batch.plan import PlannedQuestion, PlannedRow
 
 
 def print_plan(rows: Iterable[PlannedRow], messages: Messages) -> None:
     """Print one line per question: its state, id and text or error. Show the first marked image."""
-    is_shown, counts = not sys.stdout.isatty(), Counter[str]()
+    is_shown, counts = not can_show(), Counter[str]()
     for row in rows:
         for question in row.questions:
             state = _state(question)

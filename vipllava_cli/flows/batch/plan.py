@@ -16,6 +16,7 @@ from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOpti
 from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.errors import InputError
 from vipllava_cli.flows.requests import make_request
+from vipllava_cli.images.source import parse_source
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image, zoom_in
 from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks
 from vipllava_cli.marks.types import MarkSpec, MarkStyle
@@ -32,13 +33,15 @@ class BatchTask:
     """The settings of a run for every row.
 
     `model` is the model's name and revision. `questions` apply to rows without questions of their own.
-    `marks` are drawn after the row's marks. `save_marked` is a folder for the marked images, or None.
+    `marks` are drawn after the row's marks. `frame` is for images whose name chooses no frame.
+    `save_marked` is a folder for the marked images, or None.
     """
 
     model: tuple[str, str]
     questions: tuple[str, ...] = ()
     marks: tuple[MarkSpec, ...] = ()
     style: MarkStyle = NO_STYLE
+    frame: int | None = None
     numbers: bool = False
     zoom: bool = False
     template: str = DEFAULT_TEMPLATE
@@ -130,11 +133,12 @@ class Planner:
         )
 
     def _mark_image(self, row: Row) -> tuple[MarkedImage, tuple[str, ...]]:
-        file = self._open(row.image)
+        file = self._open(row.image, self.task.frame)
         specs = (*row.marks, *self.task.marks)
         resolved = resolve_marks(specs, file.size, style=self.task.style)
         marked_image = MarkedImage(file, resolved.marks, self.task.numbers)
-        return (zoom_in(marked_image) if self.task.zoom else marked_image), resolved.notes
+        notes = tuple(filter(None, (file.frame_note("--frame N"), *resolved.notes)))
+        return (zoom_in(marked_image) if self.task.zoom else marked_image), notes
 
     def _plan_question(
         self, row: Row, id: str, marked_image: MarkedImage, text: str
@@ -147,15 +151,16 @@ class Planner:
         record = self.journal.find_answer(request.key)
         if record is None:
             return PlannedQuestion(request, options)
-        copied = {**record, "id": id, "image": row.image, "extra": dict(row.extra)}
+        copied = {**record, "id": id, "image": request.image, "extra": dict(row.extra)}
         return PlannedQuestion(request, options, copied_record=copied)
 
 
-def _open_regular_file(image: str) -> ImageFile:
+def _open_regular_file(image: str, frame: int | None) -> ImageFile:
     """Open an image, but not a pipe or a device: reading one might never end. Raises InputError."""
-    if os.path.exists(image) and not (os.path.isfile(image) or os.path.isdir(image)):
-        raise InputError(f"{image} is a pipe or a device: expected an image file")
-    return open_image(image)
+    path = parse_source(image).location
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise InputError(f"{path} is a pipe or a device: expected an image file")
+    return open_image(image, frame)
 
 
 def plan_all(source: Source, task: BatchTask, journal: Journal) -> Iterator[PlannedRow]:
