@@ -62,7 +62,10 @@ def test_a_shell_completes_subcommands_and_flags() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["ask"], "Missing argument 'image': see `vipllava ask --help`"),
+        (
+            ["ask"],
+            'ask needs an image and a question, as in `vipllava ask cat.jpg "what is this?"`',
+        ),
         (["asq"], "Did you mean 'ask'?"),
         (["ask", "a.png", "what?", "--temprature", "1"], "--temperature"),
         (["ask", "a.png", "what?", "--temperature", "inf"], "less than or equal to 100"),

@@ -58,6 +58,7 @@ def test_words_are_joined_to_questions(arguments: list[str], questions: list[str
         (["what is it?", "-"], "-", "what is it?"),
         (["-", "what", "is", "it"], "-", "what is it"),
         (["what is it?", "clipboard:"], "clipboard:", "what is it?"),
+        (["cat.png", "what is in cat.png?"], "cat.png", "what is in cat.png?"),
         (["what is it?", "https://host/cat"], "https://host/cat", "what is it?"),
         (["what is it?", "notes"], "notes", "what is it?"),
         (["cat.png", "is", "this", "-", "a", "cat?"], "cat.png", "is this - a cat?"),
@@ -112,6 +113,11 @@ def test_a_note_says_what_was_guessed() -> None:
         (
             ["cat.png", "my dog.png", "what", "is", "it?"],
             'ask takes one image, found 2: use `vipllava batch cat.png "my dog.png" --question'
+            ' "what is it?" --out answers.jsonl`, with the same options',
+        ),
+        (
+            ["cat.png", "missing.png", "what is it?"],
+            "ask takes one image, found 2: use `vipllava batch cat.png missing.png --question"
             ' "what is it?" --out answers.jsonl`, with the same options',
         ),
         (

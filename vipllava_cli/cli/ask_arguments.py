@@ -1,7 +1,7 @@
 """Tell the image and the questions of `ask` apart, as people type them.
 
-A question is one argument if the user quotes it, and one argument for each word if not. The image may
-come first or last.
+A question is one argument if the user quotes it, else one argument for each word. The image may come
+first or last.
 """
 
 import glob
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from vipllava_cli.cli.image_source import check_exists
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.images.source import Source, parse_source
+from vipllava_cli.images.source import Source, display_name, parse_source
 from vipllava_cli.sources.folder import image_suffixes
 
 QUESTION_MARKS = ("?", "\uff1f", "\u061f")  # also of Chinese and Japanese, and of Arabic
@@ -46,7 +46,7 @@ def read_arguments(arguments: Sequence[str]) -> AskArguments:
     questions = join_words(words)
     notes = [_JOINED.format(question) for question in questions if question not in words]
     if at:
-        notes.insert(0, f"took {image} as the image, and the rest as the question")
+        notes.insert(0, f"took {display_name(image)} as the image, and the rest as the question")
     return AskArguments(image, tuple(questions), tuple(notes))
 
 
@@ -126,13 +126,14 @@ def _check_single_image(image: str, arguments: Sequence[str], words: Sequence[st
     """Raise UsageError for several images and for a question that is another file, and InputError
     for a folder.
     """
-    files = [word for word in words if os.path.isfile(_parse(word).location) or _is_address(word)]
-    sources = [each for each in arguments if each == image or each in files]
-    questions = [word for word in words if word not in files]
-    if any(map(_is_image, files)):
+    images = [word for word in words if _is_another_image(word)]
+    questions = [word for word in words if word not in images]
+    if images:
+        sources = [each for each in arguments if each == image or each in images]
         raise UsageError(
             f"ask takes one image, found {len(sources)}: use {_batch_command(sources, questions)}"
         )
+    files = [word for word in words if os.path.isfile(_parse(word).location)]
     if files:
         raise UsageError(
             f"{files[0]} is a file, not a question: put the question in quotes, so that the shell"
@@ -155,10 +156,6 @@ def _parse(argument: str) -> Source:
         return Source(argument)
 
 
-def _is_address(argument: str) -> bool:
-    return _parse(argument).is_address
-
-
 def _exists(argument: str) -> bool:
     """Return whether an argument is a file, a folder, an address, `-` or `clipboard:`."""
     source = _parse(argument)
@@ -170,6 +167,12 @@ def _is_image(argument: str) -> bool:
     source = _parse(argument)
     is_file = os.path.exists(source.location) and not os.path.isdir(source.location)
     return not source.is_local or (is_file and _has_image_suffix(argument))
+
+
+def _is_another_image(word: str) -> bool:
+    """Return whether a word beside the image is an image, too, perhaps a missing one."""
+    is_named = not _is_phrase(word) or os.path.isfile(_parse(word).location)
+    return _parse(word).is_address or (is_named and _has_image_suffix(word))
 
 
 def _has_image_suffix(argument: str) -> bool:

@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
@@ -83,6 +84,14 @@ def test_iterm2s_images_where_it_is_iterm2(variables: dict[str, str]) -> None:
     assert b"width=48;height=24;" in image[1]
     assert f"size={len(base64.b64decode(image[2]))};".encode() in image[1]
     assert looks_like_zoo(shown(image[2]))
+
+
+def test_a_dry_run_shows_no_image_on_a_terminal_without_colours(image: Path) -> None:
+    out = image.parent / "out.jsonl"
+    received = run_in_terminal(
+        "batch", image.parent, "--out", out, "--dry-run", "-q", variables={"TERM": "dumb"}
+    )
+    assert received == b"asked\tgrey.png\tDescribe this image.\r\n"
 
 
 def test_a_terminal_without_colours_is_an_error() -> None:
