@@ -61,7 +61,7 @@ def parse_source(name: str) -> Source:
         location, frame = name[: match.start()], int(match[1])
         if frame < FIRST_FRAME:
             raise InputError(f"{display_name(name)}: frames count from {FIRST_FRAME}")
-    return Source(_local_path(location), frame)
+    return Source(local_path(location), frame)
 
 
 def absolute_name(name: str) -> str:
@@ -90,7 +90,7 @@ def display_name(name: str) -> str:
 _DISPLAY_NAMES = {STANDARD_INPUT: "standard input", CLIPBOARD: "the clipboard"}
 
 
-def _local_path(location: str) -> str:
+def local_path(location: str) -> str:
     """Convert `~` and a `file:` address to a path. Raises InputError for another machine's."""
     url = _FILE_URL.match(location)
     if url:

@@ -26,8 +26,13 @@ def test_marks_are_added_listed_and_removed_by_number(fake: FakeSession) -> None
 
 def test_a_mark_command_without_coordinates_shows_their_form(fake: FakeSession) -> None:
     assert fake.enter("/box") == "error: /box needs coordinates: /box [COLOUR:]X1,Y1,X2,Y2\n"
+    assert fake.enter("/arrow 1,2,3").startswith("error: an arrow is X1,Y1,X2,Y2")
+    assert fake.enter("/ellipse pink").startswith("error: an ellipse is X1,Y1,X2,Y2, each")
     assert fake.enter("/unmark") == (
-        "error: /unmark needs a mark's number or the word all, not ''\n"
+        "error: /unmark needs a mark's number or all: /unmark N|all; /marks lists them\n"
+    )
+    assert fake.enter("/unmark red") == (
+        "error: /unmark needs a mark's number or the word all, not 'red'; /marks lists the marks\n"
     )
 
 
@@ -62,6 +67,27 @@ def test_another_image_keeps_the_turns(fake: FakeSession, tmp_path: Path) -> Non
     assert printed.endswith("50x60, no marks\n")
     assert len(fake.chat.state.turns) == 1
     assert fake.enter("/image") == "error: /image needs a path: /image PATH\n"
+
+
+def test_another_image_is_opened_and_asked_about(fake: FakeSession, tmp_path: Path) -> None:
+    path = tmp_path / "an other.png"
+    Image.new("RGB", (50, 60)).save(path)
+    for text in (f'"{path}"', str(path), path.as_uri()):
+        assert fake.enter(f"/image {text} what is it?").endswith("50x60, no marks\n")
+    assert [turn.question for turn in fake.chat.state.turns] == ["what is it?"] * 3
+    assert "there is no file missing.png:" in fake.enter("/image missing.png what is it?")
+
+
+def test_a_mask_image_may_be_in_quotes_after_its_colour(fake: FakeSession, tmp_path: Path) -> None:
+    path = tmp_path / "my mask.png"
+    mask = Image.new("L", (200, 100))
+    mask.paste(255, (20, 20, 80, 80))
+    mask.save(path)
+    for text in (f'blue:"{path}"', str(path).replace(" ", "\\ "), path.as_uri()):
+        fake.enter(f"/mask {text}")
+    assert [str(mark.color) for mark in fake.chat.state.marked_image.marks] == [
+        "blue", "red", "lime",
+    ]  # fmt: skip
 
 
 def test_picked_boxes_have_the_width_and_alpha_of_the_settings(

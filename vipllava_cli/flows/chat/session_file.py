@@ -89,7 +89,9 @@ def read_session(name: str) -> SavedChat:
     except OSError as error:
         raise InputError(f"the session file {name} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"the session file {name} is not JSON ({error})") from None
+        raise InputError(
+            f"{name} is not a session file: expected the JSON that --save or /save writes ({error})"
+        ) from None
     try:
         return _session_from_json(value)
     except InputError as error:
