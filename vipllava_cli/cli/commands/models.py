@@ -78,13 +78,17 @@ def use(name: Name, revision: Revision = None, *, output: OutputOptions) -> None
 
     vipllava models use 7b
     """
+    from vipllava_cli.engine.hub.cache import has_cached_files
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint, hub_name
-    from vipllava_cli.engine.hub.names import canonical_name
+    from vipllava_cli.engine.hub.names import canonical_name, explain_absent
     from vipllava_cli.storage.settings import UserSettings, settings_file, write_settings
 
     messages = output.messages()
     name = canonical_name(name)
-    is_folder = hub_name(name, revision) is None and os.path.isdir(name)
+    hub = hub_name(name, revision)
+    if hub and not has_cached_files(hub.repository) and (advice := explain_absent(hub.repository)):
+        raise ModelError(f"{hub.repository} {advice}")
+    is_folder = hub is None and os.path.isdir(name)
     write_settings(UserSettings(os.path.abspath(name) if is_folder else name, revision))
     messages.say(f"default model is now {name} ({settings_file()})")
     variable = os.environ.get("VIPLLAVA_MODEL")
