@@ -59,6 +59,7 @@ bench: $(VENV)/developing
 	$(BIN)/python -m benchmarks.batch
 	$(BIN)/python -m benchmarks.batch_memory
 	$(BIN)/python -m benchmarks.batch_kills
+	$(BIN)/python -m benchmarks.photo_warning
 
 clean:
 	rm -rf $(VENV) $(OUT) .mypy_cache .pytest_cache .ruff_cache

@@ -16,12 +16,16 @@ def set_default_model(name: str, revision: str | None, messages: "Messages") -> 
 
     Raises ModelError for an unknown name, and UsageError for a revision of a model without any.
     """
+    from vipllava_cli.engine.hub.cache import has_cached_files
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint, hub_name
-    from vipllava_cli.engine.hub.names import canonical_name
+    from vipllava_cli.engine.hub.names import canonical_name, explain_absent
     from vipllava_cli.storage.settings import read_settings, settings_file, write_settings
 
     name = canonical_name(name)
-    is_folder = hub_name(name, revision) is None and os.path.isdir(name)
+    hub = hub_name(name, revision)
+    if hub and not has_cached_files(hub.repository) and (advice := explain_absent(hub.repository)):
+        raise ModelError(f"{hub.repository} {advice}")
+    is_folder = hub is None and os.path.isdir(name)
     model = os.path.abspath(name) if is_folder else name
     write_settings(replace(read_settings(), model=model, revision=revision))
     version = f" at revision {revision}" if revision else ""

@@ -3,7 +3,7 @@
 import difflib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,10 +94,22 @@ def explain_no_config(folder: Path, name: str) -> str:
     if nested or snapshots:
         inner = snapshots[-1] if snapshots else folder / nested[0]
         return f"{name} is not a model folder, but {inner} in it is one: use that"
+    return _explain_contents(files, name) or (
+        f"{name} is not a model folder: config.json is missing from {folder}; {USE_INSTEAD}"
+    )
+
+
+def explain_no_config_on_hub(files: Sequence[str], name: str) -> str:
+    """Return the message for a repository without config.json, by the files that are in it."""
+    return _explain_contents(files, name) or f"{name} has no config.json on the hub: {USE_INSTEAD}"
+
+
+def _explain_contents(files: Sequence[str], name: str) -> str:
+    """Return what is wrong with files among which config.json is missing, or an empty text."""
     for ending, advice in _FOLDER_CONTENTS.items():
         if any(file.endswith(ending) for file in files):
             return f"{name} {advice}"
-    return f"{name} is not a model folder: config.json is missing from {folder}; {USE_INSTEAD}"
+    return ""
 
 
 def explain_model_type(model_type: object, config: Mapping[str, object]) -> str:
@@ -123,10 +135,9 @@ def _find_advice(kinds: tuple[Kind, ...], name: str) -> str:
 def _explain_file(path: Path) -> str:
     if path.suffix in _SUFFIXES and (path.parent / "config.json").is_file():
         return f"{path} is a file of a model: use its folder, {path.parent}"
-    advice = next((text for end, text in _FOLDER_CONTENTS.items() if path.name.endswith(end)), "")
-    if advice:
-        return f"{path} {advice}"
-    return f"{path} is a file, and a model is a folder or a name: {USE_INSTEAD}"
+    return _explain_contents([path.name], str(path)) or (
+        f"{path} is a file, and a model is a folder or a name: {USE_INSTEAD}"
+    )
 
 
 # --- the tables ------------------------------------------------------------------------------
