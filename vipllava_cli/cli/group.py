@@ -97,8 +97,8 @@ def is_image_source(word: str) -> bool:
     """Return whether a word names an image: standard input, an address, or an existing image file."""
     if word == _STANDARD_INPUT or word.lower().startswith(_IMAGE_ADDRESSES):
         return True
-    path = os.path.expanduser(word)
-    return os.path.isfile(path) and _has_image_suffix(path)
+    path = os.path.expanduser(word)  # of a file, or of a pipe like /dev/fd/63
+    return os.path.exists(path) and not os.path.isdir(path) and _has_image_suffix(path)
 
 
 def _has_image_suffix(path: str) -> bool:

@@ -52,11 +52,19 @@ def unknown_command(context: Any, word: str, *, is_root: bool) -> str:
     paths = {name: name for name, each in group.commands.items() if not each.hidden}
     for name in tuple(paths):  # `vipllava pull` probably means `vipllava models pull`
         nested = getattr(group.commands[name], "commands", {})
-        paths |= {each: f"{name} {each}" for each in nested if each not in paths}
+        paths |= {
+            each: f"{name} {each}"
+            for each in nested
+            if each not in paths and not nested[each].hidden
+        }
     what = f"unknown command {short_repr(word)}" + (", and no such file" if is_root else "")
     name = near(word, paths)
     if name is not None:
         return f"{what}; did you mean `{_path(context)} {paths[name]}`?"
+    if is_root and os.path.isdir(word):
+        return f"{short_repr(word)} is a folder: `vipllava batch` asks about the images of a folder"
+    if is_root and " " in word:
+        return f"{what}: write the image before the question: vipllava IMAGE QUESTION"
     return f"{what}: {_list_commands(context)}"
 
 
@@ -152,14 +160,10 @@ def _unknown_option(error: NoSuchOption) -> str:
     assert context is not None
     command = context.command
     what = f"unknown option {typed}"
-    names = [name for each in command.get_params(context) for name in each.opts]
-    if not typed.startswith("--"):
-        other = typed.swapcase()
-        return f"{what}; did you mean {other}?" if other in names else _see(what, context)
     plain = typed.lstrip("-").replace("-", "_")
     if any(each.name in {plain, f"{plain}s"} for each in _arguments(command)):
         return f"{what}: write the {plain} without {typed}{_example(context, ', as in ')}"
-    name = near(typed, [name for name in names if name.startswith("--")])
+    name = _similar_option(typed, [n for each in command.get_params(context) for n in each.opts])
     if name is not None:
         return f"{what}; did you mean {name}?"
     others = [path for path, each in _subcommands(context.find_root().command) if _has(each, typed)]
@@ -168,6 +172,13 @@ def _unknown_option(error: NoSuchOption) -> str:
     if others:
         return f"{what} of {_path(context)}: it belongs to vipllava {others[0]}"
     return _see(what, context)
+
+
+def _similar_option(typed: str, names: list[str]) -> str | None:
+    """Return the option that the user probably meant: for a letter, the one of the other case."""
+    if typed.startswith("--"):
+        return near(typed, [name for name in names if name.startswith("--")])
+    return typed.swapcase() if typed.swapcase() in names else None
 
 
 def _list_commands(context: Any) -> str:
