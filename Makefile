@@ -1,4 +1,5 @@
 # `make demo` and `make test` set up everything they need in .venv.
+SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,10 +18,10 @@ check: lint types test
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
-	@$(BIN)/vipllava annotate $(SCENE) $(MARK) -o $(OUT)/demo.png --force -q
 	@echo "image:    $(SCENE), marked in $(OUT)/demo.png"
 	@echo "question: $(QUESTION)"
-	@answer=$$($(BIN)/vipllava ask $(SCENE) "$(QUESTION)" $(MARK) --model tiny) && echo "answer:   $$answer"
+	@answer=$$($(BIN)/vipllava ask $(SCENE) "$(QUESTION)" $(MARK) --model tiny \
+	  --save-marked $(OUT)/demo.png --force) && echo "answer:   $$answer"
 	@echo "more:     . $(VENV)/bin/activate, then vipllava --help"
 
 # With worksteal, a slow test blocks one worker only. More than four workers mostly collect tests.
@@ -66,8 +67,15 @@ clean:
 
 # --- the virtual environment -----------------------------------------------------------------
 
-PIP = $(BIN)/pip --disable-pip-version-check --quiet
+PIP = $(BIN)/pip --disable-pip-version-check
 INSTALL = $(PIP) install --constraint constraints.txt
+# Show the current step of pip on one changing line of the terminal, and nothing elsewhere.
+SHOW = | { while IFS= read -r line; do \
+	  case "$$line" in \
+	    Collecting*|Installing*|Building*|*Downloading*) \
+	      if [ -t 1 ]; then printf '\r\033[K  %.76s' "$${line\#\#  }"; fi ;; \
+	  esac; \
+	done; if [ -t 1 ]; then printf '\r\033[K'; fi; }
 TORCH := $(shell grep '^torch==' constraints.txt)
 # The address of a package index with CPU builds of torch; see https://pytorch.org/get-started.
 TORCH_INDEX ?=
@@ -75,21 +83,25 @@ TORCH_INDEX ?=
 # On Linux the plain torch package is a CUDA build of several GB, and pip cannot choose another one.
 # Print a note before the download if there is no GPU.
 $(VENV)/torch: constraints.txt
+	@echo "create $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@if [ -z "$(TORCH_INDEX)" ] && ! command -v nvidia-smi >/dev/null \
-	  && $(PIP) install --dry-run --report - "$(TORCH)" 2>/dev/null | grep -q '"name": "nvidia-'; then \
+	  && $(PIP) --quiet install --dry-run --report - "$(TORCH)" 2>/dev/null | grep -q '"name": "nvidia-'; then \
 	  echo "note: no GPU found, and pip will download the CUDA build of torch (several GB);" \
 	    "to avoid it, stop and set TORCH_INDEX to an index of CPU builds (pytorch.org/get-started)"; \
 	fi
-	$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	@echo "install $(TORCH)"
+	@set -o pipefail; $(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)" $(SHOW)
 	@touch $@
 
 $(VENV)/installed: $(VENV)/torch pyproject.toml
-	$(INSTALL) --editable .
+	@echo "install vipllava and the packages that it needs"
+	@set -o pipefail; $(INSTALL) --editable . $(SHOW)
 	@touch $@
 
 $(VENV)/developing: $(VENV)/installed
-	$(INSTALL) --editable ".[dev]"
+	@echo "install the packages for development"
+	@set -o pipefail; $(INSTALL) --editable ".[dev]" $(SHOW)
 	@touch $@
 
 # Write the exact versions of this environment. Test newer versions first.
