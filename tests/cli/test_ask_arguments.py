@@ -142,7 +142,7 @@ def test_a_folder_leads_to_a_batch_command_that_works(arguments: list[str], run:
     command = str(caught.value).split("`")[1]
     assert shlex.split(command)[:3] == ["vipllava", "batch", "photos"]
     result = run(*shlex.split(command)[1:], "--dry-run")
-    assert (result.code, result.stdout) == (0, "asked\tbird.png\twhat is it?\n")
+    assert (result.code, result.stdout) == (0, "would ask\tbird.png\twhat is it?\n")
 
 
 def test_words_without_an_image_are_one_line(run: Run) -> None:

@@ -29,6 +29,8 @@ OTHER_PROGRAMS = {
     ".venv/bin/python": "trains for hours; tests/training/test_train.py trains for seconds",
 }
 
+PICK = "--pick"  # needs a person with a mouse; tests/cli/picker/ drives the window
+
 
 def program(line: str) -> str:
     """Return the program that the last command of a pipe runs."""
@@ -36,11 +38,11 @@ def program(line: str) -> str:
 
 
 def examples(page: Page) -> list[Example]:
-    """Return the blocks of a page that run `vipllava`."""
+    """Return the blocks of a page that run `vipllava` and need no mouse."""
     return [
         example
         for example in page.examples()
-        if not any(program(line) in OTHER_PROGRAMS for line in example.lines)
+        if not any(program(line) in OTHER_PROGRAMS or PICK in line for line in example.lines)
     ]
 
 

@@ -122,8 +122,8 @@ def test_a_setting_takes_effect_and_the_option_overrides_it(run: Run) -> None:
 
 @pytest.mark.model
 @pytest.mark.usefixtures("opened_once")
-def test_a_batch_answers_again_what_other_settings_answered(run: Run, tmp_path: Path) -> None:
-    """Keys hash the effective options, wherever they come from."""
+def test_a_batch_refuses_to_replace_what_other_settings_answered(run: Run, tmp_path: Path) -> None:
+    """It compares the effective options, wherever they come from."""
     batch = ("batch", SAMPLES, "--out", tmp_path / "r.jsonl", "--question", "what?")
 
     def states(*options: str) -> set[str]:
@@ -133,7 +133,8 @@ def test_a_batch_answers_again_what_other_settings_answered(run: Run, tmp_path: 
     assert run(*batch, "-q").code == 0
     assert states() == {"kept"}
     run("config", "set", "template", "vicuna")
-    assert states() == {"asked"}
+    message = "with the template human, but this run has the template vicuna"
+    assert_error_line(run(*batch, "--dry-run"), ExitCode.INPUT, message)
     assert states("--template", "human") == {"kept"}
 
 

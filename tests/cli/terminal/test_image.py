@@ -91,7 +91,7 @@ def test_a_dry_run_shows_no_image_on_a_terminal_without_colours(image: Path) -> 
     received = run_in_terminal(
         "batch", image.parent, "--out", out, "--dry-run", "-q", variables={"TERM": "dumb"}
     )
-    assert received == b"asked\tgrey.png\tDescribe this image.\r\n"
+    assert received == b"would ask\tgrey.png\tDescribe this image.\r\n"
 
 
 def test_a_terminal_without_colours_is_an_error() -> None:

@@ -53,7 +53,7 @@ def compare(
 ) -> None:
     """Compare results with the right answers, or with each other: accuracy, mistakes, changes.
 
-    vipllava compare results.jsonl --truth label
+    vipllava compare answers.jsonl --truth label
 
     vipllava compare before.jsonl after.jsonl --out changes.html
     """
