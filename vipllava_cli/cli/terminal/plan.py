@@ -142,7 +142,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"the disk: {binary_size(on_disk)} of weights, read again for every token"
     yield f"prompts in a batch: up to {placement.batch_size}"
     yield (
-        f"speed: about {_round(estimate.prompt_seconds)} s for a prompt of"
+        f"speed: at best {_round(estimate.prompt_seconds)} s for a prompt of"
         f" {estimate.prompt_tokens} tokens, then {_round(estimate.tokens_per_second)} tokens/s"
     )
     for figure in estimate.given:
