@@ -12,6 +12,7 @@ from benchmarks.support import describe, seconds
 from vipllava_cli import Box, GenerationOptions, Model, load_model
 from vipllava_cli.engine.hardware.estimate import make_plan
 from vipllava_cli.engine.hardware.load_options import LoadOptions
+from vipllava_cli.flows.api.model import BatchRow
 
 IMAGE, MARK = "sample_images/garden.png", Box(294, 48, 522, 247)
 QUESTION = "what is in the red box?"
@@ -19,11 +20,15 @@ TOKENS = 100  # of an answer; random weights do not end one
 
 
 def ask(model: Model, tokens: int) -> None:
+    """Answer one question with at most this number of tokens."""
     model.ask(IMAGE, QUESTION, marks=[MARK], options=GenerationOptions(max_new_tokens=tokens))
 
 
 def ask_batch(model: Model, rows: int) -> None:
-    questions = [{"image": IMAGE, "question": f"what is {row}?"} for row in range(rows)]
+    """Answer this number of questions about one image."""
+    questions: list[BatchRow] = [
+        {"image": IMAGE, "question": f"what is {row}?"} for row in range(rows)
+    ]
     for _ in model.batch(questions, options=GenerationOptions(max_new_tokens=TOKENS)):
         pass
 
