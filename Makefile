@@ -1,4 +1,5 @@
 # `make demo` and `make test` set up everything they need in .venv.
+SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,14 +14,14 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := check
 check: lint types test
-.PHONY: check demo test test-fast lint types docs train bench lock clean
+.PHONY: check demo test test-fast lint types docs man train bench lock clean
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
-	@$(BIN)/vipllava annotate $(SCENE) $(MARK) -o $(OUT)/demo.png --force -q
 	@echo "image:    $(SCENE), marked in $(OUT)/demo.png"
 	@echo "question: $(QUESTION)"
-	@answer=$$($(BIN)/vipllava ask $(SCENE) "$(QUESTION)" $(MARK) --model tiny) && echo "answer:   $$answer"
+	@answer=$$($(BIN)/vipllava ask $(SCENE) "$(QUESTION)" $(MARK) --model tiny \
+	  --save-marked $(OUT)/demo.png --force) && echo "answer:   $$answer"
 	@echo "more:     . $(VENV)/bin/activate, then vipllava --help"
 
 # With worksteal, a slow test blocks one worker only. More than four workers mostly collect tests.
@@ -31,9 +32,12 @@ test: $(VENV)/developing
 test-fast: $(VENV)/developing
 	$(BIN)/pytest -m "not model and not terminal and not browser and not slow" --numprocesses 2
 
-docs: $(VENV)/developing
-	$(BIN)/python docs/generate_commands.py
+docs: man
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(OUT)/site
+
+# Write the pages that the program defines: the command reference, the list of files, the man page.
+man: $(VENV)/developing
+	$(BIN)/python -m docs.generate_commands
 
 lint: $(VENV)/developing
 	$(BIN)/ruff check .
@@ -56,14 +60,22 @@ bench: $(VENV)/developing
 	$(BIN)/python -m benchmarks.batch
 	$(BIN)/python -m benchmarks.batch_memory
 	$(BIN)/python -m benchmarks.batch_kills
+	$(BIN)/python -m benchmarks.photo_warning
 
 clean:
 	rm -rf $(VENV) $(OUT) .mypy_cache .pytest_cache .ruff_cache
 
 # --- the virtual environment -----------------------------------------------------------------
 
-PIP = $(BIN)/pip --disable-pip-version-check --quiet
+PIP = $(BIN)/pip --disable-pip-version-check
 INSTALL = $(PIP) install --constraint constraints.txt
+# Show the current step of pip on one changing line of the terminal, and nothing elsewhere.
+SHOW = | { while IFS= read -r line; do \
+	  case "$$line" in \
+	    Collecting*|Installing*|Building*|*Downloading*) \
+	      if [ -t 1 ]; then printf '\r\033[K  %.76s' "$${line\#\#  }"; fi ;; \
+	  esac; \
+	done; if [ -t 1 ]; then printf '\r\033[K'; fi; }
 TORCH := $(shell grep '^torch==' constraints.txt)
 # The address of a package index with CPU builds of torch; see https://pytorch.org/get-started.
 TORCH_INDEX ?=
@@ -71,21 +83,25 @@ TORCH_INDEX ?=
 # On Linux the plain torch package is a CUDA build of several GB, and pip cannot choose another one.
 # Print a note before the download if there is no GPU.
 $(VENV)/torch: constraints.txt
+	@echo "create $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@if [ -z "$(TORCH_INDEX)" ] && ! command -v nvidia-smi >/dev/null \
-	  && $(PIP) install --dry-run --report - "$(TORCH)" 2>/dev/null | grep -q '"name": "nvidia-'; then \
+	  && $(PIP) --quiet install --dry-run --report - "$(TORCH)" 2>/dev/null | grep -q '"name": "nvidia-'; then \
 	  echo "note: no GPU found, and pip will download the CUDA build of torch (several GB);" \
 	    "to avoid it, stop and set TORCH_INDEX to an index of CPU builds (pytorch.org/get-started)"; \
 	fi
-	$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	@echo "install $(TORCH)"
+	@set -o pipefail; $(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)" $(SHOW)
 	@touch $@
 
 $(VENV)/installed: $(VENV)/torch pyproject.toml
-	$(INSTALL) --editable .
+	@echo "install vipllava and the packages that it needs"
+	@set -o pipefail; $(INSTALL) --editable . $(SHOW)
 	@touch $@
 
 $(VENV)/developing: $(VENV)/installed
-	$(INSTALL) --editable ".[dev]"
+	@echo "install the packages for development"
+	@set -o pipefail; $(INSTALL) --editable ".[dev]" $(SHOW)
 	@touch $@
 
 # Write the exact versions of this environment. Test newer versions first.

@@ -27,8 +27,8 @@ from vipllava_cli.engine.local.generate import LocalEngine
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
-from vipllava_cli.flows.batch.plan import BatchTask
 from vipllava_cli.flows.batch.run import BatchRun
+from vipllava_cli.flows.batch.task import BatchTask
 from vipllava_cli.flows.evals.clipart.scenes import (
     HELD_OUT,
     SIMPLE,

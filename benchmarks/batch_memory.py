@@ -27,8 +27,8 @@ from PIL import Image
 from benchmarks.support import SilentListener, describe
 from vipllava_cli.engine.base import Answer, Engine, ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
-from vipllava_cli.flows.batch.plan import BatchTask
 from vipllava_cli.flows.batch.run import BatchRun
+from vipllava_cli.flows.batch.task import BatchTask
 from vipllava_cli.sources.open import read_source
 from vipllava_cli.storage.journal import open_journal
 

@@ -1,7 +1,7 @@
 """Write the generated pages of the documentation: `make docs`.
 
-`commands.md` describes every subcommand as the program defines it, `files.md` every module by its
-docstring. With `--check`, write nothing and fail if a page is not current.
+`commands.md` and the man page `vipllava.1` describe every subcommand as the program defines it,
+`files.md` every module by its docstring. With `--check`, write nothing and fail if a page is not current.
 """
 
 import ast
@@ -14,6 +14,7 @@ from typing import Any
 
 import typer
 
+from docs.man_page import man_page
 from vipllava_cli.cli.app import app
 from vipllava_cli.cli.repl.settings import SETTINGS
 from vipllava_cli.cli.repl.slash_commands import SLASH_COMMANDS
@@ -158,6 +159,7 @@ def _summary(path: Path) -> str:
 PAGES: Mapping[Path, Callable[[], str]] = {
     ROOT / "docs/commands.md": commands_page,
     ROOT / "docs/files.md": files_page,
+    ROOT / "docs/vipllava.1": lambda: man_page(list(iter_commands()), typer.main.get_command(app)),
 }
 
 

@@ -1,5 +1,6 @@
 """The entry point of the program: `vipllava`, or `python -m vipllava_cli`."""
 
+import io
 import os
 import sys
 
@@ -10,6 +11,7 @@ def main() -> None:
     """Run the command line and exit. Ctrl-C ends the program at any time, even during imports."""
     try:
         _open_missing_streams()
+        _escape_unencodable_text()
         from vipllava_cli.cli.app import app
 
         code = app(prog_name="vipllava", standalone_mode=False)
@@ -35,6 +37,12 @@ def _open_missing_streams() -> None:
                 os.dup2(opened, number)
                 os.close(opened)
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+
+
+def _escape_unencodable_text() -> None:
+    """Write a character that the encoding of stdout lacks as an escape, as stderr does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 _STREAMS = (

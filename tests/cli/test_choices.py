@@ -37,7 +37,7 @@ def test_a_batch_scores_choices_as_single_asks_do(run: Run, tmp_path: Path) -> N
     command = ("batch", "sample_images", "--out", out, "--question", "what is marked?", "-q")
     choices = '["a penguin", "a piano"]'
     assert run(*command).code == 0
-    assert run(*command, "--choices", choices).code == 0
+    assert run(*command, "--choices", choices, "--force").code == 0
     records = list(read_journal(out))
     assert len(records) >= 10
     for record in records[:3]:

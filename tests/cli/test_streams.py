@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import ROOT, Finished, Run
 from tests.support.commands import QUESTION, assert_error_line
+from tests.support.comparisons import write_answers
 from vipllava_cli.errors import ExitCode
 
 pytestmark = pytest.mark.slow
@@ -43,6 +44,20 @@ def test_a_closed_stream_is_an_error_only_if_it_is_needed(
         assert_error_line(Finished(ended.returncode, ended.stdout, ended.stderr), code, message)
     assert (ended.returncode, ended.stdout, bool(ended.stderr)) == (code, "", bool(message))
     assert (image.parent / "out.png").exists() == (code == ExitCode.DONE)
+
+
+def test_a_character_that_stdout_cannot_encode_is_escaped(image: Path) -> None:
+    file = write_answers(image.parent, "a.jsonl", ["\u732b"])
+    ended = subprocess.run(
+        [sys.executable, "-m", "vipllava_cli", "compare", file],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == ExitCode.DONE, ended.stderr
+    assert "0.0\\u20130.0" in ended.stdout
+    assert "\\u732b" in ended.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the signal is POSIX's")

@@ -52,6 +52,7 @@ def parse(arguments: list[str]) -> None:
     """Parse a command line as the program does, without running it. Raises TyperException."""
     command, name = ROOT_COMMAND, PROGRAM
     context = command.make_context(name, ["ask"], resilient_parsing=True)
+    arguments = command.with_command(context, arguments)
     while hasattr(command, "commands"):
         name, *arguments = arguments
         if name not in command.commands:
@@ -59,7 +60,9 @@ def parse(arguments: list[str]) -> None:
         command = command.commands[name]
         if hasattr(command, "commands"):
             context = type(context)(command, info_name=name, parent=context)
-    command.make_context(name, arguments, parent=context)
+    made = command.make_context(name, arguments, parent=context)
+    if name == "ask" and not made.params["questions"]:  # `ask` itself checks them
+        raise TyperException("no question")
 
 
 COMMAND_LINES = [
@@ -78,7 +81,10 @@ def test_a_command_line_in_a_code_block_parses(arguments: list[str]) -> None:
 
 def test_there_are_command_lines_for_every_subcommand() -> None:
     shown = {param.values[0][0] for param in COMMAND_LINES}  # type: ignore[index]
-    assert shown == set(ROOT_COMMAND.commands)
+    assert shown >= set(ROOT_COMMAND.commands)
+    assert {word.rpartition("/")[0] for word in shown - set(ROOT_COMMAND.commands)} == {
+        "sample_images"
+    }
 
 
 @pytest.mark.parametrize(

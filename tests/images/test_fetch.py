@@ -13,8 +13,8 @@ from PIL import Image
 from tests.support.images import ORANGE, encode, has_center_color
 from vipllava_cli.errors import InputError
 from vipllava_cli.images import fetch
-from vipllava_cli.images.fetch import display_name
 from vipllava_cli.images.load import load_image
+from vipllava_cli.images.source import display_name
 
 REDIRECTS = {"/moved": "/image", "/round": "/round", "/away": "file:///etc/hostname"}
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.images import ORANGE, encode, has_center_color
+from tests.support.images import ORANGE, animation, encode, frame_grey, has_center_color
+from vipllava_cli.errors import InputError
 from vipllava_cli.images import load
-from vipllava_cli.images.load import decode, fingerprint, load_image, to_rgb, upright_size
+from vipllava_cli.images.load import Header, decode, fingerprint, load_image, read_header, to_rgb
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
@@ -18,11 +19,49 @@ def test_the_format_comes_from_the_bytes_not_from_the_name(format: str, tmp_path
     assert has_center_color(load_image(str(path)), ORANGE)
 
 
-def test_an_animation_gives_its_first_frame() -> None:
-    frames = [Image.new("RGB", (40, 30), color) for color in (ORANGE, (0, 0, 0))]
-    for format in ("GIF", "TIFF", "WEBP"):
-        data = encode(frames[0], format, save_all=True, append_images=frames[1:])
-        assert has_center_color(decode(data, "x"), ORANGE)
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
+def test_each_frame_of_an_animation_can_be_chosen(format: str) -> None:
+    data = animation(format)
+    assert read_header(data, "x").frames == 3
+    for frame in (1, 2, 3):
+        grey = (frame_grey(frame - 1),) * 3
+        assert has_center_color(decode(data, "x", frame=frame), grey, 4)
+    assert decode(data, "x").tobytes() == decode(data, "x", frame=1).tobytes()
+
+
+def test_a_frame_that_does_not_exist_is_an_error_with_the_number_of_frames() -> None:
+    for read in (decode, read_header):
+        with pytest.raises(
+            InputError, match=r"cat\.gif has 3 frames, and no frame 4: choose 1 to 3"
+        ):
+            read(animation(), "cat.gif", frame=4)
+        with pytest.raises(InputError, match=r"cat\.png has only one frame, and no frame 2"):
+            read(encode(Image.new("RGB", (40, 20))), "cat.png", frame=2)
+
+
+def test_the_pages_of_a_tiff_have_their_own_sizes_and_orientations() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pages = [Image.new("RGB", (40, 20), ORANGE), Image.new("RGB", (10, 30))]
+    pages[1].encoderinfo = {"exif": exif}
+    data = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    assert read_header(data, "x", 1) == Header((40, 20), 2)
+    assert read_header(data, "x", 2) == Header((30, 10), 2)
+    assert decode(data, "x", frame=2).size == (30, 10)
+
+
+def test_the_preview_of_a_phone_photo_is_no_frame() -> None:
+    photo, preview = Image.new("RGB", (40, 20), ORANGE), Image.new("RGB", (8, 4))
+    data = encode(photo, "MPO", save_all=True, append_images=[preview])
+    assert read_header(data, "x").frames == 1
+    assert has_center_color(decode(data, "x"), ORANGE)
+
+
+def test_a_damaged_later_frame_does_not_matter_for_the_first() -> None:
+    data = animation("GIF", 12)
+    cut = data[: len(data) // 2]
+    assert read_header(cut, "x").size == (40, 20)
+    assert has_center_color(decode(cut, "x"), (frame_grey(0),) * 3, 4)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "YCbCr", "HSV", "CMYK", "LAB"])
@@ -80,11 +119,14 @@ def test_different_images_have_different_fingerprints() -> None:
     orange = encode(Image.new("RGB", (40, 20), ORANGE))
     assert fingerprint(orange) == fingerprint(bytes(orange))
     assert fingerprint(orange) != fingerprint(encode(Image.new("RGB", (20, 40), ORANGE)))
+    assert fingerprint(orange, 1) == fingerprint(orange)
+    assert len({fingerprint(orange, frame) for frame in (1, 2, 3)}) == 3
 
 
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_header_gives_the_upright_size(orientation: int) -> None:
+def test_the_header_gives_the_upright_size(orientation: int, format: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encode(Image.new("RGB", (40, 20), ORANGE), "JPEG", exif=exif)
-    assert upright_size(data, "x") == decode(data, "x").size
+    data = encode(Image.new("RGB", (40, 20), ORANGE), format, exif=exif)
+    assert read_header(data, "x").size == decode(data, "x").size

@@ -12,7 +12,6 @@ from tests.support.sources import (
     write_coco,
     write_file,
     write_image_folder,
-    write_images,
     write_labelme,
     write_vip_bench,
     write_voc,
@@ -56,7 +55,6 @@ def test_every_format_is_detected_by_its_content(tmp_path: Path, format: SourceF
 
 
 def test_an_unknown_format_is_a_one_line_error(tmp_path: Path) -> None:
-    write_images(tmp_path, "a.jpg")
     for source in (
         write_file(tmp_path / "notes.txt", "nothing of use\n"),
         write_file(tmp_path / "empty.txt", ""),
@@ -66,5 +64,4 @@ def test_an_unknown_format_is_a_one_line_error(tmp_path: Path) -> None:
         message = read_error(source)
         assert "--format" in message
         assert all(format in message for format in READERS)
-    assert "ask" in read_error(tmp_path / "a.jpg")
     assert "no file" in read_error(tmp_path / "absent.jsonl")

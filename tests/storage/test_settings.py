@@ -1,5 +1,6 @@
 """The user's saved settings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (UserSettings(), "{}\n"),
         (UserSettings("7b"), '{"model": "7b"}\n'),
         (UserSettings("7b", "v1"), '{"model": "7b", "revision": "v1"}\n'),
+        (UserSettings("7b", options={"template": "chat"}), '{"model": "7b", "template": "chat"}\n'),
     ],
 )
 def test_written_settings_are_read(settings: UserSettings, text: str) -> None:
@@ -34,12 +36,19 @@ def test_written_settings_are_read(settings: UserSettings, text: str) -> None:
     assert read_settings() == settings
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"model": 7}', '{"colour": "red"}', "null"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"model": 7}', '{"revision": []}', "null"])
 def test_damaged_settings_are_refused_with_their_path(text: str) -> None:
     settings_file().parent.mkdir()
     settings_file().write_text(text)
     with pytest.raises(UsageError, match=r"settings\.json cannot be read .*delete it"):
         read_settings()
+
+
+def test_entries_of_another_version_are_kept() -> None:
+    settings_file().parent.mkdir()
+    settings_file().write_text('{"model": "7b", "colour": {"box": "red"}}')
+    write_settings(replace(read_settings(), model="13b"))
+    assert settings_file().read_text() == '{"model": "13b", "colour": {"box": "red"}}\n'
 
 
 def test_a_settings_folder_that_cannot_be_created_is_named(home: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from vipllava_cli.engine.base import Engine
-from vipllava_cli.flows.batch.plan import BatchTask
 from vipllava_cli.flows.batch.run import BatchRun, BatchSummary
+from vipllava_cli.flows.batch.task import BatchTask
 from vipllava_cli.sources.rows import BadRow, Row, Source
 from vipllava_cli.storage.journal import open_journal, read_journal
 

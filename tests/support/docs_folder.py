@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.conftest import ROOT, SAMPLES, Finished
 from tests.support import benchmark_files, warm
 from tests.support.comparisons import write_answers
+from tests.support.report_pages import results, row
 from vipllava_cli.engine.hub.registry import BUNDLED
 
 # A fork starts faster, but its hub client has read the environment of the tests.
@@ -96,13 +97,17 @@ def open_shell(folder: Path, environment: Mapping[str, str]) -> Shell:
 def write_docs_folder(folder: Path) -> None:
     """Write the images, tables, records and benchmarks that the command lines of the pages read."""
     shutil.copytree(SAMPLES, folder / "sample_images")
-    for name in ("photo.jpg", "cat.jpg", "street.jpg", "a.jpg", "b.jpg", "images/a.jpg"):
-        (folder / name).parent.mkdir(exist_ok=True)
+    for name in ("photo.jpg", "cat.jpg", "street.jpg", "a.jpg", "b.jpg"):
         shutil.copy(SAMPLES / "cat.jpg", folder / name)
-    shutil.copy(SAMPLES / "zoo-red-box.png", folder / "images/zoo.png")
+    for name in ("images", "holidays"):
+        (folder / name).mkdir()
+        shutil.copy(SAMPLES / "cat.jpg", folder / name / "a.jpg")
+        shutil.copy(SAMPLES / "zoo-red-box.png", folder / name / "zoo.png")
     mark = {"shape": "box", "coords": [120, 80, 340, 300]}
-    row = {"image": "street.jpg", "question": "what is {1}?", "marks": [mark]}
-    (folder / "questions.jsonl").write_text(json.dumps(row) + "\n")
+    line = {"image": "street.jpg", "question": "what is {1}?", "marks": [mark]}
+    for name in ("questions.jsonl", "picked.marks.jsonl"):
+        (folder / name).write_text(json.dumps(line) + "\n")
+    results(folder, [row(answer="a cat", extra={"label": "Cats"})], "answers.jsonl")
     (folder / "annotations.json").write_text(json.dumps(_coco()))
     write_answers(folder, "before.jsonl", ["a cat", "a dog"])
     write_answers(folder, "after.jsonl", ["a cat", "a cat"])

@@ -19,3 +19,20 @@ def has_center_color(image: Image.Image, rgb: tuple[int, int, int], tolerance: i
     pixel = image.getpixel((image.width // 2, image.height // 2))
     assert image.mode == "RGB"
     return all(abs(a - b) <= tolerance for a, b in zip(pixel, rgb, strict=True))  # type: ignore[arg-type]
+
+
+def frames(count: int) -> list[Image.Image]:
+    """Return images of 40x20 pixels. The frame at index `n` has the grey value `frame_grey(n)`."""
+    return [Image.new("RGB", (40, 20), (frame_grey(number),) * 3) for number in range(count)]
+
+
+def frame_grey(index: int) -> int:
+    """Return the grey value of a frame of `frames`, by its index from 0."""
+    return 20 + 40 * index
+
+
+def animation(format: str = "GIF", count: int = 3) -> bytes:
+    """Encode `frames` as one file."""
+    first, *others = frames(count)
+    lossless = {"lossless": True} if format == "WEBP" else {}
+    return encode(first, format, save_all=True, append_images=others, **lossless)

@@ -20,6 +20,8 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\
 
 PROMPT = b"\x1b[?2004h"  # turns on bracketed paste: the program waits for a line
 
+_MODES = (termios.ECHO, termios.ICANON, termios.ISIG)
+
 QUERY = b"\x1b[c"  # asks for the device attributes
 WITH_SIXEL, WITHOUT_SIXEL = b"\x1b[?62;4;22c", b"\x1b[?62;22c"
 
@@ -89,10 +91,22 @@ class Terminal:
         text = self.received[since:].decode("utf-8", "replace")
         return ESCAPES.sub("", text).replace("\r\n", "\n")
 
+    def modes(self) -> tuple[bool, bool, bool]:
+        """Return whether the terminal echoes, collects lines, and turns Ctrl-C into a signal."""
+        flags = termios.tcgetattr(self.terminal)[3]
+        return tuple(bool(flags & flag) for flag in _MODES)  # type: ignore[return-value]
+
     def quiet(self, seconds: float) -> None:
         """Wait until there is no new output for `seconds`."""
         while self._has_output(seconds):
             pass
+
+    def listen(self, seconds: float) -> str:
+        """Read output for this time. Returns the new output, which stays new."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._read(0.05)
+        return self.shown(self.seen)
 
     def _has_output(self, seconds: float) -> bool:
         count = len(self.received)

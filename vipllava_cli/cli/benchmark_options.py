@@ -184,7 +184,7 @@ class JudgeOptions:
         _judge("Name of the judge; the published scores use gpt-4-0613.", metavar="NAME"),
     ] = None
     judge_parallel: Annotated[
-        int, _judge("Number of answers graded in parallel.", metavar="N", min=1, max=256)
+        int, _judge("Answers graded in parallel.", metavar="N", min=1, max=256)
     ] = 4
 
     def select(self) -> "Judge | None":

@@ -6,14 +6,17 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand
 
-from vipllava_cli.cli.options import OLD_NAMES, MarkOptions
-from vipllava_cli.errors import ExitCode, VipllavaError
+from vipllava_cli.cli.help_page import print_help_end
+from vipllava_cli.cli.options import OLD_NAMES, OPTION_KEYS, MarkOptions
+from vipllava_cli.cli.usage_errors import unexpected_arguments
+from vipllava_cli.cli.words import check_words
+from vipllava_cli.errors import ExitCode, UsageError, VipllavaError
 from vipllava_cli.marks.shape_table import SHAPES
 
 
@@ -31,6 +34,10 @@ class OrderedCommand(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return hide_flag_types(super().get_params(ctx))
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        super().format_help(ctx, formatter)
+        print_help_end(ctx)
+
     def make_parser(self, ctx: Any) -> Any:
         """Make the parser, which also accepts `OLD_NAMES`."""
         parser = super().make_parser(ctx)
@@ -41,25 +48,52 @@ class OrderedCommand(TyperCommand):
         return parser
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        """Parse the words after the name of the subcommand. Raises UsageError, TyperException."""
+        parser = self.make_parser(ctx)
+        if not ctx.resilient_parsing:
+            args = check_words(parser, args)
+        _, extra, order = parser.parse_args(args=list(args))
         ctx.meta["order"] = tuple(parameter.name for parameter in order)
+        must_be_valid = not (ctx.resilient_parsing or "help" in ctx.meta["order"])
+        if extra and must_be_valid:
+            raise UsageError(unexpected_arguments(ctx, extra))
+        ctx.default_map = self._user_defaults(must_be_valid=must_be_valid)
         return super().parse_args(ctx, args)
+
+    def _user_defaults(self, *, must_be_valid: bool) -> dict[str, Any]:
+        """Read the user's defaults of the options of this subcommand. Raises UsageError."""
+        names = {each.name for each in self.params}.intersection(OPTION_KEYS)
+        if not names:
+            return {}
+        from vipllava_cli.storage.settings import read_settings
+
+        try:
+            saved = read_settings().options
+        except UsageError:
+            if must_be_valid:
+                raise
+            return {}
+        return {name: saved[name] for name in names if saved.get(name) is not None}
 
 
 def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
     """Turn a function into a subcommand for Typer.
 
-    Each parameter whose type is a dataclass becomes one flag for each of its fields. The function
-    may return an exit code; its errors become exit codes too.
+    Each parameter whose type is a dataclass becomes one flag for each of its fields. A parameter of
+    the type `typer.Context` receives the context. The function may return an exit code; its errors
+    become exit codes too.
     """
     hints = get_type_hints(body, include_extras=True)
     groups: dict[str, Any] = {
         name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)
     }
+    contexts = [name for name, hint in hints.items() if hint is typer.Context]
     parameters = [
         inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     ]
     for name, parameter in inspect.signature(body).parameters.items():
+        if name in contexts:
+            continue
         if name in groups:  # the help shows the flags in the place of the group
             parameters += _spread(groups[name])
         else:
@@ -78,6 +112,7 @@ def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
             if group is MarkOptions:
                 fields["order"] = tuple(name for name in ctx.meta["order"] if name in SHAPES)
             values[name] = group(**fields)
+        values |= dict.fromkeys(contexts, ctx)
         raise typer.Exit(run_guarded(functools.partial(body, **values), debug=debug))
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -85,17 +120,20 @@ def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
     return run
 
 
-def _spread(group: type) -> Iterator[inspect.Parameter]:
-    """Yield a parameter for each flag of a group."""
+@functools.cache  # the groups of most subcommands are the same
+def _spread(group: type) -> tuple[inspect.Parameter, ...]:
+    """Return a parameter for each flag of a group."""
     hints = get_type_hints(group, globalns=vars(sys.modules[group.__module__]), include_extras=True)
-    for field in dataclasses.fields(group):
-        if field.name != "order":
-            yield inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=_EMPTY if field.default is dataclasses.MISSING else field.default,
-                annotation=hints[field.name],
-            )
+    return tuple(
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=_EMPTY if field.default is dataclasses.MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(group)
+        if field.name != "order"
+    )
 
 
 _EMPTY = inspect.Parameter.empty
@@ -109,8 +147,6 @@ def run_guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
 
     This is the only place that turns exceptions into exit codes. `debug` prints the traceback too.
     """
-    from vipllava_cli.cli.terminal.messages import print_error
-
     try:
         code = body()
         sys.stdout.flush()
@@ -124,6 +160,8 @@ def run_guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
             traceback.print_exc()
         if isinstance(error, OSError):
             _discard_stdout()
+        from vipllava_cli.cli.terminal.messages import print_error  # `--version` does not need it
+
         message, exit_code = _describe(error)
         print_error(message)
         return exit_code

@@ -1,21 +1,21 @@
-"""Open an image, resolve the marks of the options on it, and let the user pick more."""
+"""Open an image, resolve the marks of the options on it, and let the user draw more."""
 
-import sys
+from dataclasses import replace
+from typing import NamedTuple
 
-from PIL import Image
-
+from vipllava_cli.cli.image_source import open_named_image
 from vipllava_cli.cli.options import MarkOptions
 from vipllava_cli.cli.terminal.messages import Messages
-from vipllava_cli.marks.marked_image import MarkedImage, open_image
-from vipllava_cli.marks.parse import parse_mark
+from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.resolve import resolve_marks
-from vipllava_cli.marks.types import Mark, MarkStyle
 
 
-def open_marked_image(source: str, options: MarkOptions, messages: Messages) -> MarkedImage:
+def open_marked_image(
+    source: str, options: MarkOptions, messages: Messages, frame: int | None = None
+) -> MarkedImage:
     """Open and decode an image and resolve the marks on it. Print notes. Raises InputError."""
     specs, style = options.specs(), options.style()
-    file = open_image(source)
+    file = open_named_image(source, messages, frame)
     _ = file.image  # decode now: report a damaged image before a model loads
     resolved = resolve_marks(specs, file.size, style=style)
     for note in resolved.notes:
@@ -23,16 +23,28 @@ def open_marked_image(source: str, options: MarkOptions, messages: Messages) -> 
     return MarkedImage(file, resolved.marks, options.numbers)
 
 
-def pick_marks(image: Image.Image, marks: tuple[Mark, ...], style: MarkStyle) -> tuple[Mark, ...]:
-    """Let the user drag boxes, print them as options on stdout, and return all marks.
+class PickedMarks(NamedTuple):
+    """An image with all its marks, and those that the user drew as options of the command line."""
 
-    Raises UsageError if there is no display.
+    marked: MarkedImage
+    options: str
+
+
+def pick_more_marks(
+    marked: MarkedImage, options: MarkOptions, messages: Messages
+) -> PickedMarks | None:
+    """Let the user draw more marks in a window.
+
+    If the user cancels, prints so and returns None. Raises UsageError if there is no display.
     """
-    from vipllava_cli.cli.picker import as_corners, pick_boxes
+    from vipllava_cli.cli.picker.pick import as_options, pick_marks
+    from vipllava_cli.cli.picker.screen import check_display
 
-    specs = [parse_mark("box", as_corners(box)) for box in pick_boxes(image)]
-    picked = resolve_marks(specs, image.size, style=style, existing=marks).marks
-    if picked:
-        options = (f"--box {mark.color}:{as_corners(mark.bounds)}" for mark in picked)
-        sys.stdout.write(" ".join(options) + "\n")
-    return (*marks, *picked)
+    check_display()
+    picked = pick_marks(marked.file.image, marked.marks, options.style(), numbers=marked.numbers)
+    if picked is None:
+        messages.say("cancelled: no file is written and no question asked")
+        return None
+    all_marks = (*marked.marks, *picked)
+    typed = as_options(picked, marked.file.size, options.units)
+    return PickedMarks(replace(marked, marks=all_marks), typed)

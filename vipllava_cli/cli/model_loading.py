@@ -4,28 +4,28 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vipllava_cli.cli.options import ModelOptions
+from vipllava_cli.cli.photo_warning import advise_photo_model
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.engine.base import Engine
-from vipllava_cli.engine.hub.registry import PUBLISHED
 from vipllava_cli.engine.open import identify, open_engine
 from vipllava_cli.engine.options import DEFAULT_MODEL
-from vipllava_cli.storage.sizes import binary_size, decimal_size
+from vipllava_cli.storage.daily_stamp import take_daily_turn
+from vipllava_cli.storage.sizes import binary_size
 
 if TYPE_CHECKING:
     from vipllava_cli.engine.hardware.placement_types import Placement
 
-TINY_NOTICE = (
-    "using the default model tiny, which knows only clip-art scenes; for photographs:"
-    f" `vipllava models pull 7b` ({decimal_size(PUBLISHED['7b'].size)}), then"
-    " `vipllava models use 7b`"
-)
+_TINY_STAMP = "tiny-notice"
 
 
 def open_model(options: ModelOptions, messages: Messages) -> Engine:
-    """Load the chosen model. Print a note if it is the default. Raises UsageError, ModelError."""
+    """Load the chosen model. Once a day, print a note if nobody chose it.
+
+    Raises UsageError, ModelError.
+    """
     chosen = options.chosen()
-    if not chosen.model:
-        messages.note(TINY_NOTICE)
+    if not (chosen.model or messages.quiet) and take_daily_turn(_TINY_STAMP):
+        messages.note(_tiny_notice())
     with messages.waiting("loading the model"):
         engine = open_engine(
             chosen.model or DEFAULT_MODEL,
@@ -36,6 +36,15 @@ def open_model(options: ModelOptions, messages: Messages) -> Engine:
     info = engine.info
     messages.detail(f"{info.name} at {info.revision}, {info.dtype} on {info.device}")
     return engine
+
+
+def _tiny_notice() -> str:
+    """Say what the default model knows, how to get another one, and how to hide this note."""
+    return (
+        f"using the default model {DEFAULT_MODEL}, which knows only clip-art scenes;"
+        f" {advise_photo_model('vipllava models use {}')}; `vipllava models use {DEFAULT_MODEL}`"
+        " hides this note"
+    )
 
 
 def _show_placement(messages: Messages, placement: "Placement") -> None:

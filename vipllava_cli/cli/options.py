@@ -5,11 +5,14 @@ Nobody compares or prints a group, so the dataclasses leave out `eq` and `repr`:
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipllava_cli.cli.completion import complete_models
 from vipllava_cli.engine.options import (
+    AUTO_DEVICE,
     DEFAULT_TEMPLATE,
     GREEDY,
     MAX_NEW_TOKENS,
@@ -17,11 +20,12 @@ from vipllava_cli.engine.options import (
     MAX_TEMPERATURE,
     MIN_TOP_P,
     Attention,
-    Device,
     Dtype,
     GenerationOptions,
     Quantization,
     TemplateName,
+    complete_device,
+    parse_device,
 )
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.marks.shape_table import DEFAULT_WIDTH, SHAPES, Units
@@ -37,8 +41,14 @@ MODEL_PANEL = "Model"
 ANSWER_PANEL = "Answer"
 OUTPUT_PANEL = "Output"
 
+MODEL_VARIABLE = "VIPLLAVA_MODEL"
+
 # Option -> its name in version 0.1.0. The parser accepts the old name, and the help omits it.
 OLD_NAMES = {"--out": "--output", "--transform": "--journey"}
+
+# The options whose defaults `vipllava config` can set, by the names of their parameters. The model and
+# its revision go together: `ModelOptions.chosen` reads them.
+OPTION_KEYS = ("device", "dtype", "quantize", "attention", "template", "max_new_tokens")
 
 
 def out_option(content: str, details: str = "", *, metavar: str = "FILE", panel: str = "") -> Any:
@@ -61,10 +71,24 @@ Zoom = Annotated[
     bool,
     typer.Option("--zoom", help="Crop the image around the marks.", rich_help_panel=MARKS_PANEL),
 ]
+Pick = Annotated[
+    bool,
+    typer.Option(
+        "--pick", help="Draw marks with the mouse, in a window.", rich_help_panel=MARKS_PANEL
+    ),
+]
 Force = Annotated[bool, output_flag("Overwrite an existing file.", "--force")]
 Json = Annotated[bool, output_flag("Print JSON.", "--json")]
-ImageSource = Annotated[
-    str, typer.Argument(help="Image file, http(s) address, or - for standard input.")
+IMAGE_HELP = "Image file, http(s) address, clipboard:, or - for standard input."
+ImageSource = Annotated[str, typer.Argument(help=IMAGE_HELP)]
+Frame = Annotated[
+    int | None,
+    typer.Option(
+        "--frame",
+        metavar="N",
+        min=1,
+        help="Frame of an animation, or page of a TIFF; the first is 1.",
+    ),
 ]
 Revision = Annotated[
     str | None,
@@ -179,8 +203,16 @@ class MarkOptions:
 # --- the model -------------------------------------------------------------------------------
 
 
-def _model(help: str, **settings: Any) -> Any:
-    return typer.Option(help=help, rich_help_panel=MODEL_PANEL, **settings)
+def _model(help: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=MODEL_PANEL, **settings)
+
+
+class Quantize(StrEnum):
+    """The values of `--quantize`. `none` overrides the user's default."""
+
+    none = "none"
+    int8 = Quantization.int8.value
+    nf4 = Quantization.nf4.value
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -192,19 +224,30 @@ class ModelOptions:
         _model(
             "tiny (shipped), 7b, 13b, a Hugging Face name or a local folder. (default: the model"
             " set with `vipllava models use`, else tiny)",
+            "-m",
+            "--model",
             metavar="NAME",
-            envvar="VIPLLAVA_MODEL",
+            envvar=MODEL_VARIABLE,
+            autocompletion=complete_models,
         ),
     ] = None
     revision: Revision = None
-    device: Annotated[Device, _model("Device that runs the model.")] = Device.auto
+    device: Annotated[
+        str,
+        _model(
+            "Device that runs the model: cuda takes all GPUs, cuda:1 only GPU 1.",
+            metavar="auto|cpu|mps|cuda|cuda:N",
+            parser=parse_device,
+            autocompletion=complete_device,
+        ),
+    ] = AUTO_DEVICE
     dtype: Annotated[Dtype, _model("Precision of the weights.")] = Dtype.auto
     quantize: Annotated[
-        Quantization | None,
+        Quantize,
         _model(
             "Quantize the decoder to 8 or 4 bits; nf4, and int8 on a GPU, need an extra package."
         ),
-    ] = None
+    ] = Quantize.none
     max_memory: Annotated[
         str | None,
         _model(
@@ -219,9 +262,9 @@ class ModelOptions:
         from vipllava_cli.engine.hardware.load_options import LoadOptions, parse_max_memory
 
         return LoadOptions(
-            device=self.device.value,
+            device=self.device,
             dtype=self.dtype.value,
-            quantize=self.quantize and self.quantize.value,
+            quantize=None if self.quantize is Quantize.none else self.quantize.value,
             max_memory=None if self.max_memory is None else parse_max_memory(self.max_memory),
             attention=self.attention.value,
         )

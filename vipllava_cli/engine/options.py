@@ -3,9 +3,12 @@
 Pure Python: `--help` imports this module and nothing heavy with it.
 """
 
+import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
+
+from vipllava_cli.errors import UsageError, short_repr
 
 DEFAULT_MODEL = "tiny"
 MIN_TOP_P = 0.01
@@ -47,13 +50,35 @@ class TemplateName(StrEnum):
 DEFAULT_TEMPLATE = TemplateName.human.value
 
 
-class Device(StrEnum):
-    """The kind of device that runs the model. `auto` takes the best one that is present."""
+AUTO_DEVICE = "auto"  # the best device that is present
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(?::(\d{1,3}))?", re.ASCII)
 
-    auto = "auto"
-    cuda = "cuda"
-    mps = "mps"
-    cpu = "cpu"
+
+def parse_device(text: str, what: str = "--device") -> str:
+    """Check a device: `auto`, `cpu`, `mps`, `cuda` (all GPUs) or `cuda:N` (GPU number N).
+
+    Raises UsageError.
+    """
+    device = text.strip().lower()
+    if not _DEVICE.fullmatch(device):
+        raise UsageError(
+            f"invalid {what} {short_repr(text)}: expected auto, cpu, mps, cuda for all GPUs, or"
+            " cuda:0, cuda:1, … for one of them"
+        )
+    number = gpu_number(device)
+    return device if number is None else f"cuda:{number}"
+
+
+def gpu_number(device: str) -> int | None:
+    """Return the number of the GPU that a device such as `cuda:1` names. None for all others."""
+    match = _DEVICE.fullmatch(device)
+    return int(match[1]) if match and match[1] else None
+
+
+def complete_device(incomplete: str) -> list[str]:
+    """List the devices that a shell may complete. Does not look at the machine, which is slow."""
+    names = ("auto", "cpu", "cuda", "cuda:0", "cuda:1", "mps")
+    return [name for name in names if name.startswith(incomplete)]
 
 
 class Dtype(StrEnum):

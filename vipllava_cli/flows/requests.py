@@ -8,6 +8,7 @@ from vipllava_cli.engine.base import Answer, ModelInfo
 from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage
+from vipllava_cli.marks.types import Mark
 from vipllava_cli.storage.records import Record, Request, stable_key
 
 
@@ -24,23 +25,45 @@ def make_request(
     `model` is the model's name and revision. `before` holds the earlier questions and answers of a
     conversation. They are part of the key.
     """
-    name, revision = model
-    conditions: dict[str, Any] = {
-        "marks": tuple(mark_to_json(mark) for mark in marked_image.marks),
-        "numbers": marked_image.numbers,
-        "crop": marked_image.crop,
-        "question": question,
-        "model": name,
-        "revision": revision,
-        "template": template,
-        "options": options.to_json(),
-    }
+    conditions = request_conditions(
+        marked_image.marks,
+        numbers=marked_image.numbers,
+        crop=marked_image.crop,
+        question=question,
+        model=model,
+        template=template,
+        options=options,
+    )
     history: dict[str, Any] = {"before": before} if before else {}
     file = marked_image.file
     # The keyword is `picture`, not `image`: it is hashed, and keys must equal those of version 0.1.0.
     key = stable_key(picture=file.fingerprint, **conditions, **history)
     width, height = file.size
     return Request(id=key, key=key, image=file.source, width=width, height=height, **conditions)
+
+
+def request_conditions(
+    marks: Sequence[Mark],
+    *,
+    numbers: bool,
+    crop: tuple[int, int, int, int] | None,
+    question: str,
+    model: tuple[str, str],
+    template: str,
+    options: GenerationOptions,
+) -> dict[str, Any]:
+    """Return the fields of a request that decide its answer, apart from the image."""
+    name, revision = model
+    return {
+        "marks": tuple(mark_to_json(mark) for mark in marks),
+        "numbers": numbers,
+        "crop": crop,
+        "question": question,
+        "model": name,
+        "revision": revision,
+        "template": template,
+        "options": options.to_json(),
+    }
 
 
 def make_record(request: Request, answer: Answer, info: ModelInfo) -> Record:

@@ -1,42 +1,34 @@
-"""Read bytes from a path, standard input or an http(s) address, with limits of size and time."""
+"""Read bytes from a path, standard input, the clipboard or an http(s) address, within limits."""
 
-import re
 import sys
 import threading
 from pathlib import Path
 from typing import BinaryIO
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.images.data_address import (
-    is_data_address,
-    read_data_address,
-    shorten_data_address,
-)
+from vipllava_cli.images.data_address import is_data_address, read_data_address
+from vipllava_cli.images.source import CLIPBOARD, display_name, is_address
 from vipllava_cli.storage.files import STANDARD_INPUT
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024
 DOWNLOAD_SECONDS = 30.0
 
-# The user name and password of an address, before its @.
-_CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
-
-
-def display_name(source: str) -> str:
-    """Return the name of a source for messages, without the password of an address."""
-    if is_data_address(source):
-        return shorten_data_address(source)
-    return "standard input" if source == STANDARD_INPUT else _CREDENTIALS.sub("…@", source)
-
 
 def read_bytes(source: str) -> bytes:
-    """Read the encoded image at a path, an http(s) address or `-`. Raises InputError."""
+    """Read the encoded image at a `Source.location`. Raises InputError, and UsageError for a
+    clipboard that needs another program.
+    """
     if not source:
         raise InputError("the image has no name: give a file, an http(s) address or -")
-    if source.lower().startswith(("http://", "https://")):
+    if is_address(source):
         return _download(source)
     if is_data_address(source):
         return read_data_address(source)
+    if source == CLIPBOARD:
+        from vipllava_cli.images.clipboard import read_clipboard
+
+        return read_clipboard()
     try:
         if source == STANDARD_INPUT:
             return read_limited(sys.stdin.buffer, MAX_BYTES, display_name(source))

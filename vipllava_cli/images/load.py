@@ -10,6 +10,7 @@ import io
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, _imaging
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.images.fetch import display_name, read_bytes
+from vipllava_cli.images.fetch import read_bytes
 from vipllava_cli.images.memory import free_memory
+from vipllava_cli.images.source import FIRST_FRAME, display_name, parse_source
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
 MAX_PIXELS = 200_000_000  # the largest phone cameras; such an image takes about 2 GB
@@ -36,30 +38,46 @@ Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module="PIL")  # about unusual metadata
 
 
-def load_image(source: str, *, over: RGB = WHITE) -> Image.Image:
-    """Load the first frame at a path, an http(s) address or `-` as upright RGB.
+@dataclass(frozen=True)
+class Header:
+    """What the header of an image says: the upright width and height of a frame, and the frames."""
+
+    size: tuple[int, int]
+    frames: int
+
+
+def load_image(name: str, *, over: RGB = WHITE) -> Image.Image:
+    """Load the image with this name, as `parse_source` reads it, as upright RGB.
 
     Transparent pixels show the colour `over`. Raises InputError.
     """
-    return decode(read_bytes(source), display_name(source), over=over)
+    source = parse_source(name)
+    data = read_bytes(source.location)
+    return decode(data, display_name(name), over=over, frame=source.frame or FIRST_FRAME)
 
 
-def decode(data: bytes, name: str, *, over: RGB = WHITE) -> Image.Image:
-    """Decode the first frame of an encoded image to upright RGB. Raises InputError with `name`."""
+def decode(data: bytes, name: str, *, over: RGB = WHITE, frame: int = FIRST_FRAME) -> Image.Image:
+    """Decode a frame of an encoded image to upright RGB. Raises InputError with `name`."""
     with _decoding(data, name) as image:
+        _seek(image, frame, name)
         _check_memory(image, name)
         image.load()
         return to_rgb(_apply_orientation(image), over=over)
 
 
-def upright_size(data: bytes, name: str) -> tuple[int, int]:
-    """Read the upright width and height from the header. Raises InputError."""
+def read_header(data: bytes, name: str, frame: int = FIRST_FRAME) -> Header:
+    """Read the header of an image, and of one of its frames. Raises InputError."""
     with _decoding(data, name) as image:
-        return (image.height, image.width) if _swaps_sides(image, data) else image.size
+        frames = _count_frames(image)
+        _seek(image, frame, name)
+        swaps = _swaps_sides(image, data)
+        return Header((image.height, image.width) if swaps else image.size, frames)
 
 
 def _swaps_sides(image: Image.Image, data: bytes) -> bool:
-    """Return whether the EXIF orientation swaps width and height."""
+    """Return whether the EXIF orientation swaps width and height, compared to the stored size."""
+    if image.format == "TIFF":
+        return False  # Pillow gives the upright size of a TIFF, and rotates its pixels itself
     return _orientation(image, data) in _SWAPPING_ORIENTATIONS
 
 
@@ -141,12 +159,44 @@ def to_rgb(image: Image.Image, *, over: RGB = WHITE) -> Image.Image:
     return image.convert("RGB")
 
 
-def fingerprint(data: bytes) -> str:
-    """Hash an encoded image to 32 hexadecimal digits.
+def fingerprint(data: bytes, frame: int = FIRST_FRAME) -> str:
+    """Hash an encoded image to 32 hexadecimal digits. Its other frames have other hashes.
 
     Does not decode, so that a resumed run recognizes thousands of images in seconds.
     """
-    return hashlib.sha256(data).hexdigest()[:32]
+    # The hash of the first frame is that of the file: keys must equal those of version 0.1.0.
+    suffix = b"" if frame == FIRST_FRAME else f"#frame={frame}".encode()
+    return hashlib.sha256(data + suffix).hexdigest()[:32]
+
+
+# --- frames ----------------------------------------------------------------------------------
+
+# Formats of animations and of several pages. The second image of a JPEG (MPO) is its preview, or the
+# view of the other eye.
+_FRAME_FORMATS = ("GIF", "WEBP", "PNG", "TIFF", "AVIF")
+
+
+def _count_frames(image: Image.Image) -> int:
+    """Count the frames of an animation, or the pages of a TIFF."""
+    if image.format not in _FRAME_FORMATS:
+        return 1
+    try:
+        return max(int(getattr(image, "n_frames", 1)), 1)
+    except Exception:  # a damaged later frame does not matter for the first
+        return 1
+
+
+def _seek(image: Image.Image, frame: int, name: str) -> None:
+    """Go to a frame, counted from FIRST_FRAME. Raises InputError if there is none."""
+    if frame == FIRST_FRAME:
+        return
+    frames = _count_frames(image)
+    if frames == 1:
+        raise InputError(f"{name} has only one frame, and no frame {frame}: leave out the frame")
+    if frame > frames:
+        raise InputError(f"{name} has {frames} frames, and no frame {frame}: choose 1 to {frames}")
+    image.seek(frame - FIRST_FRAME)
+    _check_size(image, name)
 
 
 # --- decoding --------------------------------------------------------------------------------

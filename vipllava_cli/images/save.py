@@ -1,14 +1,16 @@
 """Write images: atomically, in the format of the suffix."""
 
 import hashlib
+import io
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.images.load import to_rgb
 from vipllava_cli.storage.files import STANDARD_OUTPUT, atomic_file, check_writable, unwritable
 
 # Format and options of each suffix. JPEG at full chroma resolution keeps thin coloured lines sharp.
@@ -49,6 +51,21 @@ def save_image(image: Image.Image, name: str, *, force: bool) -> None:
             image.save(file, format, **options)
     except ValueError as error:  # the image is too large for the format
         raise unwritable(name, error) from None
+
+
+def encode_png(image: Image.Image, name: str) -> bytes:
+    """Encode an image in memory as an upright RGB PNG. Raises InputError with `name`."""
+    encoded = io.BytesIO()
+    try:
+        to_rgb(ImageOps.exif_transpose(image)).save(encoded, "PNG", compress_level=1)
+    except MemoryError:
+        raise InputError(f"{name} is too large to encode: scale it down") from None
+    except Exception as error:  # a lazy Pillow image decodes here: many kinds of errors
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(
+            f"{name} cannot be used ({reason}): expected pixels, and an open file"
+        ) from None
+    return encoded.getvalue()
 
 
 def marked_image_path(folder: Path, id: str) -> Path:

@@ -33,9 +33,14 @@ def draw(image: Image.Image, marks: Sequence[Mark], *, numbers: bool = False) ->
     for mark in marks:
         _blend(drawn, coverage(mark, *image.size), mark.color, mark.alpha)
     if numbers:
-        for number, mark in enumerate(marks, 1):
-            _draw_number(drawn, number, mark)
+        draw_numbers(drawn, marks)
     return drawn
+
+
+def draw_numbers(image: Image.Image, marks: Sequence[Mark]) -> None:
+    """Write 1, 2, 3 beside the marks, on the image itself."""
+    for number, mark in enumerate(marks, 1):
+        _draw_number(image, number, mark)
 
 
 def is_visible(mark: Mark, width: int, height: int) -> bool:
@@ -151,11 +156,15 @@ def _blend(image: Image.Image, canvas: Pixels, color: Color, alpha: float) -> No
     for upper in range(top, top + height, rows):
         lower = min(upper + rows, top + height)
         band = (left, upper, left + width, lower)
-        background = np.asarray(image.crop(band)).astype(np.float32)
-        covered = canvas[upper:lower, left : left + width, None]
-        opacity = covered.astype(np.float32) * (alpha / 255)
+        covered = canvas[upper:lower, left : left + width].reshape(-1)
+        touched = np.flatnonzero(covered)  # the line of a large box touches few of the pixels in it
+        pixels = np.array(image.crop(band))
+        flat = pixels.reshape(-1, 3)
+        background = flat[touched].astype(np.float32)
+        opacity = covered[touched, None].astype(np.float32) * (alpha / 255)
         blended = np.round(background + (np.array(color.rgb, np.float32) - background) * opacity)
-        image.paste(Image.fromarray(blended.astype(np.uint8)), band)
+        flat[touched] = blended.astype(np.uint8)
+        image.paste(Image.fromarray(pixels), band)
 
 
 def _draw_number(image: Image.Image, number: int, mark: Mark) -> None:

@@ -16,7 +16,7 @@ from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.images.fetch import MAX_BYTES, read_limited
 from vipllava_cli.marks.colors import parse_color
 from vipllava_cli.marks.parse import check_coordinates, parse_units
-from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units
+from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units, with_article
 from vipllava_cli.marks.types import Coordinate, Mark, MarkSpec, MarkStyle
 
 _FIELDS = {"shape", "coords", "color", "width", "alpha", "label", "units", "file"}
@@ -47,7 +47,9 @@ def mark_from_json(value: Any, units: str = Units.px) -> MarkSpec:
     )
     if spec.file is not None:
         if shape not in MASK_SHAPES:
-            raise InputError(f"only a mask or a contour can come from an image, not a {shape}")
+            raise InputError(
+                f"only a mask or a contour can come from an image, not {with_article(shape)}"
+            )
         return spec
     spec = replace(spec, parts=_parts(value.get("coords"), shape, value.get("units", units)))
     check_coordinates(spec)
@@ -97,10 +99,14 @@ def read_marks_file(name: str, units: str = Units.px) -> list[MarkSpec]:
 def _parts(coords: Any, shape: str, units: Any) -> tuple[tuple[Coordinate, ...], ...]:
     scale = parse_units(units).scale
     if not isinstance(coords, list) or not coords:
-        raise InputError(f'a {shape} needs "coords", a list like {SHAPES[shape].syntax}')
+        raise InputError(
+            f'{with_article(shape)} needs "coords", a list like {SHAPES[shape].syntax}'
+        )
     nested = coords if isinstance(coords[0], list) else [coords]
     if len(nested) > 1 and shape not in MASK_SHAPES:
-        raise InputError(f"only masks and contours have several lists of coords, not a {shape}")
+        raise InputError(
+            f"only masks and contours have several lists of coords, not {with_article(shape)}"
+        )
     if not all(isinstance(part, list) for part in nested):
         raise InputError("coords are one flat list of numbers, or several such lists")
     for value in (value for part in nested for value in part):

@@ -6,43 +6,72 @@ from threading import Lock
 
 from PIL import Image
 
-from vipllava_cli.images.fetch import display_name, read_bytes
-from vipllava_cli.images.load import decode, fingerprint, read_orientation, upright_size
+from vipllava_cli.errors import InputError
+from vipllava_cli.images.fetch import read_bytes
+from vipllava_cli.images.load import decode, fingerprint, read_header, read_orientation
+from vipllava_cli.images.source import CLIPBOARD, FIRST_FRAME, Source, display_name, parse_source
 from vipllava_cli.marks.draw import draw
 from vipllava_cli.marks.types import Mark, shift_mark
+from vipllava_cli.storage.files import STANDARD_INPUT
 
 
 class ImageFile:
-    """An encoded image that is decoded on first use. Safe to use from several threads.
+    """An encoded image, one frame of which is decoded on first use. Safe to use from several threads.
 
-    `size` is the upright width and height, from the header. `fingerprint` is a hash of the bytes.
+    `source` is its name as records hold it. `size` is the upright width and height, from the header.
+    `frames` counts its frames or pages. `fingerprint` is a hash of the bytes and the frame.
     """
 
-    def __init__(self, source: str, data: bytes) -> None:
-        self.source = source
+    def __init__(self, source: Source, data: bytes) -> None:
+        self.source = str(source)
         self.data = data
+        self.chosen_frame = source.frame
+        self._frame = source.frame or FIRST_FRAME
         # Not `cached_property`: in Python 3.11 it has one lock for all images, and decodes one at a time.
         self._lock = Lock()
         self._image: Image.Image | None = None
-        self.fingerprint = fingerprint(data)
-        self.size = upright_size(data, display_name(source))
+        self.fingerprint = fingerprint(data, self._frame)
+        header = read_header(data, display_name(source.location), self._frame)
+        self.size, self.frames = header.size, header.frames
 
     @property
     def image(self) -> Image.Image:
         """The upright RGB image. Raises InputError."""
         with self._lock:
             if self._image is None:
-                self._image = decode(self.data, display_name(self.source))
+                self._image = decode(self.data, display_name(self.source), frame=self._frame)
             return self._image
 
     def read_orientation(self) -> int:
         """Read the EXIF orientation, 1 to 8, from the header."""
         return read_orientation(self.data, display_name(self.source))
 
+    def frame_note(self, choice: str) -> str:
+        """Return a note if nobody chose one of several frames, else empty text.
 
-def open_image(source: str) -> ImageFile:
-    """Read the image at a path, an address or `-`, without decoding it. Raises InputError."""
-    return ImageFile(source, read_bytes(source))
+        `choice` is what the user can give to choose one, with N for its number.
+        """
+        if self.frames == 1 or self.chosen_frame is not None:
+            return ""
+        return f"frame {FIRST_FRAME} of {self.frames}; {choice} chooses another"
+
+
+def open_image(name: str, frame: int | None = None) -> ImageFile:
+    """Read the image with this name, without decoding it. `frame` is for a name without one.
+
+    The name is one that `parse_source` reads. Raises InputError.
+    """
+    source = parse_source(name)
+    if source.frame is None:
+        source = replace(source, frame=frame)
+    return ImageFile(source, read_bytes(source.location))
+
+
+def check_kept(name: str) -> None:
+    """Raise InputError if a record's image cannot be opened again, because no file held it."""
+    location = parse_source(name).location
+    if location in (STANDARD_INPUT, CLIPBOARD):
+        raise InputError(f"the image came from {display_name(location)} and was not kept")
 
 
 @dataclass(frozen=True)

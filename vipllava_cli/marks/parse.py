@@ -5,7 +5,7 @@ from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.colors import parse_color
-from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units
+from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units, with_article
 from vipllava_cli.marks.types import Coordinate, MarkSpec
 
 
@@ -49,7 +49,7 @@ def check_coordinates(spec: MarkSpec) -> None:
         too_many = shape.max_points is not None and points > shape.max_points
         if odd or points < shape.min_points or too_many:
             found = "1 number" if len(flat) == 1 else f"{len(flat)} numbers"
-            raise InputError(f"a {shape.name} is {shape.syntax}; found {found}")
+            raise InputError(f"{with_article(shape.name)} is {shape.syntax}; found {found}")
         sizes = [coordinate.is_size for coordinate in flat]
         if any(sizes) and (not shape.has_corners or sizes != [False, False, True, True]):
             raise InputError("+W,+H stands for the second corner of a box or an ellipse: X,Y,+W,+H")
@@ -62,7 +62,7 @@ def _parse_coordinate(token: str, shape: str, scale: float | None) -> Coordinate
     number = None if is_size and digits.startswith(("+", "-")) else _parse_number(digits)
     if number is None:
         raise InputError(
-            f"a {shape} is {SHAPES[shape].syntax}, each a finite number or a percentage;"
+            f"{with_article(shape)} is {SHAPES[shape].syntax}, each a finite number or a percentage;"
             f" found {short_repr(token)}"
         )
     return Coordinate(number, Units.percent.scale if is_percent else scale, is_size)

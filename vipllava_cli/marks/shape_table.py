@@ -68,3 +68,8 @@ _SCALES: Mapping[Units, float | None] = {
     Units.unit: 1.0,
     Units.thousand: 1000.0,
 }
+
+
+def with_article(shape: str) -> str:
+    """Return the name of a shape as a message writes it: `a box`, `an arrow`."""
+    return f"{'an' if shape[0] in 'aeiou' else 'a'} {shape}"

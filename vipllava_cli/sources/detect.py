@@ -9,7 +9,7 @@ from vipllava_cli.sources.coco import is_coco
 from vipllava_cli.sources.coco_results import is_coco_results
 from vipllava_cli.sources.cvat import is_cvat
 from vipllava_cli.sources.files import read_head_text
-from vipllava_cli.sources.folder import Listing, image_suffixes, list_folder
+from vipllava_cli.sources.folder import Listing, list_folder
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.image_folder import is_image_folder
 from vipllava_cli.sources.label_studio import is_label_studio
@@ -38,7 +38,7 @@ def detect_format(name: str, encoding: str | None = None) -> SourceFormat | None
 
     Standard input and pipes count as JSONL: a look at their content would consume it.
 
-    Raises InputError for a name that does not exist, and for a single image.
+    Raises InputError for a name that does not exist.
     """
     if name == STANDARD_INPUT:
         return SourceFormat.jsonl
@@ -95,10 +95,6 @@ _FOLDER_CHECKS: Mapping[SourceFormat, Callable[[str, Listing], bool]] = {
 def _detect_file(name: str, encoding: str | None) -> SourceFormat | None:
     """Detect by the first character of the text, else by the suffix."""
     suffix = os.path.splitext(name)[1].lower()
-    if suffix in image_suffixes():
-        raise InputError(
-            f"{name} is one image: use `vipllava ask`, or give batch a folder or a manifest"
-        )
     text = read_head_text(name, encoding).lstrip()
     detect = _FIRST_CHARACTER_CHECKS.get(text[:1], _detect_plain_text)
     return detect(name, text) or _SUFFIXES.get(suffix)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.source import CLIPBOARD, is_address, is_file_url
 from vipllava_cli.storage.files import STANDARD_INPUT
 
 _HEAD_BYTES = 64 * 1024
@@ -183,12 +184,14 @@ def load_json(
 
 
 def resolve_path(folder: str, path: str) -> str:
-    """Resolve a path that a file in `folder` contains. URLs stay as they are."""
-    if path.lower().startswith(("http://", "https://")):
+    """Resolve a path that a file in `folder` contains. URLs and `~/…` stay as they are."""
+    if is_address(path) or is_file_url(path):
         return path
     joined = os.path.join(folder, path)
-    # In a manifest, `-` is a file. `read_bytes` would read standard input.
-    return os.path.join(".", joined) if joined == STANDARD_INPUT else joined
+    if path.startswith("~/") and not os.path.lexists(joined):
+        return path
+    # In a manifest, these are files. `read_bytes` would read standard input or the clipboard.
+    return os.path.join(".", joined) if joined in (STANDARD_INPUT, CLIPBOARD) else joined
 
 
 def first_existing(candidates: Iterable[str]) -> str:

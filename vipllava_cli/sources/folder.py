@@ -7,7 +7,7 @@ from functools import cache
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.formats import SourceFormat
-from vipllava_cli.sources.rows import Row, Source
+from vipllava_cli.sources.rows import Row, Source, StoredRows
 from vipllava_cli.storage.counts import count_noun
 
 
@@ -37,8 +37,12 @@ def read_folder(name: str) -> Source:
         raise InputError(
             f"the folder {name} contains no image{found}: expected files like .jpg or .png"
         )
-    rows: Iterator[Row] = (Row(path, os.path.join(name, path)) for path in listing.images)
-    return Source(rows, SourceFormat.folder, len(listing.images), _notes(listing))
+    return Source(
+        StoredRows(lambda: (Row(path, os.path.join(name, path)) for path in listing.images)),
+        SourceFormat.folder,
+        len(listing.images),
+        _notes(listing),
+    )
 
 
 def list_folder(folder: str) -> Listing:

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -30,7 +31,7 @@ from vipllava_cli.sources.manifest_row import (
     row_from_json,
 )
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
-from vipllava_cli.sources.rows import BadRow, Row, Source
+from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
 from vipllava_cli.storage.counts import count_noun
 
 _MAX_SAMPLES = 100  # rows that notes about unused columns come from
@@ -44,13 +45,13 @@ _ROW_LISTS = ("rows", "data", "items", "examples")
 
 def read_jsonl(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
     """Read one row per line. Raises InputError for a file without a line of JSON."""
-    rows = iter_jsonl_rows(name, manifest_folder(name), options=options)
+    read = partial(iter_jsonl_rows, name, manifest_folder(name), options=options)
     if not is_rereadable(name):
-        return Source(rows, SourceFormat.jsonl)
+        return Source(read(), SourceFormat.jsonl)
     total = count_lines(name, options.encoding)
     heads = islice(iter_lines(name, options.encoding), _MAX_SAMPLES)
     notes = _json_notes(name, (json_or_text(line.decode("utf-8")) for _, line in heads))
-    return Source(rows, SourceFormat.jsonl, total, notes)
+    return Source(StoredRows(read), SourceFormat.jsonl, total, notes)
 
 
 def _json_notes(name: str, values: Iterable[Any]) -> tuple[str, ...]:
@@ -151,12 +152,14 @@ def read_json(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
             f"{source_name(name)} contains an empty list: expected rows like {ROW_EXAMPLE}"
         )
     folder, finder = manifest_folder(name), ImageFinder(options.image_folders)
-    rows = (
-        row_from_json(value, RowLocation(name, f"row {number}", folder, options.units, finder))
-        for number, value in enumerate(values, 1)
-    )
+
+    def read() -> Iterator[Row | BadRow]:
+        for number, value in enumerate(values, 1):
+            location = RowLocation(name, f"row {number}", folder, options.units, finder)
+            yield row_from_json(value, location)
+
     notes = _json_notes(name, values[:_MAX_SAMPLES])
-    return Source(rows, SourceFormat.json, len(values), notes)
+    return Source(StoredRows(read), SourceFormat.json, len(values), notes)
 
 
 def _find_row_list(name: str, value: Any) -> list[Any]:

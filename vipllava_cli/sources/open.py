@@ -1,11 +1,15 @@
-"""The SOURCE of `vipllava batch` -> a stream of rows."""
+"""The sources of `vipllava batch` -> a stream of rows."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.images.source import is_address
 from vipllava_cli.marks.shape_table import Units
+from vipllava_cli.sources.arguments import is_image_name
 from vipllava_cli.sources.coco import read_coco
 from vipllava_cli.sources.cvat import read_cvat
 from vipllava_cli.sources.detect import detect_format
@@ -18,7 +22,7 @@ from vipllava_cli.sources.manifest import read_json, read_jsonl
 from vipllava_cli.sources.open_images import read_open_images
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.regions import Annotations, read_regions
-from vipllava_cli.sources.rows import BadRow, Row, Source
+from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
 from vipllava_cli.sources.tables import read_csv, read_tsv
 from vipllava_cli.sources.unused_files import unused_file_notes
 from vipllava_cli.sources.vip_bench import read_vip_bench
@@ -52,6 +56,66 @@ READERS: Mapping[SourceFormat, Reader] = {
 }
 
 
+def read_sources(
+    names: Sequence[str],
+    *,
+    format: SourceFormat = SourceFormat.auto,
+    per: RowUnit = RowUnit.region,
+    labels: Sequence[str] = (),
+    options: ReadOptions = DEFAULT_OPTIONS,
+) -> Source:
+    """Read one or more sources, one after the other. A source may also be a single image.
+
+    The ids of single images, and of the images of several folders, are their paths. An image that
+    several of these sources contain has one row. Raises the errors of `read_source`.
+    """
+    parts = [
+        read_image(name, labels)
+        if format == SourceFormat.auto and is_image_name(name)
+        else read_source(name, format=format, per=per, labels=labels, options=options)
+        for name in names
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    seen: set[str] = set()
+    parts = [
+        _with_paths_as_ids(part, name, seen) if part.format == SourceFormat.folder else part
+        for name, part in zip(names, parts, strict=True)
+    ]
+    totals = [part.total for part in parts]
+    read = partial(chain.from_iterable, [part.rows for part in parts])
+    return Source(
+        StoredRows(read) if all(part.is_rereadable for part in parts) else read(),
+        ", ".join(dict.fromkeys(part.format for part in parts)),
+        None if None in totals else sum(filter(None, totals)),
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )
+
+
+def read_image(name: str, labels: Sequence[str] = ()) -> Source:
+    """Make the row of a single image. Raises UsageError for labels."""
+    if labels:
+        raise UsageError(
+            f"--label selects regions of an annotated source, but {name} is an image: leave out"
+            " --label"
+        )
+    path = name if is_address(name) else os.path.normpath(name)
+    row = Row(path.replace(os.sep, "/"), name)
+    return Source(StoredRows(lambda: iter([row])), SourceFormat.folder, 1)
+
+
+def _with_paths_as_ids(source: Source, name: str, seen: set[str]) -> Source:
+    """Name the images of a folder by their paths. Leave out the images that were seen."""
+    rows: list[Row | BadRow] = []
+    for row in source.rows:
+        path = row.image if is_address(row.image) else os.path.normpath(row.image)
+        if path not in seen:
+            seen.add(path)
+            rows.append(replace(row, id=path.replace(os.sep, "/")))
+    notes = tuple(f"{name}: {note}" for note in source.notes)
+    return replace(source, rows=StoredRows(lambda: iter(rows)), total=len(rows), notes=notes)
+
+
 def read_source(
     name: str,
     *,
@@ -82,7 +146,9 @@ def read_source(
     if isinstance(content, Annotations):
         source = read_regions(content, per, labels)
         if options.units != Units.px:
-            source = replace(source, rows=(_in_units(row, options.units) for row in source.rows))
+            rows, units = source.rows, options.units
+            in_units = StoredRows(lambda: (_in_units(row, units) for row in rows))
+            source = replace(source, rows=in_units)
     elif labels:
         raise UsageError(
             f"--label selects regions of an annotated source, but the format of {name} is"

@@ -14,7 +14,7 @@ from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.json_marks import is_finite_number, mark_from_json
 from vipllava_cli.marks.types import XY, DeclaredSize, MarkSpec
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
-from vipllava_cli.sources.rows import BadRow, Row, Source
+from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
 from vipllava_cli.storage.counts import count_noun
 
 _MAX_LISTED_LABELS = 10  # in a message
@@ -94,8 +94,10 @@ def read_regions(annotations: Annotations, per: RowUnit, labels: Sequence[str]) 
             raise InputError(_unknown_label(annotations.name, label, list(known.values())))
     if not summary.rows:
         raise InputError(_no_rows(annotations.name, labels, summary.images))
-    rows = (row for image in annotations.iter_images() for row in selection.rows(image))
     notes = (*annotations.notes, *_notes(annotations, summary, selection))
+    rows = StoredRows(
+        lambda: (row for image in annotations.iter_images() for row in selection.rows(image))
+    )
     return Source(rows, annotations.format, summary.rows, notes)
 
 

@@ -1,6 +1,6 @@
 """The rows of a batch: an image with its marks and questions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,14 +36,28 @@ class BadRow:
 
 
 @dataclass(frozen=True)
+class StoredRows:
+    """Rows that can be read again. Each call of `read` starts over."""
+
+    read: Callable[[], Iterator[Row | BadRow]]
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        return self.read()
+
+
+@dataclass(frozen=True)
 class Source:
-    """A stream of rows, read lazily.
+    """A stream of rows, read lazily. `StoredRows` can be read more than once.
 
     `format` is a value of `SourceFormat`, or another name for rows that come from no file. `total`
     is the number of rows, or None if it is unknown in advance. `notes` are for the user.
     """
 
-    rows: Iterator[Row | BadRow]
+    rows: Iterable[Row | BadRow]
     format: str
     total: int | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_rereadable(self) -> bool:
+        return isinstance(self.rows, StoredRows)

@@ -11,6 +11,7 @@ the row's `extra`.
 import csv
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -36,7 +37,7 @@ from vipllava_cli.sources.manifest_row import (
     row_from_fields,
 )
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
-from vipllava_cli.sources.rows import BadRow, Row, Source
+from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
 from vipllava_cli.storage.counts import count_noun
 
 _MAX_CELL = 16 * 1024 * 1024  # characters; an outline in `marks` exceeds csv's default of 128 Ki
@@ -75,9 +76,9 @@ def detect_table(text: str) -> SourceFormat | None:
 
 def _read_table(name: str, format: SourceFormat, options: ReadOptions) -> Source:
     separators, encoding = _SEPARATORS[format], options.encoding
-    rows = _iter_table_rows(name, separators, options)
+    read = partial(_iter_table_rows, name, separators, options)
     if not is_rereadable(name):
-        return Source(rows, format)
+        return Source(read(), format)
     headers = (header for _, header, _ in iter_table(name, separators, encoding))
     header = next(headers, None)
     if header is None:
@@ -85,7 +86,7 @@ def _read_table(name: str, format: SourceFormat, options: ReadOptions) -> Source
     total = 1 + sum(1 for _ in headers)
     names = canonical_names(header).values()
     used = () if "question" in names else ("text",) if "question_id" in names else ()
-    return Source(rows, format, total, tuple(unused_notes(name, names, used)))
+    return Source(StoredRows(read), format, total, tuple(unused_notes(name, names, used)))
 
 
 def _iter_table_rows(name: str, separators: str, options: ReadOptions) -> Iterator[Row | BadRow]:

@@ -5,16 +5,15 @@ split folders is a source too. https://huggingface.co/datasets/mucai/ViP-Bench
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.manifest import count_lines, iter_jsonl_rows
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
-from vipllava_cli.sources.rows import Source
+from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
 
 SPLITS = ("bbox", "human")
 _QUESTIONS = "questions.jsonl"
@@ -34,15 +33,13 @@ def read_vip_bench(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
         )
     total = sum(count_lines(os.path.join(folder, _QUESTIONS)) for folder in folders)
     prefixes = [f"{os.path.basename(folder)}/" if len(folders) > 1 else "" for folder in folders]
-    rows = (
-        iter_jsonl_rows(
-            os.path.join(folder, _QUESTIONS),
-            os.path.join(folder, "images"),
-            partial(_manifest_fields, prefix),
-        )
-        for folder, prefix in zip(folders, prefixes, strict=True)
-    )
-    return Source(chain.from_iterable(rows), SourceFormat.vip_bench, total)
+
+    def read() -> Iterator[Row | BadRow]:
+        for folder, prefix in zip(folders, prefixes, strict=True):
+            questions, images = os.path.join(folder, _QUESTIONS), os.path.join(folder, "images")
+            yield from iter_jsonl_rows(questions, images, partial(_manifest_fields, prefix))
+
+    return Source(StoredRows(read), SourceFormat.vip_bench, total)
 
 
 def find_splits(name: str) -> list[str]:

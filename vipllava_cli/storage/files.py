@@ -18,6 +18,8 @@ def check_writable(name: str, *, force: bool) -> None:
     """Check that a file can be created at a path, or replaced with `force`. Raises InputError."""
     if os.path.isdir(name):
         raise InputError(f"{name} is a folder: name a file in it")
+    if os.path.exists(name) and not os.path.isfile(name):  # `atomic_file` would replace it
+        raise InputError(f"{name} is a pipe or a device: give the path of a file")
     try:
         os.lstat(name)
     except FileNotFoundError:
@@ -35,13 +37,12 @@ def check_writable(name: str, *, force: bool) -> None:
 def check_not_input(inputs: Iterable[str], name: str) -> None:
     """Refuse an output path that is one of the inputs, also through links. Raises InputError.
 
-    `--force` does not lift this check: the image without marks would be lost.
+    `--force` does not lift this check.
     """
     for source in inputs:
         if same_file(source, name):
             raise InputError(
-                f"{name} is an input, and writing the marked image there would lose it:"
-                " give another path with -o"
+                f"{name} is an input, and writing there would lose it: give another path"
             )
 
 

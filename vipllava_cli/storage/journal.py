@@ -69,11 +69,25 @@ class Journal:
         location = self._by_id.get(id)
         return location is not None and location.key is not None
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether the file contains any answer."""
+        return bool(self._by_key)
+
+    def ids(self) -> Iterator[str]:
+        """Iterate over the ids of all records."""
+        return iter(tuple(self._by_id))
+
     def find_answer(self, key: str) -> dict[str, Any] | None:
         """Return the record of any row with this key, or None."""
         offset = self._by_key.get(key)
-        if offset is None:
-            return None
+        return None if offset is None else self._read(offset)
+
+    def find_record(self, id: str) -> dict[str, Any] | None:
+        """Return the record with the answer to the row with this id, or None."""
+        return self._read(self._by_id[id].offset) if self.has_answer(id) else None
+
+    def _read(self, offset: int) -> dict[str, Any]:
         with self.path.open("rb") as file:
             file.seek(offset)
             record: dict[str, Any] = json.loads(file.readline())

@@ -1,6 +1,7 @@
 """Read a file of records from any source line by line. Skip and count other lines."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,14 @@ MAX_SKIPPED_LINES = 1000  # before the first record: a large binary file is not 
 
 Json = dict[str, Any]
 T = TypeVar("T")
+
+RECORDS_NAME = "records.jsonl"  # in the folder of an `eval` run
+
+
+def folder_records(results: Path) -> Path:
+    """Return the records in an `eval` folder, and any other path as it is."""
+    records = results / RECORDS_NAME
+    return records if os.path.isfile(records) else results
 
 
 @dataclass

@@ -1,8 +1,10 @@
 """The user's saved settings: `settings.json` in the config folder."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vipllava_cli.errors import UsageError
 from vipllava_cli.storage.files import atomic_file, make_folder
@@ -11,10 +13,15 @@ from vipllava_cli.storage.folders import config_folder
 
 @dataclass(frozen=True)
 class UserSettings:
-    """The default model and revision, for runs without a flag or an environment variable."""
+    """The user's defaults, for runs without a flag or an environment variable.
+
+    `options` holds all entries of the file other than the model and its revision: defaults of options
+    by name, and entries of other versions, which are kept.
+    """
 
     model: str | None = None
     revision: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def settings_file() -> Path:
@@ -26,24 +33,33 @@ def read_settings() -> UserSettings:
     """Read the settings. Without a file, return the defaults. Raises UsageError for a damaged file."""
     path = settings_file()
     try:
-        settings = UserSettings(**json.loads(path.read_text(encoding="utf-8")))
-        if not all(value is None or isinstance(value, str) for value in asdict(settings).values()):
-            raise ValueError("its values must be text")
+        return _from_json(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError):
         return UserSettings()
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         why = " ".join(str(error).split())
         raise UsageError(
             f"the settings in {path} cannot be read ({why}): expected"
             ' {"model": "7b"}; correct the file or delete it'
         ) from None
-    return settings
 
 
 def write_settings(settings: UserSettings) -> None:
     """Write the settings, without unset fields. Raises InputError if the file cannot be written."""
     path = settings_file()
     make_folder(path.parent)
-    values = {name: value for name, value in asdict(settings).items() if value is not None}
+    values = {"model": settings.model, "revision": settings.revision, **settings.options}
+    values = {name: value for name, value in values.items() if value is not None}
     with atomic_file(str(path)) as file:
         file.write((json.dumps(values) + "\n").encode())
+
+
+def _from_json(values: Any) -> UserSettings:
+    """Raises ValueError."""
+    if not isinstance(values, dict):
+        raise ValueError("it is not a JSON object")
+    options = dict(values)
+    model, revision = options.pop("model", None), options.pop("revision", None)
+    if not all(value is None or isinstance(value, str) for value in (model, revision)):
+        raise ValueError("model and revision must be text")
+    return UserSettings(model, revision, options)

@@ -1,19 +1,31 @@
-"""Convert records to a CSV or Parquet file, row by row."""
+"""Convert records to a CSV or Parquet file, row by row.
+
+Each field of the source, like `label`, has a column of its own. Values are written as they are: a
+program that reads the table gets what the record holds.
+"""
 
 import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from functools import partial
+from itertools import islice, zip_longest
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.storage.files import atomic_file
 
+_BLOCK = 1 << 20  # bytes that a comparison of files reads at a time
 _ROW_GROUP = 1000  # rows of a Parquet row group; bounds the memory of a conversion
 
-# Columns in order. Nested values become JSON text, and an error becomes two columns.
+MAX_EXTRA_COLUMNS = 200  # fields of the source with a column; `extra` holds the others as JSON
+
+LABEL = "label"  # a field of the source, else the labels of the marks
+
+# Columns in order. Nested values become JSON text, and an error becomes two columns. The fields of
+# the source come after `error`.
 _COLUMNS: Mapping[str, str] = {
     "id": "string",
     "image": "string",
@@ -36,16 +48,71 @@ _COLUMNS: Mapping[str, str] = {
     "dtype": "string",
     "device": "string",
     "seconds": "float64",
-    "extra": "string",
     "key": "string",
     "schema": "int64",
 }
 
 
-def write_table(records: Iterable[Mapping[str, Any]], path: Path) -> None:
-    """Write the records to a `.csv` or `.parquet` file, by the suffix. Raises InputError."""
+Rows = Iterator[dict[str, Any]]
+Records = Callable[[], Iterable[Mapping[str, Any]]]
+
+
+def write_table(read: Records, path: Path) -> None:
+    """Write records to a `.csv` or `.parquet` file, by the suffix. Raises InputError.
+
+    Calls `read` twice: the first pass only collects the fields of the source.
+    """
     with atomic_file(str(path)) as file:
-        _WRITERS[path.suffix.lower()](map(_flatten, records), file)
+        _write(read, path, file)
+
+
+def _write(read: Records, path: Path, file: BinaryIO) -> None:
+    fields = _source_columns(read())
+    has_rest = len(fields) > MAX_EXTRA_COLUMNS
+    columns = dict(islice(fields.items(), MAX_EXTRA_COLUMNS))
+    types = _insert_after("error", _COLUMNS, dict.fromkeys(columns.values(), "string"))
+    if has_rest:
+        types["extra"] = "string"
+    rows = (_flatten(record, columns, has_rest=has_rest) for record in read())
+    _WRITERS[path.suffix.lower()](rows, types, file)
+
+
+def is_edited(table: Path, records: Path, read: Records) -> bool:
+    """Return whether a CSV file was changed after it was made from these records.
+
+    A table that is older than its records was left behind by a run that did not finish.
+    """
+    if table.suffix.lower() != ".csv" or table.stat().st_mtime_ns < records.stat().st_mtime_ns:
+        return False
+    with TemporaryFile() as made, table.open("rb") as existing:
+        _write(read, table, made)
+        made.seek(0)
+        blocks = zip_longest(*(iter(partial(each.read, _BLOCK), b"") for each in (made, existing)))
+        return any(one != other for one, other in blocks)
+
+
+def journal_path(table: Path) -> Path:
+    """Return the path of the records from which a table is made."""
+    return table.with_name(f"{table.name}.jsonl")
+
+
+def records_path(path: Path) -> Path:
+    """Return the records of a table, and any other path as it is.
+
+    Raises InputError for a table without its records: its cells are no records, and may be edited.
+    """
+    if path.suffix.lower() not in TABLES or not path.is_file():
+        return path
+    records = journal_path(path)
+    if records.is_file():
+        return records
+    with path.open("rb") as file:
+        if file.read(1) == b"{":  # lines of records under another name
+            return path
+    raise InputError(
+        f"{path} is a table, and its records {records.name} are not beside it: give the .jsonl file"
+        " that `vipllava batch` wrote"
+    )
 
 
 def check_table(path: Path) -> None:
@@ -61,11 +128,67 @@ def check_table(path: Path) -> None:
         ) from None
 
 
-def _flatten(record: Mapping[str, Any]) -> dict[str, Any]:
+# --- columns ---------------------------------------------------------------------------------
+
+
+def _source_columns(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Map the fields of the source to columns: the label first, the others as they occur.
+
+    A field with the name of another column gets the prefix `extra_`. Stops at one field more than
+    have a column.
+    """
+    names: dict[str, None] = {}
+    has_label = False
+    for record in records:
+        if len(names) <= MAX_EXTRA_COLUMNS:
+            names.update(dict.fromkeys(record["extra"]))
+        has_label = has_label or bool(_label(record))
+    ordered = [LABEL] * has_label + [name for name in names if name != LABEL or not has_label]
+    taken = {*_COLUMNS, "extra", ""}
+    columns = {}
+    for name in ordered:
+        column = str(_cell(name))
+        while column in taken or (column != name and column in names):
+            column = f"extra_{column}"
+        taken.add(column)
+        columns[name] = column
+    return columns
+
+
+def _insert_after(name: str, columns: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Insert columns after the one with this name."""
+    place = list(columns).index(name) + 1
+    items = list(columns.items())
+    return dict([*items[:place], *more.items(), *items[place:]])
+
+
+def _flatten(
+    record: Mapping[str, Any], columns: Mapping[str, str], *, has_rest: bool
+) -> dict[str, Any]:
     """Convert a record to one value for each column."""
     error = record["error"] or {"type": None, "message": None}
     flat = {**record, "error_type": error["type"], "error": error["message"]}
-    return {name: _cell(flat[name]) for name in _COLUMNS}
+    cells = {name: _cell(flat[name]) for name in _COLUMNS}
+    extra = {**record["extra"], LABEL: _label(record)}
+    cells |= {column: _text_cell(extra.get(name)) for name, column in columns.items()}
+    if has_rest:
+        rest = {name: value for name, value in record["extra"].items() if name not in columns}
+        cells["extra"] = _cell(rest)
+    return cells
+
+
+def _label(record: Mapping[str, Any]) -> Any:
+    """Return the label in the source, else the labels of the marks."""
+    label = record["extra"].get(LABEL)
+    labels = (mark.get("label") for mark in record["marks"])
+    return ", ".join(dict.fromkeys(filter(None, labels))) or None if label is None else label
+
+
+def _text_cell(value: Any) -> str | None:
+    """Convert a value of the source to text: a column may hold any JSON."""
+    if value is None or isinstance(value, str):
+        return value and str(_cell(value))
+    return json.dumps(value)
 
 
 def _cell(value: Any) -> Any:
@@ -75,26 +198,26 @@ def _cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | dict) else value
 
 
-def _write_csv(rows: Iterator[dict[str, Any]], file: BinaryIO) -> None:
+def _write_csv(rows: Rows, types: Mapping[str, str], file: BinaryIO) -> None:
     text = io.TextIOWrapper(file, "utf-8", newline="")
-    writer = csv.DictWriter(text, _COLUMNS)
+    writer = csv.DictWriter(text, list(types))
     writer.writeheader()
     writer.writerows(rows)
     text.flush()
     text.detach()  # the caller closes the file
 
 
-def _write_parquet(rows: Iterator[dict[str, Any]], file: BinaryIO) -> None:
+def _write_parquet(rows: Rows, types: Mapping[str, str], file: BinaryIO) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in _COLUMNS.items()])
+    schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in types.items()])
     with pq.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, _ROW_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
 
 
-_WRITERS: Mapping[str, Callable[[Iterator[dict[str, Any]], BinaryIO], None]] = {
+_WRITERS: Mapping[str, Callable[[Rows, Mapping[str, str], BinaryIO], None]] = {
     ".csv": _write_csv,
     ".parquet": _write_parquet,
 }

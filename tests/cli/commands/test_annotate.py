@@ -74,7 +74,7 @@ def test_an_image_on_stdout_is_noted(run: Run, image: Path) -> None:
         ([], "no output chosen: add -o FILE, --show or --pick"),
         (["-o", "-", "--show"], "-o - cannot be used with --show or --pick"),
         (["-o", "-", "--pick"], "-o - cannot be used with --show or --pick"),
-        (["--show"], "--show needs a terminal: use -o FILE"),
+        (["--show"], "--show needs a terminal; use -o FILE"),
     ],
 )
 def test_output_options_that_cannot_work(

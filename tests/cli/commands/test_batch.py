@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.conftest import ROOT, SAMPLES, Run
 from tests.support.batch import file_size, write_grey_images
+from vipllava_cli.cli.suggestions import one_of
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.storage.journal import read_journal
 
@@ -55,7 +56,7 @@ def test_an_unknown_format_is_an_error_that_lists_the_formats(run: Run) -> None:
     finished = run("batch", SAMPLES, "--out", "r.jsonl", "--format", "hocus")
     assert finished.code == 2
     assert "hocus" in finished.stderr
-    assert all(f"'{format}'" in finished.stderr for format in SourceFormat)
+    assert f"expected {one_of(SourceFormat)}" in finished.stderr
 
 
 @pytest.mark.parametrize("flags", [[], ["--dry-run"]])
@@ -110,26 +111,30 @@ def test_save_marked_refuses_a_folder_inside_the_source(tmp_path: Path, run: Run
 
 
 def test_a_dry_run_lists_the_questions_and_writes_nothing(tmp_path: Path, run: Run) -> None:
-    (tmp_path / "in").mkdir()
-    shutil.copy(SAMPLES / "garden.png", tmp_path / "in")
-    (tmp_path / "in" / "bad.png").write_bytes(b"")
-    out = tmp_path / "r.jsonl"
-    finished = run(
-        "batch",
-        tmp_path / "in",
-        "--out",
-        out,
-        "--dry-run",
-        "--box",
-        "1,1,9,9",
-        "--question",
-        "{1}?",
-    )
+    folder, out = tmp_path / "in", tmp_path / "r.jsonl"
+    folder.mkdir()
+    shutil.copy(SAMPLES / "garden.png", folder)
+    (folder / "bad.png").write_bytes(b"")
+    command = ("batch", folder, "--out", out, "--dry-run", "--box", "1,1,9,9", "--question", "{1}?")
+    finished = run(*command)
     assert finished.stdout.splitlines() == [
-        f"failed\tbad.png\t{tmp_path}/in/bad.png is empty: expected a JPEG, PNG, WebP, GIF, TIFF or BMP",
-        "asked\tgarden.png\tthe object within the red rectangle?",
+        f"would fail\tbad.png\t{folder}/bad.png is empty: expected a JPEG, PNG, WebP, GIF, TIFF or BMP",
+        "would ask\tgarden.png\tthe object within the red rectangle?",
     ]
+    assert "1 would fail, 1 would ask" in finished.stderr
+    assert finished.code == 6
     assert not out.exists()
+    (folder / "bad.png").unlink()
+    assert run(*command).code == 0
+
+
+def test_a_dry_run_prints_the_notes_of_a_run(images: Path, out: Path, run: Run) -> None:
+    finished = run("batch", images, "--out", out, "--dry-run", "--box", "1,1,99,9")
+    notes = [line for line in finished.stderr.splitlines() if line.startswith("note: ")]
+    assert "the red box reaches outside" in notes[0] or "clipped" in notes[0]
+    assert sum("no question given, asking" in note for note in notes) == 1
+    assert sum("clipped" in note for note in notes) == 4, "the first five notes are shown"
+    assert notes[-1] == "note: more notes like these: add -v to print them"
 
 
 # Runs the command with a model that is slow to answer or slow to view an image.
@@ -168,7 +173,8 @@ def test_ctrl_c_finishes_the_batch_in_flight_and_names_how_to_resume(
     _, stderr = child.communicate(timeout=60)
     assert child.returncode == 130
     assert "finishing the batch in flight" in stderr
-    assert "repeat the command to resume" in stderr
+    assert "stopped early; to resume: " in stderr
+    assert stderr.endswith(f"batch {images} --out {out} --batch-size 2 --model tiny\n")
     assert len(list(read_journal(out))) in range(2, 20, 2)
 
 

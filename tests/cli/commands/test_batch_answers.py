@@ -217,7 +217,7 @@ def test_failed_rows_give_exit_code_6(tmp_path: Path, run: Run) -> None:
     (tmp_path / "in" / "bad.png").write_bytes(b"")
     finished = run("batch", tmp_path / "in", "-o", tmp_path / "r.csv", "--question", "what is it?")
     assert finished.code == 6
-    assert "failed: InputError" in finished.stderr
+    assert "1 row failed: bad.png: " in finished.stderr
     with (tmp_path / "r.csv").open() as file:
         table = list(csv.DictReader(file))
     assert [row["id"] for row in table] == ["bad.png", "good.png"]

@@ -9,7 +9,7 @@ from tests.conftest import ROOT, Run
 from vipllava_cli.errors import ExitCode
 
 CASES = ROOT / "tests" / "fixtures" / "cases"
-ASKED = "asked\ta.jpg#1\tWhat is the object within the red rectangle?\n"
+ASKED = "would ask\ta.jpg#1\tWhat is the object within the red rectangle?\n"
 
 
 def test_images_names_the_folder_of_the_images(tmp_path: Path, run: Run) -> None:
@@ -20,7 +20,7 @@ def test_images_names_the_folder_of_the_images(tmp_path: Path, run: Run) -> None
     common = ("batch", source, "--out", tmp_path / "r.jsonl", "--dry-run")
     without = run(*common)
     assert "--images DIR" in without.stdout
-    assert "1 failed" in without.stderr
+    assert "1 would fail" in without.stderr
     assert run(*common, "--images", elsewhere.parent).stdout == ASKED
     missing = run(*common, "--images", tmp_path / "no")
     assert missing.code == ExitCode.INPUT
@@ -46,15 +46,22 @@ def test_coco_names_the_images_of_results(tmp_path: Path, run: Run) -> None:
     assert run(*common).code == ExitCode.INPUT
 
 
+def test_a_scaled_mark_is_noted(tmp_path: Path, run: Run) -> None:
+    source = CASES / "10-coco-resized" / "ann.json"
+    finished = run("batch", source, "--out", tmp_path / "r.jsonl", "--dry-run")
+    assert "640x480" in finished.stderr
+    assert "160x120" in finished.stderr
+
+
 def test_a_question_that_uses_a_missing_label_fails_its_row(tmp_path: Path, run: Run) -> None:
     source = CASES / "08-coco-unlisted-category" / "ann.json"
     common = ("batch", source, "--out", tmp_path / "r.jsonl", "--dry-run")
-    assert run(*common).stdout.count("asked\t") == 3
+    assert run(*common).stdout.count("would ask\t") == 3
     states = [
         line.split("\t")[0]
         for line in run(*common, "--question", "is {1} a {label}?").stdout.splitlines()
     ]
-    assert states == ["failed", "failed", "asked"]
+    assert states == ["would fail", "would fail", "would ask"]
 
 
 @pytest.mark.parametrize("source", ["09-coco-exif", "53-yolo-float-class"])
@@ -72,5 +79,5 @@ def test_units_are_those_of_the_source_without_marks_of_options(tmp_path: Path, 
     manifest = tmp_path / "m.csv"
     manifest.write_text('image,box,question\na.jpg,"50,50,90,90",what?\n')
     common = ("batch", manifest, "--dry-run", "--units", "unit", "--out", tmp_path / "r.jsonl")
-    assert run(*common).stdout.startswith("failed")  # 50 times the width
-    assert run(*common, "--box", "0.1,0.1,0.2,0.2").stdout.startswith("asked")
+    assert run(*common).stdout.startswith("would fail")  # 50 times the width
+    assert run(*common, "--box", "0.1,0.1,0.2,0.2").stdout.startswith("would ask")

@@ -108,7 +108,8 @@ def test_a_conversation_is_saved_and_resumed(run: Run, tmp_path: Path, home: Pat
     turns = json.loads(session.read_text())["turns"]
     assert [turn["answer"] for turn in turns] == ["a butterfly", "an animal"]
     assert turns[0]["key"] != turns[1]["key"]
-    assert not home.exists(), "without a terminal, chat stores no history"
+    stored = {path.name for path in home.rglob("*") if path.is_file()}
+    assert stored == {"tiny-notice"}, "without a terminal, chat stores no history"
 
 
 def make_hostile(session: Path) -> None:

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import SAMPLES, Run
+from tests.support.benchmark_files import boxes, save, scenes
 from tests.support.evals import QUIET
 from tests.support.report_pages import blocks, images
 from tests.support.sample_scenes import PLACES
@@ -44,6 +46,52 @@ def test_answers_about_the_same_images_with_a_mark_on_another_object(
     (shown,) = blocks(tmp_path / "page.html")["data"]["rows"]
     assert shown["answers"][2] == ["b.jsonl", "a snail", "wrong"]
     assert images(tmp_path / "page.html")[0]["src"]
+
+
+# Labels as different people write them, for a name.
+RELABELLED = ("{}", "{}s", "THE {}", "A {}.", '"{}"', "the_{}")
+
+
+def write_relabelled_coco(folder: Path, count: int) -> Path:
+    """Write COCO of `count` scenes of four objects, with a form of its label for each region."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, scene in enumerate(scenes(count)):
+        images.append({"id": number, "file_name": save(scene, folder, f"{number}.png")})
+        for placement, (left, top, right, bottom) in zip(
+            scene.placements, boxes(scene), strict=True
+        ):
+            annotations.append({
+                "id": len(annotations), "image_id": number, "category_id": len(annotations),
+                "bbox": [left, top, right - left, bottom - top],
+                "name": RELABELLED[len(annotations) % 6].format(placement.object_class.name),
+            })  # fmt: skip
+    categories = [{"id": each["id"], "name": each.pop("name")} for each in annotations]
+    coco = {"images": images, "annotations": annotations, "categories": categories}
+    file = folder / "coco.json"
+    file.write_text(json.dumps(coco))
+    return file
+
+
+def test_answers_equal_the_labels_of_people(run: Run, tmp_path: Path) -> None:
+    coco, out = write_relabelled_coco(tmp_path / "coco", 6), tmp_path / "r.csv"
+    asked = run("batch", coco, "--out", out, "--question", "what is {1}?", *QUIET)
+    assert asked.code == 0, asked.stderr
+    (found,) = json.loads(run("compare", out, "--truth", "label", "--json").stdout)["files"]
+    assert (found["rows"], found["right"]) == (24, 1.0), found["confusions"]
+    strict = run("compare", out, "--truth", "label", "--strict", "--json")
+    assert json.loads(strict.stdout)["files"][0]["right"] < 0.2
+
+
+def test_folders_of_eval_are_compared(run: Run, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        command = ("eval", "clipart", "--n", 1, "--out", tmp_path / name / "run")
+        assert run(*command, *QUIET).code == 0
+    folders = [tmp_path / name / "run" for name in ("one", "two")]
+    found = json.loads(run("compare", *folders, "--json").stdout)
+    assert (found["scorer"], found["against_first"][0]["changed"]) == ("words", [])
+    scores = json.loads((folders[0] / "scores.json").read_text())["figures"][0]
+    assert (scores["what"], scores["right"]) == ("all", found["files"][0]["score"])
 
 
 def test_compare_has_the_scores_of_eval(run: Run, tmp_path: Path) -> None:

@@ -157,6 +157,19 @@ def no_safetensors(hub: StandInHub) -> None:
     del hub.files["model.safetensors"]
 
 
+def original_format(hub: StandInHub) -> None:
+    """The layout of mucai/vip-llava-7b: LLaVA's own config.json, and pickle weights."""
+    config = json.loads(hub.files["config.json"])
+    changed = {**config, "model_type": "llava", "mm_vision_tower": "openai/clip"}
+    hub.files["config.json"] = json.dumps(changed).encode()
+    del hub.files["model.safetensors"]
+
+
+def adapter_only(hub: StandInHub) -> None:
+    del hub.files["config.json"]
+    hub.files["adapter_config.json"] = b"{}"
+
+
 def gated(hub: StandInHub) -> None:
     hub.gated = True
 
@@ -184,6 +197,8 @@ def unreachable(hub: StandInHub) -> None:
         (unreachable, ["7b"], "cannot be downloaded from http"),
         (other_architecture, ["7b"], "model type 'llava': expected a vipllava"),
         (no_safetensors, ["7b"], "no safetensors"),
+        (original_format, ["7b"], "original format of LLaVA, which is not loaded: use 7b"),
+        (adapter_only, ["7b"], "holds only a LoRA adapter"),
     ],
 )
 def test_a_model_that_cannot_be_downloaded_is_one_line(
@@ -204,7 +219,7 @@ def test_a_model_that_cannot_be_downloaded_is_one_line(
 # --- the choice of a model ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["{", '{"modell": "7b"}', '{"model": 7}', "[]"])
+@pytest.mark.parametrize("text", ["{", '{"model": "7b", "revision": 1}', '{"model": 7}', "[]"])
 def test_unreadable_settings_are_one_line(run: Run, home: Path, text: str) -> None:
     (home / "config").mkdir()
     (home / "config" / "settings.json").write_text(text)
@@ -218,6 +233,9 @@ def test_unreadable_settings_are_one_line(run: Run, home: Path, text: str) -> No
     ("arguments", "code", "message"),
     [
         (("use", "gpt"), 4, "there is no model 'gpt'"),
+        (("use", "gpt-4o"), 4, "runs on its maker's servers"),
+        (("use", "mucai/vip-llava-7b"), 4, "original format of LLaVA, which is not loaded: use 7b"),
+        (("pull", "tinny"), 4, "did you mean tiny?"),
         (("remove", "tiny"), 2, "part of this package"),
         (("remove", "7b"), 4, "llava-hf/vip-llava-7b-hf is not downloaded"),
         (("pull", "tiny"), 2, "part of this package"),

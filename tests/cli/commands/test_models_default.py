@@ -23,6 +23,14 @@ def test_use_sets_the_default_model(run: Run, tmp_path: Path) -> None:
     assert run("models", "use", "tiny", "-q").stderr == ""
 
 
+def test_use_stores_the_usual_spelling(run: Run, tmp_path: Path) -> None:
+    settings = tmp_path / "config" / "settings.json"
+    assert run("models", "use", "TINY").code == 0
+    assert settings.read_text() == '{"model": "tiny"}\n'
+    assert run("models", "use", "https://huggingface.co/llava-hf/vip-llava-7b-hf/").code == 0
+    assert settings.read_text() == '{"model": "llava-hf/vip-llava-7b-hf"}\n'
+
+
 def test_use_warns_of_a_variable_that_overrides_it(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

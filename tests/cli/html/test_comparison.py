@@ -32,11 +32,27 @@ def test_the_page_shows_the_rows_that_changed(run: Run, files: tuple[Path, Path]
     assert data["rows"][0]["answers"] == [
         ["expected", "a cat", ""], ["a.jsonl", "a cat", "right"], ["b.jsonl", "a dog", "wrong"],
     ]  # fmt: skip
-    assert dict(data["counts"])["a.jsonl"] == "60.0% right"
+    assert dict(data["counts"])["a.jsonl"] == "accuracy 60.0%, 95% CI 30.0\u201390.0"
     assert [bool(shown["src"]) for shown in images(out)] == [True]
     refused = run("compare", *files, "-o", out)
     assert (refused.code, "--force" in refused.stderr) == (ExitCode.INPUT, True)
     assert run("compare", *files, "-o", out, "--force", "-q").stderr == ""
+
+
+def test_the_page_of_one_file_shows_its_wrong_rows(run: Run, image: Path) -> None:
+    file = write_answers(image.parent, "a.jsonl", ["a cat", "Cats.", "a dog", None])
+    out = image.parent / "page.html"
+    ended = run("compare", file, "-o", out)
+    assert f"wrote {out}, 2 rows with a wrong answer" in ended.stderr
+    data = blocks(out)["data"]
+    assert data["kinds"] == ["Wrong", "Failed"]
+    assert [(each["id"], each["kinds"]) for each in data["rows"]] == [
+        ("row-2", ["Wrong"]), ("row-3", ["Failed"]),
+    ]  # fmt: skip
+    assert data["rows"][0]["answers"] == [
+        ["expected", "a cat", ""], ["a.jsonl", "a dog", "wrong"],
+    ]  # fmt: skip
+    assert "apart from case, articles" in data["skippedNote"]
 
 
 def test_without_a_truth_the_page_and_the_tables_show_only_changes(run: Run, image: Path) -> None:
@@ -84,4 +100,4 @@ def test_stored_scores_decide_the_verdicts(run: Run, image: Path) -> None:
     assert data["rows"][0]["answers"] == [
         ["a.jsonl", "a.jsonl", "wrong"], ["b.jsonl", "b.jsonl", "right"],
     ]  # fmt: skip
-    assert dict(data["counts"])["b.jsonl"] == "100.0% right"
+    assert dict(data["counts"])["b.jsonl"].startswith("accuracy 100.0%, ")

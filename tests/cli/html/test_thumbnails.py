@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Run
+from tests.support.images import animation, frame_grey
 from tests.support.report_pages import (
     BOX,
     Row,
@@ -69,7 +70,12 @@ def test_images_are_found_as_written_then_beside_the_records(
     [
         ({"image": ""}, "names no image"),
         ({"image": "-"}, "standard input"),
+        ({"image": "clipboard:"}, "came from the clipboard and was not kept"),
         ({"image": "https://example.org/cat.png"}, "web address"),
+        ({"image": "https://example.org/cat.gif#frame=2"}, "web address"),
+        ({"image": "file://nas/cat.png"}, "another machine"),
+        ({"image": "file:///\ud800.png"}, "there is no file"),
+        ({"image": "grey.png#frame=2"}, "only one frame"),
         ({"image": "gone.png"}, "there is no file gone.png"),
         ({"image": "."}, "there is no file ."),
         ({"image": "pipe.png"}, "there is no file pipe.png"),
@@ -104,6 +110,15 @@ def test_a_placeholder_explains_an_unusable_image(
     assert (bool(first["src"]), second["src"]) == (True, "")
     assert why in second["why"]
     assert "\n" not in second["why"]
+
+
+def test_a_thumbnail_shows_the_frame_of_the_record(tmp_path: Path) -> None:
+    (tmp_path / "moving.gif").write_bytes(animation())
+    size: Row = {"width": 40, "height": 20, "marks": []}
+    frames = [row(n, image=f"moving.gif#frame={n}", **size) for n in (1, 2, 3)]
+    page = page_of(tmp_path, [row(0, image="moving.gif", **size), *frames])
+    greys = [decoded(shown).convert("L").getpixel((20, 10)) for shown in images(page)]
+    assert greys == pytest.approx([frame_grey(index) for index in (0, 0, 1, 2)], abs=4)
 
 
 def test_a_failed_row_shows_its_image(image: Path) -> None:

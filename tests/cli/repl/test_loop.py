@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.support.chat_session import FakeSession
-from vipllava_cli.cli.repl.loop import find_dropped_image, run_chat
+from vipllava_cli.cli.repl.loop import run_chat
 from vipllava_cli.errors import UsageError
 
 
@@ -36,16 +37,33 @@ def test_exit_ends_the_session(fake: FakeSession, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == ""
 
 
-def test_an_image_path_is_found_however_a_terminal_pastes_it(tmp_path: Path) -> None:
-    path = tmp_path / "my cat's.PNG"
-    path.write_bytes(b"")
-    for text in (
-        str(path),
-        f'"{path}"',
-        str(path).replace(" ", "\\ ").replace("'", "\\'"),
-        path.as_uri(),
-        f"  {path}\n",
-    ):
-        assert find_dropped_image(text) == str(path), text
-    for text in ("what is it?", f"{path}x", f"{path} {path}", "'", "\0.png", "a" * 10**6):
-        assert find_dropped_image(text) is None
+def test_an_image_and_a_question_in_one_line_open_and_ask(
+    fake: FakeSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "my other.png"
+    Image.new("RGB", (50, 60)).save(path)
+    printed = fake.enter(f"'{path}' what is it?", f"{path} and this?")
+    assert fake.input.questions == [], "the question shows that the image is meant"
+    assert printed == f"{path}, 50x60, no marks\n", "the same image is not opened again"
+    assert [turn.question for turn in fake.chat.state.turns] == ["what is it?", "and this?"]
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_a_question_about_the_open_image_keeps_its_marks(fake: FakeSession, image: Path) -> None:
+    fake.enter("/box 10,10,50,50", f"{image} what is {{1}}?")
+    assert len(fake.chat.state.marked_image.marks) == 1
+    assert fake.chat.state.turns[0].question == "what is the object within the red rectangle?"
+
+
+def test_an_image_that_does_not_exist_is_part_of_the_question(fake: FakeSession) -> None:
+    printed = fake.enter("missing.png what is it?")
+    assert printed == "note: there is no file missing.png: its name is part of the question\n"
+    assert fake.chat.state.turns[0].question == "missing.png what is it?"
+
+
+def test_an_image_that_does_not_open_is_not_asked_about(fake: FakeSession, tmp_path: Path) -> None:
+    path = tmp_path / "broken.png"
+    path.write_text("text")
+    for line in (f"{path} what?", f"/image {path} what?"):
+        assert "is not an image" in fake.enter(line)
+    assert fake.chat.state.turns == ()

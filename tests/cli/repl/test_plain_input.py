@@ -5,7 +5,13 @@ import sys
 
 import pytest
 
-from vipllava_cli.cli.repl.plain_input import PipeInput, PlainInput, is_closed, strip_quotes
+from vipllava_cli.cli.repl.plain_input import (
+    PipeInput,
+    PlainInput,
+    TypedLine,
+    is_closed,
+    strip_quotes,
+)
 
 
 def give_stdin(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
@@ -46,3 +52,23 @@ def test_three_quotes_enclose_several_lines(
 def test_quotes_count_at_the_start_of_a_text_only(text: str, closed: bool, stripped: str) -> None:
     assert is_closed(text) is closed
     assert strip_quotes(text) == stripped
+
+
+@pytest.mark.parametrize(
+    ("keys", "text", "screen"),
+    [
+        ("wat\x7f\x08hat", "what", "wat\b \b\b \bhat"),
+        ("\x7fa", "a", "a"),
+        ("a象\x7f", "a", "a象\b \b\b \b"),
+        ("one two\x17", "one ", "one two\b \b\b \b\b \b"),
+        ("ab\x15c", "c", "ab\b \b\b \bc"),
+        ("a\x04", "a", "a"),
+        ("\x1b\x7f", "", "\\x1b\b \b\b \b\b \b\b \b"),
+    ],
+)
+def test_a_line_that_was_typed_ahead_is_edited_like_any_other(
+    keys: str, text: str, screen: str
+) -> None:
+    line = TypedLine()
+    assert "".join(map(line.press, keys)) == screen
+    assert line.text == text

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import stat
 import sys
 import time
@@ -70,6 +71,33 @@ def test_the_prompt_edits_completes_remembers_and_exits(home: Path, tmp_path: Pa
         assert talk.wait(TIMEOUT) == 0
     assert "more?" not in history.read_text()
     assert len(read_session(str(home / "state" / "last-chat.json")).turns) == 5
+
+
+@pytest.mark.terminal
+@pytest.mark.slow
+def test_tab_completes_paths_however_they_are_typed(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "my images"
+    folder.mkdir()
+    shutil.copy(GARDEN, folder / "a garden.png")
+    (folder / "a garden.txt").write_text("")
+    with open_chat("tests.support.fake_chat", home=home, folder=tmp_path) as talk:
+        talk.prompt(TIMEOUT)
+        for start, question in (
+            ("my im", "one?"),
+            ('"my im', "two?"),
+            ("my\\ im", "three?"),
+            ("/image my im", "four?"),
+        ):
+            talk.type(f"{start}\t")
+            talk.until("ages/")
+            talk.type("\t" if start.startswith("/") else "a\t")
+            talk.until("garden.")
+            talk.type(f"png {question}\r" if start.startswith("/") else f" {question}\r")
+            talk.prompt(TIMEOUT)
+        talk.type("\x04")
+        assert talk.wait(TIMEOUT) == 0
+    last = read_session(str(home / "state" / "last-chat.json"))
+    assert [turn.question for turn in last.turns] == ["one?", "two?", "three?", "four?"]
 
 
 # --- random keys -----------------------------------------------------------------------------

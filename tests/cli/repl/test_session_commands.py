@@ -16,6 +16,24 @@ def test_set_changes_a_setting_and_lists_them(fake: FakeSession) -> None:
     assert rows["zoom"].strip() == "off"
 
 
+def test_set_with_only_a_name_shows_the_value_and_what_it_accepts(fake: FakeSession) -> None:
+    assert fake.enter("/set temperature=0.8") == "temperature is 0.8\n"
+    assert fake.enter("/set temperature") == (
+        "temperature is 0.8; /set temperature VALUE accepts 0 to 100\n"
+    )
+    assert "expected max-new-tokens, " in fake.enter("/set nothing")
+
+
+def test_save_and_load_take_a_path_in_quotes(fake: FakeSession, tmp_path: Path) -> None:
+    path = tmp_path / "my chat.json"
+    fake.enter("one?", f'/save "{path}"')
+    assert len(read_session(str(path)).turns) == 1
+    escaped = str(path).replace(" ", "\\ ")
+    for text in (escaped, f"'{path}'", path.as_uri(), str(path)):
+        fake.chat.state = ChatState()
+        assert fake.enter(f"/load {text}").startswith("> one?\n"), text
+
+
 def test_a_saved_conversation_is_loaded_with_its_turns(fake: FakeSession, tmp_path: Path) -> None:
     path = tmp_path / "s.json"
     printed = fake.enter("/box 10,10,50,50", "one?", f"/save {path}", "two?")

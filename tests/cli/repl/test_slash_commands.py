@@ -1,5 +1,7 @@
 """The table of slash commands."""
 
+import pytest
+
 from tests.support.chat_session import FakeSession
 from vipllava_cli.cli.repl.slash_commands import SLASH_COMMANDS
 from vipllava_cli.marks.shape_table import SHAPES
@@ -22,7 +24,33 @@ def test_help_lists_every_command_with_its_effect(fake: FakeSession) -> None:
         assert effect in printed
 
 
-def test_an_unknown_command_names_a_similar_one_or_help(fake: FakeSession) -> None:
-    assert fake.enter("/undp") == "error: unknown command '/undp': did you mean /undo?\n"
-    assert fake.enter("/xyzzy") == "error: unknown command '/xyzzy': /help lists the commands\n"
-    assert fake.enter("/tmp/none.png") == "error: '/tmp/none.png': neither a command nor a file\n"
+def test_help_about_a_command_shows_only_that(fake: FakeSession) -> None:
+    assert fake.enter("/help undo").split() == ["/undo", *SLASH_COMMANDS["/undo"].help.split()]
+    assert fake.enter("/help /box ellipse").count("\n") == 2
+    assert fake.enter("/help undp") == "error: unknown command '/undp': did you mean /undo?\n"
+
+
+def test_help_names_the_keys_that_work(fake: FakeSession) -> None:
+    assert "Ctrl-G" not in fake.enter("/help")
+    fake.session.is_plain = False
+    assert "Ctrl-G" in fake.enter("/help")
+
+
+def test_case_and_spaces_around_a_command_do_not_matter(fake: FakeSession) -> None:
+    assert fake.enter("  /BOX\t 10,10,50,50 ") == "1 box red:10,10,50,50\n"
+
+
+def test_a_command_without_arguments_refuses_them(fake: FakeSession) -> None:
+    fake.enter("one?", "two?")
+    assert fake.enter("/undo 2") == (
+        "error: /undo takes nothing after it, found '2': enter /undo alone\n"
+    )
+    assert len(fake.chat.state.turns) == 2
+
+
+@pytest.mark.parametrize("name", sorted({*SLASH_COMMANDS} - {"/pick", "/save"}))
+@pytest.mark.parametrize("argument", ["", "x", "-1", "a b c", "'"])
+def test_a_command_with_any_argument_prints_at_most_one_error(
+    fake: FakeSession, name: str, argument: str
+) -> None:
+    assert fake.enter(f"{name} {argument}").count("error: ") <= 1

@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
@@ -85,6 +86,14 @@ def test_iterm2s_images_where_it_is_iterm2(variables: dict[str, str]) -> None:
     assert looks_like_zoo(shown(image[2]))
 
 
+def test_a_dry_run_shows_no_image_on_a_terminal_without_colours(image: Path) -> None:
+    out = image.parent / "out.jsonl"
+    received = run_in_terminal(
+        "batch", image.parent, "--out", out, "--dry-run", "-q", variables={"TERM": "dumb"}
+    )
+    assert received == b"would ask\tgrey.png\tDescribe this image.\r\n"
+
+
 def test_a_terminal_without_colours_is_an_error() -> None:
     received = run_in_terminal("annotate", ZOO, "--show", variables={"TERM": "dumb"})
-    assert received == (b"error: --show needs colours, and TERM=dumb has none: use -o FILE\r\n")
+    assert received == (b"error: --show needs colours, and TERM=dumb has none; use -o FILE\r\n")

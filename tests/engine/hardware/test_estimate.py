@@ -7,7 +7,7 @@ import pytest
 from tests.support.machines import GIB, LAPTOP, SMALL_GPU, spec_of
 from vipllava_cli.engine.hardware.estimate import Estimate, estimate
 from vipllava_cli.engine.hardware.load_options import LoadOptions
-from vipllava_cli.engine.hardware.machine import BUS_BANDWIDTH, Machine, Memory, Speed
+from vipllava_cli.engine.hardware.machine import ASSUMED_GPU, BUS_BANDWIDTH, Machine, Memory, Speed
 from vipllava_cli.engine.hardware.placement import plan_placement
 
 H100 = Speed(3.35e12, 5e14)
@@ -32,7 +32,7 @@ def test_weights_beside_a_gpu_cross_the_bus_for_every_token() -> None:
     placement = plan_placement(spec_of("7b"), LoadOptions(), SMALL_GPU)
     result = estimate(placement, lambda _: H100)
     assert result.tokens_per_second < BUS_BANDWIDTH / (placement.weights_at("cpu") * 0.9)
-    assert result.assumed == ("a bus of 16.0 GB/s",)
+    assert result.assumed == ("a bus of 16 GB/s",)
 
 
 def test_layers_on_the_disk_are_slowest() -> None:
@@ -46,5 +46,5 @@ def test_layers_on_the_disk_are_slowest() -> None:
 
 def test_an_assumed_speed_is_named() -> None:
     card = replace(SMALL_GPU, gpus={0: Memory(24 * GIB, 20 * GIB)})
-    result = estimate_on(card, Speed(300e9, 20e12, assumed=True))
-    assert result.assumed == ("a GPU of 300 GB/s and 20 TFLOP/s",)
+    result = estimate_on(card, ASSUMED_GPU)
+    assert result.assumed == ("GPU 0 with 300 GB/s and 20 TFLOP/s",)

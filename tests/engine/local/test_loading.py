@@ -117,9 +117,11 @@ def test_a_broken_folder_is_one_line(
 
 
 def test_a_model_is_loaded_by_the_plan(run: Run) -> None:
-    answered = run("ask", ZOO, QUESTION, "--model", "tiny", "-v")
+    answered = run("ask", ZOO, QUESTION, "--model", "tiny", "--device", "cpu", "-v")
     assert "27.2 MiB on the CPU" in answered.stderr
-    few = run("ask", ZOO, QUESTION, "--model", "tiny", "--max-memory", "cpu=1MiB")
+    few = run(
+        "ask", ZOO, QUESTION, "--model", "tiny", "--device", "cpu", "--max-memory", "cpu=1MiB"
+    )
     assert (few.code, few.stdout) == (4, "")
     assert "the model does not fit" in few.stderr
 
@@ -127,7 +129,7 @@ def test_a_model_is_loaded_by_the_plan(run: Run) -> None:
 def test_layers_on_the_disk_give_the_same_answer(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    flags = [ZOO, QUESTION, "--model", "tiny", "--json", "--max-memory"]
+    flags = [ZOO, QUESTION, "--model", "tiny", "--json", "--device", "cpu", "--max-memory"]
     on_disk = run("ask", *flags, "cpu=34MiB")
     assert "stay on the disk" in on_disk.stderr or "read from the disk" in on_disk.stderr
     assert "meta device" not in caplog.text  # a warning of accelerate

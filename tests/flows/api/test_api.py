@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.conftest import SAMPLES, Run, open_once
 from tests.support.fake_engine import FakeEngine
+from tests.support.images import animation, frame_grey, has_center_color
 from tests.support.sample_scenes import PLACES
 from vipllava_cli import (
     Arrow,
@@ -81,6 +82,17 @@ def test_images_are_paths_pillow_images_or_arrays(model: Model, kind: str) -> No
         "array": np.asarray(pillow),
     }
     assert model.ask(images[kind], QUESTION, marks=[BUTTERFLY]).text == "a butterfly"
+
+
+def test_a_path_may_choose_a_frame(model: Model, tmp_path: Path) -> None:
+    moving = tmp_path / "moving.gif"
+    moving.write_bytes(animation())
+    first = model.ask(moving, QUESTION)
+    assert first.notes == ("frame 1 of 3; #frame=N after the path chooses another",)
+    third = model.ask(f"{moving}#frame=3", QUESTION)
+    assert (third.notes, third.record["image"]) == ((), f"{moving}#frame=3")
+    assert third.record["key"] != first.record["key"]
+    assert has_center_color(draw(f"{moving}#frame=3", []), (frame_grey(2),) * 3)
 
 
 def test_a_batch_gives_the_answers_of_single_questions_in_order(model: Model) -> None:

@@ -3,8 +3,8 @@
 import json
 import os
 import random
-import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,16 @@ from PIL import Image
 
 from tests.support.batch import TASK, SilentListener, read_answers, run_over
 from tests.support.fake_engine import FakeEngine
-from vipllava_cli.flows.batch.plan import (
+from tests.support.images import animation
+from vipllava_cli.errors import InputError
+from vipllava_cli.flows.batch.plan import plan_all
+from vipllava_cli.flows.batch.run import BatchRun
+from vipllava_cli.flows.batch.task import (
     DEFAULT_QUESTION,
     DEFAULT_QUESTION_UNMARKED,
     BatchTask,
-    plan_all,
-    with_unique_ids,
+    OnConflict,
 )
-from vipllava_cli.flows.batch.run import BatchRun
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.sources.open import read_source
 from vipllava_cli.sources.rows import Row, Source
@@ -47,15 +49,6 @@ def test_record_ids_are_unique(rows: list[Row], out: Path) -> None:
     assert run_over(same_ids, out, FakeEngine()).answered == 6
     assert len(read_answers(out)) == 6
     assert run_over(same_ids, out, FakeEngine()).kept == 6
-
-
-def test_unique_ids_take_linear_time() -> None:
-    count = 30_000
-    same_ids = (Row("a", "a.png") for _ in range(count))
-    start = time.process_time()
-    unique = {row.id for row in with_unique_ids(TASK, same_ids)}
-    assert time.process_time() - start < 5, "trying every number again takes minutes"
-    assert unique == {"a", *(f"a~{number}" for number in range(2, count + 1))}
 
 
 def test_the_default_question_depends_on_the_marks(rows: list[Row], out: Path) -> None:
@@ -95,7 +88,7 @@ def test_invalid_text_in_a_question_is_an_error_of_its_row(rows: list[Row], out:
     summary = run_over([invalid, valid], out, FakeEngine(), task)
     assert (summary.answered, summary.failures) == (1, {"UsageError": 1})
     table = out.with_suffix(".csv")
-    write_table(read_journal(out), table)
+    write_table(partial(read_journal, out), table)
     assert "odd\\udce9.png" in table.read_text()
 
 
@@ -112,8 +105,9 @@ def test_a_renamed_image_copies_its_answer(rows: list[Row], out: Path) -> None:
 
 def test_other_settings_are_new_questions(rows: list[Row], out: Path) -> None:
     run_over(rows[:4], out, FakeEngine())
-    summary = run_over(rows[:4], out, FakeEngine(), BatchTask(("fake", "2"), TASK.questions))
-    assert summary.answered == 4
+    other = BatchTask(("fake", "2"), TASK.questions, on_conflict=OnConflict.replace)
+    summary = run_over(rows[:4], out, FakeEngine(), other)
+    assert (summary.answered, summary.replaced) == (4, 4)
     assert len(read_answers(out)) == 4
 
 
@@ -125,7 +119,8 @@ def test_only_changed_rows_are_asked_again(rows: list[Row], out: Path) -> None:
     changed = [
         Row(row.id, row.image, (box,)) if number == 7 else row for number, row in enumerate(rows)
     ]
-    summary = run_over(changed, out, FakeEngine())
+    replacing = replace(TASK, on_conflict=OnConflict.replace)
+    summary = run_over(changed, out, FakeEngine(), replacing)
     assert (summary.kept, summary.answered) == (18, 2)
     after = read_answers(out)
     assert list(after) == list(before)
@@ -194,3 +189,38 @@ def test_non_finite_numbers_become_null(images: Path, out: Path) -> None:
     run_over(list(read_source(str(manifest)).rows), out, FakeEngine())
     line = json.loads(out.read_text(), parse_constant=lambda name: pytest.fail(f"contains {name}"))
     assert line["extra"] == {"a": None, "b": [None, 2.5], "c": None}
+
+
+def test_each_frame_is_a_question_of_its_own(tmp_path: Path, out: Path) -> None:
+    moving, still = tmp_path / "moving.gif", tmp_path / "still.png"
+    moving.write_bytes(animation())
+    Image.new("RGB", (40, 20)).save(still)
+    rows = [Row("named", f"{moving}#frame=3"), Row("moving", str(moving)), Row("still", str(still))]
+    listener = SilentListener()
+    with open_journal(out) as journal:
+        BatchRun(Source(iter(rows), "test"), TASK, journal, FakeEngine, listener)()
+    assert listener.notes == ["moving: frame 1 of 3; --frame N chooses another"]
+    first = {record["id"]: record for record in read_journal(out)}
+    assert [record["image"] for record in first.values()] == [
+        f"{moving}#frame=3",
+        *map(str, (moving, still)),
+    ]
+    # The option is for rows that name no frame.
+    with pytest.raises(InputError, match="moving with the frame 1, but this run has the frame 2"):
+        run_over(rows, out, FakeEngine(), replace(TASK, frame=2))
+    replacing = replace(TASK, frame=2, on_conflict=OnConflict.replace)
+    summary = run_over(rows, out, FakeEngine(), replacing)
+    assert (summary.kept, summary.answered, summary.failures) == (1, 1, {"InputError": 1})
+    second = {record["id"]: record for record in read_journal(out)}
+    assert second["named"] == first["named"]
+    assert second["moving"]["image"] == f"{moving}#frame=2"
+    assert len({record["key"] for record in (*first.values(), *second.values())}) == 4
+
+
+def test_an_answer_is_copied_under_the_name_of_its_frame(tmp_path: Path, out: Path) -> None:
+    moving = tmp_path / "moving.gif"
+    moving.write_bytes(animation())
+    run_over([Row("a", f"{moving}#frame=2")], out, FakeEngine())
+    summary = run_over([Row("b", str(moving))], out, FakeEngine(), replace(TASK, frame=2))
+    assert summary.copied == 1
+    assert {record["image"] for record in read_journal(out)} == {f"{moving}#frame=2"}

@@ -23,8 +23,8 @@ from tests.support.fake_engine import FakeEngine
 from vipllava_cli.engine.base import Engine, ModelView
 from vipllava_cli.errors import OutOfMemoryError
 from vipllava_cli.flows.batch import run as batch
-from vipllava_cli.flows.batch.plan import BatchTask
 from vipllava_cli.flows.batch.run import BatchRun
+from vipllava_cli.flows.batch.task import BatchTask
 from vipllava_cli.sources.rows import Row, Source
 from vipllava_cli.storage.journal import open_journal, read_journal
 

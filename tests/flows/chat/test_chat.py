@@ -81,7 +81,7 @@ def test_a_failure_leaves_the_state_unchanged(chat: Chat) -> None:
     before = chat.state
     with pytest.raises(UsageError, match="too long"):
         chat.ask("word " * 300)
-    with pytest.raises(UsageError, match="there are no marks"):
+    with pytest.raises(UsageError, match="no mark is drawn"):
         chat.ask("what is {1}?")
     with pytest.raises(InputError, match="outside"):
         chat.add_mark(parse_mark("box", "1000,1000,2000,2000"))

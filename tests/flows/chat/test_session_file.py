@@ -8,10 +8,12 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT, Run
+from tests.support.images import animation, frame_grey, has_center_color
 from vipllava_cli.errors import ExitCode, UsageError
 from vipllava_cli.flows.chat.chat import Chat
 from vipllava_cli.flows.chat.session_file import read_session, resume_chat, write_session
-from vipllava_cli.marks.marked_image import open_image
+from vipllava_cli.images.source import Source
+from vipllava_cli.marks.marked_image import ImageFile, open_image
 from vipllava_cli.marks.parse import parse_mark
 
 FIXTURES = ROOT / "tests" / "fixtures" / "0.1.0"
@@ -68,6 +70,38 @@ def test_a_session_file_of_version_0_1_0_resumes_and_is_written_alike(
         json.loads(path.read_text()) for path in (tmp_path / "s.json", Path("session.json"))
     )
     assert written == original | {"image": str(FIXTURES / "images" / "garden.jpg")}
+
+
+def test_a_session_about_a_frame_resumes_with_that_frame(
+    chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "moving.gif").write_bytes(animation())
+    monkeypatch.chdir(tmp_path)
+    chat.change_image(open_image("moving.gif#frame=2"))
+    chat.ask("what?")
+    write_session(chat.state, "s.json")
+    row = json.loads(Path("s.json").read_text())
+    assert row["image"] == f"{tmp_path / 'moving.gif'}#frame=2"
+    assert row["turns"][0]["image"] == "moving.gif#frame=2"
+    resumed = resume_chat(read_session("s.json"), "fake")
+    assert resumed.notes == ()
+    assert resumed.state.marked
+    assert has_center_color(resumed.state.marked.file.image, (frame_grey(1),) * 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("clipboard:", "the clipboard"), ("-", "standard input")]
+)
+def test_an_image_that_no_file_held_is_not_read_again(
+    chat: Chat, tmp_path: Path, image: Path, name: str, words: str
+) -> None:
+    chat.change_image(ImageFile(Source(name), image.read_bytes()))
+    chat.ask("what?")
+    write_session(chat.state, str(tmp_path / "s.json"))
+    resumed = resume_chat(read_session(str(tmp_path / "s.json")), "fake")
+    assert resumed.state.marked is None
+    assert len(resumed.state.turns) == 1
+    assert f"the image came from {words} and was not kept" in resumed.notes[0]
 
 
 def test_a_missing_or_changed_image_becomes_a_note(chat: Chat, tmp_path: Path, image: Path) -> None:

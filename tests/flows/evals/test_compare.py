@@ -12,8 +12,9 @@ import pytest
 from tests.conftest import ROOT, Run
 from tests.support.comparisons import record, write_answers, write_two_files
 from tests.support.report_pages import results, row
-from vipllava_cli.errors import InputError
-from vipllava_cli.flows.evals.compare import compare, is_correct, mcnemar_p_value
+from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.flows.evals.answer_rule import AnswerRule
+from vipllava_cli.flows.evals.compare import compare, mcnemar_p_value
 
 
 @pytest.fixture
@@ -62,18 +63,6 @@ def test_the_p_value_of_many_changes() -> None:
     fair = 2 * sum(comb(1000, heads) for heads in range(471)) / 2**1000
     assert mcnemar_p_value(470, 530) == mcnemar_p_value(530, 470) == pytest.approx(fair, rel=1e-12)
     assert mcnemar_p_value(0, 100_000) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("answer", "truth", "right"),
-    [
-        (" B.", "b", True), ("(B)", "B", False), ("a red hat", "a  Red hat.", True), (None, "", False),
-        ("", "", True), ("a hat", "hat", False), ("two or 2", "2<OR>two", True),
-        ("a cat", "cat<AND>dog", False), ("dog, cat", "cat<AND>dog", True),
-    ],
-)  # fmt: skip
-def test_is_correct(answer: str | None, truth: str, right: bool) -> None:
-    assert is_correct(answer, truth) == right
 
 
 def test_a_row_of_several_questions_has_a_list_of_truths(run: Run, image: Path) -> None:
@@ -143,6 +132,110 @@ def test_notes_count_rows_that_are_not_compared(run: Run, image: Path) -> None:
     assert [line.split()[2] for line in ended.stdout.splitlines()[1:3]] == ["2", "2"]
 
 
+def test_only_the_answers_of_a_strict_comparison_must_be_the_truth_itself(
+    run: Run, files: tuple[Path, Path]
+) -> None:
+    ended = run("compare", *files, "--strict", "--truth", "wanted", "--json")
+    found = json.loads(ended.stdout)
+    assert found["normalization"] == []
+    assert [file["right"] for file in found["files"]] == [0.4, 0.5]
+    assert ended.stderr == 'note: an answer is right if it is exactly "wanted"\n'
+    ended = run("compare", *files, "--json")
+    assert json.loads(ended.stdout)["normalization"] == [
+        "case", "articles", "plurals", "punctuation", "number words", "common synonyms",
+    ]  # fmt: skip
+    assert ended.stderr == (
+        'note: an answer is right if it equals "wanted", apart from case, articles, plurals,'
+        " punctuation, number words, common synonyms (--strict: exactly)\n"
+    )
+
+
+def test_synonyms_of_a_file_are_equal_and_the_output_names_the_file(run: Run, image: Path) -> None:
+    synonyms = image.parent / "names.txt"
+    synonyms.write_text("cat, kitten, tabby cat\n")
+    file = write_answers(image.parent, "a.jsonl", ["Kittens", "the tabby cat.", "a dog"])
+    ended = run("compare", file, "--synonyms", synonyms, "--json")
+    found = json.loads(ended.stdout)
+    assert found["files"][0]["right"] == 0.6667
+    assert found["normalization"][-1] == "those in names.txt"
+    assert "common synonyms, those in names.txt (--strict: exactly)" in ended.stderr
+    assert json.loads(run("compare", file, "--json").stdout)["files"][0]["right"] == 0
+
+
+def test_truths_of_two_files_may_differ_as_answers_may(run: Run, image: Path) -> None:
+    a = write_answers(image.parent, "a.jsonl", ["a cat"], truth="cat")
+    b = write_answers(image.parent, "b.jsonl", ["a dog"], truth="Cats")
+    assert json.loads(run("compare", a, b, "--json").stdout)["against_first"][0]["p_value"] == 1.0
+    refused = run("compare", a, b, "--strict", "--truth", "wanted")
+    assert (
+        "the truth of the row 'row-0' is 'cat' in a.jsonl and 'Cats' in b.jsonl" in refused.stderr
+    )
+
+
+def test_one_file_is_compared_with_its_truths(run: Run, image: Path) -> None:
+    answers = ["a cat", "Cats", "a dog", "a dog", "a pig", None, ""]
+    file = write_answers(image.parent, "a.jsonl", answers)
+    found = json.loads(run("compare", file, "--json").stdout)
+    assert found["against_first"] == []
+    (figures,) = found["files"]
+    assert (figures["rows"], figures["failed"], figures["right"]) == (7, 1, 0.2857)
+    assert figures["labels"] == [{"label": "a cat", "right": 0.2857, "of": 7, "failed": 1}]
+    assert [(each["answer"], each["count"]) for each in figures["confusions"]] == [
+        ("a dog", 2), ("a pig", 1), (None, 1), ("", 1),
+    ]  # fmt: skip
+
+
+def test_an_empty_truth_is_no_truth_and_a_whole_number_has_no_point(run: Run, image: Path) -> None:
+    truths = ["a cat", "", "  ", None, 2.0, 0.5, True]
+    answers = ["a cat", "x", "x", "x", "two", "0.5", "true"]
+    rows = [
+        record(n, answer, truth)
+        for n, (answer, truth) in enumerate(zip(answers, truths, strict=True))
+    ]
+    ended = run("compare", results(image.parent, rows, "a.jsonl"), "--json")
+    found = json.loads(ended.stdout)
+    assert (found["rows"], found["rows_with_truth"], found["files"][0]["right"]) == (7, 4, 1.0)
+    assert "3 of 7 rows have no truth: they are neither right nor wrong" in ended.stderr
+
+
+def test_a_note_counts_wrong_answers_with_the_right_words_among_others(
+    run: Run, image: Path
+) -> None:
+    file = write_answers(image.parent, "a.jsonl", ["It is a cat.", "a catfish", "cat, dog", "cat"])
+    ended = run("compare", file, "--json")
+    assert json.loads(ended.stdout)["files"][0]["right"] == 0.25
+    assert (
+        "note: a.jsonl: 2 of 3 wrong answers have the right words among others, like 'It is a cat.'; to"
+        ' get short answers, end the question with "Answer the question using a single word or phrase."'
+    ) in ended.stderr
+    assert "among others" not in run("compare", file, "--strict", "--truth", "wanted").stderr
+
+
+def test_folders_of_eval_and_files_mix_and_have_different_names(run: Run, image: Path) -> None:
+    folder = image.parent
+    for name in ("one/run", "two/run"):
+        (folder / name).mkdir(parents=True)
+        write_answers(folder / name, "records.jsonl", ["a cat", name])
+    a, b = folder / "one/run", folder / "two/run"
+    assert [file.name for file in compare([a, b]).files] == [str(a), str(b)]
+    assert [file.name for file in compare([a, b / "records.jsonl"]).files] == [
+        "run",
+        "records.jsonl",
+    ]
+    with_path = json.loads(run("compare", a, b, "--json").stdout)["files"]
+    assert [file["file"] for file in with_path] == [str(each / "records.jsonl") for each in (a, b)]
+    refused = run("compare", a, a / "records.jsonl")
+    assert "are the same file" in refused.stderr
+
+
+def test_a_table_of_batch_is_compared_by_its_records(run: Run, image: Path) -> None:
+    table = image.parent / "a.csv"
+    table.write_text("id,answer\n")
+    write_answers(image.parent, "a.csv.jsonl", ["a cat", "a dog"])
+    found = json.loads(run("compare", table, "--json").stdout)
+    assert found["files"][0]["right"] == 0.5
+
+
 def test_files_with_the_same_name_are_named_by_their_paths(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -199,6 +292,8 @@ def test_the_first_common_scorer_decides_and_the_option_overrides_it(run: Run, i
     assert compare([a, b], "wanted").scorer is None
     with pytest.raises(InputError, match=r"their columns are 'wanted'$"):
         compare([a, b], "answer")
+    with pytest.raises(UsageError, match=r"add --truth COLUMN \(their columns are 'wanted'\)$"):
+        compare([a, b], rule=AnswerRule(is_strict=True))
 
 
 @pytest.mark.parametrize(

@@ -37,3 +37,12 @@ def test_a_case_counts_in_each_of_its_groups_and_a_failed_one_scores_0() -> None
         ("skill", "b", 1.0, 1, 0),
     ]
     assert [dict(m.published) for m in metrics] == [{}, {"7B": 12.5}, {}]
+
+
+def test_groups_are_in_the_order_of_the_benchmark_then_in_natural_order() -> None:
+    names = ("10", "2", "small", "1", "large")
+    results = [Result(name, Case("?", "x", {"size": name}), "x") for name in names]
+    metrics = compute_metrics(
+        results, {"exact": SCORERS["exact"]}, group_order=("tiny", "small", "large")
+    )
+    assert [metric.group for metric in metrics] == ["small", "large", "1", "2", "10"]

@@ -1,30 +1,47 @@
 """The files of scores and predictions."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
 from vipllava_cli.errors import InputError
+from vipllava_cli.flows.evals.benchmark import Benchmark
 from vipllava_cli.flows.evals.metrics import Metric
 from vipllava_cli.flows.evals.output_files import (
     format_csv,
     format_json,
     format_markdown,
+    overall_lines,
     read_predictions,
     write_predictions,
 )
 
+BENCHMARK = Benchmark("x", lambda options: iter(()))
 METRIC = Metric("a|b", "all", "all", 0.5, 2, 0, 0.1, 0.9, {"7B": 48.4})
 
 
 def test_a_markdown_table_escapes_its_cells() -> None:
-    lines = format_markdown([METRIC], "x", {"model": "a\nb", "limit": None}).splitlines()
+    facts = {"model": "a\nb", "limit": None}
+    lines = format_markdown([METRIC], "x", facts, BENCHMARK).splitlines()
     assert lines[0] == "# x"
     assert "- model: a b" in lines
     assert "- limit: None" not in lines
-    assert r"| a\|b | all | 50.0 | 10.0-90.0 | 2 | 0 | 48.4 |" in lines
+    assert lines[2] == "accuracy 50.0% \u00b7 95% CI 10.0\u201390.0 \u00b7 n 2"
+    assert "| scorer | group | accuracy | 95% CI | n | failed | 7B |" in lines
+    assert "| a\\|b | all | 50.0 | 10.0\u201390.0 | 2 | 0 | 48.4 |" in lines
+
+
+def test_the_overall_line_names_what_is_special() -> None:
+    metric = Metric("published", "task", "Q to AR", 0.5, 4, 1, 0.25, 0.75)
+    others = [replace(metric, scorer="lenient"), replace(metric, group="Q to A")]
+    benchmark = replace(BENCHMARK, measure="score", overall=("task", "Q to AR"))
+    assert overall_lines([metric, *others], benchmark) == [
+        "Q to AR, published score 50.0% \u00b7 95% CI 25.0\u201375.0 \u00b7 n 4 \u00b7 failed 1",
+        "Q to AR, lenient score 50.0% \u00b7 95% CI 25.0\u201375.0 \u00b7 n 4 \u00b7 failed 1",
+    ]
 
 
 def test_json_and_csv_have_the_keys_of_version_0_1_0() -> None:

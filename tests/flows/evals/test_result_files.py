@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.support.comparisons import record, write_answers, write_two_files
-from tests.support.report_pages import results
+from tests.support.report_pages import results, row
 from vipllava_cli.errors import ExitCode, InputError
 from vipllava_cli.flows.evals.compare import compare
 
@@ -37,9 +37,27 @@ def test_errors_are_one_line(run: Run, files: tuple[Path, Path]) -> None:
     )
     untrue = results(folder, [record(0, "a cat", "a dog")], "untrue.jsonl")
     listed = results(folder, [record(0, "a cat", ["a", "b"])], "listed.jsonl")
+    unknown = results(folder, [row(0, extra={"label": "cat", "area": 2, "tags": ["a"]})], "u.jsonl")
+    lonely = folder / "lonely.csv"
+    lonely.write_text("id,answer\n")
+    plain = results(folder, [row(0)], "plain.jsonl")
     usage, bad = ExitCode.USAGE, ExitCode.INPUT
     for arguments, code, words in [
-        ((a,), usage, "give two or more files"),
+        (
+            (unknown,),
+            usage,
+            "nothing to compare with: give a second file, or the column with the right",
+        ),
+        ((unknown,), usage, "answers as --truth COLUMN (its columns are 'label', 'area')"),
+        ((plain,), usage, "--truth COLUMN (there are none)"),
+        (
+            (unknown, "--truth", "colour"),
+            bad,
+            "no row of u.jsonl has a column 'colour' with a truth",
+        ),
+        ((unknown, "--truth", "colour"), bad, "its columns are 'label', 'area'"),
+        ((a, "--strict", "--synonyms", prose), usage, "remove --synonyms"),
+        ((a, "--synonyms", prose), bad, "line 1: expected two or more names"),
         ((a, a), usage, "are the same file"),
         ((a, b, link), usage, "are the same file"),
         ((a, "-"), usage, "standard input"),
@@ -47,7 +65,12 @@ def test_errors_are_one_line(run: Run, files: tuple[Path, Path]) -> None:
         ((a, prose), bad, "prose.txt contains no record"),
         ((a, folder / "gone.jsonl"), bad, "there is no file"),
         ((a, "x" * 300), bad, "cannot be read"),
-        ((a, folder), bad, "is a folder"),
+        (
+            (a, lonely),
+            bad,
+            "lonely.csv is a table, and its records lonely.csv.jsonl are not beside it",
+        ),
+        ((a, folder), bad, "is a folder without records.jsonl"),
         ((a, twice), bad, "holds the row 'row-0' twice"),
         ((a, other), bad, "no row is in all files: a.jsonl has ids like 'row-0', other.jsonl like"),
         ((a, b, "--truth", "colour"), bad, "no row that is in all files has a column 'colour'"),

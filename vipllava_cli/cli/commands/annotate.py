@@ -1,19 +1,24 @@
 """`vipllava annotate`: draw marks on an image, without a model."""
 
-from dataclasses import replace
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
     Force,
+    Frame,
     ImageSource,
     MarkOptions,
     OutputOptions,
+    Pick,
     Zoom,
     out_option,
     output_flag,
 )
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from vipllava_cli.cli.terminal.messages import Messages
 
 
 @command
@@ -21,6 +26,8 @@ def annotate(
     image: ImageSource,
     *,
     marks: MarkOptions,
+    pick: Pick = False,
+    frame: Frame = None,
     zoom: Zoom = False,
     out: Annotated[str | None, out_option("the marked image", "Use - for standard output.")] = None,
     force: Force = False,
@@ -32,17 +39,15 @@ def annotate(
         ),
     ] = False,
     show: Annotated[bool, output_flag("Show the image in the terminal.", "--show")] = False,
-    pick: Annotated[
-        bool,
-        output_flag("Open a window, drag boxes in it, and print them as options.", "--pick"),
-    ] = False,
     output: OutputOptions,
-) -> None:
+) -> ExitCode:
     """Draw marks on an image, without a model.
 
     vipllava annotate cat.jpg --ellipse 10%,20%,40%,60% -o marked.png
     """
-    from vipllava_cli.cli.marked_image import open_marked_image, pick_marks
+    from vipllava_cli.cli.image_source import image_path
+    from vipllava_cli.cli.marked_image import open_marked_image, pick_more_marks
+    from vipllava_cli.cli.terminal.image import check_can_show
     from vipllava_cli.images.save import check_output, save_image
     from vipllava_cli.images.square import model_view as as_model_view
     from vipllava_cli.marks.draw import MODEL_VIEW_SIDE
@@ -53,13 +58,19 @@ def annotate(
         raise UsageError("no output chosen: add -o FILE, --show or --pick")
     if out:
         check_output(out, force=force)
-        check_not_input((image, *marks.files()), out)
+        check_not_input(map(image_path, (image, *marks.files())), out)
     if out == STANDARD_OUTPUT and (show or pick):
         raise UsageError("-o - cannot be used with --show or --pick: they write to stdout too")
+    if show:
+        check_can_show()
     messages = output.messages()
-    marked = open_marked_image(image, marks, messages)
+    marked = open_marked_image(image, marks, messages, frame)
     if pick:
-        marked = replace(marked, marks=pick_marks(marked.file.image, marked.marks, marks.style()))
+        picked = pick_more_marks(marked, marks, messages)
+        if picked is None:
+            return ExitCode.INTERRUPTED
+        marked = picked.marked
+        _print_options(picked.options, messages)
     drawn = (zoom_in(marked) if zoom else marked).drawn()
     if model_view:
         drawn = as_model_view(drawn, MODEL_VIEW_SIDE)
@@ -72,3 +83,13 @@ def annotate(
         from vipllava_cli.cli.terminal.image import show as show_image
 
         show_image(drawn)
+    return ExitCode.DONE
+
+
+def _print_options(options: str, messages: "Messages") -> None:
+    """Print the drawn marks on stdout, as options for the next call."""
+    if options:
+        sys.stdout.write(options + "\n")
+        sys.stdout.flush()
+    else:
+        messages.note("no marks drawn")

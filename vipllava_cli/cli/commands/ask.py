@@ -1,23 +1,26 @@
 """`vipllava ask`: questions about one image."""
 
-import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
+    IMAGE_HELP,
+    OUTPUT_PANEL,
     AnswerOptions,
     Choices,
-    ImageSource,
+    Force,
+    Frame,
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    Pick,
     Zoom,
+    out_option,
     output_flag,
 )
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import ExitCode
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
@@ -28,42 +31,77 @@ if TYPE_CHECKING:
 
 @command
 def ask(
-    image: ImageSource,
+    image: Annotated[str | None, typer.Argument(help=IMAGE_HELP)] = None,
     questions: Annotated[
-        list[str], typer.Argument(help="One or more questions; {1} stands for the first mark.")
-    ],
+        list[str] | None,
+        typer.Argument(help="One or more questions; {1} stands for the first mark."),
+    ] = None,
     *,
     marks: MarkOptions,
+    pick: Pick = False,
+    frame: Frame = None,
     zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
     choices: Choices = None,
-    json: Annotated[bool, output_flag("Print one JSON record per line.", "--json")] = False,
+    out: Annotated[str | None, out_option("the answers", "Use - for standard output.")] = None,
+    json: Annotated[
+        bool, output_flag("Print JSON records, one per line in a pipe.", "--json")
+    ] = False,
+    show: Annotated[bool, output_flag("Show the marked image in the terminal.", "--show")] = False,
+    save_marked: Annotated[
+        str | None,
+        typer.Option(
+            "--save-marked",
+            metavar="FILE",
+            help="Write the marked image to FILE.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = None,
+    force: Force = False,
     output: OutputOptions,
-) -> None:
+) -> ExitCode:
     """Ask questions about an image and its marked regions.
 
     vipllava ask cat.jpg "what is in the red box?" --box 20,80,340,300
     """
-    from vipllava_cli.cli.marked_image import open_marked_image
+    from vipllava_cli.cli.ask_arguments import read_arguments
+    from vipllava_cli.cli.ask_outputs import check_ask_outputs
+    from vipllava_cli.cli.marked_image import open_marked_image, pick_more_marks
     from vipllava_cli.cli.model_loading import open_model
-    from vipllava_cli.cli.terminal.messages import print_piece
+    from vipllava_cli.cli.photo_warning import PhotoWarning
+    from vipllava_cli.cli.terminal.messages import print_choices, print_piece
     from vipllava_cli.engine.prompts.questions import prepare_question
     from vipllava_cli.flows.ask import ask as answer_questions
     from vipllava_cli.marks.marked_image import zoom_in
 
     messages = output.messages()
     options = answer.options(choices)
-    _check_questions(questions)
-    marked = open_marked_image(image, marks, messages)
-    prepared = [prepare_question(question, marked.marks) for question in questions]
+    given = read_arguments([*([] if image is None else [image]), *(questions or ())])
+    for note in given.notes:
+        messages.note(note)
+    inputs = (given.image, *marks.files())
+    outputs = check_ask_outputs(out, save_marked, inputs, show=show, force=force)
+    marked = open_marked_image(given.image, marks, messages, frame)
+    if pick:
+        picked = pick_more_marks(marked, marks, messages)
+        if picked is None:
+            return ExitCode.INTERRUPTED
+        marked = picked.marked
+        messages.note(f"marks drawn: {picked.options or 'none'}")
+    prepared = [prepare_question(question, marked.marks) for question in given.questions]
     for note in dict.fromkeys(note for question in prepared for note in question.notes):
         messages.note(note)
     if zoom:
         marked = zoom_in(marked)
+    if show:
+        _show(marked)
     engine = open_model(model, messages)
+    if save_marked is not None:
+        _save_marked(marked, save_marked, messages, force=force)
     _note_small_mark(engine, marked, messages, zoom=zoom)
-    streams = sys.stdout.isatty() and not json and len(questions) == 1 and not options.choices
+    PhotoWarning(engine.info.name).warn_of(marked.file, messages)
+    streams = outputs.is_stream and not json and len(prepared) == 1 and not options.choices
     records = answer_questions(
         engine,
         marked,
@@ -74,21 +112,31 @@ def ask(
     )
     for record in records:
         if json:
-            sys.stdout.write(record.to_line() + "\n")
-            sys.stdout.flush()
+            outputs.write_record(record)
         else:
-            _print_answer(record, messages, streamed=streams, single_line=len(questions) > 1)
+            outputs.write_answer(record, streamed=streams, single_line=len(prepared) > 1)
+            print_choices(record.choices or (), messages)
         _note_length(record, options.max_new_tokens, messages)
+    outputs.finish(messages)
+    return ExitCode.DONE
 
 
-def _check_questions(questions: list[str]) -> None:
-    """Raise UsageError for a question that is a file: probably the user gave several images."""
-    for question in questions:
-        if os.path.isfile(question):
-            raise UsageError(
-                f"ask takes one image and then questions, but {question} is a file: use"
-                " `vipllava batch` for several images"
-            )
+def _show(marked: "MarkedImage") -> None:
+    """Show the marked image in the terminal."""
+    from vipllava_cli.cli.terminal.image import show
+
+    show(marked.drawn())
+
+
+def _save_marked(marked: "MarkedImage", name: str, messages: "Messages", *, force: bool) -> None:
+    """Write the marked image to a file. Raises InputError."""
+    from vipllava_cli.images.save import save_image
+    from vipllava_cli.storage.counts import count_noun
+
+    drawn = marked.drawn()
+    save_image(drawn, name, force=force)
+    count = count_noun(len(marked.marks), "mark")
+    messages.note(f"wrote {name}, {drawn.width}x{drawn.height} pixels, {count}")
 
 
 def _note_small_mark(
@@ -103,20 +151,6 @@ def _note_small_mark(
         messages.note(
             f"the {mark.color.name} {mark.shape} is smaller than one patch of the model's view{advice}"
         )
-
-
-def _print_answer(
-    record: "Record", messages: "Messages", *, streamed: bool, single_line: bool
-) -> None:
-    """Print an answer and the scores of its choices. End the line of a streamed answer."""
-    from vipllava_cli.cli.terminal.messages import print_answer, print_choices, print_piece
-
-    if streamed:
-        print_piece("\n")
-    else:
-        print_answer(record.answer or "", single_line=single_line)
-    if record.choices:
-        print_choices(record.choices, messages)
 
 
 def _note_length(record: "Record", max_new_tokens: int, messages: "Messages") -> None:

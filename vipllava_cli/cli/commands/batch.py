@@ -1,6 +1,9 @@
 """`vipllava batch`: ask about many images, and resume after a stop."""
 
 import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,9 +15,11 @@ from vipllava_cli.cli.options import (
     OUTPUT_PANEL,
     AnswerOptions,
     Choices,
+    Frame,
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    Pick,
     Zoom,
     out_option,
 )
@@ -25,7 +30,10 @@ from vipllava_cli.sources.formats import RowUnit, SourceFormat
 if TYPE_CHECKING:  # `--help` needs none of these
     from vipllava_cli.cli.batch_outputs import BatchOutputs
     from vipllava_cli.cli.terminal.messages import Messages
-    from vipllava_cli.flows.batch.run import BatchSummary
+    from vipllava_cli.flows.batch.run import BatchRun, BatchSummary
+    from vipllava_cli.flows.batch.task import BatchTask, OnConflict
+    from vipllava_cli.sources.rows import Source
+    from vipllava_cli.storage.journal import Journal
 
 SOURCE_PANEL = "Source"
 _MAX_BATCH_SIZE = 4096
@@ -41,11 +49,12 @@ def _output(help: str, *names: str, **more: Any) -> Any:
 
 @command
 def batch(
-    source: Annotated[
-        str,
+    sources: Annotated[
+        list[str],
         typer.Argument(
-            help="Folder of images, manifest (JSONL, JSON, CSV, TSV), annotation file or folder"
-            " (COCO, LabelMe, VOC, YOLO, ViP-Bench), or - for JSONL on stdin."
+            help="Folder of images, image, pattern like 'photos/*.jpg', manifest (JSONL, JSON, CSV,"
+            " TSV), annotation file or folder (COCO, LabelMe, VOC, YOLO, ViP-Bench), or - for JSONL"
+            " on stdin. Several are read one after the other.",
         ),
     ],
     out: Annotated[
@@ -111,10 +120,24 @@ def batch(
         str | None,
         _output("Write an HTML page of the results to FILE.", "--report", metavar="FILE"),
     ] = None,
+    append: Annotated[
+        bool,
+        _output(
+            "Keep earlier answers to another question or with other settings, and add the new ones.",
+            "--append",
+        ),
+    ] = False,
     fresh: Annotated[
         bool, _output("Start over instead of resuming; needs --force if --out exists.", "--fresh")
     ] = False,
-    force: Annotated[bool, _output("Overwrite existing files.", "--force")] = False,
+    force: Annotated[
+        bool,
+        _output(
+            "Overwrite existing files, and replace answers to another question or with other"
+            " settings.",
+            "--force",
+        ),
+    ] = False,
     fail_fast: Annotated[bool, _output("Stop at the first failed row.", "--fail-fast")] = False,
     dry_run: Annotated[
         bool,
@@ -122,6 +145,8 @@ def batch(
     ] = False,
     *,
     marks: MarkOptions,
+    pick: Pick = False,
+    frame: Frame = None,
     zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
@@ -132,57 +157,107 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
-    from vipllava_cli.cli.batch_outputs import check_outputs, make_marked_folder
-    from vipllava_cli.cli.interrupt import stop_on_interrupt
+    from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
     from vipllava_cli.cli.model_loading import identify_model, open_model
     from vipllava_cli.cli.terminal.dry_run import print_plan
-    from vipllava_cli.cli.terminal.progress import watch_progress
     from vipllava_cli.engine.prompts.questions import strip_question
-    from vipllava_cli.flows.batch.plan import BatchTask, plan_all
+    from vipllava_cli.flows.batch.plan import plan_all
     from vipllava_cli.flows.batch.run import BatchRun
-    from vipllava_cli.sources.open import read_source
+    from vipllava_cli.flows.batch.task import BatchTask
+    from vipllava_cli.sources.arguments import parse_arguments
+    from vipllava_cli.sources.open import read_sources
     from vipllava_cli.sources.read_options import ReadOptions
     from vipllava_cli.storage.journal import open_journal
 
     messages = output.messages()
-    outputs = check_outputs(source, out, report, force=force)
+    on_conflict = _on_conflict(append=append, fresh=fresh, force=force)
+    names, pattern_notes = parse_arguments(sources)
+    outputs = check_outputs(names, out, report, force=force)
     size = _parse_batch_size(batch_size)
     task = BatchTask(
         model=identify_model(model),
         questions=tuple(map(strip_question, question or ())),
         marks=tuple(marks.specs()),
         style=marks.style(),
+        frame=frame,
         numbers=marks.numbers,
         zoom=zoom,
         template=answer.template.value,
         options=answer.options(choices),
         save_marked=save_marked,
+        on_conflict=on_conflict,
     )
-    # Marks of options have the unit of --units. Without them, it is that of the source.
-    units = marks.units if not task.marks else Units.px
-    reading = ReadOptions(tuple(images or ()), encoding, coco, units)
-    rows = read_source(source, format=format, per=per, labels=tuple(label or ()), options=reading)
-    for note in rows.notes:
+    reading = ReadOptions(tuple(images or ()), encoding, coco, _source_units(marks))
+    source = read_sources(names, format=format, per=per, labels=tuple(label or ()), options=reading)
+    for note in (*pattern_notes, *source.notes):
         messages.note(note)
 
     try:
         with open_journal(outputs.journal, fresh=fresh, force=force) as journal:
             for note in journal.notes:
                 messages.note(note)
+            if pick:
+                picked = _pick_marks(source, task, outputs, messages)
+                if picked is None:
+                    return ExitCode.INTERRUPTED
+                source = picked
+            task = _check_conflicts(task, source, journal)
+            check_replaced(outputs, task, force=force)
             if dry_run:
-                print_plan(plan_all(rows, task, journal), messages)
-                return ExitCode.DONE
+                failed = print_plan(plan_all(source, task, journal), messages)
+                return ExitCode.SOME_ROWS_FAILED if failed else ExitCode.DONE
             if save_marked:
-                make_marked_folder(save_marked, source)
-            total = rows.total and rows.total * max(len(task.questions), 1)
-            with watch_progress(messages, total) as listener:
-                opener = partial(open_model, model, messages)
-                run = BatchRun(rows, task, journal, opener, listener, size, fail_fast)
-                with stop_on_interrupt(run.stop, messages) as interrupted:
-                    summary = run()
+                make_marked_folder(save_marked, names)
+            opener = partial(open_model, model, messages)
+            run = partial(BatchRun, source, task, journal, opener, fail_fast=fail_fast)
+            summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
         os._exit(ExitCode.INTERRUPTED)
-    return _finish(summary, outputs, messages, interrupted=interrupted.is_set())
+    _finish(summary, outputs, task, messages)
+    _print_next_command(summary, source, messages, fresh=fresh, has_page=bool(report))
+    return _exit_code(summary, is_interrupted=is_interrupted)
+
+
+def _exit_code(summary: "BatchSummary", *, is_interrupted: bool) -> ExitCode:
+    if is_interrupted:
+        return ExitCode.INTERRUPTED
+    return ExitCode.SOME_ROWS_FAILED if summary.failed else ExitCode.DONE
+
+
+def _source_units(marks: MarkOptions) -> Units:
+    """Return the unit of the source's bare numbers: `--units`, unless that is for marks of options."""
+    return Units.px if marks.specs() else marks.units
+
+
+def _run(
+    make_run: Callable[..., "BatchRun"], source: "Source", task: "BatchTask", messages: "Messages"
+) -> tuple["BatchSummary", bool]:
+    """Run a batch. Returns its summary, and whether Ctrl-C stopped it.
+
+    `make_run` takes `listener`, which shows the progress, and `on_image`, which looks for photographs.
+    """
+    from vipllava_cli.cli.interrupt import stop_on_interrupt
+    from vipllava_cli.cli.photo_warning import PhotoWarning
+    from vipllava_cli.cli.terminal.progress import watch_progress
+
+    photos = PhotoWarning(task.model[0])
+    total = source.total and source.total * max(len(task.questions), 1)
+    with watch_progress(messages, total) as listener:
+        run = make_run(listener=listener, on_image=None if messages.quiet else photos.check)
+        with stop_on_interrupt(run.stop, messages) as interrupted:
+            summary = run()
+    photos.warn_of_all(messages)
+    return summary, interrupted.is_set()
+
+
+def _pick_marks(
+    rows: "Source", task: "BatchTask", outputs: "BatchOutputs", messages: "Messages"
+) -> "Source | None":
+    """Let the user draw marks on the images. Returns None if the user stops. Raises UsageError."""
+    from vipllava_cli.cli.picker.series import SeriesMarks, pick_series
+
+    common = SeriesMarks(task.marks, task.style, task.numbers, task.frame)
+    return pick_series(rows, outputs.out, common, messages)
 
 
 def _parse_batch_size(text: str) -> int | None:
@@ -196,26 +271,72 @@ def _parse_batch_size(text: str) -> int | None:
     return int(text)
 
 
+def _on_conflict(*, append: bool, fresh: bool, force: bool) -> "OnConflict":
+    """Return what happens to earlier answers to other requests. Raises UsageError."""
+    from vipllava_cli.flows.batch.task import OnConflict
+
+    if append and fresh:
+        raise UsageError(
+            "--append keeps the earlier answers and --fresh drops them: give one of them"
+        )
+    if append:
+        return OnConflict.keep_both
+    return OnConflict.replace if force else OnConflict.refuse
+
+
+def _check_conflicts(task: "BatchTask", source: "Source", journal: "Journal") -> "BatchTask":
+    """Check that the run replaces no answer to another request. Returns the task for the run.
+
+    A source that cannot be read twice is checked row by row during the run. Raises InputError.
+    """
+    from vipllava_cli.flows.batch.record_ids import check_conflicts
+    from vipllava_cli.flows.batch.task import OnConflict
+
+    if task.on_conflict is not OnConflict.refuse or not source.is_rereadable:
+        return task
+    if journal.has_answers:
+        check_conflicts(task, source.rows, journal)
+    # What looks like a conflict from here on is a row in another place of the source.
+    return replace(task, on_conflict=OnConflict.keep_both)
+
+
 def _finish(
-    summary: "BatchSummary", outputs: "BatchOutputs", messages: "Messages", *, interrupted: bool
-) -> ExitCode:
+    summary: "BatchSummary", outputs: "BatchOutputs", task: "BatchTask", messages: "Messages"
+) -> None:
     """Print the summary, and write the table and the page of a finished run."""
     from vipllava_cli.cli.html.report import write_report
-    from vipllava_cli.cli.terminal.progress import summary_table
+    from vipllava_cli.cli.terminal.summary import print_summary
     from vipllava_cli.storage.journal import read_journal
     from vipllava_cli.storage.tables import write_table
 
     if summary.finished and not summary.rows:
         messages.note("the source has no rows: nothing to ask or write")
-        return ExitCode.DONE
+        return
     if summary.finished and outputs.table:
-        write_table(read_journal(outputs.journal), outputs.table)
-    if not messages.quiet:
-        messages.console.print(summary_table(summary, str(outputs.out)))
+        write_table(partial(read_journal, outputs.journal), outputs.table)
+    print_summary(summary, str(outputs.out), messages, task.on_conflict)
     if summary.finished and outputs.report:
         write_report(outputs.journal, outputs.report, force=True, messages=messages)
-    if not summary.finished:
-        messages.say("stopped early: repeat the command to resume")
-    if interrupted:
-        return ExitCode.INTERRUPTED
-    return ExitCode.SOME_ROWS_FAILED if summary.failed else ExitCode.DONE
+
+
+def _print_next_command(
+    summary: "BatchSummary",
+    source: "Source",
+    messages: "Messages",
+    *,
+    fresh: bool,
+    has_page: bool,
+) -> None:
+    """Print the command that continues a stopped run, or that tries failed rows again."""
+    from vipllava_cli.cli.repeat_command import batch_command
+    from vipllava_cli.cli.terminal.summary import print_next_command
+
+    if summary.finished and not summary.failed:
+        return
+    retry, resume = "to ask only the failed rows again", "stopped early; to resume"
+    advice = retry if summary.finished else resume
+    if not source.is_rereadable:
+        advice += ", with the same rows on its input"
+    # A finished run has written the page.
+    force = has_page and summary.finished
+    print_next_command(messages, advice, batch_command(sys.argv, fresh=fresh, force=force))

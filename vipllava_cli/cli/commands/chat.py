@@ -11,6 +11,7 @@ import typer
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
     AnswerOptions,
+    Frame,
     MarkOptions,
     ModelOptions,
     OutputOptions,
@@ -20,11 +21,13 @@ from vipllava_cli.cli.options import (
 from vipllava_cli.errors import ExitCode, InputError, UsageError
 
 if TYPE_CHECKING:
-    from vipllava_cli.cli.repl.session import Autosave, LineInput
+    from vipllava_cli.cli.repl.session import Autosave, ChatSession, LineInput
     from vipllava_cli.cli.terminal.answers import AnswerRenderer
+    from vipllava_cli.cli.terminal.keyboard import Keyboard
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.flows.chat.chat import Chat
     from vipllava_cli.flows.chat.session_file import SavedChat
+    from vipllava_cli.flows.chat.state import ChatState
 
 SESSION_PANEL = "Session"
 HISTORY = "history"
@@ -37,7 +40,8 @@ def _session(help: str, *names: str, **more: Any) -> Any:
 @command
 def chat(
     image: Annotated[
-        str | None, typer.Argument(help="Image file or http(s) address; /image opens another.")
+        str | None,
+        typer.Argument(help="Image file, http(s) address or clipboard: (/image opens another)."),
     ] = None,
     save: Annotated[
         str | None, _session("Save the conversation to FILE.", "--save", metavar="FILE")
@@ -51,6 +55,7 @@ def chat(
     ] = False,
     *,
     marks: MarkOptions,
+    frame: Frame = None,
     zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
@@ -63,54 +68,86 @@ def chat(
 
     vipllava chat street.jpg --box 120,80,340,300
     """
-    from vipllava_cli.cli.marked_image import open_marked_image
-    from vipllava_cli.cli.model_loading import open_model
-    from vipllava_cli.cli.repl.image_commands import describe_image, note_small_mark
-    from vipllava_cli.cli.repl.loop import run_chat
-    from vipllava_cli.cli.repl.session import ChatSession
-    from vipllava_cli.cli.repl.session_commands import show_history
+    from vipllava_cli.cli.terminal.keyboard import hidden_typing
     from vipllava_cli.cli.terminal.messages import plain_console
-    from vipllava_cli.flows.chat.chat import Chat, ChatSettings
-    from vipllava_cli.flows.chat.session_file import read_session
-    from vipllava_cli.flows.chat.state import ChatState
-    from vipllava_cli.storage.files import STANDARD_INPUT
 
     is_interactive = sys.stdin is not None and sys.stdin.isatty()
     is_plain = plain or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb"
     messages = output.messages()
     if is_plain:
         messages = replace(messages, console=plain_console())
-    if image == STANDARD_INPUT:
-        raise UsageError("chat reads questions from stdin: give the image as a file")
-    session_file = _session_to_resume(resume, resume_last)
-    if image is None and session_file is None and marks.specs():
-        raise UsageError("marks need an image: vipllava chat IMAGE --box …")
-    keep_history = is_interactive and not no_history
-    autosave = _open_autosave(save, resume, messages, keep_last=keep_history)
-    saved = None if session_file is None else read_session(session_file)
-    state = ChatState(zoom=zoom)
-    if image is not None:
-        state = ChatState(open_marked_image(image, marks, messages), zoom)
+    with hidden_typing(is_interactive=is_interactive, is_plain=is_plain) as keyboard:
+        # These imports take long enough for a person to type something.
+        from vipllava_cli.cli.marked_image import open_marked_image
+        from vipllava_cli.cli.repl.loop import run_chat
+        from vipllava_cli.cli.repl.session import ChatSession
+        from vipllava_cli.flows.chat.session_file import read_session
+        from vipllava_cli.flows.chat.state import ChatState
+        from vipllava_cli.storage.files import STANDARD_INPUT
+
+        if image == STANDARD_INPUT:
+            raise UsageError("chat reads questions from stdin: give the image as a file")
+        session_file = _session_to_resume(resume, resume_last)
+        if image is None and session_file is None and marks.specs():
+            raise UsageError("marks need an image: vipllava chat IMAGE --box …")
+        if image is None and frame is not None:
+            raise UsageError("--frame needs an image: vipllava chat IMAGE --frame N")
+        keep_history = is_interactive and not no_history
+        autosave = _open_autosave(save, resume, messages, keep_last=keep_history)
+        saved = None if session_file is None else read_session(session_file)
+        state = ChatState(zoom=zoom)
+        if image is not None:
+            state = ChatState(open_marked_image(image, marks, messages, frame), zoom)
+        conversation = _open_chat(state, marks, messages, model, answer)
+        if saved is not None:
+            _resume(conversation, saved, marks)
+        renderer, line_input = _open_terminal(
+            messages,
+            keyboard,
+            is_plain=is_plain,
+            is_interactive=is_interactive,
+            keep_history=keep_history,
+        )
+        session = ChatSession(
+            conversation, messages, renderer, line_input, autosave, is_plain, is_interactive
+        )
+        _greet(session, is_resumed=saved is not None)
+        return run_chat(session)
+
+
+def _open_chat(
+    state: "ChatState",
+    marks: MarkOptions,
+    messages: "Messages",
+    model: ModelOptions,
+    answer: AnswerOptions,
+) -> "Chat":
+    """Load the model. Raises UsageError, ModelError."""
+    from vipllava_cli.cli.model_loading import open_model
+    from vipllava_cli.flows.chat.chat import Chat, ChatSettings
 
     engine = open_model(model, messages)
     settings = ChatSettings(
         answer.template.value, answer.options(), marks.units.value, marks.style()
     )
-    conversation = Chat(engine, messages.note, state, settings)
-    if saved is not None:
-        _resume(conversation, saved, marks)
-    renderer, line_input = _open_terminal(
-        messages, is_plain=is_plain, is_interactive=is_interactive, keep_history=keep_history
+    return Chat(engine, messages.note, state, settings)
+
+
+def _greet(session: "ChatSession", *, is_resumed: bool) -> None:
+    """Print what the conversation is about."""
+    from vipllava_cli.cli.repl.image_commands import (
+        describe_image,
+        note_small_mark,
+        warn_of_photograph,
     )
-    session = ChatSession(
-        conversation, messages, renderer, line_input, autosave, is_plain, is_interactive
-    )
-    if is_interactive and saved is not None:
+    from vipllava_cli.cli.repl.session_commands import show_history
+
+    if session.is_interactive and is_resumed:
         show_history(session)
-    elif is_interactive:
-        messages.say(f"{describe_image(conversation.state)}; /help lists the commands")
+    elif session.is_interactive:
+        session.messages.say(f"{describe_image(session.chat.state)}; /help lists the commands")
     note_small_mark(session)
-    return run_chat(session)
+    warn_of_photograph(session)
 
 
 def _session_to_resume(resume: str | None, resume_last: bool) -> str | None:
@@ -166,7 +203,12 @@ def _open_autosave(
 
 
 def _open_terminal(
-    messages: "Messages", *, is_plain: bool, is_interactive: bool, keep_history: bool
+    messages: "Messages",
+    keyboard: "Keyboard",
+    *,
+    is_plain: bool,
+    is_interactive: bool,
+    keep_history: bool,
 ) -> tuple["AnswerRenderer", "LineInput"]:
     """Choose how to show answers and read lines: for a pipe, plainly, or on a full terminal."""
     from vipllava_cli.cli.repl.plain_input import PipeInput, PlainInput
@@ -175,13 +217,14 @@ def _open_terminal(
     if not is_interactive:
         return LineRenderer(), PipeInput()
     if is_plain:
-        return PlainRenderer(), PlainInput()
+        return PlainRenderer(), PlainInput(keyboard)
     from vipllava_cli.cli.repl.prompt import TerminalPrompt
     from vipllava_cli.cli.repl.slash_commands import SLASH_COMMANDS
 
     completions = {name: command.words for name, command in SLASH_COMMANDS.items()}
     history = _open_history(messages) if keep_history else None
-    return TerminalRenderer(messages), TerminalPrompt(completions, history, messages.note)
+    prompt = TerminalPrompt(completions, history, messages.note, keyboard)
+    return TerminalRenderer(messages), prompt
 
 
 def _open_history(messages: "Messages") -> Path | None:

@@ -1,7 +1,5 @@
-"""`vipllava compare`: compare files of results. It loads no model."""
+"""`vipllava compare`: compare results with each other, or with the right answers. It loads no model."""
 
-import json as json_format
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +14,10 @@ from vipllava_cli.errors import UsageError
 def compare(
     results: Annotated[
         list[Path],
-        typer.Argument(help="Two or more files of records, from batch or eval on the same source."),
+        typer.Argument(
+            help="Files or tables of batch, or folders of eval: answers to the same source; one alone is"
+            " compared with its right answers."
+        ),
     ],
     truth: Annotated[
         str | None,
@@ -26,37 +27,60 @@ def compare(
             " column wanted, truth, answer or expected)",
         ),
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="An answer is right only if it is exactly the truth. (default: case, articles,"
+            " plurals, punctuation, number words and common synonyms may differ)",
+        ),
+    ] = False,
+    synonyms: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of more synonyms: one group of names in each line, like car, vehicle.",
+        ),
+    ] = None,
     json: Json = False,
     out: Annotated[
         Path | None,
-        out_option("an HTML page of the changed rows and their images"),
+        out_option("an HTML page of the changed or wrong rows and their images"),
     ] = None,
     force: Force = False,
     *,
     output: OutputOptions,
 ) -> None:
-    """Compare results: which answers changed, which became right or wrong, and whether by chance.
+    """Compare results with the right answers, or with each other: accuracy, mistakes, changes.
+
+    vipllava compare answers.jsonl --truth label
 
     vipllava compare before.jsonl after.jsonl --out changes.html
     """
     from vipllava_cli.cli.html.comparison import write_comparison
     from vipllava_cli.cli.terminal.comparison import comparison_to_json, print_comparison
+    from vipllava_cli.cli.terminal.json_output import print_json
+    from vipllava_cli.flows.evals.answer_rule import AnswerRule, rule_with_synonyms
     from vipllava_cli.flows.evals.compare import compare as compare_files
+    from vipllava_cli.flows.evals.result_files import find_records
     from vipllava_cli.storage.files import check_writable, same_file
 
     messages = output.messages()
+    if strict and synonyms is not None:
+        raise UsageError("--strict compares the texts as they are: remove --synonyms")
     if out is not None:
-        if any(same_file(path, out) for path in results):
+        if any(same_file(path, out) for path in (*results, *map(find_records, results))):
             raise UsageError(
                 f"{out} is one of the files to compare: give another path for the page"
             )
         check_writable(str(out), force=force)
-    comparison = compare_files(results, truth)
+    rule = AnswerRule(strict) if synonyms is None else rule_with_synonyms(synonyms)
+    comparison = compare_files(results, truth, rule)
     for note in comparison.notes():
         messages.note(note)
     if json:
-        sys.stdout.write(json_format.dumps(comparison_to_json(comparison), indent=2) + "\n")
+        print_json(comparison_to_json(comparison))
     else:
-        print_comparison(comparison)
+        print_comparison(comparison, is_complete=messages.verbose)
     if out is not None:
         write_comparison(comparison, out, messages)

@@ -1,8 +1,5 @@
 """`vipllava doctor`: check the machine and the model that a run would use."""
 
-import json as json_format
-import sys
-
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import Json, ModelOptions, OutputOptions
 
@@ -14,6 +11,7 @@ def doctor(*, model: ModelOptions, json: Json = False, output: OutputOptions) ->
     vipllava doctor
     """
     from vipllava_cli.cli.terminal.image import drawing_method
+    from vipllava_cli.cli.terminal.json_output import print_json
     from vipllava_cli.cli.terminal.models import print_sections
     from vipllava_cli.engine.hardware.doctor import diagnose, diagnose_choice
     from vipllava_cli.engine.options import DEFAULT_MODEL
@@ -29,7 +27,7 @@ def doctor(*, model: ModelOptions, json: Json = False, output: OutputOptions) ->
             name, chosen.revision, model.load_options()
         )
     if json:
-        sys.stdout.write(json_format.dumps(facts, indent=2) + "\n")
+        print_json(facts)
     else:
         print_sections(facts)
 

@@ -1,6 +1,5 @@
 """`vipllava eval`: run a benchmark and score it. One function for each benchmark of the registry."""
 
-import sys
 import tempfile
 from contextlib import ExitStack
 from functools import partial
@@ -148,13 +147,14 @@ def _answer(
 
 
 def _print_scores(evaluation: "Evaluation", *, json: bool) -> ExitCode:
+    from vipllava_cli.cli.terminal.json_output import print_json
     from vipllava_cli.cli.terminal.scores import print_scores
-    from vipllava_cli.flows.evals.output_files import format_json
+    from vipllava_cli.flows.evals.output_files import scores_to_json
 
     if json:
-        sys.stdout.write(format_json(evaluation.metrics, evaluation.facts))
+        print_json(scores_to_json(evaluation.metrics, evaluation.facts))
     else:
-        print_scores(evaluation.metrics)
+        print_scores(evaluation.metrics, evaluation.benchmark)
     return _exit_code(evaluation)
 
 

@@ -2,13 +2,19 @@
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import OutputOptions, Revision
+from vipllava_cli.cli.completion import (
+    complete_downloaded_models,
+    complete_hub_models,
+    complete_models,
+)
+from vipllava_cli.cli.options import MODEL_VARIABLE, Json, OutputOptions, Revision
 from vipllava_cli.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -17,23 +23,43 @@ if TYPE_CHECKING:
 
 CONFIRM_BYTES = 1_000_000_000  # a larger download needs confirmation
 
-Name = Annotated[str, typer.Argument(help="tiny, 7b, 13b, a Hugging Face name or a local folder.")]
-RemoteName = Annotated[str, typer.Argument(help="7b, 13b or a Hugging Face name.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="tiny, 7b, 13b, a Hugging Face name or a local folder.", autocompletion=complete_models
+    ),
+]
+
+
+def _remote_name(complete: Callable[..., list[tuple[str, str]]]) -> Any:
+    return typer.Argument(help="7b, 13b or a Hugging Face name.", autocompletion=complete)
+
+
+RemoteName = Annotated[str, _remote_name(complete_hub_models)]
+DownloadedName = Annotated[str, _remote_name(complete_downloaded_models)]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
 
 
 @command
-def list_models(*, output: OutputOptions) -> None:
+def list_models(*, json: Json = False, output: OutputOptions) -> None:
     """List the named models and the models on this machine.
 
     vipllava models list
     """
-    from vipllava_cli.cli.terminal.models import print_models
+    from vipllava_cli.cli.terminal.json_output import print_json
+    from vipllava_cli.cli.terminal.models import model_to_json, print_models
     from vipllava_cli.engine.hub.catalog import known_models
+    from vipllava_cli.engine.hub.names import canonical_name
+    from vipllava_cli.engine.options import DEFAULT_MODEL
     from vipllava_cli.storage.settings import read_settings
 
-    chosen = os.environ.get("VIPLLAVA_MODEL") or read_settings().model
-    print_models(known_models(), chosen)
+    named = os.environ.get(MODEL_VARIABLE) or read_settings().model or DEFAULT_MODEL
+    chosen = canonical_name(named)
+    models = list(known_models())
+    if json:
+        print_json([model_to_json(model, chosen) for model in models])
+    else:
+        print_models(models, chosen)
 
 
 @command
@@ -47,9 +73,11 @@ def pull(
     from vipllava_cli.cli.terminal.models import watch_download
     from vipllava_cli.engine.hub import download
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
+    from vipllava_cli.engine.hub.names import canonical_name
     from vipllava_cli.storage.sizes import decimal_size
 
     messages = output.messages()
+    name = canonical_name(name)
     hub = _hub_name(name, revision)
     with messages.waiting("looking up the model on the hub"):
         remote = download.look_up(name, hub)
@@ -75,36 +103,32 @@ def use(name: Name, revision: Revision = None, *, output: OutputOptions) -> None
 
     vipllava models use 7b
     """
-    from vipllava_cli.engine.hub.checkpoints import find_checkpoint, hub_name
-    from vipllava_cli.storage.settings import UserSettings, settings_file, write_settings
+    from vipllava_cli.cli.default_model import set_default_model
 
-    messages = output.messages()
-    is_folder = hub_name(name, revision) is None and os.path.isdir(name)
-    write_settings(UserSettings(os.path.abspath(name) if is_folder else name, revision))
-    messages.say(f"default model is now {name} ({settings_file()})")
-    variable = os.environ.get("VIPLLAVA_MODEL")
-    if variable:
-        messages.warning(f"VIPLLAVA_MODEL is set and overrides this choice: {variable}")
-    try:
-        find_checkpoint(name, revision)
-    except ModelError as error:
-        messages.note(str(error))
+    set_default_model(name, revision, output.messages())
 
 
 @command
-def info(name: Name, revision: Revision = None, *, output: OutputOptions) -> None:
-    """Show the details and the location of a model.
+def info(
+    name: Name, revision: Revision = None, *, json: Json = False, output: OutputOptions
+) -> None:
+    """Show a model's details and location.
 
     vipllava models info 7b
     """
+    from vipllava_cli.cli.terminal.json_output import print_json
     from vipllava_cli.cli.terminal.models import print_facts
     from vipllava_cli.engine.hub.catalog import model_facts
 
-    print_facts(model_facts(name, revision))
+    facts = model_facts(name, revision)
+    if json:
+        print_json({key.replace(" ", "_"): value for key, value in facts.items()})
+    else:
+        print_facts(facts)
 
 
 @command
-def remove(name: RemoteName, yes: Yes = False, *, output: OutputOptions) -> None:
+def remove(name: DownloadedName, yes: Yes = False, *, output: OutputOptions) -> None:
     """Delete all revisions of a downloaded model.
 
     vipllava models remove 7b
@@ -115,10 +139,12 @@ def remove(name: RemoteName, yes: Yes = False, *, output: OutputOptions) -> None
         remove_repository,
         repository_folder,
     )
+    from vipllava_cli.engine.hub.names import canonical_name
     from vipllava_cli.storage.settings import read_settings, write_settings
     from vipllava_cli.storage.sizes import decimal_size
 
     messages = output.messages()
+    name = canonical_name(name)
     hub = _hub_name(name, None)
     if not has_cached_files(hub.repository):
         raise ModelError(f"{hub.repository} is not downloaded: there is nothing to remove")

@@ -15,7 +15,8 @@ def report(
     results: Annotated[
         str,
         typer.Argument(
-            help="Records of batch, eval or ask --json, one per line; - for standard input."
+            help="Records of batch, eval or ask --json, one per line, or a table of batch with its"
+            " records beside it; - for standard input."
         ),
     ],
     out: Annotated[
@@ -31,12 +32,18 @@ def report(
     vipllava report results.jsonl -o report.html
     """
     from vipllava_cli.cli.html.report import write_report
-    from vipllava_cli.storage.files import STANDARD_INPUT, STANDARD_OUTPUT
+    from vipllava_cli.storage.files import STANDARD_INPUT, STANDARD_OUTPUT, same_file
+    from vipllava_cli.storage.tables import records_path
 
-    source = Path(results)
+    source, messages = Path(results), output.messages()
     if out is None and results == STANDARD_INPUT:
         raise UsageError("records from standard input need a name for the page: add -o FILE")
     if out == STANDARD_OUTPUT:
         raise UsageError("a page cannot go to stdout: give a file with -o FILE")
     path = source.parent / f"{source.stem}.html" if out is None else Path(out)
-    write_report(source, path, force=force, messages=output.messages())
+    if same_file(source, path):
+        raise UsageError(f"{path} is the record file itself: give the page another name with -o")
+    records = records_path(source)
+    if records != source:
+        messages.note(f"{source} is a table: the page shows the records in {records}")
+    write_report(records, path, force=force, messages=messages)

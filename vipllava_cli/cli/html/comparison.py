@@ -1,4 +1,4 @@
-"""The HTML page of a comparison: the rows that changed, with their images."""
+"""The HTML page of a comparison: the rows that changed, or the wrong rows of one file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +9,7 @@ from vipllava_cli.cli.html.report import cell_text, report_row
 from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnail_spec
 from vipllava_cli.cli.terminal.messages import Messages, safe
 from vipllava_cli.flows.evals.compare import Comparison
+from vipllava_cli.flows.evals.metrics import ACCURACY, INTERVAL, format_interval
 from vipllava_cli.flows.evals.result_files import ResultFile
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.record_file import Json, RecordFile
@@ -17,8 +18,8 @@ _FACTS = {"id": "Id", "image": "Image", "crop": "Zoomed to"}
 
 
 def write_comparison(comparison: Comparison, out: Path, messages: Messages) -> None:
-    """Write a page of the rows whose answers changed. Raises InputError."""
-    rows, views = _changed_rows(comparison)
+    """Write a page of the rows whose answers changed, or are wrong. Raises InputError."""
+    rows, views = _shown_rows(comparison)
     page = ReportPage(
         title=" and ".join(file.name for file in comparison.files),
         folder=str(comparison.first.path.parent),
@@ -30,14 +31,19 @@ def write_comparison(comparison: Comparison, out: Path, messages: Messages) -> N
         counts=list(_counts(comparison)),
     )
     size = write_page(page, out, messages)
-    messages.note(f"wrote {out}, {count_noun(len(rows), 'row')} that changed, {size:.1f} MB")
+    content = count_noun(len(rows), "row") + (
+        " that changed" if comparison.changes else " with a wrong answer"
+    )
+    messages.note(f"wrote {out}, {content}, {size:.1f} MB")
 
 
 def _counts(comparison: Comparison) -> Iterable[tuple[str, str]]:
     """Yield the figures at the top of the page."""
     yield "Rows", f"{len(comparison.ids):,}"
     for file in comparison.files if comparison.is_scored else ():
-        yield file.name, f"{comparison.right_share(file)[0]:.1%} right"
+        share, low, high = comparison.right_share(file)
+        interval = format_interval(low, high)
+        yield file.name, f"{ACCURACY} {share:.1%}, {INTERVAL} {interval}"
     for change in comparison.changes:
         where = f" in {change.file.name}" if len(comparison.changes) > 1 else ""
         yield f"Changed{where}", f"{len(change.changed):,}"
@@ -45,15 +51,17 @@ def _counts(comparison: Comparison) -> Iterable[tuple[str, str]]:
             yield f"p (McNemar){where}", f"{change.p_value:.3g}"
 
 
-def _changed_rows(comparison: Comparison) -> tuple[list[Json], list[ThumbnailSpec]]:
-    """Return the changed rows as the page shows them, and their images in the first file."""
-    changed = {id for change in comparison.changes for id in change.changed}
+def _shown_rows(comparison: Comparison) -> tuple[list[Json], list[ThumbnailSpec]]:
+    """Return the changed or wrong rows as the page shows them, and their images in the first file."""
+    shown = {id for change in comparison.changes for id in change.changed}
+    if not comparison.changes:
+        shown.update(comparison.wrong_ids)
     kinds = [(name, set(ids)) for name, ids in comparison.named_kinds()]
     rows: list[Json] = []
     views: dict[ThumbnailSpec, int] = {}
     for record in RecordFile(comparison.first.path, lambda record: record):
         id: Any = record.get("id")
-        if id in changed:
+        if id in shown:
             number = views.setdefault(thumbnail_spec(record), len(views))
             row = _row(comparison, record)
             row["kinds"] = [name for name, ids in kinds if id in ids]

@@ -5,15 +5,15 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vipllava_cli.cli.terminal.messages import one_line
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.source import parse_source
 from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.json_marks import mark_from_json
-from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image
-from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, check_kept, open_image
 
 WEBP = {"quality": 80, "method": 2}  # files 4 % larger than by method 4, in half the time
 
@@ -78,25 +78,21 @@ def _placeholder(error: Exception) -> Thumbnail:
     return Thumbnail(why=one_line(str(error)) or "not enough memory")
 
 
-_NO_FILES: Mapping[str, str] = {
-    "": "the record names no image",
-    STANDARD_INPUT: "the image came from standard input and was not kept",
-}
-
-
 def _find(image: str, folder: str) -> str:
     """Find the image file: as written, then in the folder. Raises InputError.
 
     Only regular files count: a report downloads nothing, and a pipe would block it forever.
     """
-    if image in _NO_FILES:
-        raise InputError(_NO_FILES[image])
-    if image.lower().startswith(("http://", "https://")):
+    if not image:
+        raise InputError("the record names no image")
+    check_kept(image)
+    source = parse_source(image)
+    if source.is_address:
         raise InputError("the image is at a web address, and a report downloads nothing")
-    for path in (image, os.path.join(folder, image)):
+    for path in (source.location, os.path.join(folder, source.location)):
         if os.path.isfile(path):
-            return path
-    raise InputError(f"there is no file {image}")
+            return str(replace(source, location=path))
+    raise InputError(f"there is no file {source.location}")
 
 
 def _marked(file: ImageFile, view: ThumbnailSpec) -> MarkedImage:

@@ -1,32 +1,66 @@
 """The slash commands about the image and its marks: /image, /box, …, /marks, /unmark, /pick, /show."""
 
-import os
 from collections.abc import Callable
+from dataclasses import replace
 
 from PIL import Image
 
+from vipllava_cli.cli.image_source import open_named_image
 from vipllava_cli.cli.repl.session import ChatSession
+from vipllava_cli.cli.repl.turn_commands import show_answer
+from vipllava_cli.cli.repl.typed_paths import split_source, typed_path
 from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.flows.small_marks import find_small_mark
+from vipllava_cli.images.source import CLIPBOARD, FIRST_FRAME, display_name, parse_source
 from vipllava_cli.images.square import model_view
-from vipllava_cli.marks.json_marks import mark_to_json
-from vipllava_cli.marks.marked_image import open_image
+from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.shape_table import SHAPES
 from vipllava_cli.marks.types import Mark, MarkSpec
-from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.files import STANDARD_INPUT, same_file
 
 _MAX_NUMBER_LENGTH = 6  # digits of a mark's number
 
 
-def open_chat_image(session: ChatSession, source: str) -> None:
-    """Change to another image and keep the turns. Raises UsageError, InputError."""
+def open_chat_image(session: ChatSession, argument: str) -> None:
+    """Change to another image, and ask the question after it. Raises UsageError, InputError."""
+    source, question = split_source(argument)
     if not source or source == STANDARD_INPUT:
         raise UsageError("/image needs a path: /image PATH")
-    session.chat.change_image(open_image(os.path.expanduser(source)))
+    change_image(session, source)
+    if question:
+        _ask(session, question)
+
+
+def ask_about_image(session: ChatSession, source: str, question: str) -> None:
+    """Ask about an image. The open image keeps its marks; another one replaces it."""
+    if not _is_open(session, source):
+        change_image(session, source)
+    _ask(session, question)
+
+
+def _is_open(session: ChatSession, name: str) -> bool:
+    """Return whether an image is that of the conversation. The clipboard may hold another one now."""
+    marked = session.chat.state.marked
+    if marked is None or name == CLIPBOARD:
+        return False
+    new, current = parse_source(name), parse_source(marked.file.source)
+    is_same = new.location == current.location or same_file(new.location, current.location)
+    return is_same and (new.frame or FIRST_FRAME) == (current.frame or FIRST_FRAME)
+
+
+def change_image(session: ChatSession, source: str) -> None:
+    """Change to another image and keep the turns. Raises InputError."""
+    choice = "/image PATH#frame=N"
+    session.chat.change_image(open_named_image(source, session.messages, frame_choice=choice))
     session.messages.say(describe_image(session.chat.state))
+    warn_of_photograph(session)
     session.save()
+
+
+def _ask(session: ChatSession, question: str) -> None:
+    show_answer(session, lambda on_text, stop: session.chat.ask(question, on_text, stop))
 
 
 def describe_image(state: ChatState) -> str:
@@ -35,7 +69,7 @@ def describe_image(state: ChatState) -> str:
         return "no image yet: /image PATH opens one"
     width, height = state.marked.file.size
     marks = ", ".join(f"{mark.color.name} {mark.shape}" for mark in state.marked.marks)
-    return f"{state.marked.file.source}, {width}x{height}, {marks or 'no marks'}"
+    return f"{display_name(state.marked.file.source)}, {width}x{height}, {marks or 'no marks'}"
 
 
 def describe_mark(mark: Mark) -> str:
@@ -57,6 +91,13 @@ def note_small_mark(session: ChatSession) -> None:
         )
 
 
+def warn_of_photograph(session: ChatSession) -> None:
+    """Print a warning if the image is a photograph that the model does not know, once per image."""
+    marked = session.chat.state.marked
+    if marked is not None:
+        session.photo_warning.warn_of(marked.file, session.messages)
+
+
 def mark_adder(shape: str) -> Callable[[ChatSession, str], None]:
     """Return the command that adds a mark of this shape."""
 
@@ -64,7 +105,8 @@ def mark_adder(shape: str) -> Callable[[ChatSession, str], None]:
         if not argument:
             syntax = SHAPES[shape].syntax
             raise UsageError(f"/{shape} needs coordinates: /{shape} [COLOUR:]{syntax}")
-        _add_mark(session, parse_mark(shape, argument, session.chat.settings.units))
+        spec = parse_mark(shape, argument, session.chat.settings.units)
+        _add_mark(session, replace(spec, file=spec.file and typed_path(spec.file)))
 
     return add
 
@@ -86,10 +128,13 @@ def list_marks(session: ChatSession, argument: str) -> None:
 
 def unmark(session: ChatSession, argument: str) -> None:
     """Remove the mark with this number, or all marks. Raises UsageError."""
+    if not argument:
+        raise UsageError("/unmark needs a mark's number or all: /unmark N|all; /marks lists them")
     is_number = argument.isascii() and argument.isdecimal() and len(argument) <= _MAX_NUMBER_LENGTH
     if argument != "all" and not is_number:
         raise UsageError(
-            f"/unmark needs a mark's number or the word all, not {short_repr(argument)}"
+            f"/unmark needs a mark's number or the word all, not {short_repr(argument)};"
+            " /marks lists the marks"
         )
     session.chat.remove_mark(None if argument == "all" else int(argument))
     session.messages.say(describe_image(session.chat.state))
@@ -97,11 +142,18 @@ def unmark(session: ChatSession, argument: str) -> None:
 
 
 def pick(session: ChatSession, argument: str) -> None:
-    """Add boxes that the user drags in a window. Raises UsageError without a display."""
-    from vipllava_cli.cli.picker import as_corners, pick_boxes
+    """Add marks that the user draws in a window. Raises UsageError without a display."""
+    from vipllava_cli.cli.picker.pick import pick_marks
+    from vipllava_cli.cli.picker.screen import check_display
 
-    for box in pick_boxes(session.chat.state.marked_image.file.image):
-        _add_mark(session, parse_mark("box", as_corners(box)))
+    marked = session.chat.state.marked_image
+    check_display("/pick", "type the marks, such as /box X1,Y1,X2,Y2")
+    style = session.chat.settings.style
+    picked = pick_marks(marked.file.image, marked.marks, style, numbers=marked.numbers)
+    if not picked:
+        session.messages.say("no marks drawn" if picked is not None else "cancelled: no mark added")
+    for mark in picked or ():
+        _add_mark(session, mark_from_json(mark_to_json(mark)))
 
 
 def show_image(session: ChatSession, argument: str) -> None:

@@ -1,18 +1,14 @@
 """The chat loop: read a line; run a command, open an image, or answer a question."""
 
-import os
-import shlex
-from urllib.parse import unquote
-
-from vipllava_cli.cli.repl.image_commands import open_chat_image
+from vipllava_cli.cli.repl.image_commands import ask_about_image, change_image
 from vipllava_cli.cli.repl.plain_input import LineAbandoned
 from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.cli.repl.slash_commands import run_slash_command
 from vipllava_cli.cli.repl.turn_commands import show_answer
+from vipllava_cli.cli.repl.typed_paths import find_missing_image, split_image
+from vipllava_cli.cli.repl.unknown_commands import BARE_WORDS
 from vipllava_cli.errors import ExitCode, VipllavaError
-from vipllava_cli.sources.folder import image_suffixes
-
-MAX_PATH_LENGTH = 4096  # characters
+from vipllava_cli.images.source import display_name
 
 
 def run_chat(session: ChatSession) -> ExitCode:
@@ -46,30 +42,25 @@ def _handle_line(session: ChatSession, line: str) -> None:
 def _dispatch(session: ChatSession, line: str) -> None:
     if not line.strip():
         return
-    image = find_dropped_image(line)
-    if image is not None:
-        if session.input.confirm(f"open {image}?"):
-            open_chat_image(session, image)
+    command = BARE_WORDS.get(line.strip().lower())
+    if command:
+        run_slash_command(session, command)
+        return
+    found = split_image(line)
+    if found is not None:
+        _open_found_image(session, *found)
     elif line.lstrip().startswith("/"):
         run_slash_command(session, line)
     else:
+        missing = find_missing_image(line)
+        if missing:
+            session.messages.note(f"there is no file {missing}: its name is part of the question")
         show_answer(session, lambda on_text, stop: session.chat.ask(line, on_text, stop))
 
 
-def find_dropped_image(line: str) -> str | None:
-    """Return the path if a line is the path of an image file and nothing else.
-
-    Terminals paste the path of a dropped file plain, quoted, with backslashes, or as a file:// URL.
-    """
-    text = line.strip()
-    if not text or len(text) > MAX_PATH_LENGTH or "\n" in text:
-        return None
-    try:
-        words = shlex.split(text)
-    except ValueError:  # an unclosed quote
-        words = []
-    for name in (text, words[0] if len(words) == 1 else text):
-        path = unquote(name[7:]) if name.startswith("file://") else os.path.expanduser(name)
-        if path.lower().endswith(image_suffixes()) and os.path.isfile(path):
-            return path
-    return None
+def _open_found_image(session: ChatSession, source: str, question: str) -> None:
+    """Open an image that a line names. Without a question it was dropped, maybe by accident."""
+    if question:
+        ask_about_image(session, source, question)
+    elif session.input.confirm(f"open {display_name(source)}?"):
+        change_image(session, source)

@@ -1,8 +1,12 @@
 """Line input without redrawing: from a pipe or a file, or from a terminal with `--plain`."""
 
 import sys
+from dataclasses import dataclass
 
-from vipllava_cli.cli.terminal.messages import one_line
+from rich.cells import cell_len
+
+from vipllava_cli.cli.terminal.keyboard import Keyboard
+from vipllava_cli.cli.terminal.messages import one_line, safe
 
 QUOTES = '"""'
 
@@ -31,6 +35,10 @@ class PipeInput:
 class PlainInput(PipeInput):
     """Reads lines that a person types after a prompt; three quotes enclose several lines."""
 
+    def __init__(self, keyboard: Keyboard | None = None) -> None:
+        self._keyboard = keyboard or Keyboard()
+        self._keys_ahead = ""  # typed before the prompt, and not read yet
+
     def read(self) -> str:
         """See `LineInput.read`."""
         text = self._read_line("> ")
@@ -46,10 +54,81 @@ class PlainInput(PipeInput):
         return not answer.strip().lower().startswith("n")
 
     def _read_line(self, prompt: str) -> str:
-        stream = sys.stdout if sys.stdout.isatty() else sys.stderr
-        stream.write(prompt)
-        stream.flush()
-        return super().read()
+        try:
+            if self._has_key(wait=False):
+                _write(prompt)
+                line = self._read_typed_line()
+                if line is not None:
+                    return line
+                prompt = ""
+            # Nothing is typed ahead: the terminal echoes and edits the line. The prompt comes after
+            # the change of its modes, so that everything typed after the prompt is echoed.
+            with self._keyboard.echoing():
+                _write(prompt)
+                return super().read()
+        except KeyboardInterrupt:
+            _write("\n")
+            raise
+
+    def _read_typed_line(self) -> str | None:
+        """Return the line whose first keys were typed ahead; None if all its text is erased."""
+        line = TypedLine()
+        try:
+            while self._has_key(wait=bool(line.text)):
+                key, self._keys_ahead = self._keys_ahead[0], self._keys_ahead[1:]
+                if key in "\r\n":
+                    _write("\n")
+                    return line.text
+                if key == _END and not line.text:
+                    raise EOFError
+                _write(line.press(key))
+        except KeyboardInterrupt:
+            raise (LineAbandoned if line.text else KeyboardInterrupt) from None
+        return None
+
+    def _has_key(self, *, wait: bool) -> bool:
+        """Return whether there is a typed key to read; `wait` for one."""
+        self._keys_ahead = self._keys_ahead or self._keyboard.read(wait=wait)
+        return bool(self._keys_ahead)
+
+
+_END = "\x04"  # Ctrl-D
+
+
+@dataclass
+class TypedLine:
+    """A line whose first keys were typed before its prompt, edited as a terminal would edit it."""
+
+    text: str = ""
+
+    def press(self, key: str) -> str:
+        """Add or erase text. Returns what to write on the screen."""
+        if key in "\b\x7f":
+            return self._erase_from(len(self.text) - 1)
+        if key == "\x15":  # Ctrl-U
+            return self._erase_from(0)
+        if key == "\x17":  # Ctrl-W
+            return self._erase_from(self.text.rstrip().rfind(" ") + 1)
+        if key == _END:
+            return ""
+        self.text += key
+        return _visible(key)
+
+    def _erase_from(self, length: int) -> str:
+        cells = cell_len(_visible(self.text[max(length, 0) :]))
+        self.text = self.text[: max(length, 0)]
+        return "\b \b" * cells
+
+
+def _visible(text: str) -> str:
+    return safe(text).replace("\t", " ")
+
+
+def _write(text: str) -> None:
+    """Write on the terminal: stdout, unless it goes to a file."""
+    stream = sys.stdout if sys.stdout.isatty() else sys.stderr
+    stream.write(text)
+    stream.flush()
 
 
 def is_closed(text: str) -> bool:

@@ -18,7 +18,10 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.search import stop_search
 
 from vipllava_cli.cli.repl.plain_input import LineAbandoned, is_closed, strip_quotes
+from vipllava_cli.cli.repl.typed_paths import unquoted_path
+from vipllava_cli.cli.terminal.keyboard import Keyboard
 from vipllava_cli.cli.terminal.messages import one_line
+from vipllava_cli.sources.folder import image_suffixes
 
 MAX_PASTE_LENGTH = 50_000  # characters; prompt_toolkit takes seconds to lay out more
 
@@ -30,9 +33,14 @@ class TerminalPrompt:
     """Reads what a person types. `history` is an existing file, or None to keep it in memory."""
 
     def __init__(
-        self, completions: Completions, history: Path | None, note: Callable[[str], None]
+        self,
+        completions: Completions,
+        history: Path | None,
+        note: Callable[[str], None],
+        keyboard: Keyboard,
     ) -> None:
         self._note = note
+        self._keyboard = keyboard
         self._pending_edit: Callable[[str], str] | None = None
         self._session: PromptSession[str] = PromptSession(
             history=_NotedHistory(history, note) if history else InMemoryHistory(),
@@ -51,14 +59,15 @@ class TerminalPrompt:
         text = ""
         while True:
             self._pending_edit, self._session.app.erase_when_done = None, False
-            text = _prompt(self._session, "> ", text)
+            text = _prompt(self._session, "> ", self._keyboard, text)
             if self._pending_edit is None:
                 return strip_quotes(text)
-            text = self._pending_edit(text)
+            with self._keyboard.echoing():
+                text = self._pending_edit(text)
 
     def confirm(self, question: str) -> bool:
         """Return False if the answer starts with n, else True."""
-        answer = _prompt(self._confirm_session, f"{one_line(question)} [Y/n] ")
+        answer = _prompt(self._confirm_session, f"{one_line(question)} [Y/n] ", self._keyboard)
         return not answer.strip().lower().startswith("n")
 
     def _key_bindings(self) -> KeyBindings:
@@ -115,7 +124,9 @@ class TerminalPrompt:
         return text
 
 
-def _prompt(session: PromptSession[str], message: str, default: str = "") -> str:
+def _prompt(
+    session: PromptSession[str], message: str, keyboard: Keyboard, default: str = ""
+) -> str:
     """Prompt for a text that starts as `default`. Raises EOFError, KeyboardInterrupt.
 
     Before prompt_toolkit sets the terminal to raw mode, and after it resets it, Ctrl-C is a signal.
@@ -135,9 +146,19 @@ def _prompt(session: PromptSession[str], message: str, default: str = "") -> str
         if interrupted:
             app.exit(exception=KeyboardInterrupt)
 
+    def redraw() -> None:
+        app.input.raw_mode().__enter__()
+        app.renderer.reset()
+        app.invalidate()
+
+    def after_stop() -> None:
+        if app.loop is not None and app.is_running and not app.is_done:
+            app.loop.call_soon_threadsafe(redraw)
+
     previous = signal.signal(signal.SIGINT, on_signal)
     try:
-        text = session.prompt(message, default=default, pre_run=before_run, handle_sigint=False)
+        with keyboard.lent(after_stop):
+            text = session.prompt(message, default=default, pre_run=before_run, handle_sigint=False)
     finally:
         signal.signal(signal.SIGINT, previous)
     if interrupted:
@@ -170,30 +191,41 @@ class _NotedHistory(FileHistory):
 
 
 class _CommandCompleter(Completer):
-    """Completes the names of slash commands, and the word or path after them."""
+    """Completes the path of an image, the names of slash commands, and the word or path after them."""
 
     def __init__(self, completions: Completions) -> None:
         self._completions = completions
         self._paths = PathCompleter(expanduser=True)
+        self._images = PathCompleter(
+            expanduser=True,
+            file_filter=lambda name: os.path.isdir(name) or name.lower().endswith(image_suffixes()),
+        )
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
         """See `Completer`."""
         text = document.text_before_cursor
-        if not text.startswith("/"):
-            return
         name, space, argument = text.partition(" ")
+        if not name.startswith("/") or "/" in name[1:]:
+            yield from _complete_path(self._images, text, complete_event)
+            return
         if not space:
             yield from _complete_word(name, self._completions)
             return
         words = self._completions.get(name, ())
         if words is None:
-            for path in self._paths.get_completions(Document(argument), complete_event):
-                slash = "/" if path.display_text.endswith("/") else ""
-                yield Completion(path.text + slash, path.start_position, path.display)
+            yield from _complete_path(self._paths, argument, complete_event)
         else:
             yield from _complete_word(argument, words)
+
+
+def _complete_path(
+    paths: PathCompleter, text: str, complete_event: CompleteEvent
+) -> Iterable[Completion]:
+    for path in paths.get_completions(Document(unquoted_path(text)), complete_event):
+        slash = "/" if path.display_text.endswith("/") else ""
+        yield Completion(path.text + slash, path.start_position, path.display)
 
 
 def _complete_word(text: str, words: Iterable[str]) -> Iterable[Completion]:

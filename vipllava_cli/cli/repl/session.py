@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Protocol
 
+from vipllava_cli.cli.photo_warning import PhotoWarning
 from vipllava_cli.cli.terminal.answers import AnswerRenderer
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.errors import InputError, UsageError
@@ -80,6 +81,9 @@ class ChatSession:
     autosave: Autosave
     is_plain: bool
     is_interactive: bool
+
+    def __post_init__(self) -> None:
+        self.photo_warning = PhotoWarning(self.chat.engine.info.name)
 
     def save(self) -> None:
         """Save the conversation as it is now."""

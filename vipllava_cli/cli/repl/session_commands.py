@@ -1,10 +1,9 @@
 """The slash commands about the session: /set, /save, /load."""
 
-import os
-
 from vipllava_cli.cli.repl.image_commands import describe_image
 from vipllava_cli.cli.repl.session import ChatSession
-from vipllava_cli.cli.repl.settings import describe_settings, set_value
+from vipllava_cli.cli.repl.settings import describe_setting, describe_settings, set_value
+from vipllava_cli.cli.repl.typed_paths import typed_path
 from vipllava_cli.errors import UsageError
 from vipllava_cli.flows.chat.session_file import read_session, resume_chat
 from vipllava_cli.flows.chat.state import RecordedTurn
@@ -14,9 +13,12 @@ MAX_HISTORY = 10  # turns to print when a conversation is resumed
 
 def set_or_list(session: ChatSession, argument: str) -> None:
     """Change a setting, or print all settings. Raises UsageError."""
-    name, _, value = argument.partition(" ")
+    name, _, value = argument.replace("=", " ", 1).partition(" ")
     if not name:
         session.messages.tell_pairs(describe_settings(session.chat))
+        return
+    if not value.strip():
+        session.messages.tell(describe_setting(session.chat, name))
         return
     set_value(session.chat, name, value.strip())
     session.messages.say(f"{name} is {value.strip()}")
@@ -24,7 +26,7 @@ def set_or_list(session: ChatSession, argument: str) -> None:
 
 def save(session: ChatSession, argument: str) -> None:
     """Save the conversation to a file, now and after each change. Raises UsageError, InputError."""
-    name = os.path.expanduser(argument) or session.autosave.file
+    name = typed_path(argument) or session.autosave.file
     if not name:
         raise UsageError("/save needs a file name: /save FILE")
     session.autosave.save_to(name, session.chat.state)
@@ -35,7 +37,7 @@ def load(session: ChatSession, argument: str) -> None:
     """Replace the conversation with that of a session file. Raises UsageError, InputError."""
     if not argument:
         raise UsageError("/load needs a file name: /load FILE")
-    saved = read_session(os.path.expanduser(argument))
+    saved = read_session(typed_path(argument))
     resumed = resume_chat(saved, session.chat.engine.info.name)
     session.chat.state = resumed.state
     session.autosave.file = None  # that file holds the replaced conversation

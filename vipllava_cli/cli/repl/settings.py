@@ -126,14 +126,26 @@ SETTINGS: Mapping[str, Setting] = {
 
 def set_value(chat: Chat, name: str, text: str) -> None:
     """Change a setting. Raises UsageError for an unknown name or a value that it does not accept."""
-    setting = SETTINGS.get(name)
-    if setting is None:
-        raise UsageError(f"unknown setting {short_repr(name)}: expected {', '.join(SETTINGS)}")
+    setting = _find(name)
     try:
         value = setting.parse(text)
     except (ValueError, KeyError, OverflowError, InputError):
         raise UsageError(f"{name}: expected {setting.form}, found {short_repr(text)}") from None
     setting.put(chat, value)
+
+
+def _find(name: str) -> Setting:
+    """Return the setting of this name. Raises UsageError."""
+    setting = SETTINGS.get(name)
+    if setting is None:
+        raise UsageError(f"unknown setting {short_repr(name)}: expected {', '.join(SETTINGS)}")
+    return setting
+
+
+def describe_setting(chat: Chat, name: str) -> str:
+    """Return a setting's value, and the values that it accepts. Raises UsageError."""
+    setting = _find(name)
+    return f"{name} is {_format(setting.get(chat))}; /set {name} VALUE accepts {setting.form}"
 
 
 def describe_settings(chat: Chat) -> list[tuple[str, str]]:

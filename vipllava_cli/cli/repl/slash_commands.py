@@ -1,6 +1,5 @@
 """The slash commands: one table of names, arguments, help texts and functions."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -17,8 +16,9 @@ from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.cli.repl.session_commands import load, save, set_or_list
 from vipllava_cli.cli.repl.settings import SETTINGS
 from vipllava_cli.cli.repl.turn_commands import more, reset, retry, stats, undo
+from vipllava_cli.cli.repl.unknown_commands import OTHER_NAMES, explain_unknown
 from vipllava_cli.errors import UsageError, short_repr
-from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES
+from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, with_article
 
 
 @dataclass(frozen=True)
@@ -37,39 +37,45 @@ class SlashCommand:
 
 def run_slash_command(session: ChatSession, line: str) -> None:
     """Run the command on a line. Raises UsageError for an unknown command, EOFError for /exit."""
-    name, _, argument = line.strip().partition(" ")
+    typed, argument = [*line.strip().split(maxsplit=1), ""][:2]
+    name = OTHER_NAMES.get(typed.lower(), typed.lower())
     command = SLASH_COMMANDS.get(name)
     if command is None:
-        raise UsageError(_explain_unknown(name))
-    command.run(session, argument.strip())
-
-
-def _explain_unknown(name: str) -> str:
-    if "/" in name[1:]:  # the path of an image, perhaps
-        return f"{short_repr(name)}: neither a command nor a file"
-    similar = difflib.get_close_matches(name, SLASH_COMMANDS, 1)
-    advice = f"did you mean {similar[0]}?" if similar else "/help lists the commands"
-    return f"unknown command {short_repr(name)}: {advice}"
+        raise UsageError(explain_unknown(typed, argument, SLASH_COMMANDS))
+    if argument and not command.form:
+        raise UsageError(
+            f"{typed} takes nothing after it, found {short_repr(argument)}: enter {typed} alone"
+        )
+    command.run(session, argument)
 
 
 def _help(session: ChatSession, argument: str) -> None:
-    commands = [
-        (f"{name} {command.form}".rstrip(), command.help)
-        for name, command in SLASH_COMMANDS.items()
+    """List the commands, or those that are named."""
+    wanted = [f"/{word.strip('/').lower()}" for word in argument.split()]
+    names = [OTHER_NAMES.get(name, name) for name in wanted] or list(SLASH_COMMANDS)
+    for name in names:
+        if name not in SLASH_COMMANDS:
+            raise UsageError(explain_unknown(name, "", SLASH_COMMANDS))
+    rows = [
+        (f"{name} {SLASH_COMMANDS[name].form}".rstrip(), SLASH_COMMANDS[name].help)
+        for name in names
     ]
-    session.messages.tell_pairs([*commands, *_KEYS])
+    keys = _PLAIN_KEYS if session.is_plain else _KEYS
+    session.messages.tell_pairs(rows if argument else [*rows, *keys])
 
 
 def _exit(session: ChatSession, argument: str) -> None:
     raise EOFError
 
 
+_STOP_KEY = ("Ctrl-C", "stop the answer; press it twice at the prompt to leave")
 _KEYS = (
     ('Alt-Enter, or """ … """', "write several lines"),
     ("Tab", "complete a command, a path or a setting"),
     ("Ctrl-G", "write in your editor"),
-    ("Ctrl-C", "stop the answer; press it twice at the prompt to leave"),
+    _STOP_KEY,
 )
+_PLAIN_KEYS = (('""" … """', "write several lines"), _STOP_KEY)
 
 _MARK_FORMS: Mapping[str, str] = {
     **{name: shape.syntax for name, shape in SHAPES.items()},
@@ -79,33 +85,34 @@ _MARK_FORMS: Mapping[str, str] = {
 
 
 def _mark_command(shape: str) -> SlashCommand:
-    article = "an" if shape[0] in "aeiou" else "a"
     return SlashCommand(
         f"[COLOUR:]{_MARK_FORMS[shape]}",
-        f"add {article} {shape}",
+        f"add {with_article(shape)}",
         mark_adder(shape),
         None if shape in MASK_SHAPES else (),
     )
 
 
 SLASH_COMMANDS: Mapping[str, SlashCommand] = {
-    "/image": SlashCommand("PATH", "open another image", open_chat_image, None),
+    "/image": SlashCommand(
+        "PATH [QUESTION]", "open another image, and ask about it", open_chat_image, None
+    ),
     **{f"/{shape}": _mark_command(shape) for shape in SHAPES},
     "/marks": SlashCommand("", "list the marks", list_marks),
     "/unmark": SlashCommand("N|all", "remove a mark, or all marks", unmark, ("all",)),
-    "/pick": SlashCommand("", "drag boxes with the mouse", pick),
+    "/pick": SlashCommand("", "draw marks with the mouse", pick),
     "/show": SlashCommand("", "show the marked image", show_image),
     "/view": SlashCommand("", "show the image as the model sees it", show_model_view),
     "/undo": SlashCommand("", "remove the last question and its answer", undo),
     "/retry": SlashCommand("", "answer the last question again", retry),
     "/more": SlashCommand("", "continue an answer that was cut off", more),
-    "/reset": SlashCommand("", "start over", reset),
+    "/reset": SlashCommand("", "start over; image and marks stay", reset),
     "/set": SlashCommand(
         "[NAME VALUE]", "change a setting, or list them", set_or_list, tuple(SETTINGS)
     ),
     "/save": SlashCommand("FILE", "save the conversation to a file", save, None),
     "/load": SlashCommand("FILE", "resume a saved conversation", load, None),
     "/stats": SlashCommand("", "show model, tokens and speed", stats),
-    "/help": SlashCommand("", "list the commands", _help),
-    "/exit": SlashCommand("", "leave, like Ctrl-D", _exit),
+    "/help": SlashCommand("[COMMAND]", "list the commands; so does help or ?", _help),
+    "/exit": SlashCommand("", "leave, like Ctrl-D, exit or quit", _exit),
 }

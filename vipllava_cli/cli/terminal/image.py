@@ -34,18 +34,35 @@ _KITTY = b"\x1b_Gi=31;OK\x1b\\"
 _METHODS = {"sixel": "Sixel", "tgp": "Kitty graphics"}  # by the module of textual-image
 
 
-def show(image: Image.Image) -> None:
-    """Draw an image on stdout, no larger than the terminal.
+def can_show() -> bool:
+    """Return whether stdout is a terminal of a known size with colours."""
+    return not _find_obstacle()
 
-    Raises UsageError if stdout is not a terminal of a known size or has no colours.
-    """
+
+def check_can_show(*, instead: str = "use -o FILE") -> None:
+    """Raise UsageError, with the advice `instead`, if stdout shows no images."""
+    obstacle = _find_obstacle()
+    if obstacle:
+        raise UsageError(f"--show {obstacle}; {instead}")
+
+
+def _find_obstacle() -> str:
+    """Return the reason why stdout shows no images, or empty text."""
     if not sys.stdout.isatty() or not all(os.get_terminal_size(sys.stdout.fileno())):
-        raise UsageError("--show needs a terminal: use -o FILE")
-    console = Console(no_color=False)  # NO_COLOR is about text, not about images
-    if console.color_system is None:
-        raise UsageError(
-            f"--show needs colours, and TERM={os.environ.get('TERM', '')} has none: use -o FILE"
-        )
+        return "needs a terminal"
+    if _console().color_system is None:
+        return f"needs colours, and TERM={os.environ.get('TERM', '')} has none"
+    return ""
+
+
+def _console() -> Console:
+    return Console(no_color=False)  # NO_COLOR is about text, not about images
+
+
+def show(image: Image.Image) -> None:
+    """Draw an image on stdout, no larger than the terminal. Raises UsageError, as `check_can_show`."""
+    check_can_show()
+    console = _console()
     # A cell is about twice as high as wide.
     scale = min(min(console.width, MAX_COLUMNS) / image.width, 2 * console.height / image.height)
     columns = max(round(image.width * scale), 1)
@@ -65,7 +82,7 @@ def drawing_method() -> str:
     """Name the method that draws images on stdout, or the reason why none does."""
     if not sys.stdout.isatty():
         return "none: stdout is not a terminal"
-    if Console(no_color=False).color_system is None:
+    if _console().color_system is None:
         return f"none: TERM={os.environ.get('TERM', '')} has no colours"
     if _is_iterm2():
         return "iTerm2 inline images"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -17,13 +18,13 @@ from rich.text import Text
 
 from vipllava_cli.cli.terminal.messages import Messages, one_line
 from vipllava_cli.engine.hub.catalog import KnownModel
-from vipllava_cli.engine.options import DEFAULT_MODEL
+from vipllava_cli.engine.hub.registry import BUNDLED
 from vipllava_cli.storage.sizes import decimal_size
 
 PIPE_WIDTH = 1000  # columns: lines of a table are not folded in a pipe
 
 
-def print_models(models: Iterable[KnownModel], chosen: str | None) -> None:
+def print_models(models: Iterable[KnownModel], chosen: str) -> None:
     """Print one row for each model. `*` marks the default model."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("", "name", "parameters", "size", "where", "licence"):
@@ -31,7 +32,7 @@ def print_models(models: Iterable[KnownModel], chosen: str | None) -> None:
         table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for model in models:
         table.add_row(
-            "*" if model.name == (chosen or DEFAULT_MODEL) else "",
+            "*" if model.name == chosen else "",
             Text(one_line(model.name)),
             "" if model.parameters is None else _format_count(model.parameters),
             decimal_size(model.size),
@@ -39,6 +40,20 @@ def print_models(models: Iterable[KnownModel], chosen: str | None) -> None:
             Text(model.licence),
         )
     table_console().print(table)
+
+
+def model_to_json(model: KnownModel, chosen: str) -> dict[str, object]:
+    """Return the row of a model as a JSON object. `folder` is null unless the model is complete."""
+    folder = BUNDLED.get(model.name) or Path(model.where)
+    return {
+        "name": model.name,
+        "default": model.name == chosen,
+        "parameters": model.parameters,
+        "size": model.size,
+        "where": model.where,
+        "folder": str(folder) if folder.is_absolute() else None,
+        "licence": model.licence,
+    }
 
 
 def print_facts(facts: Mapping[str, object]) -> None:

@@ -94,7 +94,22 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
         "prompt_tokens": plan.estimate.prompt_tokens,
         "prompt_seconds": round(plan.estimate.prompt_seconds, 3),
         "tokens_a_second": round(plan.estimate.tokens_per_second, 3),
+        "speeds": {
+            str(location): {
+                "bytes_a_second": round(speed.bandwidth),
+                "bytes_from": speed.bandwidth_origin.value,
+                "operations_a_second": round(speed.operations),
+                "operations_from": speed.operations_origin.value,
+            }
+            for location, speed in plan.estimate.speeds.items()
+        },
+        "links": {
+            name: {"bytes_a_second": round(link.bandwidth), "bytes_from": link.origin.value}
+            for name, link in plan.estimate.links.items()
+        },
         "assumed": list(plan.estimate.assumed),
+        "given": list(plan.estimate.given),
+        "absent": list(plan.absent),
     }
 
 
@@ -127,11 +142,16 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"the disk: {binary_size(on_disk)} of weights, read again for every token"
     yield f"prompts in a batch: up to {placement.batch_size}"
     yield (
-        f"speed: about {_round(estimate.prompt_seconds)} s for a prompt of"
+        f"speed: at best {_round(estimate.prompt_seconds)} s for a prompt of"
         f" {estimate.prompt_tokens} tokens, then {_round(estimate.tokens_per_second)} tokens/s"
     )
-    for assumption in estimate.assumed:
-        yield f"assumed, not measured: {assumption}"
+    for figure in estimate.given:
+        yield f"given: {figure}"
+    for figure in estimate.assumed:
+        yield f"assumed, not measured: {figure}"
+    if plan.absent:
+        absent = " and ".join(map(location_name, plan.absent))
+        yield f"not on this machine: {absent}; this is the plan of another machine"
     if plan.download_size:
         yield f"not downloaded: {decimal_size(plan.download_size)} to download"
 

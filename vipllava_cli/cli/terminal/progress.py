@@ -1,4 +1,4 @@
-"""The progress of a batch: a bar on a terminal, lines elsewhere, and a summary at the end."""
+"""The progress of a batch: a bar on a terminal, lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,8 +13,6 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
-from rich.text import Text
 
 from vipllava_cli.cli.terminal.messages import Messages, one_line
 from vipllava_cli.flows.batch.run import BatchSummary
@@ -22,6 +20,22 @@ from vipllava_cli.flows.batch.run import BatchSummary
 SECONDS_BETWEEN_LINES = 30.0
 MAX_NOTES = 5
 MAX_ID_LENGTH = 40  # characters of a row's id on the terminal
+
+
+@dataclass
+class NoteDisplay:
+    """Prints notes about rows: the first few, and all of them with `-v`."""
+
+    messages: Messages
+    count: int = 0
+
+    def note(self, id: str, text: str) -> None:
+        """Print a note about a row."""
+        self.count += 1
+        if self.messages.verbose or self.count <= MAX_NOTES:
+            self.messages.note(f"{short_id(id)}: {text}")
+        elif self.count == MAX_NOTES + 1:
+            self.messages.note("more notes like these: add -v to print them")
 
 
 @dataclass
@@ -38,7 +52,9 @@ class ProgressDisplay:
     task: TaskID | None = None
     start: float = field(default_factory=time.monotonic)
     last_line: float = field(default_factory=time.monotonic)
-    notes: int = 0
+
+    def __post_init__(self) -> None:
+        self.notes = NoteDisplay(self.messages)
 
     def advance(self, summary: BatchSummary, id: str) -> None:
         """Show that a row is done."""
@@ -52,7 +68,7 @@ class ProgressDisplay:
                 total=self.total,
                 failed=f"{summary.failed} failed" if summary.failed else "",
                 rate=rate,
-                row=_short(id),
+                row=short_id(id),
             )
         elif time.monotonic() - self.last_line >= SECONDS_BETWEEN_LINES:
             self.last_line = time.monotonic()
@@ -60,12 +76,8 @@ class ProgressDisplay:
             self.messages.say(f"{summary.rows}{total} rows, {summary.failed} failed, {rate}")
 
     def note(self, id: str, text: str) -> None:
-        """Print a note about a row: the first few, and all of them with `-v`."""
-        self.notes += 1
-        if self.messages.verbose or self.notes <= MAX_NOTES:
-            self.messages.note(f"{_short(id)}: {text}")
-        elif self.notes == MAX_NOTES + 1:
-            self.messages.note("more notes like these: add -v to print them")
+        """Print a note about a row."""
+        self.notes.note(id, text)
 
     def _rate(self, summary: BatchSummary) -> float:
         done = summary.rows - summary.kept
@@ -103,27 +115,7 @@ def count_progress(messages: Messages, activity: str) -> Iterator[Callable[[int,
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def summary_table(summary: BatchSummary, out: str) -> Table:
-    """Show the counts of a batch, its duration and its output file."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    rows = {
-        "answered": summary.answered,
-        "kept from an earlier run": summary.kept,
-        "copied from an equal row": summary.copied,
-        "cut off at --max-new-tokens": summary.truncated,
-        "kept (no longer in the source)": summary.unlisted,
-        **{f"failed: {kind}": count for kind, count in sorted(summary.failures.items())},
-    }
-    for name, count in rows.items():
-        if count or name == "answered":
-            table.add_row(str(count), Text(name))
-    done = summary.answered + summary.failed
-    rate = f", {done / max(summary.seconds, 1e-3):.1f} rows/s" if done else ""
-    table.add_row(f"{summary.seconds:.1f}", Text(f"seconds{rate}"))
-    table.add_row("in", Text(one_line(out)))
-    return table
-
-
-def _short(id: str) -> str:
+def short_id(id: str) -> str:
+    """Cut the id of a row to its end, for a line of the terminal."""
     text = one_line(id)
     return text if len(text) <= MAX_ID_LENGTH else f"…{text[1 - MAX_ID_LENGTH :]}"

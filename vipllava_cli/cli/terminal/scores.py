@@ -1,4 +1,4 @@
-"""Print the metrics of a benchmark as tables."""
+"""Print the metrics of a benchmark: a line about all of it, then tables."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -8,29 +8,37 @@ from rich.table import Table
 from rich.text import Text
 
 from vipllava_cli.cli.terminal.messages import one_line
-from vipllava_cli.flows.evals.metrics import Metric
-from vipllava_cli.flows.evals.output_files import published_models
+from vipllava_cli.flows.evals.benchmark import Benchmark
+from vipllava_cli.flows.evals.metrics import COUNT, FAILED, INTERVAL, Metric, format_interval
+from vipllava_cli.flows.evals.output_files import overall_lines, published_models
 
 
-def print_scores(metrics: Sequence[Metric]) -> None:
-    """Print a table for each scorer and kind of group: percentages with their intervals."""
+def print_scores(metrics: Sequence[Metric], benchmark: Benchmark) -> None:
+    """Print the overall score, then a table for each scorer and kind of group.
+
+    A table that holds nothing but the overall score is left out.
+    """
     console = Console(highlight=False)
+    for line in overall_lines(metrics, benchmark):
+        console.print(Text(one_line(line)), soft_wrap=True)
     several = len({metric.scorer for metric in metrics}) > 1
     for (scorer, kind), some in groupby(metrics, key=lambda metric: (metric.scorer, metric.kind)):
         rows = list(some)
         models = published_models(rows)
+        if not models and [(row.kind, row.group) for row in rows] == [benchmark.overall]:
+            continue
         table = Table(box=None, padding=(0, 2, 0, 0))
         table.add_column(f"{kind}, {scorer}" if several else kind, overflow="fold")
-        for title in ("right", "95 %", "of", "failed", *models):
+        for title in (benchmark.measure, INTERVAL, COUNT, FAILED, *models):
             table.add_column(title, justify="right", no_wrap=title not in models)
         for metric in rows:
             table.add_row(
                 Text(one_line(metric.group)),
                 f"{metric.score:.1%}",
-                f"{100 * metric.low:.1f}-{100 * metric.high:.1f}",
+                format_interval(metric.low, metric.high),
                 str(metric.count),
                 str(metric.failed or ""),
                 *(str(metric.published.get(model, "")) for model in models),
             )
-        console.print(table)
         console.print()
+        console.print(table)

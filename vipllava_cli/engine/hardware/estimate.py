@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vipllava_cli.engine.hardware.given_speeds import MEASURE, GivenSpeeds, Link
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import (
     ASSUMED_GPU,
-    BUS_BANDWIDTH,
-    DISK_BANDWIDTH,
     Location,
     Machine,
+    Origin,
     Speed,
     inspect_machine,
     measure_speed,
@@ -25,7 +25,11 @@ from vipllava_cli.engine.hardware.model_spec import (
     read_model_spec,
 )
 from vipllava_cli.engine.hardware.placement import plan_placement
-from vipllava_cli.engine.hardware.placement_types import Placement, compute_location
+from vipllava_cli.engine.hardware.placement_types import (
+    Placement,
+    compute_location,
+    location_name,
+)
 from vipllava_cli.engine.hub.cache import snapshot_folder
 from vipllava_cli.engine.hub.checkpoints import (
     find_checkpoint,
@@ -35,49 +39,61 @@ from vipllava_cli.engine.hub.checkpoints import (
     weight_shapes,
 )
 from vipllava_cli.engine.hub.config_fixes import fix_config
+from vipllava_cli.engine.hub.names import canonical_name
 from vipllava_cli.engine.hub.registry import PUBLISHED
-from vipllava_cli.errors import ModelError
+from vipllava_cli.engine.options import gpu_number
+from vipllava_cli.errors import ModelError, UsageError
 
 _TEXT_TOKENS = 60  # a typical question with its template
 
-# Name and bytes/s of the link over which weights reach the device that computes with them.
-_LINKS: Mapping[str, tuple[str, float]] = {
-    "cpu": ("a bus", BUS_BANDWIDTH),
-    "disk": ("a disk", DISK_BANDWIDTH),
-}
+# The link over which weights reach the device that computes with them, by their location.
+_LINKS: Mapping[str, str] = {"cpu": "bus", "disk": "disk"}
 
 
 @dataclass(frozen=True)
 class Estimate:
     """The expected speed of a model.
 
-    A prompt has `prompt_tokens` tokens: an image and a typical question. `assumed` describes the
-    speeds that were not measured on this machine.
+    A prompt has `prompt_tokens` tokens: an image and a typical question. `speeds` are those of the
+    devices that compute, `links` those over which weights move. `assumed` and `given` describe what
+    was not measured on this machine.
     """
 
     prompt_tokens: int
     prompt_seconds: float
     tokens_per_second: float
     assumed: tuple[str, ...]
+    given: tuple[str, ...]
+    speeds: Mapping[Location, Speed]
+    links: Mapping[str, Link]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The placement and the speed of a model. `download_size` is in bytes, 0 for a local model."""
+    """The placement and the speed of a model.
+
+    `download_size` is in bytes, 0 for a local model. `absent` are the GPUs of the plan that this
+    machine lacks.
+    """
 
     name: str
     placement: Placement
     estimate: Estimate
     download_size: int = 0
+    absent: tuple[int, ...] = ()
 
 
-def make_plan(name: str, revision: str | None, load_options: LoadOptions) -> Plan:
+def make_plan(
+    name: str, revision: str | None, load_options: LoadOptions, given: GivenSpeeds = MEASURE
+) -> Plan:
     """Plan the placement of a model and estimate its speed, without loading it.
 
-    With `max_memory`, the plan is for a machine of that size. Raises ModelError.
+    With `max_memory`, the plan is for a machine of that size. `given` speeds replace measured and
+    assumed ones. Raises UsageError, ModelError.
     """
+    name = canonical_name(name)
     config, download_size = _read_any_config(name, revision)
-    machine = inspect_machine()
+    machine = inspect_machine(gpu_number(load_options.device))
     try:
         spec = read_model_spec(config)
     except (KeyError, TypeError, ValueError) as error:
@@ -87,8 +103,30 @@ def make_plan(name: str, revision: str | None, load_options: LoadOptions) -> Pla
     placement = plan_placement(
         spec, load_options, machine, hypothetical=load_options.max_memory is not None
     )
-    speeds = estimate(placement, lambda location: _speed(location, placement, machine))
-    return Plan(name, placement, speeds, download_size)
+    _check_given(given, placement)
+
+    def speed_of(location: Location) -> Speed:
+        return given.apply(location, lambda: _speed(location, placement, machine))
+
+    gpus = [location for location in placement.budgets if isinstance(location, int)]
+    return Plan(
+        name,
+        placement,
+        estimate(placement, speed_of, given.links()),
+        download_size,
+        tuple(number for number in gpus if number not in machine.names),
+    )
+
+
+def _check_given(given: GivenSpeeds, placement: Placement) -> None:
+    """Raise UsageError for the speed of a GPU that the plan does not use: probably a wrong number."""
+    for option, number in given.gpus():
+        if number not in placement.budgets:
+            used = ", ".join(map(location_name, placement.budgets))
+            raise UsageError(
+                f"{option} names GPU {number}, and this plan uses {used}: name one of these, or add"
+                f" {number}=… to --max-memory to plan for a machine with this GPU"
+            )
 
 
 def _read_any_config(name: str, revision: str | None) -> tuple[Mapping[str, Any], int]:
@@ -130,7 +168,11 @@ class _Work:
     moved: defaultdict[Location, float] = field(default_factory=lambda: defaultdict(float))
 
 
-def estimate(placement: Placement, speed_of: Callable[[Location], Speed]) -> Estimate:
+def estimate(
+    placement: Placement,
+    speed_of: Callable[[Location], Speed],
+    links: Mapping[str, Link] = MEASURE.links(),
+) -> Estimate:
     """Estimate from the two hardware limits, arithmetic and bandwidth.
 
     A prompt costs two operations for each weight and token. A new token reads all weights once.
@@ -139,11 +181,21 @@ def estimate(placement: Placement, speed_of: Callable[[Location], Speed]) -> Est
     tokens = placement.needs.spec.image_tokens + _TEXT_TOKENS
     work = _count_work(placement, tokens)
     speeds = {location: speed_of(location) for location in {*work.operations, *work.read}}
-    moving = sum(size / _LINKS[str(source)][1] for source, size in work.moved.items())
+    used_links = {_LINKS[str(source)]: links[_LINKS[str(source)]] for source in work.moved}
+    moving = sum(
+        size / used_links[_LINKS[str(source)]].bandwidth for source, size in work.moved.items()
+    )
     prompt = sum(count / speeds[device].operations for device, count in work.operations.items())
     token = sum(size / speeds[device].bandwidth for device, size in work.read.items())
-    assumed = tuple(dict.fromkeys(_assumptions(speeds, work)))
-    return Estimate(tokens, prompt + moving, 1 / (token + moving), assumed)
+    return Estimate(
+        tokens,
+        prompt + moving,
+        1 / (token + moving),
+        assumed=tuple(_figures(speeds, used_links, Origin.assumed)),
+        given=tuple(_figures(speeds, used_links, Origin.given)),
+        speeds=speeds,
+        links=used_links,
+    )
 
 
 def _count_work(placement: Placement, tokens: int) -> _Work:
@@ -169,13 +221,22 @@ def _count_work(placement: Placement, tokens: int) -> _Work:
     return work
 
 
-def _assumptions(speeds: Mapping[Location, Speed], work: _Work) -> Iterator[str]:
-    for speed in speeds.values():
-        if speed.assumed:
-            yield (
-                f"a GPU of {speed.bandwidth / 1e9:.0f} GB/s and"
-                f" {speed.operations / 1e12:.0f} TFLOP/s"
-            )
-    for location in work.moved:
-        link, bandwidth = _LINKS[str(location)]
-        yield f"{link} of {bandwidth / 1e9:.1f} GB/s"
+def _figures(
+    speeds: Mapping[Location, Speed], links: Mapping[str, Link], origin: Origin
+) -> Iterator[str]:
+    """Yield the figures of one origin as text, by device and link."""
+    for location, speed in speeds.items():
+        figures = []
+        if speed.bandwidth_origin == origin:
+            figures.append(f"{_number(speed.bandwidth / 1e9)} GB/s")
+        if speed.operations_origin == origin:
+            figures.append(f"{_number(speed.operations / 1e12)} TFLOP/s")
+        if figures:
+            yield f"{location_name(location)} with {' and '.join(figures)}"
+    for link in links.values():
+        if link.origin == origin:
+            yield f"{link.text} of {_number(link.bandwidth / 1e9)} GB/s"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib.util import find_spec
 
 import psutil
 
+from vipllava_cli.engine.options import gpu_number
 from vipllava_cli.images.memory import free_memory
 
 Location = int | str
@@ -23,10 +25,26 @@ EXTRAS: Mapping[str, str] = {
 DISK_BANDWIDTH = 1.5e9  # bytes/s, assumed: a solid-state disk
 BUS_BANDWIDTH = 16e9  # bytes/s, assumed: from memory to a GPU
 
-_TIMED_ROWS = 32  # enough rows that a product is limited by arithmetic
-_TIMED_SIDE = 1024
 _TIMED_SECONDS = 0.15
-_TIMED_BYTES = 128 << 20  # more than the caches of a CPU hold
+
+
+@dataclass(frozen=True)
+class _Products:
+    """The products that measure a speed.
+
+    `rows` x `side` by `side` x `side` is limited by arithmetic. One row by a matrix of `size` bytes is
+    limited by memory. `repeats` products run before the clock stops.
+    """
+
+    rows: int
+    side: int
+    size: int
+    repeats: int = 1
+
+
+# A GPU finishes the products of a CPU sooner than Python starts the next one.
+_CPU_PRODUCTS = _Products(256, 1024, 128 << 20)  # more than the caches of a CPU hold
+_GPU_PRODUCTS = _Products(4096, 4096, 512 << 20, repeats=10)
 
 
 @dataclass(frozen=True)
@@ -35,6 +53,14 @@ class Memory:
 
     total: int
     free: int
+
+
+class Origin(StrEnum):
+    """Where the figure of a speed comes from."""
+
+    measured = "measured"
+    given = "given"
+    assumed = "assumed"
 
 
 @dataclass(frozen=True)
@@ -47,18 +73,20 @@ class Speed:
 
     bandwidth: float
     operations: float
-    assumed: bool = False
+    bandwidth_origin: Origin = Origin.measured
+    operations_origin: Origin = Origin.measured
 
 
-ASSUMED_GPU = Speed(300e9, 20e12, assumed=True)
+ASSUMED_GPU = Speed(300e9, 20e12, Origin.assumed, Origin.assumed)
 
 
 @dataclass(frozen=True)
 class Machine:
     """The devices of a machine.
 
-    `gpus` and `names` are keyed by the GPU's number. `fast_bf16` says whether the CPU has
-    instructions for bfloat16 products. `half_dtype` is the 16-bit type in which the GPUs are fast.
+    `names` are those of all GPUs, by number; `gpus` is the memory of those that may be used.
+    `fast_bf16` says whether the CPU has instructions for bfloat16 products. `half_dtype` is the
+    16-bit type in which these GPUs are fast.
     `packages` are the installed ones of EXTRAS. `threads` is the number of threads that torch uses
     on the CPU.
     """
@@ -79,22 +107,33 @@ class Machine:
         return tuple(name for name, is_present in present.items() if is_present)
 
 
-def inspect_machine() -> Machine:
-    """Inspect this machine as it is now. Imports torch."""
+def inspect_machine(only_gpu: int | None = None) -> Machine:
+    """Inspect this machine as it is now. Imports torch.
+
+    With `only_gpu`, ask no other GPU for its memory: even that takes memory there, which fails
+    where another program has taken all of it.
+    """
     import torch
 
-    gpus = range(torch.cuda.device_count()) if torch.cuda.is_available() else range(0)
-    has_bf16 = bool(gpus) and torch.cuda.is_bf16_supported(including_emulation=False)
+    present = range(torch.cuda.device_count()) if torch.cuda.is_available() else range(0)
+    gpus = [number for number in present if only_gpu in {None, number}]
     return Machine(
         cpu=location_memory("cpu"),
         gpus={number: location_memory(number) for number in gpus},
-        names={number: torch.cuda.get_device_name(number) for number in gpus},
+        names={number: torch.cuda.get_device_name(number) for number in present},
         mps=torch.backends.mps.is_available(),
         fast_bf16=has_fast_bf16(),
-        half_dtype="bf16" if has_bf16 or not gpus else "fp16",
+        half_dtype="bf16" if all(map(_has_bf16, gpus)) else "fp16",
         packages=frozenset(name for name in EXTRAS if find_spec(name) is not None),
         threads=torch.get_num_threads(),
     )
+
+
+def _has_bf16(gpu: int) -> bool:
+    import torch
+
+    with torch.cuda.device(gpu):  # torch asks the current device
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def location_memory(location: Location) -> Memory:
@@ -128,25 +167,35 @@ def measure_speed(device: str, dtype: str) -> Speed:
     import torch
 
     kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(dtype, torch.float32)
+    products, size = _CPU_PRODUCTS, _CPU_PRODUCTS.size
+    gpu = gpu_number(device)
+    if gpu is not None:
+        products, size = _GPU_PRODUCTS, min(_GPU_PRODUCTS.size, location_memory(gpu).free // 4)
+    side, repeats = products.side, products.repeats
     with torch.inference_mode():
-        side = _TIMED_SIDE
-        long = torch.ones(_TIMED_BYTES // kind.itemsize // side, side, dtype=kind, device=device)
+        long = torch.ones(size // kind.itemsize // side, side, dtype=kind, device=device)
         square = long[:side]
-        row, rows = (torch.ones(n, side, dtype=kind, device=device) for n in (1, _TIMED_ROWS))
-        read_seconds = _best_seconds(lambda: torch.nn.functional.linear(row, long), device)
-        compute_seconds = _best_seconds(lambda: torch.nn.functional.linear(rows, square), device)
-    return Speed(long.nbytes / read_seconds, 2 * _TIMED_ROWS * side**2 / compute_seconds)
+        row, rows = (torch.ones(n, side, dtype=kind, device=device) for n in (1, products.rows))
+        read_seconds = _best_seconds(lambda: torch.nn.functional.linear(row, long), device, repeats)
+        compute_seconds = _best_seconds(
+            lambda: torch.nn.functional.linear(rows, square), device, repeats
+        )
+    return Speed(long.nbytes / read_seconds, 2 * products.rows * square.numel() / compute_seconds)
 
 
-def _best_seconds(work: Callable[[], object], device: str) -> float:
-    """Return the shortest of several runs after a warm-up: other processes may slow some down."""
+def _best_seconds(work: Callable[[], object], device: str, repeats: int) -> float:
+    """Return the shortest time of several runs, after a warm-up: other processes may slow some down.
+
+    Each run repeats the work, and the time is that of one repetition.
+    """
     import torch
 
     times: list[float] = []
-    while len(times) < 4 or sum(times) < _TIMED_SECONDS:
+    while len(times) < 4 or sum(times) * repeats < _TIMED_SECONDS:
         start = time.perf_counter()
-        work()
+        for _ in range(repeats):
+            work()
         if device.startswith("cuda"):
             torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
+        times.append((time.perf_counter() - start) / repeats)
     return min(times[1:])

@@ -4,7 +4,8 @@ from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import EXTRAS, Machine
 from vipllava_cli.engine.hardware.memory_needs import QUANTIZERS
 from vipllava_cli.engine.hardware.model_spec import ModelSpec
-from vipllava_cli.errors import ModelError
+from vipllava_cli.engine.options import AUTO_DEVICE, gpu_number
+from vipllava_cli.errors import ModelError, UsageError
 
 # A smaller model runs in 32 bits on a CPU: exact, and fast enough. For a larger one,
 # `benchmarks/precision.py` measured equal prompt times and 1.6 times the tokens/s in 16 bits.
@@ -14,25 +15,53 @@ _MAX_FP32_BYTES = 256 << 20
 def choose_device(
     load_options: LoadOptions, machine: Machine, *, hypothetical: bool = False
 ) -> str:
-    """Choose `cuda`, `mps` or `cpu`. Raises ModelError if the machine lacks it."""
-    named = [key for key in load_options.max_memory or {} if isinstance(key, int)]
-    if hypothetical and named and load_options.device in {"auto", "cuda"}:
+    """Choose `cuda`, `mps` or `cpu`.
+
+    Raises UsageError if `device` and `max_memory` contradict each other, and ModelError if the
+    machine lacks a device.
+    """
+    number = gpu_number(load_options.device)
+    limited = [key for key in load_options.max_memory or {} if isinstance(key, int)]
+    kind = load_options.device.partition(":")[0]
+    others = [gpu for gpu in limited if gpu != number] if number is not None else limited
+    if others and (number is not None or kind in {"cpu", "mps"}):
+        raise UsageError(
+            f"--device {load_options.device} does not use GPU {others[0]}, and --max-memory limits"
+            f" it: remove {others[0]}=… from --max-memory, or use --device cuda"
+        )
+    if hypothetical and limited:
         return "cuda"
-    missing = [number for number in named if number not in machine.gpus]
-    if missing and not hypothetical:
-        present = ", ".join(map(str, machine.gpus)) or "none"
+    required = [*limited, *([] if number is None else [number])]
+    missing = [gpu for gpu in required if gpu not in machine.gpus]
+    if missing:
+        option = "--max-memory" if limited else f"--device {load_options.device}"
         raise ModelError(
-            f"--max-memory names GPU {missing[0]}, and the GPUs of this machine are: {present}"
+            f"there is no GPU {missing[0]} for {option}: the devices of this machine are"
+            f" {_present(machine)}; {_plan_advice(missing[0])}"
         )
-    if load_options.device == "auto":
+    if kind == AUTO_DEVICE:
         return machine.devices[0]
-    if load_options.device not in machine.devices:
-        present = ", ".join(machine.devices)
+    if kind not in machine.devices:
+        advice = f"; {_plan_advice(0)}" if kind == "cuda" else ""
         raise ModelError(
-            f"there is no {load_options.device} device on this machine: use --device {present},"
-            " or auto"
+            f"there is no {kind} device on this machine: use --device"
+            f" {' or '.join(machine.devices)}, or auto{advice}"
         )
-    return load_options.device
+    return kind
+
+
+def _plan_advice(gpu: int) -> str:
+    return (
+        f"`vipllava plan MODEL --max-memory {gpu}=24GiB,cpu=32GiB` plans for a machine with such a"
+        " GPU"
+    )
+
+
+def _present(machine: Machine) -> str:
+    """List the devices as `--device` takes them, with the names of the GPUs."""
+    gpus = [f"cuda:{number} ({name})" for number, name in machine.names.items()]
+    others = [device for device in machine.devices if device != "cuda"]
+    return ", ".join([*gpus, *others])
 
 
 def choose_dtype(

@@ -19,6 +19,7 @@ from vipllava_cli.engine.hub.checkpoints import (
     read_config,
     weight_shapes,
 )
+from vipllava_cli.engine.hub.names import canonical_name
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 from vipllava_cli.errors import ModelError
 
@@ -63,6 +64,7 @@ def model_facts(name: str, revision: str | None = None) -> Mapping[str, object]:
 
     Raises ModelError for an unknown name, and for a model that is neither published nor cached.
     """
+    name = canonical_name(name)
     hub = hub_name(name, revision)
     published = PUBLISHED.get(name)
     facts: dict[str, object] = {"name": name}

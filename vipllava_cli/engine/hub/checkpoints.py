@@ -10,6 +10,14 @@ from typing import Any
 from huggingface_hub.errors import HFValidationError
 
 from vipllava_cli.engine.hub.cache import has_cached_files, snapshot_folder
+from vipllava_cli.engine.hub.names import (
+    canonical_name,
+    explain_absent,
+    explain_model_type,
+    explain_no_config,
+    explain_unknown,
+    suggest,
+)
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED, TINY_REVISION
 from vipllava_cli.errors import ModelError, UsageError
 
@@ -47,6 +55,7 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
     Raises ModelError for an unknown name and for a checkpoint that is missing or incomplete, and
     UsageError for a revision of a model that has none.
     """
+    name = canonical_name(name)
     hub = hub_name(name, revision)
     if hub:
         checkpoint = _find_in_cache(name, hub, revision)
@@ -64,6 +73,7 @@ def hub_name(name: str, revision: str | None = None) -> HubName | None:
     Raises ModelError for an unknown name, and UsageError for a revision of a model that is not on
     the hub.
     """
+    name = canonical_name(name)
     if name in BUNDLED or (name not in PUBLISHED and os.path.isdir(name)):
         if revision:
             raise UsageError(
@@ -74,12 +84,10 @@ def hub_name(name: str, revision: str | None = None) -> HubName | None:
     if name in PUBLISHED:
         published = PUBLISHED[name]
         return HubName(published.repository, revision or published.revision)
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+    is_hub_name = name.count("/") == 1 and not name.startswith((".", "/", "~"))
+    if is_hub_name and not os.path.isfile(name):
         return HubName(name, revision or "main")
-    names = ", ".join([*BUNDLED, *PUBLISHED])
-    raise ModelError(
-        f"there is no model {name!r}: expected {names}, a hub name like owner/name, or a folder"
-    )
+    raise ModelError(explain_unknown(name))
 
 
 def pull_command(name: str, revision: str | None = None) -> str:
@@ -101,8 +109,13 @@ def _find_in_cache(name: str, hub: HubName, revision: str | None) -> Checkpoint:
                 f"the model {hub.repository}{at_revision} is incomplete on this machine: {pull} downloads"
                 " the rest"
             )
+        if advice := explain_absent(hub.repository):
+            raise ModelError(f"{hub.repository} {advice}")
+        similar = suggest(hub.repository)
+        hint = f"use {similar}, or " if similar not in {"", hub.repository} else ""
         raise ModelError(
-            f"the model {hub.repository}{at_revision} is not on this machine: download it with {pull}"
+            f"the model {hub.repository}{at_revision} is not on this machine: {hint}download it with"
+            f" {pull}"
         )
     return Checkpoint(name, folder, folder.name)
 
@@ -131,9 +144,7 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
     config = _read_json_object(folder / "config.json", name)
     model_type = config.get("model_type")
     if model_type != MODEL_TYPE:
-        raise ModelError(
-            f"{name} has the model type {model_type!r}: expected a {MODEL_TYPE} checkpoint"
-        )
+        raise ModelError(f"{name} {explain_model_type(model_type, config)}")
     return config
 
 
@@ -185,9 +196,7 @@ def _read_json_object(path: Path, name: str) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ModelError(
-            f"{name} is not a model folder: {path.name} is missing from {path.parent}"
-        ) from None
+        raise ModelError(explain_no_config(path.parent, name)) from None
     except (OSError, ValueError) as error:
         raise ModelError(f"{name}: {path.name} cannot be read as JSON ({error})") from None
     if not isinstance(value, dict):

@@ -23,6 +23,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from vipllava_cli.engine.hub.cache import cache_folder, repository_folder
 from vipllava_cli.engine.hub.checkpoints import INDEX_FILE, WEIGHTS_FILE, HubName, read_config
 from vipllava_cli.engine.hub.download_errors import translate_errors
+from vipllava_cli.engine.hub.names import explain_no_config_on_hub
 from vipllava_cli.errors import InputError, ModelError
 from vipllava_cli.storage.sizes import decimal_size
 
@@ -73,10 +74,12 @@ def look_up(name: str, hub: HubName) -> RemoteModel:
             for entry in api.list_repo_tree(hub.repository, revision=commit)
             if isinstance(entry, RepoFile)
         ]
-        names = _needed_files([file.name for file in listed], name)
-        config = hf_hub_download(hub.repository, "config.json", revision=commit)
-    read_config(Path(config).parent, name)
-    return RemoteModel(hub, commit, tuple(file for file in listed if file.name in names))
+        names = [file.name for file in listed]
+        if "config.json" in names:  # first: another architecture explains missing weights
+            config = hf_hub_download(hub.repository, "config.json", revision=commit)
+            read_config(Path(config).parent, name)
+    needed = _needed_files(names, name)
+    return RemoteModel(hub, commit, tuple(file for file in listed if file.name in needed))
 
 
 def check_disk_space(remote: RemoteModel) -> None:
@@ -132,6 +135,8 @@ def delete_damaged_files(remote: RemoteModel) -> list[str]:
 
 def _needed_files(names: Sequence[str], model: str) -> set[str]:
     """Select configuration, tokenizer, and weights: one file, or the shards beside an index."""
+    if "config.json" not in names:
+        raise ModelError(explain_no_config_on_hub(names, model))
     has_index = INDEX_FILE in names
     weights = {name for name in names if _SHARD.fullmatch(name)} if has_index else {WEIGHTS_FILE}
     if not weights or not weights.issubset(names):

@@ -25,6 +25,7 @@ from vipllava_cli.engine.local.quantization import (
     quantization_config,
     quantize_layers,
 )
+from vipllava_cli.engine.options import gpu_number
 from vipllava_cli.errors import ModelError, OutOfMemoryError
 
 DTYPES: Mapping[str, torch.dtype] = {
@@ -74,7 +75,8 @@ def load(
         shapes = weight_shapes(checkpoint.folder, name)
         fixed = fix_config(read_config(checkpoint.folder, name), shapes, name)
         config = VipLlavaConfig.from_dict(fixed)
-        placement = plan_placement(read_model_spec(fixed), load_options, inspect_machine())
+        machine = inspect_machine(gpu_number(load_options.device))
+        placement = plan_placement(read_model_spec(fixed), load_options, machine)
         if on_plan:
             on_plan(placement)
         model = _load_model(checkpoint, config, placement)

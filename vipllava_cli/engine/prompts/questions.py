@@ -49,12 +49,17 @@ def _fill(match: re.Match[str], marks: Sequence[Mark], columns: Mapping[str, Any
         return match[0] if columns is None else _column_value(match["column"], columns)
     number = int(match["number"])
     if not 1 <= number <= len(marks):
-        count = f"only {len(marks)}" if marks else "no marks"
-        raise UsageError(
-            f"the question contains {match[0]}, but there are {count}:"
-            " {1} stands for the first mark, from an option like --box or --arrow"
-        )
+        raise UsageError(f"the question contains {match[0]}, but {_placeholders(len(marks))}")
     return object_phrase(marks[number - 1])
+
+
+def _placeholders(count: int) -> str:
+    """Say how many marks there are, and which placeholders stand for them."""
+    if not count:
+        return "no mark is drawn; draw one first, for example a box"
+    if count == 1:
+        return "only 1 mark is drawn; use {1}"
+    return f"only {count} marks are drawn; use {{1}} to {{{count}}}"
 
 
 def _column_value(name: str, columns: Mapping[str, Any]) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.choices import check_choices
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.api.checks import check_marks, check_path
-from vipllava_cli.images.load import to_rgb
+from vipllava_cli.images.save import encode_png
+from vipllava_cli.images.source import Source
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image, zoom_in
 from vipllava_cli.marks.resolve import resolve_marks
@@ -40,7 +40,8 @@ def mark_image(
     specs = [mark_spec(mark, file.size) for mark in check_marks(marks)]
     resolved = resolve_marks(specs, file.size)
     marked = MarkedImage(file, resolved.marks, numbers)
-    return (zoom_in(marked) if zoom else marked), resolved.notes
+    notes = tuple(filter(None, (file.frame_note("#frame=N after the path"), *resolved.notes)))
+    return (zoom_in(marked) if zoom else marked), notes
 
 
 def open_input(image: ImageInput) -> ImageFile:
@@ -53,21 +54,7 @@ def open_input(image: ImageInput) -> ImageFile:
         raise InputError(
             f"expected a path, a PIL image or a numpy array as image, found {type(image).__name__}"
         )
-    return ImageFile(IN_MEMORY, _encode(image))
-
-
-def _encode(image: Image.Image) -> bytes:
-    encoded = io.BytesIO()
-    try:
-        to_rgb(ImageOps.exif_transpose(image)).save(encoded, "PNG", compress_level=1)
-    except MemoryError:
-        raise InputError("the image in memory is too large to encode: scale it down") from None
-    except Exception as error:  # a lazy Pillow image decodes here: many kinds of errors
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(
-            f"the image in memory cannot be used ({reason}): expected pixels, and an open file"
-        ) from None
-    return encoded.getvalue()
+    return ImageFile(Source(IN_MEMORY), encode_png(image, "the image in memory"))
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:

@@ -15,10 +15,10 @@ from vipllava_cli.engine.options import (
     DEFAULT_TEMPLATE,
     GREEDY,
     Attention,
-    Device,
     Dtype,
     GenerationOptions,
     Quantization,
+    parse_device,
 )
 from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.errors import UsageError, VipllavaError
@@ -72,7 +72,7 @@ def load_model(
     Args:
         name: `tiny`, `7b`, `13b`, a name on the hub, or a folder.
         revision: A branch, tag or commit on the hub.
-        device: `auto`, `cuda`, `mps` or `cpu`.
+        device: `auto`, `cpu`, `mps`, `cuda` for all GPUs, or `cuda:1` for one.
         dtype: `auto`, `bf16`, `fp16` or `fp32`.
         quantize: `int8` or `nf4` for the decoder layers.
         max_memory: Limits by device, like `0=8GiB,cpu=20GiB`.
@@ -86,7 +86,7 @@ def load_model(
     from vipllava_cli.engine.hardware.load_options import LoadOptions, parse_max_memory
 
     options = LoadOptions(
-        device=check_name(device, Device, "device"),
+        device=parse_device(str(device), "device"),
         dtype=check_name(dtype, Dtype, "dtype"),
         quantize=None if quantize is None else check_name(quantize, Quantization, "quantize"),
         max_memory=None if max_memory is None else parse_max_memory(str(max_memory)),

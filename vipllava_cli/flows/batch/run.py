@@ -8,23 +8,28 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 from vipllava_cli.engine.base import Answer, Engine
 from vipllava_cli.errors import GenerationError
+from vipllava_cli.flows.batch.failures import FailureGroups
 from vipllava_cli.flows.batch.fallback import iter_parts
 from vipllava_cli.flows.batch.grouping import PendingQuestion, group_into_batches
-from vipllava_cli.flows.batch.plan import BatchTask, PlannedRow, Planner, with_unique_ids
+from vipllava_cli.flows.batch.notes import RowNotes
+from vipllava_cli.flows.batch.plan import PlannedRow, Planner
 from vipllava_cli.flows.batch.read_ahead import map_ahead
+from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids, with_siblings
 from vipllava_cli.flows.batch.semaphore import WeightedSemaphore
+from vipllava_cli.flows.batch.task import BatchTask
 from vipllava_cli.flows.requests import make_record
 from vipllava_cli.images.save import marked_image_path, save_image
 from vipllava_cli.images.square import pad_to_square
-from vipllava_cli.sources.rows import BadRow, Row, Source
+from vipllava_cli.marks.marked_image import ImageFile
+from vipllava_cli.sources.rows import Source
 from vipllava_cli.storage.journal import Journal
 from vipllava_cli.storage.records import Record, Request, failure
 
@@ -42,16 +47,21 @@ class BatchSummary:
     """The counts of a run, in questions.
 
     `kept` answers were in the journal. `copied` ones come from another row with the same request.
-    `truncated` answers ended at the token limit. `unlisted` counts the journal's answers whose rows
-    the source does not contain now. `failures` counts errors by type.
+    `truncated` answers ended at the token limit. `replaced` counts the earlier answers that this run
+    dropped: their images have changed, or the task replaces answers to other requests. `siblings`
+    counts the journal's answers to other requests about listed rows, `unlisted` those whose rows the
+    source does not contain now. `failures` counts errors by type, `failure_groups` by message.
     """
 
     answered: int = 0
     kept: int = 0
     copied: int = 0
     truncated: int = 0
+    replaced: int = 0
+    siblings: int = 0
     unlisted: int = 0
     failures: Counter[str] = field(default_factory=Counter)
+    failure_groups: FailureGroups = field(default_factory=FailureGroups)
     seconds: float = 0.0
     finished: bool = False
 
@@ -81,7 +91,8 @@ class BatchRun:
     """One run over a source.
 
     `batch_size` None means as many questions as fit into memory. If another thread sets `stop`, the
-    run finishes the batch in flight and ends.
+    run finishes the batch in flight and ends. `on_image` receives each image that is asked about, in
+    the threads that read images.
     """
 
     source: Source
@@ -92,13 +103,16 @@ class BatchRun:
     batch_size: int | None = None
     fail_fast: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
+    on_image: Callable[[ImageFile], object] | None = None
     summary: BatchSummary = field(default_factory=BatchSummary)
     _engine: Engine | None = None
     _pixels: WeightedSemaphore = field(
         default_factory=lambda: WeightedSemaphore(MAX_DECODED_PIXELS)
     )
     _record_ids: list[str] = field(default_factory=list)  # in the order of the source
-    _noted_defaults: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._notes = RowNotes(self.listener.note)
 
     def __call__(self) -> BatchSummary:
         """Answer every row. Raises ModelError, and InputError if the journal cannot be written."""
@@ -111,7 +125,9 @@ class BatchRun:
             pool.shutdown(wait=not is_interrupt, cancel_futures=True)
         self.summary.seconds = time.monotonic() - start
         if not self.stop.is_set():
-            self.summary.unlisted = self.journal.finish_in_order(self._record_ids)
+            order = with_siblings(self._record_ids, self.journal)
+            self.summary.siblings = len(order) - len(self._record_ids)
+            self.summary.unlisted = self.journal.finish_in_order(order)
             self.summary.finished = True
         return self.summary
 
@@ -121,14 +137,14 @@ class BatchRun:
         """Iterate over the rows in order, each with its view if it has pending questions."""
         planner = Planner(self.task, self.journal)
 
-        def prepare(row: Row | BadRow) -> PlannedRow:
-            planned = planner.plan(row)
+        def prepare(numbered: NumberedRow) -> PlannedRow:
+            planned = planner.plan(numbered)
             return self._make_view(planned, self._engine) if self._engine else planned
 
         def limit() -> int:
             return self._max_grouped() or MAX_ROWS_BEFORE_MODEL
 
-        rows = with_unique_ids(self.task, self.source.rows)
+        rows = with_record_ids(self.task, self.source.rows, self.journal)
         for planned in map_ahead(pool, prepare, rows, limit):
             if planned.marked_image and self._engine is None:
                 self._engine = self.open_engine()
@@ -145,8 +161,10 @@ class BatchRun:
         try:
             with self._pixels.hold(width * height):
                 drawn = marked_image.drawn()
+                if self.on_image:
+                    self.on_image(marked_image.file)
                 if self.task.save_marked:
-                    path = marked_image_path(self.task.save_marked, planned.id)
+                    path = marked_image_path(self.task.save_marked, planned.marked_id)
                     save_image(drawn, str(path), force=True)
                 view = engine.view(pad_to_square(drawn))
                 return replace(planned, marked_image=None, view=view)
@@ -191,20 +209,11 @@ class BatchRun:
                 self.summary.kept += 1
                 self.listener.advance(self.summary, request.id)
             elif question.copied_record:
-                self.journal.append([question.copied_record])
+                self._append([question.copied_record])
                 self.summary.copied += 1
                 self.listener.advance(self.summary, request.id)
-        self._send_notes(planned)
+        self._notes.send(planned)
         return pending
-
-    def _send_notes(self, planned: PlannedRow) -> None:
-        for note in planned.notes:
-            self.listener.note(planned.id, note)
-        default = planned.default_question
-        if planned.view and default and default not in self._noted_defaults:
-            self._noted_defaults.add(default)
-            note = f'no question given, asking "{default}": --question asks another one'
-            self.listener.note(planned.id, note)
 
     def _answer(self, pending: Sequence[PendingQuestion]) -> None:
         for batch in group_into_batches(pending, self.batch_size or 1):
@@ -243,7 +252,7 @@ class BatchRun:
             make_record(request, answer, engine.info)
             for request, answer in zip(requests, answers, strict=True)
         ]
-        self.journal.append([record.to_json() for record in records])
+        self._append([record.to_json() for record in records])
         self.summary.truncated += sum(record.finish_reason == "length" for record in records)
         for record in records:
             self.summary.answered += 1
@@ -255,8 +264,15 @@ class BatchRun:
         if not request.key and self.journal.has_answer(request.id):
             self.listener.note(request.id, f"kept the earlier answer: {failed.message}")
         else:
-            self.journal.append([Record(request, error=failed).to_json()])
+            self._append([Record(request, error=failed).to_json()])
         self.summary.failures[failed.type] += 1
+        self.summary.failure_groups.add(request, failed)
         self.listener.advance(self.summary, request.id)
         if self.fail_fast:
             self.stop.set()
+
+    def _append(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write records, and count the earlier answers that they replace."""
+        replaced = sum(self.journal.has_answer(record["id"]) for record in records)
+        self.journal.append(records)
+        self.summary.replaced += replaced

@@ -6,7 +6,6 @@ so that the text of a file cannot act on the model or the terminal.
 """
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,8 +15,9 @@ from typing import Any
 from vipllava_cli.engine.prompts.control_words import neutralize
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.chat.state import ChatState, RecordedTurn
+from vipllava_cli.images.source import absolute_name
 from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
-from vipllava_cli.marks.marked_image import MarkedImage, open_image
+from vipllava_cli.marks.marked_image import MarkedImage, check_kept, open_image
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.storage.files import atomic_file
@@ -46,11 +46,10 @@ def write_session(state: ChatState, name: str, *, private: bool = False) -> None
     Raises InputError if the file cannot be written.
     """
     marked = state.marked
-    source = marked.file.source if marked else None
     value = {
         "schema": SCHEMA,
         "kind": KIND,
-        "image": os.path.abspath(source) if source and os.path.isfile(source) else source,
+        "image": absolute_name(marked.file.source) if marked else None,
         "picture": marked.file.fingerprint if marked else None,
         "marks": [mark_to_json(mark) for mark in marked.marks] if marked else [],
         "numbers": bool(marked and marked.numbers),
@@ -90,7 +89,9 @@ def read_session(name: str) -> SavedChat:
     except OSError as error:
         raise InputError(f"the session file {name} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"the session file {name} is not JSON ({error})") from None
+        raise InputError(
+            f"{name} is not a session file: expected the JSON that --save or /save writes ({error})"
+        ) from None
     try:
         return _session_from_json(value)
     except InputError as error:
@@ -157,6 +158,7 @@ def resume_chat(saved: SavedChat, model: str) -> ResumedChat:
     if saved.image is None:
         return ResumedChat(state, tuple(notes))
     try:
+        check_kept(saved.image)
         file = open_image(saved.image)
         _ = file.image  # decode now: a damaged image counts as missing
     except InputError as error:

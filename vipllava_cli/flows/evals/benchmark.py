@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.flows.evals.dataset import Result, Sample
-from vipllava_cli.flows.evals.metrics import PublishedFigures
+from vipllava_cli.flows.evals.metrics import ACCURACY, PublishedFigures
 from vipllava_cli.flows.evals.scorers import Scorer
 
 LETTER, LIKELIHOOD, TEXT = "letter", "likelihood", "text"  # values of `by`
@@ -51,6 +51,8 @@ class Benchmark:
     - `published` holds figures of other runs by scorer; with a judge, by split.
     - `max_new_tokens` limits an answer. The default is that of ViP-LLaVA's evaluations of letters
       and phrases.
+    - `measure` names the scores in tables. `overall` is the kind and the group of the metric about the
+      complete benchmark. `group_order` lists groups whose order is not the natural one of their names.
     - `facts` returns the options that the scores name.
     - `combine` returns results about several results together, which count as groups of their own.
     - `from_predictions` returns results of stored answers by id, if the benchmark supports them.
@@ -61,6 +63,9 @@ class Benchmark:
     scorers: Mapping[str, Scorer] = field(default_factory=dict)
     published: Mapping[str, PublishedFigures] = field(default_factory=dict)
     max_new_tokens: int = 128
+    measure: str = ACCURACY
+    overall: tuple[str, str] = ("all", "all")
+    group_order: Sequence[str] = ()
     facts: Callable[[DatasetOptions], dict[str, Any]] = _row_facts
     combine: Callable[[Sequence[Result], Scorer], list[Result]] | None = None
     from_predictions: Callable[[DatasetOptions, Mapping[str, str]], list[Result]] | None = None

@@ -1,10 +1,10 @@
-"""Compare files of records: which answers changed, which became right or wrong, and the p-value.
+"""Compare files of records: how many answers are right, which changed, and the p-value.
 
 Rows with the same id belong together. Only rows that every file has are compared. A failed row has no
 answer and counts as wrong.
 
 An answer is right if its stored score is 1, where every row has a score by a common scorer. Otherwise
-the answer is compared with the truth in the record.
+an `AnswerRule` compares the answer with the truth in the record.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.engine.prompts.templates import PHRASE_LINE
+from vipllava_cli.errors import InputError, UsageError, short_repr
+from vipllava_cli.flows.evals.answer_rule import AnswerRule
 from vipllava_cli.flows.evals.metrics import ScoreCounts
 from vipllava_cli.flows.evals.result_files import TRUTH_COLUMNS, ResultFile, read_files
-from vipllava_cli.flows.evals.scorers import alternatives
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,15 @@ class Comparison:
     """Files, the ids that all of them have, and their right answers.
 
     `ids` have the order of the first file. `scorer` is the common scorer of the stored scores, None
-    if the truths decide. `column` holds the truths, None if no row has one; `truths` are by id.
+    if the truths decide by `rule`. `column` holds the truths, None if no row has one; `truths` are by id.
     """
 
     files: Sequence[ResultFile]
     ids: Sequence[str]
     column: str | None
     truths: Mapping[str, str]
-    scorer: str | None = None
+    scorer: str | None
+    rule: AnswerRule
 
     @property
     def first(self) -> ResultFile:
@@ -77,7 +79,7 @@ class Comparison:
         """Return whether the answer of a scored row is right."""
         if self.scorer is not None:
             return self.score(file, id) == 1
-        return is_correct(file.answer(id), self.truths[id])
+        return self.rule.is_correct(file.answer(id), self.truths[id])
 
     def score(self, file: ResultFile, id: str) -> float:
         """Return the stored score of a row, 0 if it failed."""
@@ -87,6 +89,13 @@ class Comparison:
     def mean_score(self, file: ResultFile) -> float:
         """Return the mean of the stored scores."""
         return sum(self.score(file, id) for id in self.ids) / len(self.ids)
+
+    @property
+    def has_partial_scores(self) -> bool:
+        """Whether an answer has a stored score between 0 and 1."""
+        if self.scorer is None:
+            return False
+        return any(self.score(file, id) not in (0, 1) for file in self.files for id in self.ids)
 
     def failed(self, file: ResultFile) -> int:
         """Count the rows without an answer."""
@@ -109,11 +118,22 @@ class Comparison:
         """The changes of every further file against the first."""
         return [self._change(file) for file in self.files[1:]]
 
+    @cached_property
+    def wrong_ids(self) -> Sequence[str]:
+        """The rows that are wrong in the first file."""
+        return [id for id in self.scored_ids if not self.is_correct(self.first, id)]
+
     def named_kinds(self) -> list[tuple[str, Sequence[str]]]:
         """Return the kinds of all changes that have rows, with the file's name if there are several.
 
-        Returns an empty list if all changed rows are of one kind.
+        Returns an empty list if all changed rows are of one kind. The kinds of one file are its wrong
+        answers and its failed rows.
         """
+        if not self.changes:
+            answers = {id: self.first.answer(id) for id in self.wrong_ids}
+            wrong = [id for id, answer in answers.items() if answer is not None]
+            failed = [id for id, answer in answers.items() if answer is None]
+            return [(name, ids) for name, ids in (("Wrong", wrong), ("Failed", failed)) if ids]
         several = len(self.changes) > 1
         if not self.is_scored and not several:
             return []
@@ -140,10 +160,36 @@ class Comparison:
         if self.scorer is not None:
             yield f'an answer is right if its stored score by "{self.scorer}" is 1'
         elif self.column is None:
-            yield "no row has a truth to compare with: name its column with --truth COLUMN"
-        elif len(self.truths) < len(self.ids):
-            without = len(self.ids) - len(self.truths)
+            yield (
+                "no row has a truth to compare with: name its column with --truth COLUMN"
+                f" ({_list_columns(self.files)})"
+            )
+        else:
+            yield from self._truth_notes(self.column)
+
+    def _truth_notes(self, column: str) -> Iterator[str]:
+        """Yield what makes an answer right, and limits of that."""
+        ignored = ", ".join(self.rule.ignored)
+        if ignored:
+            yield f'an answer is right if it equals "{column}", apart from {ignored} (--strict: exactly)'
+        else:
+            yield f'an answer is right if it is exactly "{column}"'
+        without = len(self.ids) - len(self.truths)
+        if without:
             yield f"{without} of {len(self.ids)} rows have no truth: they are neither right nor wrong"
+        for file in () if self.rule.is_strict else self.files:
+            answers = {id: file.answer(id) for id in self.truths if not self.is_correct(file, id)}
+            longer = [
+                answer
+                for id, answer in answers.items()
+                if answer is not None and self.rule.contains(answer, self.truths[id])
+            ]
+            if longer:
+                yield (
+                    f"{file.name}: {len(longer)} of {len(answers)} wrong answers have the right words"
+                    f" among others, like {short_repr(longer[0])}; to get short answers, end the"
+                    f' question with "{PHRASE_LINE}"'
+                )
 
     def _change(self, file: ResultFile) -> Change:
         before, after = self.first, file
@@ -160,14 +206,17 @@ class Comparison:
         return Change(file, changed, regressions, fixes, p_value)
 
 
-def compare(paths: Sequence[Path], column: str | None = None) -> Comparison:
-    """Compare files of records. A `column` for the truth takes precedence over stored scores.
+def compare(
+    results: Sequence[Path], column: str | None = None, rule: AnswerRule | None = None
+) -> Comparison:
+    """Compare files of records, or one file with its truths.
 
-    Raises UsageError for one file or the same file twice. Raises InputError for a file that holds no
-    records or an id twice, for files without a common row, and for a truth that is missing or differs
-    between files.
+    A `column` for the truth takes precedence over stored scores. Raises UsageError for the same file
+    twice, for one file without truths or scores, and for a `rule` that applies to nothing. Raises
+    InputError for a file that holds no records or an id twice, for files without a common row, and for
+    a truth that is missing or differs between files.
     """
-    files = read_files(paths, column)
+    files = read_files(results, column)
     first, *others = files
     ids = [id for id in first.rows if all(id in file.rows for file in others)]
     if not ids:
@@ -178,20 +227,46 @@ def compare(paths: Sequence[Path], column: str | None = None) -> Comparison:
             f" like {short_repr(next(iter(other.rows)))}; compare answers to the same source"
         )
     truth_column = column or _find_truth_column(files, ids)
-    truths = dict(_iter_truths(files, ids, truth_column)) if truth_column else {}
+    rule = rule or AnswerRule()
+    truths = dict(_iter_truths(files, ids, truth_column, rule)) if truth_column else {}
     if column and not truths:
-        columns = dict.fromkeys(name for file in files for name in file.columns)
+        where = f"of {first.name}" if not others else "that is in all files"
         raise InputError(
-            f"no row that is in all files has a column {short_repr(column)} with a truth: their"
-            f" columns are {', '.join(map(short_repr, columns)) or 'none'}"
+            f"no row {where} has a column {short_repr(column)} with a truth: {_list_columns(files)}"
         )
-    scorer = None if column else _find_common_scorer(files, ids)
-    return Comparison(files, ids, truth_column, truths, scorer)
+    comparison = Comparison(
+        files,
+        ids,
+        truth_column,
+        truths,
+        scorer=None if column else _find_common_scorer(files, ids),
+        rule=rule,
+    )
+    _check_truths(comparison)
+    return comparison
 
 
-def is_correct(answer: str | None, truth: str) -> bool:
-    """Return whether an answer is the truth by the scorer `alternatives`. A failed row is not."""
-    return answer is not None and alternatives(answer, truth)
+def _check_truths(comparison: Comparison) -> None:
+    """Check that one file has right answers, and that a rule of the user applies. Raises UsageError."""
+    listed = _list_columns(comparison.files)
+    if not comparison.is_scored and len(comparison.files) == 1:
+        raise UsageError(
+            "nothing to compare with: give a second file, or the column with the right answers as"
+            f" --truth COLUMN ({listed})"
+        )
+    if not comparison.rule.is_default and (comparison.scorer or comparison.column is None):
+        raise UsageError(
+            "--strict and --synonyms apply to answers that are compared with a column: add --truth"
+            f" COLUMN ({listed})"
+        )
+
+
+def _list_columns(files: Sequence[ResultFile]) -> str:
+    columns = dict.fromkeys(name for file in files for name in file.columns)
+    its = "its" if len(files) == 1 else "their"
+    return (
+        f"{its} columns are {', '.join(map(short_repr, columns))}" if columns else "there are none"
+    )
 
 
 def mcnemar_p_value(regressions: int, fixes: int) -> float:
@@ -223,18 +298,20 @@ def _find_truth_column(files: Sequence[ResultFile], ids: Sequence[str]) -> str |
 
 
 def _iter_truths(
-    files: Sequence[ResultFile], ids: Sequence[str], column: str
+    files: Sequence[ResultFile], ids: Sequence[str], column: str, rule: AnswerRule
 ) -> Iterator[tuple[str, str]]:
-    """Yield each id with its truth. Raises InputError if two files disagree."""
+    """Yield each id with its truth. Raises InputError if two files disagree by the rule."""
     for id in ids:
-        truths = {
-            file.rows[id].truths[column]: file for file in files if column in file.rows[id].truths
-        }
+        truths: dict[str, tuple[str, ResultFile]] = {}
+        for file in files:
+            truth = file.rows[id].truths.get(column)
+            if truth is not None:
+                truths.setdefault(rule.key(truth), (truth, file))
         if len(truths) > 1:
-            (one, file), (another, other) = list(truths.items())[:2]
+            (one, file), (another, other) = list(truths.values())[:2]
             raise InputError(
                 f"the truth of the row {short_repr(id)} is {short_repr(one)} in {file.name} and"
                 f" {short_repr(another)} in {other.name}: compare answers to the same source"
             )
-        if truths:
-            yield id, next(iter(truths))
+        for truth, _ in truths.values():
+            yield id, truth

@@ -5,14 +5,17 @@ Every case counts; a failed case scores 0. The intervals are percentiles of boot
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from natsort import natsorted
 
 from vipllava_cli.flows.evals.dataset import Result
 from vipllava_cli.flows.evals.scorers import Scorer
 
+# Titles of columns in every table of scores. The first belongs to the benchmark.
+ACCURACY, INTERVAL, COUNT, FAILED = "accuracy", "95% CI", "n", "failed"
 RESAMPLES = 2000
 _CONFIDENCE = 95.0  # percent of the resamples inside an interval
 
@@ -37,6 +40,11 @@ class Metric:
     low: float
     high: float
     published: Mapping[str, float] = field(default_factory=dict)
+
+
+def format_interval(low: float, high: float) -> str:
+    """Format the bounds of an interval in percent, with a dash between them."""
+    return f"{100 * low:.1f}\u2013{100 * high:.1f}"
 
 
 @dataclass
@@ -68,11 +76,12 @@ def compute_metrics(
     results: Iterable[Result],
     scorers: Mapping[str, Scorer],
     published: Mapping[str, PublishedFigures] | None = None,
+    group_order: Sequence[str] = (),
 ) -> list[Metric]:
     """Compute a metric for each scorer and group. `published` holds figures by scorer.
 
-    Scorers and kinds of groups keep the order of their first result. The groups of a kind are
-    sorted by name.
+    Scorers and kinds of groups keep the order of their first result. In a kind, the groups in
+    `group_order` come first, and the others follow in natural order.
     """
     counts: dict[tuple[str, str, str], ScoreCounts] = {}
     for result in results:
@@ -83,7 +92,10 @@ def compute_metrics(
                     scores = counts.setdefault((name, kind, group), ScoreCounts())
                     scores.add(score, failed=result.answer is None)
     kinds = list(dict.fromkeys(key[:2] for key in counts))
-    keys = sorted(counts, key=lambda key: (kinds.index(key[:2]), key[2]))
+    ranks = {group: rank for rank, group in enumerate(group_order)}
+    keys = natsorted(
+        counts, key=lambda key: (kinds.index(key[:2]), ranks.get(key[2], len(ranks)), key[2])
+    )
     figures = published or {}
     return [make_metric(*key, counts[key], figures.get(key[0], {})) for key in keys]
 

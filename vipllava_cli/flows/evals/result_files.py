@@ -1,15 +1,18 @@
 """Read files of records for a comparison."""
 
 import json
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from vipllava_cli.errors import InputError, UsageError, short_repr
-from vipllava_cli.flows.evals.record_scores import SCORES, read_scores
+from vipllava_cli.flows.evals.record_scores import read_scores
+from vipllava_cli.flows.evals.scorers import OR
 from vipllava_cli.storage.files import STANDARD_INPUT, same_file
-from vipllava_cli.storage.record_file import Json, RecordFile
+from vipllava_cli.storage.record_file import RECORDS_NAME, Json, RecordFile, folder_records
+from vipllava_cli.storage.tables import records_path
 
 TRUTH_COLUMNS = ("wanted", "truth", "answer", "expected")  # columns that may hold the target
 
@@ -19,7 +22,7 @@ class ComparedRow:
     """The parts of a record that a comparison needs.
 
     `question_hash` is equal for equal question, marks and crop. `answer` is None for a failed row.
-    `truths` holds the targets by column, `scores` the stored scores by scorer.
+    `truths` holds the targets by column, without empty ones; `scores` the stored scores by scorer.
     """
 
     question_hash: int
@@ -31,7 +34,7 @@ class ComparedRow:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """The rows of a file by id, and the columns of their `extra`.
+    """The rows of a file by id, and the columns of their `extra` that hold texts or numbers.
 
     `skipped_note` is a line about other lines in the file, empty if there are none.
     """
@@ -52,32 +55,39 @@ class ResultFile:
         return ", ".join(dict.fromkeys(row.model for row in self.rows.values() if row.model))
 
 
-def read_files(paths: Sequence[Path], column: str | None) -> list[ResultFile]:
-    """Read two or more files. The targets are in `column`, or in one of `TRUTH_COLUMNS`.
+def read_files(results: Sequence[Path], column: str | None) -> list[ResultFile]:
+    """Read files of records, folders of `eval`, or tables of `batch`.
 
-    Raises UsageError for one file or the same file twice, InputError for a file that holds no
-    records or an id twice.
+    The targets are in `column`, or in one of `TRUTH_COLUMNS`. Raises UsageError for the same file twice,
+    InputError for a folder without records, and for a file that holds no records or an id twice.
     """
-    _check_paths(paths)
-    return [_read(path, name, column) for path, name in zip(paths, _names(paths), strict=True)]
-
-
-def _check_paths(paths: Sequence[Path]) -> None:
-    if len(paths) < 2:
-        raise UsageError(
-            "give two or more files of results: vipllava compare before.jsonl after.jsonl"
-        )
-    if STANDARD_INPUT in map(str, paths):
+    if STANDARD_INPUT in map(str, results):
         raise UsageError("compare does not read standard input: save it to a file")
+    paths = list(map(find_records, results))
     for index, path in enumerate(paths):
-        for other in paths[:index]:
-            if same_file(path, other):
-                raise UsageError(f"{other} and {path} are the same file: give a different one")
+        for other in range(index):
+            if same_file(path, paths[other]):
+                raise UsageError(
+                    f"{results[other]} and {results[index]} are the same file: give a different one"
+                )
+    names = _names(results)
+    return [_read(path, name, column) for path, name in zip(paths, names, strict=True)]
+
+
+def find_records(results: Path) -> Path:
+    """Return the file of records of an `eval` folder or of a table of `batch`. Raises InputError."""
+    path = records_path(folder_records(results))
+    if os.path.isdir(path):
+        raise InputError(
+            f"{results} is a folder without {RECORDS_NAME}: give a file of results, or a folder that"
+            " `vipllava eval` wrote with --out"
+        )
+    return path
 
 
 def _names(paths: Sequence[Path]) -> Sequence[str]:
-    """Name each file by its last part, or by its complete path if two files have the same name."""
-    names = [path.name for path in paths]
+    """Name each file by its last part, or by its complete path if two of them have the same name."""
+    names = [path.name or str(path) for path in paths]
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
@@ -103,21 +113,21 @@ def _parse_record(
 ) -> tuple[str, ComparedRow]:
     """Return a record's id and row, and add the names in its `extra` to `columns`.
 
-    Raises ValueError for a record without an id, InputError for a target that is not a text or a
-    number.
+    `columns` names those with a text or a number. Raises ValueError for a record without an id,
+    InputError for a target that is neither.
     """
     id = record.get("id")
     if not isinstance(id, str):
         raise ValueError("no id")
     extra = record["extra"] or {}
-    columns.update(dict.fromkeys(name for name in extra if name != SCORES))
+    texts = {name: _target_text(_pick_by_question(value, id)) for name, value in extra.items()}
+    columns.update(dict.fromkeys(name for name, text in texts.items() if text is not None))
     names = (column,) if column else TRUTH_COLUMNS
-    texts = {name: _target_text(_pick_by_question(extra.get(name), id)) for name in names}
-    truths = {name: text for name, text in texts.items() if text is not None}
-    if column and not truths and extra.get(column) is not None:
+    truths = {name: text for name in names if (text := texts.get(name))}
+    if column and texts.get(column) is None and extra.get(column) is not None:
         raise InputError(
             f"the truth of the row {short_repr(id)} is text or a number, or a list of them for several"
-            f" questions, not {short_repr(extra[column])}"
+            f" questions, not {short_repr(extra[column])}; join equal answers with {OR}"
         )
     answer = None if record["error"] else record["answer"]
     question_hash = hash(json.dumps([record.get(name) for name in _QUESTION_FIELDS]))
@@ -135,6 +145,12 @@ def _pick_by_question(value: object, id: str) -> object:
 
 
 def _target_text(value: object) -> str | None:
+    """Format a target as an answer says it, without spaces around it. None for any other value.
+
+    Programs that write tables turn a column of whole numbers with gaps into `2.0`.
+    """
     if isinstance(value, str):
-        return value
+        return value.strip()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return json.dumps(value) if isinstance(value, int | float) else None

@@ -9,8 +9,8 @@ from typing import Any
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.errors import InputError
-from vipllava_cli.flows.batch.plan import BatchTask
 from vipllava_cli.flows.batch.run import BatchRun, ProgressListener
+from vipllava_cli.flows.batch.task import BatchTask, OnConflict
 from vipllava_cli.flows.evals.benchmark import LIKELIHOOD, Benchmark, DatasetOptions
 from vipllava_cli.flows.evals.dataset import Result, SampleBatch
 from vipllava_cli.flows.evals.judges.grades import GradingRow
@@ -27,8 +27,9 @@ from vipllava_cli.flows.evals.scorers import Scorer
 from vipllava_cli.sources.rows import Source
 from vipllava_cli.storage.files import make_folder
 from vipllava_cli.storage.journal import open_journal, read_journal
+from vipllava_cli.storage.record_file import RECORDS_NAME
 
-RECORDS, GRADES = "records.jsonl", "grades.jsonl"
+GRADES = "grades.jsonl"
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,13 @@ def answer_samples(
     """
     samples = benchmark.load(options)  # before the folder is created: it may raise
     make_folder(folder)
-    batch, path = SampleBatch(folder), folder / RECORDS
+    batch, path = SampleBatch(folder), folder / RECORDS_NAME
     choices = tuple("ABCD") if options.by == LIKELIHOOD else ()
     task = BatchTask(
         (model.name, model.revision),
         template=model.template,
         options=GenerationOptions(benchmark.max_new_tokens, choices=choices),
+        on_conflict=OnConflict.replace,
     )
     with open_journal(path) as journal:
         BatchRun(Source(batch.rows(samples), "eval"), task, journal, model.open, listener)()
@@ -182,11 +184,13 @@ def _score(
     published: Mapping[str, PublishedFigures],
 ) -> None:
     """Compute the metrics, and write them and the scores of the records."""
-    results, combine = evaluation.results, evaluation.benchmark.combine
+    results, benchmark = evaluation.results, evaluation.benchmark
     for name, scorer in scorers.items():
-        evaluation.metrics += compute_metrics(results, {name: scorer}, published)
-        if combine is not None:
-            combined = combine(results, scorer)
+        evaluation.metrics += compute_metrics(
+            results, {name: scorer}, published, benchmark.group_order
+        )
+        if benchmark.combine is not None:
+            combined = benchmark.combine(results, scorer)
             evaluation.metrics += compute_metrics(
                 combined, {name: lambda result: float(result.answer == "yes")}, published
             )
@@ -196,5 +200,5 @@ def _score(
         if result.record_id
     }
     if scores:
-        store_scores(evaluation.folder / RECORDS, scores)
-    write_scores(evaluation.folder, evaluation.metrics, evaluation.facts)
+        store_scores(evaluation.folder / RECORDS_NAME, scores)
+    write_scores(evaluation.folder, evaluation.metrics, evaluation.facts, benchmark)

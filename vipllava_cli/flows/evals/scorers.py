@@ -1,7 +1,8 @@
 """The definition of a correct answer: one normalization of text, and all scorers.
 
 A scorer gives a result a score from 0 to 1. `SCORERS` holds all of them by name. Several of them
-compare two texts, the answer and the target; `compare` and the exact judge use these directly.
+compare two texts, the answer and the target; the exact judge uses one of these directly. `compare` with a
+truth has a rule of its own, in `answer_rule.py`.
 """
 
 import re
@@ -47,22 +48,17 @@ def contains(answer: str, target: str) -> bool:
     The words must be adjacent and in order. A target without words matches only an answer without
     words.
     """
-    words = _tokens(answer)
+    words = tokens(answer)
     return all(
-        any(_is_sublist(_tokens(alternative), words) for alternative in part.split(OR))
+        any(is_sublist(tokens(alternative), words) for alternative in part.split(OR))
         for part in target.split(AND)
     )
 
 
-def alternatives(answer: str, target: str) -> bool:
-    """Use `contains` for a target with `<AND>` or `<OR>`, else `normalized`."""
-    return contains(answer, target) if AND in target or OR in target else normalized(answer, target)
-
-
-_ARTICLES = {"a", "an", "the"}
+ARTICLES = {"a", "an", "the"}
 _TENS = "zero one two three four five six seven eight nine ten"
 _TEENS = "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
-_NUMBERS = {word: str(n) for n, word in enumerate(f"{_TENS} {_TEENS}".split())}
+NUMBERS = {word: str(n) for n, word in enumerate(f"{_TENS} {_TEENS}".split())}
 
 # Numbers with the signs that join their digits, words, and other signs without punctuation.
 _TOKENS = re.compile(
@@ -72,16 +68,16 @@ _TOKENS = re.compile(
 
 def _content_words(text: str) -> tuple[str, ...]:
     words = re.findall(r"[^\W_]+", normalize(text))
-    return tuple(_NUMBERS.get(word, word) for word in words if word not in _ARTICLES)
+    return tuple(NUMBERS.get(word, word) for word in words if word not in ARTICLES)
 
 
-def _tokens(text: str) -> list[str]:
+def tokens(text: str) -> list[str]:
     """Split into words, numbers and signs. A text of punctuation alone is one token."""
-    tokens = _TOKENS.findall(text.casefold())
-    return tokens or text.casefold().split()
+    found: list[str] = _TOKENS.findall(text.casefold())
+    return found or text.casefold().split()
 
 
-def _is_sublist(part: Sequence[str], words: Sequence[str]) -> bool:
+def is_sublist(part: Sequence[str], words: Sequence[str]) -> bool:
     """Return whether `part` is a run of adjacent words. An empty part needs an empty list."""
     if not part:
         return not words
@@ -138,10 +134,7 @@ def _score_texts(matches: TextMatch) -> Scorer:
 
 
 SCORERS: Mapping[str, Scorer] = {
-    **{
-        match.__name__: _score_texts(match)
-        for match in (exact, normalized, phrase, contains, alternatives)
-    },
+    **{match.__name__: _score_texts(match) for match in (exact, normalized, phrase, contains)},
     "letter": letter,
     "items": items,
 }

@@ -241,5 +241,6 @@ VCR = Benchmark(
         "limit": options.limit,
         "images": "padded to a square; the published run squashes them",
     },
+    overall=("task", BOTH),
     combine=combine_rows,
 )

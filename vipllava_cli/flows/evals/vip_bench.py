@@ -133,6 +133,9 @@ VIP_BENCH = Benchmark(
     load=load,
     published={split: _by_group(figures) for split, figures in _BY_MODEL.items()},
     max_new_tokens=MAX_NEW_TOKENS,
+    measure="score",  # the judge grades from 0 to 1
+    overall=(_ALL, "all"),
+    group_order=CAPABILITIES,
     facts=lambda options: {"split": options.split, "limit": options.limit},
     from_predictions=from_predictions,
 )

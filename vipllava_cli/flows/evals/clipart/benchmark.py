@@ -35,6 +35,7 @@ from vipllava_cli.flows.evals.scorers import SCORERS, Scorer, combine
 
 MARK_FOLLOWING_EVERY = 4  # scenes
 IN_OTHER_WORDS = "in other words"  # the kind of group of the questions from independent templates
+ALL: Mapping[str, str] = {"all": "all"}  # the groups of every case
 _HOLDOUT_STREAM = 1  # random numbers apart from those of the scene
 _SIZES = ((0.2, "under 0.2 of the side"), (0.3, "0.2 to 0.3"), (1.0, "over 0.3"))
 
@@ -102,11 +103,11 @@ def _holdout_cases(
     for kind in (naming, rest[number % len(rest)]):
         scene_turn = ask(generator, kind, kinds=HOLDOUT_QUESTION_KINDS)
         if scene_turn is not None:
-            yield Case(scene_turn.question, scene_turn.answer, {IN_OTHER_WORDS: kind})
+            yield Case(scene_turn.question, scene_turn.answer, {**ALL, IN_OTHER_WORDS: kind})
 
 
 def _make_case(marked: MarkedScene, scene_turn: SceneTurn) -> Case:
-    groups = {"kind": scene_turn.kind}
+    groups = {**ALL, "kind": scene_turn.kind}
     if scene_turn.kind == "naming" and scene_turn.mark is not None:
         mark, placement = marked.marks[scene_turn.mark], marked.marked_placement(scene_turn.mark)
         left, top, right, bottom = placement.box
@@ -131,7 +132,7 @@ def _move_mark(rng: Generator, marked: MarkedScene) -> Iterator[MarkedScene]:
 def _naming_case(rng: Generator, marked: MarkedScene, settings: SceneSettings) -> Case:
     scene_turn = ask(QuestionGenerator(rng, marked, settings, measured=True), "naming", 0)
     assert scene_turn is not None
-    return Case(scene_turn.question, scene_turn.answer, {})
+    return Case(scene_turn.question, scene_turn.answer, ALL)
 
 
 # --- image transforms ------------------------------------------------------------------------
@@ -177,5 +178,6 @@ CLIPART = Benchmark(
         "seed": options.seed,
         "journey": options.transform,  # the name of `transform` in version 0.1.0
     },
+    group_order=[name for _, name in _SIZES],
     combine=combine_moved_marks,
 )

@@ -1,0 +1,186 @@
+"""Keys that a person types while a chat loads or answers, and the modes of the terminal."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SAMPLES
+from tests.support.chat_terminal import TIMEOUT, open_chat
+from tests.support.terminal import Terminal
+from tests.support.waiting_chat import FIRST_WORD
+from vipllava_cli.errors import ExitCode
+from vipllava_cli.flows.chat.session_file import read_session
+
+pytestmark = [pytest.mark.terminal, pytest.mark.slow]
+
+NORMAL = (True, True, True)  # echo, lines, signals: as a shell leaves the terminal
+HIDDEN = (False, False, True)
+
+both_prompts = pytest.mark.parametrize("flags", [(), ("--plain",)], ids=["full", "plain"])
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Path:
+    """The file that makes the stand-in for the model wait."""
+    path = tmp_path / "wait"
+    path.touch()
+    return path
+
+
+@contextmanager
+def chat(waiting: Path, *flags: str) -> Iterator[Terminal]:
+    """Start a chat whose conversation is saved to the file `saved` beside `waiting`."""
+    arguments = [str(SAMPLES / "garden.png"), "--save", str(waiting.with_name("saved")), *flags]
+    home, env = waiting.with_name("home"), {"WAIT": str(waiting)}
+    with open_chat("tests.support.waiting_chat", *arguments, home=home, env=env) as talk:
+        yield talk
+
+
+def questions(waiting: Path) -> list[str]:
+    """Return the questions of the saved conversation."""
+    return [turn.question for turn in read_session(str(waiting.with_name("saved"))).turns]
+
+
+def until_hidden(talk: Terminal) -> None:
+    """Wait until the terminal hides what is typed."""
+    talk.until_true(lambda shown: talk.modes() == HIDDEN, "hidden typing", TIMEOUT)
+
+
+def until_prompt(talk: Terminal, flags: tuple[str, ...], text: str = "") -> str:
+    """Wait for a prompt that shows `text` as the start of the line. Returns the output before it."""
+    if flags:
+        return talk.until(f"> {text}", TIMEOUT)
+    before = talk.prompt(TIMEOUT)
+    talk.until(text, TIMEOUT)
+    return before
+
+
+def ask(talk: Terminal, waiting: Path, question: str) -> None:
+    """Ask a question, and wait for the first word of the answer, which then waits."""
+    waiting.touch()
+    talk.type(f"{question}\r")
+    talk.until(FIRST_WORD, TIMEOUT)
+    assert talk.modes() == HIDDEN
+
+
+@both_prompts
+def test_keys_typed_while_the_model_loads_appear_at_the_first_prompt(
+    waiting: Path, flags: tuple[str, ...]
+) -> None:
+    with chat(waiting, *flags) as talk:
+        until_hidden(talk)
+        talk.type("wat")
+        assert "wat" not in talk.listen(0.3)
+        waiting.unlink()
+        until_prompt(talk, flags, "wat")
+        talk.type("\x7f\x7fhat?\r")
+        talk.until(FIRST_WORD, TIMEOUT)
+        until_prompt(talk, flags)
+        talk.type("\x04")
+        assert talk.wait(TIMEOUT) == 0
+        assert talk.modes() == NORMAL
+    assert questions(waiting) == ["what?"]
+
+
+@both_prompts
+def test_keys_typed_during_an_answer_wait_for_the_next_prompt(
+    waiting: Path, flags: tuple[str, ...]
+) -> None:
+    waiting.unlink()
+    with chat(waiting, *flags) as talk:
+        until_prompt(talk, flags)
+        ask(talk, waiting, "one?")
+        talk.type("two?\rthrex\x7fe \u00fc\u8c61?\rand")
+        assert "two" not in talk.listen(0.3)
+        waiting.unlink()
+        for text in ("two?", "thr", "and"):
+            until_prompt(talk, flags, text)
+        talk.type(" four?\r")
+        talk.until(FIRST_WORD, TIMEOUT)
+        until_prompt(talk, flags)
+        talk.type("\x04")
+        assert talk.wait(TIMEOUT) == 0
+    assert questions(waiting) == ["one?", "two?", "three \u00fc\u8c61?", "and four?"]
+
+
+@both_prompts
+def test_ctrl_c_stops_the_answer_and_keeps_what_is_typed(
+    waiting: Path, flags: tuple[str, ...]
+) -> None:
+    waiting.unlink()
+    with chat(waiting, *flags) as talk:
+        until_prompt(talk, flags)
+        ask(talk, waiting, "one?")
+        talk.type("two\x03")
+        assert "answer stopped" in until_prompt(talk, flags, "two")
+        talk.type("\x03")
+        talk.until("press Ctrl-C again", TIMEOUT)
+
+
+@both_prompts
+def test_a_stopped_process_gives_the_terminal_back_and_hides_typing_again(
+    waiting: Path, flags: tuple[str, ...]
+) -> None:
+    waiting.unlink()
+    with chat(waiting, *flags) as talk:
+        until_prompt(talk, flags)
+        ask(talk, waiting, "one?")
+        os.kill(talk.process, signal.SIGTSTP)
+        talk.until_true(lambda shown: talk.modes() == NORMAL, "normal modes", TIMEOUT)
+        os.kill(talk.process, signal.SIGCONT)
+        until_hidden(talk)
+        waiting.unlink()
+        until_prompt(talk, flags)
+
+
+def test_a_prompt_that_was_stopped_is_drawn_again(waiting: Path) -> None:
+    waiting.unlink()
+    with chat(waiting) as talk:
+        talk.prompt(TIMEOUT)
+        talk.type("half a")
+        talk.until("half a", TIMEOUT)
+        os.kill(talk.process, signal.SIGTSTP)
+        talk.until_true(lambda shown: talk.modes() == NORMAL, "normal modes", TIMEOUT)
+        os.kill(talk.process, signal.SIGCONT)
+        talk.until("> half a", TIMEOUT)
+        talk.type(" question?\r")
+        talk.until(FIRST_WORD, TIMEOUT)
+        talk.prompt(TIMEOUT)
+    assert questions(waiting) == ["half a question?"]
+
+
+@both_prompts
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_the_process_leaves_the_terminal_as_before(
+    waiting: Path, flags: tuple[str, ...], number: signal.Signals
+) -> None:
+    waiting.unlink()
+    with chat(waiting, *flags) as talk:
+        until_prompt(talk, flags)
+        ask(talk, waiting, "one?")
+        talk.type("rm everything\r")
+        os.kill(talk.process, number)
+        assert talk.wait(TIMEOUT) == -number
+        assert talk.modes() == NORMAL
+
+
+@both_prompts
+def test_a_crash_leaves_the_terminal_as_before(waiting: Path, flags: tuple[str, ...]) -> None:
+    waiting.unlink()
+    with chat(waiting, *flags) as talk:
+        until_prompt(talk, flags)
+        talk.type("crash?\r")
+        assert talk.wait(TIMEOUT) == ExitCode.BUG
+        assert talk.modes() == NORMAL
+
+
+def test_ctrl_c_while_the_model_loads_leaves_nothing_for_the_shell(waiting: Path) -> None:
+    with chat(waiting) as talk:
+        until_hidden(talk)
+        talk.type("what is this?\r\x03")
+        assert talk.wait(TIMEOUT) == ExitCode.INTERRUPTED
+        assert talk.modes() == NORMAL

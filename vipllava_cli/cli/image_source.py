@@ -1,0 +1,48 @@
+"""Open an image that the user names, and help with a name that leads nowhere."""
+
+import os
+
+from vipllava_cli.cli.terminal.messages import Messages
+from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.images.source import CLIPBOARD, Source, display_name, parse_source
+from vipllava_cli.marks.marked_image import ImageFile, open_image
+from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.sources.similar_names import find_similar
+
+
+def open_named_image(
+    name: str, messages: Messages, frame: int | None = None, *, frame_choice: str = "--frame N"
+) -> ImageFile:
+    """Open the image with this name, at the frame of `--frame`. Print a note about other frames.
+
+    `frame_choice` is what the note names to choose one. Raises InputError, UsageError.
+    """
+    source = parse_source(name)
+    if frame is not None and source.frame not in (None, frame):
+        raise UsageError(f"{name} and --frame {frame} choose two frames: give one of them")
+    check_exists(source)
+    file = open_image(name, frame)
+    note = file.frame_note(frame_choice)
+    if note:
+        messages.note(f"{display_name(file.source)}: {note}")
+    return file
+
+
+def image_path(name: str) -> str:
+    """Return where the image with this name is, to compare it with the paths of outputs."""
+    return parse_source(name).location
+
+
+def check_exists(source: Source) -> None:
+    """Raise InputError, with a similar name if there is one, for a file that does not exist."""
+    path = source.location
+    if not path or not source.is_local or os.path.lexists(path):
+        return
+    is_clipboard = f"{path.lower()}:" == CLIPBOARD
+    similar = CLIPBOARD if is_clipboard else find_similar(path, _is_image_name)
+    advice = f"did you mean {similar}?" if similar else "check the name of the image"
+    raise InputError(f"there is no file {display_name(path)}: {advice}")
+
+
+def _is_image_name(name: str) -> bool:
+    return name.lower().endswith(image_suffixes())

@@ -1,0 +1,264 @@
+"""What people type as a model's name: spellings to accept, and the next step for all others."""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
+from vipllava_cli.errors import short_repr
+
+SHORT_NAMES = (*BUNDLED, *PUBLISHED)
+USE_INSTEAD = f"use {' or '.join(PUBLISHED)}, or {' or '.join(BUNDLED)} for clip-art"
+_SUFFIXES = (".gguf", ".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".json")
+
+_HUB_PAGE = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?!(?:datasets|spaces|docs|papers)/)"
+    r"([\w.-]+/[\w.-]+)(?:/(?:tree|blob|resolve)/([\w.-]+).*)?/?(?:\?.*)?",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of name that is no model of this program: how it looks, and what to do.
+
+    `advice` receives the match; it continues `NAME …`.
+    """
+
+    pattern: re.Pattern[str]
+    advice: Callable[[re.Match[str]], str]
+
+
+def canonical_name(name: str) -> str:
+    """Return the name that the program uses for what the user typed.
+
+    Short names may be in capitals, and a page of the hub stands for its model. A folder of this name
+    goes first.
+    """
+    typed = name.strip()
+    expanded = os.path.expanduser(typed) if typed.startswith("~/") else typed
+    if name in SHORT_NAMES or os.path.isdir(name):
+        return name
+    if os.path.isdir(expanded):
+        return expanded
+    if typed.lower() in SHORT_NAMES:
+        return typed.lower()
+    page = _HUB_PAGE.fullmatch(typed)
+    return page[1] if page and page[2] in {None, "main"} else name
+
+
+def explain_unknown(name: str) -> str:
+    """Return the message for a name that is neither a short name, nor on the hub, nor a folder."""
+    if os.path.isfile(name):
+        return _explain_file(Path(name))
+    advice = _find_advice(_UNKNOWN_KINDS, name)
+    if advice:
+        return f"{name} {advice}"
+    expected = f"expected {', '.join(SHORT_NAMES)}, a hub name like owner/name, or a folder"
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        return f"there is no folder {name}: {expected}"
+    similar = suggest(name)
+    hint = f" (did you mean {similar}?)" if similar else ""
+    return f"there is no model {short_repr(name)}{hint}: {expected}"
+
+
+def explain_absent(repository: str) -> str:
+    """Return what to do about a hub name that is not on this machine, if its name tells.
+
+    Empty for all others: only a download shows what they are.
+    """
+    return _find_advice(_HUB_KINDS, repository)
+
+
+def suggest(name: str) -> str:
+    """Return the known name that is most similar to what the user typed, or an empty text."""
+    typed = re.sub(r"[^a-z0-9]", "", name.lower())
+    if typed in _OTHER_SPELLINGS:
+        return _OTHER_SPELLINGS[typed]
+    known = [*SHORT_NAMES, *(published.repository for published in PUBLISHED.values())]
+    cutoff = 0.85 if "/" in name else 0.6
+    return next(iter(difflib.get_close_matches(name.lower(), known, 1, cutoff)), "")
+
+
+def explain_no_config(folder: Path, name: str) -> str:
+    """Return the message for a folder without config.json, by the files that are in it."""
+    try:
+        files = sorted(path.name for path in folder.iterdir())
+    except OSError:
+        files = []
+    nested = [file for file in files if (folder / file / "config.json").is_file()]
+    snapshots = sorted(path.parent for path in folder.glob("snapshots/*/config.json"))
+    if nested or snapshots:
+        inner = snapshots[-1] if snapshots else folder / nested[0]
+        return f"{name} is not a model folder, but {inner} in it is one: use that"
+    return _explain_contents(files, name) or (
+        f"{name} is not a model folder: config.json is missing from {folder}; {USE_INSTEAD}"
+    )
+
+
+def explain_no_config_on_hub(files: Sequence[str], name: str) -> str:
+    """Return the message for a repository without config.json, by the files that are in it."""
+    return _explain_contents(files, name) or f"{name} has no config.json on the hub: {USE_INSTEAD}"
+
+
+def _explain_contents(files: Sequence[str], name: str) -> str:
+    """Return what is wrong with files among which config.json is missing, or an empty text."""
+    for ending, advice in _FOLDER_CONTENTS.items():
+        if any(file.endswith(ending) for file in files):
+            return f"{name} {advice}"
+    return ""
+
+
+def explain_model_type(model_type: object, config: Mapping[str, object]) -> str:
+    """Return what another architecture is, and what to use instead; it continues `NAME …`."""
+    if "mm_vision_tower" in config or model_type in {"llava_llama", "vip_llava"}:
+        return f"has the original format of LLaVA, which is not loaded: {_CONVERTED}"
+    family = next((text for start, text in _FAMILIES if str(model_type).startswith(start)), "")
+    found = f", found {family}" if family else ""
+    return (
+        f"has the model type {model_type!r}: expected a vipllava checkpoint{found}, and no other"
+        f" architecture runs here; {USE_INSTEAD}"
+    )
+
+
+def _find_advice(kinds: tuple[Kind, ...], name: str) -> str:
+    for kind in kinds:
+        match = kind.pattern.fullmatch(name)
+        if match:
+            return kind.advice(match)
+    return ""
+
+
+def _explain_file(path: Path) -> str:
+    if path.suffix in _SUFFIXES and (path.parent / "config.json").is_file():
+        return f"{path} is a file of a model: use its folder, {path.parent}"
+    return _explain_contents([path.name], str(path)) or (
+        f"{path} is a file, and a model is a folder or a name: {USE_INSTEAD}"
+    )
+
+
+# --- the tables ------------------------------------------------------------------------------
+
+_CONVERTED = "use " + " or ".join(
+    f"{name} (the same model in the format of transformers, {published.repository})"
+    if number == 0
+    else f"{name} ({published.repository})"
+    for number, (name, published) in enumerate(PUBLISHED.items())
+)
+
+# The letters and digits of other spellings -> the short name.
+_OTHER_SPELLINGS: Mapping[str, str] = {
+    **{
+        f"{family}{name}": name for name in PUBLISHED for family in ("vipllava", "vip", "llava", "")
+    },
+    **{f"vipllava{name}hf": name for name in PUBLISHED},
+    **{name.removesuffix("b"): name for name in PUBLISHED},
+    "vipllava": "7b",
+    "vipllavahf": "7b",
+    "default": "tiny",
+    "vipllavatiny": "tiny",
+    "tinyvipllava": "tiny",
+}
+
+# How a model_type of transformers starts -> the name of its family.
+_FAMILIES: tuple[tuple[str, str], ...] = (
+    ("llava", "LLaVA"),
+    ("qwen", "Qwen"),
+    ("internvl", "InternVL"),
+    ("paligemma", "PaliGemma"),
+    ("gemma", "Gemma"),
+    ("idefics", "Idefics"),
+    ("smolvlm", "SmolVLM"),
+    ("mllama", "Llama with vision"),
+    ("llama", "Llama"),
+    ("phi", "Phi"),
+    ("pixtral", "Pixtral"),
+    ("mistral", "Mistral"),
+    ("molmo", "Molmo"),
+    ("blip", "BLIP"),
+    ("instructblip", "InstructBLIP"),
+    ("florence", "Florence"),
+    ("moondream", "Moondream"),
+    ("minicpm", "MiniCPM"),
+    ("clip", "CLIP"),
+)
+
+_HOSTED_ADVICE = (
+    "runs on its maker's servers, and this program runs models on this machine: " + USE_INSTEAD
+)
+_HOSTED = (
+    r"(?:(?:openai|anthropic|google|xai|x-ai|mistralai)/)?"
+    r"(?:chat-?gpt|gpt-?\d|o[134](?:$|-)|claude|gemini|grok|mistral-(?:large|medium)|qwen-vl-"
+    r"(?:max|plus)|nova-(?:lite|pro)).*"
+)
+_OLLAMA = r"(?:ollama/.+|(?!https?:)[\w.-]+:[\w.-]+)"
+_OLLAMA_ADVICE = f"is a name of Ollama, whose models are not loaded: {USE_INSTEAD}"
+_OTHER_HUB_NAMES = (
+    r"[\w.-]+/(?!.*vip).*?(llava|qwen|internvl|paligemma|gemma|idefics|smolvlm|llama|phi-\d|pixtral"
+    r"|mistral|molmo|blip|florence|moondream|minicpm|clip).*"
+)
+
+
+def _family_of(match: re.Match[str]) -> str:
+    word = match[1].lower()
+    return next((text for start, text in _FAMILIES if word.startswith(start)), match[1])
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE | re.ASCII)
+
+
+# Names that cannot be on the hub. The first kind that fits decides.
+_UNKNOWN_KINDS: tuple[Kind, ...] = (
+    Kind(
+        _HUB_PAGE,
+        lambda match: f"is a page of the hub: use {match[1]} --revision {match[2]}",
+    ),
+    Kind(
+        _compile(r"[a-z+]+://.*|(?:www\.|huggingface\.co|hf\.co).*"),
+        lambda match: (
+            "is not the page of a model on the hub: expected https://huggingface.co/OWNER/NAME; "
+            + USE_INSTEAD
+        ),
+    ),
+    Kind(_compile(_HOSTED), lambda match: _HOSTED_ADVICE),
+    Kind(_compile(_OLLAMA), lambda match: _OLLAMA_ADVICE),
+)
+
+# Hub names whose owner or name tells that they are no model of this program.
+_HUB_KINDS: tuple[Kind, ...] = (
+    Kind(_compile(_HOSTED), lambda match: _HOSTED_ADVICE),
+    Kind(_compile(_OLLAMA), lambda match: _OLLAMA_ADVICE),
+    Kind(
+        _compile(r"mucai/vip-?llava.*"),
+        lambda match: f"has the original format of LLaVA, which is not loaded: {_CONVERTED}",
+    ),
+    Kind(
+        _compile(_OTHER_HUB_NAMES),
+        lambda match: (
+            f"is by its name another architecture ({_family_of(match)}), and this program runs only"
+            f" ViP-LLaVA: {USE_INSTEAD}"
+        ),
+    ),
+)
+
+# How a file's name ends -> what is wrong with a folder that holds it and no config.json.
+_FOLDER_CONTENTS: Mapping[str, str] = {
+    "adapter_config.json": (
+        "holds only a LoRA adapter: merge it into its model (merge_and_unload of PEFT), save the"
+        " result, and use that folder"
+    ),
+    ".gguf": f"holds weights of llama.cpp (GGUF), which are not loaded: {USE_INSTEAD}",
+    "model_index.json": f"holds a model that draws images (Diffusers): {USE_INSTEAD}",
+    ".safetensors": (
+        "holds weights, but config.json is missing: put all files of the checkpoint into one folder"
+        " and use that"
+    ),
+    ".bin": f"holds pickle weights, which can run code and are not loaded: {USE_INSTEAD}",
+    ".pth": f"holds pickle weights, which can run code and are not loaded: {USE_INSTEAD}",
+    ".pt": f"holds pickle weights, which can run code and are not loaded: {USE_INSTEAD}",
+    ".ckpt": f"holds pickle weights, which can run code and are not loaded: {USE_INSTEAD}",
+}

@@ -1,0 +1,124 @@
+"""Where a run would replace answers to another request: what differs, in one line."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vipllava_cli.errors import InputError
+
+MAX_VALUE = 60  # characters of a question or of marks in the message
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """The answer under a row's id is to another request. Both are fields of a record, as in JSON."""
+
+    id: str
+    recorded: Mapping[str, Any]
+    requested: Mapping[str, Any]
+
+
+def conflict_error(path: Path, conflict: Conflict, count: int = 1) -> InputError:
+    """Return the error for a run that would replace `count` answers in `path`."""
+    recorded, requested = _difference(conflict)
+    others = f" ({count} rows differ)" if count > 1 else ""
+    return InputError(
+        f"{path} already answers {_excerpt(conflict.id)} with {recorded}, but this run has"
+        f" {requested}{others}: give another --out, add --append to keep both answers, or add"
+        " --force to replace the earlier ones"
+    )
+
+
+def _difference(conflict: Conflict) -> tuple[str, str]:
+    """Describe the first field that differs: its value in the record, and in this run."""
+    for name, describe in FIELDS.items():
+        recorded, requested = conflict.recorded.get(name), conflict.requested.get(name)
+        if recorded != requested:
+            return describe(recorded, requested), describe(requested, recorded)
+    return "other settings", "new ones"
+
+
+# --- values ----------------------------------------------------------------------------------
+
+
+def _question(value: Any, other: Any) -> str:
+    return f'the question "{_excerpt(str(value), str(other))}"'
+
+
+def _marks(value: Any, other: Any) -> str:
+    """Name the marks, or the part of a mark that differs if they have equal shapes and places."""
+    marks, others = (each if isinstance(each, list) else [] for each in (value, other))
+    text, other_text = (", ".join(map(_mark, each)) for each in (marks, others))
+    if text != other_text:
+        return _excerpt(text, other_text) or "no marks"
+    pairs = ((one, two) for one, two in zip(marks, others, strict=True) if one != two)
+    mark, other_mark = next(pairs)
+    name, found = _first_difference(mark, other_mark)
+    return f"a mark without {name}" if found is None else f"a mark of {name} {found}"
+
+
+def _mark(mark: Mapping[str, Any]) -> str:
+    coords = json.dumps(mark.get("coords"), separators=(",", ":")).strip("[]")
+    return f"a {mark.get('color')} {mark.get('shape')} {coords}"
+
+
+def _flag(name: str) -> Callable[[Any, Any], str]:
+    return lambda value, _other: name if value else f"no {name}"
+
+
+def _named(name: str) -> Callable[[Any, Any], str]:
+    return lambda value, _other: f"the {name} {_excerpt(str(value), '')}"
+
+
+def _crop(value: Any, other: Any) -> str:
+    if not (value and other):
+        return "--zoom" if value else "no --zoom"
+    return f"--zoom to {_join(value)}"
+
+
+def _options(value: Any, other: Any) -> str:
+    name, found = _first_difference(value, other)
+    option = f"--{name.replace('_', '-')}"
+    return f"no {option}" if found is None else f"{option} {found}"
+
+
+def _first_difference(value: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the name of the first entry that differs, and its value as text."""
+    names = dict.fromkeys((*value, *other))
+    name = next(name for name in names if value.get(name) != other.get(name))
+    found = value.get(name)
+    return name, None if found is None else _excerpt(_join(found))
+
+
+def _join(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+# The fields that decide an answer, apart from the image -> a description of the value, given the
+# other one. The message names the first field that differs.
+FIELDS: Mapping[str, Callable[[Any, Any], str]] = {
+    "question": _question,
+    "marks": _marks,
+    "numbers": _flag("--numbers"),
+    "crop": _crop,
+    "frame": _named("frame"),
+    "model": _named("model"),
+    "revision": _named("revision"),
+    "template": _named("template"),
+    "options": _options,
+}
+
+
+def _excerpt(text: str, other: str = "") -> str:
+    """Cut a text to `MAX_VALUE` characters, among them the first that differs from another text."""
+    if len(text) <= MAX_VALUE:
+        return text
+    pairs = enumerate(zip(text, other, strict=False))
+    common = next(
+        (place for place, (one, two) in pairs if one != two), min(map(len, (text, other)))
+    )
+    start = max(0, common - MAX_VALUE // 2)
+    part = text[start : start + MAX_VALUE]
+    return f"{'…' if start else ''}{part}{'…' if start + MAX_VALUE < len(text) else ''}"

@@ -1,0 +1,105 @@
+"""The SOURCE arguments of `vipllava batch` as typed -> paths: `~`, `file://` and patterns."""
+
+import glob
+import os
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.images.source import is_address, parse_source
+from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.sources.similar_names import find_similar
+from vipllava_cli.storage.counts import count_noun
+from vipllava_cli.storage.files import STANDARD_INPUT
+
+_PATTERN = re.compile(r"[*?\[]")
+
+
+class SourceNames(NamedTuple):
+    """The names of sources that exist: paths, addresses or `-`. `notes` are for the user."""
+
+    names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def parse_arguments(arguments: Sequence[str]) -> SourceNames:
+    """Expand `~`, `file://` and patterns, and drop repeated names.
+
+    Raises InputError for a name that does not exist and a pattern without a match, UsageError for
+    standard input given twice.
+    """
+    if arguments.count(STANDARD_INPUT) > 1:
+        raise UsageError("standard input can be read only once: give - once")
+    names: list[str] = []
+    notes: list[str] = []
+    for argument in arguments:
+        found = _expand(argument)
+        names += found.names
+        notes += found.notes
+    return SourceNames(
+        tuple({_normal(name): name for name in reversed(names)}.values())[::-1], tuple(notes)
+    )
+
+
+def is_image_name(name: str) -> bool:
+    """Return whether a source is one image: an address, or a file with the suffix of an image."""
+    path = parse_source(name).location
+    return is_address(name) or (path.lower().endswith(image_suffixes()) and not os.path.isdir(path))
+
+
+def _normal(name: str) -> str:
+    return name if is_address(name) or name == STANDARD_INPUT else os.path.normpath(name)
+
+
+def _expand(argument: str) -> SourceNames:
+    if argument == STANDARD_INPUT or is_address(argument):
+        return SourceNames((argument,))
+    source = parse_source(argument)
+    path = source.location
+    if os.path.lexists(path):
+        return SourceNames((str(source),))
+    if _PATTERN.search(path):
+        return _match(path)
+    raise InputError(f"there is no file or folder {path or repr(path)}: {_advice(path)}")
+
+
+# --- patterns --------------------------------------------------------------------------------
+
+
+def _match(pattern: str) -> SourceNames:
+    """Find the files and folders that match, in natural order.
+
+    Among images, other files are skipped: `photos/*` also matches notes and labels.
+    """
+    from natsort import natsorted, ns
+
+    matches = natsorted(sorted(glob.glob(pattern, recursive=True)), alg=ns.PATH | ns.IGNORECASE)
+    if not matches:
+        raise InputError(f"no file or folder matches {pattern}: {_question_advice(pattern)}")
+    if not any(map(is_image_name, matches)):
+        return SourceNames(tuple(matches))
+    is_recursive = "**" in pattern  # matches the images in the folders, too
+    images = [
+        path
+        for path in matches
+        if is_image_name(path) or (os.path.isdir(path) and not is_recursive)
+    ]
+    others = sum(not is_image_name(path) and not os.path.isdir(path) for path in matches)
+    are = "is not an image" if others == 1 else "are not images"
+    note = f"{pattern}: skipped {count_noun(others, 'file')} that {are}"
+    return SourceNames(tuple(images), (note,) if others else ())
+
+
+# --- names that do not exist -----------------------------------------------------------------
+
+
+def _advice(path: str) -> str:
+    similar = find_similar(path)
+    return f"did you mean {similar}?" if similar else _question_advice(path)
+
+
+def _question_advice(text: str) -> str:
+    """Say where a question goes, for a text that may be one."""
+    is_question = len(text.split()) > 2 and not os.path.dirname(text)
+    return "give a question with --question" if is_question else "check the name of the source"
