@@ -109,6 +109,10 @@ def write_docs_folder(folder: Path) -> None:
         (folder / name).write_text(json.dumps(line) + "\n")
     results(folder, [row(answer="a cat", extra={"label": "Cats"})], "answers.jsonl")
     (folder / "annotations.json").write_text(json.dumps(_coco()))
+    detection = {"image_id": 1, "category_id": 1, "bbox": [120, 80, 220, 220], "score": 0.9}
+    (folder / "detections.json").write_text(json.dumps([detection]))
+    (folder / "photos").mkdir()
+    shutil.copy(folder / "street.jpg", folder / "photos")
     write_answers(folder, "before.jsonl", ["a cat", "a dog"])
     write_answers(folder, "after.jsonl", ["a cat", "a cat"])
     benchmark_files.visual7w(folder / "v7w", 2)

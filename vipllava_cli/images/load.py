@@ -88,7 +88,7 @@ _UPRIGHT = 1
 
 def read_orientation(data: bytes, name: str) -> int:
     """Read the EXIF orientation, 1 to 8. It is 1 for an image that is stored upright."""
-    if data.startswith(_JPEG_START) and _JPEG_EXIF not in data[:_JPEG_EXIF_BYTES]:
+    if data.startswith(_JPEG_START) and data.find(_JPEG_EXIF, 0, _JPEG_EXIF_BYTES) < 0:
         return _UPRIGHT  # most JPEGs: no need to parse the header
     with _decoding(data, name) as image:
         return _orientation(image, data)

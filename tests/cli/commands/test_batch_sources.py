@@ -1,5 +1,6 @@
 """The options of `batch` that say how to read a source."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -81,3 +82,13 @@ def test_units_are_those_of_the_source_without_marks_of_options(tmp_path: Path, 
     common = ("batch", manifest, "--dry-run", "--units", "unit", "--out", tmp_path / "r.jsonl")
     assert run(*common).stdout.startswith("would fail")  # 50 times the width
     assert run(*common, "--box", "0.1,0.1,0.2,0.2").stdout.startswith("would ask")
+
+
+@pytest.mark.model
+def test_an_embedded_image_is_asked_and_shown_in_the_report(tmp_path: Path, run: Run) -> None:
+    source, page = CASES / "33-labelme-imagedata-only", tmp_path / "r.html"
+    finished = run("batch", source, "--out", tmp_path / "r.jsonl", "--report", page)
+    assert finished.code == ExitCode.DONE, finished.stderr
+    encoded = json.loads((source / "a.json").read_text())["imageData"]
+    assert encoded not in page.read_text() + finished.stdout + finished.stderr
+    assert "data:image/webp;base64," in page.read_text()  # the thumbnail

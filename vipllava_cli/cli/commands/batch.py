@@ -53,8 +53,8 @@ def batch(
         list[str],
         typer.Argument(
             help="Folder of images, image, pattern like 'photos/*.jpg', manifest (JSONL, JSON, CSV,"
-            " TSV), annotation file or folder (COCO, LabelMe, VOC, YOLO, ViP-Bench), or - for JSONL"
-            " on stdin. Several are read one after the other.",
+            " TSV), annotation file or folder (COCO, LabelMe, VOC, YOLO, CVAT, …), or - for JSONL on"
+            " stdin. Several are read one after the other.",
         ),
     ],
     out: Annotated[

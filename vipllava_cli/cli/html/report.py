@@ -9,6 +9,7 @@ from vipllava_cli.cli.html.page import ReportPage, write_page
 from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnail_spec
 from vipllava_cli.cli.terminal.messages import Messages, safe
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.images.source import display_name
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import check_writable
@@ -59,6 +60,7 @@ FACTS: Mapping[str, str] = {
 def report_row(record: Json) -> Json:
     """Convert a record to a row of the page, as text without control characters."""
     error, seconds = record.get("error"), record.get("seconds")
+    record = {**record, "image": display_name(record["image"])}
     image = safe(record["image"])
     return {
         "id": cell_text(record.get("id")),

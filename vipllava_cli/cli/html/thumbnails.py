@@ -10,6 +10,7 @@ from typing import Any
 
 from vipllava_cli.cli.terminal.messages import one_line
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import parse_source
 from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.json_marks import mark_from_json
@@ -86,6 +87,8 @@ def _find(image: str, folder: str) -> str:
     if not image:
         raise InputError("the record names no image")
     check_kept(image)
+    if is_data_address(image):
+        return image
     source = parse_source(image)
     if source.is_address:
         raise InputError("the image is at a web address, and a report downloads nothing")
