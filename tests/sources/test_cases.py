@@ -349,3 +349,22 @@ def test_two_uploads_of_one_name_are_not_one_image(tmp_path: Path) -> None:
     file.write_text(f"{text[:-1]}, {text[1:-1].replace('0f61', '1a2b')}]")
     rows = list(read_source(str(file)).rows)
     assert [isinstance(row, Row) and bool(row.image_error) for row in rows] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        '{"data": 7, "annotations": [{"result": [1, null, {"id": [], "type": "labels"}]}]}',
+        '{"data": {"image": "a.jpg"}, "annotations": [{"result": [{"value": {"x": "y"}}]}]}',
+        '{"data": {"image": "a.jpg"}, "annotations": [7], "label": [{"original_width": []}]}',
+        "7",
+    ],
+)
+def test_malformed_tasks_of_label_studio_are_bad_rows(tmp_path: Path, task: str) -> None:
+    good = (CASES / "61-labelstudio-json" / "min.json").read_text().strip()
+    shutil.copy(CASES / "01-coco-float-ids" / "a.jpg", tmp_path)
+    source = tmp_path / "tasks.json"
+    source.write_text(f"{good[:-1]}, {task}]")
+    first, *rest = read_source(str(source)).rows
+    assert isinstance(first, Row)
+    assert all(isinstance(row, BadRow) for row in rest)

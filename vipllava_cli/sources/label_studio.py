@@ -97,12 +97,15 @@ def _annotations(task: JsonObject) -> list[JsonObject]:
 def _iter_regions(task: JsonObject) -> Iterator[Region]:
     annotations = _annotations(task)
     if annotations:
-        results = annotations[0].get("result") or []
-        labels = {r.get("id"): _label(r.get("value")) for r in results if r.get("type") == "labels"}
+        listed = annotations[0].get("result")
+        results = [r for r in listed if isinstance(r, dict)] if isinstance(listed, list) else []
+        labels = {
+            str(r.get("id")): _label(r.get("value")) for r in results if r.get("type") == "labels"
+        }
         for result in results:
             value = result.get("value")
             if isinstance(value, dict) and any(name in value for name in _GEOMETRY):
-                label = _label(value) or labels.get(result.get("id"))
+                label = _label(value) or labels.get(str(result.get("id")))
                 if result.get("type") != "labels":
                     yield Region(label, partial(_mark, {**result, **value}, label))
         return
