@@ -194,12 +194,6 @@ def resolve_path(folder: str, path: str) -> str:
     return os.path.join(".", joined) if joined in (STANDARD_INPUT, CLIPBOARD) else joined
 
 
-def first_existing(candidates: Iterable[str]) -> str:
-    """Return the first candidate that is a file, else the first one, for the error message."""
-    paths = [path if "://" in path else os.path.normpath(path) for path in candidates]
-    return next((path for path in paths if os.path.isfile(path)), paths[0])
-
-
 def relative_path(path: str, folder: str) -> str:
     """Make a path relative to the folder, with forward slashes. URLs stay as they are."""
     if "://" in path:
