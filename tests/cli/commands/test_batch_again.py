@@ -80,7 +80,7 @@ def test_each_way_out_works(batch: Batch, engine: FakeEngine) -> None:
     batch("--question", "A?")
     appended = batch("--question", "B?", "--append")
     assert appended.code == 0
-    assert "3 answered 3 kept (another question or settings)" in words_of(appended)
+    assert "3 answered 3 kept (another question, image or settings)" in words_of(appended)
     assert questions() == ["A?", "B?"] * 3
     asked = list(engine.batches)
     for flags in (["--append"], []):

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.source import display_name, is_address
+from vipllava_cli.sources.files import relative_path
 
 MAX_VALUE = 60  # characters of a question or of marks in the message
 
@@ -96,8 +98,16 @@ def _join(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-# The fields that decide an answer, apart from the image -> a description of the value, given the
-# other one. The message names the first field that differs.
+def _image(value: Any, other: Any) -> str:
+    """Name an image by its path from here, cut at its start: folders may hold equal file names."""
+    names = [display_name(str(each)) for each in (value, other)]
+    if not any(map(is_address, names)):
+        names = [relative_path(name, "") for name in names]
+    return f"the image {_excerpt(*names)}"
+
+
+# The fields that decide an answer -> a description of the value, given the other one. The message
+# names the first field that differs.
 FIELDS: Mapping[str, Callable[[Any, Any], str]] = {
     "question": _question,
     "marks": _marks,
@@ -108,6 +118,7 @@ FIELDS: Mapping[str, Callable[[Any, Any], str]] = {
     "revision": _named("revision"),
     "template": _named("template"),
     "options": _options,
+    "image": _image,
 }
 
 

@@ -3,7 +3,6 @@
 Planning decodes no image: for a question that the journal has answered, it reads and hashes a file.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -12,12 +11,11 @@ from typing import Any
 from vipllava_cli.engine.base import ModelView
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.questions import prepare_question
-from vipllava_cli.errors import InputError
+from vipllava_cli.flows.batch.image_files import open_regular_file
 from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids
 from vipllava_cli.flows.batch.task import BatchTask, columns_for_question
 from vipllava_cli.flows.requests import make_request
-from vipllava_cli.images.source import parse_source
-from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image, zoom_in
+from vipllava_cli.marks.marked_image import MarkedImage, zoom_in
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.sources.rows import BadRow, Row, Source
 from vipllava_cli.storage.journal import Journal
@@ -86,7 +84,7 @@ class Planner:
         self.task = task
         self.journal = journal
         # An image's regions are adjacent rows.
-        self._open = lru_cache(maxsize=2)(_open_regular_file)
+        self._open = lru_cache(maxsize=2)(open_regular_file)
 
     def plan(self, numbered: NumberedRow) -> PlannedRow:
         """Plan the questions of a row. An error becomes the error of a question."""
@@ -137,14 +135,6 @@ class Planner:
             return PlannedQuestion(request, options, replaces_answer=replaces)
         copied = {**record, "id": id, "image": request.image, "extra": dict(row.extra)}
         return PlannedQuestion(request, options, copied_record=copied, replaces_answer=replaces)
-
-
-def _open_regular_file(image: str, frame: int | None) -> ImageFile:
-    """Open an image, but not a pipe or a device: reading one might never end. Raises InputError."""
-    path = parse_source(image).location
-    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
-        raise InputError(f"{path} is a pipe or a device: expected an image file")
-    return open_image(image, frame)
 
 
 def plan_all(source: Source, task: BatchTask, journal: Journal) -> Iterator[PlannedRow]:
