@@ -96,6 +96,42 @@ def test_each_way_out_works(batch: Batch, engine: FakeEngine) -> None:
     assert questions() == ["D?"] * 3
 
 
+@pytest.mark.parametrize("flags", [[], ["--append"], ["--dry-run"]])
+def test_joined_files_lose_no_answer(batch: Batch, flags: list[str]) -> None:
+    """`cat a.jsonl b.jsonl` gives two answers with one id, of which a run keeps one."""
+    out = Path("r.jsonl")
+    batch("--question", "A?")
+    first = out.read_bytes()
+    batch("--question", "B?", "--fresh", "--force")
+    joined = first + out.read_bytes()
+    out.write_bytes(joined)
+    refused = batch("--question", "B?", *flags)
+    assert refused.code == 3
+    assert refused.stderr == (
+        'error: r.jsonl has two answers with the id 0.png, with the question "A?" and with the'
+        ' question "B?", and a run keeps one for each id: give another --out, or add --force to'
+        " keep the later ones\n"
+    )
+    assert out.read_bytes() == joined
+    assert batch("--question", "B?", "--force").code == 0
+    assert questions() == ["B?"] * 3
+
+
+def test_a_corrected_label_reaches_the_records(batch: Batch, engine: FakeEngine) -> None:
+    rows = Path("rows.jsonl")
+    rows.write_text('{"image": "images/0.png", "label": "dig", "note": "x"}\n')
+    assert batch(source="rows.jsonl").code == 0
+    (before,) = read_journal(Path("r.jsonl"))
+    asked = list(engine.batches)
+    rows.write_text('{"image": "images/0.png", "label": "dog"}\n')
+    again = batch(source="rows.jsonl")
+    assert "0 answered 1 kept from an earlier run" in words_of(again)
+    assert "replaced" not in again.stderr
+    assert engine.batches == asked
+    (after,) = read_journal(Path("r.jsonl"))
+    assert after == {**before, "extra": {"label": "dog", "note": "x"}}
+
+
 def test_append_and_fresh_exclude_each_other(batch: Batch) -> None:
     batch()
     refused = batch("--append", "--fresh", "--force")

@@ -178,7 +178,7 @@ def batch(
                 if picked is None:
                     return ExitCode.INTERRUPTED
                 source = picked
-            task = _check_conflicts(task, source, journal)
+            task = _check_conflicts(task, source, journal, force=force)
             check_replaced(outputs, task, force=force)
             if dry_run:
                 failed = print_plan(plan_all(source, task, journal), messages)
@@ -252,14 +252,19 @@ def _on_conflict(*, append: bool, fresh: bool, force: bool) -> "OnConflict":
     return OnConflict.replace if force else OnConflict.refuse
 
 
-def _check_conflicts(task: "BatchTask", source: "Source", journal: "Journal") -> "BatchTask":
+def _check_conflicts(
+    task: "BatchTask", source: "Source", journal: "Journal", *, force: bool
+) -> "BatchTask":
     """Check that the run replaces no answer to another request. Returns the task for the run.
 
     A source that cannot be read twice is checked row by row during the run. Raises InputError.
     """
+    from vipllava_cli.flows.batch.conflicts import check_repeated_ids
     from vipllava_cli.flows.batch.record_ids import check_conflicts
     from vipllava_cli.flows.batch.task import OnConflict
 
+    if not force:
+        check_repeated_ids(journal)
     if task.on_conflict is not OnConflict.refuse or not source.is_rereadable:
         return task
     if journal.has_answers:

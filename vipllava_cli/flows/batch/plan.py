@@ -26,14 +26,16 @@ from vipllava_cli.storage.records import Request
 class PlannedQuestion:
     """One question of a row, and how a run gets its answer.
 
-    `is_kept`: the journal has the answer of this row. `copied_record`: the record of another row with the
-    same request, under the id of this one. `error`: the reason for its failure. With none of these, the
+    `is_kept`: the journal has the answer of this row. `updated_record`: its record with the present
+    fields of the source, if they have changed. `copied_record`: the record of another row with the same
+    request, under the id of this one. `error`: the reason for its failure. With none of these, the
     question is pending. `replaces_answer`: the journal has another answer of this row.
     """
 
     request: Request
     options: GenerationOptions = GREEDY
     is_kept: bool = False
+    updated_record: dict[str, Any] | None = None
     copied_record: dict[str, Any] | None = None
     error: Exception | None = None
     replaces_answer: bool = False
@@ -128,13 +130,26 @@ class Planner:
         request = make_request(marked_image, text, task.model, task.template, options)
         request = replace(request, id=id, extra=dict(row.extra))
         if self.journal.is_answered(id, request.key):
-            return PlannedQuestion(request, options, is_kept=True)
+            updated = self._updated_record(request)
+            return PlannedQuestion(request, options, is_kept=True, updated_record=updated)
         replaces = self.journal.has_answer(id)
         record = self.journal.find_answer(request.key)
         if record is None:
             return PlannedQuestion(request, options, replaces_answer=replaces)
         copied = {**record, "id": id, "image": request.image, "extra": dict(row.extra)}
         return PlannedQuestion(request, options, copied_record=copied, replaces_answer=replaces)
+
+    def _updated_record(self, request: Request) -> dict[str, Any] | None:
+        """Return the kept record with the fields of its row, such as a corrected label.
+
+        Returns None if they are as they were.
+        """
+        record = self.journal.find_record(request.id)
+        if record is None:
+            return None
+        recorded = record.get("extra") or {}
+        extra = {**recorded, **request.extra}
+        return {**record, "extra": extra} if extra != recorded else None
 
 
 def plan_all(source: Source, task: BatchTask, journal: Journal) -> Iterator[PlannedRow]:
