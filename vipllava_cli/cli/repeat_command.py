@@ -9,18 +9,43 @@ from collections.abc import Sequence
 from vipllava_cli.storage.files import same_file
 
 
-def batch_command(arguments: Sequence[str], *, fresh: bool, force: bool) -> str:
+def batch_command(arguments: Sequence[str], *, fresh: bool) -> str:
     """Return the command that continues a run of `batch`, for a shell in the same folder.
 
     `arguments` are those of the process, `sys.argv`. `fresh`: the run ignored the earlier answers,
-    which the next one must not do. `force`: the next run has to overwrite a file of this one.
+    which the next one must not do.
     """
     program, *words = arguments
     if fresh:
         words = [word for word in words if word != "--fresh"]
-    if force and "--force" not in words:
-        words[1:1] = ["--force"]  # after the subcommand
-    return " ".join(map(_quote, [*_program(program), *words]))
+    return _join([*_program(program), *words])
+
+
+def retry_command(arguments: Sequence[str], *, fresh: bool, out: str, page: str | None) -> str:
+    """Return the command that tries the failed rows of a finished run again.
+
+    The run has written its `page`, and only `--force` replaces that. As `--force` also replaces
+    other answers and an edited table, another command writes the page anew.
+    """
+    program, *words = arguments
+    if page is None or "--force" in words:
+        return batch_command(arguments, fresh=fresh)
+    for option in (["--report", page], [f"--report={page}"]):
+        starts = range(len(words))
+        words = next(
+            (
+                [*words[:start], *words[start + len(option) :]]
+                for start in starts
+                if words[start : start + len(option)] == option
+            ),
+            words,
+        )
+    report = _join([*_program(program), "report", out, "-o", page, "--force"])
+    return f"{batch_command([program, *words], fresh=fresh)}; {report}"
+
+
+def _join(words: Sequence[str]) -> str:
+    return " ".join(map(_quote, words))
 
 
 def _program(path: str) -> list[str]:

@@ -14,7 +14,7 @@ from tests.conftest import ROOT, Finished, Run
 from tests.support.batch import read_answers, write_grey_images
 from tests.support.fake_engine import FakeEngine
 from tests.support.report_pages import blocks
-from vipllava_cli.cli.repeat_command import batch_command
+from vipllava_cli.cli.repeat_command import batch_command, retry_command
 from vipllava_cli.storage.journal import read_journal
 
 Batch = Callable[..., Finished]
@@ -248,19 +248,53 @@ def test_many_reasons_are_cut_with_a_count(batch: Batch, images: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options", "expected"),
+    ("arguments", "fresh", "expected"),
     [
-        (["--fresh", "--force"], {"fresh": True}, "vipllava batch --force"),
-        (["--report", "a b.html"], {"force": True}, "vipllava batch --force --report 'a b.html'"),
-        (["--force", "x"], {"force": True}, "vipllava batch --force x"),
-        (["--question", "--fresh"], {}, "vipllava batch --question --fresh"),
+        (["--fresh", "--force"], True, "vipllava batch --force"),
+        (["--question", "--fresh"], False, "vipllava batch --question --fresh"),
+        (["--force", "--report", "p.html", "x"], False, "vipllava batch --force --report p.html x"),
+        (["--report", "p.html", "x"], False, "vipllava batch x; PAGE"),
+        (["x", "--report=p.html"], False, "vipllava batch x; PAGE"),
+        (["--fresh", "x", "--report", "p.html"], True, "vipllava batch x; PAGE"),
+        (
+            ["--question", "p.html", "--report", "p.html"],
+            False,
+            "vipllava batch --question p.html; PAGE",
+        ),
     ],
 )
 def test_the_next_command_neither_starts_over_nor_stops_at_its_page(
-    arguments: list[str], options: dict[str, bool], expected: str
+    arguments: list[str], fresh: bool, expected: str
 ) -> None:
-    words = ["vipllava", "batch", *arguments]
-    assert batch_command(words, **{"fresh": False, "force": False, **options}) == expected
+    page = "p.html" if any("p.html" in word for word in arguments) else None
+    command = retry_command(
+        ["vipllava", "batch", *arguments], fresh=fresh, out="a b.csv", page=page
+    )
+    assert command == expected.replace("PAGE", "vipllava report 'a b.csv' -o p.html --force")
+    assert batch_command(["vipllava", "batch", "x"], fresh=fresh) == "vipllava batch x"
+
+
+def test_the_command_after_failures_keeps_an_edited_table(
+    images: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (images / "bad.png").write_bytes(b"")
+    words = ["batch", "images", "--out", "r.csv", "--model", "tiny", "--report", "r.html"]
+    monkeypatch.setattr(sys, "argv", ["vipllava", *words])
+    finished = run(*words)
+    advice, _, commands = finished.stderr.splitlines()[-1].partition(": ")
+    assert advice == "to ask only the failed rows again"
+    again, page = (shlex.split(command)[1:] for command in commands.split("; "))
+    made = Path("r.csv").read_bytes()
+    Path("r.csv").write_bytes(made.replace(b"0.png", b"zero", 1))
+    refused = run(*again)
+    assert refused.code == 3
+    assert "r.csv was edited" in refused.stderr
+    Path("r.csv").write_bytes(made)
+    Image.new("RGB", (9, 9), "red").save(images / "bad.png")
+    assert run(*again).code == 0
+    assert run(*page).code == 0
+    assert all(row["answer"] for row in read_journal(Path("r.csv.jsonl")))
+    assert "is empty" not in Path("r.html").read_text()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the command is for POSIX shells")
@@ -276,7 +310,7 @@ def test_a_shell_reads_every_word_of_the_command(tmp_path: Path) -> None:
     ]
     program = tmp_path / "my program"
     program.write_text("#!/bin/sh\n")
-    command = batch_command([str(program), "batch", *words], fresh=False, force=False)
+    command = batch_command([str(program), "batch", *words], fresh=False)
     assert command.isprintable()
     shown = subprocess.run(
         ["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True
@@ -290,7 +324,7 @@ def test_a_shell_reads_every_word_of_the_command(tmp_path: Path) -> None:
 
 def test_a_module_run_names_the_interpreter(tmp_path: Path) -> None:
     module = str(ROOT / "vipllava_cli" / "__main__.py")
-    command = batch_command([module, "batch", "x"], fresh=False, force=False)
+    command = batch_command([module, "batch", "x"], fresh=False)
     assert command == f"{shlex.quote(sys.executable)} -m vipllava_cli batch x"
 
 

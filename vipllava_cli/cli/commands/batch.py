@@ -191,7 +191,7 @@ def batch(
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
         os._exit(ExitCode.INTERRUPTED)
     _finish(summary, outputs, task, messages)
-    _print_next_command(summary, source, messages, fresh=fresh, has_page=bool(report))
+    _print_next_command(summary, source, outputs, messages, fresh=fresh)
     if is_interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.SOME_ROWS_FAILED if summary.failed else ExitCode.DONE
@@ -295,21 +295,23 @@ def _finish(
 def _print_next_command(
     summary: "BatchSummary",
     source: "Source",
+    outputs: "BatchOutputs",
     messages: "Messages",
     *,
     fresh: bool,
-    has_page: bool,
 ) -> None:
     """Print the command that continues a stopped run, or that tries failed rows again."""
-    from vipllava_cli.cli.repeat_command import batch_command
+    from vipllava_cli.cli.repeat_command import batch_command, retry_command
     from vipllava_cli.cli.terminal.summary import print_next_command
 
     if summary.finished and not summary.failed:
         return
-    retry, resume = "to ask only the failed rows again", "stopped early; to resume"
-    advice = retry if summary.finished else resume
+    if summary.finished:
+        advice = "to ask only the failed rows again"
+        page = str(outputs.report) if outputs.report else None
+        command = retry_command(sys.argv, fresh=fresh, out=str(outputs.out), page=page)
+    else:
+        advice, command = "stopped early; to resume", batch_command(sys.argv, fresh=fresh)
     if not source.is_rereadable:
         advice += ", with the same rows on its input"
-    # A finished run has written the page.
-    force = has_page and summary.finished
-    print_next_command(messages, advice, batch_command(sys.argv, fresh=fresh, force=force))
+    print_next_command(messages, advice, command)
