@@ -25,7 +25,7 @@ def retry_command(arguments: Sequence[str], *, fresh: bool, out: str, page: str 
     """Return the command that tries the failed rows of a finished run again.
 
     The run has written its `page`, and only `--force` replaces that. As `--force` also replaces
-    other answers and an edited table, another command writes the page anew.
+    other answers and an edited table, a second command writes the page again.
     """
     program, *words = arguments
     if page is None or "--force" in words:
