@@ -30,18 +30,26 @@ def retry_command(arguments: Sequence[str], *, fresh: bool, out: str, page: str 
     program, *words = arguments
     if page is None or "--force" in words:
         return batch_command(arguments, fresh=fresh)
-    for option in (["--report", page], [f"--report={page}"]):
-        starts = range(len(words))
-        words = next(
-            (
-                [*words[:start], *words[start + len(option) :]]
-                for start in starts
-                if words[start : start + len(option)] == option
-            ),
-            words,
-        )
+    words = _without_option(words, "--report")
     report = _join([*_program(program), "report", out, "-o", page, "--force"])
     return f"{batch_command([program, *words], fresh=fresh)}; {report}"
+
+
+def marks_command(arguments: Sequence[str], *, sources: Sequence[str], manifest: str) -> str:
+    """Return the command that asks about the marks of `--pick`, with the same question and options."""
+    program, *words = arguments
+    words = _without_option(words, "--format")  # that of the sources
+    words = [word for word in words if word != "--pick" and word not in sources]
+    words[1:1] = [manifest]  # after the subcommand
+    return _join([*_program(program), *words])
+
+
+def _without_option(words: Sequence[str], name: str) -> list[str]:
+    """Return the words without an option and its value."""
+    if name in words:
+        start = words.index(name)
+        return [*words[:start], *words[start + 2 :]]
+    return [word for word in words if not word.startswith(f"{name}=")]
 
 
 def _join(words: Sequence[str]) -> str:

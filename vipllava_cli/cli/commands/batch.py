@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -174,7 +174,7 @@ def batch(
             for note in journal.notes:
                 messages.note(note)
             if pick:
-                picked = _pick_marks(source, task, outputs, messages)
+                picked = _pick_marks(sources, source, task, outputs, messages)
                 if picked is None:
                     return ExitCode.INTERRUPTED
                 source = picked
@@ -219,13 +219,21 @@ def _run(
 
 
 def _pick_marks(
-    rows: "Source", task: "BatchTask", outputs: "BatchOutputs", messages: "Messages"
+    sources: Sequence[str],
+    rows: "Source",
+    task: "BatchTask",
+    outputs: "BatchOutputs",
+    messages: "Messages",
 ) -> "Source | None":
     """Let the user draw marks on the images. Returns None if the user stops. Raises UsageError."""
+    from vipllava_cli.cli.picker.marks_manifest import manifest_path
     from vipllava_cli.cli.picker.series import SeriesMarks, pick_series
+    from vipllava_cli.cli.repeat_command import marks_command
 
     common = SeriesMarks(task.marks, task.style, task.numbers, task.frame)
-    return pick_series(rows, outputs.out, common, messages)
+    path = manifest_path(outputs.out)
+    command = marks_command(sys.argv, sources=sources, manifest=str(path))
+    return pick_series(rows, path, common, messages, command=command)
 
 
 def _parse_batch_size(text: str) -> int | None:
