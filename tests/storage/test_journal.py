@@ -91,6 +91,30 @@ def test_a_cut_last_line_is_removed_with_a_note(path: Path, size: int) -> None:
     assert ids(path) == ["a", "b"]
 
 
+def test_a_complete_last_line_without_its_end_is_kept(path: Path) -> None:
+    """Some editors leave out the last line end, and others add blank lines."""
+    with open_journal(path) as journal:
+        journal.append([row("a"), row("b")])
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    with open_journal(path) as journal:
+        assert journal.notes == []
+        assert journal.is_answered("b", "key-b")
+        journal.append([row("c")])
+    path.write_bytes(path.read_bytes() + b"\n \n")
+    with open_journal(path) as journal:
+        journal.append([row("d")])
+        assert journal.find_record("d") == row("d")
+    assert ids(path) == ["a", "b", "c", "d"]
+
+
+def test_a_bad_line_among_records_can_be_corrected(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal.append([row("a")])
+    path.write_bytes(path.read_bytes() + b"hello\n")
+    with pytest.raises(InputError, match=r"line 2 is not .*: correct the line, or give another"):
+        open_journal(path)
+
+
 NO_ERROR = '{"schema": 1, "id": "a", "key": "b"}\n'
 
 

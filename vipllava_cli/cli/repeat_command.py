@@ -9,18 +9,51 @@ from collections.abc import Sequence
 from vipllava_cli.storage.files import same_file
 
 
-def batch_command(arguments: Sequence[str], *, fresh: bool, force: bool) -> str:
+def batch_command(arguments: Sequence[str], *, fresh: bool) -> str:
     """Return the command that continues a run of `batch`, for a shell in the same folder.
 
     `arguments` are those of the process, `sys.argv`. `fresh`: the run ignored the earlier answers,
-    which the next one must not do. `force`: the next run has to overwrite a file of this one.
+    which the next one must not do.
     """
     program, *words = arguments
     if fresh:
         words = [word for word in words if word != "--fresh"]
-    if force and "--force" not in words:
-        words[1:1] = ["--force"]  # after the subcommand
-    return " ".join(map(_quote, [*_program(program), *words]))
+    return _join([*_program(program), *words])
+
+
+def retry_command(arguments: Sequence[str], *, fresh: bool, out: str, page: str | None) -> str:
+    """Return the command that tries the failed rows of a finished run again.
+
+    The run has written its `page`, and only `--force` replaces that. As `--force` also replaces
+    other answers and an edited table, a second command writes the page again.
+    """
+    program, *words = arguments
+    if page is None or "--force" in words:
+        return batch_command(arguments, fresh=fresh)
+    words = _without_option(words, "--report")
+    report = _join([*_program(program), "report", out, "-o", page, "--force"])
+    return f"{batch_command([program, *words], fresh=fresh)}; {report}"
+
+
+def marks_command(arguments: Sequence[str], *, sources: Sequence[str], manifest: str) -> str:
+    """Return the command that asks about the marks of `--pick`, with the same question and options."""
+    program, *words = arguments
+    words = _without_option(words, "--format")  # that of the sources
+    words = [word for word in words if word != "--pick" and word not in sources]
+    words[1:1] = [manifest]  # after the subcommand
+    return _join([*_program(program), *words])
+
+
+def _without_option(words: Sequence[str], name: str) -> list[str]:
+    """Return the words without an option and its value."""
+    if name in words:
+        start = words.index(name)
+        return [*words[:start], *words[start + 2 :]]
+    return [word for word in words if not word.startswith(f"{name}=")]
+
+
+def _join(words: Sequence[str]) -> str:
+    return " ".join(map(_quote, words))
 
 
 def _program(path: str) -> list[str]:

@@ -21,7 +21,6 @@ from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.records import SCHEMA, check_record
 
 _LINE_START = f'{{"schema": {SCHEMA}, "id": "'.encode()  # of every line that a run writes
-_CHANGE_OUT = "give another --out, or --fresh --force to overwrite it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,7 @@ class Journal:
     notes: list[str] = field(default_factory=list)
     _by_id: dict[str, RecordLocation] = field(default_factory=dict)
     _by_key: dict[str, int] = field(default_factory=dict)
+    _repeated: list[tuple[int, int]] = field(default_factory=list)
     _end: int = 0
     _lines: int = 0
 
@@ -92,6 +92,11 @@ class Journal:
             file.seek(offset)
             record: dict[str, Any] = json.loads(file.readline())
         return record
+
+    def iter_repeated(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Iterate over the answers that later ones in the file replace, each with the later one."""
+        for earlier, later in self._repeated:
+            yield self._read(earlier), self._read(later)
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows to the disk. Raises InputError on failure, and leaves the file unchanged."""
@@ -148,10 +153,17 @@ class Journal:
 
     def _load(self) -> None:
         """Build the index from the file. Remove an incomplete last line. Raises InputError."""
+        is_ended = True
         for number, line in enumerate(_iter_lines(self.path), 1):
             row = _parse_record(line)
-            if row is not None and line.endswith(b"\n"):
+            if row is not None:
+                earlier = self._by_id.get(row["id"])
+                if earlier and earlier.key and not row["error"]:
+                    self._repeated.append((earlier.offset, self._end))
                 self._add(row, self._end)
+                self._end += len(line)
+                is_ended = line.endswith(b"\n")
+            elif self._by_id and not line.strip():
                 self._end += len(line)
             elif line.startswith(_LINE_START[: len(line)]) and not line.endswith(b"\n"):
                 self.file.truncate(self._end)
@@ -160,9 +172,15 @@ class Journal:
                     " answers its row again"
                 )
             else:
+                correct = "correct the line, or " if self._by_id else ""
                 raise InputError(
-                    f"{self.path}, line {number} is not a vipllava record: {_CHANGE_OUT}"
+                    f"{self.path}, line {number} is not a vipllava record: {correct}give another --out,"
+                    " or --fresh --force to overwrite the complete file"
                 )
+        if not is_ended:  # an editor left out the last line end
+            self.file.seek(self._end)
+            _write_all(self.file, b"\n")
+            self._end += 1
 
 
 def open_journal(path: Path, *, fresh: bool = False, force: bool = False) -> Journal:
@@ -238,4 +256,4 @@ def _iter_lines(path: Path) -> Iterator[bytes]:
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the records of a finished journal, in the order of the file."""
     with path.open("rb") as file:
-        yield from map(json.loads, file)
+        yield from map(json.loads, filter(bytes.strip, file))

@@ -14,7 +14,7 @@ from tests.conftest import ROOT, Finished, Run
 from tests.support.batch import read_answers, write_grey_images
 from tests.support.fake_engine import FakeEngine
 from tests.support.report_pages import blocks
-from vipllava_cli.cli.repeat_command import batch_command
+from vipllava_cli.cli.repeat_command import batch_command, retry_command
 from vipllava_cli.storage.journal import read_journal
 
 Batch = Callable[..., Finished]
@@ -80,7 +80,7 @@ def test_each_way_out_works(batch: Batch, engine: FakeEngine) -> None:
     batch("--question", "A?")
     appended = batch("--question", "B?", "--append")
     assert appended.code == 0
-    assert "3 answered 3 kept (another question or settings)" in words_of(appended)
+    assert "3 answered 3 kept (another question, image or settings)" in words_of(appended)
     assert questions() == ["A?", "B?"] * 3
     asked = list(engine.batches)
     for flags in (["--append"], []):
@@ -94,6 +94,42 @@ def test_each_way_out_works(batch: Batch, engine: FakeEngine) -> None:
     assert questions() == ["C?", "B?"] * 3
     assert batch("--question", "D?", "--fresh", "--force").code == 0
     assert questions() == ["D?"] * 3
+
+
+@pytest.mark.parametrize("flags", [[], ["--append"], ["--dry-run"]])
+def test_joined_files_lose_no_answer(batch: Batch, flags: list[str]) -> None:
+    """`cat a.jsonl b.jsonl` gives two answers with one id, of which a run keeps one."""
+    out = Path("r.jsonl")
+    batch("--question", "A?")
+    first = out.read_bytes()
+    batch("--question", "B?", "--fresh", "--force")
+    joined = first + out.read_bytes()
+    out.write_bytes(joined)
+    refused = batch("--question", "B?", *flags)
+    assert refused.code == 3
+    assert refused.stderr == (
+        'error: r.jsonl has two answers with the id 0.png, with the question "A?" and with the'
+        ' question "B?", and a run keeps one for each id: give another --out, or add --force to'
+        " keep the later ones\n"
+    )
+    assert out.read_bytes() == joined
+    assert batch("--question", "B?", "--force").code == 0
+    assert questions() == ["B?"] * 3
+
+
+def test_a_corrected_label_reaches_the_records(batch: Batch, engine: FakeEngine) -> None:
+    rows = Path("rows.jsonl")
+    rows.write_text('{"image": "images/0.png", "label": "dig", "note": "x"}\n')
+    assert batch(source="rows.jsonl").code == 0
+    (before,) = read_journal(Path("r.jsonl"))
+    asked = list(engine.batches)
+    rows.write_text('{"image": "images/0.png", "label": "dog"}\n')
+    again = batch(source="rows.jsonl")
+    assert "0 answered 1 kept from an earlier run" in words_of(again)
+    assert "replaced" not in again.stderr
+    assert engine.batches == asked
+    (after,) = read_journal(Path("r.jsonl"))
+    assert after == {**before, "extra": {"label": "dog", "note": "x"}}
 
 
 def test_append_and_fresh_exclude_each_other(batch: Batch) -> None:
@@ -212,19 +248,53 @@ def test_many_reasons_are_cut_with_a_count(batch: Batch, images: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options", "expected"),
+    ("arguments", "fresh", "expected"),
     [
-        (["--fresh", "--force"], {"fresh": True}, "vipllava batch --force"),
-        (["--report", "a b.html"], {"force": True}, "vipllava batch --force --report 'a b.html'"),
-        (["--force", "x"], {"force": True}, "vipllava batch --force x"),
-        (["--question", "--fresh"], {}, "vipllava batch --question --fresh"),
+        (["--fresh", "--force"], True, "vipllava batch --force"),
+        (["--question", "--fresh"], False, "vipllava batch --question --fresh"),
+        (["--force", "--report", "p.html", "x"], False, "vipllava batch --force --report p.html x"),
+        (["--report", "p.html", "x"], False, "vipllava batch x; PAGE"),
+        (["x", "--report=p.html"], False, "vipllava batch x; PAGE"),
+        (["--fresh", "x", "--report", "p.html"], True, "vipllava batch x; PAGE"),
+        (
+            ["--question", "p.html", "--report", "p.html"],
+            False,
+            "vipllava batch --question p.html; PAGE",
+        ),
     ],
 )
 def test_the_next_command_neither_starts_over_nor_stops_at_its_page(
-    arguments: list[str], options: dict[str, bool], expected: str
+    arguments: list[str], fresh: bool, expected: str
 ) -> None:
-    words = ["vipllava", "batch", *arguments]
-    assert batch_command(words, **{"fresh": False, "force": False, **options}) == expected
+    page = "p.html" if any("p.html" in word for word in arguments) else None
+    command = retry_command(
+        ["vipllava", "batch", *arguments], fresh=fresh, out="a b.csv", page=page
+    )
+    assert command == expected.replace("PAGE", "vipllava report 'a b.csv' -o p.html --force")
+    assert batch_command(["vipllava", "batch", "x"], fresh=fresh) == "vipllava batch x"
+
+
+def test_the_command_after_failures_keeps_an_edited_table(
+    images: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (images / "bad.png").write_bytes(b"")
+    words = ["batch", "images", "--out", "r.csv", "--model", "tiny", "--report", "r.html"]
+    monkeypatch.setattr(sys, "argv", ["vipllava", *words])
+    finished = run(*words)
+    advice, _, commands = finished.stderr.splitlines()[-1].partition(": ")
+    assert advice == "to ask only the failed rows again"
+    again, page = (shlex.split(command)[1:] for command in commands.split("; "))
+    made = Path("r.csv").read_bytes()
+    Path("r.csv").write_bytes(made.replace(b"0.png", b"zero", 1))
+    refused = run(*again)
+    assert refused.code == 3
+    assert "r.csv was edited" in refused.stderr
+    Path("r.csv").write_bytes(made)
+    Image.new("RGB", (9, 9), "red").save(images / "bad.png")
+    assert run(*again).code == 0
+    assert run(*page).code == 0
+    assert all(row["answer"] for row in read_journal(Path("r.csv.jsonl")))
+    assert "is empty" not in Path("r.html").read_text()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the command is for POSIX shells")
@@ -240,7 +310,7 @@ def test_a_shell_reads_every_word_of_the_command(tmp_path: Path) -> None:
     ]
     program = tmp_path / "my program"
     program.write_text("#!/bin/sh\n")
-    command = batch_command([str(program), "batch", *words], fresh=False, force=False)
+    command = batch_command([str(program), "batch", *words], fresh=False)
     assert command.isprintable()
     shown = subprocess.run(
         ["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True
@@ -254,7 +324,7 @@ def test_a_shell_reads_every_word_of_the_command(tmp_path: Path) -> None:
 
 def test_a_module_run_names_the_interpreter(tmp_path: Path) -> None:
     module = str(ROOT / "vipllava_cli" / "__main__.py")
-    command = batch_command([module, "batch", "x"], fresh=False, force=False)
+    command = batch_command([module, "batch", "x"], fresh=False)
     assert command == f"{shlex.quote(sys.executable)} -m vipllava_cli batch x"
 
 

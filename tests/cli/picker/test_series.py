@@ -1,6 +1,7 @@
 """`batch --pick`: one image after the other, saved to a manifest, resumed after a stop."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from PIL import Image
 from tests.conftest import Run
 from tests.support.picker import Box, FakeWindow, Visit, fake_window
 from vipllava_cli.cli.picker.keys import Outcome
+from vipllava_cli.cli.picker.marks_manifest import manifest_path
 from vipllava_cli.cli.picker.series import SeriesMarks, pick_series
+from vipllava_cli.cli.repeat_command import marks_command
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.errors import ExitCode, InputError, UsageError
 from vipllava_cli.marks.parse import parse_mark
@@ -38,8 +41,11 @@ def pick(
     source: Path, window: FakeWindow | None = None, marks: SeriesMarks | None = None
 ) -> list[Row] | None:
     """Pick marks for `results.jsonl` beside the source. `window` must have no visit left."""
-    out = source.parent / "results.jsonl"
-    picked = pick_series(read_source(str(source)), out, marks or SeriesMarks(), Messages())
+    manifest = manifest_path(source.parent / "results.jsonl")
+    marks = marks or SeriesMarks()
+    picked = pick_series(
+        read_source(str(source)), manifest, marks, Messages(), command=f"vipllava batch {manifest}"
+    )
     assert window is None or not window.visits
     return None if picked is None else [row for row in picked.rows if isinstance(row, Row)]
 
@@ -67,11 +73,32 @@ def test_every_image_is_saved_when_it_is_accepted(
     assert window.captions == ["1 of 4: a.png", "2 of 4: b.png", "3 of 4: c.png"]
     assert marked(folder) == {"a.png": 1, "b.png": 2}
     manifest = folder.parent / "results.marks.jsonl"
-    command = f"vipllava batch {manifest} --out {folder.parent / 'results.jsonl'}"
     assert capsys.readouterr().err == (
         f"stopped at image 3 of 4, 2 marked images in {manifest}: repeat the command to go on, or"
-        f" ask about these with `{command}`\n"
+        f" ask about these with `vipllava batch {manifest}`\n"
     )
+
+
+def test_the_command_after_a_stop_asks_the_same_question() -> None:
+    words = shlex.split(
+        "vipllava batch a --pick --format folder --question 'is {1} a cat?' b -o r.csv"
+    )
+    command = marks_command(words, sources=["a", "b"], manifest="r.marks.jsonl")
+    assert command == "vipllava batch r.marks.jsonl --question 'is {1} a cat?' -o r.csv"
+
+
+def test_a_second_line_about_an_image_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next saved mark would drop one of the lines."""
+    pick(folder, fake_window(monkeypatch, Visit(ONE), STOP))
+    manifest = folder.parent / "results.marks.jsonl"
+    line = {**lines(folder)[0], "question": "what is {1}?"}
+    manifest.write_text(manifest.read_text() + json.dumps(line) + "\n")
+    before = manifest.read_bytes()
+    with pytest.raises(InputError, match=r"two lines with the id 'a\.png'"):
+        pick(folder, fake_window(monkeypatch, Visit(ONE)))
+    assert manifest.read_bytes() == before
 
 
 def test_ctrl_c_in_the_terminal_keeps_the_saved_marks_and_says_so(
@@ -224,7 +251,9 @@ def test_image_paths_hold_where_the_results_are_behind_a_link(
     (tmp_path / "link").symlink_to(deep)
     fake_window(monkeypatch, Visit(ONE, Outcome.FINISH))
     out = tmp_path / "link" / "results.jsonl"
-    pick_series(read_source(str(folder)), out, SeriesMarks(), Messages())
+    pick_series(
+        read_source(str(folder)), manifest_path(out), SeriesMarks(), Messages(), command="vipllava"
+    )
     rows = list(read_source(str(tmp_path / "link" / "results.marks.jsonl")).rows)
     assert [Path(row.image).resolve() for row in rows] == [folder / "a.png"]
 

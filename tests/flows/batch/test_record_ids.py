@@ -245,6 +245,76 @@ def test_a_moved_folder_keeps_its_answers(rows: list[Row], out: Path) -> None:
     assert checked_run(moved, out, asking("who?")).kept == 2
 
 
+def copy_to(folder: Path, rows: Sequence[Row], images: Sequence[Row]) -> list[Row]:
+    """Copy images to a folder, under the names of the rows. Returns the rows with these images."""
+    folder.mkdir()
+    paths = [folder / row.id for row in rows]
+    for path, image in zip(paths, images, strict=True):
+        path.write_bytes(Path(image.image).read_bytes())
+    return [replace(row, image=str(path)) for row, path in zip(rows, paths, strict=True)]
+
+
+def test_another_folder_with_the_same_names_replaces_nothing(
+    rows: list[Row], out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = copy_to(tmp_path / "other", rows[:3], rows[10:13])
+    run_over(rows[:3], out, FakeEngine())
+    before = read_answers(out)
+    with pytest.raises(InputError) as refused:
+        checked_run(other, out)
+    assert "0.png with the image images/0.png, but this run has" in str(refused.value)
+    assert "the image other/0.png (3 rows differ)" in str(refused.value)
+    assert read_answers(out) == before
+    assert run_over(other, out, FakeEngine(), APPEND).answered == 3
+    both = read_answers(out)
+    assert list(both) == [f"{n}.png{variant}" for n in range(3) for variant in ("", "~2")]
+    assert both.items() >= before.items()
+    for task in (TASK, APPEND, REPLACE):
+        for folder in (rows[:3], other, [other[1]], [rows[2], rows[0]]):
+            summary = run_over(folder, out, FakeEngine(), task)
+            assert (summary.kept, summary.replaced) == (len(folder), 0)
+    assert read_answers(out).items() == both.items()
+
+
+def test_another_image_under_an_id_is_refused(rows: list[Row], out: Path) -> None:
+    rows = [replace(row, id=str(number)) for number, row in enumerate(rows)]
+    checked_run(rows[:3], out)
+    shifted = [replace(row, id=str(number)) for number, row in enumerate([rows[5], *rows[:3]])]
+    with pytest.raises(InputError, match=r"5\.png \(3 rows differ\)"):
+        checked_run(shifted, out)
+    summary = run_over(shifted, out, FakeEngine(), REPLACE)
+    assert (summary.answered, summary.copied, summary.replaced) == (1, 3, 3)
+
+
+def test_a_moved_folder_with_a_changed_image_is_refused(rows: list[Row], out: Path) -> None:
+    run_over(rows[:2], out, FakeEngine())
+    folder = Path(rows[0].image).parent
+    folder.rename(folder.with_name("moved"))
+    moved = [replace(row, image=f"{folder.with_name('moved')}/{row.id}") for row in rows[:2]]
+    Image.new("RGB", (9, 9), "red").save(moved[1].image)
+    with pytest.raises(InputError, match=r"already answers 1\.png with the image \S*1\.png"):
+        checked_run(moved, out)
+
+
+def test_other_marks_on_a_changed_image_are_refused(rows: list[Row], out: Path) -> None:
+    """The new marks are outside the earlier, smaller image."""
+    task = replace(TASK, marks=(box((1, 1, 20, 20)),))
+    run_over(rows[:1], out, FakeEngine(), task)
+    Image.new("RGB", (900, 900), (1, 2, 3)).save(rows[0].image)
+    with pytest.raises(InputError, match="a red box 500,500,600,600"):
+        checked_run(rows[:1], out, replace(TASK, marks=(box((500, 500, 600, 600)),)))
+
+
+def test_a_row_with_an_impossible_frame_keeps_the_earlier_answer(
+    rows: list[Row], out: Path
+) -> None:
+    run_over(rows[:1], out, FakeEngine())
+    before = read_answers(out)
+    assert checked_run([replace(rows[0], image="a.gif#frame=0")], out).failed == 1
+    assert read_answers(out) == before
+
+
 def test_a_stream_is_checked_row_by_row(rows: list[Row], out: Path) -> None:
     """What cannot be read twice is refused at the first row that would replace an answer."""
     run_over(rows[5:8], out, FakeEngine())

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -197,11 +197,11 @@ def batch(
             for note in journal.notes:
                 messages.note(note)
             if pick:
-                picked = _pick_marks(source, task, outputs, messages)
+                picked = _pick_marks(sources, source, task, outputs, messages)
                 if picked is None:
                     return ExitCode.INTERRUPTED
                 source = picked
-            task = _check_conflicts(task, source, journal)
+            task = _check_conflicts(task, source, journal, force=force)
             check_replaced(outputs, task, force=force)
             if dry_run:
                 failed = print_plan(plan_all(source, task, journal), messages)
@@ -214,7 +214,7 @@ def batch(
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
         os._exit(ExitCode.INTERRUPTED)
     _finish(summary, outputs, task, messages)
-    _print_next_command(summary, source, messages, fresh=fresh, has_page=bool(report))
+    _print_next_command(summary, source, outputs, messages, fresh=fresh)
     return _exit_code(summary, is_interrupted=is_interrupted)
 
 
@@ -251,13 +251,21 @@ def _run(
 
 
 def _pick_marks(
-    rows: "Source", task: "BatchTask", outputs: "BatchOutputs", messages: "Messages"
+    sources: Sequence[str],
+    rows: "Source",
+    task: "BatchTask",
+    outputs: "BatchOutputs",
+    messages: "Messages",
 ) -> "Source | None":
     """Let the user draw marks on the images. Returns None if the user stops. Raises UsageError."""
+    from vipllava_cli.cli.picker.marks_manifest import manifest_path
     from vipllava_cli.cli.picker.series import SeriesMarks, pick_series
+    from vipllava_cli.cli.repeat_command import marks_command
 
     common = SeriesMarks(task.marks, task.style, task.numbers, task.frame)
-    return pick_series(rows, outputs.out, common, messages)
+    path = manifest_path(outputs.out)
+    command = marks_command(sys.argv, sources=sources, manifest=str(path))
+    return pick_series(rows, path, common, messages, command=command)
 
 
 def _parse_batch_size(text: str) -> int | None:
@@ -284,14 +292,19 @@ def _on_conflict(*, append: bool, fresh: bool, force: bool) -> "OnConflict":
     return OnConflict.replace if force else OnConflict.refuse
 
 
-def _check_conflicts(task: "BatchTask", source: "Source", journal: "Journal") -> "BatchTask":
+def _check_conflicts(
+    task: "BatchTask", source: "Source", journal: "Journal", *, force: bool
+) -> "BatchTask":
     """Check that the run replaces no answer to another request. Returns the task for the run.
 
     A source that cannot be read twice is checked row by row during the run. Raises InputError.
     """
+    from vipllava_cli.flows.batch.conflicts import check_repeated_ids
     from vipllava_cli.flows.batch.record_ids import check_conflicts
     from vipllava_cli.flows.batch.task import OnConflict
 
+    if not force:
+        check_repeated_ids(journal)
     if task.on_conflict is not OnConflict.refuse or not source.is_rereadable:
         return task
     if journal.has_answers:
@@ -322,21 +335,23 @@ def _finish(
 def _print_next_command(
     summary: "BatchSummary",
     source: "Source",
+    outputs: "BatchOutputs",
     messages: "Messages",
     *,
     fresh: bool,
-    has_page: bool,
 ) -> None:
     """Print the command that continues a stopped run, or that tries failed rows again."""
-    from vipllava_cli.cli.repeat_command import batch_command
+    from vipllava_cli.cli.repeat_command import batch_command, retry_command
     from vipllava_cli.cli.terminal.summary import print_next_command
 
     if summary.finished and not summary.failed:
         return
-    retry, resume = "to ask only the failed rows again", "stopped early; to resume"
-    advice = retry if summary.finished else resume
+    if summary.finished:
+        advice = "to ask only the failed rows again"
+        page = str(outputs.report) if outputs.report else None
+        command = retry_command(sys.argv, fresh=fresh, out=str(outputs.out), page=page)
+    else:
+        advice, command = "stopped early; to resume", batch_command(sys.argv, fresh=fresh)
     if not source.is_rereadable:
         advice += ", with the same rows on its input"
-    # A finished run has written the page.
-    force = has_page and summary.finished
-    print_next_command(messages, advice, batch_command(sys.argv, fresh=fresh, force=force))
+    print_next_command(messages, advice, command)

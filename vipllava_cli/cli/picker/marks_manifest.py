@@ -27,6 +27,11 @@ class _Line:
     row: Row
 
 
+def manifest_path(out: Path) -> Path:
+    """Return the path of the manifest beside the records, or beside the table."""
+    return out.with_suffix(".marks.jsonl")
+
+
 class MarksManifest:
     """A manifest with one line for each image that has marks.
 
@@ -38,6 +43,19 @@ class MarksManifest:
         self.path = path
         self._rows = {_key(row): row for row in rows}
         self._lines = {_key(line.row): line for line in _read(path)}
+        self._check_different()
+
+    def _check_different(self) -> None:
+        """Raise InputError if two lines are about one row: the next change would drop one."""
+        seen: set[_Key] = set()
+        for line in _read(self.path):
+            key = _key(line.row)
+            if key in seen:
+                raise InputError(
+                    f"{self.path} has two lines with the id {line.row.id!r}: give one of them another"
+                    " id, or give another --out"
+                )
+            seen.add(key)
 
     def marks(self, row: Row) -> tuple[MarkSpec, ...]:
         """Return the marks of a row of the source; empty if it has none yet."""

@@ -1,6 +1,5 @@
 """Pick marks on the images of a batch, one after the other, and save them as the user goes."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,24 +32,27 @@ class SeriesMarks:
     frame: int | None = None
 
 
-def pick_series(source: Source, out: Path, marks: SeriesMarks, messages: Messages) -> Source | None:
+def pick_series(
+    source: Source, manifest_path: Path, marks: SeriesMarks, messages: Messages, *, command: str
+) -> Source | None:
     """Let the user draw marks on the images of a source without marks.
 
-    Starts at the first image that has none in the manifest beside `out`. Returns the marked rows; None
-    if the user stops. Raises UsageError if the source has marks, or if there is no display.
+    Starts at the first image that has none in the manifest. `command` asks about the marks in it
+    without the window. Returns the marked rows; None if the user stops. Raises UsageError if the source
+    has marks, or if there is no display.
     """
     rows = _unmarked_rows(source, messages)
-    manifest = MarksManifest(out.with_suffix(".marks.jsonl"), rows)
+    manifest = MarksManifest(manifest_path, rows)
     series = MarkSeries(rows, manifest, marks, messages)
     if series.find_unmarked(0) < len(rows):
         check_display(instead="give batch a manifest or annotations with marks")
     try:
         is_finished = series.pick()
     except KeyboardInterrupt:
-        messages.say(_describe_stop(series, out))
+        messages.say(_describe_stop(series, command))
         raise
     if not is_finished:
-        messages.say(_describe_stop(series, out))
+        messages.say(_describe_stop(series, command))
         return None
     marked = manifest.marked_rows()
     left_out, unlisted = len(rows) - len(marked), manifest.count_unlisted()
@@ -62,10 +64,9 @@ def pick_series(source: Source, out: Path, marks: SeriesMarks, messages: Message
     return replace(source, rows=StoredRows(lambda: iter(marked)), total=len(marked))
 
 
-def _describe_stop(series: "MarkSeries", out: Path) -> str:
+def _describe_stop(series: "MarkSeries", command: str) -> str:
     """Say where the user stopped, and how to go on."""
     manifest = series.manifest
-    command = shlex.join(["vipllava", "batch", str(manifest.path), "--out", str(out)])
     return (
         f"stopped at image {series.position + 1} of {len(series.rows)}, {_count_marked(manifest)}:"
         " repeat the command to go on"

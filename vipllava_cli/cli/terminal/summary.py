@@ -50,7 +50,7 @@ def summary_table(summary: BatchSummary, out: str) -> Table:
         "kept from an earlier run": summary.kept,
         "copied from an equal row": summary.copied,
         "cut off at --max-new-tokens": summary.truncated,
-        "kept (another question or settings)": summary.siblings,
+        "kept (another question, image or settings)": summary.siblings,
         "kept (no longer in the source)": summary.unlisted,
         "failed": summary.failed,
     }

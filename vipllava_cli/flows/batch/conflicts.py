@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.source import display_name, is_address
+from vipllava_cli.sources.files import relative_path
+from vipllava_cli.storage.journal import Journal
 
 MAX_VALUE = 60  # characters of a question or of marks in the message
 
@@ -29,6 +32,27 @@ def conflict_error(path: Path, conflict: Conflict, count: int = 1) -> InputError
         f" {requested}{others}: give another --out, add --append to keep both answers, or add"
         " --force to replace the earlier ones"
     )
+
+
+# Fields that the content of an image does not change. `marks` may be percentages of its size.
+_WITHOUT_IMAGE = ("question", "numbers", "model", "revision", "template", "options")
+
+
+def check_repeated_ids(journal: Journal) -> None:
+    """Check that no answer of the file has the id of a later one to another request.
+
+    A run keeps only the last answer with an id, and only `--force` replaces an answer to another
+    request. So such a file was joined or edited by hand. Raises InputError.
+    """
+    for earlier, later in journal.iter_repeated():
+        if any(earlier.get(name) != later.get(name) for name in _WITHOUT_IMAGE):
+            conflict = Conflict(str(later["id"]), earlier, later)
+            first, second = _difference(conflict)
+            raise InputError(
+                f"{journal.path} has two answers with the id {_excerpt(conflict.id)}, with {first} and"
+                f" with {second}, and a run keeps one for each id: give another --out, or add --force"
+                " to keep the later ones"
+            )
 
 
 def _difference(conflict: Conflict) -> tuple[str, str]:
@@ -96,8 +120,16 @@ def _join(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-# The fields that decide an answer, apart from the image -> a description of the value, given the
-# other one. The message names the first field that differs.
+def _image(value: Any, other: Any) -> str:
+    """Name an image by its path from here, cut at its start: folders may hold equal file names."""
+    names = [display_name(str(each)) for each in (value, other)]
+    if not any(map(is_address, names)):
+        names = [relative_path(name, "") for name in names]
+    return f"the image {_excerpt(*names)}"
+
+
+# The fields that decide an answer -> a description of the value, given the other one. The message
+# names the first field that differs.
 FIELDS: Mapping[str, Callable[[Any, Any], str]] = {
     "question": _question,
     "marks": _marks,
@@ -108,6 +140,7 @@ FIELDS: Mapping[str, Callable[[Any, Any], str]] = {
     "revision": _named("revision"),
     "template": _named("template"),
     "options": _options,
+    "image": _image,
 }
 
 

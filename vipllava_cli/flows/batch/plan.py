@@ -3,7 +3,6 @@
 Planning decodes no image: for a question that the journal has answered, it reads and hashes a file.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -12,12 +11,11 @@ from typing import Any
 from vipllava_cli.engine.base import ModelView
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.questions import prepare_question
-from vipllava_cli.errors import InputError
+from vipllava_cli.flows.batch.image_files import open_regular_file
 from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids
 from vipllava_cli.flows.batch.task import BatchTask, columns_for_question
 from vipllava_cli.flows.requests import make_request
-from vipllava_cli.images.source import parse_source
-from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image, zoom_in
+from vipllava_cli.marks.marked_image import MarkedImage, zoom_in
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.sources.rows import BadRow, Row, Source
 from vipllava_cli.storage.journal import Journal
@@ -28,14 +26,16 @@ from vipllava_cli.storage.records import Request
 class PlannedQuestion:
     """One question of a row, and how a run gets its answer.
 
-    `is_kept`: the journal has the answer of this row. `copied_record`: the record of another row with the
-    same request, under the id of this one. `error`: the reason for its failure. With none of these, the
+    `is_kept`: the journal has the answer of this row. `updated_record`: its record with the present
+    fields of the source, if they have changed. `copied_record`: the record of another row with the same
+    request, under the id of this one. `error`: the reason for its failure. With none of these, the
     question is pending. `replaces_answer`: the journal has another answer of this row.
     """
 
     request: Request
     options: GenerationOptions = GREEDY
     is_kept: bool = False
+    updated_record: dict[str, Any] | None = None
     copied_record: dict[str, Any] | None = None
     error: Exception | None = None
     replaces_answer: bool = False
@@ -86,7 +86,7 @@ class Planner:
         self.task = task
         self.journal = journal
         # An image's regions are adjacent rows.
-        self._open = lru_cache(maxsize=2)(_open_regular_file)
+        self._open = lru_cache(maxsize=2)(open_regular_file)
 
     def plan(self, numbered: NumberedRow) -> PlannedRow:
         """Plan the questions of a row. An error becomes the error of a question."""
@@ -137,7 +137,8 @@ class Planner:
         request = make_request(marked_image, text, task.model, task.template, options)
         request = replace(request, id=id, extra=dict(row.extra))
         if self.journal.is_answered(id, request.key):
-            return PlannedQuestion(request, options, is_kept=True)
+            updated = self._updated_record(request)
+            return PlannedQuestion(request, options, is_kept=True, updated_record=updated)
         replaces = self.journal.has_answer(id)
         record = self.journal.find_answer(request.key)
         if record is None:
@@ -145,13 +146,17 @@ class Planner:
         copied = {**record, "id": id, "image": request.image, "extra": dict(row.extra)}
         return PlannedQuestion(request, options, copied_record=copied, replaces_answer=replaces)
 
+    def _updated_record(self, request: Request) -> dict[str, Any] | None:
+        """Return the kept record with the fields of its row, such as a corrected label.
 
-def _open_regular_file(image: str, frame: int | None) -> ImageFile:
-    """Open an image, but not a pipe or a device: reading one might never end. Raises InputError."""
-    path = parse_source(image).location
-    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
-        raise InputError(f"{path} is a pipe or a device: expected an image file")
-    return open_image(image, frame)
+        Returns None if they are as they were.
+        """
+        record = self.journal.find_record(request.id)
+        if record is None:
+            return None
+        recorded = record.get("extra") or {}
+        extra = {**recorded, **request.extra}
+        return {**record, "extra": extra} if extra != recorded else None
 
 
 def plan_all(source: Source, task: BatchTask, journal: Journal) -> Iterator[PlannedRow]:

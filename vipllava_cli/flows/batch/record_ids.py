@@ -4,8 +4,9 @@ A row's own id is the first choice. If the journal has an answer to another requ
 row takes the variant that holds the answer to its request: `a.png~2`, `a.png~3`. If there is none,
 the earlier answer would be lost, and `BatchTask.on_conflict` decides.
 
-Requests are compared without the image: marks are resolved on the size in the record. So no image
-is read here, and a changed image is no conflict.
+Marks are resolved on the size in the record, so that most images are not read here. The image of a
+row is that of a record if it has the same path, even with new content, or another path and the same
+content: a folder may move. Any other image is another request.
 """
 
 import json
@@ -21,19 +22,26 @@ from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.errors import VipllavaError
 from vipllava_cli.flows.batch.conflicts import FIELDS, Conflict, conflict_error
+from vipllava_cli.flows.batch.image_files import open_regular_file
 from vipllava_cli.flows.batch.task import BatchTask, OnConflict, columns_for_question
 from vipllava_cli.flows.requests import request_conditions
-from vipllava_cli.images.source import FIRST_FRAME, parse_source
-from vipllava_cli.marks.marked_image import crop_around
+from vipllava_cli.images.source import FIRST_FRAME, is_address, parse_source
+from vipllava_cli.marks.marked_image import ImageFile, crop_around
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import Mark, MarkSpec
 from vipllava_cli.sources.rows import BadRow, Row
 from vipllava_cli.storage.journal import Journal
-
-MAX_SIZES = 16  # image sizes among the records of one id that a row is compared at
+from vipllava_cli.storage.records import stable_key
 
 Conditions = Mapping[str, Any]
 Size = tuple[int, int]
+
+
+class FamilyAnswers(NamedTuple):
+    """The ids of a family's answers: by location and size of the image, then by request; and by key."""
+
+    by_image: Mapping[str, Mapping[Size, Mapping[int, Sequence[str]]]]
+    by_key: Mapping[str, Sequence[str]]
 
 
 class NumberedRow(NamedTuple):
@@ -65,7 +73,7 @@ def with_record_ids(
 def check_conflicts(task: BatchTask, rows: Iterable[Row | BadRow], journal: Journal) -> None:
     """Check that a run over these rows replaces no answer to another request. Raises InputError.
 
-    Reads no image. Rows in another order, more rows and fewer rows are no conflict.
+    Rows in another order, more rows and fewer rows are no conflict.
     """
     record_ids = RecordIds(replace(task, on_conflict=OnConflict.keep_both), journal)
     for row in rows:
@@ -90,6 +98,7 @@ class RecordIds:
         self._variant_numbers: dict[Family, int] = defaultdict(lambda: 2)  # the next one to try
         self._numbered: Mapping[Family, Sequence[str]] | None = None
         self._index = lru_cache(maxsize=64)(self._read_family)
+        self._open_file = lru_cache(maxsize=1)(open_regular_file)
         # Adjacent rows often have equal marks, sizes and questions.
         self._resolve = lru_cache(maxsize=64)(self._resolve_marks)
         self._conditions_of = lru_cache(maxsize=64)(self._make_conditions)
@@ -128,13 +137,13 @@ class RecordIds:
         if is_free and not self._journal.has_answer(id):
             return id
         record = self._journal.find_record(id) if is_free else None
-        requested = self._conditions(row, text, _size(record)) if record else None
-        is_answer = record is not None and requested in (None, _recorded(record))
-        if record and is_answer and _file_name(record.get("image")) == _file_name(row.image):
+        requested = self._requested(row, text, record) if record else None
+        if record and requested in (None, _recorded(record)):
             return id
         variant = self._find_variant(row, id, text)
-        is_replaced = is_free and self._task.on_conflict is OnConflict.replace
-        if variant is None and (is_answer or is_replaced):
+        if variant is None and is_free and self._task.on_conflict is OnConflict.replace:
+            return id
+        if variant == id:
             return id
         if variant is None:
             if record and requested:
@@ -152,13 +161,23 @@ class RecordIds:
     def _find_variant(self, row: Row, id: str, text: str) -> str | None:
         """Find an id of the same family whose record answers the row's request, else None.
 
-        Rows that share an id may have different images: the name of the file has to be equal.
+        Records about the image at the row's path go first, then those about the same content.
         """
-        for size, ids in self._index(family(id)).items():
+        answers = self._index(family(id))
+        location = _location(row.image)
+        for size, ids in answers.by_image.get(location, {}).items():
             conditions = self._conditions(row, text, size)
-            for variant in ids.get(_hash(conditions, row.image), ()) if conditions else ():
+            for variant in ids.get(_hash(conditions), ()) if conditions else ():
                 if not self._is_claimed(variant):
                     return variant
+        if not answers.by_image.keys() - {location}:
+            return None
+        file = self._open(row)
+        conditions = self._conditions(row, text, file.size) if file else None
+        key = _key(conditions, file.fingerprint) if file and conditions else ""
+        for variant in answers.by_key.get(key, ()):
+            if variant not in self._variants and (variant == id or not self._is_claimed(variant)):
+                return variant
         return None
 
     def _is_claimed(self, id: str) -> bool:
@@ -175,35 +194,52 @@ class RecordIds:
         self._variant_numbers[members] = number + 1
         return members.variant(number)
 
-    def _read_family(self, members: Family) -> Mapping[Size, Mapping[int, Sequence[str]]]:
-        """Index the answers of a family: by the size of the image, then by the hash of the request."""
+    def _read_family(self, members: Family) -> FamilyAnswers:
+        """Index the answers of a family."""
         if self._numbered is None:
             self._numbered = group_by_family(id for id in self._journal.ids() if "~" in id)
-        index: dict[Size, dict[int, list[str]]] = {}
+        by_image: dict[str, dict[Size, dict[int, list[str]]]] = {}
+        by_key: dict[str, list[str]] = {}
         for id in (members.variant(1), *self._numbered.get(members, ())):
             record = self._journal.find_record(id)
             size = _size(record) if record else None
-            if record and size and (size in index or len(index) < MAX_SIZES):
-                hashes = index.setdefault(size, {})
-                key = _hash(_recorded(record), record.get("image"))
-                hashes.setdefault(key, []).append(id)
-        return index
+            if record and size:
+                recorded = _recorded(record)
+                sizes = by_image.setdefault(recorded["image"], {})
+                sizes.setdefault(size, {}).setdefault(_hash(recorded), []).append(id)
+                by_key.setdefault(record["key"], []).append(id)
+        return FamilyAnswers(by_image, by_key)
 
-    def _conditions(self, row: Row, text: str, size: Size | None) -> Conditions | None:
-        """Return what the row asks about an image of this size.
-
-        Returns None if that is an error, or if the size is unknown.
-        """
+    def _requested(self, row: Row, text: str, record: Mapping[str, Any]) -> Conditions | None:
+        """Return what the row asks, to compare it with a record. None if that is an error."""
+        size = _size(record)
         if size is None:
             return None
+        requested = self._conditions(row, text, size)
+        if requested is None:  # perhaps the image has another size now, and the marks fit
+            file = self._open(row)
+            requested = self._conditions(row, text, file.size) if file else None
+        return requested
+
+    def _open(self, row: Row) -> ImageFile | None:
+        """Read the image of a row. Returns None if it is not readable."""
+        try:
+            return self._open_file(row.image, self._task.frame)
+        except VipllavaError:
+            return None
+
+    def _conditions(self, row: Row, text: str, size: Size) -> Conditions | None:
+        """Return what the row asks about an image of this size. Returns None if that is an error."""
         specs = self._task.specs(row)
         try:
             marks = self._resolve(specs, size)
             question = prepare_question(text, marks, columns_for_question(row)).text
             frame = self._task.frame_of(row.image)
+            image = _location(row.image)
         except VipllavaError:  # the row fails, and the journal keeps its answer
             return None
-        return self._conditions_of(specs, size, frame, question, self._task.row_options(row))
+        options = self._task.row_options(row)
+        return {**self._conditions_of(specs, size, frame, question, options), "image": image}
 
     def _resolve_marks(self, specs: tuple[MarkSpec, ...], size: Size) -> tuple[Mark, ...]:
         return tuple(resolve_marks(specs, size, style=self._task.style).marks)
@@ -279,9 +315,16 @@ def _number(id: str) -> int:
 
 
 def _recorded(record: Mapping[str, Any]) -> Conditions:
-    """Return what decides the answer of a record, apart from the image: fields, and the frame."""
+    """Return what decides the answer of a record: fields, the frame, and where the image is."""
     frame = parse_source(str(record.get("image"))).frame or FIRST_FRAME
-    return {**{name: record.get(name) for name in FIELDS}, "frame": frame}
+    fields = {name: record.get(name) for name in FIELDS}
+    return {**fields, "frame": frame, "image": _location(str(record.get("image")))}
+
+
+def _key(conditions: Conditions, fingerprint: str) -> str:
+    """Return the key of a request about an image with this content, as records hold it."""
+    beside = {name: conditions[name] for name in conditions if name not in ("frame", "image")}
+    return stable_key(picture=fingerprint, **beside)
 
 
 def _size(record: Mapping[str, Any]) -> Size | None:
@@ -297,9 +340,11 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _hash(conditions: Conditions, image: object) -> int:
-    return hash((json.dumps(conditions, sort_keys=True), _file_name(image)))
+def _hash(conditions: Conditions) -> int:
+    return hash(json.dumps(conditions, sort_keys=True))
 
 
-def _file_name(image: object) -> str:
-    return os.path.basename(parse_source(str(image)).location)
+def _location(image: str) -> str:
+    """Return the absolute path or the address of an image. Raises InputError for a frame 0."""
+    location = parse_source(image).location
+    return location if is_address(location) else os.path.abspath(location)

@@ -206,6 +206,8 @@ class BatchRun:
             if error:
                 self._write_failure(request, error)
             elif question.is_kept:
+                if question.updated_record:
+                    self.journal.append([question.updated_record])
                 self.summary.kept += 1
                 self.listener.advance(self.summary, request.id)
             elif question.copied_record:
