@@ -63,9 +63,18 @@ def unknown_command(context: Any, word: str, *, is_root: bool) -> str:
         return f"{what}; did you mean `{_path(context)} {paths[name]}`?"
     if is_root and os.path.isdir(word):
         return f"{short_repr(word)} is a folder: `vipllava batch` asks about the images of a folder"
+    similar = _find_similar_image(word) if is_root else None
+    if similar:
+        return f"{what}; did you mean {similar}?"
     if is_root and " " in word:
         return f"{what}: write the image before the question: vipllava IMAGE QUESTION"
     return f"{what}: {_list_commands(context)}"
+
+
+def _find_similar_image(word: str) -> str | None:
+    from vipllava_cli.cli.image_source import find_similar_image
+
+    return find_similar_image(word)
 
 
 def missing_command(context: Any) -> str:
