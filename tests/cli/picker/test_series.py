@@ -70,7 +70,7 @@ def test_every_image_is_saved_when_it_is_accepted(
     command = f"vipllava batch {manifest} --out {folder.parent / 'results.jsonl'}"
     assert capsys.readouterr().err == (
         f"stopped at image 3 of 4, 2 marked images in {manifest}: repeat the command to go on, or"
-        f" ask about these with `{command}`\n"
+        f" ask about these with `{command}` and your other options\n"
     )
 
 

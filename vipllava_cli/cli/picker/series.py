@@ -69,7 +69,11 @@ def _describe_stop(series: "MarkSeries", out: Path) -> str:
     return (
         f"stopped at image {series.position + 1} of {len(series.rows)}, {_count_marked(manifest)}:"
         " repeat the command to go on"
-        + (f", or ask about these with `{command}`" if manifest.marked_rows() else "")
+        + (
+            f", or ask about these with `{command}` and your other options"
+            if manifest.marked_rows()
+            else ""
+        )
     )
 
 
