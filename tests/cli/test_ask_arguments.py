@@ -117,6 +117,12 @@ def test_a_note_says_what_was_guessed() -> None:
             " not replace a ? or * in it by the names of files",
         ),
         (
+            ["*.png", "what is it?"],
+            "*.png is a pattern, and ask takes one image: name a file, or use"
+            ' `vipllava batch "*.png" --question "what is it?" --out answers.jsonl`, with the'
+            " same options",
+        ),
+        (
             ["cat.png", "my dog.png", "what", "is", "it?"],
             'ask takes one image, found 2: use `vipllava batch cat.png "my dog.png" --question'
             ' "what is it?" --out answers.jsonl`, with the same options',

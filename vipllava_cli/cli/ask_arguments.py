@@ -156,6 +156,11 @@ def _check_single_image(image: str, arguments: Sequence[str], words: Sequence[st
             f"{files[0]} is a file, not a question: put the question in quotes, so that the shell"
             " does not replace a ? or * in it by the names of files"
         )
+    if not _exists(image) and glob.glob(_parse(image).location):
+        raise UsageError(
+            f"{image} is a pattern, and ask takes one image: name a file, or use"
+            f" {_batch_command([image], questions)}"
+        )
     if os.path.isdir(_parse(image).location):
         raise InputError(
             f"{image} is a folder, and ask takes one image: name a file in it, or use"
