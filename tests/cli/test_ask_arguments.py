@@ -61,6 +61,9 @@ def test_words_are_joined_to_questions(arguments: list[str], questions: list[str
         (["cat.png", "what is in cat.png?"], "cat.png", "what is in cat.png?"),
         (["what is it?", "https://host/cat"], "https://host/cat", "what is it?"),
         (["what is it?", "notes"], "notes", "what is it?"),
+        (["my", "dog.png", "what is it?"], "my dog.png", "what is it?"),
+        (["my", "dog.png", "what", "is", "it?"], "my dog.png", "what is it?"),
+        (["what is it?", "./my", "dog.png"], "./my dog.png", "what is it?"),
         (["cat.png", "is", "this", "-", "a", "cat?"], "cat.png", "is this - a cat?"),
         (["cat.png", "what", "is", "in", "photos?"], "cat.png", "what is in photos?"),
         (["what", "is", "in", "photos", "cat.png"], "cat.png", "what is in photos"),
@@ -80,6 +83,9 @@ def test_the_image_is_told_from_the_question(
 
 
 def test_a_note_says_what_was_guessed() -> None:
+    assert read_arguments(["my", "dog.png", "what is it?"]).notes == (
+        "took my dog.png as the image, and the rest as the question",
+    )
     assert read_arguments(["cat.png", "what is it?", "what colour is it?"]).notes == ()
     assert read_arguments(["cat.png", "cat?"]).notes == ()
     assert read_arguments(["what", "is", "it", "cat.png"]).notes == (
@@ -109,6 +115,12 @@ def test_a_note_says_what_was_guessed() -> None:
             ["cat.png", "what", "is", "in", "notes"],
             "notes is a file, not a question: put the question in quotes, so that the shell does"
             " not replace a ? or * in it by the names of files",
+        ),
+        (
+            ["*.png", "what is it?"],
+            "*.png is a pattern, and ask takes one image: name a file, or use"
+            ' `vipllava batch "*.png" --question "what is it?" --out answers.jsonl`, with the'
+            " same options",
         ),
         (
             ["cat.png", "my dog.png", "what", "is", "it?"],

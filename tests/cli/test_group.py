@@ -70,3 +70,8 @@ def test_a_subcommand_wins_over_a_file_of_its_name(
     monkeypatch.chdir(tmp_path)
     shutil.copy(ZOO, tmp_path / "version")
     assert run("version").stdout.startswith("vipllava ")
+
+
+def test_a_misspelled_image_leads_to_the_image_beside_it(run: Run) -> None:
+    misspelled = ZOO.with_name("zoo-red-bx.png")
+    assert_error_line(run(misspelled, QUESTION), ExitCode.USAGE, f"did you mean {ZOO}?")

@@ -87,3 +87,17 @@ def test_every_subcommand_has_an_example() -> None:
         if not hasattr(command, "commands"):
             example = command.help.partition("\n\n")[2].strip()
             assert example.startswith(context.command_path), context.command_path
+
+
+@pytest.mark.parametrize("command", ["annotate", "chat"])
+def test_a_path_with_spaces_needs_quotes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my blue cat.png").touch()
+    assert_error_line(
+        run(command, "my", "blue", "cat.png"),
+        ExitCode.USAGE,
+        f"my blue cat.png is one path: put it in quotes, as in vipllava {command}"
+        " 'my blue cat.png'",
+    )

@@ -115,3 +115,10 @@ def test_a_large_folder_is_searched_only_in_part(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(InputError, match="check the name"):
         parse_arguments(["photo"])
     assert os.path.isdir("photos")
+
+
+def test_a_path_with_spaces_needs_quotes(folder: Path) -> None:
+    touch("my blue cat.png")
+    with pytest.raises(UsageError, match=r"my blue cat\.png is one path: put it in quotes"):
+        parse_arguments(["photos", "my", "blue", "cat.png"])
+    assert parse_arguments(["my blue cat.png"]).names == ("my blue cat.png",)

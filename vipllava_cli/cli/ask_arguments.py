@@ -38,6 +38,7 @@ def read_arguments(arguments: Sequence[str]) -> AskArguments:
     """
     if not arguments:
         raise UsageError(f"ask needs an image and a question, as in {_example()}")
+    typed, arguments = arguments, _join_path(arguments)
     at = _find_image(arguments)
     image, words = arguments[at], [*arguments[:at], *arguments[at + 1 :]]
     _check_single_image(image, arguments, words)
@@ -45,7 +46,7 @@ def read_arguments(arguments: Sequence[str]) -> AskArguments:
         raise UsageError(f"ask needs a question after the image, as in {_example(image)}")
     questions = join_words(words)
     notes = [_JOINED.format(question) for question in questions if question not in words]
-    if at:
+    if at or image not in typed:
         notes.insert(0, f"took {display_name(image)} as the image, and the rest as the question")
     return AskArguments(image, tuple(questions), tuple(notes))
 
@@ -79,6 +80,22 @@ _JOINED = 'asking "{}" as one question; to ask several, put each in quotes'
 
 
 # --- the image -------------------------------------------------------------------------------
+
+
+def _join_path(arguments: Sequence[str]) -> Sequence[str]:
+    """Join the first or the last arguments if only together they name an image file.
+
+    A path with spaces and without quotes comes as one argument for each word.
+    """
+    if any(_exists(argument) for argument in arguments):
+        return arguments
+    for count in range(2, len(arguments) + 1):
+        first, last = " ".join(arguments[:count]), " ".join(arguments[-count:])
+        if _is_image(first):
+            return [first, *arguments[count:]]
+        if _is_image(last):
+            return [*arguments[:-count], last]
+    return arguments
 
 
 def _find_image(arguments: Sequence[str]) -> int:
@@ -138,6 +155,11 @@ def _check_single_image(image: str, arguments: Sequence[str], words: Sequence[st
         raise UsageError(
             f"{files[0]} is a file, not a question: put the question in quotes, so that the shell"
             " does not replace a ? or * in it by the names of files"
+        )
+    if not _exists(image) and glob.glob(_parse(image).location):
+        raise UsageError(
+            f"{image} is a pattern, and ask takes one image: name a file, or use"
+            f" {_batch_command([image], questions)}"
         )
     if os.path.isdir(_parse(image).location):
         raise InputError(

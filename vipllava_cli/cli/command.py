@@ -52,11 +52,11 @@ class OrderedCommand(TyperCommand):
         parser = self.make_parser(ctx)
         if not ctx.resilient_parsing:
             args = check_words(parser, args)
-        _, extra, order = parser.parse_args(args=list(args))
+        values, extra, order = parser.parse_args(args=list(args))
         ctx.meta["order"] = tuple(parameter.name for parameter in order)
         must_be_valid = not (ctx.resilient_parsing or "help" in ctx.meta["order"])
         if extra and must_be_valid:
-            raise UsageError(unexpected_arguments(ctx, extra))
+            raise UsageError(unexpected_arguments(ctx, extra, values))
         ctx.default_map = self._user_defaults(must_be_valid=must_be_valid)
         return super().parse_args(ctx, args)
 

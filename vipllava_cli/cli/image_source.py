@@ -39,9 +39,14 @@ def check_exists(source: Source) -> None:
     if not path or not source.is_local or os.path.lexists(path):
         return
     is_clipboard = f"{path.lower()}:" == CLIPBOARD
-    similar = CLIPBOARD if is_clipboard else find_similar(path, _is_image_name)
+    similar = CLIPBOARD if is_clipboard else find_similar_image(path)
     advice = f"did you mean {similar}?" if similar else "check the name of the image"
     raise InputError(f"there is no file {display_name(path)}: {advice}")
+
+
+def find_similar_image(path: str) -> str | None:
+    """Find the image beside a missing one whose name is closest to it."""
+    return find_similar(path, _is_image_name)
 
 
 def _is_image_name(name: str) -> bool:

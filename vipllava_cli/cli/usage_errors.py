@@ -1,7 +1,9 @@
 """Describe wrong usage in one line: what was expected, what was found, an example that works."""
 
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from typer._click.exceptions import (
@@ -36,12 +38,28 @@ def describe_usage_error(error: TyperException) -> str:
     return f"{message}: see {help_command(context)}" if context else message
 
 
-def unexpected_arguments(context: Any, extra: list[str]) -> str:
-    """Describe arguments that no parameter of the command takes."""
+def unexpected_arguments(
+    context: Any, extra: list[str], values: Mapping[str, Any] = MappingProxyType({})
+) -> str:
+    """Describe arguments that no parameter of the command takes.
+
+    `values` are those of the parameters. A path with spaces and without quotes ends in `extra`.
+    """
     names = [each.name for each in _arguments(context.command)]
+    path = _join_path(str(values[names[-1]]), extra) if names and values.get(names[-1]) else None
+    if path:
+        return f"{path} is one path: put it in quotes, as in {_path(context)} {shlex.quote(path)}"
     takes = f"takes only {_and(names)}" if names else "takes no arguments"
     found = ", ".join(map(short_repr, extra[:3])) + (", …" if extra[3:] else "")
     return f"unexpected {found}: {_path(context)} {takes}{_example(context, ', as in ')}"
+
+
+def _join_path(first: str, extra: list[str]) -> str | None:
+    """Return the file that the last argument and the ones after it name together."""
+    if os.path.exists(first):
+        return None
+    paths = (" ".join([first, *extra[:count]]) for count in range(1, len(extra) + 1))
+    return next((path for path in paths if os.path.isfile(os.path.expanduser(path))), None)
 
 
 def unknown_command(context: Any, word: str, *, is_root: bool) -> str:
@@ -63,9 +81,18 @@ def unknown_command(context: Any, word: str, *, is_root: bool) -> str:
         return f"{what}; did you mean `{_path(context)} {paths[name]}`?"
     if is_root and os.path.isdir(word):
         return f"{short_repr(word)} is a folder: `vipllava batch` asks about the images of a folder"
+    similar = _find_similar_image(word) if is_root else None
+    if similar:
+        return f"{what}; did you mean {similar}?"
     if is_root and " " in word:
         return f"{what}: write the image before the question: vipllava IMAGE QUESTION"
     return f"{what}: {_list_commands(context)}"
+
+
+def _find_similar_image(word: str) -> str | None:
+    from vipllava_cli.cli.image_source import find_similar_image
+
+    return find_similar_image(word)
 
 
 def missing_command(context: Any) -> str:

@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -27,13 +28,14 @@ def parse_arguments(arguments: Sequence[str]) -> SourceNames:
     """Expand `~`, `file://` and patterns, and drop repeated names.
 
     Raises InputError for a name that does not exist and a pattern without a match, UsageError for
-    standard input given twice.
+    standard input given twice and a path with spaces that came in parts.
     """
     if arguments.count(STANDARD_INPUT) > 1:
         raise UsageError("standard input can be read only once: give - once")
     names: list[str] = []
     notes: list[str] = []
-    for argument in arguments:
+    for at, argument in enumerate(arguments):
+        _check_quotes(arguments[at:])
         found = _expand(argument)
         names += found.names
         notes += found.notes
@@ -92,6 +94,16 @@ def _match(pattern: str) -> SourceNames:
 
 
 # --- names that do not exist -----------------------------------------------------------------
+
+
+def _check_quotes(arguments: Sequence[str]) -> None:
+    """Raise UsageError if the first argument exists only together with the ones after it."""
+    if os.path.lexists(parse_source(arguments[0]).location):
+        return
+    for count in range(2, len(arguments) + 1):
+        path = " ".join(arguments[:count])
+        if os.path.exists(os.path.expanduser(path)):
+            raise UsageError(f"{path} is one path: put it in quotes, as in {shlex.quote(path)}")
 
 
 def _advice(path: str) -> str:

@@ -119,3 +119,14 @@ def test_pick_shows_the_marks_of_the_chat_and_adds_to_them(
 @pytest.mark.parametrize("command", ["/show", "/view"])
 def test_plain_sessions_show_no_images(fake: FakeSession, command: str) -> None:
     assert fake.enter(command).startswith("error: --plain shows no images")
+
+
+def test_ctrl_c_cancels_the_window_and_not_the_chat(
+    fake: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    fake_window(monkeypatch)
+    monkeypatch.setattr("vipllava_cli.cli.picker.pick.pick_marks", interrupt)
+    assert fake.enter("/pick") == "cancelled: no mark added\n"

@@ -39,6 +39,16 @@ def test_three_quotes_enclose_several_lines(
     assert capsys.readouterr().err == "> > really\\x1b? [Y/n] "
 
 
+def test_another_line_than_yes_or_no_does_not_confirm(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give_stdin(monkeypatch, b"what is this?\nNo\nnot this one?\n\n")
+    lines = PlainInput()
+    assert not lines.confirm("open?")
+    assert lines.confirm("open?")
+    assert capsys.readouterr().err == "open? [Y/n] " * 4
+
+
 @pytest.mark.parametrize(
     ("text", "closed", "stripped"),
     [

@@ -55,6 +55,10 @@ def test_a_conversation_starts_over_in_the_words_of_other_chats(
         ("/circle 1,2,3,4", "did you mean /ellipse?"),
         ("/quti", "did you mean /exit?"),
         ("/system You are a pirate.", "write instructions into the question"),
+        ("/models", "`vipllava chat IMAGE --model NAME` starts another"),
+        ("/stop", "Ctrl-C stops an answer; /exit leaves"),
+        ("/upload cat.png", "did you mean /image?"),
+        ("/sort", "/help lists the commands"),
         ("/model 7b", "`vipllava chat IMAGE --model NAME` starts another"),
     ],
 )

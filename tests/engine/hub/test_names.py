@@ -66,6 +66,7 @@ NEXT_STEPS = {
     # typos
     "tinny": "did you mean tiny?",
     "tny": "did you mean tiny?",
+    "llava-7b": "did you mean 7b?",
     "7-b": "did you mean 7b?",
     "7 b": "did you mean 7b?",
     "13": "did you mean 13b?",
@@ -88,6 +89,10 @@ NEXT_STEPS = {
     "Qwen/Qwen2.5-VL-7B-Instruct": "another architecture (Qwen)",
     "OpenGVLab/InternVL3-8B": "another architecture (InternVL)",
     "meta-llama/Llama-3.2-11B-Vision-Instruct": "another architecture (Llama)",
+    "llava": "another architecture (LLaVA)",
+    "llava-v1.6": "another architecture (LLaVA)",
+    "qwen2-vl": "another architecture (Qwen)",
+    "llama3.2-vision": "another architecture (Llama)",
     "mucai/vip-llava-7b": "original format of LLaVA",
     "mucai/ViP-LLaVA-13b": "original format of LLaVA",
     # addresses
@@ -105,7 +110,7 @@ NEXT_STEPS = {
     "~/model": "there is no folder ~/model",
     "/a/b/c": "there is no folder /a/b/c",
     # all others
-    "llama": "there is no model 'llama': expected tiny, 7b, 13b",
+    "sdxl": "there is no model 'sdxl': expected tiny, 7b, 13b",
     "": "there is no model ''",
     "somebody/something": "download it with `vipllava models pull somebody/something`",
     "me/my-vip-llava-tuned-on-qwen-data": "download it with",

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.conftest import ROOT, Run
 from tests.support.images import animation, frame_grey, has_center_color
-from vipllava_cli.errors import ExitCode, UsageError
+from vipllava_cli.errors import ExitCode, InputError, UsageError
 from vipllava_cli.flows.chat.chat import Chat
 from vipllava_cli.flows.chat.session_file import read_session, resume_chat, write_session
 from vipllava_cli.images.source import Source
@@ -172,3 +172,10 @@ def test_a_broken_session_file_is_an_error_of_one_line(
     assert result.code == ExitCode.INPUT
     assert (result.stdout, result.stderr.count("\n")) == ("", 1)
     assert "is not a session file" in result.stderr
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"there is no session file .*absent\.json: check its name"
+    ):
+        read_session(str(tmp_path / "absent.json"))

@@ -149,7 +149,10 @@ def pick(session: ChatSession, argument: str) -> None:
     marked = session.chat.state.marked_image
     check_display("/pick", "type the marks, such as /box X1,Y1,X2,Y2")
     style = session.chat.settings.style
-    picked = pick_marks(marked.file.image, marked.marks, style, numbers=marked.numbers)
+    try:
+        picked = pick_marks(marked.file.image, marked.marks, style, numbers=marked.numbers)
+    except KeyboardInterrupt:  # cancels the window, and not the chat
+        picked = None
     if not picked:
         session.messages.say("no marks drawn" if picked is not None else "cancelled: no mark added")
     for mark in picked or ():

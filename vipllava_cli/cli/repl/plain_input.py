@@ -1,6 +1,7 @@
 """Line input without redrawing: from a pipe or a file, or from a terminal with `--plain`."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -9,10 +10,23 @@ from vipllava_cli.cli.terminal.keyboard import Keyboard
 from vipllava_cli.cli.terminal.messages import one_line, safe
 
 QUOTES = '"""'
+YES, NO = frozenset({"", "y", "yes"}), frozenset({"n", "no"})
 
 
 class LineAbandoned(KeyboardInterrupt):
     """Ctrl-C on a line that has text: it discards the line and does not count towards leaving."""
+
+
+def ask_yes_no(question: str, read_line: Callable[[str], str]) -> bool:
+    """Ask until the answer is yes, no or an empty line, which means yes.
+
+    Any other line is a question that the user typed ahead: it must not confirm.
+    """
+    prompt = f"{one_line(question)} [Y/n] "
+    while True:
+        answer = read_line(prompt).strip().lower()
+        if answer in YES | NO:
+            return answer in YES
 
 
 class PipeInput:
@@ -49,9 +63,8 @@ class PlainInput(PipeInput):
         return strip_quotes(text)
 
     def confirm(self, question: str) -> bool:
-        """Return False if the answer starts with n, else True."""
-        answer = self._read_line(f"{one_line(question)} [Y/n] ")
-        return not answer.strip().lower().startswith("n")
+        """Return whether the user agrees."""
+        return ask_yes_no(question, self._read_line)
 
     def _read_line(self, prompt: str) -> str:
         try:

@@ -17,10 +17,9 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.search import stop_search
 
-from vipllava_cli.cli.repl.plain_input import LineAbandoned, is_closed, strip_quotes
+from vipllava_cli.cli.repl.plain_input import LineAbandoned, ask_yes_no, is_closed, strip_quotes
 from vipllava_cli.cli.repl.typed_paths import unquoted_path
 from vipllava_cli.cli.terminal.keyboard import Keyboard
-from vipllava_cli.cli.terminal.messages import one_line
 from vipllava_cli.sources.folder import image_suffixes
 
 MAX_PASTE_LENGTH = 50_000  # characters; prompt_toolkit takes seconds to lay out more
@@ -66,9 +65,10 @@ class TerminalPrompt:
                 text = self._pending_edit(text)
 
     def confirm(self, question: str) -> bool:
-        """Return False if the answer starts with n, else True."""
-        answer = _prompt(self._confirm_session, f"{one_line(question)} [Y/n] ", self._keyboard)
-        return not answer.strip().lower().startswith("n")
+        """Return whether the user agrees."""
+        return ask_yes_no(
+            question, lambda text: _prompt(self._confirm_session, text, self._keyboard)
+        )
 
     def _key_bindings(self) -> KeyBindings:
         """Enter sends the text, but adds a line between quotes. Ctrl-G opens an editor."""

@@ -1,10 +1,10 @@
 """What other chats call the commands: other names of ours, and advice for what does not exist here."""
 
-import difflib
 import re
 from collections.abc import Collection, Mapping
 
 from vipllava_cli.cli.repl.settings import SETTINGS
+from vipllava_cli.cli.suggestions import near
 from vipllava_cli.errors import short_repr
 
 # Words that are a command if the line consists of nothing else.
@@ -29,7 +29,13 @@ _QUOTES_ADVICE = '""" before and after a question lets it have several lines'
 # Advice for commands of other chats that have no counterpart, or one that is written differently.
 _ADVICE: Mapping[str, str] = {
     "/system": "the system sentence of the model is fixed; write instructions into the question",
-    "/model": "/stats names the model; `vipllava chat IMAGE --model NAME` starts another",
+    **dict.fromkeys(
+        ("/model", "/models"),
+        "/stats names the model; `vipllava chat IMAGE --model NAME` starts another",
+    ),
+    "/stop": "Ctrl-C stops an answer; /exit leaves",
+    "/upload": "did you mean /image?",
+    "/add": "did you mean /image?",
     "/history": "/save FILE writes the conversation to a file",
     "/multi": _QUOTES_ADVICE,
     "/multiline": _QUOTES_ADVICE,
@@ -68,7 +74,7 @@ def _advice(name: str, argument: str, commands: Collection[str]) -> str:
     joined = next((each for each in commands if re.match(rf"{each}[^a-z]", name)), None)
     if joined:
         return f"did you mean {joined} {name[len(joined) :]}?"
-    similar = difflib.get_close_matches(name, [*commands, *OTHER_NAMES], 1)
+    similar = near(name[1:], [known[1:] for known in (*commands, *OTHER_NAMES)])
     if similar:
-        return f"did you mean {OTHER_NAMES.get(similar[0], similar[0])}?"
+        return f"did you mean {OTHER_NAMES.get(f'/{similar}', f'/{similar}')}?"
     return "/help lists the commands"

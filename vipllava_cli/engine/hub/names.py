@@ -61,6 +61,9 @@ def explain_unknown(name: str) -> str:
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         return f"there is no folder {name}: {expected}"
     similar = suggest(name)
+    advice = "" if similar else _find_advice(_SHORT_KINDS, name)
+    if advice:
+        return f"{name} {advice}"
     hint = f" (did you mean {similar}?)" if similar else ""
     return f"there is no model {short_repr(name)}{hint}: {expected}"
 
@@ -196,15 +199,24 @@ _HOSTED = (
 )
 _OLLAMA = r"(?:ollama/.+|(?!https?:)[\w.-]+:[\w.-]+)"
 _OLLAMA_ADVICE = f"is a name of Ollama, whose models are not loaded: {USE_INSTEAD}"
-_OTHER_HUB_NAMES = (
-    r"[\w.-]+/(?!.*vip).*?(llava|qwen|internvl|paligemma|gemma|idefics|smolvlm|llama|phi-\d|pixtral"
-    r"|mistral|molmo|blip|florence|moondream|minicpm|clip).*"
+_OTHER_FAMILIES = (
+    r"(llava|qwen|internvl|paligemma|gemma|idefics|smolvlm|llama|phi-?\d|pixtral|mistral|molmo|blip"
+    r"|instructblip|florence|moondream|minicpm|clip)"
 )
+_OTHER_HUB_NAMES = r"[\w.-]+/(?!.*vip).*?" + _OTHER_FAMILIES + ".*"
+_OTHER_SHORT_NAMES = r"(?!.*vip)" + _OTHER_FAMILIES + r"[\w.-]*"
 
 
 def _family_of(match: re.Match[str]) -> str:
     word = match[1].lower()
     return next((text for start, text in _FAMILIES if word.startswith(start)), match[1])
+
+
+def _other_architecture(match: re.Match[str]) -> str:
+    return (
+        f"is by its name another architecture ({_family_of(match)}), and this program runs only"
+        f" ViP-LLaVA: {USE_INSTEAD}"
+    )
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -228,6 +240,9 @@ _UNKNOWN_KINDS: tuple[Kind, ...] = (
     Kind(_compile(_OLLAMA), lambda match: _OLLAMA_ADVICE),
 )
 
+# Names without an owner, of which none is similar to a known name.
+_SHORT_KINDS: tuple[Kind, ...] = (Kind(_compile(_OTHER_SHORT_NAMES), _other_architecture),)
+
 # Hub names whose owner or name tells that they are no model of this program.
 _HUB_KINDS: tuple[Kind, ...] = (
     Kind(_compile(_HOSTED), lambda match: _HOSTED_ADVICE),
@@ -238,10 +253,7 @@ _HUB_KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         _compile(_OTHER_HUB_NAMES),
-        lambda match: (
-            f"is by its name another architecture ({_family_of(match)}), and this program runs only"
-            f" ViP-LLaVA: {USE_INSTEAD}"
-        ),
+        _other_architecture,
     ),
 )
 

@@ -86,6 +86,8 @@ def read_session(name: str) -> SavedChat:
     """Read a session file. Raises InputError."""
     try:
         value = json.loads(Path(name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no session file {name}: check its name") from None
     except OSError as error:
         raise InputError(f"the session file {name} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
