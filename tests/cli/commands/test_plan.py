@@ -137,3 +137,11 @@ def test_the_plan_that_the_error_about_a_missing_gpu_names_runs(run: Run) -> Non
     assert found
     assert run("plan", "tiny", *found[1].split()).code == 0
     assert run(*found[2].split()).code == 0
+
+
+def test_a_published_model_is_planned_by_its_hub_name_too(run: Run) -> None:
+    plans = [
+        json.loads(run("plan", name, "--max-memory", "0=24GiB,cpu=32GiB", "--json").stdout)
+        for name in ("7b", PUBLISHED["7b"].repository)
+    ]
+    assert plans[0]["parts"] == plans[1]["parts"]
