@@ -15,6 +15,7 @@ ZOO = str(SAMPLES / "zoo-red-box.png")
     ("words", "message"),
     [
         (["ask", ZOO], "ask needs a question after the image, as in `vipllava ask "),
+        (["compare"], "needs results, as in `vipllava compare answers.jsonl --truth label`"),
         (["eval", "visual7w"], "needs --data DIR and --out DIR, as in `vipllava eval visual7w"),
         (["annotate", ZOO, "b.png"], "unexpected 'b.png': vipllava annotate takes only image"),
         (["version", "7b"], "unexpected '7b': vipllava version takes no arguments"),

@@ -12,7 +12,7 @@ from threading import Event, Thread
 import pytest
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.storage.files import atomic_file, check_not_input, check_writable
+from vipllava_cli.storage.files import atomic_file, check_not_input, check_writable, make_folder
 
 POSIX_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="permissions are POSIX's")
 
@@ -147,3 +147,9 @@ def test_an_input_is_recognized_through_another_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="would lose it"):
         check_not_input([str(path), "-"], str(link))
     check_not_input([str(path), "-"], str(tmp_path / "out"))
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    with pytest.raises(InputError, match="a is a file: expected a folder"):
+        make_folder(tmp_path / "a")

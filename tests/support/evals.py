@@ -4,9 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vipllava_cli.flows.batch.run import BatchSummary
 from vipllava_cli.storage.journal import read_journal
 
 QUIET = ("-q", "--model", "tiny", "--device", "cpu")
+
+
+class SilentListener:
+    """A listener of a run that shows nothing."""
+
+    def advance(self, summary: BatchSummary, id: str) -> None:
+        pass
+
+    def note(self, id: str, text: str) -> None:
+        pass
 
 
 def read_records(folder: Path) -> dict[str, dict[str, Any]]:

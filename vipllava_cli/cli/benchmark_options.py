@@ -67,6 +67,9 @@ _OUT = out_option(
 )
 Data = Annotated[Path, _data("Folder with the benchmark's files.", "--data", metavar="DIR")]
 Out = Annotated[Path, _OUT]
+Force = Annotated[
+    bool, _data("Start over if --out holds another run, and replace its answers.", "--force")
+]
 Limit = Annotated[int | None, _data("Use only the first N rows.", "--limit", metavar="N", min=1)]
 Template = Annotated[
     TemplateName, _data("Prompt template; the published runs use vicuna.", "--template")
@@ -81,6 +84,9 @@ class EvalOptions(Protocol):
 
     @property
     def template(self) -> TemplateName: ...
+
+    @property
+    def force(self) -> bool: ...
 
     def dataset(self) -> "DatasetOptions": ...
 
@@ -100,6 +106,7 @@ class ClipartOptions:
         ),
     ] = ImageTransform.none
     out: Annotated[Path | None, _OUT] = None
+    force: Force = False
     template: ClassVar[TemplateName] = TemplateName.human
 
     def dataset(self) -> "DatasetOptions":
@@ -121,6 +128,7 @@ class RowOptions:
     limit: Limit = None
     seed: Annotated[int, _data("Seed of the marks' colours.", metavar="N", min=0)] = 0
     template: Template = TemplateName.human
+    force: Force = False
 
     def dataset(self) -> "DatasetOptions":
         from vipllava_cli.flows.evals.benchmark import DatasetOptions
@@ -154,6 +162,7 @@ class VipBenchOptions:
     split: Annotated[Split, _data("Images with boxes, or with marks drawn by people.")] = Split.bbox
     limit: Limit = None
     template: Template = TemplateName.human
+    force: Force = False
     predictions: Annotated[
         Path | None,
         _data(

@@ -249,8 +249,8 @@ def _path(context: Any) -> str:
 
 
 def _example(context: Any, before: str) -> str:
-    """Return the example of a command's help after `before`; nothing without an example."""
-    example = (context.command.help or "").partition("\n\n")[2].strip()
+    """Return the first example of a command's help after `before`; nothing without an example."""
+    example = (context.command.help or "").partition("\n\n")[2].partition("\n\n")[0].strip()
     return f"{before}`{example}`" if example else ""
 
 

@@ -57,6 +57,8 @@ def make_folder(folder: Path) -> None:
     """Create a folder and its parents where they do not exist. Raises InputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise InputError(f"{folder} is a file: expected a folder, or a new name for one") from None
     except OSError as error:
         raise InputError(f"the folder {folder} cannot be created: {error.strerror}") from None
 

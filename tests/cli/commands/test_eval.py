@@ -42,6 +42,19 @@ def test_without_a_folder_no_files_remain(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_another_seed_into_the_same_folder_needs_force(run: Run, tmp_path: Path) -> None:
+    folder, one = tmp_path / "out", ("eval", "clipart", "--n", 1, *QUIET)
+    assert run(*one, "--out", folder).code == 0
+    refused = run(*one, "--seed", 1, "--out", folder)
+    assert (refused.code, refused.stdout) == (3, "")
+    assert refused.stderr == (
+        f"error: {folder} has a run with --seed 0, but this run has --seed 1: give another --out, or"
+        f" add --force to start over in {folder}\n"
+    )
+    assert run(*one, "--seed", 1, "--out", folder, "--force").code == 0
+    assert run(*one, "--seed", 1, "--out", folder).code == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -119,3 +119,29 @@ def test_the_advice_of_a_refusal_works_on_the_command_line(run: Run) -> None:
         device = [] if limits.startswith("0") else ["--device", "cpu"]
         planned = run("plan", "13b", "--quantize", "nf4", "--max-memory", limits, *device)
         assert planned.code == 0, planned.stderr
+
+
+def test_two_models_are_refused_and_a_default_model_is_overridden(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = run("plan", "tiny", "-m", "7b")
+    assert (refused.code, refused.stdout) == (2, "")
+    assert refused.stderr == "error: two models, tiny and --model 7b: give one of them\n"
+    monkeypatch.setenv("VIPLLAVA_MODEL", "7b")
+    assert json.loads(run("plan", "tiny", "--json").stdout)["model"] == "tiny"
+
+
+def test_the_plan_that_the_error_about_a_missing_gpu_names_runs(run: Run) -> None:
+    refused = run("plan", "tiny", "--device", "cuda:9")
+    found = re.search(r"use (--device \w+), .*`vipllava (plan .*)` plans for", refused.stderr)
+    assert found
+    assert run("plan", "tiny", *found[1].split()).code == 0
+    assert run(*found[2].split()).code == 0
+
+
+def test_a_published_model_is_planned_by_its_hub_name_too(run: Run) -> None:
+    plans = [
+        json.loads(run("plan", name, "--max-memory", "0=24GiB,cpu=32GiB", "--json").stdout)
+        for name in ("7b", PUBLISHED["7b"].repository)
+    ]
+    assert plans[0]["parts"] == plans[1]["parts"]

@@ -9,11 +9,10 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT
-from tests.support.evals import find_score, read_records
+from tests.support.evals import SilentListener, find_score, read_records
 from tests.support.fake_engine import INFO, FakeEngine
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.errors import InputError
-from vipllava_cli.flows.batch.run import BatchSummary
 from vipllava_cli.flows.evals.benchmark import Benchmark, DatasetOptions
 from vipllava_cli.flows.evals.dataset import Case, Result, Sample
 from vipllava_cli.flows.evals.judges.grading import exact_judge
@@ -28,14 +27,6 @@ from vipllava_cli.flows.evals.run import (
     score_results,
 )
 from vipllava_cli.flows.evals.scorers import SCORERS
-
-
-class _Silent:
-    def advance(self, summary: BatchSummary, id: str) -> None:
-        pass
-
-    def note(self, id: str, text: str) -> None:
-        pass
 
 
 def _samples(count: int) -> list[Sample]:
@@ -76,7 +67,7 @@ def _evaluate(
     folder: Path, count: int, opener: Callable[[], Engine], benchmark: Benchmark = SCORED
 ) -> Evaluation:
     options = DatasetOptions(scenes=count)
-    return answer_samples(benchmark, options, folder, _model(opener), _Silent())
+    return answer_samples(benchmark, options, folder, _model(opener), SilentListener())
 
 
 def test_scores_are_stored_in_the_records_and_a_second_run_asks_nothing(tmp_path: Path) -> None:
@@ -169,7 +160,7 @@ def test_a_folder_of_version_0_1_0_is_not_asked_again_and_has_the_same_scores(
     scores = json.loads((old / "scores.json").read_text())
     model = EvalModel(scores["model"], scores["revision"], _no_engine)
     options = DatasetOptions(scenes=scores["n"], seed=scores["seed"])
-    evaluation = answer_samples(BENCHMARKS["clipart"], options, tmp_path, model, _Silent())
+    evaluation = answer_samples(BENCHMARKS["clipart"], options, tmp_path, model, SilentListener())
     score_results(evaluation)
     found = json.loads((tmp_path / "scores.json").read_text())
     overall, *figures = found["figures"]

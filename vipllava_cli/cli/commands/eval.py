@@ -143,7 +143,9 @@ def _answer(
     opener = partial(open_model, model, messages)
     chosen = EvalModel(*identify_model(model), opener, options.template.value)
     with watch_progress(messages, None) as listener:
-        return answer_samples(BENCHMARKS[name], options.dataset(), folder, chosen, listener)
+        return answer_samples(
+            BENCHMARKS[name], options.dataset(), folder, chosen, listener, force=options.force
+        )
 
 
 def _print_scores(evaluation: "Evaluation", *, json: bool) -> ExitCode:

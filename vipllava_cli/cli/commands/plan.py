@@ -7,6 +7,7 @@ import typer
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.completion import complete_models
 from vipllava_cli.cli.options import MODEL_PANEL, Json, ModelOptions, OutputOptions
+from vipllava_cli.errors import UsageError
 
 SPEED_PANEL = "Speed of another machine"
 
@@ -47,6 +48,7 @@ def plan(
     ] = None,
     json: Json = False,
     output: OutputOptions,
+    ctx: typer.Context,
 ) -> None:
     """Show how a model would be placed on your devices, with its memory and its speed.
 
@@ -61,6 +63,9 @@ def plan(
     from vipllava_cli.engine.hardware.given_speeds import parse_speeds
     from vipllava_cli.engine.options import DEFAULT_MODEL
 
+    source = ctx.get_parameter_source("model")
+    if name and model.model != name and source and source.name == "COMMANDLINE":
+        raise UsageError(f"two models, {name} and --model {model.model}: give one of them")
     chosen = replace(model, model=name or model.model).chosen()
     messages = output.messages()
     given = parse_speeds(bandwidth, tflops)

@@ -133,8 +133,11 @@ def _read_any_config(name: str, revision: str | None) -> tuple[Mapping[str, Any]
     """Return the config of a model, which may not be downloaded, and the bytes still to download."""
     hub = hub_name(name, revision)
     folder = snapshot_folder(hub.repository, hub.revision) if hub else None
-    if name in PUBLISHED and folder is None:
-        return PUBLISHED[name].config, PUBLISHED[name].size
+    published = next(
+        (each for short, each in PUBLISHED.items() if name in (short, each.repository)), None
+    )
+    if published and folder is None:
+        return published.config, published.size
     if folder is None:
         folder = find_checkpoint(name, revision).folder
     config = read_config(folder, name)

@@ -34,10 +34,13 @@ def choose_device(
     required = [*limited, *([] if number is None else [number])]
     missing = [gpu for gpu in required if gpu not in machine.gpus]
     if missing:
-        option = "--max-memory" if limited else f"--device {load_options.device}"
+        gpu, option = missing[0], f"--device {load_options.device}"
+        advice = f"use --device {' or '.join(machine.devices)}, or auto"
+        if limited:
+            option, advice = "--max-memory", f"remove {gpu}=… from it"
         raise ModelError(
-            f"there is no GPU {missing[0]} for {option}: the devices of this machine are"
-            f" {_present(machine)}; {_plan_advice(missing[0])}"
+            f"there is no GPU {gpu} for {option}: the devices of this machine are"
+            f" {_present(machine)}; {advice}; {_plan_advice(gpu)}"
         )
     if kind == AUTO_DEVICE:
         return machine.devices[0]
@@ -51,10 +54,7 @@ def choose_device(
 
 
 def _plan_advice(gpu: int) -> str:
-    return (
-        f"`vipllava plan MODEL --max-memory {gpu}=24GiB,cpu=32GiB` plans for a machine with such a"
-        " GPU"
-    )
+    return f"`vipllava plan --max-memory {gpu}=24GiB,cpu=32GiB` plans for a machine with such a GPU"
 
 
 def _present(machine: Machine) -> str:

@@ -23,14 +23,24 @@ class Conflict:
     requested: Mapping[str, Any]
 
 
-def conflict_error(path: Path, conflict: Conflict, count: int = 1) -> InputError:
+class ConflictError(InputError):
+    """A run would replace answers to other requests. `difference` is the message without advice."""
+
+    def __init__(self, difference: str) -> None:
+        super().__init__(
+            f"{difference}: give another --out, add --append to keep both answers, or add --force to"
+            " replace the earlier ones"
+        )
+        self.difference = difference
+
+
+def conflict_error(path: Path, conflict: Conflict, count: int = 1) -> ConflictError:
     """Return the error for a run that would replace `count` answers in `path`."""
     recorded, requested = _difference(conflict)
     others = f" ({count} rows differ)" if count > 1 else ""
-    return InputError(
+    return ConflictError(
         f"{path} already answers {_excerpt(conflict.id)} with {recorded}, but this run has"
-        f" {requested}{others}: give another --out, add --append to keep both answers, or add"
-        " --force to replace the earlier ones"
+        f" {requested}{others}"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.flows.evals.sample_images import save_sample_image
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.rows import BadRow, Row
 
@@ -68,13 +69,20 @@ class Result:
 
 @dataclass
 class SampleBatch:
-    """The samples of a run as rows of a batch. It keeps their cases by sample id, not the images."""
+    """The samples of a run as rows of a batch. It keeps their cases by sample id, not the images.
+
+    `overwrite` replaces images of another run in the folder.
+    """
 
     folder: Path
+    overwrite: bool = False
     cases: dict[str, tuple[Case, ...]] = field(default_factory=dict)
 
     def rows(self, samples: Iterable[Sample]) -> Iterator[Row | BadRow]:
-        """Yield a row for each sample. Save an image that has no path as PNG in the folder."""
+        """Yield a row for each sample. Save an image that has no path as PNG in the folder.
+
+        Raises AnotherRunError if the folder has another image there, and not `overwrite`.
+        """
         for sample in samples:
             id = self._unique_id(sample.id)
             self.cases[id] = sample.cases
@@ -110,6 +118,5 @@ class SampleBatch:
         if isinstance(image, str):
             return image
         path = self.folder / f"{id}.png"
-        if not path.exists():
-            image.save(path, compress_level=1)
+        save_sample_image(image, path, overwrite=self.overwrite)
         return str(path)

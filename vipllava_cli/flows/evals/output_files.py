@@ -12,6 +12,8 @@ from vipllava_cli.flows.evals.benchmark import Benchmark
 from vipllava_cli.flows.evals.metrics import COUNT, FAILED, INTERVAL, Metric, format_interval
 from vipllava_cli.storage.files import atomic_file
 
+SCORES_NAME = "scores.json"
+
 # Key in scores.json -> the attribute of a metric.
 _JSON_KEYS: Mapping[str, str] = {
     "rule": "scorer",
@@ -36,7 +38,7 @@ def write_scores(
     """
     heading = f"{facts['benchmark']}, {facts.get('model') or facts['predictions']}"
     texts = {
-        "scores.json": format_json(metrics, facts),
+        SCORES_NAME: format_json(metrics, facts),
         "scores.csv": format_csv(metrics),
         "scores.md": format_markdown(metrics, heading, facts, benchmark),
     }

@@ -9,8 +9,9 @@ from typing import Any
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.errors import InputError
+from vipllava_cli.flows.batch.conflicts import ConflictError
 from vipllava_cli.flows.batch.run import BatchRun, ProgressListener
-from vipllava_cli.flows.batch.task import BatchTask, OnConflict
+from vipllava_cli.flows.batch.task import BatchTask
 from vipllava_cli.flows.evals.benchmark import LIKELIHOOD, Benchmark, DatasetOptions
 from vipllava_cli.flows.evals.dataset import Result, SampleBatch
 from vipllava_cli.flows.evals.judges.grades import GradingRow
@@ -21,12 +22,19 @@ from vipllava_cli.flows.evals.metrics import (
     compute_metrics,
     score_result,
 )
-from vipllava_cli.flows.evals.output_files import read_predictions, write_predictions, write_scores
+from vipllava_cli.flows.evals.output_files import (
+    SCORES_NAME,
+    read_predictions,
+    write_predictions,
+    write_scores,
+)
 from vipllava_cli.flows.evals.record_scores import store_scores
+from vipllava_cli.flows.evals.same_run import check_same_run
+from vipllava_cli.flows.evals.sample_images import AnotherRunError
 from vipllava_cli.flows.evals.scorers import Scorer
 from vipllava_cli.sources.rows import Source
 from vipllava_cli.storage.files import make_folder
-from vipllava_cli.storage.journal import open_journal, read_journal
+from vipllava_cli.storage.journal import Journal, open_journal, read_journal
 from vipllava_cli.storage.record_file import RECORDS_NAME
 
 GRADES = "grades.jsonl"
@@ -68,23 +76,45 @@ def answer_samples(
     folder: Path,
     model: EvalModel,
     listener: ProgressListener,
+    *,
+    force: bool = False,
 ) -> Evaluation:
     """Answer all questions of a benchmark as a batch. The records in the folder resume it.
 
-    Raises InputError for unusable data or a folder that cannot be written, and ModelError.
+    Another run in the folder, with another model or other options, is replaced with `force`.
+
+    Raises InputError for another run without `force`, for unusable data and for a folder that cannot
+    be written, and ModelError.
     """
     samples = benchmark.load(options)  # before the folder is created: it may raise
     make_folder(folder)
-    batch, path = SampleBatch(folder), folder / RECORDS_NAME
     choices = tuple("ABCD") if options.by == LIKELIHOOD else ()
     task = BatchTask(
         (model.name, model.revision),
         template=model.template,
         options=GenerationOptions(benchmark.max_new_tokens, choices=choices),
-        on_conflict=OnConflict.replace,
     )
-    with open_journal(path) as journal:
+    batch, path = SampleBatch(folder), folder / RECORDS_NAME
+
+    def answer(journal: Journal) -> None:
         BatchRun(Source(batch.rows(samples), "eval"), task, journal, model.open, listener)()
+
+    try:
+        with open_journal(path) as journal:
+            if journal.has_answers:
+                check_same_run(folder, benchmark, options)
+            answer(journal)
+    except (AnotherRunError, ConflictError) as error:
+        if not force:
+            difference = error.difference if isinstance(error, ConflictError) else error
+            raise InputError(
+                f"{difference}: give another --out, or add --force to start over in {folder}"
+            ) from None
+        # Scores of the earlier run would stop the run that continues this one.
+        (folder / SCORES_NAME).unlink(missing_ok=True)
+        samples, batch = benchmark.load(options), SampleBatch(folder, overwrite=True)
+        with open_journal(path, fresh=True, force=True) as journal:
+            answer(journal)
     if not batch.cases:
         raise InputError(f"{options.data} has no rows: expected at least one question")
     results = list(batch.results(read_journal(path)))
