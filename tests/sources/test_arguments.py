@@ -111,7 +111,7 @@ def test_a_name_that_does_not_exist_is_an_error_with_near_names_only(
 
 
 def test_a_large_folder_is_searched_only_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vipllava_cli.sources.similar_names.MAX_LISTED_FILES", 0)
+    monkeypatch.setattr("vipllava_cli.storage.similar_names.MAX_LISTED_FILES", 0)
     with pytest.raises(InputError, match="check the name"):
         parse_arguments(["photo"])
     assert os.path.isdir("photos")

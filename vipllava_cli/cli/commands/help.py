@@ -28,10 +28,11 @@ def help(
     vipllava help models pull
     """
     context: Any = ctx.find_root()
-    for at, word in enumerate(words or ()):
+    names = " ".join(words or ()).split()  # of a subcommand in quotes, too
+    for at, word in enumerate(names):
         commands = getattr(context.command, "commands", None)
         if commands is None:
-            raise UsageError(unexpected_arguments(context, list(words or ())[at:]))
+            raise UsageError(unexpected_arguments(context, names[at:]))
         if word not in commands:
             raise UsageError(unknown_command(context, word, is_root=False))
         context = type(context)(commands[word], info_name=word, parent=context)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vipllava_cli.sources.similar_names import find_similar
+from vipllava_cli.storage.similar_names import find_similar
 
 
 @pytest.mark.parametrize(
