@@ -10,7 +10,7 @@ from vipllava_cli.cli.suggestions import edit_distance
 _VALUES = {
     "IMAGE": "cat.jpg",
     "FILE": "advised",
-    "DIR": "advised",
+    "--data DIR": "pointqa",
     "NAME": "tiny",
     "COLUMN": "label",
     "SIZES": "cpu=8GiB",
@@ -40,7 +40,9 @@ def _replace_nearest(line: str, match: re.Match[str]) -> str:
     right = match["right"].strip("'")
     before = match.string[: match.start()]
     typed = {part for word in shlex.split(line) for part in re.split("[:=]", word)}
-    wrong = min((word for word in typed if word in before), key=lambda word: edit_distance(word, right))
+    wrong = min(
+        (word for word in typed if word in before), key=lambda word: edit_distance(word, right)
+    )
     return _swap(line, wrong, right)
 
 
@@ -49,12 +51,21 @@ def _replace_refused(line: str, match: re.Match[str]) -> str:
     return _swap(line, match["wrong"].strip("'"), match["right"])
 
 
+def _add_suffix(line: str, match: re.Match[str]) -> str:
+    """Write a name with the first suffix that is expected."""
+    return _swap(line, match["wrong"], match["wrong"] + match["right"])
+
+
 def _replace_list(line: str, match: re.Match[str]) -> str:
     """Write the advised coordinates for those with the refused one, or those that spaces separate."""
     words = shlex.split(line)
     first = next(at for at, word in enumerate(words) if word.startswith("--box"))
     is_number = re.compile(r"[\d.,a-z%]+")
-    end = next(at for at in range(first + 1, len(words) + 1) if at == len(words) or not is_number.fullmatch(words[at]))
+    end = next(
+        at
+        for at in range(first + 1, len(words) + 1)
+        if at == len(words) or not is_number.fullmatch(words[at])
+    )
     return shlex.join([*words[: first + 1], match["right"], *words[end:]])
 
 
@@ -74,7 +85,7 @@ def _run(line: str, match: re.Match[str]) -> str:
 def _give_value(line: str, match: re.Match[str]) -> str:
     """Write a value after the option that lacks one."""
     option, form = match["right"].split(" ", 1)
-    value = _VALUES.get(form, form)
+    value = _VALUES.get(match["right"]) or _VALUES.get(form, form)
     return re.sub(rf"(?<= ){re.escape(option)}(?= |$)", f"{option} {value}", line, count=1)
 
 
@@ -83,7 +94,14 @@ def _move_option(line: str, match: re.Match[str]) -> str:
     words, option = shlex.split(line), match["option"]
     at = words.index(option)
     value = words[at + 1]
-    return shlex.join([*shlex.split(match["command"]), option, value, *[word for word in words[at + 2 :] if word not in match["command"].split()]])
+    return shlex.join(
+        [
+            *shlex.split(match["command"]),
+            option,
+            value,
+            *[word for word in words[at + 2 :] if word not in match["command"].split()],
+        ]
+    )
 
 
 def _remove_value(line: str, match: re.Match[str]) -> str:
@@ -104,14 +122,26 @@ def _swap(line: str, wrong: str, right: str) -> str:
 
 # The forms of advice, the most definite one first.
 _RULES: tuple[tuple[str, Callable[[str, re.Match[str]], str]], ...] = (
-    (r"unknown command '(?P<wrong>[^']+)'.*; did you mean `(?P<command>[^`]+)`\?", _replace_command),
+    (
+        r"unknown command '(?P<wrong>[^']+)'.*; did you mean `(?P<command>[^`]+)`\?",
+        _replace_command,
+    ),
     (r"did you mean (?P<right>[^`\s]+?)\?", _replace_nearest),
-    (r"invalid \S+ (?P<wrong>'[^']*'): expected a whole number (?:from|of at least) (?P<right>\d+)", _replace_refused),
+    (
+        r"invalid \S+ (?P<wrong>'[^']*'): expected a whole number (?:from|of at least) (?P<right>\d+)",
+        _replace_refused,
+    ),
     (r"invalid \S+ (?P<wrong>'[^']*'): expected (?P<right>[\w-]+)(?:, | or )", _replace_refused),
     (r"unknown setting (?P<wrong>'[^']*'): expected (?P<right>[\w-]+)", _replace_refused),
-    (r"there is no (?:model|folder) (?P<wrong>\S+): expected (?P<right>\w+)", _replace_refused),
+    (r"there is no (?:model|folder) (?P<wrong>\S+): expected (?P<right>tiny)", _replace_refused),
+    (r"invalid --\S+ (?P<wrong>'[^']*'): use (?P<right>[^\s,]+)", _replace_refused),
     (r"(?P<wrong>\S+) is not on this machine: use (?P<right>\S+),", _replace_refused),
     (r"(?P<wrong>\S+) has the suffix of another format.*: use (?P<right>\S+)", _replace_refused),
+    (
+        r"(?P<wrong>\S+?)(?: has no image suffix)?: expected (?:one of|a name that ends in)"
+        r" (?P<right>\.\w+)",
+        _add_suffix,
+    ),
     (r"(?P<option>-\S+) belongs after the subcommand: (?P<command>[^…]+) …", _move_option),
     (r"needs a value: (?P<right>-\S+ \S+)", _give_value),
     (r"(?P<option>--\S+) takes no value: write", _remove_value),

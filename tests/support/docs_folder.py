@@ -86,7 +86,7 @@ class Shell:
 
 
 def _bash(line: str) -> list[str]:
-    return ["bash", "-c", re.sub(r"--n \d+", "--n 2", line)]
+    return ["bash", "-c", re.sub(r"--n \d+(?![\d.])", "--n 2", line)]
 
 
 def open_shell(folder: Path, environment: Mapping[str, str]) -> Shell:

@@ -14,13 +14,10 @@ from typer.core import TyperCommand
 
 from vipllava_cli.cli.help_page import print_help_end
 from vipllava_cli.cli.options import OLD_NAMES, OPTION_KEYS, MarkOptions
-from vipllava_cli.cli.usage_errors import help_command, unexpected_arguments
+from vipllava_cli.cli.usage_errors import HELP, help_command, unexpected_arguments
 from vipllava_cli.cli.words import check_words
 from vipllava_cli.errors import ExitCode, UsageError, VipllavaError
 from vipllava_cli.marks.shape_table import SHAPES
-
-
-_HELP = "help"  # the subcommand, which some type after another one
 
 
 def hide_flag_types(parameters: list[Any]) -> list[Any]:
@@ -53,8 +50,8 @@ class OrderedCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words after the name of the subcommand. Raises UsageError, TyperException."""
         parser = self.make_parser(ctx)
-        if list(args) == [_HELP] and ctx.info_name != _HELP and not os.path.exists(_HELP):
-            raise UsageError(f"unexpected {_HELP!r}: {help_command(ctx)} prints the help")
+        if list(args) == [HELP] and ctx.info_name != HELP and not os.path.exists(HELP):
+            raise UsageError(f"unexpected {HELP!r}: {help_command(ctx)} prints the help")
         if not ctx.resilient_parsing:
             args = check_words(parser, args)
         _, extra, order = parser.parse_args(args=list(args))
@@ -161,7 +158,9 @@ def run_guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
         _discard_stdout()
         return ExitCode.CLOSED_PIPE
     except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError):  # a console of Rich ends the program with 1
+        if isinstance(
+            end.__context__, BrokenPipeError
+        ):  # a console of Rich ends the program with 1
             return ExitCode.CLOSED_PIPE
         raise
     except Exception as error:

@@ -21,6 +21,7 @@ from vipllava_cli.errors import short_repr
 _PYDANTIC_PREFIX = "Value error, "
 _MIN_CHOICE = 3  # characters
 MODEL_KEYS = ("model", "revision")  # settings that are not in OPTION_KEYS
+HELP = "help"  # the subcommand, which some type after another one
 WORDS = "words"  # the key of `ctx.meta` that holds the words after the name of a group
 
 
@@ -48,10 +49,12 @@ def unexpected_arguments(context: Any, extra: list[str]) -> str:
     return f"unexpected {found}: {_path(context)} {takes}{_example(context, ', as in ')}"
 
 
-def unknown_command(context: Any, word: str, rest: Sequence[str] = (), *, is_root: bool) -> str:
+def unknown_command(
+    context: Any, word: str, rest: Sequence[str] = (), *, is_root: bool, is_help: bool = False
+) -> str:
     """Describe a word that is no subcommand of a group, and for the program no image.
 
-    `rest` are the words after it.
+    `rest` are the words after it. `is_help`: the user asks `vipllava help` about it.
     """
     if is_root and os.path.isfile(word):
         return f"{short_repr(word)} is neither a command nor an image: {_list_commands(context)}"
@@ -71,7 +74,9 @@ def unknown_command(context: Any, word: str, rest: Sequence[str] = (), *, is_roo
         return f"{what}: write the subcommand first, `{_path(context)} {shlex.join(words)}`"
     name = near(word, paths)
     if name is not None:
-        return f"{what}; did you mean `{_path(context)} {paths[name]}`?"
+        program = f"vipllava {HELP}" if is_help else "vipllava"
+        path = _path(context).replace("vipllava", program, 1)
+        return f"{what}; did you mean `{path} {paths[name]}`?"
     if is_root and os.path.isdir(word):
         return f"{short_repr(word)} is a folder: `vipllava batch` asks about the images of a folder"
     if is_root and " " in word:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.source import is_address, parse_source
 from vipllava_cli.sources.folder import image_suffixes
-from vipllava_cli.storage.similar_names import advise_on_name
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.similar_names import advise_on_name
 
 _NAME_ADVICE = "check the name of the source"
 _PATTERN = re.compile(r"[*?\[]")

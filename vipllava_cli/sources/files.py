@@ -36,7 +36,9 @@ def open_binary(name: str) -> Iterator[BinaryIO]:
         with open(name, "rb") as file:
             yield file
     except FileNotFoundError:
-        raise InputError(f"there is no file {name}: {advise_on_name(name, 'check the name')}") from None
+        raise InputError(
+            f"there is no file {name}: {advise_on_name(name, 'check the name')}"
+        ) from None
     except IsADirectoryError:
         raise InputError(f"{name} is a folder, expected a file: name a file in it") from None
     except OSError as error:

@@ -10,7 +10,9 @@ MIN_SIMILARITY = 0.75  # of two names without suffix: one wrong letter in four
 MAX_LISTED_FILES = 10_000  # in a folder that is searched for similar names
 
 
-def advise_on_name(path: str, advice: str, accepts: Callable[[str], bool] = lambda name: True) -> str:
+def advise_on_name(
+    path: str, advice: str, accepts: Callable[[str], bool] = lambda name: True
+) -> str:
     """Return `did you mean NAME?` for a missing file or folder, or the advice if no name is similar."""
     similar = find_similar(path, accepts)
     return f"did you mean {similar}?" if similar else advice

@@ -94,9 +94,7 @@ def compare(
 def _check_names(results: list[Path], truth: str | None) -> None:
     """Raise UsageError for a word among the files that is probably the name of a column."""
     words = [
-        each
-        for each in results
-        if not (each.suffix or each.exists() or find_similar(str(each)))
+        each for each in results if not (each.suffix or each.exists() or find_similar(str(each)))
     ]
     files = [str(each) for each in results if each not in words]
     if words and files:

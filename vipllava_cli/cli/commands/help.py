@@ -34,7 +34,7 @@ def help(
         if commands is None:
             raise UsageError(unexpected_arguments(context, names[at:]))
         if word not in commands:
-            raise UsageError(unknown_command(context, word, is_root=False))
+            raise UsageError(unknown_command(context, word, is_root=False, is_help=True))
         context = type(context)(commands[word], info_name=word, parent=context)
     sys.stdout.write(context.get_help())
 

@@ -22,6 +22,7 @@ from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.records import SCHEMA, record_from_json
+from vipllava_cli.storage.similar_names import advise_on_name
 
 KIND = "conversation"
 
@@ -86,6 +87,9 @@ def read_session(name: str) -> SavedChat:
     """Read a session file. Raises InputError."""
     try:
         value = json.loads(Path(name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        advice = "expected a conversation that `vipllava chat --save FILE` wrote"
+        raise InputError(f"there is no file {name}: {advise_on_name(name, advice)}") from None
     except OSError as error:
         raise InputError(f"the session file {name} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -233,7 +233,8 @@ def compare(
     if column and not truths:
         where = f"of {first.name}" if not others else "that is in all files"
         raise InputError(
-            f"no row {where} has a column {short_repr(column)} with a truth: {_list_columns(files)}{_did_you_mean(files, column)}"
+            f"no row {where} has a column {short_repr(column)} with a truth: {_list_columns(files)}"
+            f"{_did_you_mean(files, column)}"
         )
     comparison = Comparison(
         files,
