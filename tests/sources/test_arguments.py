@@ -97,8 +97,8 @@ def test_a_repeated_name_counts_once() -> None:
         ("zebra", "check the name of the source"),
         ("nowhere/1.png", "check the name of the source"),
         ("photos/*.webp", "check the name of the source"),
-        ("what is it?", "give a question with --question"),
-        ("what is in the box", "give a question with --question"),
+        ("what is it?", "give the question with --question 'what is it?'"),
+        ("what is in the box", "give the question with --question 'what is in the box'"),
         ("", "check the name of the source"),
     ],
 )

@@ -1,5 +1,6 @@
 """`vipllava compare`: compare results with each other, or with the right answers. It loads no model."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,10 @@ import typer
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import Force, Json, OutputOptions, out_option
 from vipllava_cli.errors import UsageError
+from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.similar_names import find_similar
+
+_MAX_COLUMN = 64  # characters: a longer word is no name of a column
 
 
 @command
@@ -93,11 +97,16 @@ def compare(
 
 def _check_names(results: list[Path], truth: str | None) -> None:
     """Raise UsageError for a word among the files that is probably the name of a column."""
-    words = [
-        each for each in results if not (each.suffix or each.exists() or find_similar(str(each)))
-    ]
+    words = [each for each in results if _is_word(each)]
     files = [str(each) for each in results if each not in words]
     if words and files:
         column = " ".join([*([truth] if truth else []), *map(str, words)])
         command = shlex.join(["vipllava", "compare", *files, "--truth", column])
         raise UsageError(f"there is no file {words[0]}: for a column, use `{command}`")
+
+
+def _is_word(path: Path) -> bool:
+    """Return whether a path is neither a file, nor similar to the name of one."""
+    is_input = os.path.exists(path) or str(path) == STANDARD_INPUT
+    is_path = path.suffix or path.parent.name or len(path.name) > _MAX_COLUMN
+    return not (is_input or is_path or find_similar(str(path)))
