@@ -23,6 +23,8 @@ from vipllava_cli.marks import json_marks
         (["--ellipse", "-1e308,-1e308,1e308,1e308"], "too far outside"),
         (["--scribble", "0,0,150000000,150000000"], "too far outside"),
         (["--box", "blurple:10,10,90,90"], "unknown colour 'blurple'"),
+        (["--box", "redd:10,10,90,90"], "did you mean red?"),
+        (["--box", "10px,10px,90px,90px"], "write 10,10,90,90, without a unit, for pixels"),
         (["--box", BOX, "--alpha", "2"], "alpha"),
         (["--box", BOX, "--width", "-1"], "width"),
         (["--mask", "nowhere.png"], "there is no file nowhere.png"),

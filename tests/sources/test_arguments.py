@@ -97,8 +97,8 @@ def test_a_repeated_name_counts_once() -> None:
         ("zebra", "check the name of the source"),
         ("nowhere/1.png", "check the name of the source"),
         ("photos/*.webp", "check the name of the source"),
-        ("what is it?", "give a question with --question"),
-        ("what is in the box", "give a question with --question"),
+        ("what is it?", "give the question with --question 'what is it?'"),
+        ("what is in the box", "give the question with --question 'what is in the box'"),
         ("", "check the name of the source"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_name_that_does_not_exist_is_an_error_with_near_names_only(
 
 
 def test_a_large_folder_is_searched_only_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vipllava_cli.sources.similar_names.MAX_LISTED_FILES", 0)
+    monkeypatch.setattr("vipllava_cli.storage.similar_names.MAX_LISTED_FILES", 0)
     with pytest.raises(InputError, match="check the name"):
         parse_arguments(["photo"])
     assert os.path.isdir("photos")

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,12 +62,16 @@ class Shell:
 
     def run(self, line: str) -> Finished:
         """Run a line. Its evaluations render two scenes. A line that needs a person gets a terminal."""
-        command = ["bash", "-c", re.sub(r"--n \d+", "--n 2", line)]
         typed = next((text for part, text in _TYPED.items() if part in line), None)
-        if "|" in line:
-            typed = None
-        if typed is not None:
-            command = [sys.executable, "-c", _IN_TERMINAL, typed, *command]
+        if typed is None or "|" in line:
+            return self.run_in_pipe(line)
+        return self._run([sys.executable, "-c", _IN_TERMINAL, typed, *_bash(line)])
+
+    def run_in_pipe(self, line: str) -> Finished:
+        """Run a line without a terminal, as `run` does otherwise."""
+        return self._run(_bash(line))
+
+    def _run(self, command: Sequence[str]) -> Finished:
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -79,6 +83,10 @@ class Shell:
             timeout=300,
         )
         return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def _bash(line: str) -> list[str]:
+    return ["bash", "-c", re.sub(r"--n \d+(?![\d.])", "--n 2", line)]
 
 
 def open_shell(folder: Path, environment: Mapping[str, str]) -> Shell:

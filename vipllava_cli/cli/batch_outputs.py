@@ -51,6 +51,9 @@ def check_outputs(
         check_table(outputs.table)
         check_writable(out, force=force or outputs.journal.exists())
     if outputs.report:
+        from vipllava_cli.cli.html.page import check_page_name
+
+        check_page_name(outputs.report)
         check_writable(str(outputs.report), force=True)
     return outputs
 

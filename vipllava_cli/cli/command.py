@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 
 from vipllava_cli.cli.help_page import print_help_end
 from vipllava_cli.cli.options import OLD_NAMES, OPTION_KEYS, MarkOptions
-from vipllava_cli.cli.usage_errors import unexpected_arguments
+from vipllava_cli.cli.usage_errors import HELP, help_command, unexpected_arguments
 from vipllava_cli.cli.words import check_words
 from vipllava_cli.errors import ExitCode, UsageError, VipllavaError
 from vipllava_cli.marks.shape_table import SHAPES
@@ -50,6 +50,8 @@ class OrderedCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words after the name of the subcommand. Raises UsageError, TyperException."""
         parser = self.make_parser(ctx)
+        if list(args) == [HELP] and ctx.info_name != HELP and not os.path.exists(HELP):
+            raise UsageError(f"unexpected {HELP!r}: {help_command(ctx)} prints the help")
         if not ctx.resilient_parsing:
             args = check_words(parser, args)
         values, extra, order = parser.parse_args(args=list(args))
@@ -155,6 +157,12 @@ def run_guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
     except BrokenPipeError:
         _discard_stdout()
         return ExitCode.CLOSED_PIPE
+    except SystemExit as end:
+        if isinstance(
+            end.__context__, BrokenPipeError
+        ):  # a console of Rich ends the program with 1
+            return ExitCode.CLOSED_PIPE
+        raise
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -11,6 +11,7 @@ from vipllava_cli.cli.command import hide_flag_types, run_guarded
 from vipllava_cli.cli.completion import join_equals_signs
 from vipllava_cli.cli.help_page import print_help_end
 from vipllava_cli.cli.usage_errors import (
+    WORDS,
     describe_usage_error,
     misplaced_option,
     missing_command,
@@ -26,6 +27,10 @@ _STANDARD_INPUT = "-"
 
 class Group(TyperGroup):
     """A Typer group that prints wrong usage as one line, where Typer would draw a box."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[WORDS] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
         return hide_flag_types(super().get_params(ctx))
@@ -56,7 +61,7 @@ class Group(TyperGroup):
         """Find the subcommand. Raises UsageError for an unknown one."""
         if args[0] in self.commands or args[0].startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
-        raise UsageError(unknown_command(ctx, args[0], is_root=ctx.parent is None))
+        raise UsageError(unknown_command(ctx, args[0], args[1:], is_root=ctx.parent is None))
 
     def invoke(self, ctx: Any) -> Any:
         if not ctx._protected_args:

@@ -7,7 +7,7 @@ from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.source import CLIPBOARD, Source, display_name, parse_source
 from vipllava_cli.marks.marked_image import ImageFile, open_image
 from vipllava_cli.sources.folder import image_suffixes
-from vipllava_cli.sources.similar_names import find_similar
+from vipllava_cli.storage.similar_names import find_similar
 
 
 def open_named_image(

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -14,12 +14,16 @@ from typer._click.exceptions import (
 )
 from typer.exceptions import TyperException
 
+from vipllava_cli.cli.options import OLD_NAMES, OPTION_KEYS
 from vipllava_cli.cli.suggestions import did_you_mean, near, one_of
 from vipllava_cli.cli.words import value_form
 from vipllava_cli.errors import short_repr
 
 _PYDANTIC_PREFIX = "Value error, "
 _MIN_CHOICE = 3  # characters
+MODEL_KEYS = ("model", "revision")  # settings that are not in OPTION_KEYS
+HELP = "help"  # the subcommand, which some type after another one
+WORDS = "words"  # the key of `ctx.meta` that holds the words after the name of a group
 
 
 def describe_usage_error(error: TyperException) -> str:
@@ -62,8 +66,13 @@ def _join_path(first: str, extra: list[str]) -> str | None:
     return next((path for path in paths if os.path.isfile(os.path.expanduser(path))), None)
 
 
-def unknown_command(context: Any, word: str, *, is_root: bool) -> str:
-    """Describe a word that is no subcommand of a group, and for the program no image."""
+def unknown_command(
+    context: Any, word: str, rest: Sequence[str] = (), *, is_root: bool, is_help: bool = False
+) -> str:
+    """Describe a word that is no subcommand of a group, and for the program no image.
+
+    `rest` are the words after it. `is_help`: the user asks `vipllava help` about it.
+    """
     if is_root and os.path.isfile(word):
         return f"{short_repr(word)} is neither a command nor an image: {_list_commands(context)}"
     group = context.command
@@ -76,9 +85,15 @@ def unknown_command(context: Any, word: str, *, is_root: bool) -> str:
             if each not in paths and not nested[each].hidden
         }
     what = f"unknown command {short_repr(word)}" + (", and no such file" if is_root else "")
+    if rest and rest[0] in group.commands:
+        is_nested = word in getattr(group.commands[rest[0]], "commands", {})
+        words = [rest[0], word, *rest[1:]] if is_nested else [*rest, word]
+        return f"{what}: write the subcommand first, `{_path(context)} {shlex.join(words)}`"
     name = near(word, paths)
     if name is not None:
-        return f"{what}; did you mean `{_path(context)} {paths[name]}`?"
+        program = f"vipllava {HELP}" if is_help else "vipllava"
+        path = _path(context).replace("vipllava", program, 1)
+        return f"{what}; did you mean `{path} {paths[name]}`?"
     if is_root and os.path.isdir(word):
         return f"{short_repr(word)} is a folder: `vipllava batch` asks about the images of a folder"
     similar = _find_similar_image(word) if is_root else None
@@ -190,21 +205,36 @@ def _unknown_option(error: NoSuchOption) -> str:
     plain = typed.lstrip("-").replace("-", "_")
     if any(each.name in {plain, f"{plain}s"} for each in _arguments(command)):
         return f"{what}: write the {plain} without {typed}{_example(context, ', as in ')}"
+    if plain in OPTION_KEYS + MODEL_KEYS and _takes_key(command):
+        key = typed.lstrip("-")
+        return f"{what}: write {key} without hyphens{_example(context, ', as in ')}"
+    if plain in {"m", *MODEL_KEYS} and any(each.name == "name" for each in _arguments(command)):
+        return f"{what}: write the name without {typed}{_example(context, ', as in ')}"
     name = _similar_option(typed, [n for each in command.get_params(context) for n in each.opts])
     if name is not None:
         return f"{what}; did you mean {name}?"
     others = [path for path, each in _subcommands(context.find_root().command) if _has(each, typed)]
     if others and hasattr(command, "commands"):
-        return misplaced_option(typed, others[0])
+        typed_words = context.meta.get(WORDS, ())
+        chosen = (path for path in others if path.rpartition(" ")[2] in typed_words)
+        return misplaced_option(typed, next(chosen, others[0]))
     if others:
-        return f"{what} of {_path(context)}: it belongs to vipllava {others[0]}"
+        where = f"{what} of {_path(context)}: it belongs to vipllava {others[0]}"
+        return f"{where}; {help_command(context)} lists the options here"
     return _see(what, context)
+
+
+def _takes_key(command: Any) -> bool:
+    return any(each.name == "key" for each in _arguments(command))
 
 
 def _similar_option(typed: str, names: list[str]) -> str | None:
     """Return the option that the user probably meant: for a letter, the one of the other case."""
     if typed.startswith("--"):
-        return near(typed, [name for name in names if name.startswith("--")])
+        accepted = {name: name for name in names if name.startswith("--")}
+        accepted |= {old: name for name, old in OLD_NAMES.items() if name in accepted}
+        name = near(typed, accepted)
+        return None if name is None else accepted[name]
     return typed.swapcase() if typed.swapcase() in names else None
 
 

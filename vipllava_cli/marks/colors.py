@@ -4,6 +4,7 @@ Pillow has the table of CSS names. It loads on first use: `--help` imports this 
 `marks.types`, and does not need Pillow.
 """
 
+import difflib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ MODEL_COLORS: tuple[Color, ...] = (
 # Further names, for hexadecimal colours that are far from all nine.
 _OTHER_NAMES = ("white", "black", "gray", "brown", "pink", "green", "navy", "teal")
 
+_MIN_SIMILARITY = 0.75  # of two names: one wrong letter in four
+
 _HEX = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 
 
@@ -55,9 +58,12 @@ def parse_color(text: str) -> Color:
         return next((color for color in MODEL_COLORS if color.rgb == rgb), Color(name, rgb))
     if _HEX.fullmatch(name):
         return _name_nearest(_css_rgb(name))
-    names = ", ".join(color.name for color in MODEL_COLORS)
+    names = [color.name for color in MODEL_COLORS]
+    near = difflib.get_close_matches(name, [*names, *_css_names()], 1, _MIN_SIMILARITY)
+    meant = f"; did you mean {near[0]}?" if near else ""
     raise InputError(
-        f"unknown colour {text!r}: give one of {names}, another CSS colour name, or #rrggbb"
+        f"unknown colour {text!r}: give one of {', '.join(names)}, another CSS colour name, or"
+        f" #rrggbb{meant}"
     )
 
 

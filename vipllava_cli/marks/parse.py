@@ -1,12 +1,15 @@
 """Parse the value of `--box` and the other options of marks."""
 
 import math
+import re
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.colors import parse_color
 from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units, with_article
 from vipllava_cli.marks.types import Coordinate, MarkSpec
+
+_UNIT = re.compile(r"(?<=\d) ?[a-z]+(?=\s*(?:,|$))", re.IGNORECASE)
 
 
 def parse_mark(shape: str, text: str, units: str = Units.px) -> MarkSpec:
@@ -27,7 +30,7 @@ def parse_mark(shape: str, text: str, units: str = Units.px) -> MarkSpec:
     if is_file:
         return MarkSpec(shape, file=body, color=color)
     scale = parse_units(units).scale
-    flat = tuple(_parse_coordinate(token, shape, scale) for token in body.split(","))
+    flat = tuple(_parse_coordinate(token, shape, scale, body) for token in body.split(","))
     spec = MarkSpec(shape, (flat,), color=color)
     check_coordinates(spec)
     return spec
@@ -55,7 +58,8 @@ def check_coordinates(spec: MarkSpec) -> None:
             raise InputError("+W,+H stands for the second corner of a box or an ellipse: X,Y,+W,+H")
 
 
-def _parse_coordinate(token: str, shape: str, scale: float | None) -> Coordinate:
+def _parse_coordinate(token: str, shape: str, scale: float | None, text: str) -> Coordinate:
+    """Parse one of the coordinates in a text. Raises InputError."""
     body = token.strip()
     is_size, is_percent = body.startswith("+"), body.endswith("%")
     digits = body.removesuffix("%").removeprefix("+")
@@ -63,9 +67,16 @@ def _parse_coordinate(token: str, shape: str, scale: float | None) -> Coordinate
     if number is None:
         raise InputError(
             f"{with_article(shape)} is {SHAPES[shape].syntax}, each a finite number or a percentage;"
-            f" found {short_repr(token)}"
+            f" found {short_repr(token)}{_advise_on_units(text)}"
         )
     return Coordinate(number, Units.percent.scale if is_percent else scale, is_size)
+
+
+def _advise_on_units(text: str) -> str:
+    """Return how to write coordinates with a unit, `20px,80px`; empty if there is no unit."""
+    plain = _UNIT.sub("", text)
+    is_list = all(_parse_number(each.strip(" %+")) is not None for each in plain.split(","))
+    return f": write {plain}, without a unit, for pixels" if plain != text and is_list else ""
 
 
 def _parse_number(text: str) -> float | None:

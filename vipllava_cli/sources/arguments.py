@@ -10,10 +10,11 @@ from typing import NamedTuple
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.source import is_address, parse_source
 from vipllava_cli.sources.folder import image_suffixes
-from vipllava_cli.sources.similar_names import find_similar
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.similar_names import advise_on_name
 
+_NAME_ADVICE = "check the name of the source"
 _PATTERN = re.compile(r"[*?\[]")
 
 
@@ -24,12 +25,14 @@ class SourceNames(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def parse_arguments(arguments: Sequence[str]) -> SourceNames:
+def parse_arguments(arguments: Sequence[str], questions: Sequence[str] = ()) -> SourceNames:
     """Expand `~`, `file://` and patterns, and drop repeated names.
 
-    Raises InputError for a name that does not exist and a pattern without a match, UsageError for
-    standard input given twice and a path with spaces that came in parts.
+    `questions` are those of the command line. Raises InputError for a name that does not exist and a
+    pattern without a match, UsageError for standard input given twice, for a path with spaces that
+    came in parts, and for a question without quotes.
     """
+    _check_question(arguments, questions)
     if arguments.count(STANDARD_INPUT) > 1:
         raise UsageError("standard input can be read only once: give - once")
     names: list[str] = []
@@ -107,11 +110,30 @@ def _check_quotes(arguments: Sequence[str]) -> None:
 
 
 def _advice(path: str) -> str:
-    similar = find_similar(path)
-    return f"did you mean {similar}?" if similar else _question_advice(path)
+    return advise_on_name(path, _question_advice(path))
 
 
 def _question_advice(text: str) -> str:
     """Say where a question goes, for a text that may be one."""
     is_question = len(text.split()) > 2 and not os.path.dirname(text)
-    return "give a question with --question" if is_question else "check the name of the source"
+    if is_question:
+        return f"give the question with --question {shlex.quote(text)}"
+    return _NAME_ADVICE
+
+
+def _check_question(sources: Sequence[str], questions: Sequence[str]) -> None:
+    """Raise UsageError for the words of a question without quotes among the sources."""
+    if not questions or len(questions[-1].split()) != 1:
+        return
+    words = [each for each in sources if _is_word(each)]
+    if words:
+        question = shlex.quote(" ".join([questions[-1], *words]))
+        raise UsageError(
+            f"there is no file or folder {words[0]}: put the question in quotes, --question {question}"
+        )
+
+
+def _is_word(text: str) -> bool:
+    """Return whether a text is no source, and no name that is like one."""
+    is_path = os.path.lexists(text) or is_address(text) or text == STANDARD_INPUT
+    return not is_path and not re.search(r"[/*.]", text) and _advice(text) == _NAME_ADVICE

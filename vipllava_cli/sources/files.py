@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.source import CLIPBOARD, is_address, is_file_url
 from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.similar_names import advise_on_name
 
 _HEAD_BYTES = 64 * 1024
 
@@ -36,7 +37,9 @@ def open_binary(name: str) -> Iterator[BinaryIO]:
         with open(name, "rb") as file:
             yield file
     except FileNotFoundError:
-        raise InputError(f"there is no file {name}: check the name") from None
+        raise InputError(
+            f"there is no file {name}: {advise_on_name(name, 'check the name')}"
+        ) from None
     except IsADirectoryError:
         raise InputError(f"{name} is a folder, expected a file: name a file in it") from None
     except OSError as error:

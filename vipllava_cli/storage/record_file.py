@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 from vipllava_cli.errors import InputError
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.records import SCHEMA, check_record
+from vipllava_cli.storage.similar_names import advise_on_name
 
 MAX_SKIPPED_LINES = 1000  # before the first record: a large binary file is not read to its end
 
@@ -92,8 +93,9 @@ def _open(results: Path) -> Iterator[BinaryIO]:
             with results.open("rb") as file:
                 yield file
     except FileNotFoundError:
+        advice = "expected the results of `vipllava batch`; check the name"
         raise InputError(
-            f"there is no file {results}: expected the results of `vipllava batch`; check the name"
+            f"there is no file {results}: {advise_on_name(str(results), advice)}"
         ) from None
     except IsADirectoryError:
         raise InputError(f"{results} is a folder: name a file of results in it") from None

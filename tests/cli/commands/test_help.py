@@ -18,8 +18,8 @@ def test_help_prints_the_help_of_the_words(run: Run, words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["aks"], "unknown command 'aks'; did you mean `vipllava ask`?"),
-        (["models", "pul"], "did you mean `vipllava models pull`?"),
+        (["aks"], "unknown command 'aks'; did you mean `vipllava help ask`?"),
+        (["models", "pul"], "did you mean `vipllava help models pull`?"),
         (["ask", "me"], "unexpected 'me': vipllava ask takes only image and questions"),
     ],
 )

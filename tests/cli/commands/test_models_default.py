@@ -47,5 +47,6 @@ def test_removing_a_model_that_is_not_downloaded_is_an_error(run: Run) -> None:
     result = run("models", "remove", "7b")
     assert (result.code, result.stdout) == (4, "")
     assert result.stderr == (
-        "error: llava-hf/vip-llava-7b-hf is not downloaded: there is nothing to remove\n"
+        "error: llava-hf/vip-llava-7b-hf is not downloaded: `vipllava models list` lists the"
+        " downloaded models\n"
     )

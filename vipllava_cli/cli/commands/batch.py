@@ -171,7 +171,7 @@ def batch(
 
     messages = output.messages()
     on_conflict = _on_conflict(append=append, fresh=fresh, force=force)
-    names, pattern_notes = parse_arguments(sources)
+    names, pattern_notes = parse_arguments(sources, question or ())
     outputs = check_outputs(names, out, report, force=force)
     size = _parse_batch_size(batch_size)
     task = BatchTask(

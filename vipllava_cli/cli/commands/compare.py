@@ -1,5 +1,7 @@
 """`vipllava compare`: compare results with each other, or with the right answers. It loads no model."""
 
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +10,10 @@ import typer
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import Force, Json, OutputOptions, out_option
 from vipllava_cli.errors import UsageError
+from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.similar_names import find_similar
+
+_MAX_COLUMN = 64  # characters: a longer word is no name of a column
 
 
 @command
@@ -58,6 +64,7 @@ def compare(
     vipllava compare before.jsonl after.jsonl --out changes.html
     """
     from vipllava_cli.cli.html.comparison import write_comparison
+    from vipllava_cli.cli.html.page import check_page_name
     from vipllava_cli.cli.terminal.comparison import comparison_to_json, print_comparison
     from vipllava_cli.cli.terminal.json_output import print_json
     from vipllava_cli.flows.evals.answer_rule import AnswerRule, rule_with_synonyms
@@ -66,6 +73,7 @@ def compare(
     from vipllava_cli.storage.files import check_writable, same_file
 
     messages = output.messages()
+    _check_names(results, truth)
     if strict and synonyms is not None:
         raise UsageError("--strict compares the texts as they are: remove --synonyms")
     if out is not None:
@@ -73,6 +81,7 @@ def compare(
             raise UsageError(
                 f"{out} is one of the files to compare: give another path for the page"
             )
+        check_page_name(out)
         check_writable(str(out), force=force)
     rule = AnswerRule(strict) if synonyms is None else rule_with_synonyms(synonyms)
     comparison = compare_files(results, truth, rule)
@@ -84,3 +93,20 @@ def compare(
         print_comparison(comparison, is_complete=messages.verbose)
     if out is not None:
         write_comparison(comparison, out, messages)
+
+
+def _check_names(results: list[Path], truth: str | None) -> None:
+    """Raise UsageError for a word among the files that is probably the name of a column."""
+    words = [each for each in results if _is_word(each)]
+    files = [str(each) for each in results if each not in words]
+    if words and files:
+        column = " ".join([*([truth] if truth else []), *map(str, words)])
+        command = shlex.join(["vipllava", "compare", *files, "--truth", column])
+        raise UsageError(f"there is no file {words[0]}: for a column, use `{command}`")
+
+
+def _is_word(path: Path) -> bool:
+    """Return whether a path is neither a file, nor similar to the name of one."""
+    is_input = os.path.exists(path) or str(path) == STANDARD_INPUT
+    is_path = path.suffix or path.parent.name or len(path.name) > _MAX_COLUMN
+    return not (is_input or is_path or find_similar(str(path)))

@@ -1,5 +1,6 @@
 """`vipllava config`: show and change the user's settings."""
 
+import shlex
 import sys
 from dataclasses import replace
 from typing import Annotated
@@ -70,11 +71,15 @@ def set_value(
     vipllava config set template vicuna
     """
     from vipllava_cli.cli.default_model import set_default_model
-    from vipllava_cli.cli.user_defaults import MODEL, REVISION, parse_key, parse_value
+    from vipllava_cli.cli.user_defaults import KEYS, MODEL, REVISION, parse_key, parse_value
     from vipllava_cli.storage.settings import read_settings, settings_file, write_settings
 
-    messages, name = output.messages(), parse_key(key)
-    settings = read_settings()
+    messages = output.messages()
+    if key not in KEYS and value in KEYS:
+        raise UsageError(
+            f"write the setting before its value: `vipllava config set {value} {shlex.quote(key)}`"
+        )
+    name, settings = parse_key(key), read_settings()
     if not value:
         raise UsageError(f"the value is empty: `vipllava config unset {name}` removes a setting")
     if name == MODEL:

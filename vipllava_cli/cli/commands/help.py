@@ -28,12 +28,13 @@ def help(
     vipllava help models pull
     """
     context: Any = ctx.find_root()
-    for at, word in enumerate(words or ()):
+    names = " ".join(words or ()).split()  # of a subcommand in quotes, too
+    for at, word in enumerate(names):
         commands = getattr(context.command, "commands", None)
         if commands is None:
-            raise UsageError(unexpected_arguments(context, list(words or ())[at:]))
+            raise UsageError(unexpected_arguments(context, names[at:]))
         if word not in commands:
-            raise UsageError(unknown_command(context, word, is_root=False))
+            raise UsageError(unknown_command(context, word, is_root=False, is_help=True))
         context = type(context)(commands[word], info_name=word, parent=context)
     sys.stdout.write(context.get_help())
 

@@ -1,6 +1,7 @@
 """`vipllava models`: list, download, choose, describe and remove models."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.engine.hub.checkpoints import HubName
 
+_LIST_DOWNLOADED = "`vipllava models list` lists the downloaded models"
 CONFIRM_BYTES = 1_000_000_000  # a larger download needs confirmation
 
 Name = Annotated[
@@ -78,7 +80,8 @@ def pull(
 
     messages = output.messages()
     name = canonical_name(name)
-    hub = _hub_name(name, revision)
+    advice = f"it needs no download, `vipllava models use {shlex.quote(name)}` makes it the default"
+    hub = _hub_name(name, revision, advice)
     with messages.waiting("looking up the model on the hub"):
         remote = download.look_up(name, hub)
     with messages.waiting("checking the files on this machine"):
@@ -145,9 +148,9 @@ def remove(name: DownloadedName, yes: Yes = False, *, output: OutputOptions) -> 
 
     messages = output.messages()
     name = canonical_name(name)
-    hub = _hub_name(name, None)
+    hub = _hub_name(name, None, f"it is no download, {_LIST_DOWNLOADED}")
     if not has_cached_files(hub.repository):
-        raise ModelError(f"{hub.repository} is not downloaded: there is nothing to remove")
+        raise ModelError(f"{hub.repository} is not downloaded: {_LIST_DOWNLOADED}")
     size = cached_size(hub.repository)
     if not yes:
         folder = repository_folder(hub.repository)
@@ -160,14 +163,14 @@ def remove(name: DownloadedName, yes: Yes = False, *, output: OutputOptions) -> 
         messages.note(f"{name} was the default model: `vipllava models use` sets another")
 
 
-def _hub_name(name: str, revision: str | None) -> "HubName":
+def _hub_name(name: str, revision: str | None, advice: str) -> "HubName":
     """Return the name on the hub. Raises UsageError for a folder and for the shipped model."""
     from vipllava_cli.engine.hub.checkpoints import hub_name
 
     hub = hub_name(name, revision)
     if hub is None:
         where = "is a folder" if os.path.isdir(name) else "is part of this package"
-        raise UsageError(f"{name} {where}: only models from the hub can be pulled and removed")
+        raise UsageError(f"{name} {where}: {advice}")
     return hub
 
 

@@ -31,6 +31,7 @@ def report(
 
     vipllava report results.jsonl -o report.html
     """
+    from vipllava_cli.cli.html.page import check_page_name
     from vipllava_cli.cli.html.report import write_report
     from vipllava_cli.storage.files import STANDARD_INPUT, STANDARD_OUTPUT, same_file
     from vipllava_cli.storage.tables import records_path
@@ -43,6 +44,7 @@ def report(
     path = source.parent / f"{source.stem}.html" if out is None else Path(out)
     if same_file(source, path):
         raise UsageError(f"{path} is the record file itself: give the page another name with -o")
+    check_page_name(path)
     records = records_path(source)
     if records != source:
         messages.note(f"{source} is a table: the page shows the records in {records}")

@@ -23,6 +23,7 @@ from rich.progress import track
 
 from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnails
 from vipllava_cli.cli.terminal.messages import Messages, safe
+from vipllava_cli.errors import UsageError
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.record_file import Json
@@ -53,6 +54,18 @@ class ReportPage:
     skipped_note: str
     kinds: Sequence[str] | None = None
     counts: Sequence[tuple[str, str]] = ()
+
+
+def check_page_name(path: Path) -> None:
+    """Raise UsageError for a page whose name is that of another kind of file."""
+    if path.suffix.lower() in _OTHER_SUFFIXES:
+        raise UsageError(
+            f"{path} has the suffix of another format, and the page is HTML: use"
+            f" {path.with_suffix('.html')}"
+        )
+
+
+_OTHER_SUFFIXES = (".pdf", ".png", ".jpg", ".csv", ".json", ".jsonl", ".parquet", ".md", ".docx")
 
 
 def write_page(page: ReportPage, out: Path, messages: Messages) -> float:

@@ -16,6 +16,7 @@ from vipllava_cli.engine.hub.names import (
     explain_model_type,
     explain_no_config,
     explain_unknown,
+    similar_folder,
     suggest,
 )
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED, TINY_REVISION
@@ -111,7 +112,7 @@ def _find_in_cache(name: str, hub: HubName, revision: str | None) -> Checkpoint:
             )
         if advice := explain_absent(hub.repository):
             raise ModelError(f"{hub.repository} {advice}")
-        similar = suggest(hub.repository)
+        similar = suggest(hub.repository) or similar_folder(name)
         hint = f"use {similar}, or " if similar not in {"", hub.repository} else ""
         raise ModelError(
             f"the model {hub.repository}{at_revision} is not on this machine: {hint}download it with"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 from vipllava_cli.errors import short_repr
+from vipllava_cli.storage.similar_names import find_similar
 
 SHORT_NAMES = (*BUNDLED, *PUBLISHED)
 USE_INSTEAD = f"use {' or '.join(PUBLISHED)}, or {' or '.join(BUNDLED)} for clip-art"
@@ -84,6 +85,17 @@ def suggest(name: str) -> str:
     known = [*SHORT_NAMES, *(published.repository for published in PUBLISHED.values())]
     cutoff = 0.85 if "/" in name else 0.6
     return next(iter(difflib.get_close_matches(name.lower(), known, 1, cutoff)), "")
+
+
+def similar_folder(name: str) -> str:
+    """Return the folder of a model whose path is most similar to OWNER/NAME, or an empty text."""
+    owner, inner = os.path.split(name)
+    parent = owner if os.path.isdir(owner) else find_similar(owner)
+    if not parent:
+        return ""
+    folder = os.path.join(parent, inner)
+    found = folder if os.path.isdir(folder) else find_similar(folder)
+    return found if found and os.path.isfile(os.path.join(found, "config.json")) else ""
 
 
 def explain_no_config(folder: Path, name: str) -> str:

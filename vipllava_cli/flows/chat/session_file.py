@@ -22,6 +22,7 @@ from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.records import SCHEMA, record_from_json
+from vipllava_cli.storage.similar_names import advise_on_name
 
 KIND = "conversation"
 
@@ -87,7 +88,8 @@ def read_session(name: str) -> SavedChat:
     try:
         value = json.loads(Path(name).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"there is no session file {name}: check its name") from None
+        advice = advise_on_name(name, "check its name")
+        raise InputError(f"there is no session file {name}: {advice}") from None
     except OSError as error:
         raise InputError(f"the session file {name} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -7,6 +7,7 @@ An answer is right if its stored score is 1, where every row has a score by a co
 an `AnswerRule` compares the answer with the truth in the record.
 """
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -233,6 +234,7 @@ def compare(
         where = f"of {first.name}" if not others else "that is in all files"
         raise InputError(
             f"no row {where} has a column {short_repr(column)} with a truth: {_list_columns(files)}"
+            f"{_did_you_mean(files, column)}"
         )
     comparison = Comparison(
         files,
@@ -259,6 +261,12 @@ def _check_truths(comparison: Comparison) -> None:
             "--strict and --synonyms apply to answers that are compared with a column: add --truth"
             f" COLUMN ({listed})"
         )
+
+
+def _did_you_mean(files: Sequence[ResultFile], column: str) -> str:
+    columns = [name for file in files for name in file.columns]
+    near = difflib.get_close_matches(column, columns, 1)
+    return f"; did you mean {short_repr(near[0])}?" if near else ""
 
 
 def _list_columns(files: Sequence[ResultFile]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vipllava_cli.sources.similar_names import find_similar
+from vipllava_cli.storage.similar_names import find_similar
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,13 @@ from vipllava_cli.sources.similar_names import find_similar
         ("imgs_12.jpg", "img_12.jpg"),
         ("lists.png", None),
         ("tea.png", None),
+        ("cta.jpg", "cat.jpg"),
     ],
 )
 def test_only_a_near_name_of_an_image_is_suggested(
     tmp_path: Path, missing: str, similar: str | None
 ) -> None:
-    for name in ("street.jpg", "img_12.jpg", "list.txt", "list"):
+    for name in ("street.jpg", "cat.jpg", "img_12.jpg", "list.txt", "list"):
         (tmp_path / name).touch()
     found = find_similar(str(tmp_path / missing), lambda name: name.endswith(".jpg"))
     assert found == (similar and str(tmp_path / similar))

@@ -10,6 +10,14 @@ MIN_SIMILARITY = 0.75  # of two names without suffix: one wrong letter in four
 MAX_LISTED_FILES = 10_000  # in a folder that is searched for similar names
 
 
+def advise_on_name(
+    path: str, advice: str, accepts: Callable[[str], bool] = lambda name: True
+) -> str:
+    """Return `did you mean NAME?` for a missing file or folder, or the advice if no name is similar."""
+    similar = find_similar(path, accepts)
+    return f"did you mean {similar}?" if similar else advice
+
+
 def find_similar(path: str, accepts: Callable[[str], bool] = lambda name: True) -> str | None:
     """Find the accepted file or folder beside a missing one whose name is closest to it.
 
@@ -28,6 +36,7 @@ def find_similar(path: str, accepts: Callable[[str], bool] = lambda name: True) 
         if accepts(name) and _numbers(_stem(name)) == _numbers(stem)
     }
     close = difflib.get_close_matches(stem, stems.values(), 1, MIN_SIMILARITY)
+    close = close or [each for each in stems.values() if _is_swapped(stem, each)][:1]
     alike = [name for name in stems if stems[name] in close]
     if not alike:
         return None
@@ -38,6 +47,13 @@ def find_similar(path: str, accepts: Callable[[str], bool] = lambda name: True) 
 
 def _stem(name: str) -> str:
     return os.path.splitext(name)[0].lower()
+
+
+def _is_swapped(one: str, other: str) -> bool:
+    """Return whether two neighbouring letters are in the other order: `cta` and `cat`."""
+    return any(
+        one[:at] + one[at + 1] + one[at] + one[at + 2 :] == other for at in range(len(one) - 1)
+    )
 
 
 def _numbers(text: str) -> list[str]:
