@@ -69,7 +69,7 @@ class Desktop:
         """Return the screen: uint8 [height, width, 3]."""
         return np.asarray(ImageGrab.grab(xdisplay=self.display))
 
-    def find(self, color: RGB, seconds: float = 15) -> Area | None:
+    def find(self, color: RGB, seconds: float = 60) -> Area | None:
         """Wait for pixels of a colour. Returns the rectangle around them."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -123,6 +123,10 @@ class Desktop:
         event = _Event(message=message)
         x11.XSendEvent(display, window, 0, ctypes.c_long(0), ctypes.byref(event))
         x11.XCloseDisplay(display)
+
+    def destroy_window(self) -> None:
+        """Destroy the window, as a tool does that closes windows without a window manager."""
+        self.xdotool("windowclose", self._window_id())
 
 
 _CLIENT_MESSAGE = 33

@@ -183,7 +183,7 @@ def test_the_mouse_wheel_does_not_disturb_a_drag(desktop: Desktop, wide: Path) -
 # --- the end ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["Escape", "close"])
+@pytest.mark.parametrize("how", ["Escape", "close", "destroy"])
 def test_escape_and_closing_the_window_cancel_and_write_nothing(
     desktop: Desktop, wide: Path, how: str
 ) -> None:
@@ -193,6 +193,8 @@ def test_escape_and_closing_the_window_cancel_and_write_nothing(
         desktop.drag(window.image.at(0.2, 0.2), window.image.at(0.4, 0.4))
         if how == "close":
             desktop.close_window()
+        elif how == "destroy":
+            desktop.destroy_window()
         else:
             desktop.press(how)
         ended = window.end()

@@ -16,6 +16,7 @@ from vipllava_cli.cli.picker.help_strip import Help
 from vipllava_cli.cli.picker.keys import Outcome, edit, key_name
 from vipllava_cli.cli.picker.layout import Size, lay_out
 from vipllava_cli.cli.picker.state import PickerState
+from vipllava_cli.cli.picker.x11 import watch_new_window
 
 TITLE = "vipllava"
 _FLAGS = cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL | cv2.WINDOW_FREERATIO
@@ -37,6 +38,7 @@ class PickerWindow:
         self._size = size
         self._events: list[_MouseEvent] = []
         self._place: tuple[int, int] | None = None
+        self._is_destroyed: Callable[[], bool] = lambda: False
 
     def __enter__(self) -> "PickerWindow":
         os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # Qt warns about fonts
@@ -76,7 +78,7 @@ class PickerWindow:
                     cv2.imshow(TITLE, canvas.render(state))
                     shown = state
                 key = key_name(cv2.waitKeyEx(_WAIT_MS))
-                if not _is_open():
+                if self._is_destroyed() or not _is_open():
                     return Outcome.CANCEL, state
                 if any(event.kind in _WHEEL for event in self._events):
                     self._reset_zoom()
@@ -89,6 +91,9 @@ class PickerWindow:
         raise KeyboardInterrupt
 
     def _open(self) -> None:
+        self._is_destroyed = watch_new_window(self._create, TITLE)
+
+    def _create(self) -> None:
         cv2.namedWindow(TITLE, _FLAGS)
         cv2.resizeWindow(TITLE, *self._size)
         cv2.setMouseCallback(TITLE, self._note_mouse)
