@@ -16,3 +16,9 @@ def test_an_invalid_memory_limit_is_one_line(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_max_memory(text)
     assert "\n" not in str(caught.value)
+
+
+def test_a_small_number_without_a_unit_is_refused() -> None:
+    with pytest.raises(UsageError, match="invalid --max-memory '8': use 8GiB"):
+        parse_max_memory("0=8")
+    assert parse_max_memory("0=8589934592") == {0: 8 * GIB}

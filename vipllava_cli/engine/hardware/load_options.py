@@ -10,6 +10,7 @@ from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.storage.sizes import parse_size
 
 _MEMORY_EXAMPLE = "0=8GiB,cpu=20GiB"
+_MIN_BYTES = 1 << 20  # a smaller number without a unit means GiB to the person who typed it
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ def _exact_size(size: int) -> str:
 
 
 def _parse_limit(text: str) -> int:
+    if text.isdecimal() and int(text) < _MIN_BYTES:
+        raise UsageError(f"invalid --max-memory {short_repr(text)}: use {text}GiB")
     try:
         return parse_size(text)
     except UsageError:
