@@ -28,7 +28,7 @@ def test_a_question_too_long_for_the_model_is_refused(run: Run, image: Path) -> 
 
 
 def test_an_unknown_model_is_refused(run: Run, image: Path) -> None:
-    result = run("ask", image, QUESTION, "--model", "llama")
+    result = run("ask", image, QUESTION, "--model", "sdxl")
     assert_error_line(result, ExitCode.MODEL, "expected tiny, 7b, 13b")
 
 

@@ -53,5 +53,5 @@ def test_entries_of_another_version_are_kept() -> None:
 
 def test_a_settings_folder_that_cannot_be_created_is_named(home: Path) -> None:
     (home / "config").touch()
-    with pytest.raises(InputError, match="config cannot be created"):
+    with pytest.raises(InputError, match="config is a file: expected a folder"):
         write_settings(UserSettings("7b"))
