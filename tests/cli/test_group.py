@@ -23,6 +23,14 @@ def test_an_image_in_front_is_asked(run: Run, options: list[str]) -> None:
         assert (result.code, result.stdout, result.stderr) == (0, "a penguin\n", "")
 
 
+@pytest.mark.model
+@pytest.mark.usefixtures("opened_once")
+def test_a_question_in_front_of_an_image_is_asked(run: Run) -> None:
+    result = run(QUESTION, ZOO, "--model", "tiny")
+    assert (result.code, result.stdout) == (0, "a penguin\n")
+    assert result.stderr == f"note: took {ZOO} as the image, and the rest as the question\n"
+
+
 @pytest.mark.parametrize(
     ("word", "is_image"),
     [
@@ -32,6 +40,7 @@ def test_an_image_in_front_is_asked(run: Run, options: list[str]) -> None:
         ("file:///a.png", True),
         ("clipboard:", True),
         (str(ZOO), True),
+        (f"{ZOO}#frame=2", True),
         ("README.md", False),
         ("nonesuch.png", False),
         ("tests", False),

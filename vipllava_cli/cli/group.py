@@ -18,7 +18,7 @@ from vipllava_cli.cli.usage_errors import (
     unknown_command,
 )
 from vipllava_cli.cli.words import arguments
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import InputError, UsageError
 
 IMPLIED = "ask"  # the subcommand of a command line that starts with an image
 _IMAGE_ADDRESSES = ("http://", "https://", "file://", "clipboard:")
@@ -80,16 +80,18 @@ class Program(Group):
         return super().parse_args(ctx, self.with_command(ctx, args))
 
     def with_command(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `ask` in front if the first argument is an image. Raises UsageError."""
+        """Put `ask` in front of an image, or of a question and an image. Raises UsageError."""
         if not args or args[0] in self.commands or args[0] in self._own_options(ctx):
             return args
         ask = self.commands[IMPLIED]
         parser = ask.make_parser(type(ctx)(ask, info_name=IMPLIED, parent=ctx))
-        first = next(arguments(parser, args), None)
-        if first is None:
+        words = list(arguments(parser, args))
+        if not words:
             return args
+        first = words[0]
         if first not in self.commands:
-            return [IMPLIED, *args] if is_image_source(first) else args
+            is_question = " " in first and any(map(is_image_source, words[1:]))
+            return [IMPLIED, *args] if is_question or is_image_source(first) else args
         if args[0].partition("=")[0] in parser._long_opt:
             raise UsageError(misplaced_option(args[0].partition("=")[0], first))
         return args
@@ -102,7 +104,12 @@ def is_image_source(word: str) -> bool:
     """Return whether a word names an image: standard input, an address, or an existing image file."""
     if word == _STANDARD_INPUT or word.lower().startswith(_IMAGE_ADDRESSES):
         return True
-    path = os.path.expanduser(word)  # of a file, or of a pipe like /dev/fd/63
+    from vipllava_cli.images.source import parse_source
+
+    try:
+        path = parse_source(word).location  # of a file, or of a pipe like /dev/fd/63
+    except InputError:  # `ask` says what is wrong
+        return True
     return os.path.exists(path) and not os.path.isdir(path) and _has_image_suffix(path)
 
 
