@@ -34,7 +34,10 @@ ZOO = str(SAMPLES / "zoo-red-box.png")
         (["nonesuch.png", "q"], "unknown command 'nonesuch.png', and no such file: "),
         (["README.md", "q"], "'README.md' is neither a command nor an image: "),
         (["sample_images", "q"], "is a folder: `vipllava batch` asks about the images"),
-        (["what is it?", "nope.png"], "write the image before the question: vipllava IMAGE QUESTION"),
+        (
+            ["what is it?", "nope.png"],
+            "write the image before the question: vipllava IMAGE QUESTION",
+        ),
         (["-m", "7b"], "-m belongs after the subcommand: vipllava ask … -m"),
         (["--"], "vipllava needs a subcommand: `vipllava --help` lists the commands"),
         (["--model", "7b", "ask", ZOO, "q"], "after the subcommand: vipllava ask … --model"),
