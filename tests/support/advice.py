@@ -57,7 +57,7 @@ def _add_suffix(line: str, match: re.Match[str]) -> str:
 
 
 def _replace_list(line: str, match: re.Match[str]) -> str:
-    """Write the advised coordinates for those with the refused one, or those that spaces separate."""
+    """Replace the values of `--box` by the advised ones. The values may be several words."""
     words = shlex.split(line)
     first = next(at for at, word in enumerate(words) if word.startswith("--box"))
     is_number = re.compile(r"[\d.,a-z%]+")

@@ -39,7 +39,7 @@ def _note_fractions(specs: Sequence[MarkSpec], messages: Messages) -> None:
 
 
 class PickedMarks(NamedTuple):
-    """An image with all its marks, and those that the user drew as options of the command line."""
+    """An image with all its marks. `options` are the drawn marks as the command line takes them."""
 
     marked: MarkedImage
     options: str

@@ -23,7 +23,7 @@ def photograph_score(image: Image.Image) -> float:
     """Measure how evenly texture is spread, times how strong it is beside the edges. About 0 to 0.3.
 
     Texture is the difference of a pixel from the median of its 3x3 neighbourhood. The median follows
-    edges, gradients and flat areas, of which clip-art consists, but not grain, hair or leaves. Both
+    the edges, gradients and flat areas of clip-art, but not grain, hair or leaves. Both
     factors are ratios, so that contrast does not matter.
     """
     texture = _texture(_grey(image, _SPREAD_SIDE))

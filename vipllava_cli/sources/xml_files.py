@@ -19,7 +19,7 @@ _SINGLE_BYTE = re.compile(
 def parse_xml(file: str, encoding: str | None = None) -> "Element":
     """Parse an XML file. Refuses entities, which could expand to fill the memory. Raises InputError.
 
-    `encoding` goes before the encoding that the file declares.
+    `encoding` overrides the encoding that the file declares.
     """
     from defusedxml.ElementTree import ParseError, fromstring
 

@@ -67,6 +67,13 @@ def ask(talk: Terminal, waiting: Path, question: str) -> None:
     assert talk.modes() == HIDDEN
 
 
+def leave(talk: Terminal, flags: tuple[str, ...]) -> None:
+    """Leave the chat at its next prompt."""
+    until_prompt(talk, flags)
+    talk.type("\x04")
+    assert talk.wait(TIMEOUT) == 0
+
+
 @both_prompts
 def test_keys_typed_while_the_model_loads_appear_at_the_first_prompt(
     waiting: Path, flags: tuple[str, ...]
@@ -79,9 +86,7 @@ def test_keys_typed_while_the_model_loads_appear_at_the_first_prompt(
         until_prompt(talk, flags, "wat")
         talk.type("\x7f\x7fhat?\r")
         talk.until(FIRST_WORD, TIMEOUT)
-        until_prompt(talk, flags)
-        talk.type("\x04")
-        assert talk.wait(TIMEOUT) == 0
+        leave(talk, flags)
         assert talk.modes() == NORMAL
     assert questions(waiting) == ["what?"]
 
@@ -101,9 +106,7 @@ def test_keys_typed_during_an_answer_wait_for_the_next_prompt(
             until_prompt(talk, flags, text)
         talk.type(" four?\r")
         talk.until(FIRST_WORD, TIMEOUT)
-        until_prompt(talk, flags)
-        talk.type("\x04")
-        assert talk.wait(TIMEOUT) == 0
+        leave(talk, flags)
     assert questions(waiting) == ["one?", "two?", "three \u00fc\u8c61?", "and four?"]
 
 

@@ -49,7 +49,7 @@ def test_errors_are_one_line(run: Run, files: tuple[Path, Path]) -> None:
             "nothing to compare with: give a second file, or the column with the right",
         ),
         ((unknown,), usage, "answers as --truth COLUMN (its columns are 'label', 'area')"),
-        ((plain,), usage, "--truth COLUMN (there are none)"),
+        ((plain,), usage, "--truth COLUMN (no columns found)"),
         (
             (unknown, "--truth", "colour"),
             bad,

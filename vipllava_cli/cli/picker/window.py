@@ -101,8 +101,8 @@ class PickerWindow:
     def _reset_zoom(self) -> None:
         """Open the window again: Qt zooms with the wheel, and drags then move the image."""
         place = cv2.getWindowImageRect(TITLE)[:2]
-        # The frame goes to the place, and the content lies inside it: to take the place of the content
-        # each time would move the window on with each turn of the wheel.
+        # `place` is where the content is, and `moveWindow` puts the frame there. A new measurement on
+        # each turn of the wheel would move the window a little further each time.
         if self._place is None or dist(place, self._place) > _MAX_FRAME:
             self._place = place
         cv2.destroyWindow(TITLE)

@@ -50,7 +50,7 @@ def run_slash_command(session: ChatSession, line: str) -> None:
 
 
 def _help(session: ChatSession, argument: str) -> None:
-    """List the commands, or those that are named."""
+    """List the commands that the argument names, or all."""
     wanted = [f"/{word.strip('/').lower()}" for word in argument.split()]
     names = [OTHER_NAMES.get(name, name) for name in wanted] or list(SLASH_COMMANDS)
     for name in names:

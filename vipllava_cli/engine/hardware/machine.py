@@ -84,7 +84,7 @@ ASSUMED_GPU = Speed(300e9, 20e12, Origin.assumed, Origin.assumed)
 class Machine:
     """The devices of a machine.
 
-    `names` are those of all GPUs, by number; `gpus` is the memory of those that may be used.
+    `names` has the name of every GPU by number. `gpus` has the memory of each GPU that may be used.
     `fast_bf16` says whether the CPU has instructions for bfloat16 products. `half_dtype` is the
     16-bit type in which these GPUs are fast.
     `packages` are the installed ones of EXTRAS. `threads` is the number of threads that torch uses

@@ -36,8 +36,8 @@ class Kind:
 def canonical_name(name: str) -> str:
     """Return the name that the program uses for what the user typed.
 
-    Short names may be in capitals, and a page of the hub stands for its model. A folder of this name
-    goes first.
+    Short names may be in capitals, and a page of the hub stands for its model. An existing folder
+    overrides both.
     """
     typed = name.strip()
     expanded = os.path.expanduser(typed) if typed.startswith("~/") else typed

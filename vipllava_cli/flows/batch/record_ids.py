@@ -115,7 +115,7 @@ class RecordIds:
         return NumberedRow(row, ids)
 
     def unresolved_conflicts(self) -> Sequence[Conflict]:
-        """Return the conflicts so far whose earlier answer belongs to no other row either."""
+        """Return the conflicts that would lose an answer: no other row of the run keeps it."""
         return [conflict for conflict in self._conflicts if conflict.id not in self._variants]
 
     def _with_unique_id(self, row: Row | BadRow, count: int) -> Row | BadRow:

@@ -71,7 +71,7 @@ class BatchTask:
         return row.questions or self.questions or (str(default),)
 
     def row_options(self, row: Row | BadRow) -> GenerationOptions:
-        """Return the options for a row: its choices go before those of the task."""
+        """Return the options for a row: its own choices override those of the task."""
         choices = row.choices if isinstance(row, Row) else ()
         return replace(self.options, choices=choices) if choices else self.options
 

@@ -42,8 +42,8 @@ class AnswerRule:
     def is_correct(self, answer: str | None, truth: str) -> bool:
         """Return whether an answer equals its truth. A failed row has no answer and does not.
 
-        A truth of parts joined by `<AND>` and `<OR>` is looked for in the answer: all parts are needed,
-        any alternative suffices.
+        If `<AND>` joins parts of the truth, the answer must contain all of them. If `<OR>` joins
+        alternatives, one is enough.
         """
         if answer is None:
             return False

@@ -273,7 +273,9 @@ def _list_columns(files: Sequence[ResultFile]) -> str:
     columns = dict.fromkeys(name for file in files for name in file.columns)
     its = "its" if len(files) == 1 else "their"
     return (
-        f"{its} columns are {', '.join(map(short_repr, columns))}" if columns else "there are none"
+        f"{its} columns are {', '.join(map(short_repr, columns))}"
+        if columns
+        else "no columns found"
     )
 
 
