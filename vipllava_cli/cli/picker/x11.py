@@ -36,10 +36,8 @@ def watch_new_window(open_window: Callable[[], None], title: str) -> Callable[[]
         windows = _top_windows(title)
         if windows is None:
             return False
-        if own:
-            return own.isdisjoint(windows)
         own.update(windows - others)
-        return False
+        return bool(own) and not windows - others  # a window that Qt makes again is not destroyed
 
     return is_destroyed
 
