@@ -10,7 +10,6 @@ import pickle
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -44,7 +43,7 @@ _SUFFIXES = (
     ".yml",
 )
 _DATASET_PART = re.compile(
-    r"(?:train|val|valid|validation|test|default)\d*|images?|imgs?|photos|labels?|annotations?|ann|data"
+    r"(?:train|val|valid|validation|test|default)\d*|images?|imgs?|labels?|annotations?|ann|data"
     r"|jpegimages|imagesets|obj_.*|bbox|human",
     re.IGNORECASE,
 )
@@ -84,7 +83,9 @@ def read_unpacked(
             raise type(error)(unpacking.restore_text(str(error))) from None
         notes = (*unpacking.notes, *map(unpacking.restore_text, source.notes))
         count = sum(size for size, _ in chunks)
-    stored = StoredRows(lambda: chain.from_iterable(pickle.loads(zlib.decompress(c)) for _, c in chunks))
+    stored = StoredRows(
+        lambda: chain.from_iterable(pickle.loads(zlib.decompress(c)) for _, c in chunks)
+    )
     return replace(source, rows=stored, total=count, notes=notes)
 
 

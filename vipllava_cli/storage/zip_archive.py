@@ -167,7 +167,9 @@ class ZipArchive:
 
 
 def _encode(path: str, codec: str) -> bytes:
-    return path.encode(codec, "ignore") if path.encode(codec, "replace").decode(codec) == path else b""
+    return (
+        path.encode(codec, "ignore") if path.encode(codec, "replace").decode(codec) == path else b""
+    )
 
 
 def _check_size(name: str, info: ZipInfo, count: int, max_bytes: int) -> None:
@@ -194,9 +196,7 @@ def open_zip(path: str, encoding: str | None = None) -> ZipArchive:
 
 
 @lru_cache(maxsize=_MAX_OPEN)
-def _open(
-    path: str, absolute: str, modified: int, size: int, encoding: str | None
-) -> ZipArchive:
+def _open(path: str, absolute: str, modified: int, size: int, encoding: str | None) -> ZipArchive:
     """Open an archive. The arguments after the path tell an archive from an earlier one there."""
     try:
         with open(absolute, "rb") as file:
@@ -290,8 +290,8 @@ def _check_directory(path: str, file: BinaryIO, size: int) -> None:
 def _check_overlap(path: str, infos: list[ZipInfo], start_dir: int) -> None:
     """Raise InputError if two entries share bytes, as in a ZIP bomb."""
     ordered = sorted(infos, key=lambda info: info.header_offset)
-    ends = [*(info.header_offset for info in ordered[1:]), start_dir]
-    for info, end in zip(ordered, ends, strict=True):
+    starts = [*(info.header_offset for info in ordered), start_dir]
+    for info, end in zip(ordered, starts[1:], strict=True):
         if info.header_offset + 30 + len(raw_name(info)) + info.compress_size > end:
             raise InputError(
                 f"{path} has entries that overlap, like a ZIP bomb ({info.filename}): pack the folder"
@@ -304,6 +304,4 @@ def _damaged(path: str) -> str:
 
 
 def _too_many(path: str, count: int) -> str:
-    return (
-        f"{path} has {count:,} entries, above the limit of {MAX_ENTRIES:,}, or long names: {_UNPACK}"
-    )
+    return f"{path} has {count:,} entries, above the limit of {MAX_ENTRIES:,}, or long names: {_UNPACK}"
