@@ -181,7 +181,10 @@ def test_masks_of_a_manifest_are_in_the_archive(tmp_path: Path) -> None:
 
 
 def test_backslashes_separate_folders(tmp_path: Path) -> None:
-    files: dict[str, bytes | str] = {"images\\a.png": image_bytes(tmp_path), "ann\\a.json": json.dumps(COCO)}
+    files: dict[str, bytes | str] = {
+        "images\\a.png": image_bytes(tmp_path),
+        "ann\\a.json": json.dumps(COCO),
+    }
     archive = pack(tmp_path / "net.zip", files)
     [row] = read_rows(archive)
     assert row.image == f"{archive}/images/a.png"

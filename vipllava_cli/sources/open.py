@@ -49,7 +49,7 @@ READERS: Mapping[SourceFormat, Reader] = {
     SourceFormat.coco: Reader("a COCO file", read_coco),
     SourceFormat.labelme: Reader("a LabelMe file or a folder of them", read_labelme),
     SourceFormat.voc: Reader("a Pascal VOC file or a folder of them", read_voc),
-    SourceFormat.yolo: Reader("a YOLO folder or its data.yaml", read_yolo),
+    SourceFormat.yolo: Reader("a YOLO folder, its data.yaml or obj.data", read_yolo),
     SourceFormat.cvat: Reader("a CVAT file (XML)", read_cvat),
     SourceFormat.label_studio: Reader("an export of Label Studio", read_label_studio),
     SourceFormat.open_images: Reader("a table of Open Images", read_open_images),
@@ -198,7 +198,7 @@ def _in_units(row: Row | BadRow, units: Units) -> Row | BadRow:
     return replace(row, marks=tuple(marks))
 
 
-_WITH_OWN_IMAGES = (SourceFormat.folder, SourceFormat.yolo, SourceFormat.vip_bench)
+_WITH_OWN_IMAGES = (SourceFormat.folder, SourceFormat.vip_bench)
 
 
 def _check_folders(options: ReadOptions) -> None:
