@@ -20,7 +20,7 @@ from vipllava_cli.sources.archive_kinds import check_content, is_archive_name
 from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.sources.read_options import ReadOptions
 from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
-from vipllava_cli.storage.counts import count_noun
+from vipllava_cli.storage.counts import count_noun, list_some
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.temporary_folder import temporary_folder
 from vipllava_cli.storage.zip_archive import Member, ZipArchive, find_member, open_zip
@@ -49,7 +49,6 @@ _DATASET_PART = re.compile(
 )
 _NAMING_OTHER_FILES = (".data", ".yaml", ".yml")
 _ROWS_PER_CHUNK = 256
-_MAX_LISTED = 3  # in a note
 
 
 def find_archive(name: str) -> Member | None:
@@ -149,6 +148,8 @@ class _Unpacking:
         inner = _content_folder(archive.entries) if not member.path else member.path
         if member.path in archive.entries:
             path = member.path
+            if is_archive_name(path):
+                raise InputError(f"{name} is an archive in an archive: unpack it first")
             if not path.lower().endswith(_NAMING_OTHER_FILES):
                 is_needed = path.__eq__
         elif member.path and not any(each.startswith(f"{inner}/") for each in archive.entries):
@@ -235,24 +236,19 @@ def _notes(archive: ZipArchive) -> Iterator[str]:
     """Yield notes about the entries that are not read."""
     nested = [path for path in archive.entries if is_archive_name(path)]
     if nested:
-        yield f"{archive.path}: archives in it are not opened: {_list(nested)}"
+        yield f"{archive.path}: archives in it are not opened: {list_some(nested)}"
     if archive.links:
-        yield f"{archive.path}: links in it are not followed: {_list(archive.links)}"
+        yield f"{archive.path}: links in it are not followed: {list_some(archive.links)}"
     if archive.repeated:
         yield (
             f"{archive.path} has several different files of one name, and the last one counts:"
-            f" {_list(archive.repeated)}"
+            f" {list_some(archive.repeated)}"
         )
     if archive.undecoded:
         yield (
             f"{archive.path}: {count_noun(len(archive.undecoded), 'name')} in an unknown encoding"
-            f" ({_list(archive.undecoded)}): name it with --encoding, like --encoding gbk"
+            f" ({list_some(archive.undecoded)}): name it with --encoding, like --encoding gbk"
         )
-
-
-def _list(paths: Sequence[str]) -> str:
-    rest = len(paths) - _MAX_LISTED
-    return ", ".join(paths[:_MAX_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _write_files(archive: ZipArchive, root: str, is_needed: Callable[[str], bool]) -> None:
@@ -260,6 +256,8 @@ def _write_files(archive: ZipArchive, root: str, is_needed: Callable[[str], bool
     total = 0
     made = set()
     for path, info in archive.entries.items():
+        if is_archive_name(path):
+            continue
         target = os.path.join(root, *path.split("/"))
         folder = os.path.dirname(target)
         try:

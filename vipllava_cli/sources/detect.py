@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from itertools import chain
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.coco import is_coco
@@ -67,10 +67,17 @@ def _contains_yolo(folder: str, listing: Listing) -> bool:
 
 
 def _any_file(suffix: str, has_format: Callable[[str], bool]) -> Callable[[str, Listing], bool]:
-    """Make a check that one of the first files with this suffix has the format."""
+    """Make a check that one of the first files with this suffix has the format.
+
+    The files with the name of an image, which are many, and the others are sampled separately.
+    """
 
     def fits(folder: str, listing: Listing) -> bool:
-        files = islice(listing.with_suffix(suffix), _MAX_SAMPLES)
+        stems = {os.path.splitext(os.path.basename(image))[0] for image in listing.images}
+        groups: dict[bool, list[str]] = {True: [], False: []}
+        for file in listing.with_suffix(suffix):
+            groups[os.path.splitext(os.path.basename(file))[0] in stems].append(file)
+        files = chain.from_iterable(group[:_MAX_SAMPLES] for group in groups.values())
         return any(has_format(os.path.join(folder, file)) for file in files)
 
     return fits

@@ -16,11 +16,10 @@ from vipllava_cli.sources.yolo_classes import (
     load_yaml,
     yaml_info,
 )
-from vipllava_cli.storage.counts import count_noun
+from vipllava_cli.storage.counts import count_noun, list_some
 
 IMAGES = "images"
 _YAML_SPLITS = ("train", "val", "valid", "test")
-_MAX_LISTED = 3  # in a note
 
 
 @dataclass(frozen=True)
@@ -136,12 +135,6 @@ def _texts(folder: str, missing: Sequence[str]) -> Iterator[str]:
             if found:
                 yield found
                 break
-
-
-def list_some(names: Sequence[str]) -> str:
-    """List the first few names, and count the rest."""
-    rest = len(names) - _MAX_LISTED
-    return ", ".join(names[:_MAX_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _relative(path: str, folder: str) -> str:

@@ -9,9 +9,9 @@ from vipllava_cli.errors import InputError
 from vipllava_cli.sources.files import read_head_text, relative_path
 from vipllava_cli.sources.folder import list_folder
 from vipllava_cli.sources.yolo_classes import LABELS, is_class_file
-from vipllava_cli.sources.yolo_dataset import IMAGES, Dataset, list_some
+from vipllava_cli.sources.yolo_dataset import IMAGES, Dataset
 from vipllava_cli.sources.yolo_lines import looks_like_yolo
-from vipllava_cli.storage.counts import count_noun
+from vipllava_cli.storage.counts import count_noun, list_some
 
 _SUFFIXES = (".txt", ".TXT")
 
