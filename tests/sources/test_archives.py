@@ -201,6 +201,37 @@ def test_names_in_undeclared_encodings(tmp_path: Path, encoding: str, given: str
     assert open_image(row.image).size == (160, 120), "a report finds it without --encoding"
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("螺栓.png", "gbk"),
+        ("ねじ.png", "shift_jis"),
+        ("表示.png", "shift_jis"),
+        ("болт.png", "cp866"),
+        ("Schräubchen.png", "cp850"),
+        ("é.png", "cp1252"),
+    ],
+)
+@pytest.mark.parametrize("is_escaped", [True, False])
+def test_annotations_in_utf_8_tell_the_encoding_of_the_names(
+    tmp_path: Path, name: str, encoding: str, is_escaped: bool
+) -> None:
+    """As Windows packs a folder of LabelMe or COCO files."""
+    coco = {**COCO, "images": [{"id": 1, "file_name": name}]}
+    text = json.dumps(coco, ensure_ascii=is_escaped).encode()
+    archive = pack_raw_names(
+        tmp_path / "x.zip", {b"ann.json": text, name.encode(encoding): image_bytes(tmp_path)}
+    )
+    source = read_source(str(archive))
+    [row] = source.rows
+    assert isinstance(row, Row)
+    assert row.image == f"{archive}/{name}"
+    assert row.image_error is None
+    assert not any("--encoding" in note for note in source.notes)
+    zip_archive._open.cache_clear()
+    assert open_image(row.image).size == (160, 120)
+
+
 def test_a_note_asks_for_the_encoding_of_names(tmp_path: Path) -> None:
     archive = pack_raw_names(tmp_path / "x.zip", {"螺栓.png".encode("gbk"): image_bytes(tmp_path)})
     [note] = read_source(str(archive)).notes

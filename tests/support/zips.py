@@ -43,7 +43,7 @@ def pack(archive: Path, files: Mapping[str, bytes | str]) -> Path:
 
 def pack_raw_names(archive: Path, files: Mapping[bytes, bytes]) -> Path:
     """Pack files whose names are bytes of an encoding that the archive does not declare."""
-    places = {f"{number:0{len(name)}d}".encode(): name for number, name in enumerate(files)}
+    places = {bytes([ord("A") + number]) * len(name): name for number, name in enumerate(files)}
     with zipfile.ZipFile(archive, "w") as file:
         for place, content in zip(places, files.values(), strict=True):
             file.writestr(place.decode(), content)

@@ -16,6 +16,7 @@ from itertools import chain, islice
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import is_address
+from vipllava_cli.sources.archive_encoding import find_name_encoding
 from vipllava_cli.sources.archive_kinds import check_content, is_archive_name
 from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.sources.read_options import ReadOptions
@@ -142,7 +143,7 @@ class _Unpacking:
         member = find_archive(name)
         if member is None:
             return name
-        archive = open_zip(member.archive, self._encoding)
+        archive = self._open(member.archive)
         check_content(archive)
         self.notes += [note for note in _notes(archive) if note not in self.notes]
         inner = _content_folder(archive.entries) if not member.path else member.path
@@ -161,6 +162,14 @@ class _Unpacking:
         self._folders.append(_Folder(member.archive, root))
         _write_files(archive, root, is_needed)
         return os.path.normpath(os.path.join(root, inner))
+
+    def _open(self, path: str) -> ZipArchive:
+        """Open an archive with the encoding of its names. Raises InputError."""
+        archive = open_zip(path)
+        if not archive.undecoded:
+            return archive
+        encoding = find_name_encoding(archive, _is_annotation_file) or self._encoding
+        return open_zip(path, encoding)
 
     # --- back to the names of the user --------------------------------------------------------
 

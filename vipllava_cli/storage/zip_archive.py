@@ -283,6 +283,8 @@ def _check_directory(path: str, file: BinaryIO, size: int) -> None:
         if fields[0] != _END64_SIGNATURE:
             raise InputError(_damaged(path))
         count, length = fields[7], fields[8]
+    if length > size:
+        raise InputError(_damaged(path))
     if count > MAX_ENTRIES or length > MAX_DIRECTORY_BYTES:
         raise InputError(_too_many(path, count))
 

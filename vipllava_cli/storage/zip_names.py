@@ -16,15 +16,20 @@ _UNICODE_PATH = 0x7075  # an extra field of Info-ZIP: the name in UTF-8
 
 # Encodings of machines whose archives declare none.
 MACHINE_ENCODINGS = (
-    "gbk",
-    "shift_jis",
-    "big5",
-    "euc_kr",
+    "cp437",
+    "gb18030",
+    "cp932",
+    "big5hkscs",
+    "cp949",
     "cp1251",
     "cp866",
+    "koi8_r",
     "cp1252",
     "cp850",
     "cp1250",
+    "cp852",
+    "cp1253",
+    "cp1254",
 )
 
 _OUTSIDE = re.compile(r"/|[A-Za-z]:|(?:.*/)?\.\.(?:/|\Z)", re.DOTALL)
