@@ -97,7 +97,7 @@ _DOCUMENTS: Mapping[str, Callable[[ZipArchive], bool]] = {
         "mimetype"
     ),
     "a Java or Android program: expected images or annotations": _has("META-INF/MANIFEST.MF"),
-    "NumPy arrays: save them as images and give their folder": lambda archive: all(
+    "an archive of NumPy arrays: save them as images and give their folder": lambda archive: all(
         path.endswith(".npy") for path in archive.entries
     ),
 }

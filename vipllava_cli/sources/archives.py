@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
+from typing import NamedTuple
 
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.data_address import is_data_address
@@ -69,24 +70,18 @@ def read_unpacked(
     with temporary_folder() as folder:
         unpacking = _Unpacking(folder, options.encoding)
         local = unpacking.unpack(name)
-        local_options = replace(
-            options,
-            image_folders=tuple(map(unpacking.unpack_images, options.image_folders)),
-            coco=options.coco and unpacking.unpack(options.coco),
-        )
+        image_folders = tuple(map(unpacking.unpack_images, options.image_folders))
+        coco = unpacking.unpack(options.coco) if options.coco else None
+        own_folder = unpacking.folder_of(local)
+        allowed = None if own_folder is None else (own_folder, *image_folders)
         try:
-            source = read(local, local_options)
-            inside = [local] if find_archive(name) is None else [unpacking.folder_of(local)]
-            allowed = [*inside, *local_options.image_folders] if find_archive(name) else None
+            source = read(local, replace(options, image_folders=image_folders, coco=coco))
             chunks = _compress(unpacking.restore_row(row, allowed) for row in source.rows)
         except (InputError, UsageError) as error:
             raise type(error)(unpacking.restore_text(str(error))) from None
         notes = (*unpacking.notes, *map(unpacking.restore_text, source.notes))
-        count = sum(size for size, _ in chunks)
-    stored = StoredRows(
-        lambda: chain.from_iterable(pickle.loads(zlib.decompress(c)) for _, c in chunks)
-    )
-    return replace(source, rows=stored, total=count, notes=notes)
+    rows = StoredRows(lambda: chain.from_iterable(map(_decompress, chunks)))
+    return replace(source, rows=rows, total=sum(chunk.rows for chunk in chunks), notes=notes)
 
 
 def is_in_archive(name: str, options: ReadOptions) -> bool:
@@ -95,13 +90,24 @@ def is_in_archive(name: str, options: ReadOptions) -> bool:
     return any(find_archive(each) for each in names)
 
 
-def _compress(rows: Iterable[Row | BadRow]) -> list[tuple[int, bytes]]:
-    """Store rows in a tenth of their memory: chunks, each with its number of rows."""
+class _Chunk(NamedTuple):
+    """Some rows, in a tenth of their memory."""
+
+    rows: int
+    data: bytes
+
+
+def _compress(rows: Iterable[Row | BadRow]) -> list[_Chunk]:
     iterator = iter(rows)
     chunks = []
     while part := list(islice(iterator, _ROWS_PER_CHUNK)):
-        chunks.append((len(part), zlib.compress(pickle.dumps(part), 1)))
+        chunks.append(_Chunk(len(part), zlib.compress(pickle.dumps(part), 1)))
     return chunks
+
+
+def _decompress(chunk: _Chunk) -> list[Row | BadRow]:
+    rows: list[Row | BadRow] = pickle.loads(zlib.decompress(chunk.data))
+    return rows
 
 
 # --- unpacking -------------------------------------------------------------------------------
@@ -135,9 +141,9 @@ class _Unpacking:
         """Make the tree of an archive with images. Other names stay as they are."""
         return self._unpack(name, lambda _: False)
 
-    def folder_of(self, local: str) -> str:
-        """Return the folder of the archive that a path is in."""
-        return next(each.path for each in self._folders if _is_below(local, each.path))
+    def folder_of(self, local: str) -> str | None:
+        """Return the folder of the archive that a path is in; None for a path in no archive."""
+        return next((each.path for each in self._folders if _is_below(local, each.path)), None)
 
     def _unpack(self, name: str, is_needed: Callable[[str], bool]) -> str:
         member = find_archive(name)

@@ -204,4 +204,6 @@ _WITH_OWN_IMAGES = (SourceFormat.folder, SourceFormat.vip_bench)
 def _check_folders(options: ReadOptions) -> None:
     for folder in options.image_folders:
         if not os.path.isdir(folder):
-            raise InputError(f"--images {folder}: expected an existing folder; check its name")
+            raise InputError(
+                f"--images {folder}: expected an existing folder or ZIP archive; check its name"
+            )
