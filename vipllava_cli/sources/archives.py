@@ -281,12 +281,20 @@ def _write_files(archive: ZipArchive, root: str, is_needed: Callable[[str], bool
                 made.add(folder)
             with open(target, "xb") as file:
                 if is_needed(path) and not path.lower().endswith(image_suffixes()):
-                    limit = min(MAX_FILE_BYTES, MAX_TOTAL_BYTES - total)
-                    for chunk in archive.iter_chunks(path, info, limit):
+                    for chunk in archive.iter_chunks(path, info, MAX_FILE_BYTES):
                         total += file.write(chunk)
+                        _check_total(archive, total)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise InputError(
                 f"{archive.path}/{path} cannot be unpacked ({reason}): unpack the archive and give"
                 " the folder"
             ) from None
+
+
+def _check_total(archive: ZipArchive, total: int) -> None:
+    if total > MAX_TOTAL_BYTES:
+        raise InputError(
+            f"{archive.path} has more than {MAX_TOTAL_BYTES >> 20} MiB of annotation files: unpack the"
+            " archive and give the folder"
+        )
