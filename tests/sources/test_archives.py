@@ -108,6 +108,24 @@ def test_vip_bench_and_a_plain_archive_of_images(tmp_path: Path) -> None:
     assert source.is_rereadable
 
 
+def test_the_subsets_of_a_cvat_project_are_told_apart(tmp_path: Path) -> None:
+    box = '<box label="bolt" xtl="20" ytl="30" xbr="60" ybr="55"/>'
+    images = "".join(
+        f'<image name="a.png" subset="{subset}" width="160" height="120">{box}</image>'
+        for subset in ("Train", "Val")
+    )
+    files: dict[str, bytes | str] = {"annotations.xml": f"<annotations>{images}</annotations>"}
+    image = image_bytes(tmp_path)
+    files |= {"images/Train/a.png": image, "images/Val/a.png": image}
+    archive = pack(tmp_path / "cvat.zip", files)
+    rows = read_rows(archive)
+    assert [row.image_error for row in rows] == [None, None]
+    assert [row.image for row in rows] == [
+        f"{archive}/images/Train/a.png",
+        f"{archive}/images/Val/a.png",
+    ]
+
+
 def test_the_content_tells_an_archive(tmp_path: Path) -> None:
     archive = pack_folder(CASES / "01-coco-float-ids", tmp_path / "download")
     assert len(read_rows(archive)) == 1
@@ -359,6 +377,9 @@ def test_other_archives_and_documents_are_named(tmp_path: Path) -> None:
         ([], "contains no file"),
     ):
         assert found in read_error(pack(tmp_path / "d.docx", dict.fromkeys(names, b"x")))
+    nested = pack(tmp_path / "n.zip", {"x/more.zip": b"PK", "x/y.zip": b"PK"})
+    assert "contains only archives (x/more.zip, x/y.zip)" in read_error(nested)
+    assert "unpack it" in read_error(nested / "x" / "more.zip")
 
 
 def test_a_signal_removes_the_unpacked_files(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.storage.counts import list_some
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.zip_archive import ZipArchive, is_zip
 
@@ -79,6 +80,11 @@ def check_content(archive: ZipArchive) -> None:
     """Raise InputError for an empty archive, and for a document or program that is an archive."""
     if not archive.entries:
         raise InputError(f"{archive.path} contains no file: expected images or annotations")
+    if all(map(is_archive_name, archive.entries)):
+        listed = list_some(list(archive.entries))
+        raise InputError(
+            f"{archive.path} contains only archives ({listed}): unpack it and give one of them"
+        )
     for kind, has_kind in _DOCUMENTS.items():
         if has_kind(archive):
             raise InputError(f"{archive.path} is {kind}")
