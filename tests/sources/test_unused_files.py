@@ -117,3 +117,17 @@ def test_the_splits_of_roboflow_are_read(tmp_path: Path) -> None:
         rows = list(read_source(str(source)).rows)
         assert sorted(row.id for row in rows) == ["test/a.jpg#1", "train/a.jpg#1", "valid/a.jpg#1"]
         assert len({row.image for row in rows}) == 3
+
+
+def test_a_manifest_beside_annotations_is_named(tmp_path: Path) -> None:
+    write_coco(tmp_path)
+    before = read_notes(tmp_path)
+    write_file(tmp_path / "results.csv", "epoch,loss\n1,0.5\n")
+    write_file(tmp_path / "records.jsonl", '{"schema": 1, "image": "a.jpg", "question": "x"}\n')
+    assert read_notes(tmp_path) == before
+    write_file(tmp_path / "rows.jsonl", '{"image": "val2017/a.jpg", "question": "what?"}\n')
+    write_file(tmp_path / "rows.csv", "image,question\nval2017/a.jpg,what?\n")
+    [note] = [note for note in read_notes(tmp_path) if note not in before]
+    assert str(tmp_path / "rows.csv") in note
+    assert str(tmp_path / "rows.jsonl") in note
+    assert "as the source" in note
