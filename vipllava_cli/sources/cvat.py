@@ -64,7 +64,8 @@ def _iter_images(
             reason = f'{file.path}, image {number}: expected a "name", found none'
             yield BadRow(f"image {number}", "", InputError(reason))
             continue
-        found = file.find_image([name])
+        subset = image.get("subset")  # of a project: its images are in `images/<subset>/`
+        found = file.find_image([f"{subset}/{name}", name] if subset else [name])
         regions = tuple(_region(shape) for shape in image if shape.tag not in _WITHOUT_REGION)
         size = declared_size(image.get("width"), image.get("height"))
         yield AnnotatedImage(name, found.path, file.path, regions, size, found.error)

@@ -60,14 +60,21 @@ def is_rereadable(name: str) -> bool:
 
 
 def read_head(name: str) -> bytes:
-    """Read the first 64 KiB."""
+    """Read the first 64 KiB. UTF-16 with a byte-order mark becomes UTF-8."""
+    data = _read_first(name)
+    if text_encoding(data) != "utf-16":
+        return data
+    return codecs.getincrementaldecoder("utf-16")("replace").decode(data).encode("utf-8", "replace")
+
+
+def _read_first(name: str) -> bytes:
     with open_binary(name) as file:
         return file.read(_HEAD_BYTES)
 
 
 def read_head_text(name: str, encoding: str | None = None) -> str:
     """Read the first 64 KiB as text. Bytes of another encoding become U+FFFD."""
-    data = read_head(name)
+    data = _read_first(name)
     decoder = codecs.getincrementaldecoder(encoding or text_encoding(data))
     return decoder("replace").decode(data)
 
@@ -125,11 +132,17 @@ def _to_utf8(line: bytes, codec: str) -> bytes:
 
 
 def matches_all(name: str, patterns: Iterable[re.Pattern[bytes]]) -> bool:
-    """Return whether every pattern occurs in the file. The file may be larger than memory."""
+    """Return whether every pattern occurs in the file. The file may be larger than memory.
+
+    UTF-16 with a byte-order mark is searched as UTF-8.
+    """
     with open_binary(name) as file:
         if os.fstat(file.fileno()).st_size == 0:
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if text_encoding(content[:2]) == "utf-16":
+                text = content[:].decode("utf-16", "replace").encode("utf-8", "replace")
+                return all(pattern.search(text) for pattern in patterns)
             return all(pattern.search(content) for pattern in patterns)
 
 
