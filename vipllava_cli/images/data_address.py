@@ -10,6 +10,7 @@ from vipllava_cli.errors import InputError
 _ADDRESS = re.compile(r"data:(?P<type>[^,]{0,200}),", re.IGNORECASE)
 _MAX_SHOWN = 40  # characters in a message
 _HASH_DIGITS = 8
+_IN_TEXT = re.compile(r"data:[^,\s]{0,100},[\w+/=%-]{60,}", re.IGNORECASE)
 _SHORTENED = re.compile(
     r"data:.{1,40}… \([\d,]+ characters, sha256 [0-9a-f]{8}\)", re.DOTALL | re.I
 )
@@ -53,6 +54,11 @@ def shorten_data_address(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:_HASH_DIGITS]
     return f"{name[:_MAX_SHOWN]}… ({len(name):,} characters, sha256 {digest})"
+
+
+def shorten_in_text(text: str) -> str:
+    """Cut the long `data:` addresses in a text."""
+    return _IN_TEXT.sub(lambda found: shorten_data_address(found[0]), text)
 
 
 def is_shortened(name: str) -> bool:

@@ -50,7 +50,9 @@ class Source:
     @property
     def is_local(self) -> bool:
         """Whether the location is a path."""
-        return self.location not in (STANDARD_INPUT, CLIPBOARD) and not self.is_address
+        return self.location not in (STANDARD_INPUT, CLIPBOARD) and not is_any_address(
+            self.location
+        )
 
     def __str__(self) -> str:
         """Return the name as records hold it. The first frame needs no number."""
@@ -86,6 +88,11 @@ def absolute_name(name: str) -> str:
 def is_address(name: str) -> bool:
     """Return whether a name is an http(s) address."""
     return name.lower().startswith(("http://", "https://"))
+
+
+def is_any_address(name: str) -> bool:
+    """Return whether a name is an http(s) or a `data:` address."""
+    return is_address(name) or is_data_address(name)
 
 
 def is_file_url(name: str) -> bool:

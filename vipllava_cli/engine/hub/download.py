@@ -37,7 +37,7 @@ from vipllava_cli.engine.hub.endpoint import check_endpoint
 from vipllava_cli.engine.hub.names import explain_no_config_on_hub
 from vipllava_cli.errors import InputError, ModelError
 from vipllava_cli.storage.sizes import decimal_size
-from vipllava_cli.storage.web import make_client
+from vipllava_cli.storage.web import make_client, user_agent
 
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 _SMALL_FILE = re.compile(r"(?!.*\.bin\.index\.json)[^/]+\.(json|jinja|txt)|tokenizer\.model")
@@ -100,7 +100,11 @@ def look_up(name: str, hub: HubName) -> RemoteModel:
 
 def _make_client() -> httpx2.Client:
     """Make the hub's client, with the proxies of all requests of the program."""
-    return make_client(event_hooks={"request": [hf_request_event_hook]}, timeout=None)
+    return make_client(
+        event_hooks={"request": [hf_request_event_hook]},
+        headers={"User-Agent": user_agent()},  # of the few requests that the client does not name
+        timeout=None,
+    )
 
 
 def check_disk_space(remote: RemoteModel) -> None:
