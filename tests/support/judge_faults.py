@@ -180,7 +180,7 @@ def _sends(
     return react
 
 
-def _replies(text: str | None, finish_reason: str = "stop", **fields: Any) -> Reaction:
+def _replies(text: Any, finish_reason: str = "stop", **fields: Any) -> Reaction:
     def react(handler: _Handler, request: dict[str, Any]) -> bool:
         handler.reply(text, finish_reason, **fields)
         return True
@@ -199,7 +199,7 @@ def _does(action: Callable[[_Handler], None]) -> Reaction:
 _PAGE = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>log in</body></html>"
 
 # Fault -> the reaction, and the words of the reason.
-FAILURES: Mapping[str, tuple[Reaction, str]] = {
+FAILURES: dict[str, tuple[Reaction, str]] = {
     "error with 200": (
         _sends(_openai("the model crashed")),
         r"sent an error instead of a reply \(the model crashed\)",
@@ -255,7 +255,7 @@ FAILURES: Mapping[str, tuple[Reaction, str]] = {
 }
 
 # The same for faults that may pass, which cost several tries.
-SLOW_FAILURES: Mapping[str, tuple[Reaction, str]] = {
+SLOW_FAILURES: dict[str, tuple[Reaction, str]] = {
     "empty body": (_sends(""), "sent an empty reply"),
     "no choices": (_sends({"choices": []}), "without choices"),
     "broken JSON": (_sends('{"choices": [{"mess'), "not JSON"),
@@ -278,7 +278,7 @@ GRADES: Mapping[str, tuple[Reaction, float]] = {
     "parts": (
         _replies([{"type": "thinking", "thinking": []}, {"type": "text", "text": "0.8"}]),
         0.8,
-    ),  # type: ignore[arg-type]
+    ),
     "no finish reason": (_replies("0.8", ""), 0.8),
 }
 

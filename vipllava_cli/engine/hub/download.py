@@ -29,7 +29,6 @@ from huggingface_hub.utils._headers import build_hf_headers
 from huggingface_hub.utils._http import hf_request_event_hook
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from vipllava_cli import __version__
 from vipllava_cli.engine.hub.cache import cache_folder, repository_folder
 from vipllava_cli.engine.hub.checkpoints import INDEX_FILE, WEIGHTS_FILE, HubName, read_config
 from vipllava_cli.engine.hub.download_errors import translate_errors, translate_foreign_answers
@@ -37,12 +36,12 @@ from vipllava_cli.engine.hub.endpoint import check_endpoint
 from vipllava_cli.engine.hub.names import explain_no_config_on_hub
 from vipllava_cli.errors import InputError, ModelError
 from vipllava_cli.storage.sizes import decimal_size
-from vipllava_cli.storage.web import make_client, user_agent
+from vipllava_cli.storage.web import VERSION, make_client, user_agent
 
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 _SMALL_FILE = re.compile(r"(?!.*\.bin\.index\.json)[^/]+\.(json|jinja|txt)|tokenizer\.model")
 _HASH_CHUNK = 8 << 20  # bytes
-_LIBRARY: dict[str, Any] = {"library_name": "vipllava", "library_version": __version__}
+_LIBRARY: dict[str, Any] = {"library_name": "vipllava", "library_version": VERSION}
 
 
 @dataclass(frozen=True)

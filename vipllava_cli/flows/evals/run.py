@@ -180,11 +180,11 @@ def grade_results(
     judge: Judge,
     on_progress: Callable[[int, int], None],
     on_note: Callable[[str], None] = lambda note: None,
-) -> None:
+) -> int:
     """Let a judge score the results, and write all scores.
 
-    Grades in the folder are reused. `evaluation.ungraded` then counts the answers that the judge could
-    not grade. They have no score. Raises InputError, and ModelError, also if no answer was graded.
+    Grades in the folder are reused. Returns the number of answers that the judge could not grade. They
+    have no score. Raises InputError, and ModelError, also if no answer was graded.
     """
     rows = [
         GradingRow(result.unique_id, _judge_question(result), result.case.target, result.answer)
@@ -214,6 +214,7 @@ def grade_results(
         {judge.name: lambda result: grades[result.unique_id].score},
         {judge.name: published},
     )
+    return evaluation.ungraded
 
 
 def _judge_question(result: Result) -> str:
