@@ -7,7 +7,13 @@ import pytest
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.load import load_image
-from vipllava_cli.images.source import Source, absolute_name, parse_source
+from vipllava_cli.images.source import (
+    Source,
+    absolute_name,
+    display_name,
+    parse_source,
+    record_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -92,3 +98,36 @@ def test_an_absolute_name_keeps_the_frame(tmp_path: Path, monkeypatch: pytest.Mo
     assert absolute_name("cat.gif#frame=2") == f"{tmp_path / 'cat.gif'}#frame=2"
     assert absolute_name("clipboard:") == "clipboard:"
     assert absolute_name("https://host/cat.gif") == "https://host/cat.gif"
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded"),
+    [
+        ("https://me:secret@host/a.png", "https://…@host/a.png"),
+        ("https://host/a.png?size=3&page=2#frame=2", "https://host/a.png?size=3&page=2#frame=2"),
+        (
+            "https://s3/a.png?X-Amz-Credential=AKIA&X-Amz-Date=2026&X-Amz-Signature=0a1b",
+            "https://s3/a.png?X-Amz-Credential=…&X-Amz-Date=2026&X-Amz-Signature=…",
+        ),
+        ("https://host/a.png?sv=2026&sig=a%2Fb#frame=2", "https://host/a.png?sv=2026&sig=…#frame=2"),
+        ("https://host/a.png?access_token=t&x-api-key=k", "https://host/a.png?access_token=…&x-api-key=…"),
+        ("folder/me:you@host?sig=1.png", "folder/me:you@host?sig=1.png"),
+    ],
+)  # fmt: skip
+def test_records_hold_no_secret_of_an_address(name: str, recorded: str) -> None:
+    assert record_name(name) == recorded
+    assert record_name(recorded) == recorded
+
+
+def test_a_message_cuts_a_long_address() -> None:
+    assert len(display_name(f"https://host/a.png?q={'x' * 5000}")) < 100
+    assert len(display_name(f"https://host/{'x' * 5000}.png")) == 200
+
+
+def test_a_shortened_data_address_tells_images_apart_and_stays() -> None:
+    one, other = (f"data:image/png;base64,{'A' * 5000}{end}" for end in "BC")
+    assert len(record_name(one)) < 100
+    assert record_name(one) != record_name(other)
+    assert record_name(record_name(one)) == record_name(one)
+    with pytest.raises(InputError, match="does not hold the image"):
+        load_image(record_name(one))

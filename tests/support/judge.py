@@ -58,12 +58,13 @@ class JudgeServer:
     `ways` holds, by question, a key of `WAYS` for each try; further tries get a grade. After
     `max_grades` grades the server sends nothing until `released` is set. `asked` holds each request's
     question and time, `graded` the questions whose grades were sent. `grade` is the grade of every
-    answer.
+    answer. `react` gets each request first, and returns whether it has answered it.
     """
 
     ways: Mapping[str, list[str]] = field(default_factory=dict)
     max_grades: int = 10**6
     grade: str | None = None
+    react: "Callable[[_Handler, dict[str, Any]], bool] | None" = None
     released: threading.Event = field(default_factory=threading.Event)
     refused: threading.Event = field(default_factory=threading.Event)
     url: str = ""
@@ -71,6 +72,7 @@ class JudgeServer:
     graded: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     max_parallel: int = 0
     _parallel: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -107,6 +109,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         judge = self.judge
+        with judge._lock:
+            names = {name.lower(): value for name, value in self.headers.items()}
+            judge.requests.append((self.path, names))
+        if judge.react is not None and judge.react(self, body):
+            with judge._lock:
+                judge.bodies.append(body)
+            return
         lines = body["messages"][-1]["content"].splitlines()[:3]
         sent = {line.partition(": ")[0]: json.loads(line.partition(": ")[2]) for line in lines}
         question = sent["Question"]
@@ -132,10 +141,10 @@ class _Handler(BaseHTTPRequestHandler):
         with judge._lock:
             judge._parallel -= 1
 
-    def reply(self, text: str | None) -> None:
+    def reply(self, text: str | None, finish_reason: str = "stop", **fields: Any) -> None:
         usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": ANSWER_TOKENS}
-        message = {"role": "assistant", "content": text}
-        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        message = {"role": "assistant", "content": text, **fields}
+        choice = {"index": 0, "finish_reason": finish_reason, "message": message}
         self.send(200, json.dumps({"id": "1", "choices": [choice], "usage": usage}).encode())
 
     def refuse(self, status: int, message: str, **headers: str) -> None:
@@ -144,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", headers.pop("Content_Type", "application/json"))
         self.send_header("Content-Length", str(len(body)))
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
@@ -183,6 +192,7 @@ WAYS: Mapping[str, Callable[[_Handler], None]] = {
     "empty": lambda handler: handler.reply(None),
     "out of range": lambda handler: handler.reply("7"),
     "429": lambda handler: handler.refuse(429, "slow down", Retry_After="0.4"),
+    "429 for seconds": lambda handler: handler.refuse(429, "slow down", Retry_After="2"),
     "500": lambda handler: handler.refuse(500, "something broke"),
     "silence": lambda handler: handler.stay_silent(),
     "broken JSON": lambda handler: handler.send(200, b'{"choices": [{"mess'),
@@ -197,4 +207,6 @@ WAYS: Mapping[str, Callable[[_Handler], None]] = {
     "a list": lambda handler: handler.send(200, b"[]"),
     "nan": lambda handler: handler.reply("nan"),
 }
-PASSING = tuple(WAYS)[:8]  # errors after which a retry succeeds
+PASSING = tuple(
+    way for way in tuple(WAYS)[:9] if way != "429 for seconds"
+)  # errors after which a retry succeeds

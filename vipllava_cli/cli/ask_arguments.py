@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from vipllava_cli.cli.image_source import check_exists
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.images.source import Source, display_name, parse_source
+from vipllava_cli.images.source import Source, display_name, is_any_address, parse_source
 from vipllava_cli.sources.folder import image_suffixes
 
 QUESTION_MARKS = ("?", "\uff1f", "\u061f")  # also of Chinese and Japanese, and of Arabic
@@ -194,7 +194,7 @@ def _is_image(argument: str) -> bool:
 def _is_another_image(word: str) -> bool:
     """Return whether a word beside the image is an image, too, perhaps a missing one."""
     is_named = not _is_phrase(word) or os.path.isfile(_parse(word).location)
-    return _parse(word).is_address or (is_named and _has_image_suffix(word))
+    return is_any_address(word) or (is_named and _has_image_suffix(word))
 
 
 def _has_image_suffix(argument: str) -> bool:

@@ -195,10 +195,16 @@ class JudgeOptions:
     judge_parallel: Annotated[
         int, _judge("Answers graded in parallel.", metavar="N", min=1, max=256)
     ] = 4
+    judge_timeout: Annotated[
+        float,
+        _judge("Seconds to wait for a reply of the judge.", metavar="SECONDS", min=0.1, max=3600),
+    ] = 60.0
 
     def select(self) -> "Judge | None":
         """Return the chosen judge, None without one. Raises UsageError."""
         from vipllava_cli.flows.evals.judges.select import select_judge
 
         kind = self.judge and self.judge.value
-        return select_judge(kind, self.judge_model, self.judge_url, self.judge_parallel)
+        return select_judge(
+            kind, self.judge_model, self.judge_url, self.judge_parallel, self.judge_timeout
+        )

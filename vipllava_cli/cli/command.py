@@ -17,6 +17,7 @@ from vipllava_cli.cli.options import OLD_NAMES, OPTION_KEYS, MarkOptions
 from vipllava_cli.cli.usage_errors import HELP, help_command, unexpected_arguments
 from vipllava_cli.cli.words import check_words
 from vipllava_cli.errors import ExitCode, UsageError, VipllavaError
+from vipllava_cli.images.data_address import shorten_in_text
 from vipllava_cli.marks.shape_table import SHAPES
 
 
@@ -165,7 +166,7 @@ def run_guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
         raise
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            sys.stderr.write(shorten_in_text(traceback.format_exc()))
         if isinstance(error, OSError):
             _discard_stdout()
         from vipllava_cli.cli.terminal.messages import print_error  # `--version` does not need it

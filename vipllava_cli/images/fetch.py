@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -98,19 +99,20 @@ class _Download(threading.Thread):
     def _fetch(self) -> None:
         import httpx2  # takes 0.1 s, and few commands need it
 
+        from vipllava_cli.storage.web import explain, make_client, user_agent
+
+        headers = {
+            "Accept": "image/*,*/*;q=0.5",
+            "Accept-Encoding": "identity",  # images are already compressed
+            "User-Agent": user_agent(),
+        }
         try:
-            with httpx2.stream(
-                "GET",
-                self.address,
-                follow_redirects=True,
-                timeout=DOWNLOAD_SECONDS,
-                headers={"Accept-Encoding": "identity"},  # images are already compressed
-            ) as response:
+            with (
+                make_client(timeout=DOWNLOAD_SECONDS, headers=headers) as client,
+                client.stream("GET", self.address) as response,
+            ):
                 if response.status_code != httpx2.codes.OK:
-                    raise InputError(
-                        f"{self.display_name} answered {response.status_code} {response.reason_phrase}:"
-                        " expected an image; check the address"
-                    )
+                    raise InputError(self._refusal(response.status_code, response.reason_phrase))
                 for chunk in response.iter_bytes():
                     self.data += chunk
                     if len(self.data) > MAX_DOWNLOAD_BYTES:
@@ -128,10 +130,28 @@ class _Download(threading.Thread):
             ) from None
         # A wrong proxy setting can raise any of these.
         except (httpx2.HTTPError, OSError, ImportError, ValueError) as error:
-            raise InputError(
-                f"{self.display_name} cannot be reached ({_reason(error)}): check the address and"
-                " the network, or give a file"
-            ) from None
+            special = explain(error, self.address)
+            reason = f": {special}" if special else f" ({_reason(error)}){_REMEDY}"
+            raise InputError(f"{self.display_name} cannot be reached{reason}") from None
+
+    def _refusal(self, status: int, phrase: str) -> str:
+        """Return the message for a status that is not that of an image."""
+        advice = _STATUS_ADVICE.get(status) or (
+            "the server has a problem, try again later" if status >= 500 else "check the address"
+        )
+        return f"{self.display_name} answered {status} {phrase}: expected an image; {advice}"
+
+
+_REMEDY = ": check the address and the network, or give a file"
+_IN_BROWSER = "open it in a browser, save the image and give the file"
+_STATUS_ADVICE: Mapping[int, str] = {
+    401: f"it needs a login, {_IN_BROWSER}",
+    403: f"the server refuses programs, or the address has expired: {_IN_BROWSER}",
+    404: "there is nothing at the address, check it",
+    407: "the proxy needs a user name and password, check HTTPS_PROXY",
+    410: "the image was removed, find another copy",
+    429: "the server gets too many requests, try again later",
+}
 
 
 def _reason(error: Exception) -> str:

@@ -277,6 +277,7 @@ _SIGNATURES: Mapping[bytes, str] = {
     b"<?xml": "an XML document",
     b"<!DOCTYPE": "a web page",
     b"<html": "a web page",
+    b"<!doctype": "a web page",
     b"\x1f\x8b": "a gzip archive",
 }
 

@@ -21,6 +21,14 @@ _LOCAL_HOSTS = ("", "localhost")
 
 # The user name and password of an address, before its @.
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
+# Parameters of a query that give access: those of presigned addresses, tokens and keys.
+_SECRETS = re.compile(
+    r"((?:^|[&;])[^=&;#]*(?:signature|credential|token|secret|password|passwd|api-?_?key|accesskeyid"
+    r"|policy|(?<![a-z])(?:sig|sign|key|auth|pwd))=)[^&;#]+",
+    re.IGNORECASE,
+)
+_MAX_QUERY = 60  # characters of a query in a message
+_MAX_ADDRESS = 200  # characters of an address in a message
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,9 @@ class Source:
     @property
     def is_local(self) -> bool:
         """Whether the location is a path."""
-        return self.location not in (STANDARD_INPUT, CLIPBOARD) and not self.is_address
+        return self.location not in (STANDARD_INPUT, CLIPBOARD) and not is_any_address(
+            self.location
+        )
 
     def __str__(self) -> str:
         """Return the name as records hold it. The first frame needs no number."""
@@ -80,16 +90,41 @@ def is_address(name: str) -> bool:
     return name.lower().startswith(("http://", "https://"))
 
 
+def is_any_address(name: str) -> bool:
+    """Return whether a name is an http(s) or a `data:` address."""
+    return is_address(name) or is_data_address(name)
+
+
 def is_file_url(name: str) -> bool:
     """Return whether a name is a `file:` address."""
     return _FILE_URL.match(name) is not None
 
 
-def display_name(name: str) -> str:
-    """Return the name of an image for messages, without the password of an address."""
+def record_name(name: str) -> str:
+    """Return the name of an image as records hold it: without secrets, and without its content.
+
+    An address loses its user name and password, and the values of signatures and tokens in its query.
+    A `data:` address is cut. Other names stay as they are.
+    """
     if is_data_address(name):
         return shorten_data_address(name)
-    return _DISPLAY_NAMES.get(name) or _CREDENTIALS.sub("…@", name)
+    if not is_address(name):
+        return name
+    start, mark, query = _CREDENTIALS.sub("…@", name, count=1).partition("?")
+    return start + mark + _SECRETS.sub(r"\1…", query)
+
+
+def display_name(name: str) -> str:
+    """Return the name of an image for messages: that of records, without a long query."""
+    if name in _DISPLAY_NAMES:
+        return _DISPLAY_NAMES[name]
+    shown = record_name(name)
+    if not is_address(shown):
+        return shown
+    start, mark, query = shown.partition("?")
+    if len(query) > _MAX_QUERY:
+        shown = f"{start}{mark}{query[:_MAX_QUERY]}…"
+    return shown if len(shown) <= _MAX_ADDRESS else f"{shown[: _MAX_ADDRESS - 1]}…"
 
 
 _DISPLAY_NAMES = {STANDARD_INPUT: "standard input", CLIPBOARD: "the clipboard"}

@@ -7,9 +7,17 @@ from threading import Lock
 from PIL import Image
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.data_address import is_shortened
 from vipllava_cli.images.fetch import read_bytes
 from vipllava_cli.images.load import decode, fingerprint, read_header, read_orientation
-from vipllava_cli.images.source import CLIPBOARD, FIRST_FRAME, Source, display_name, parse_source
+from vipllava_cli.images.source import (
+    CLIPBOARD,
+    FIRST_FRAME,
+    Source,
+    display_name,
+    parse_source,
+    record_name,
+)
 from vipllava_cli.marks.draw import draw
 from vipllava_cli.marks.types import Mark, shift_mark
 from vipllava_cli.storage.files import STANDARD_INPUT
@@ -23,7 +31,7 @@ class ImageFile:
     """
 
     def __init__(self, source: Source, data: bytes) -> None:
-        self.source = str(source)
+        self.source = record_name(str(source))
         self.data = data
         self.chosen_frame = source.frame
         self._frame = source.frame or FIRST_FRAME
@@ -69,6 +77,8 @@ def open_image(name: str, frame: int | None = None) -> ImageFile:
 
 def check_kept(name: str) -> None:
     """Raise InputError if a record's image cannot be opened again, because no file held it."""
+    if is_shortened(name):
+        raise InputError(f"the image was in a data: address and was not kept ({name})")
     location = parse_source(name).location
     if location in (STANDARD_INPUT, CLIPBOARD):
         raise InputError(f"the image came from {display_name(location)} and was not kept")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.images.source import is_address, parse_source
+from vipllava_cli.images.source import display_name, is_any_address, parse_source
 from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import STANDARD_INPUT
@@ -51,15 +51,17 @@ def parse_arguments(arguments: Sequence[str], questions: Sequence[str] = ()) -> 
 def is_image_name(name: str) -> bool:
     """Return whether a source is one image: an address, or a file with the suffix of an image."""
     path = parse_source(name).location
-    return is_address(name) or (path.lower().endswith(image_suffixes()) and not os.path.isdir(path))
+    return is_any_address(name) or (
+        path.lower().endswith(image_suffixes()) and not os.path.isdir(path)
+    )
 
 
 def _normal(name: str) -> str:
-    return name if is_address(name) or name == STANDARD_INPUT else os.path.normpath(name)
+    return name if is_any_address(name) or name == STANDARD_INPUT else os.path.normpath(name)
 
 
 def _expand(argument: str) -> SourceNames:
-    if argument == STANDARD_INPUT or is_address(argument):
+    if argument == STANDARD_INPUT or is_any_address(argument):
         return SourceNames((argument,))
     source = parse_source(argument)
     path = source.location
@@ -67,7 +69,9 @@ def _expand(argument: str) -> SourceNames:
         return SourceNames((str(source),))
     if _PATTERN.search(path):
         return _match(path)
-    raise InputError(f"there is no file or folder {path or repr(path)}: {_advice(path)}")
+    raise InputError(
+        f"there is no file or folder {display_name(path) or repr(path)}: {_advice(path)}"
+    )
 
 
 # --- patterns --------------------------------------------------------------------------------
@@ -137,5 +141,5 @@ def _check_question(sources: Sequence[str], questions: Sequence[str]) -> None:
 
 def _is_word(text: str) -> bool:
     """Return whether a text is no source, and no name that is like one."""
-    is_path = os.path.lexists(text) or is_address(text) or text == STANDARD_INPUT
+    is_path = os.path.lexists(text) or is_any_address(text) or text == STANDARD_INPUT
     return not is_path and not re.search(r"[/*.]", text) and _advice(text) == _NAME_ADVICE

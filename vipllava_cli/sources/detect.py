@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.source import display_name
 from vipllava_cli.sources.coco import is_coco
 from vipllava_cli.sources.coco_results import is_coco_results
 from vipllava_cli.sources.cvat import is_cvat
@@ -46,7 +47,9 @@ def detect_format(name: str, encoding: str | None = None) -> SourceFormat | None
     if os.path.isdir(name):
         return _detect_folder(name)
     if not os.path.exists(name):
-        raise InputError(f"there is no file or folder {name}: check the name of the source")
+        raise InputError(
+            f"there is no file or folder {display_name(name)}: check the name of the source"
+        )
     return _detect_file(name, encoding) if os.path.isfile(name) else SourceFormat.jsonl
 
 

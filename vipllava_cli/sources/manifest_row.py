@@ -8,6 +8,7 @@ from typing import Any
 from vipllava_cli.engine.prompts.choices import check_choices, parse_choices
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.images.data_address import is_data_address
+from vipllava_cli.images.source import record_name
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.marks.types import MarkSpec
@@ -84,7 +85,7 @@ def row_from_fields(
         is_used = is_row_column if not marks else FIELDS.__contains__
         marks = marks or region_marks(fields, location.units)
         return Row(
-            _id(fields) or (location.position if is_data_address(image) else image),
+            _id(fields) or (location.position if is_data_address(image) else record_name(image)),
             found.path,
             tuple(replace(_resolve_mask_path(location.folder, m), declared=size) for m in marks),
             _questions(fields),

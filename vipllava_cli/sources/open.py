@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.images.source import is_address
+from vipllava_cli.images.source import is_any_address, record_name
 from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.sources.archive_kinds import check_no_archive
 from vipllava_cli.sources.archives import is_in_archive, read_unpacked
@@ -101,7 +101,7 @@ def read_image(name: str, labels: Sequence[str] = ()) -> Source:
             f"--label selects regions of an annotated source, but {name} is an image: leave out"
             " --label"
         )
-    path = name if is_address(name) else os.path.normpath(name)
+    path = record_name(name) if is_any_address(name) else os.path.normpath(name)
     row = Row(path.replace(os.sep, "/"), name)
     return Source(StoredRows(lambda: iter([row])), SourceFormat.folder, 1)
 
@@ -110,7 +110,7 @@ def _with_paths_as_ids(source: Source, name: str, seen: set[str]) -> Source:
     """Name the images of a folder by their paths. Leave out the images that were seen."""
     rows: list[Row | BadRow] = []
     for row in source.rows:
-        path = row.image if is_address(row.image) else os.path.normpath(row.image)
+        path = record_name(row.image) if is_any_address(row.image) else os.path.normpath(row.image)
         if path not in seen:
             seen.add(path)
             rows.append(replace(row, id=path.replace(os.sep, "/")))

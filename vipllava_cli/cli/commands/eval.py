@@ -92,7 +92,12 @@ def vip_bench(
     """
     from vipllava_cli.cli.terminal.progress import count_progress
     from vipllava_cli.flows.evals.registry import BENCHMARKS
-    from vipllava_cli.flows.evals.run import grade_results, load_predictions, save_predictions
+    from vipllava_cli.flows.evals.run import (
+        GRADES,
+        grade_results,
+        load_predictions,
+        save_predictions,
+    )
 
     messages, judge = output.messages(), judging.select()
     if questions.predictions is None:
@@ -113,9 +118,13 @@ def vip_bench(
         )
         return _exit_code(evaluation)
     with count_progress(messages, "graded") as on_progress:
-        ungraded = grade_results(evaluation, judge, on_progress)
-    if ungraded:
-        messages.note(f"{ungraded} answers could not be graded and score 0: see grades.jsonl")
+        grade_results(evaluation, judge, on_progress, messages.note)
+    if evaluation.ungraded:
+        messages.warning(
+            f"{evaluation.ungraded} of {len(evaluation.results)} answers could not be graded and do"
+            f" not count in the scores: {questions.out / GRADES} says why, and the same command tries"
+            " them again"
+        )
     return _print_scores(evaluation, json=json)
 
 
@@ -161,4 +170,5 @@ def _print_scores(evaluation: "Evaluation", *, json: bool) -> ExitCode:
 
 
 def _exit_code(evaluation: "Evaluation") -> ExitCode:
-    return ExitCode.SOME_ROWS_FAILED if evaluation.failed else ExitCode.DONE
+    is_complete = not (evaluation.failed or evaluation.ungraded)
+    return ExitCode.DONE if is_complete else ExitCode.SOME_ROWS_FAILED

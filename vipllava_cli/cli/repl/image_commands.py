@@ -12,7 +12,13 @@ from vipllava_cli.cli.repl.typed_paths import split_source, typed_path
 from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.flows.small_marks import find_small_mark
-from vipllava_cli.images.source import CLIPBOARD, FIRST_FRAME, display_name, parse_source
+from vipllava_cli.images.source import (
+    CLIPBOARD,
+    FIRST_FRAME,
+    display_name,
+    parse_source,
+    record_name,
+)
 from vipllava_cli.images.square import model_view
 from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
 from vipllava_cli.marks.parse import parse_mark
@@ -45,7 +51,7 @@ def _is_open(session: ChatSession, name: str) -> bool:
     marked = session.chat.state.marked
     if marked is None or name == CLIPBOARD:
         return False
-    new, current = parse_source(name), parse_source(marked.file.source)
+    new, current = parse_source(record_name(name)), parse_source(marked.file.source)
     is_same = new.location == current.location or same_file(new.location, current.location)
     return is_same and (new.frame or FIRST_FRAME) == (current.frame or FIRST_FRAME)
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vipllava_cli.images.data_address import shorten_in_text
+
 # Control characters, escape sequences and overrides of the writing direction, except \n and \t.
 _UNSAFE = {
     code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
@@ -28,8 +30,8 @@ def safe(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Escape control characters and join lines."""
-    return " ".join(safe(text).split())
+    """Escape control characters, join lines, and cut `data:` addresses."""
+    return " ".join(shorten_in_text(safe(text)).split())
 
 
 class _Console(Console):

@@ -9,8 +9,19 @@ from rich.text import Text
 
 from vipllava_cli.cli.terminal.messages import one_line
 from vipllava_cli.flows.evals.benchmark import Benchmark
-from vipllava_cli.flows.evals.metrics import COUNT, FAILED, INTERVAL, Metric, format_interval
-from vipllava_cli.flows.evals.output_files import overall_lines, published_models
+from vipllava_cli.flows.evals.metrics import (
+    COUNT,
+    FAILED,
+    INTERVAL,
+    UNGRADED,
+    Metric,
+    format_interval,
+)
+from vipllava_cli.flows.evals.output_files import (
+    format_share,
+    overall_lines,
+    published_models,
+)
 
 
 def print_scores(metrics: Sequence[Metric], benchmark: Benchmark) -> None:
@@ -21,6 +32,7 @@ def print_scores(metrics: Sequence[Metric], benchmark: Benchmark) -> None:
     console = Console(highlight=False)
     for line in overall_lines(metrics, benchmark):
         console.print(Text(one_line(line)), soft_wrap=True)
+    has_ungraded = any(metric.ungraded for metric in metrics)
     several = len({metric.scorer for metric in metrics}) > 1
     for (scorer, kind), some in groupby(metrics, key=lambda metric: (metric.scorer, metric.kind)):
         rows = list(some)
@@ -29,15 +41,17 @@ def print_scores(metrics: Sequence[Metric], benchmark: Benchmark) -> None:
             continue
         table = Table(box=None, padding=(0, 2, 0, 0))
         table.add_column(f"{kind}, {scorer}" if several else kind, overflow="fold")
-        for title in (benchmark.measure, INTERVAL, COUNT, FAILED, *models):
+        ungraded = (UNGRADED,) if has_ungraded else ()
+        for title in (benchmark.measure, INTERVAL, COUNT, FAILED, *ungraded, *models):
             table.add_column(title, justify="right", no_wrap=title not in models)
         for metric in rows:
             table.add_row(
                 Text(one_line(metric.group)),
-                f"{metric.score:.1%}",
+                format_share(metric.score),
                 format_interval(metric.low, metric.high),
                 str(metric.count),
                 str(metric.failed or ""),
+                *(str(metric.ungraded or "") for _ in ungraded),
                 *(str(metric.published.get(model, "")) for model in models),
             )
         console.print()

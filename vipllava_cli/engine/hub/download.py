@@ -11,25 +11,37 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx2
 from filelock import FileLock
-from huggingface_hub import HfApi, hf_hub_download, hf_hub_url, snapshot_download
+from huggingface_hub import (
+    HfApi,
+    hf_hub_download,
+    hf_hub_url,
+    set_client_factory,
+    snapshot_download,
+)
 from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import logging as hub_logging
 from huggingface_hub.utils._headers import build_hf_headers
+from huggingface_hub.utils._http import hf_request_event_hook
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from vipllava_cli.engine.hub.cache import cache_folder, repository_folder
 from vipllava_cli.engine.hub.checkpoints import INDEX_FILE, WEIGHTS_FILE, HubName, read_config
-from vipllava_cli.engine.hub.download_errors import translate_errors
+from vipllava_cli.engine.hub.download_errors import translate_errors, translate_foreign_answers
+from vipllava_cli.engine.hub.endpoint import check_endpoint
 from vipllava_cli.engine.hub.names import explain_no_config_on_hub
 from vipllava_cli.errors import InputError, ModelError
 from vipllava_cli.storage.sizes import decimal_size
+from vipllava_cli.storage.web import VERSION, make_client, user_agent
 
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 _SMALL_FILE = re.compile(r"(?!.*\.bin\.index\.json)[^/]+\.(json|jinja|txt)|tokenizer\.model")
 _HASH_CHUNK = 8 << 20  # bytes
+_LIBRARY: dict[str, Any] = {"library_name": "vipllava", "library_version": VERSION}
 
 
 @dataclass(frozen=True)
@@ -66,20 +78,32 @@ def look_up(name: str, hub: HubName) -> RemoteModel:
     """
     hub_logging.set_verbosity_error()  # `translate_errors` reports errors in one line
     disable_progress_bars()
+    check_endpoint()
+    set_client_factory(_make_client)
     with translate_errors(name, hub):
-        api = HfApi()
-        commit = api.model_info(hub.repository, revision=hub.revision).sha or hub.revision
-        listed = [
-            RemoteFile(entry.path, entry.size, entry.lfs.sha256 if entry.lfs else None)
-            for entry in api.list_repo_tree(hub.repository, revision=commit)
-            if isinstance(entry, RepoFile)
-        ]
+        api = HfApi(**_LIBRARY)
+        with translate_foreign_answers(name):
+            commit = api.model_info(hub.repository, revision=hub.revision).sha or hub.revision
+            listed = [
+                RemoteFile(entry.path, entry.size, entry.lfs.sha256 if entry.lfs else None)
+                for entry in api.list_repo_tree(hub.repository, revision=commit)
+                if isinstance(entry, RepoFile)
+            ]
         names = [file.name for file in listed]
         if "config.json" in names:  # first: another architecture explains missing weights
-            config = hf_hub_download(hub.repository, "config.json", revision=commit)
+            config = hf_hub_download(hub.repository, "config.json", revision=commit, **_LIBRARY)
             read_config(Path(config).parent, name)
     needed = _needed_files(names, name)
     return RemoteModel(hub, commit, tuple(file for file in listed if file.name in needed))
+
+
+def _make_client() -> httpx2.Client:
+    """Make the hub's client, with the proxies of all requests of the program."""
+    return make_client(
+        event_hooks={"request": [hf_request_event_hook]},
+        headers={"User-Agent": user_agent()},  # of the few requests that the client does not name
+        timeout=None,
+    )
 
 
 def check_disk_space(remote: RemoteModel) -> None:
@@ -117,6 +141,7 @@ def fetch(name: str, remote: RemoteModel, advance: Callable[[int], None]) -> Pat
                 remote.hub.repository,
                 revision=remote.hub.revision,
                 allow_patterns=[file.name for file in remote.files],
+                **_LIBRARY,
             )
             advance(sum(file.size for file in remote.files if not file.sha256))
     return Path(snapshot)
@@ -163,7 +188,7 @@ def _fetch_large(
             hf_hub_url(remote.hub.repository, file.name, revision=remote.commit),
             out,
             resume_size=out.tell(),
-            headers=build_hf_headers() | {"Accept-Encoding": "identity"},
+            headers=build_hf_headers(**_LIBRARY) | {"Accept-Encoding": "identity"},
             expected_size=file.size,
             tqdm_class=lambda **_: _ProgressCounter(advance),  # type: ignore[arg-type]
         )

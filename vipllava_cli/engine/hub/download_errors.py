@@ -20,7 +20,9 @@ from huggingface_hub.errors import (
 
 from vipllava_cli.engine.hub.cache import cache_folder
 from vipllava_cli.engine.hub.checkpoints import HubName
+from vipllava_cli.engine.hub.endpoint import VARIABLE, hub_address, the_hub
 from vipllava_cli.errors import InputError, ModelError
+from vipllava_cli.storage.web import explain, hide_password
 
 
 @contextmanager
@@ -45,22 +47,43 @@ def translate_errors(name: str, hub: HubName) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def translate_foreign_answers(name: str) -> Iterator[None]:
+    """Turn an answer that is not the hub's, like the login page of a network, into ModelError."""
+    try:
+        yield
+    except (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError):
+        raise  # for `translate_errors`
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{name} cannot be looked up: {hub_address()} answered with a web page or other data"
+            f" that is not the hub's; {_FOREIGN_REMEDY}"
+        ) from error
+
+
+_FOREIGN_REMEDY = (
+    f"open the address in a browser, as the network may want a login, and check {VARIABLE} and the"
+    " proxy"
+)
+
+
 def _refusals(name: str, hub: HubName) -> tuple[tuple[type[Exception], str], ...]:
     """Return each kind of refusal with its message. Subclasses come before their base class."""
-    page = f"{constants.ENDPOINT}/{hub.repository}"
+    page = f"{hide_password(constants.ENDPOINT)}/{hub.repository}"
+    where = f" at {hub_address()}" if the_hub() != "the hub" else ""
     return (
         (
             GatedRepoError,
-            f"{hub.repository} is gated: accept its terms at {page}, then log in with"
+            f"{hub.repository} is gated{where}: accept its terms at {page}, then log in with"
             " `hf auth login` or set HF_TOKEN",
         ),
         (
             RevisionNotFoundError,
-            f"{hub.repository} has no revision {hub.revision}: see {page}/commits/main",
+            f"{hub.repository} has no revision {hub.revision}{where}: see {page}/commits/main",
         ),
         (
             RepositoryNotFoundError,
-            f"there is no model {hub.repository} on the hub, or it is private: check the name, or"
+            f"there is no model {hub.repository} on {the_hub()}, or it is private: check the name, or"
             " log in with `hf auth login`",
         ),
         (HFValidationError, f"{name!r} is not a hub name: expected owner/name"),
@@ -70,7 +93,8 @@ def _refusals(name: str, hub: HubName) -> tuple[tuple[type[Exception], str], ...
         ),
         (
             LocalEntryNotFoundError,
-            f"the hub's answer about {name} was incomplete: run the same command to continue",
+            f"the answer of {hub_address()} about {name} was incomplete: run the same command to"
+            " continue",
         ),
     )
 
@@ -82,7 +106,10 @@ def _unreachable(name: str, error: Exception) -> str:
         if isinstance(error, HfHubHTTPError) and response is not None
         else " ".join(str(error).split())[:120] or type(error).__name__
     )
+    special = explain(error, constants.ENDPOINT)
+    if special:
+        return f"{name} cannot be downloaded from {hub_address()}: {special}"
     return (
-        f"{name} cannot be downloaded from {constants.ENDPOINT} ({reason}): run the same command to"
-        " continue; the downloaded bytes are kept"
+        f"{name} cannot be downloaded from {hub_address()} ({hide_password(reason)}): run the"
+        " same command to continue; the downloaded bytes are kept"
     )

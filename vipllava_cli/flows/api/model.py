@@ -43,6 +43,7 @@ from vipllava_cli.flows.api.response import Response, to_response
 from vipllava_cli.flows.batch.fallback import answer_with_fallback
 from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.flows.requests import make_record, make_request
+from vipllava_cli.images.source import record_name
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.storage.records import Record, Request, failure
 
@@ -274,7 +275,7 @@ def _failed_request(id: str, row: BatchRow, info: ModelInfo, settings: _BatchSet
     return Request(
         id=id,
         key="",
-        image=image_name(fields.get("image", "")),
+        image=record_name(image_name(fields.get("image", ""))),
         width=None,
         height=None,
         marks=(),

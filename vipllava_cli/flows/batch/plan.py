@@ -15,6 +15,7 @@ from vipllava_cli.flows.batch.image_files import open_regular_file
 from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids
 from vipllava_cli.flows.batch.task import BatchTask, columns_for_question
 from vipllava_cli.flows.requests import make_request
+from vipllava_cli.images.source import record_name
 from vipllava_cli.marks.marked_image import MarkedImage, zoom_in
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.sources.rows import BadRow, Row, Source
@@ -175,7 +176,7 @@ def _failed_question(
     request = Request(
         id=id,
         key="",
-        image=row.image,
+        image=record_name(row.image),
         width=None,
         height=None,
         marks=(),

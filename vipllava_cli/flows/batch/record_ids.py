@@ -25,7 +25,7 @@ from vipllava_cli.flows.batch.conflicts import FIELDS, Conflict, conflict_error
 from vipllava_cli.flows.batch.image_files import open_regular_file
 from vipllava_cli.flows.batch.task import BatchTask, OnConflict, columns_for_question
 from vipllava_cli.flows.requests import request_conditions
-from vipllava_cli.images.source import FIRST_FRAME, is_address, parse_source
+from vipllava_cli.images.source import FIRST_FRAME, is_any_address, parse_source, record_name
 from vipllava_cli.marks.marked_image import ImageFile, crop_around
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import Mark, MarkSpec
@@ -347,4 +347,6 @@ def _hash(conditions: Conditions) -> int:
 def _location(image: str) -> str:
     """Return the absolute path or the address of an image. Raises InputError for a frame 0."""
     location = parse_source(image).location
-    return location if is_address(location) else os.path.abspath(location)
+    if is_any_address(location):
+        return record_name(location)
+    return os.path.abspath(location)

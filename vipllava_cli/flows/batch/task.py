@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
-from vipllava_cli.images.source import FIRST_FRAME, parse_source
+from vipllava_cli.images.source import FIRST_FRAME, parse_source, record_name
 from vipllava_cli.marks.resolve import NO_STYLE
 from vipllava_cli.marks.types import MarkSpec, MarkStyle
 from vipllava_cli.sources.rows import BadRow, Row
@@ -86,7 +86,7 @@ def columns_for_question(row: Row) -> Mapping[str, Any] | None:
     labels = [spec.label for spec in row.marks if spec.label]
     return {
         "id": row.id,
-        "image": row.image,
+        "image": record_name(row.image),
         **({"label": labels[0]} if labels else {}),
         **row.extra,
     }

@@ -9,7 +9,14 @@ from typing import Any
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.flows.evals.benchmark import Benchmark
-from vipllava_cli.flows.evals.metrics import COUNT, FAILED, INTERVAL, Metric, format_interval
+from vipllava_cli.flows.evals.metrics import (
+    COUNT,
+    FAILED,
+    INTERVAL,
+    UNGRADED,
+    Metric,
+    format_interval,
+)
 from vipllava_cli.storage.files import atomic_file
 
 SCORES_NAME = "scores.json"
@@ -25,6 +32,7 @@ _JSON_KEYS: Mapping[str, str] = {
     "low": "low",
     "high": "high",
     "published": "published",
+    UNGRADED: "ungraded",
 }
 _CSV_COLUMNS = ("rule", "what", "group", "right", "low", "high", "of", "failed")
 
@@ -89,6 +97,9 @@ def scores_to_json(metrics: Sequence[Metric], facts: Mapping[str, Any]) -> dict[
         {key: _rounded(getattr(metric, name)) for key, name in _JSON_KEYS.items()}
         for metric in metrics
     ]
+    if UNGRADED not in facts:  # a benchmark without a judge
+        for figure in figures:
+            del figure[UNGRADED]
     return {**facts, "figures": figures}
 
 
@@ -97,12 +108,23 @@ def format_csv(metrics: Sequence[Metric]) -> str:
     text = StringIO()
     lines = csv.writer(text, lineterminator="\n")
     models = published_models(metrics)
-    lines.writerow([*_CSV_COLUMNS, *models])
+    ungraded = _ungraded_column(metrics)
+    lines.writerow([*_CSV_COLUMNS, *models, *ungraded])
     for metric in metrics:
-        scores = [f"{100 * share:.2f}" for share in (metric.score, metric.low, metric.high)]
+        scores = [_percent(share, 2) for share in (metric.score, metric.low, metric.high)]
         published = [metric.published.get(model, "") for model in models]
         counts = [metric.count, metric.failed]
-        lines.writerow([metric.scorer, metric.kind, metric.group, *scores, *counts, *published])
+        lines.writerow(
+            [
+                metric.scorer,
+                metric.kind,
+                metric.group,
+                *scores,
+                *counts,
+                *published,
+                *(metric.ungraded for _ in ungraded),
+            ]
+        )
     return text.getvalue()
 
 
@@ -111,15 +133,17 @@ def format_markdown(
 ) -> str:
     """Format a page: the overall score, the facts of the run, and a table of percentages."""
     models = published_models(metrics)
-    titles = ["scorer", "group", benchmark.measure, INTERVAL, COUNT, FAILED, *models]
+    ungraded = _ungraded_column(metrics)
+    titles = ["scorer", "group", benchmark.measure, INTERVAL, COUNT, FAILED, *ungraded, *models]
     rows = [
         [
             metric.scorer,
             metric.group if metric.kind == "all" else f"{metric.kind}: {metric.group}",
-            f"{100 * metric.score:.1f}",
+            _percent(metric.score, 1),
             format_interval(metric.low, metric.high),
             str(metric.count),
             str(metric.failed),
+            *(str(metric.ungraded) for _ in ungraded),
             *(str(metric.published.get(model, "")) for model in models),
         ]
         for metric in metrics
@@ -143,19 +167,35 @@ def overall_lines(metrics: Sequence[Metric], benchmark: Benchmark) -> list[str]:
     for metric in overall:
         group = "" if metric.group == "all" else f"{metric.group}, "
         scorer = f"{metric.scorer} " if len(overall) > 1 else ""
+        interval = format_interval(metric.low, metric.high)
         parts = [
-            f"{group}{scorer}{benchmark.measure} {metric.score:.1%}",
-            f"{INTERVAL} {format_interval(metric.low, metric.high)}",
+            f"{group}{scorer}{benchmark.measure} {format_share(metric.score)}",
+            *([f"{INTERVAL} {interval}"] if interval else []),
             f"{COUNT} {metric.count}",
             *([f"{FAILED} {metric.failed}"] if metric.failed else []),
+            *([f"{UNGRADED} {metric.ungraded}"] if metric.ungraded else []),
         ]
         lines.append(" \u00b7 ".join(parts))
     return lines
 
 
+def format_share(share: float | None) -> str:
+    """Format a share in percent; a dash for the share of nothing."""
+    return "\u2013" if share is None else f"{share:.1%}"
+
+
 def published_models(metrics: Sequence[Metric]) -> list[str]:
     """List the models that have published figures, in the order of the metrics."""
     return list(dict.fromkeys(model for metric in metrics for model in metric.published))
+
+
+def _ungraded_column(metrics: Sequence[Metric]) -> tuple[str, ...]:
+    """Return the title of the column, empty if every case has a score."""
+    return (UNGRADED,) if any(metric.ungraded for metric in metrics) else ()
+
+
+def _percent(share: float | None, decimals: int) -> str:
+    return "" if share is None else f"{100 * share:.{decimals}f}"
 
 
 def _rounded(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, ModelError
 from vipllava_cli.flows.batch.conflicts import ConflictError
 from vipllava_cli.flows.batch.run import BatchRun, ProgressListener
 from vipllava_cli.flows.batch.task import BatchTask
@@ -17,6 +17,8 @@ from vipllava_cli.flows.evals.dataset import Result, SampleBatch
 from vipllava_cli.flows.evals.judges.grades import GradingRow
 from vipllava_cli.flows.evals.judges.grading import Judge, grade
 from vipllava_cli.flows.evals.metrics import (
+    UNGRADED,
+    GradeScorer,
     Metric,
     PublishedFigures,
     compute_metrics,
@@ -31,7 +33,6 @@ from vipllava_cli.flows.evals.output_files import (
 from vipllava_cli.flows.evals.record_scores import store_scores
 from vipllava_cli.flows.evals.same_run import check_same_run
 from vipllava_cli.flows.evals.sample_images import AnotherRunError
-from vipllava_cli.flows.evals.scorers import Scorer
 from vipllava_cli.sources.rows import Source
 from vipllava_cli.storage.files import make_folder
 from vipllava_cli.storage.journal import Journal, open_journal, read_journal
@@ -54,7 +55,8 @@ class EvalModel:
 class Evaluation:
     """The results of a benchmark's run, and its metrics once they are scored.
 
-    `facts` describe the run, in the order of `scores.json`.
+    `facts` describe the run, in the order of `scores.json`. `ungraded` counts the answers that a judge
+    could not grade.
     """
 
     benchmark: Benchmark
@@ -63,6 +65,7 @@ class Evaluation:
     results: Sequence[Result]
     facts: dict[str, Any]
     metrics: list[Metric] = field(default_factory=list)
+    ungraded: int = 0
 
     @property
     def failed(self) -> int:
@@ -173,22 +176,33 @@ def score_results(evaluation: Evaluation) -> None:
 
 
 def grade_results(
-    evaluation: Evaluation, judge: Judge, on_progress: Callable[[int, int], None]
+    evaluation: Evaluation,
+    judge: Judge,
+    on_progress: Callable[[int, int], None],
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> int:
     """Let a judge score the results, and write all scores.
 
-    Grades in the folder are reused. Returns the number of answers that the judge could
-    not grade; they score 0. Raises InputError, ModelError.
+    Grades in the folder are reused. Returns the number of answers that the judge could not grade. They
+    have no score. Raises InputError, and ModelError, also if no answer was graded.
     """
     rows = [
         GradingRow(result.unique_id, _judge_question(result), result.case.target, result.answer)
         for result in evaluation.results
     ]
-    grades = grade(rows, judge, evaluation.folder / GRADES, on_progress)
-    ungraded = sum(each.error is not None for each in grades.values())
+    grades = grade(rows, judge, evaluation.folder / GRADES, on_progress, on_note)
+    ungraded = [each for each in grades.values() if each.score is None]
+    graded = len(rows) - evaluation.failed - len(ungraded)
+    if ungraded and not graded:
+        raise ModelError(
+            f"{judge.name} graded none of {len(ungraded)} answers; the last error:"
+            f" {ungraded[-1].error}; the same command tries again"
+        )
+    evaluation.ungraded = len(ungraded)
     evaluation.facts |= {
         "judge": judge.name,
-        "ungraded": ungraded,
+        "graded": graded,
+        UNGRADED: len(ungraded),
         "judge tokens": {
             "prompt": sum(each.prompt_tokens for each in grades.values()),
             "answer": sum(each.answer_tokens for each in grades.values()),
@@ -200,7 +214,7 @@ def grade_results(
         {judge.name: lambda result: grades[result.unique_id].score},
         {judge.name: published},
     )
-    return ungraded - evaluation.failed
+    return evaluation.ungraded
 
 
 def _judge_question(result: Result) -> str:
@@ -210,7 +224,7 @@ def _judge_question(result: Result) -> str:
 
 def _score(
     evaluation: Evaluation,
-    scorers: Mapping[str, Scorer],
+    scorers: Mapping[str, GradeScorer],
     published: Mapping[str, PublishedFigures],
 ) -> None:
     """Compute the metrics, and write them and the scores of the records."""
@@ -220,12 +234,16 @@ def _score(
             results, {name: scorer}, published, benchmark.group_order
         )
         if benchmark.combine is not None:
-            combined = benchmark.combine(results, scorer)
+            combined = benchmark.combine(results, benchmark.scorers[name])
             evaluation.metrics += compute_metrics(
                 combined, {name: lambda result: float(result.answer == "yes")}, published
             )
     scores = {
-        result.record_id: {name: score_result(result, scorer) for name, scorer in scorers.items()}
+        result.record_id: {
+            name: score
+            for name, scorer in scorers.items()
+            if (score := score_result(result, scorer)) is not None
+        }
         for result in results
         if result.record_id
     }

@@ -21,7 +21,7 @@ from tests.support.judge import (
 from vipllava_cli.errors import ModelError, UsageError
 from vipllava_cli.flows.evals.judges.chat import MAX_REPLIES, MAX_RETRIES, chat_judge
 from vipllava_cli.flows.evals.judges.grading import MAX_CONSECUTIVE_FAILURES, grade
-from vipllava_cli.flows.evals.judges.instructions import read_score
+from vipllava_cli.flows.evals.judges.score_text import read_score
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ def test_an_error_that_passes_costs_a_try_and_no_grade(server: JudgeServer, path
 @pytest.mark.parametrize(
     ("way", "tries", "error"),
     [
-        ("prose", MAX_REPLIES, "none of 5 replies began with a number .* 'I would give"),
+        ("prose", MAX_REPLIES, "none of 5 replies gave one number .* 'I would give"),
         ("empty", MAX_REPLIES, "none of 5 replies .* ''"),
         ("out of range", MAX_REPLIES, "none of 5 replies .* '7'"),
         ("nan", MAX_REPLIES, "none of 5 replies .* 'nan'"),
@@ -67,7 +67,7 @@ def test_an_error_that_does_not_pass_fails_the_row_until_the_next_run(
     server.ways = {"question bad": [way] * tries}
     rows = [row("good", "1 it is"), row("bad", "1 it is"), row("fine", "0.3 of it")]
     grades = graded(rows, judge_at(server), path)
-    assert [one.score for one in grades.values()] == [1.0, 0.0, 0.3]
+    assert [one.score for one in grades.values()] == [1.0, None, 0.3]
     bad = grades["bad"]
     assert bad.tries == server.tries("question bad") == tries
     assert bad.error is not None

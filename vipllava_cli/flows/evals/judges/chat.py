@@ -1,36 +1,50 @@
 """A judge behind any server that speaks the chat completions protocol, through the official client.
 
-The client's own retries are off: this module decides about retries and waits, and counts every try.
+The client's own retries are off: this module decides about retries and waits, and counts every try. The
+settings of the requests adapt to the server (`request_settings`).
 """
 
-import math
 import os
 import random
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from vipllava_cli.errors import ModelError, UsageError, short_repr
+from vipllava_cli.flows.evals.judges.addresses import JudgeAddress, parse_address
+from vipllava_cli.flows.evals.judges.completion import (
+    Completion,
+    ErrorBodyError,
+    NoCompletionError,
+    RefusedReplyError,
+    parse_completion,
+)
 from vipllava_cli.flows.evals.judges.grades import Grade, GradingRow
 from vipllava_cli.flows.evals.judges.grading import GradeFunction, Judge, StoppedError
-from vipllava_cli.flows.evals.judges.instructions import VERSION, messages, read_score
+from vipllava_cli.flows.evals.judges.instructions import VERSION, messages
+from vipllava_cli.flows.evals.judges.request_settings import AdaptiveSettings, RequestSettings
+from vipllava_cli.flows.evals.judges.score_text import read_score
+from vipllava_cli.flows.evals.judges.server_errors import ServerError, parse_error
+from vipllava_cli.flows.evals.judges.waits import MAX_WAIT, retry_after
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, OpenAI
+    from collections.abc import Mapping
+
+    from openai import OpenAI
     from openai.types.chat import ChatCompletionMessageParam
 
 KEY = "OPENAI_API_KEY"
 PARALLEL = 4
-MAX_REPLIES = 5  # replies without a number, then the row scores 0
+TIMEOUT = 60.0  # seconds
+PAUSE = 1.0  # seconds
+MAX_REPLIES = 5  # replies without a grade, then the row is ungraded
 MAX_RETRIES = 5  # after errors that may pass; each wait is twice as long as the one before
-MAX_WAIT = 120.0  # seconds that a server may ask for; a longer wait ends the run
-MAX_REPLY_TOKENS = 8
+MAX_TIMEOUTS = 3  # requests for a row that get no reply in time
+_SAID_WAIT = 2.0  # seconds that a server asks for; a note says a longer wait
 
 
 def chat_judge(
@@ -38,13 +52,13 @@ def chat_judge(
     url: str | None = None,
     *,
     parallel: int = PARALLEL,
-    pause: float = 1.0,
-    timeout: float = 60.0,
+    pause: float | None = None,
+    timeout: float = TIMEOUT,
 ) -> Judge:
     """Return a judge: a model at a server, by default OpenAI's.
 
     The key is in OPENAI_API_KEY; a local server may need none. `pause` is the first wait after an
-    error, in seconds.
+    error, in seconds; None is PAUSE.
 
     Raises UsageError for an invalid address, and if the key or the package is missing.
     """
@@ -54,17 +68,14 @@ def chat_judge(
             "a judge needs the package openai, which is not installed:"
             " `pip install 'vipllava[judge]'`, or grade with --judge exact"
         )
-    if url is not None and not _is_address(url):
-        raise UsageError(
-            f"--judge-url is an address like http://localhost:8000/v1, not {short_repr(url)}"
-        )
+    address = None if url is None else parse_address(url)
     if not key and url is None:
         raise UsageError(
             f"the judge needs a key: set {KEY}, or give your own server with --judge-url"
         )
     if not (key.isascii() and key.isprintable()):
         raise UsageError(f"{KEY} holds characters that no key has: set it again")
-    return ChatJudge(model, url, key, parallel, pause, timeout)
+    return ChatJudge(model, address, key, parallel, PAUSE if pause is None else pause, timeout)
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,7 @@ class ChatJudge:
     """A model at a server. `pause` is the first wait after an error, `timeout` that for a reply."""
 
     model: str
-    url: str | None
+    address: JudgeAddress | None
     key: str = field(repr=False)
     parallel: int
     pause: float
@@ -83,107 +94,230 @@ class ChatJudge:
         return f"{self.model}, instructions {VERSION}"
 
     @contextmanager
-    def open_session(self) -> Iterator[GradeFunction]:
+    def open_session(self, on_note: Callable[[str], None]) -> Iterator[GradeFunction]:
         """Open the client's connections for the time of the block."""
-        from openai import OpenAI
+        import openai
 
-        key = self.key or "none"
-        with OpenAI(api_key=key, base_url=self.url, timeout=self.timeout, max_retries=0) as client:
-            yield partial(self._grade, client)
+        from vipllava_cli.storage.web import make_client, user_agent
 
-    def _grade(self, client: "OpenAI", row: GradingRow, stop: threading.Event) -> Grade:
-        """Raises ModelError if no row can be graded, StoppedError if the run ends."""
-        attempts, score, error = _Attempts(random.Random(row.id)), 0.0, None
         try:
-            score = self._score(client, row, stop, attempts)
+            client = openai.OpenAI(
+                api_key=self.key or "none",
+                base_url=self.address.base if self.address else None,
+                default_query=self.address.query if self.address else None,
+                default_headers={"User-Agent": user_agent()},
+                timeout=self.timeout,
+                max_retries=0,
+                http_client=make_client(openai.DefaultHttpxClient, timeout=self.timeout),
+            )
+        except Exception as error:  # an invalid OPENAI_BASE_URL, and other variables of the client
+            reason = str(error).partition("\n")[0][:120].replace(self.key or "\0", "…")
+            raise UsageError(
+                f"the judge's client does not start ({reason}): check the variables OPENAI_…"
+            ) from None
+        with client:
+            yield partial(self._grade, client, AdaptiveSettings(on_note))
+
+    def _grade(
+        self, client: "OpenAI", settings: AdaptiveSettings, row: GradingRow, stop: threading.Event
+    ) -> Grade:
+        """Raises ModelError if no row can be graded, StoppedError if the run ends."""
+        request = _RowRequest(self, client, settings, row, stop, random.Random(row.id))
+        score, error = None, None
+        try:
+            score = request.score()
         except _UngradedError as ungraded:
             error = str(ungraded)
         return Grade(
             row.id,
             score,
-            attempts.raw,
-            attempts.tries,
+            self.hide_key(request.raw),
+            request.tries,
             error,
-            attempts.prompt_tokens,
-            attempts.answer_tokens,
+            request.prompt_tokens,
+            request.answer_tokens,
         )
 
-    def _score(
-        self, client: "OpenAI", row: GradingRow, stop: threading.Event, attempts: "_Attempts"
-    ) -> float:
-        """Return the number of the first reply that has one. Raises _UngradedError too."""
-        for number in range(MAX_REPLIES):
-            self._request(client, messages(row, again=number > 0), stop, attempts)
-            score = read_score(attempts.raw)
+    def hide_key(self, text: str) -> str:
+        """Remove the key from a text of the server."""
+        return text.replace(self.key, "…") if self.key else text
+
+
+# Statuses and error codes that every row would get, with what to do.
+_FATAL: "Mapping[int, str]" = {
+    401: f"check the key in {KEY}",
+    402: "add credit to the account of the key",
+    403: f"check the permissions of the key in {KEY}",
+    404: "check --judge-model and --judge-url",
+    405: "check --judge-url",
+    407: "check the user name and password of the proxy",
+}
+_FATAL_CODES: "Mapping[str, str]" = {
+    "insufficient_quota": "add credit to the account of the key",
+    "invalid_api_key": f"check the key in {KEY}",
+    "model_not_found": "check --judge-model",
+}
+_RETRYABLE = (408, 409, 425, 429)  # and all from 500
+_RETRYABLE_CODES = {"rate_limit_exceeded": 429, "RESOURCE_EXHAUSTED": 429, "server_error": 500}
+
+
+@dataclass
+class _RowRequest:
+    """The requests for one row so far, and the last reply.
+
+    `jitter` varies the waits. Its seed is the row's id, so that all runs wait equally long.
+    """
+
+    judge: ChatJudge
+    client: "OpenAI"
+    settings: AdaptiveSettings
+    row: GradingRow
+    stop: threading.Event
+    jitter: random.Random
+    raw: str = ""
+    tries: int = 0
+    errors: int = 0
+    timeouts: int = 0
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+
+    def score(self) -> float:
+        """Return the number of the first reply that has one. Raises _UngradedError, ModelError."""
+        number = 0
+        while number < MAX_REPLIES:
+            used = self.settings.current
+            completion = self._request(messages(self.row, again=number > 0), used)
+            if completion is None:
+                continue  # with other settings
+            self.raw = completion.text
+            if completion.is_cut_off:
+                if not self.settings.allow_more(used):
+                    raise _UngradedError(
+                        f"the reply was cut off after {used.max_reply_tokens} tokens"
+                        f" (finish_reason length), it began {short_repr(self.raw)}"
+                    )
+                continue
+            score = read_score(self.raw)
             if score is not None:
                 return score
+            number += 1
         raise _UngradedError(
-            f"none of {MAX_REPLIES} replies began with a number from 0 to 1, the last was"
-            f" {short_repr(attempts.raw)}"
+            f"none of {MAX_REPLIES} replies gave one number from 0 to 1, the last was"
+            f" {short_repr(self.judge.hide_key(self.raw))}"
         )
 
     def _request(
-        self,
-        client: "OpenAI",
-        turns: "list[ChatCompletionMessageParam]",
-        stop: threading.Event,
-        attempts: "_Attempts",
-    ) -> None:
-        """Get one reply, and retry after errors that may pass. Raises _UngradedError too."""
-        while not stop.is_set():
-            attempts.tries += 1
+        self, turns: "list[ChatCompletionMessageParam]", used: RequestSettings
+    ) -> Completion | None:
+        """Get one reply, and retry after errors that may pass. None if the settings have changed.
+
+        Raises _UngradedError, ModelError, StoppedError.
+        """
+        while not self.stop.is_set():
+            self.tries += 1
             try:
-                return self._request_once(client, turns, attempts)
+                completion = parse_completion(self._post(turns, used))
+            except _RejectedError as rejected:
+                if self.settings.adapt(used, rejected.error):
+                    return None
+                raise _UngradedError(str(rejected)) from None
+            except ErrorBodyError as body:
+                if self.settings.adapt(used, body.error):
+                    return None
+                self._wait_for(self._body_error(body.error))
+            except RefusedReplyError as refused:
+                raise _UngradedError(f"{self._server} {refused}") from None
+            except NoCompletionError as reason:
+                self._wait_for(_RetryableError(f"{self._server} {reason}"))
             except _RetryableError as error:
-                attempts.errors += 1
-                if attempts.errors <= MAX_RETRIES:
-                    longest = self.pause * 2 ** (attempts.errors - 1)
-                    stop.wait(max(error.wait, longest * attempts.jitter.uniform(0.5, 1.0)))
-                elif error.is_unreachable:
-                    raise ModelError(f"{error}: start it, or check --judge-url") from None
-                else:
-                    raise _UngradedError(f"{error}, error {attempts.errors}") from None
+                self._wait_for(error)
+            else:
+                self.prompt_tokens += completion.prompt_tokens
+                self.answer_tokens += completion.answer_tokens
+                return completion
         raise StoppedError
 
-    def _request_once(
-        self, client: "OpenAI", turns: "list[ChatCompletionMessageParam]", attempts: "_Attempts"
-    ) -> None:
-        """Raises _RetryableError, _UngradedError, ModelError."""
-        import httpx2
+    def _post(self, turns: "list[ChatCompletionMessageParam]", used: RequestSettings) -> str:
+        """Return the body of a reply. Raises _RetryableError, _RejectedError, and ModelError."""
         import openai
 
         try:
-            completion = client.chat.completions.create(
-                model=self.model, messages=turns, temperature=0, max_tokens=MAX_REPLY_TOKENS
-            )
-            text, usage = completion.choices[0].message.content, completion.usage
-        except openai.APIConnectionError as error:
-            if isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout):
-                raise _RetryableError(
-                    f"{self._server} is unreachable", is_unreachable=True
+            return self.client.chat.completions.with_raw_response.create(
+                model=self.judge.model, messages=used.arrange(turns), **used.parameters
+            ).text
+        except openai.APITimeoutError as error:
+            if self._never_connected(error):
+                raise self._unreachable() from None
+            self.timeouts += 1
+            text = f"{self._server} sent nothing for {self.judge.timeout:g} s"
+            if self.timeouts >= MAX_TIMEOUTS:
+                raise _UngradedError(
+                    f"{text}, {self.timeouts} times: a larger --judge-timeout may help"
                 ) from None
-            is_late = isinstance(error, openai.APITimeoutError)
-            problem = f"sent nothing for {self.timeout:g} s" if is_late else "closed the connection"
-            raise _RetryableError(f"{self._server} {problem}") from None
+            raise _RetryableError(text) from None
+        except openai.APIConnectionError as error:
+            raise self._connection_error(error) from None
         except openai.APIStatusError as error:
-            raise self._status_error(error) from None
-        except (ValueError, AttributeError, TypeError, LookupError, openai.OpenAIError):
-            raise _RetryableError(f"{self._server} {_NOT_A_COMPLETION}") from None
-        if not isinstance(text, str | None):
-            raise _RetryableError(f"{self._server} {_NOT_A_COMPLETION}")
-        attempts.raw = text or ""
-        attempts.prompt_tokens += _count(usage, "prompt_tokens")
-        attempts.answer_tokens += _count(usage, "completion_tokens")
+            body = error.response.text
+            raise self._status_error(
+                error.status_code, parse_error(body), error.response.headers
+            ) from None
+        except (ValueError, AttributeError, TypeError, LookupError, openai.OpenAIError) as error:
+            raise _RetryableError(
+                f"{self._server} sent a reply that cannot be read ({type(error).__name__})"
+            ) from None
 
-    def _status_error(self, error: "APIStatusError") -> Exception:
+    def _wait_for(self, error: "_RetryableError | Exception") -> None:
+        """Wait after an error that may pass. Raises _UngradedError after too many, ModelError."""
+        if not isinstance(error, _RetryableError):
+            raise error
+        self.errors += 1
+        if self.errors > MAX_RETRIES:
+            if error.is_unreachable:
+                raise ModelError(f"{error}: start it, or check --judge-url")
+            raise _UngradedError(f"{error}, error {self.errors}")
+        if error.wait >= _SAID_WAIT:
+            self.settings.note_once(f"{error}: waiting {error.wait:.0f} s, as it asks", "wait")
+        longest = self.judge.pause * 2 ** (self.errors - 1)
+        self.stop.wait(max(error.wait, longest * self.jitter.uniform(0.5, 1.0)))
+
+    # --- errors of the server ----------------------------------------------------------------
+
+    def _connection_error(self, error: Exception) -> Exception:
+        from vipllava_cli.storage.web import explain
+
+        advice = explain(error, str(self.client.base_url))
+        if advice:
+            return ModelError(f"{self._server} cannot be reached: {advice}")
+        if self._never_connected(error):
+            return self._unreachable()
+        return _RetryableError(f"{self._server} closed the connection")
+
+    def _unreachable(self) -> "_RetryableError":
+        return _RetryableError(f"{self._server} is unreachable", is_unreachable=True)
+
+    @staticmethod
+    def _never_connected(error: Exception) -> bool:
+        import httpx2
+
+        return isinstance(
+            error.__cause__,
+            httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol,
+        )
+
+    def _status_error(
+        self, code: int, error: ServerError, headers: "Mapping[str, str]"
+    ) -> Exception:
         """Return the exception for an HTTP error status."""
-        status = f"{self._server} answered {error.status_code}{_detail(error)}"
-        remedy = _FATAL.get(error.status_code) or _FATAL_CODES.get(error.code or "")
+        status = f"{self._server} answered {code}{self.judge.hide_key(error.detail)}"
+        remedy = _FATAL_CODES.get(error.code) or _FATAL.get(code)
         if remedy:
-            return ModelError(f"{status}: {remedy}")
-        if error.status_code not in _RETRYABLE and error.status_code < 500:
-            return _UngradedError(status)  # this row gets the same status again
-        wait = _retry_after(error.response.headers)
+            return ModelError(f"{status}: {remedy}{self._address_advice(code)}")
+        if code not in _RETRYABLE and code < 500:
+            return _RejectedError(status, error)  # this row gets the same status again
+        if code >= 500 and self.settings.rejects(error):
+            return _RejectedError(status, error)
+        wait = retry_after(headers)
         if wait > MAX_WAIT:
             return ModelError(
                 f"{status}, and asks to wait {wait:.0f} s: repeat the command then to continue from"
@@ -191,40 +325,37 @@ class ChatJudge:
             )
         return _RetryableError(status, wait=wait)
 
+    def _body_error(self, error: ServerError) -> Exception:
+        """Return the exception for an error in a body with the status of a success."""
+        code = int(error.code) if error.code.isdecimal() and len(error.code) == 3 else 0
+        code = code or _RETRYABLE_CODES.get(error.code, 0)
+        if code in _RETRYABLE or code >= 500 or code in _FATAL or error.code in _FATAL_CODES:
+            return self._status_error(code, error, {})
+        detail = self.judge.hide_key(error.detail)
+        return _UngradedError(f"{self._server} sent an error instead of a reply{detail}")
+
+    def _address_advice(self, code: int) -> str:
+        address = self.judge.address
+        if code != 404 or address is None or address.has_path:
+            return ""
+        return ", which has no path: most servers want one that ends in /v1"
+
     @property
     def _server(self) -> str:
-        return f"the judge at {self.url or 'its default address'}"
-
-
-# Statuses and error codes that every row would get, with what to do.
-_FATAL: Mapping[int, str] = {
-    401: f"check the key in {KEY}",
-    403: f"check the permissions of the key in {KEY}",
-    404: "check --judge-model and --judge-url",
-    405: "check --judge-url",
-}
-_FATAL_CODES: Mapping[str, str] = {"insufficient_quota": "add credit to the account of the key"}
-_RETRYABLE = (408, 409, 425, 429)  # and all from 500
-_NOT_A_COMPLETION = "sent a reply that is not a chat completion"
-
-
-@dataclass
-class _Attempts:
-    """The requests for one row so far, and the last reply.
-
-    `jitter` varies the waits. Its seed is the row's id, so that all runs wait equally long.
-    """
-
-    jitter: random.Random
-    raw: str = ""
-    tries: int = 0
-    errors: int = 0
-    prompt_tokens: int = 0
-    answer_tokens: int = 0
+        shown = self.judge.address.shown if self.judge.address else "its default address"
+        return f"the judge at {shown}"
 
 
 class _UngradedError(Exception):
     """A row that cannot be graded; other rows may be."""
+
+
+class _RejectedError(Exception):
+    """An error status for the request as it is. Other settings may get a reply."""
+
+    def __init__(self, text: str, error: ServerError) -> None:
+        super().__init__(text)
+        self.error = error
 
 
 class _RetryableError(Exception):
@@ -238,38 +369,3 @@ class _RetryableError(Exception):
         super().__init__(text)
         self.wait = wait
         self.is_unreachable = is_unreachable
-
-
-def _is_address(url: str) -> bool:
-    import httpx2
-
-    try:
-        parsed = httpx2.URL(url)
-    except httpx2.InvalidURL:
-        return False
-    return parsed.scheme in ("http", "https") and bool(parsed.host)
-
-
-def _detail(error: "APIStatusError") -> str:
-    """Return the server's message in parentheses, without the status that the client adds."""
-    detail = " ".join(error.message.split()).removeprefix(f"Error code: {error.status_code}")
-    detail = detail.removeprefix(" - ")
-    return f" ({detail[:200]})" if detail else ""
-
-
-def _count(usage: object, name: str) -> int:
-    count = getattr(usage, name, None)  # a local server may not count tokens
-    return count if type(count) is int and count > 0 else 0
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    """Return the wait in the header, a number of seconds or a date; 0 without one."""
-    text = headers.get("retry-after", "")
-    with suppress(ValueError):
-        seconds = float(text)
-        return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
-    with suppress(ValueError):
-        when = parsedate_to_datetime(text)
-        when = when if when.tzinfo else when.replace(tzinfo=UTC)
-        return max((when - datetime.now(UTC)).total_seconds(), 0.0)
-    return 0.0

@@ -30,15 +30,15 @@ class GradingRow:
 
 @dataclass(frozen=True)
 class Grade:
-    """The grade of a row: a score from 0 to 1.
+    """The grade of a row: a score from 0 to 1, None if the judge could not grade it.
 
     `raw` is the judge's last reply and `tries` the number of requests. The tokens are those of all
-    tries, as far as the judge's server counts them. With an `error`, the row could not be graded and
-    scores 0.
+    tries, as far as the judge's server counts them. `error` says why there is no grade. A row without
+    an answer scores 0, and has an error too.
     """
 
     id: str
-    score: float
+    score: float | None
     raw: str = ""
     tries: int = 0
     error: str | None = None

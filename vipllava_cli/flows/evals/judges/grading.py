@@ -2,9 +2,9 @@
 
 The rules are those of ViP-Bench, and of MM-Vet before it: a language model at temperature 0 gives each
 answer a number; every `<AND>` part is needed, and any `<OR>` alternative suffices; worked examples come
-before the row; the first word of the reply is the number; a row scores 0 after five replies without a
-number. The instructions and the examples are our own, so grades are close to the published ones but
-not equal.
+before the row; a row is asked about five times at most. The published runs record 0 for a row that gets
+no number; here it has no grade and is counted as such. The instructions and the examples are our own, so
+grades are close to the published ones but not equal.
 """
 
 import threading
@@ -42,8 +42,8 @@ class Judge(Protocol):
     @property
     def parallel(self) -> int: ...
 
-    def open_session(self) -> AbstractContextManager[GradeFunction]:
-        """Return a function that grades a row. Several threads call it.
+    def open_session(self, on_note: Callable[[str], None]) -> AbstractContextManager[GradeFunction]:
+        """Return a function that grades a row. Several threads call it, and it calls `on_note`.
 
         When its event is set, the function stops waiting and raises StoppedError. It raises
         ModelError if no row can be graded.
@@ -62,7 +62,7 @@ class ExactMatch:
     name: str = "exact match, no judge"
     parallel: int = 1
 
-    def open_session(self) -> AbstractContextManager[GradeFunction]:
+    def open_session(self, on_note: Callable[[str], None]) -> AbstractContextManager[GradeFunction]:
         return nullcontext(_match)
 
 
@@ -81,8 +81,11 @@ def grade(
     judge: Judge,
     path: Path,
     on_progress: Callable[[int, int], None],
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> dict[str, Grade]:
     """Grade rows, and return the grades by id. `on_progress` gets the rows done and their total.
+
+    `on_note` gets a line for the user for each change of the requests to the judge.
 
     The file at `path` keeps the grades. Grades in it are not made again, except failed ones.
 
@@ -106,21 +109,26 @@ def grade(
             else:
                 waiting.append(row)
         groups = group_by_key(waiting, file)
-        for first, grade in _grade_new([group[0] for group in groups.values()], judge, file):
+        for first, grade in _grade_new(
+            [group[0] for group in groups.values()], judge, file, on_note
+        ):
             for row in groups[file.key(first)]:
                 done(row, grade if row is first else share_grade(grade, row))
     return {row.id: grades[row.id] for row in rows}
 
 
 def _grade_new(
-    rows: Sequence[GradingRow], judge: Judge, file: GradeFile
+    rows: Sequence[GradingRow],
+    judge: Judge,
+    file: GradeFile,
+    on_note: Callable[[str], None],
 ) -> Iterator[tuple[GradingRow, Grade]]:
     """Yield each row with its new grade, which is on disk. Raises ModelError."""
     if not rows:
         return
     failures = 0  # consecutive
     with (
-        judge.open_session() as grade_row,
+        judge.open_session(on_note) as grade_row,
         closing(_grade_in_parallel(rows, grade_row, judge.parallel)) as finished,
     ):
         for row, grade in finished:

@@ -1,4 +1,4 @@
-"""The prompt for a judge, and the reading of its reply."""
+"""The prompt for a judge."""
 
 import json
 from collections.abc import Sequence
@@ -10,15 +10,6 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessageParam
 
 VERSION = 1  # of the instructions and examples; it is part of the judge's name
-
-
-def read_score(reply: str) -> float | None:
-    """Return the number from 0 to 1 before the first space of a reply, or None."""
-    try:
-        score = float(reply.split(maxsplit=1)[0])
-    except (ValueError, IndexError):
-        return None
-    return score if 0.0 <= score <= 1.0 else None
 
 
 _TASK = """\
