@@ -129,7 +129,8 @@ def _inside(
 
     opacity = 255 - (over_white - over_black).max(axis=2)
     inside = opacity > 0 if opacity.min() < 255 else over_black.max(axis=2) > 0
-    return inside.astype(np.uint8)
+    mask: NDArray[np.uint8] = inside.astype(np.uint8)
+    return mask
 
 
 def _base64_bytes(encoded: Any) -> bytes:

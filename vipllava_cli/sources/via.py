@@ -106,7 +106,10 @@ class _Content:
 def _read_json(name: str, options: ReadOptions) -> _Content:
     content = load_json(name, encoding=options.encoding)
     images = content.get("_via_img_metadata", content) if isinstance(content, dict) else None
-    if not isinstance(images, dict):
+    is_via = isinstance(images, dict) and any(
+        isinstance(value, dict) and "filename" in value for value in images.values()
+    )
+    if not is_via:
         raise InputError(
             f'{name} is not VIA: expected an object of images with "filename" and "regions", found'
             f" {short_repr(content)}"
@@ -121,11 +124,11 @@ def _read_json(name: str, options: ReadOptions) -> _Content:
 def _entry(value: Any) -> _Entry:
     fields = value if isinstance(value, dict) else {}
     regions = fields.get("regions")
-    listed = regions.values() if isinstance(regions, dict) else regions
+    listed = list(regions.values()) if isinstance(regions, dict) else regions
     data = fields.get("base64_img_data")
     return _Entry(
         fields.get("filename"),
-        list(listed) if isinstance(listed, list) or isinstance(regions, dict) else [],
+        listed if isinstance(listed, list) else [],
         data if isinstance(data, str) else "",
     )
 
