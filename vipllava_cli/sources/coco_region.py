@@ -8,7 +8,8 @@ from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.json_marks import is_finite_number
-from vipllava_cli.marks.types import DeclaredSize, MarkSpec
+from vipllava_cli.marks.types import XY, DeclaredSize, MarkSpec
+from vipllava_cli.sources.region_shapes import points_mark
 from vipllava_cli.sources.regions import (
     Region,
     box_mark,
@@ -55,10 +56,12 @@ def coco_region(annotation: Any, labels: Mapping[int | str, str]) -> Region:
 
 
 def _mark(annotation: JsonObject, label: str | None) -> MarkSpec:
-    """Make the mark of an annotation: its box or, without one, its outline."""
+    """Make the mark of an annotation: its box or, without one, its outline or its keypoints."""
     box, segmentation = annotation.get("bbox"), annotation.get("segmentation")
-    if _is_missing_box(box) and segmentation:
+    if _is_missing_box(box) and segmentation not in (None, [], [[]]):
         return _outline(segmentation, label)
+    if _is_missing_box(box) and annotation.get("keypoints"):
+        return points_mark(_visible_points(annotation["keypoints"]), label)
     if box is None or box == []:
         raise InputError(f'expected a "bbox" or a "segmentation", found {short_repr(annotation)}')
     x, y, width, height = check_numbers(box, "a bbox [x, y, width, height]", 4)
@@ -67,6 +70,13 @@ def _mark(annotation: JsonObject, label: str | None) -> MarkSpec:
         centre = x + width / 2, y + height / 2
         return rotated_box_mark(centre, (width, height), angle, label)
     return box_mark(x, y, width, height, label)
+
+
+def _visible_points(keypoints: Any) -> list[XY]:
+    """Return the keypoints of a list x, y, visibility, … that are labelled. Raises InputError."""
+    numbers = check_numbers(keypoints, "keypoints [x, y, visibility, …]")
+    points = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=False)
+    return [(x, y) for x, y, visibility in points if visibility]
 
 
 def _is_missing_box(box: Any) -> bool:

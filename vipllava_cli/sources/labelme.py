@@ -17,6 +17,7 @@ from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.image_finder import FoundImage
 from vipllava_cli.sources.per_image import FileContext, read_per_image
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
+from vipllava_cli.sources.region_shapes import points_mark
 from vipllava_cli.sources.regions import (
     AnnotatedImage,
     Annotations,
@@ -149,6 +150,10 @@ def _mask(points: Points, label: str | None, shape: Mapping[str, Any]) -> MarkSp
     return region_mark("mask", shifted, label)
 
 
+def _point_group(points: Points, label: str | None, _: Mapping[str, Any]) -> MarkSpec:
+    return points_mark([(x, y) for x, y in points], label)
+
+
 def _through_points(mark_shape: str) -> Builder:
     """Make the builder of a shape whose coordinates are the points."""
 
@@ -166,7 +171,7 @@ _BUILDERS: Mapping[str, Builder] = {
     "circle": _circle,
     "mask": _mask,
     "point": _through_points("point"),
-    "points": _through_points("point"),
+    "points": _point_group,
     "line": _through_points("scribble"),
     "linestrip": _through_points("scribble"),
 }

@@ -106,10 +106,8 @@ class _Content:
 def _read_json(name: str, options: ReadOptions) -> _Content:
     content = load_json(name, encoding=options.encoding)
     images = content.get("_via_img_metadata", content) if isinstance(content, dict) else None
-    is_via = isinstance(images, dict) and any(
-        isinstance(value, dict) and "filename" in value for value in images.values()
-    )
-    if not is_via:
+    values = list(images.values()) if isinstance(images, dict) else []
+    if not any(isinstance(value, dict) and "filename" in value for value in values):
         raise InputError(
             f'{name} is not VIA: expected an object of images with "filename" and "regions", found'
             f" {short_repr(content)}"
@@ -117,7 +115,7 @@ def _read_json(name: str, options: ReadOptions) -> _Content:
     settings = content.get("_via_settings")
     core = settings.get("core") if isinstance(settings, dict) else None
     folder = core.get("default_filepath") if isinstance(core, dict) else None
-    entries = [_entry(value) for value in images.values()]
+    entries = [_entry(value) for value in values]
     return _Content(entries, folder if isinstance(folder, str) else "")
 
 
