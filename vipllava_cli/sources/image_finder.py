@@ -30,6 +30,8 @@ _FOLDER_NAMES = (
     "photos",
     "frames",
     "Images",
+    "data/imgs",
+    "data/images",
 )
 
 _ADDRESS = re.compile(r"https?://|data:", re.IGNORECASE)

@@ -17,7 +17,7 @@ from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.image_finder import FoundImage
 from vipllava_cli.sources.per_image import FileContext, read_per_image
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
-from vipllava_cli.sources.region_shapes import points_mark
+from vipllava_cli.sources.region_shapes import hull_mark, points_mark
 from vipllava_cli.sources.regions import (
     AnnotatedImage,
     Annotations,
@@ -154,6 +154,10 @@ def _point_group(points: Points, label: str | None, _: Mapping[str, Any]) -> Mar
     return points_mark([(x, y) for x, y in points], label)
 
 
+def _cuboid(points: Points, label: str | None, _: Mapping[str, Any]) -> MarkSpec:
+    return hull_mark([(x, y) for x, y in points], label)
+
+
 def _through_points(mark_shape: str) -> Builder:
     """Make the builder of a shape whose coordinates are the points."""
 
@@ -172,6 +176,7 @@ _BUILDERS: Mapping[str, Builder] = {
     "mask": _mask,
     "point": _through_points("point"),
     "points": _point_group,
+    "cuboid": _cuboid,
     "line": _through_points("scribble"),
     "linestrip": _through_points("scribble"),
 }
