@@ -4,10 +4,11 @@ A track lists keyframes, and mostly the frames between them, too. An object is o
 until one with `outside="1"`. The images of the frames are named by their numbers, from 0.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from vipllava_cli.errors import InputError, short_repr
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _SUFFIXES = (".PNG", ".png", ".jpg", ".jpeg", ".JPG")  # CVAT writes .PNG
-_MAX_FRAMES = 1_000_000  # of a track: a damaged number must not fill the memory
+_MAX_FRAMES = 300_000  # of a track: a damaged number must not fill the memory
 _MAX_SEARCHED = 100  # frames whose images are looked for before the file is refused
 
 
@@ -37,29 +38,37 @@ class _Track:
 
 
 @dataclass(frozen=True)
-class _Visible:
-    """A track on a frame, between the shapes at two frames. They are equal on a listed frame."""
+class _Segment:
+    """The frames of a track from `first` to before `end`, with shapes between two listed ones.
 
+    `second` is the frame of the second shape, or equals `first` for a single frame.
+    """
+
+    order: int
     track: _Track
     first: int
     second: int
 
+    @property
+    def end(self) -> int:
+        return max(self.second, self.first + 1)
+
 
 @dataclass(frozen=True)
 class Video:
-    """The tracks of a file by frame. `notes` are for the user."""
+    """The tracks of a file, in segments by their first frame. `notes` are for the user."""
 
     root: "Element"
     file: AnnotationFile
-    frames: Mapping[int, list[_Visible]]
+    segments: Sequence[_Segment]
     notes: tuple[str, ...]
 
     def iter_images(self) -> Iterator[AnnotatedImage]:
         size = self.root.find(".//original_size")
         sides = [None if size is None else child_text(size, side) for side in ("width", "height")]
-        for frame in sorted(self.frames):
+        for frame, segments in _iter_frames(self.segments):
             found = _find_frame(self.file, frame)
-            regions = tuple(_region(visible, frame) for visible in self.frames[frame])
+            regions = tuple(_region(segment, frame) for segment in segments)
             yield AnnotatedImage(
                 _frame_name(frame),
                 found.path,
@@ -68,6 +77,21 @@ class Video:
                 declared_size(*sides),
                 found.error,
             )
+
+
+def _iter_frames(segments: Sequence[_Segment]) -> Iterator[tuple[int, list[_Segment]]]:
+    """Iterate over the frames with a region, in order, and the segments on each."""
+    waiting = deque(segments)
+    active: list[_Segment] = []
+    frame = 0
+    while waiting or active:
+        if not active:
+            frame = max(frame, waiting[0].first)
+        while waiting and waiting[0].first <= frame:
+            active.append(waiting.popleft())
+        yield frame, sorted(active, key=lambda segment: segment.order)
+        frame += 1
+        active = [segment for segment in active if segment.end > frame]
 
 
 def read_video(file: AnnotationFile, root: "Element") -> Video:
@@ -80,17 +104,18 @@ def read_video(file: AnnotationFile, root: "Element") -> Video:
             " numbers: export each task on its own"
         )
     tracks = [_track(element, file.path) for element in elements]
-    frames: dict[int, list[_Visible]] = defaultdict(list)
+    segments: list[_Segment] = []
     left_out = ended = 0
     last = _last_frame(root)
-    for track in tracks:
-        visible, missing = _visible_frames(track)
+    for order, track in enumerate(tracks):
+        visible, missing = _segments(order, track, file.path)
         left_out += missing
-        for frame, each in visible:
-            frames[frame].append(each)
+        segments += visible
         end = max(track.shapes, default=0)
-        ended += last is not None and end < last and not track.shapes[end].is_outside
-    _check_images(file, root, frames, last)
+        is_open = bool(track.shapes) and not track.shapes[end].is_outside
+        ended += is_open and last is not None and end < last
+    segments.sort(key=lambda segment: segment.first)
+    _check_images(file, root, segments, last)
     notes = []
     if left_out:
         notes.append(
@@ -102,7 +127,7 @@ def read_video(file: AnnotationFile, root: "Element") -> Video:
             f'{file.path}: {count_noun(ended, "track")} without outside="1" at the end: read up to'
             " the last frame that the track lists"
         )
-    return Video(root, file, frames, tuple(notes))
+    return Video(root, file, segments, tuple(notes))
 
 
 def _track(element: "Element", path: str) -> _Track:
@@ -120,53 +145,52 @@ def _track(element: "Element", path: str) -> _Track:
     )
 
 
-def _visible_frames(track: _Track) -> tuple[list[tuple[int, _Visible]], int]:
-    """Return the frames on which a track is visible, and how many between keyframes are not known.
+def _segments(order: int, track: _Track, path: str) -> tuple[list[_Segment], int]:
+    """Return where a track is visible, and how many frames between keyframes are not known.
 
     Raises InputError for a track over too many frames.
     """
     numbers = list(track.shapes)
-    visible: list[tuple[int, _Visible]] = []
-    missing = 0
     if numbers and numbers[-1] - numbers[0] > _MAX_FRAMES:
         raise InputError(
-            f"track {track.number} goes from frame {numbers[0]} to {numbers[-1]}: expected at most"
+            f"{path}: a track goes from frame {numbers[0]} to {numbers[-1]}: expected at most"
             f" {_MAX_FRAMES} frames"
         )
-    for first, second in zip(numbers, [*numbers[1:], None], strict=True):
+    visible: list[_Segment] = []
+    missing = 0
+    for first, second in zip(numbers, [*numbers[1:], 0][: len(numbers)], strict=True):
         shape = track.shapes[first]
         if shape.is_outside:
             continue
-        visible.append((first, _Visible(track, first, first)))
-        if second is None or second == first + 1:
-            continue
-        try:
-            is_known = interpolate(shape, track.shapes[second], 0.5) is not None
-        except InputError:
-            is_known = True  # each of the frames reports it
-        between = range(first + 1, second)
-        missing += 0 if is_known else len(between)
-        if is_known:
-            visible += ((frame, _Visible(track, first, second)) for frame in between)
+        is_gap = second > first + 1
+        is_known = is_gap and _is_known(shape, track.shapes[second])
+        visible.append(_Segment(order, track, first, second if is_known else first))
+        missing += second - first - 1 if is_gap and not is_known else 0
     return visible, missing
 
 
-def _region(visible: _Visible, frame: int) -> Region:
-    track = visible.track
-    shape = track.shapes[visible.first]
-    extra = {
-        **shape.extra,
-        "track": int(track.number) if track.number.isdecimal() else track.number,
-    }
-    return Region(track.label, partial(_mark, visible, frame), {**extra, "frame": frame})
+def _is_known(first: Shape, second: Shape) -> bool:
+    """Return whether the way between two shapes is known. Each frame reports a malformed one."""
+    try:
+        return interpolate(first, second, 0.5) is not None
+    except InputError:
+        return True
 
 
-def _mark(visible: _Visible, frame: int) -> MarkSpec:
-    track = visible.track
-    shape: Shape | None = track.shapes[visible.first]
-    if shape and visible.second > visible.first:
-        share = (frame - visible.first) / (visible.second - visible.first)
-        shape = interpolate(shape, track.shapes[visible.second], share)
+def _region(segment: _Segment, frame: int) -> Region:
+    track = segment.track
+    is_number = track.number.isdecimal() and len(track.number) < 10
+    number = int(track.number) if is_number else track.number
+    extra = {**track.shapes[segment.first].extra, "track": number, "frame": frame}
+    return Region(track.label, partial(_mark, segment, frame), extra)
+
+
+def _mark(segment: _Segment, frame: int) -> MarkSpec:
+    track = segment.track
+    shape: Shape | None = track.shapes[segment.first]
+    if shape and frame > segment.first:
+        share = (frame - segment.first) / (segment.second - segment.first)
+        shape = interpolate(shape, track.shapes[segment.second], share)
     if shape is None:
         raise InputError(f"frame {frame} is between two keyframes of another shape")
     return shape_mark(shape, track.label)
@@ -190,7 +214,7 @@ def _last_frame(root: "Element") -> int | None:
 
 
 def _check_images(
-    file: AnnotationFile, root: "Element", frames: Mapping[int, list[_Visible]], last: int | None
+    file: AnnotationFile, root: "Element", segments: Sequence[_Segment], last: int | None
 ) -> None:
     """Raise InputError if no frame has an image, or if the images count from 1."""
     video = root.findtext(".//source") or "a video"
@@ -201,14 +225,14 @@ def _check_images(
             f"{file.path} counts the frames of {video} from 0, and the images count them from 1:"
             f" write the images again, with {command}"
         )
-    for frame in sorted(frames)[:_MAX_SEARCHED]:
+    for frame, _ in islice(_iter_frames(segments), _MAX_SEARCHED):
         if not _find_frame(file, frame).is_missing:
             return
-    if not frames:
+    if not segments:
         raise InputError(
             f"{file.path} is about a video without regions: expected tracks with shapes"
         )
-    searched = _find_frame(file, min(frames)).error
+    searched = _find_frame(file, segments[0].first).error
     raise InputError(
         f"{file.path} is about {video}, and its frames are no images here ({searched}): export it"
         f" with images, or as 'CVAT for images 1.1', or run {command}"
