@@ -104,10 +104,16 @@ class _CocoFile:
     has_results: bool = False
 
     def notes(self) -> Iterator[str]:
+        everything = list(chain.from_iterable(self.annotations.values()))
+        turned = sum(isinstance(a, dict) and bool(a.get("rotation")) for a in everything)
+        if turned:
+            yield (
+                f"{self.name}: {count_noun(turned, 'annotation')} with a rotation beside the bbox, which"
+                " is not applied: only attributes.rotation is, as CVAT writes it"
+            )
         if not self.labels:
             yield f"{self.name} has no categories: the labels are category numbers"
             return
-        everything = chain.from_iterable(self.annotations.values())
         unlabelled = sum(
             isinstance(annotation, dict)
             and id_key(annotation.get("category_id")) not in self.labels

@@ -1,6 +1,7 @@
 """One annotation of a COCO file -> a region."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,16 +25,18 @@ from vipllava_cli.sources.run_lengths import rle_outlines, rle_size
 
 JsonObject = Mapping[str, Any]
 
+_WHOLE_NUMBER = re.compile(r"\s*(-?\d{1,19})(?:\.0*)?\s*")
+
 
 def id_key(value: Any) -> int | str | None:
-    """Return an id in a form that compares by value: 1, 1.0 and "1" are one id. None is no id."""
+    """Return an id in a form that compares by value: 1, 1.0, "1" and "1.0" are one id. None is no id."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and not value.is_integer():
         return None
     if isinstance(value, str):
-        digits = value.strip()
-        return int(digits) if digits.isdecimal() and len(digits) < 20 else value
+        number = _WHOLE_NUMBER.fullmatch(value)
+        return int(number[1]) if number else value
     return int(value) if isinstance(value, int | float) else None
 
 

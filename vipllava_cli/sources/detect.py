@@ -12,7 +12,7 @@ from vipllava_cli.sources.files import read_head_text
 from vipllava_cli.sources.folder import Listing, list_folder
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.image_folder import is_image_folder
-from vipllava_cli.sources.label_studio import is_label_studio
+from vipllava_cli.sources.label_studio import is_label_studio, is_label_studio_table
 from vipllava_cli.sources.labelme import is_labelme
 from vipllava_cli.sources.open_images import is_open_images
 from vipllava_cli.sources.supervisely import is_supervisely
@@ -90,7 +90,10 @@ _FOLDER_CHECKS: Mapping[SourceFormat, Callable[[str, Listing], bool]] = {
         or _any_file(".csv", is_via_table)(folder, listing)
     ),
     SourceFormat.supervisely: _any_file(".json", is_supervisely),
-    SourceFormat.label_studio: _any_file(".json", is_label_studio),
+    SourceFormat.label_studio: lambda folder, listing: (
+        _any_file(".json", is_label_studio)(folder, listing)
+        or _any_file(".csv", is_label_studio_table)(folder, listing)
+    ),
     SourceFormat.open_images: _any_file(".csv", is_open_images),
     SourceFormat.image_folder: _any_file(".jsonl", is_image_folder),
 }
@@ -140,6 +143,7 @@ def _detect_plain_text(name: str, text: str) -> SourceFormat | None:
 _TABLE_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
     SourceFormat.open_images: is_open_images,
     SourceFormat.via: is_via_table,
+    SourceFormat.label_studio: is_label_studio_table,
 }
 
 

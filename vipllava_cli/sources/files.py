@@ -129,6 +129,9 @@ def matches_all(name: str, patterns: Iterable[re.Pattern[bytes]]) -> bool:
     with open_binary(name) as file:
         if os.fstat(file.fileno()).st_size == 0:
             return False
+        if text_encoding(_peek(file)) == "utf-16":
+            text = file.read().decode("utf-16", "replace").encode("utf-8")
+            return all(pattern.search(text) for pattern in patterns)
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return all(pattern.search(content) for pattern in patterns)
 

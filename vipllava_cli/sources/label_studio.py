@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.sources.files import load_json, matches_all
+from vipllava_cli.sources.files import load_json, matches_all, read_head_text
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.label_studio_images import (
     AMBIGUOUS,
@@ -24,12 +24,15 @@ from vipllava_cli.sources.label_studio_regions import (
     iter_min_regions,
     plain_value,
 )
+from vipllava_cli.sources.manifest import json_or_text
 from vipllava_cli.sources.one_file import AnnotationFile, open_annotation_file
+from vipllava_cli.sources.plain_tables import iter_records
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.regions import AnnotatedImage, Annotations, Region, scalar_fields
 from vipllava_cli.sources.rows import BadRow
 
 _SIGNATURE = (rb'"original_width"\s*:',)
+_TABLE_SIGNATURE = '""original_width""'
 # Fields of a task in JSON-MIN that are about the annotation.
 _MIN_FIELDS = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
 
@@ -41,10 +44,19 @@ def is_label_studio(name: str) -> bool:
     return matches_all(name, map(re.compile, _SIGNATURE))
 
 
+def is_label_studio_table(name: str) -> bool:
+    """Return whether a table looks like an export of Label Studio: with regions in its cells."""
+    return _TABLE_SIGNATURE in read_head_text(name)
+
+
 def read_label_studio(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Annotations:
     """Read an export, or the only one in a folder. Raises InputError."""
-    file = open_annotation_file(name, options, SourceFormat.label_studio, ".json", is_label_studio)
-    tasks = load_json(file.path, encoding=options.encoding)
+    format = SourceFormat.label_studio
+    try:
+        file = open_annotation_file(name, options, format, ".json", is_label_studio)
+    except InputError:
+        file = open_annotation_file(name, options, format, ".csv", is_label_studio_table)
+    tasks = _load(file.path, options)
     if isinstance(tasks, dict) and ("data" in tasks or "result" in tasks):
         tasks = [_task(tasks)]  # of a storage: one task, or one annotation with its task
     if not isinstance(tasks, list):
@@ -56,6 +68,19 @@ def read_label_studio(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Anno
         partial(_iter_images, file, tasks, prefers_files=bool(options.image_folders)),
         notes=tuple(f"{file.path}: {note}" for note in _notes(tasks)),
     )
+
+
+def _load(name: str, options: ReadOptions) -> Any:
+    """Read the tasks of a file. A CSV has the columns of JSON-MIN, with JSON in its cells."""
+    if not is_label_studio_table(name):
+        return load_json(name, encoding=options.encoding)
+    return [
+        {
+            column: json_or_text(cell) if cell.startswith(("[", "{")) else cell
+            for column, cell in record.items()
+        }
+        for record in iter_records(name, options.encoding)
+    ]
 
 
 def _task(value: JsonObject) -> JsonObject:

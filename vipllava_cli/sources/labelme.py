@@ -76,7 +76,11 @@ def _region(shape: Any) -> Region:
 def _extra(shape: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flags and attributes of a shape, its group and its description."""
     extra = {**scalar_fields(shape.get("flags")), **scalar_fields(shape.get("attributes"))}
-    named = {name: shape.get(name) for name in ("group_id", "description") if shape.get(name)}
+    named = {
+        name: shape.get(name)
+        for name in ("group_id", "description")
+        if shape.get(name) not in (None, "")
+    }
     return {**extra, **scalar_fields(named)}
 
 

@@ -90,7 +90,9 @@ def _iter_images(
     """Iterate over the images. The lines of an image follow each other, so that any table fits."""
     records = iter_records(file.path, encoding)
     for id, lines in groupby(records, lambda record: record.get("ImageID") or ""):
-        found = file.find_image([id + suffix for suffix in (".jpg", *image_suffixes())])
+        suffixes = image_suffixes()
+        names = [id] if id.lower().endswith(suffixes) else [id + s for s in (".jpg", *suffixes)]
+        found = file.find_image(names)
         regions = tuple(_region(line, classes, file) for line in lines)
         yield AnnotatedImage(id, found.path, file.path, regions, None, found.error)
 

@@ -40,6 +40,7 @@ from vipllava_cli.sources.rows import BadRow
 JsonObject = Mapping[str, Any]
 
 _SIGNATURE = (rb'"filename"\s*:', rb'"regions"\s*:\s*[\[{]', rb'"file_attributes"\s*:')
+_VIA_3 = (rb'"metadata"\s*:\s*\{', rb'"vid"\s*:', rb'"xy"\s*:\s*\[')
 _COLUMNS = {"region_shape_attributes", "region_attributes"}
 # The attribute with one of these names holds the label, in any letter case.
 _LABELS = ("label", "class", "name", "type", "category", "object", "class_name", "object_name")
@@ -47,7 +48,7 @@ _LABELS = ("label", "class", "name", "type", "category", "object", "class_name",
 
 def is_via_json(name: str) -> bool:
     """Return whether a JSON file looks like VIA. It may still be malformed."""
-    return matches_all(name, map(re.compile, _SIGNATURE))
+    return any(matches_all(name, map(re.compile, patterns)) for patterns in (_SIGNATURE, _VIA_3))
 
 
 def is_via_table(name: str) -> bool:
@@ -106,6 +107,11 @@ class _Content:
 def _read_json(name: str, options: ReadOptions) -> _Content:
     content = load_json(name, encoding=options.encoding)
     images = content.get("_via_img_metadata", content) if isinstance(content, dict) else None
+    if isinstance(content, dict) and "metadata" in content and "view" in content:
+        raise InputError(
+            f"{name} is of VIA 3: expected a file of VIA 1 or 2; export it from VIA 3 as COCO, and read"
+            " that file"
+        )
     values = list(images.values()) if isinstance(images, dict) else []
     if not any(isinstance(value, dict) and "filename" in value for value in values):
         raise InputError(
