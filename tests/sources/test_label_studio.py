@@ -168,3 +168,14 @@ def test_a_damaged_brush_is_one_line(tmp_path: Path, rle: Any) -> None:
     found = read_regions(write(tmp_path, [task(brush)]))
     assert not found.regions
     assert len(found.errors) == 1
+
+
+def test_an_export_as_a_table_is_read(tmp_path: Path) -> None:
+    regions = json.dumps([{**RECTANGLE, **SIZE, "rectanglelabels": ["bolt"]}]).replace('"', '""')
+    write(tmp_path, []).unlink()
+    file = tmp_path / "export.csv"
+    file.write_text(f'image,id,label,quality\n/data/upload/1/0f61ab27-a.jpg,7,"{regions}",good\n')
+    for source in (file, tmp_path):
+        found = read_regions(source)
+        assert found.regions == [BOX]
+        assert found.columns == [{"label": "bolt", "quality": "good"}]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.regions import CASES, read_regions
+from tests.support.sources import read_error
 
 RECT = {"name": "rect", "x": 20, "y": 30, "width": 40, "height": 25}
 
@@ -75,3 +76,10 @@ def test_a_malformed_shape_fails_alone(tmp_path: Path, shape: Any) -> None:
     found = read_regions(write(tmp_path, region(shape), region(RECT)))
     assert len(found.errors) == 1
     assert found.regions == [("box", (20, 30, 60, 55))]
+
+
+def test_a_file_of_via_3_is_named(tmp_path: Path) -> None:
+    metadata = {"1_a": {"vid": "1", "z": [], "xy": [2, 20, 30, 40, 25], "av": {"1": "bolt"}}}
+    file = tmp_path / "via.json"
+    file.write_text(json.dumps({"file": {}, "metadata": metadata, "view": {}}))
+    assert "VIA 3" in read_error(file)

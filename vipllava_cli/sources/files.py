@@ -125,14 +125,17 @@ def _to_utf8(line: bytes, codec: str) -> bytes:
 
 
 def matches_all(name: str, patterns: Iterable[re.Pattern[bytes]]) -> bool:
-    """Return whether every pattern occurs in the file. The file may be larger than memory."""
+    """Return whether every pattern occurs in the file. The file may be larger than memory.
+
+    UTF-16 with a byte-order mark is searched as UTF-8.
+    """
     with open_binary(name) as file:
         if os.fstat(file.fileno()).st_size == 0:
             return False
-        if text_encoding(_peek(file)) == "utf-16":
-            text = file.read().decode("utf-16", "replace").encode("utf-8")
-            return all(pattern.search(text) for pattern in patterns)
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if text_encoding(content[:2]) == "utf-16":
+                text = content[:].decode("utf-16", "replace").encode("utf-8", "replace")
+                return all(pattern.search(text) for pattern in patterns)
             return all(pattern.search(content) for pattern in patterns)
 
 

@@ -3,6 +3,7 @@
 https://labelstud.io/guide/export
 """
 
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.sources.files import load_json, matches_all, read_head_text
+from vipllava_cli.sources.folder import list_folder
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.label_studio_images import (
     AMBIGUOUS,
@@ -51,11 +53,7 @@ def is_label_studio_table(name: str) -> bool:
 
 def read_label_studio(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Annotations:
     """Read an export, or the only one in a folder. Raises InputError."""
-    format = SourceFormat.label_studio
-    try:
-        file = open_annotation_file(name, options, format, ".json", is_label_studio)
-    except InputError:
-        file = open_annotation_file(name, options, format, ".csv", is_label_studio_table)
+    file = _open(name, options)
     tasks = _load(file.path, options)
     if isinstance(tasks, dict) and ("data" in tasks or "result" in tasks):
         tasks = [_task(tasks)]  # of a storage: one task, or one annotation with its task
@@ -68,6 +66,16 @@ def read_label_studio(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Anno
         partial(_iter_images, file, tasks, prefers_files=bool(options.image_folders)),
         notes=tuple(f"{file.path}: {note}" for note in _notes(tasks)),
     )
+
+
+def _open(name: str, options: ReadOptions) -> AnnotationFile:
+    """Find the file. A folder may hold the JSON and the CSV of the same tasks: the JSON is read."""
+    find = partial(open_annotation_file, name, options, SourceFormat.label_studio)
+    if os.path.isdir(name):
+        files = list_folder(name).with_suffix(".json")
+        if not any(is_label_studio(os.path.join(name, file)) for file in files):
+            return find(".csv", is_label_studio_table)
+    return find(".json", is_label_studio)
 
 
 def _load(name: str, options: ReadOptions) -> Any:

@@ -147,7 +147,9 @@ def plain_value(value: Any) -> Any:
 
 
 def _relation(relation: JsonObject) -> dict[str, Any]:
-    return {"to": relation.get("to_id"), "labels": relation.get("labels") or []}
+    labels = relation.get("labels")
+    named = [str(label) for label in labels] if isinstance(labels, list) else []
+    return {"to": str(relation.get("to_id")), "labels": named}
 
 
 # --- shapes ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.marks.json_marks import is_finite_number
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import read_head_text, read_text
 from vipllava_cli.sources.folder import image_suffixes
@@ -109,7 +110,7 @@ def _extra(line: Mapping[str, str], id: str | None, label: str | None) -> dict[s
     extra: dict[str, Any] = {} if id == label else {"label_id": id}
     for column, name in {"Confidence": "confidence", "PredictedIoU": "predicted_iou"}.items():
         value = to_number(line.get(column))
-        if isinstance(value, float):
+        if is_finite_number(value):
             extra[name] = value
     flags = {name: line.get(name, "").strip() for name in _FLAGS}
     return {**extra, **{name: int(flag) for name, flag in flags.items() if flag in ("0", "1")}}

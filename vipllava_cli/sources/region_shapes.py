@@ -56,13 +56,24 @@ def points_mark(points: Sequence[XY], label: str | None, units: str = "px") -> M
 
 def hull_mark(points: Sequence[XY], label: str | None) -> MarkSpec:
     """Make the outline of a solid from its corners: their convex hull. Raises InputError."""
-    import cv2
-    import numpy as np
-
     if len(points) < 3:
         raise InputError(f"expected the corners of a cuboid, found {len(points)} points")
-    hull = cv2.convexHull(np.asarray(points, np.float32)).reshape(-1)
-    return region_mark("contour", [float(value) for value in hull], label)
+    ordered = sorted(set(points))
+    chains = (_half_hull(ordered), _half_hull(ordered[::-1]))
+    return region_mark("contour", [v for chain in chains for point in chain for v in point], label)
+
+
+def _half_hull(ordered: Sequence[XY]) -> list[XY]:
+    """Return one side of the convex hull of points in the order of x, without its last point."""
+    chain: list[XY] = []
+    for x, y in ordered:
+        while len(chain) > 1:
+            (x1, y1), (x2, y2) = chain[-2:]
+            if (x2 - x1) * (y - y1) > (y2 - y1) * (x - x1):  # a turn to the same side
+                break
+            chain.pop()
+        chain.append((x, y))
+    return chain[:-1]
 
 
 def bitmap_mark(inside: "NDArray[np.uint8]", origin: XY, label: str | None) -> MarkSpec:

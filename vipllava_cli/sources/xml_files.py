@@ -45,7 +45,7 @@ def _declared_encoding(data: bytes) -> str | None:
         return None
     name = declared[1].decode("ascii", "replace")
     try:
-        b"".decode(name)  # fails for codecs that are no text
+        b"x".decode(name, "replace")  # fails for codecs that are no text
         codec = codecs.lookup(name).name
     except LookupError:
         return None
