@@ -197,6 +197,7 @@ def _is_result(value: Any) -> bool:
 
 def _load_results(name: str, results: Sequence[Any], options: ReadOptions) -> _CocoFile:
     """Read a results list. `options.coco` names its images and categories. Raises InputError."""
+    _check_kind(name, results)
     annotations = _group_by_image(results)
     if options.coco is None:
         return _CocoFile(name, results_images(name, results, options), annotations, {})
@@ -208,7 +209,7 @@ def _check_kind(name: str, annotations: Sequence[Any]) -> None:
     """Raise InputError for COCO files of other tasks."""
     first = annotations[0] if annotations and isinstance(annotations[0], dict) else {}
     for field, kind in _OTHER_KINDS.items():
-        if field in first and "bbox" not in first and "segmentation" not in first:
+        if field in first and not first.keys() & {"bbox", "segmentation", "keypoints"}:
             raise InputError(
                 f"{name} contains {kind}: expected annotations with a bbox or a segmentation, as in"
                 " instances_….json"

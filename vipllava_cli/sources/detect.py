@@ -148,8 +148,8 @@ _TABLE_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
 
 
 _JSON_LIST_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
-    SourceFormat.coco: is_coco_results,
     SourceFormat.label_studio: is_label_studio,
+    SourceFormat.coco: is_coco_results,
 }
 
 _JSON_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
