@@ -9,7 +9,11 @@ from tests.support.sources import read_error
 from vipllava_cli.sources.open import read_source
 
 XML = "annotations.xml"
-CLIP = "ffmpeg -i VIDEO -start_number 0 images/frame_%06d.png"
+
+
+def frames_command(source: Path) -> str:
+    images = source / "images"
+    return f"mkdir -p {images} && ffmpeg -i clip.mp4 -start_number 0 {images}/frame_%06d.png"
 
 
 def test_attributes_are_columns() -> None:
@@ -36,8 +40,8 @@ def test_frames_without_images_are_refused_with_a_command(tmp_path: Path) -> Non
         image.unlink()
     message = read_error(source)
     assert "clip.mp4" in message
-    assert CLIP in message
-    assert "CVAT for images" in message
+    assert "the video clip.mp4" in message
+    assert message.endswith(frames_command(source))
 
 
 def test_images_that_count_from_one_are_refused(tmp_path: Path) -> None:
@@ -47,7 +51,7 @@ def test_images_that_count_from_one_are_refused(tmp_path: Path) -> None:
         frame = images / f"frame_{number:06d}.PNG"
         if frame.exists():
             frame.rename(images / f"frame_{number + 1:06d}.PNG")
-    assert f"count them from 1: write the images again, with {CLIP}" in read_error(source)
+    assert f"from 1: write the images again: {frames_command(source)}" in read_error(source)
 
 
 def test_a_missing_frame_fails_alone(tmp_path: Path) -> None:

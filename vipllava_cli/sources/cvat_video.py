@@ -4,6 +4,8 @@ A track lists keyframes, and mostly the frames between them, too. An object is o
 until one with `outside="1"`. The images of the frames are named by their numbers, from 0.
 """
 
+import os
+import shlex
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -213,17 +215,24 @@ def _last_frame(root: "Element") -> int | None:
     return int(number) if isinstance(number, float) and number.is_integer() else None
 
 
+def _frames_command(video: str, file: AnnotationFile) -> str:
+    """Return the command that writes the frames of a video where they are looked for."""
+    folder = os.path.join(os.path.dirname(file.path), "images")
+    pattern = shlex.quote(os.path.join(folder, "frame_%06d.png"))
+    return f"mkdir -p {shlex.quote(folder)} && ffmpeg -i {shlex.quote(video)} -start_number 0 {pattern}"
+
+
 def _check_images(
     file: AnnotationFile, root: "Element", segments: Sequence[_Segment], last: int | None
 ) -> None:
     """Raise InputError if no frame has an image, or if the images count from 1."""
-    video = root.findtext(".//source") or "a video"
-    command = "ffmpeg -i VIDEO -start_number 0 images/frame_%06d.png"
+    video = root.findtext(".//source") or "of this file"
+    command = _frames_command(root.findtext(".//source") or "VIDEO", file)
     after = None if last is None else _find_frame(file, last + 1)
     if after and not after.is_missing and _find_frame(file, 0).is_missing:
         raise InputError(
-            f"{file.path} counts the frames of {video} from 0, and the images count them from 1:"
-            f" write the images again, with {command}"
+            f"{file.path} counts the frames of the video {video} from 0, and the images count them from 1:"
+            f" write the images again: {command}"
         )
     for frame, _ in islice(_iter_frames(segments), _MAX_SEARCHED):
         if not _find_frame(file, frame).is_missing:
@@ -234,6 +243,6 @@ def _check_images(
         )
     searched = _find_frame(file, segments[0].first).error
     raise InputError(
-        f"{file.path} is about {video}, and its frames are no images here ({searched}): export it"
-        f" with images, or as 'CVAT for images 1.1', or run {command}"
+        f"{file.path} is about the video {video}, and its frames are no images ({searched}); else"
+        f" export it from CVAT with images, or write them: {command}"
     )
