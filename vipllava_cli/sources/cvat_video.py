@@ -231,8 +231,8 @@ def _check_images(
     after = None if last is None else _find_frame(file, last + 1)
     if after and not after.is_missing and _find_frame(file, 0).is_missing:
         raise InputError(
-            f"{file.path} counts the frames of the video {video} from 0, and the images count them from 1:"
-            f" write the images again: {command}"
+            f"{file.path} counts the frames of the video {video} from 0, and the images count them from"
+            f" 1: write the images again: {command}"
         )
     for frame, _ in islice(_iter_frames(segments), _MAX_SEARCHED):
         if not _find_frame(file, frame).is_missing:
