@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.cvat_shapes import Shape, iter_shapes, shape_mark
 from vipllava_cli.sources.cvat_video import read_video
-from vipllava_cli.sources.files import read_head_text
+from vipllava_cli.sources.files import read_head
 from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.one_file import AnnotationFile, open_annotation_file
@@ -23,12 +23,12 @@ from vipllava_cli.sources.xml_files import parse_xml
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-_SIGNATURE = re.compile(r"<annotations[\s>]")
+_SIGNATURE = re.compile(rb"<annotations[\s>]")
 
 
 def is_cvat(name: str) -> bool:
     """Return whether a file starts like CVAT's XML. It may still be malformed."""
-    return _SIGNATURE.search(read_head_text(name)) is not None
+    return _SIGNATURE.search(read_head(name)) is not None
 
 
 def read_cvat(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Annotations:

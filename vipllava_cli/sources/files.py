@@ -60,14 +60,21 @@ def is_rereadable(name: str) -> bool:
 
 
 def read_head(name: str) -> bytes:
-    """Read the first 64 KiB."""
+    """Read the first 64 KiB. UTF-16 with a byte-order mark becomes UTF-8."""
+    data = _read_first(name)
+    if text_encoding(data) != "utf-16":
+        return data
+    return codecs.getincrementaldecoder("utf-16")("replace").decode(data).encode("utf-8", "replace")
+
+
+def _read_first(name: str) -> bytes:
     with open_binary(name) as file:
         return file.read(_HEAD_BYTES)
 
 
 def read_head_text(name: str, encoding: str | None = None) -> str:
     """Read the first 64 KiB as text. Bytes of another encoding become U+FFFD."""
-    data = read_head(name)
+    data = _read_first(name)
     decoder = codecs.getincrementaldecoder(encoding or text_encoding(data))
     return decoder("replace").decode(data)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.types import MarkSpec
-from vipllava_cli.sources.files import read_head_text
+from vipllava_cli.sources.files import read_head
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.per_image import FileContext, read_per_image
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
@@ -37,7 +37,7 @@ from vipllava_cli.sources.xml_files import child_text, parse_xml
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-_SIGNATURE = re.compile(r"<annotation[\s>]")
+_SIGNATURE = re.compile(rb"<annotation[\s>]")
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 _ROTATED = ("cx", "cy", "w", "h", "angle")
 _FLAGS = ("difficult", "truncated", "occluded")
@@ -45,7 +45,7 @@ _FLAGS = ("difficult", "truncated", "occluded")
 
 def is_voc(name: str) -> bool:
     """Return whether a file starts like Pascal VOC. It may still be malformed."""
-    return _SIGNATURE.search(read_head_text(name)) is not None
+    return _SIGNATURE.search(read_head(name)) is not None
 
 
 def read_voc(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Annotations:
