@@ -135,6 +135,8 @@ def _mask(line: Mapping[str, str], label: str | None, file: AnnotationFile) -> M
     found = file.find_image([folder + name for folder in folders])
     if found.error:
         raise found.error
+    if os.path.getsize(found.path) == 0:
+        raise InputError(f"the mask {name} is empty or in an archive: unpack its archive first")
     pixels = np.asarray(load_image(found.path, over=(0, 0, 0)).convert("L"))
     outlines = trace_outlines((pixels > 0).astype(np.uint8))
     if not outlines:
