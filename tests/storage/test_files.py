@@ -153,3 +153,13 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     with pytest.raises(InputError, match="a is a file: expected a folder"):
         make_folder(tmp_path / "a")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o664])
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "out"
+    path.touch()
+    path.chmod(mode)
+    write(path)
+    assert path.stat().st_mode & 0o777 == mode

@@ -62,6 +62,7 @@ def test_an_interrupted_journal_loses_only_its_cut_line(folder: Path) -> None:
         assert "was cut short" in journal.notes[0]
         assert len(journal) == 3
         assert journal.is_answered("garden", "b30b94a4439cbdf4")
+        journal.finish_in_order(())
     assert path.read_bytes() == b"".join(lines[:-1])
     assert [row["id"] for row in read_journal(path)] == ["garden", "farm:q1", "farm:q2"]
 

@@ -118,8 +118,10 @@ def _watch(connection: socket.socket) -> None:
     """Start the requested process, send its id, and later its exit status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     request, streams, _, _ = socket.recv_fds(connection, _MAX_REQUEST, 3)
+    terminal = _lead_session(streams)
     process = os.fork()
     if process == 0:
+        _enter_foreground(terminal)
         connection.close()
         arguments, environment, folder = json.loads(request)
         _become(arguments, environment, folder, streams)
@@ -131,16 +133,36 @@ def _watch(connection: socket.socket) -> None:
     os._exit(0)
 
 
+def _lead_session(streams: list[int]) -> int | None:
+    """Lead a session, as a shell does. Returns the first terminal, which now controls the session.
+
+    Without a parent in its session, a process ignores Ctrl-Z.
+    """
+    os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal must not end the watcher
+    terminal = next(filter(os.isatty, streams), None)
+    if terminal is not None:
+        with suppress(OSError):  # the tests' own terminal already controls a session
+            fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    return terminal
+
+
+def _enter_foreground(terminal: int | None) -> None:
+    """Make this fork the foreground job of the terminal."""
+    os.setpgid(0, 0)
+    if terminal is not None:
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        with suppress(OSError):
+            os.tcsetpgrp(terminal, os.getpgrp())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def _become(
     arguments: list[str], environment: Mapping[str, str], folder: str, streams: list[int]
 ) -> None:
     """Turn this fork into the requested process. Never returns."""
-    os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for stream in filter(os.isatty, streams):
-        with suppress(OSError):  # the tests' own terminal already controls a session
-            fcntl.ioctl(stream, termios.TIOCSCTTY, 0)
-        break
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     for stream in streams:

@@ -8,6 +8,7 @@ from vipllava_cli.images.source import CLIPBOARD, Source, display_name, parse_so
 from vipllava_cli.marks.marked_image import ImageFile, open_image
 from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.storage.similar_names import find_similar
+from vipllava_cli.storage.zip_archive import find_member
 
 
 def open_named_image(
@@ -36,7 +37,7 @@ def image_path(name: str) -> str:
 def check_exists(source: Source) -> None:
     """Raise InputError, with a similar name if there is one, for a file that does not exist."""
     path = source.location
-    if not path or not source.is_local or os.path.lexists(path):
+    if not path or not source.is_local or os.path.lexists(path) or find_member(path):
         return
     is_clipboard = f"{path.lower()}:" == CLIPBOARD
     similar = CLIPBOARD if is_clipboard else find_similar_image(path)

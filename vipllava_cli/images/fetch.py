@@ -9,6 +9,7 @@ from vipllava_cli.errors import InputError
 from vipllava_cli.images.data_address import is_data_address, read_data_address
 from vipllava_cli.images.source import CLIPBOARD, display_name, is_address
 from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.zip_archive import read_member
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024
@@ -34,6 +35,11 @@ def read_bytes(source: str) -> bytes:
             return read_limited(sys.stdin.buffer, MAX_BYTES, display_name(source))
         with Path(source).open("rb") as file:
             return read_limited(file, MAX_BYTES, source)
+    except NotADirectoryError:  # a part of the path is a file, perhaps an archive
+        data = read_member(source, MAX_BYTES)
+        if data is not None:
+            return data
+        raise InputError(f"there is no file {source}: check the name of the image") from None
     except FileNotFoundError:
         raise InputError(f"there is no file {source}: check the name of the image") from None
     except IsADirectoryError:

@@ -13,6 +13,7 @@ from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.similar_names import advise_on_name
+from vipllava_cli.storage.zip_archive import find_member
 
 _NAME_ADVICE = "check the name of the source"
 _PATTERN = re.compile(r"[*?\[]")
@@ -62,7 +63,7 @@ def _expand(argument: str) -> SourceNames:
         return SourceNames((argument,))
     source = parse_source(argument)
     path = source.location
-    if os.path.lexists(path):
+    if os.path.lexists(path) or find_member(path):
         return SourceNames((str(source),))
     if _PATTERN.search(path):
         return _match(path)
@@ -101,7 +102,8 @@ def _match(pattern: str) -> SourceNames:
 
 def _check_quotes(arguments: Sequence[str]) -> None:
     """Raise UsageError if the first argument exists only together with the ones after it."""
-    if os.path.lexists(parse_source(arguments[0]).location):
+    first = parse_source(arguments[0]).location
+    if os.path.lexists(first) or find_member(first):
         return
     for count in range(2, len(arguments) + 1):
         path = " ".join(arguments[:count])

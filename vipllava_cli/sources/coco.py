@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.sources.coco_region import coco_region, id_key
 from vipllava_cli.sources.coco_results import results_images
-from vipllava_cli.sources.files import load_json, matches_all, relative_path
+from vipllava_cli.sources.files import load_json, matches_all
 from vipllava_cli.sources.folder import list_folder
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.image_finder import ImageFinder, folders_near
@@ -151,7 +151,7 @@ class _CocoFile:
                 continue
             regions = tuple(coco_region(annotation, self.labels) for annotation in of_image)
             found = finder.find([file], folders)
-            id = file if source_folder is None else relative_path(found.path, source_folder)
+            id = file if source_folder is None else finder.image_id(found, source_folder)
             size = declared_size(fields.get("width"), fields.get("height"))
             yield AnnotatedImage(id, found.path, self.name, regions, size, found.error)
         for key, orphans in self.annotations.items():

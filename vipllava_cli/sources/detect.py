@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from itertools import chain
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.coco import is_coco
 from vipllava_cli.sources.coco_results import is_coco_results
 from vipllava_cli.sources.cvat import is_cvat
+from vipllava_cli.sources.darknet import is_darknet
 from vipllava_cli.sources.files import read_head_text
 from vipllava_cli.sources.folder import Listing, list_folder
 from vipllava_cli.sources.formats import SourceFormat
@@ -21,7 +22,7 @@ from vipllava_cli.sources.via import is_via_json, is_via_table
 from vipllava_cli.sources.vip_bench import find_splits
 from vipllava_cli.sources.voc import is_voc
 from vipllava_cli.sources.yolo import is_yolo
-from vipllava_cli.sources.yolo_dataset import is_data_yaml
+from vipllava_cli.sources.yolo_classes import is_data_yaml
 from vipllava_cli.storage.files import STANDARD_INPUT
 
 _SUFFIXES: Mapping[str, SourceFormat] = {
@@ -64,14 +65,21 @@ def folder_formats(folder: str, listing: Listing) -> Iterator[SourceFormat]:
 
 
 def _contains_yolo(folder: str, listing: Listing) -> bool:
-    return bool(listing.with_suffix(".txt")) and is_yolo(folder, listing.images)
+    return bool(listing.with_suffix(".txt")) and is_yolo(folder, listing)
 
 
 def _any_file(suffix: str, has_format: Callable[[str], bool]) -> Callable[[str, Listing], bool]:
-    """Make a check that one of the first files with this suffix has the format."""
+    """Make a check that one of the first files with this suffix has the format.
+
+    The files with the name of an image, which are many, and the others are sampled separately.
+    """
 
     def fits(folder: str, listing: Listing) -> bool:
-        files = islice(listing.with_suffix(suffix), _MAX_SAMPLES)
+        stems = {os.path.splitext(os.path.basename(image))[0] for image in listing.images}
+        groups: dict[bool, list[str]] = {True: [], False: []}
+        for file in listing.with_suffix(suffix):
+            groups[os.path.splitext(os.path.basename(file))[0] in stems].append(file)
+        files = chain.from_iterable(group[:_MAX_SAMPLES] for group in groups.values())
         return any(has_format(os.path.join(folder, file)) for file in files)
 
     return fits
@@ -134,7 +142,7 @@ def _detect_xml(name: str, _text: str) -> SourceFormat | None:
 
 
 def _detect_plain_text(name: str, text: str) -> SourceFormat | None:
-    if is_data_yaml(name):
+    if is_data_yaml(name) or is_darknet(name):
         return SourceFormat.yolo
     matches = (format for format, fits in _TABLE_CHECKS.items() if fits(name))
     return next(matches, None) or detect_table(text)

@@ -14,7 +14,7 @@ from functools import cached_property
 from urllib.parse import unquote
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.sources.files import resolve_path
+from vipllava_cli.sources.files import relative_path, resolve_path
 from vipllava_cli.sources.folder import list_folder
 
 _MAX_LISTED_FOLDERS, _MAX_LISTED_IMAGES = 8, 3  # in a message
@@ -85,6 +85,14 @@ class ImageFinder:
         return FoundImage(
             _join(everywhere[0], names[0]), _not_found(names[0], everywhere), is_missing=True
         )
+
+    def image_id(self, found: FoundImage, source_folder: str) -> str:
+        """Name an image by its path in the source, or in the folder of `--images` that holds it."""
+        id = relative_path(found.path, source_folder)
+        if not id.startswith("../"):
+            return id
+        ids = (relative_path(found.path, folder) for folder in self.folders)
+        return next((each for each in ids if not each.startswith("../")), id)
 
     def _find_in(self, folders: Sequence[str], name: str) -> FoundImage | None:
         """Find an image by its name as written, then by the end of its path."""

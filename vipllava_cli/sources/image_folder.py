@@ -8,6 +8,7 @@ https://huggingface.co/docs/datasets/image_dataset
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
@@ -15,7 +16,7 @@ from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import iter_lines, read_head_text
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.manifest import json_or_text
-from vipllava_cli.sources.one_file import AnnotationFile, open_annotation_file
+from vipllava_cli.sources.one_file import AnnotationFile, open_split_files
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.regions import (
     AnnotatedImage,
@@ -37,14 +38,18 @@ def is_image_folder(name: str) -> bool:
 
 
 def read_image_folder(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Annotations:
-    """Read a `metadata.jsonl`, or the only one in a folder. Raises InputError."""
+    """Read a `metadata.jsonl`, or those of a folder and of its splits. Raises InputError."""
     format = SourceFormat.image_folder
-    file = open_annotation_file(name, options, format, ".jsonl", is_image_folder)
-    if not is_image_folder(file.path):
+    files = open_split_files(name, options, format, ".jsonl", is_image_folder)
+    if not is_image_folder(files[0].path):
         raise InputError(
-            f'{file.path} is not of an image folder: expected lines with "file_name" and "objects"'
+            f'{files[0].path} is not of an image folder: expected lines with "file_name" and "objects"'
         )
-    return Annotations(name, format, partial(_iter_images, file, options.encoding))
+    return Annotations(
+        name,
+        format,
+        lambda: chain.from_iterable(_iter_images(file, options.encoding) for file in files),
+    )
 
 
 def _iter_images(file: AnnotationFile, encoding: str | None) -> Iterator[AnnotatedImage | BadRow]:
@@ -58,13 +63,14 @@ def _iter_images(file: AnnotationFile, encoding: str | None) -> Iterator[Annotat
                 f'{file.path}, line {number}: expected a "file_name" and "objects" with a list "bbox",'
                 f" found {short_repr(value)}"
             )
-            yield BadRow(f"line {number}", "", InputError(reason))
+            yield BadRow(f"{file.prefix}line {number}", "", InputError(reason))
             continue
         labels = next((objects[field] for field in _LABELS if field in objects), None)
         found = file.find_image([name])
         size = declared_size(fields.get("width"), fields.get("height"))
         regions = tuple(_region(box, labels, index) for index, box in enumerate(boxes))
-        yield AnnotatedImage(name, found.path, file.path, regions, size, found.error)
+        id = f"{file.prefix}{name}"
+        yield AnnotatedImage(id, found.path, file.path, regions, size, found.error)
 
 
 def _region(box: Any, labels: Any, index: int) -> Region:

@@ -22,6 +22,7 @@ from vipllava_cli.sources.manifest_columns import (
     region_marks,
 )
 from vipllava_cli.sources.rows import BadRow, Row
+from vipllava_cli.storage.zip_archive import is_member
 
 ROW_EXAMPLE = '{"image": "a.jpg", "question": "…", "marks": […]}'
 
@@ -108,7 +109,8 @@ def _find_image(image: str, location: RowLocation) -> FoundImage:
     if is_data_address(image):
         return FoundImage(image)
     path = resolve_path(location.folder, image)
-    if "://" in path or (os.path.isfile(path) and not location.finder.folders):
+    is_file = os.path.isfile(path) or is_member(path)
+    if "://" in path or (is_file and not location.finder.folders):
         return FoundImage(path)
     found = location.finder.find([image], [location.folder or os.curdir])
     return FoundImage(path) if found.is_missing and not location.finder.folders else found

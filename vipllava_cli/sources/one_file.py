@@ -16,10 +16,14 @@ _MAX_LISTED = 4  # in a message
 
 @dataclass(frozen=True)
 class AnnotationFile:
-    """An annotation file, and a function from the possible names of an image to the image."""
+    """An annotation file, and a function from the possible names of an image to the image.
+
+    `prefix` goes before the ids of images, to tell those of several files apart.
+    """
 
     path: str
     find_image: Callable[[list[str]], FoundImage]
+    prefix: str = ""
 
 
 def open_annotation_file(
@@ -43,3 +47,29 @@ def open_annotation_file(
         finder, path = ImageFinder(options.image_folders, name, listing.images), files[0]
     folders = folders_near(os.path.dirname(path))
     return AnnotationFile(path, partial(finder.find, folders=folders))
+
+
+def open_split_files(
+    name: str,
+    options: ReadOptions,
+    format: SourceFormat,
+    suffix: str,
+    has_format: Callable[[str], bool],
+) -> list[AnnotationFile]:
+    """Find the files of a format with one name in the folders of splits: `train/`, `test/`.
+
+    Another folder, or a file, gives the one file of `open_annotation_file`. Raises InputError.
+    """
+    files = []
+    if os.path.isdir(name):
+        listing = list_folder(name)
+        finder = ImageFinder(options.image_folders, name, listing.images)
+        files = [f for f in listing.with_suffix(suffix) if has_format(os.path.join(name, f))]
+    if len(files) < 2 or len({os.path.basename(file) for file in files}) > 1:
+        return [open_annotation_file(name, options, format, suffix, has_format)]
+    found = []
+    for file in files:
+        folder, path = os.path.dirname(file), os.path.join(name, file)
+        find_image = partial(finder.find, folders=folders_near(os.path.dirname(path)))
+        found.append(AnnotationFile(path, find_image, f"{folder}/" if folder else ""))
+    return found

@@ -9,6 +9,8 @@ from itertools import chain
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.source import is_address
 from vipllava_cli.marks.shape_table import Units
+from vipllava_cli.sources.archive_kinds import check_no_archive
+from vipllava_cli.sources.archives import is_in_archive, read_unpacked
 from vipllava_cli.sources.arguments import is_image_name
 from vipllava_cli.sources.coco import read_coco
 from vipllava_cli.sources.cvat import read_cvat
@@ -49,7 +51,7 @@ READERS: Mapping[SourceFormat, Reader] = {
     SourceFormat.coco: Reader("a COCO file", read_coco),
     SourceFormat.labelme: Reader("a LabelMe file or a folder of them", read_labelme),
     SourceFormat.voc: Reader("a Pascal VOC file or a folder of them", read_voc),
-    SourceFormat.yolo: Reader("a YOLO folder or its data.yaml", read_yolo),
+    SourceFormat.yolo: Reader("a YOLO folder, its data.yaml or obj.data", read_yolo),
     SourceFormat.cvat: Reader("a CVAT file (XML)", read_cvat),
     SourceFormat.label_studio: Reader("an export of Label Studio", read_label_studio),
     SourceFormat.via: Reader("a file of the VGG Image Annotator (VIA)", read_via),
@@ -130,9 +132,23 @@ def read_source(
 ) -> Source:
     """Read a source. `per` and `labels` select the rows of an annotated one.
 
-    Raises InputError for a source that is malformed as a whole, and UsageError for labels if the
-    source has no annotations.
+    The source, its images and `options.coco` may be in ZIP archives. Raises InputError for a source
+    that is malformed as a whole, and UsageError for labels if the source has no annotations.
     """
+    check_no_archive(name)
+    if not is_in_archive(name, options):
+        return _read(name, format, per, labels, options)
+    return read_unpacked(
+        name,
+        options,
+        lambda local, local_options: _read(local, format, per, labels, local_options),
+    )
+
+
+def _read(
+    name: str, format: SourceFormat, per: RowUnit, labels: Sequence[str], options: ReadOptions
+) -> Source:
+    """Read a source that is in no archive."""
     _check_folders(options)
     known_format = detect_format(name, options.encoding) if format == SourceFormat.auto else format
     if known_format is None:
@@ -186,10 +202,12 @@ def _in_units(row: Row | BadRow, units: Units) -> Row | BadRow:
     return replace(row, marks=tuple(marks))
 
 
-_WITH_OWN_IMAGES = (SourceFormat.folder, SourceFormat.yolo, SourceFormat.vip_bench)
+_WITH_OWN_IMAGES = (SourceFormat.folder, SourceFormat.vip_bench)
 
 
 def _check_folders(options: ReadOptions) -> None:
     for folder in options.image_folders:
         if not os.path.isdir(folder):
-            raise InputError(f"--images {folder}: expected an existing folder; check its name")
+            raise InputError(
+                f"--images {folder}: expected an existing folder or ZIP archive; check its name"
+            )

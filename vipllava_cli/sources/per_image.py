@@ -31,7 +31,7 @@ class FileContext:
         return self.finder.find([*names, *own_names], folders_near(os.path.dirname(file)))
 
     def image_id(self, image: FoundImage) -> str:
-        return relative_path(image.path, self.folder)
+        return self.finder.image_id(image, self.folder)
 
 
 ReadFile = Callable[[str, FileContext], AnnotatedImage]

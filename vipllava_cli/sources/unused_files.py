@@ -4,12 +4,18 @@ import os
 from collections.abc import Iterator
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.sources.archive_kinds import is_archive_name
 from vipllava_cli.sources.detect import detect_format, folder_formats
-from vipllava_cli.sources.folder import list_folder
+from vipllava_cli.sources.files import read_head_text
+from vipllava_cli.sources.folder import Listing, list_folder
 from vipllava_cli.sources.formats import SourceFormat
-from vipllava_cli.storage.counts import count_noun
+from vipllava_cli.sources.tables import detect_table
+from vipllava_cli.sources.yolo_pairs import is_label_file
+from vipllava_cli.storage.counts import count_noun, list_some
 
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".xml", ".csv", ".tsv", ".txt", ".parquet")
+_MANIFESTS = (".csv", ".tsv", ".jsonl")
+_MAX_MANIFESTS = 20  # files that detection reads
 _MAX_FILES = 5  # files that detection reads, and names in a note
 
 
@@ -20,16 +26,25 @@ def unused_file_notes(folder: str, format: SourceFormat) -> Iterator[str]:
     if others:
         named = " and ".join(others)
         yield f"{folder} also contains {named} files, which are not read: --format {others[0]} reads them"
+    archives = [os.path.join(folder, file) for file in listing.others if is_archive_name(file)]
+    if archives:
+        yield (
+            f"archives in {folder} are not read: {list_some(archives)}; name a ZIP archive as the source,"
+            " and unpack another one"
+        )
+    if format != SourceFormat.folder:
+        yield from _manifest_notes(folder, listing, format)
     if format != SourceFormat.folder or others:
         return
     stems = {os.path.splitext(image)[0] for image in listing.images}
-    suspects = [file for file in listing.others if _looks_like_annotations(file, stems)]
+    suspects = [f for f in listing.others if _looks_like_annotations(folder, f, stems)]
     examined, rest = suspects[:_MAX_FILES], len(suspects) - _MAX_FILES
     known = [file for file in examined if _has_format(os.path.join(folder, file))]
     unknown = [file for file in examined if file not in known]
     if known:
+        paths = ", ".join(os.path.join(folder, file) for file in known)
         yield (
-            f"read the images of {folder} only; {', '.join(known)} may hold questions or regions: name"
+            f"read the images of {folder} only; {paths} may hold questions or regions: name"
             " such a file as the source to read it"
         )
     if unknown:
@@ -38,11 +53,40 @@ def unused_file_notes(folder: str, format: SourceFormat) -> Iterator[str]:
         yield f"{count_noun(rest, 'more file')} like these: not read"
 
 
-def _looks_like_annotations(file: str, stems: set[str]) -> bool:
-    """Return whether a file has the suffix of annotations; a text, also the name of an image."""
+def _manifest_notes(folder: str, listing: Listing, format: SourceFormat) -> Iterator[str]:
+    """Yield a note about manifests in a folder with annotations."""
+    if format == SourceFormat.vip_bench:
+        return  # its questions are manifests
+    tables = [file for suffix in _MANIFESTS for file in listing.with_suffix(suffix)]
+    paths = [os.path.join(folder, file) for file in tables[:_MAX_MANIFESTS]]
+    manifests = [path for path in paths if _is_manifest(path)]
+    if manifests:
+        yield (
+            f"{list_some(manifests)} may hold questions or regions, and the {format} files are read"
+            " instead: name such a file as the source to read it"
+        )
+
+
+def _is_manifest(file: str) -> bool:
+    """Return whether a table or the rows of a JSONL file name images."""
+    try:
+        head = read_head_text(file)
+    except InputError:
+        return False
+    if file.lower().endswith(".jsonl"):
+        return '"image"' in head and '"schema"' not in head  # records of a batch have a schema
+    return detect_table(head) is not None
+
+
+def _looks_like_annotations(folder: str, file: str, stems: set[str]) -> bool:
+    """Return whether a file has the suffix of annotations.
+
+    A text also needs the name of an image, or the content of a label file.
+    """
     stem, suffix = os.path.splitext(file)
     if suffix.lower() == ".txt":
-        return stem in stems or "/labels/" in f"/{file}"
+        is_named = stem in stems or "/labels/" in f"/{file}"
+        return is_named or is_label_file(os.path.join(folder, file))
     return suffix.lower() in _SUFFIXES
 
 

@@ -1,102 +1,144 @@
-"""What describes a YOLO dataset: class names, keypoints, and the images of its splits."""
+"""The images of a YOLO dataset: of a folder, or those that a `data.yaml` or an `obj.data` lists."""
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.sources.files import read_head_text, read_text
+from vipllava_cli.sources.darknet import find_near, is_darknet, iter_splits, read_entries
+from vipllava_cli.sources.files import read_text
 from vipllava_cli.sources.folder import image_suffixes, list_folder
-from vipllava_cli.sources.yolo_lines import ClassNames, Keypoints, parse_keypoints
+from vipllava_cli.sources.yolo_classes import (
+    DatasetInfo,
+    darknet_info,
+    folder_info,
+    load_yaml,
+    yaml_info,
+)
+from vipllava_cli.storage.counts import count_noun, list_some
 
-LABELS = "labels"
-_SPLITS = ("train", "val", "valid", "test")
-# Folders that may contain the class file, relative to the source folder. The source may be the `images/`
-# of a dataset, or a split below it.
-_CLASS_FILE_FOLDERS = ("", LABELS, os.pardir, os.path.join(os.pardir, os.pardir))
-_YAML_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """The class names of a dataset by number, and the keypoints of its poses."""
-
-    class_names: ClassNames
-    keypoints: Keypoints | None = None
-
-
-def folder_info(folder: str, others: Sequence[str]) -> DatasetInfo:
-    """Read the first class file. `others` are the files below the folder that are no images.
-
-    A class file elsewhere below the folder counts if it is the only one. Returns no names without one.
-    """
-    for subfolder in _CLASS_FILE_FOLDERS:
-        for name, read in _CLASS_FILES.items():
-            file = os.path.join(folder, subfolder, name)
-            if os.path.isfile(file):
-                return read(file)
-    below = [file for file in others if os.path.basename(file) in _CLASS_FILES]
-    if len(below) != 1:
-        return DatasetInfo({})
-    file = os.path.join(folder, below[0])
-    return _CLASS_FILES[os.path.basename(file)](file)
-
-
-def is_data_yaml(name: str) -> bool:
-    """Return whether the head of a file has the `names` of a data.yaml."""
-    return _YAML_NAMES.search(read_head_text(name)) is not None
-
-
-def yaml_info(file: str) -> DatasetInfo:
-    """Read `names` and `kpt_shape` of a `data.yaml`. Raises InputError.
-
-    `names` is a list, or an object with numbers as keys.
-    """
-    content = _load_yaml(file)
-    names = content.get("names")
-    if not isinstance(names, dict | list) or not names:
-        raise InputError(
-            f'{file}: expected "names", a list of class names; found {short_repr(names)}'
-        )
-    pairs = names.items() if isinstance(names, dict) else enumerate(names)
-    try:
-        numbered = {int(number): str(name) for number, name in pairs}
-    except (TypeError, ValueError):
-        raise InputError(f'{file}: expected class numbers 0, 1, … as keys of "names"') from None
-    return DatasetInfo(numbered, parse_keypoints(content.get("kpt_shape")))
+IMAGES = "images"
+_YAML_SPLITS = ("train", "val", "valid", "test")
 
 
 @dataclass(frozen=True)
-class YamlImages:
-    """The images that a `data.yaml` names: paths relative to `folder`, and notes for the user."""
+class Dataset:
+    """The images of a dataset: paths relative to `folder`, and notes for the user.
+
+    `texts` are the paths of text files that may be label files. `missing` are images that a list names
+    and that do not exist.
+    """
 
     folder: str
     images: Sequence[str]
+    texts: Sequence[str]
+    info: DatasetInfo
     notes: Sequence[str] = ()
+    missing: Sequence[str] = ()
 
 
-def yaml_images(file: str) -> YamlImages:
+def open_dataset(name: str, encoding: str | None = None) -> Dataset:
+    """List the images of a folder, a `data.yaml` or an `obj.data`. Raises InputError."""
+    if os.path.isdir(name):
+        listing = list_folder(name)
+        images = [path for path in listing.images if IMAGES in path.split("/")[:-1]]
+        info = folder_info(name, listing.others, encoding)
+        return Dataset(name, images or listing.images, listing.with_suffix(".txt"), info)
+    if is_darknet(name):
+        return _open_darknet(name, encoding)
+    return _open_yaml(name, encoding)
+
+
+@dataclass
+class _Listed:
+    """The images that the entries of a dataset file name, in order; and what does not exist."""
+
+    images: dict[str, None] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, path: str, folders: Sequence[str], encoding: str | None) -> None:
+        """Add the images in a folder, or those that a text file lists, one per line."""
+        if os.path.isdir(path):
+            names = (os.path.join(path, image) for image in list_folder(path).images)
+            self.images.update(dict.fromkeys(names))
+            return
+        if path.lower().endswith(image_suffixes()):
+            self.images[path] = None
+            return
+        near = [os.path.dirname(path), *folders]
+        for line in filter(None, map(str.strip, read_text(path, encoding).splitlines())):
+            own = os.path.normpath(os.path.join(near[0], line.replace("\\", "/")))
+            found = own if os.path.isfile(own) else find_near(line, near)
+            if found is not None and os.path.isfile(found):
+                self.images[found] = None
+            else:
+                self.missing.append(line)
+
+
+def _open_yaml(file: str, encoding: str | None) -> Dataset:
     """List the images of the splits. Without a split that exists, list the dataset's folder."""
-    content = _load_yaml(file)
+    content = load_yaml(file, encoding)
+    info = yaml_info(file, encoding)
     own_folder = os.path.dirname(file) or os.curdir
     path = content.get("path")
     named = os.path.join(own_folder, path) if isinstance(path, str) else own_folder
     folder = os.path.normpath(named if os.path.isdir(named) else own_folder)
-    images: dict[str, None] = {}
-    missing = []
-    for split in _SPLITS:
+    listed = _Listed()
+    for split in _YAML_SPLITS:
         for entry in _entries(content.get(split)):
             found = _find_entry([folder, own_folder], entry)
             if found is None:
-                missing.append(f"{split}: {entry}")
+                listed.notes.append(f"{file}: found no {split}: {entry}; its images are skipped")
             else:
-                images.update((os.path.relpath(image, folder), None) for image in _list(found))
-    if not images:
-        return YamlImages(folder, list_folder(folder).images)
-    notes = [f"{file}: found no {entry}; its images are skipped" for entry in missing]
-    return YamlImages(folder, [image.replace(os.sep, "/") for image in images], notes)
+                listed.add(found, [folder, own_folder], encoding)
+    return _make_dataset(folder, listed, info)
+
+
+def _open_darknet(file: str, encoding: str | None) -> Dataset:
+    """List the images of the lists. Without a list that exists, list the folder of the file."""
+    folder = os.path.dirname(file) or os.curdir
+    folders = [folder, os.path.join(folder, os.pardir)]
+    listed = _Listed()
+    for split, entry in iter_splits(read_entries(file, encoding)):
+        found = find_near(entry, folders)
+        if found is None:
+            listed.notes.append(f"{file}: found no {split} = {entry}; its images are skipped")
+        else:
+            listed.add(found, folders, encoding)
+    return _make_dataset(folder, listed, darknet_info(file, encoding))
+
+
+def _make_dataset(folder: str, listed: _Listed, info: DatasetInfo) -> Dataset:
+    if not listed.images and not listed.missing:
+        listing = list_folder(folder)
+        return Dataset(folder, listing.images, listing.with_suffix(".txt"), info)
+    images = [_relative(image, folder) for image in listed.images]
+    texts = [_relative(text, folder) for text in _texts(folder, listed.missing)]
+    notes = list(listed.notes)
+    if listed.missing:
+        notes.append(
+            f"{count_noun(len(listed.missing), 'listed image')} not found:"
+            f" {list_some(listed.missing)}"
+        )
+    return Dataset(folder, images, texts, info, notes, listed.missing)
+
+
+def _texts(folder: str, missing: Sequence[str]) -> Iterator[str]:
+    """Find the label files of images that do not exist: beside them, or in `labels`."""
+    for image in missing:
+        stem = os.path.splitext(image)[0].replace("\\", "/")
+        in_labels = re.sub(rf"(.*/|\A){IMAGES}/", r"\1labels/", stem, count=1)
+        for name in dict.fromkeys((in_labels, stem)):
+            found = find_near(f"{name}.txt", [folder])
+            if found:
+                yield found
+                break
+
+
+def _relative(path: str, folder: str) -> str:
+    return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
 def _entries(value: Any) -> list[str]:
@@ -114,47 +156,3 @@ def _find_entry(folders: Sequence[str], entry: str) -> str | None:
             if os.path.exists(path):
                 return path
     return None
-
-
-def _list(path: str) -> Iterator[str]:
-    """Iterate over the images in a folder, or over those that a text file lists, one per line."""
-    if os.path.isdir(path):
-        yield from (os.path.join(path, image) for image in list_folder(path).images)
-        return
-    if path.lower().endswith(image_suffixes()):
-        yield path
-        return
-    folder = os.path.dirname(path)
-    for line in read_text(path).splitlines():
-        if line.strip():
-            yield os.path.normpath(os.path.join(folder, line.strip().replace("\\", "/")))
-
-
-def _listed_class_names(file: str) -> DatasetInfo:
-    """Read a text file with one class per line."""
-    lines = read_text(file).splitlines()
-    return DatasetInfo({number: line.strip() for number, line in enumerate(lines)})
-
-
-def _load_yaml(file: str) -> Mapping[str, Any]:
-    """Parse a YAML file that contains an object. Raises InputError."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(read_text(file))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark else str(error).partition("\n")[0]
-        raise InputError(f"{file} is not valid YAML ({where}): correct it") from None
-    if not isinstance(content, dict):
-        raise InputError(f'{file}: expected an object with "names", found {short_repr(content)}')
-    return content
-
-
-_CLASS_FILES: Mapping[str, Callable[[str], DatasetInfo]] = {
-    "data.yaml": yaml_info,
-    "dataset.yaml": yaml_info,
-    "data.yml": yaml_info,
-    "classes.txt": _listed_class_names,
-    "obj.names": _listed_class_names,
-}

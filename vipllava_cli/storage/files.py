@@ -2,10 +2,13 @@
 
 import os
 import secrets
+import stat
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from vipllava_cli.errors import InputError
 
@@ -53,6 +56,21 @@ def same_file(one: str | Path, other: str | Path) -> bool:
     return False
 
 
+def same_open_file(file: IO[bytes], path: Path) -> bool:
+    """Return whether a path still leads to this open file."""
+    opened = os.fstat(file.fileno())
+    with suppress(OSError):
+        current = path.stat()
+        return (opened.st_dev, opened.st_ino) == (current.st_dev, current.st_ino)
+    return False
+
+
+def unused_name(path: Path) -> Path:
+    """Return the path, or the first of `name-2.ext`, `name-3.ext`, … that does not exist."""
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    return next(each for each in chain([path], names) if not os.path.lexists(each))
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder and its parents where they do not exist. Raises InputError."""
     try:
@@ -67,13 +85,16 @@ def make_folder(folder: Path) -> None:
 def atomic_file(name: str, *, private: bool = False) -> Iterator[BinaryIO]:
     """Open a temporary file that replaces `name` when the block ends, or disappears on an error.
 
-    Only its owner can read a `private` file. Raises InputError if the file cannot be written.
+    Only its owner can read a `private` file. A replaced file keeps its permissions. Raises InputError
+    if the file cannot be written.
     """
     path = Path(os.path.realpath(name))  # a link stays a link; its target is replaced
     temporary: Path | None = None
     try:
         temporary, file = _open_temporary(path.parent, 0o600 if private else 0o666)
         with file:
+            if not private:
+                _copy_permissions(path, file)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -92,6 +113,14 @@ def unwritable(name: str, error: Exception) -> InputError:
     return InputError(
         f"{name} cannot be written: {why}; no partial file remains, give another path"
     )
+
+
+def _copy_permissions(path: Path, file: BinaryIO) -> None:
+    """Give a new file the permissions of the file that it will replace, if there is one."""
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):  # there is no file, or a file system without permissions
+        os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
 
 
 def _open_temporary(folder: Path, mode: int) -> tuple[Path, BinaryIO]:

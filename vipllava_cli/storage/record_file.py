@@ -1,6 +1,5 @@
 """Read a file of records from any source line by line. Skip and count other lines."""
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.record_lines import decode_line
 from vipllava_cli.storage.records import SCHEMA, check_record
 from vipllava_cli.storage.similar_names import advise_on_name
 
@@ -54,7 +54,7 @@ class RecordFile(Generic[T]):
             for number, line in enumerate(file, 1):
                 try:
                     converted = self.convert(_parse_record(line))
-                except (ValueError, RecursionError):
+                except ValueError:
                     if line.strip():
                         first_skipped = first_skipped or line
                         self.skipped_lines.append(number)
@@ -106,7 +106,7 @@ def _open(results: Path) -> Iterator[BinaryIO]:
 def _parse_record(line: bytes) -> Json:
     """Parse a line. Raises ValueError if it is not a complete record."""
     record = check_record(
-        json.loads(line.decode("utf-8-sig")),
+        decode_line(line.decode("utf-8-sig"), verify=False),  # an edited record counts
         required=("image", "marks"),
         optional=("question", "answer", "error", "extra"),
     )

@@ -18,6 +18,13 @@ def advise_on_name(
     return f"did you mean {similar}?" if similar else advice
 
 
+def describe_missing_folder(path: str, advice: str) -> str:
+    """Describe a path that should be a folder and is none."""
+    if os.path.isfile(path):
+        return f"{path} is a file: expected a folder; unpack an archive first"
+    return f"there is no folder {path}: {advise_on_name(path, advice)}"
+
+
 def find_similar(path: str, accepts: Callable[[str], bool] = lambda name: True) -> str | None:
     """Find the accepted file or folder beside a missing one whose name is closest to it.
 

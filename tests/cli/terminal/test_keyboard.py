@@ -1,11 +1,15 @@
 """Keys that a person types while a chat loads or answers, and the modes of the terminal."""
 
 import os
+import pty
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import SAMPLES
@@ -65,6 +69,19 @@ def ask(talk: Terminal, waiting: Path, question: str) -> None:
     talk.type(f"{question}\r")
     talk.until(FIRST_WORD, TIMEOUT)
     assert talk.modes() == HIDDEN
+
+
+def stop_and_continue(talk: Terminal) -> None:
+    """Stop the process as Ctrl-Z does, check the terminal, and continue the process."""
+    os.kill(talk.process, signal.SIGTSTP)
+    talk.until_true(lambda shown: is_stopped(talk.process), "stopped process", TIMEOUT)
+    assert talk.modes() == NORMAL
+    os.kill(talk.process, signal.SIGCONT)
+
+
+def is_stopped(process: int) -> bool:
+    """Return whether a process is stopped. A signal to continue has no effect before."""
+    return psutil.Process(process).status() == psutil.STATUS_STOPPED
 
 
 def leave(talk: Terminal, flags: tuple[str, ...]) -> None:
@@ -132,12 +149,38 @@ def test_a_stopped_process_gives_the_terminal_back_and_hides_typing_again(
     with chat(waiting, *flags) as talk:
         until_prompt(talk, flags)
         ask(talk, waiting, "one?")
-        os.kill(talk.process, signal.SIGTSTP)
-        talk.until_true(lambda shown: talk.modes() == NORMAL, "normal modes", TIMEOUT)
-        os.kill(talk.process, signal.SIGCONT)
+        stop_and_continue(talk)
         until_hidden(talk)
         waiting.unlink()
         until_prompt(talk, flags)
+
+
+WITHOUT_SHELL = """
+import fcntl, os, signal, termios
+from vipllava_cli.cli.terminal.keyboard import hidden_typing
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+with hidden_typing(is_interactive=True, is_plain=True):
+    os.kill(os.getpid(), signal.SIGTSTP)
+    print(bool(termios.tcgetattr(0)[3] & termios.ECHO))
+"""
+
+
+def test_a_process_that_no_shell_can_stop_goes_on_hiding_what_is_typed() -> None:
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-c", WITHOUT_SHELL]
+    try:
+        done = subprocess.run(
+            command,
+            check=True,
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        os.close(controller)
+        os.close(terminal)
+    assert (done.stdout, done.stderr) == ("False\n", "")
 
 
 def test_a_prompt_that_was_stopped_is_drawn_again(waiting: Path) -> None:
@@ -146,9 +189,7 @@ def test_a_prompt_that_was_stopped_is_drawn_again(waiting: Path) -> None:
         talk.prompt(TIMEOUT)
         talk.type("half a")
         talk.until("half a", TIMEOUT)
-        os.kill(talk.process, signal.SIGTSTP)
-        talk.until_true(lambda shown: talk.modes() == NORMAL, "normal modes", TIMEOUT)
-        os.kill(talk.process, signal.SIGCONT)
+        stop_and_continue(talk)
         talk.until("> half a", TIMEOUT)
         talk.type(" question?\r")
         talk.until(FIRST_WORD, TIMEOUT)

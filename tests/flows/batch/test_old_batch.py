@@ -12,6 +12,7 @@ from tests.conftest import ROOT, Run, open_once
 from vipllava_cli.engine.base import Answer, Engine, Prompt
 from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.errors import ExitCode
+from vipllava_cli.storage.record_lines import decode_line
 
 pytestmark = pytest.mark.model
 
@@ -43,7 +44,7 @@ def prompts(opened_once: None, monkeypatch: pytest.MonkeyPatch) -> list[Prompt]:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [decode_line(line) for line in path.read_text().splitlines()]
 
 
 def test_an_interrupted_run_answers_only_the_other_rows(

@@ -9,6 +9,7 @@ import pytest
 from vipllava_cli.errors import InputError
 from vipllava_cli.flows.evals.record_scores import read_scores, store_scores
 from vipllava_cli.storage.journal import open_journal
+from vipllava_cli.storage.record_lines import decode_line
 
 RECORDS = [
     {
@@ -31,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [decode_line(line) for line in path.read_text().splitlines()]
 
 
 def test_only_the_scores_change(path: Path) -> None:

@@ -53,8 +53,8 @@ def batch(
         list[str],
         typer.Argument(
             help="Folder of images, image, pattern like 'photos/*.jpg', manifest (JSONL, JSON, CSV,"
-            " TSV), annotation file or folder (COCO, LabelMe, VOC, YOLO, CVAT, …), or - for JSONL on"
-            " stdin. Several are read one after the other.",
+            " TSV), annotation file or folder (COCO, LabelMe, VOC, YOLO, CVAT, …), ZIP archive of"
+            " these, or - for JSONL on stdin. Several are read one after the other.",
         ),
     ],
     out: Annotated[
@@ -87,7 +87,8 @@ def batch(
     images: Annotated[
         list[str] | None,
         _source(
-            "Folder of the images that the source names, in any of its subfolders. Repeatable.",
+            "Folder or ZIP archive of the images that the source names, in any of its subfolders."
+            " Repeatable.",
             "--images",
             metavar="DIR",
         ),

@@ -15,6 +15,7 @@ from vipllava_cli.images.source import parse_source
 from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, check_kept, open_image
+from vipllava_cli.storage.zip_archive import is_member
 
 WEBP = {"quality": 80, "method": 2}  # files 4 % larger than by method 4, in half the time
 
@@ -93,7 +94,7 @@ def _find(image: str, folder: str) -> str:
     if source.is_address:
         raise InputError("the image is at a web address, and a report downloads nothing")
     for path in (source.location, os.path.join(folder, source.location)):
-        if os.path.isfile(path):
+        if os.path.isfile(path) or is_member(path):
             return str(replace(source, location=path))
     raise InputError(f"there is no file {source.location}")
 

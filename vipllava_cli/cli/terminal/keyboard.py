@@ -144,6 +144,8 @@ def hidden_typing(*, is_interactive: bool, is_plain: bool) -> Iterator[Keyboard]
     def on_stop(number: int, frame: object) -> None:
         act(number)  # the process stops here, and continues
         signal.signal(number, on_stop)
+        # without a shell, as in a container, the system does not stop the process
+        keyboard.after_stop()
 
     def on_continue(number: int, frame: object) -> None:
         keyboard.after_stop()

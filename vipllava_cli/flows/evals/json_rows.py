@@ -13,7 +13,7 @@ from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.evals.dataset import Case, Groups, Sample
 from vipllava_cli.marks.colors import MODEL_COLORS, Color, parse_color
 from vipllava_cli.marks.types import Coordinate, MarkSpec
-from vipllava_cli.storage.similar_names import advise_on_name
+from vipllava_cli.storage.similar_names import describe_missing_folder
 
 WIDTH, ALPHA = 3.0, 128 / 255  # of marks in ViP-LLaVA's evaluations
 
@@ -28,8 +28,7 @@ def read_rows(data: Path, questions: Path | None, fields: Sequence[str]) -> list
         " its images/"
     )
     if not data.is_dir():
-        advice = advise_on_name(str(data), f"expected in it {expected}")
-        raise InputError(f"there is no folder {data}: {advice}")
+        raise InputError(describe_missing_folder(str(data), f"expected in it {expected}"))
     file = questions or _find_json_file(data, expected)
     try:
         rows = json.loads(file.read_bytes())

@@ -1,12 +1,12 @@
 """Scores in the records of a run: `extra.scores`, an object scorer name -> number."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.journal import open_journal, read_journal
+from vipllava_cli.storage.record_lines import encode_line
 
 SCORES = "scores"  # the key in `extra`
 
@@ -22,7 +22,7 @@ def store_scores(path: Path, scores: Mapping[str, Mapping[str, float]]) -> None:
             return
         with atomic_file(str(path)) as file:
             for record in read_journal(path):
-                file.write(json.dumps(_with_scores(record, scores)).encode() + b"\n")
+                file.write(encode_line(_with_scores(record, scores)))
 
 
 def read_scores(extra: Mapping[str, Any]) -> dict[str, float]:

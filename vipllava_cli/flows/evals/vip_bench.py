@@ -17,7 +17,7 @@ from vipllava_cli.flows.evals.dataset import Case, Result, Sample
 from vipllava_cli.flows.evals.metrics import PublishedFigures
 from vipllava_cli.sources.rows import BadRow
 from vipllava_cli.sources.vip_bench import SPLITS, read_vip_bench
-from vipllava_cli.storage.similar_names import advise_on_name
+from vipllava_cli.storage.similar_names import describe_missing_folder
 
 META = "vip-bench-meta-data.json"
 MAX_NEW_TOKENS = 1024
@@ -63,7 +63,7 @@ def read_truths(data: Path) -> dict[str, Truth]:
     path = data / META
     expected = f"expected {META} in it, and {' or '.join(SPLITS)} with images/ and questions.jsonl"
     if not data.is_dir():
-        raise InputError(f"there is no folder {data}: {advise_on_name(str(data), expected)}")
+        raise InputError(describe_missing_folder(str(data), expected))
     try:
         meta = json.loads(path.read_bytes())
         return {id: _parse_truth(entry) for id, entry in meta.items()}

@@ -116,7 +116,7 @@ def test_two_runs_cannot_write_the_same_file(path: Path) -> None:
 
 def test_another_file_is_refused_and_not_changed(path: Path) -> None:
     path.write_text("v1_0 1.0\n")
-    with pytest.raises(InputError, match="line 1 is not a vipllava record"):
+    with pytest.raises(InputError, match="contains no vipllava record"):
         grade([row("a")], exact_judge(), path, lambda done, of: None)
     assert path.read_text() == "v1_0 1.0\n"
 

@@ -1,0 +1,131 @@
+"""The class names of a YOLO dataset: where they are, and how each file writes them."""
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.sources.darknet import find_near, read_entries
+from vipllava_cli.sources.files import read_head_text, read_text
+from vipllava_cli.sources.yolo_lines import ClassNames, Keypoints, parse_keypoints
+
+LABELS = "labels"
+
+# Folders that may contain the class file, relative to the source folder. The source may be the `images/`
+# of a dataset, or a split below it.
+_CLASS_FILE_FOLDERS = ("", LABELS, os.pardir, os.path.join(os.pardir, os.pardir))
+_YAML_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """The class names of a dataset by number, and the keypoints of its poses.
+
+    `note` says why there are no names.
+    """
+
+    class_names: ClassNames
+    keypoints: Keypoints | None = None
+    note: str = ""
+
+
+def folder_info(folder: str, others: Sequence[str], encoding: str | None = None) -> DatasetInfo:
+    """Read the first class file. `others` are the files below the folder that are no images.
+
+    Class files elsewhere below the folder count if they have the same names. Returns no names without
+    one.
+    """
+    for subfolder in _CLASS_FILE_FOLDERS:
+        for name, read in _CLASS_FILES.items():
+            file = os.path.join(folder, subfolder, name)
+            if os.path.isfile(file):
+                return read(file, encoding)
+    below = [file for file in others if is_class_file(file)]
+    infos = [_read(os.path.join(folder, file), encoding) for file in below]
+    if not infos:
+        return DatasetInfo({}, note=f"no class file in {folder}: the labels are class numbers")
+    if any(info.class_names != infos[0].class_names for info in infos):
+        listed = " and ".join(below[:2])
+        note = f"{listed} in {folder} have different class names: the labels are class numbers"
+        return DatasetInfo({}, note=note)
+    return infos[0]
+
+
+def is_class_file(path: str) -> bool:
+    """Return whether a path has the name of a class file."""
+    name = os.path.basename(path)
+    return name in _CLASS_FILES or name.endswith((".names", "_darknet.labels"))
+
+
+def _read(file: str, encoding: str | None) -> DatasetInfo:
+    return _CLASS_FILES.get(os.path.basename(file), _listed_class_names)(file, encoding)
+
+
+def is_data_yaml(name: str) -> bool:
+    """Return whether the head of a file has the `names` of a data.yaml."""
+    return _YAML_NAMES.search(read_head_text(name)) is not None
+
+
+def yaml_info(file: str, encoding: str | None = None) -> DatasetInfo:
+    """Read `names` and `kpt_shape` of a `data.yaml`. Raises InputError.
+
+    `names` is a list, or an object with numbers as keys.
+    """
+    content = load_yaml(file, encoding)
+    names = content.get("names")
+    if not isinstance(names, dict | list) or not names:
+        raise InputError(
+            f'{file}: expected "names", a list of class names; found {short_repr(names)}'
+        )
+    pairs = names.items() if isinstance(names, dict) else enumerate(names)
+    try:
+        numbered = {int(number): str(name) for number, name in pairs}
+    except (TypeError, ValueError):
+        raise InputError(f'{file}: expected class numbers 0, 1, … as keys of "names"') from None
+    return DatasetInfo(numbered, parse_keypoints(content.get("kpt_shape")))
+
+
+def darknet_info(file: str, encoding: str | None = None) -> DatasetInfo:
+    """Read the class names that an `obj.data` names. Raises InputError."""
+    names = read_entries(file, encoding).get("names", "")
+    own_folder = os.path.dirname(file)
+    found = find_near(names, [own_folder, os.path.join(own_folder, os.pardir)])
+    if found is None or not os.path.isfile(found):
+        note = f"{file}: found no {names or 'names'}; the labels are class numbers"
+        return DatasetInfo({}, note=note)
+    return _listed_class_names(found, encoding)
+
+
+def _listed_class_names(file: str, encoding: str | None = None) -> DatasetInfo:
+    """Read a text file with one class per line."""
+    lines = read_text(file, encoding).splitlines()
+    return DatasetInfo({number: line.strip() for number, line in enumerate(lines)})
+
+
+def load_yaml(file: str, encoding: str | None = None) -> Mapping[str, Any]:
+    """Parse a YAML file that contains an object. Raises InputError."""
+    import yaml
+
+    text = read_text(file, encoding)
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark else str(error).partition("\n")[0]
+        raise InputError(f"{file} is not valid YAML ({where}): correct it") from None
+    if not isinstance(content, dict):
+        raise InputError(f'{file}: expected an object with "names", found {short_repr(content)}')
+    return content
+
+
+_CLASS_FILES: Mapping[str, Callable[[str, str | None], DatasetInfo]] = {
+    "data.yaml": yaml_info,
+    "dataset.yaml": yaml_info,
+    "data.yml": yaml_info,
+    "classes.txt": _listed_class_names,
+    "predefined_classes.txt": _listed_class_names,
+    "obj.names": _listed_class_names,
+    "obj.data": darknet_info,
+}
