@@ -13,6 +13,7 @@ from tests.support.sources import (
     HEIGHT,
     WIDTH,
     read_bad_rows,
+    read_error,
     read_ids,
     read_rows,
     resolve,
@@ -21,6 +22,7 @@ from tests.support.sources import (
 )
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.sources.open import read_source
+from vipllava_cli.sources.read_options import ReadOptions
 from vipllava_cli.sources.rows import BadRow, Row
 
 
@@ -137,3 +139,71 @@ def test_images_are_found_in_the_folders_of_coco_datasets(
     (tmp_path / json_file).parent.mkdir(exist_ok=True)
     [row] = read_rows(source.rename(tmp_path / json_file))
     assert (row.id, row.image) == ("a.jpg#1", str(tmp_path / image))
+
+
+def one_box(folder: Path, **changes: object) -> Path:
+    """Write a COCO file with one box of an image. `changes` are of its annotation."""
+    write_images(folder, "a.jpg")
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [20, 30, 40, 25], **changes}
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "annotations": [annotation],
+        "categories": [{"id": 1, "name": "bolt"}],
+    }
+    return write_file(folder / "a.json", content)
+
+
+@pytest.mark.parametrize("id", [1, 1.0, "1", "1.0", " 1 "])
+def test_ids_compare_by_value(tmp_path: Path, id: object) -> None:
+    [row] = read_rows(one_box(tmp_path, image_id=id, category_id=id))
+    assert row.extra["label"] == "bolt"
+
+
+def test_keypoints_without_a_box_are_the_box_around_the_visible_ones(tmp_path: Path) -> None:
+    keypoints = [20, 30, 2, 60, 55, 1, 0, 0, 0]
+    [row] = read_rows(one_box(tmp_path, bbox=None, keypoints=keypoints))
+    assert resolve(row.marks)[0].bounds == (20, 30, 60, 55)
+    [bad] = read_bad_rows(one_box(tmp_path, bbox=None, keypoints=[0, 0, 0]))
+    assert "visible point" in str(bad.error)
+
+
+def test_a_rotation_of_another_program_gets_a_note(tmp_path: Path) -> None:
+    source = read_source(str(one_box(tmp_path, rotation=10)))
+    assert any("not applied" in note for note in source.notes)
+
+
+def test_utf_16_is_read(tmp_path: Path) -> None:
+    file = one_box(tmp_path)
+    file.write_bytes(file.read_text("utf-8").encode("utf-16"))
+    assert [row.extra["label"] for row in read_rows(file)] == ["bolt"]
+
+
+@pytest.mark.parametrize(
+    ("result", "shape"),
+    [
+        ({"category_id": 1, "segmentation": None, "image_id": 1, "bbox": [1, 2, 3, 4]}, "box"),
+        ({"category_id": 1, "segmentation": {"size": [], "counts": ""}, "image_id": 1}, None),
+        ({"image_id": 1, "category_id": 1, "keypoints": [20, 30, 1, 60, 55, 1]}, "box"),
+    ],
+)
+def test_results_are_read_whatever_comes_first(
+    tmp_path: Path, result: dict[str, Any], shape: str | None
+) -> None:
+    named = one_box(tmp_path)
+    file = write_file(tmp_path / "results.json", [{**result, "score": 0.5}])
+    [row] = read_source(str(file), options=ReadOptions(coco=str(named))).rows
+    assert row.id == "a.jpg#1"
+    shapes = [mark.shape for mark in row.marks] if isinstance(row, Row) else [None]
+    assert shapes == [shape]
+
+
+def test_results_of_captions_are_named(tmp_path: Path) -> None:
+    file = write_file(tmp_path / "results.json", [{"image_id": 1, "caption": "a bolt"}])
+    assert "captions" in read_error(file)
+
+
+def test_a_manifest_may_have_image_ids(tmp_path: Path) -> None:
+    row = {"image_id": 1, "image": "a.jpg", "question": "what?"}
+    [read] = read_rows(write_file(tmp_path / "list.json", [row]))
+    assert read.questions == ("what?",)
+    assert read.extra["image_id"] == 1

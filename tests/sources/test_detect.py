@@ -41,6 +41,8 @@ ONE_OF_EACH: Mapping[str, Callable[[Path], Path]] = {
     "yolo": write_yolo,
     "cvat": lambda folder: copy_case(folder, "60-cvat-xml/annotations.xml"),
     "label-studio": lambda folder: copy_case(folder, "61-labelstudio-json/min.json"),
+    "via": lambda folder: copy_case(folder, "62-via-json/via_region_data.json"),
+    "supervisely": lambda folder: copy_case(folder, "63-supervisely/ds/ann/a.jpg.json"),
     "open-images": lambda folder: copy_case(folder, "68-openimages/val.csv"),
     "image-folder": lambda folder: copy_case(folder, "65-hf-imagefolder/metadata.jsonl"),
     "vip-bench": write_vip_bench,

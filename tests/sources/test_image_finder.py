@@ -74,3 +74,15 @@ def test_addresses_stay_as_they_are() -> None:
     for address in ("https://example.org/a.jpg", "data:image/png;base64,AAAA"):
         found = ImageFinder().find([address], ["."])
         assert (found.path, found.error) == (address, None)
+
+
+@pytest.mark.parametrize("name", [" a.jpg ", "a.jpg\t", "./a.jpg", "x/../a.jpg", "C:\\p\\a.jpg"])
+def test_spellings_of_a_name_are_found(tmp_path: Path, name: str) -> None:
+    write_images(tmp_path, "a.jpg")
+    assert ImageFinder().find([name], [str(tmp_path)]).path == str(tmp_path / "a.jpg")
+
+
+def test_accents_may_be_characters_of_their_own(tmp_path: Path) -> None:
+    write_images(tmp_path, "e\u0301.jpg")
+    found = ImageFinder().find(["\u00e9.jpg"], [str(tmp_path)])
+    assert found.error is None

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.regions import read_regions
 from tests.support.sources import (
+    HEIGHT,
+    WIDTH,
     read_error,
     read_rows,
     resolve,
@@ -57,3 +60,17 @@ def test_an_image_is_found_if_its_name_has_no_suffix(tmp_path: Path) -> None:
     write_file(tmp_path / "Annotations" / "a.xml", content)
     [row] = read_rows(tmp_path)
     assert (row.id, row.image) == ("JPEGImages/a.jpg#1", str(tmp_path / "JPEGImages" / "a.jpg"))
+
+
+def test_the_size_that_labelme_on_the_web_declares_is_compared(tmp_path: Path) -> None:
+    points = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((40, 20), (200, 20), (200, 120)))
+    write_images(tmp_path, "a.jpg")
+    write_file(
+        tmp_path / "a.xml",
+        f"<annotation><filename>a.jpg</filename><object><name>dog</name><polygon>{points}</polygon>"
+        f"</object><imagesize><nrows>{2 * HEIGHT}</nrows><ncols>{2 * WIDTH}</ncols></imagesize>"
+        "</annotation>",
+    )
+    found = read_regions(tmp_path / "a.xml")
+    assert found.regions == [("contour", (20, 10, 100, 60))]
+    assert any(f"{2 * WIDTH}x{2 * HEIGHT}" in note for note in found.notes)

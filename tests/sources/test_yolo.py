@@ -74,3 +74,46 @@ def test_a_malformed_line_is_a_bad_row(tmp_path: Path, line: str) -> None:
     assert isinstance(bad, BadRow)
     assert bad.id == "images/train/a.jpg#2"
     assert "a.txt" in str(bad.error)
+
+
+BOX = "0.25 0.354166667 0.25 0.208333333"
+OBB = "0.125 0.25 0.375 0.25 0.375 0.458333 0.125 0.458333"
+PERSON = " ".join(
+    f"{0.15 + 0.2 * (k % 5) / 4:g} {0.26 + 0.19 * (k % 7) / 6:g} 0.9{k}" for k in range(17)
+)
+OUTLINE = " ".join(f"{0.4 + k / 200:g} {0.4 + (k % 13) / 100:g}" for k in range(27))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "shape", "columns"),
+    [
+        (f"{BOX} 90", "box", {"track": 90}),
+        (f"{BOX} 0.9 12", "box", {"confidence": 0.9, "track": 12}),
+        (f"{OBB} 0.8", "contour", {"confidence": 0.8}),
+        (f"{OBB} 0.8 3", "contour", {"confidence": 0.8, "track": 3}),
+        (f"{BOX} {PERSON}", "box", {}),
+        (f"{BOX} {PERSON} 0.7", "box", {"confidence": 0.7}),
+        (f"{BOX} {PERSON} 0.7 4", "box", {"confidence": 0.7, "track": 4}),
+        (BOX.replace(".", ","), "box", {}),
+        (BOX.replace(" ", ", "), "box", {}),
+    ],
+)
+def test_what_follows_a_place_is_no_place(
+    tmp_path: Path, numbers: str, shape: str, columns: dict[str, float]
+) -> None:
+    write_images(tmp_path / "images", "a.jpg")
+    write_file(tmp_path / "labels" / "a.txt", f"0 {numbers}\n")
+    [row] = read_rows(tmp_path)
+    [mark] = resolve(row.marks)
+    assert mark.shape == shape
+    assert mark.bounds == pytest.approx((25, 25, 75, 45.83), abs=0.02)
+    assert {name: value for name, value in row.extra.items() if name != "label"} == columns
+
+
+def test_a_small_outline_is_no_pose(tmp_path: Path) -> None:
+    """Its second point as the size of a box around the first one would contain all others."""
+    write_images(tmp_path / "images", "a.jpg")
+    write_file(tmp_path / "labels" / "a.txt", f"0 {OUTLINE} 0.9\n")
+    [row] = read_rows(tmp_path)
+    assert resolve(row.marks)[0].shape == "contour"
+    assert row.extra["confidence"] == 0.9

@@ -26,7 +26,9 @@ from vipllava_cli.sources.regions import AnnotatedImage, Annotations, declared_s
 from vipllava_cli.sources.rows import BadRow
 from vipllava_cli.storage.counts import count_noun
 
-_SIGNATURE = (rb'"images"\s*:\s*\[', rb'"(?:annotations|categories)"\s*:\s*\[')
+# The file is an object. A list with these fields is of Label Studio.
+_START = rb"\A(?:\xef\xbb\xbf)?\s*\{"
+_SIGNATURE = (_START, rb'"images"\s*:\s*\[', rb'"(?:annotations|categories)"\s*:\s*\[')
 _MAX_LISTED_FILES = 4  # in a message
 
 # A field of the annotations that are no regions -> what the file is.
@@ -103,10 +105,16 @@ class _CocoFile:
     has_results: bool = False
 
     def notes(self) -> Iterator[str]:
+        everything = list(chain.from_iterable(self.annotations.values()))
+        turned = sum(isinstance(a, dict) and bool(a.get("rotation")) for a in everything)
+        if turned:
+            yield (
+                f"{self.name}: {count_noun(turned, 'annotation')} with a rotation beside the bbox, which"
+                " is not applied: only attributes.rotation is, as CVAT writes it"
+            )
         if not self.labels:
             yield f"{self.name} has no categories: the labels are category numbers"
             return
-        everything = chain.from_iterable(self.annotations.values())
         unlabelled = sum(
             isinstance(annotation, dict)
             and id_key(annotation.get("category_id")) not in self.labels
@@ -190,6 +198,7 @@ def _is_result(value: Any) -> bool:
 
 def _load_results(name: str, results: Sequence[Any], options: ReadOptions) -> _CocoFile:
     """Read a results list. `options.coco` names its images and categories. Raises InputError."""
+    _check_kind(name, results)
     annotations = _group_by_image(results)
     if options.coco is None:
         return _CocoFile(name, results_images(name, results, options), annotations, {})
@@ -201,7 +210,7 @@ def _check_kind(name: str, annotations: Sequence[Any]) -> None:
     """Raise InputError for COCO files of other tasks."""
     first = annotations[0] if annotations and isinstance(annotations[0], dict) else {}
     for field, kind in _OTHER_KINDS.items():
-        if field in first and "bbox" not in first and "segmentation" not in first:
+        if field in first and not first.keys() & {"bbox", "segmentation", "keypoints"}:
             raise InputError(
                 f"{name} contains {kind}: expected annotations with a bbox or a segmentation, as in"
                 " instances_….json"

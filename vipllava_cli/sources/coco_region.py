@@ -1,6 +1,7 @@
 """One annotation of a COCO file -> a region."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -8,7 +9,8 @@ from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.json_marks import is_finite_number
-from vipllava_cli.marks.types import DeclaredSize, MarkSpec
+from vipllava_cli.marks.types import XY, DeclaredSize, MarkSpec
+from vipllava_cli.sources.region_shapes import points_mark
 from vipllava_cli.sources.regions import (
     Region,
     box_mark,
@@ -23,16 +25,18 @@ from vipllava_cli.sources.run_lengths import rle_outlines, rle_size
 
 JsonObject = Mapping[str, Any]
 
+_WHOLE_NUMBER = re.compile(r"\s*(-?\d{1,19})(?:\.0*)?\s*")
+
 
 def id_key(value: Any) -> int | str | None:
-    """Return an id in a form that compares by value: 1, 1.0 and "1" are one id. None is no id."""
+    """Return an id in a form that compares by value: 1, 1.0, "1" and "1.0" are one id. None is no id."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and not value.is_integer():
         return None
     if isinstance(value, str):
-        digits = value.strip()
-        return int(digits) if digits.isdecimal() and len(digits) < 20 else value
+        number = _WHOLE_NUMBER.fullmatch(value)
+        return int(number[1]) if number else value
     return int(value) if isinstance(value, int | float) else None
 
 
@@ -55,10 +59,12 @@ def coco_region(annotation: Any, labels: Mapping[int | str, str]) -> Region:
 
 
 def _mark(annotation: JsonObject, label: str | None) -> MarkSpec:
-    """Make the mark of an annotation: its box or, without one, its outline."""
+    """Make the mark of an annotation: its box or, without one, its outline or its keypoints."""
     box, segmentation = annotation.get("bbox"), annotation.get("segmentation")
-    if _is_missing_box(box) and segmentation:
+    if _is_missing_box(box) and segmentation not in (None, [], [[]]):
         return _outline(segmentation, label)
+    if _is_missing_box(box) and annotation.get("keypoints"):
+        return points_mark(_visible_points(annotation["keypoints"]), label)
     if box is None or box == []:
         raise InputError(f'expected a "bbox" or a "segmentation", found {short_repr(annotation)}')
     x, y, width, height = check_numbers(box, "a bbox [x, y, width, height]", 4)
@@ -67,6 +73,13 @@ def _mark(annotation: JsonObject, label: str | None) -> MarkSpec:
         centre = x + width / 2, y + height / 2
         return rotated_box_mark(centre, (width, height), angle, label)
     return box_mark(x, y, width, height, label)
+
+
+def _visible_points(keypoints: Any) -> list[XY]:
+    """Return the keypoints of a list x, y, visibility, … that are labelled. Raises InputError."""
+    numbers = check_numbers(keypoints, "keypoints [x, y, visibility, …]")
+    points = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=False)
+    return [(x, y) for x, y, visibility in points if visibility]
 
 
 def _is_missing_box(box: Any) -> bool:

@@ -14,13 +14,17 @@ from vipllava_cli.sources.files import read_head_text
 from vipllava_cli.sources.folder import list_folder
 from vipllava_cli.sources.read_options import ReadOptions
 
-_SIGNATURE = re.compile(r'\A\s*\[\s*\{[^{}]*"image_id"\s*:')
+# The fields of the first result up to its `image_id`. A segmentation is an object in it.
+_FIELDS = r"\A\s*\[\s*\{(?:[^{}]|\{[^{}]*\})*"
+_SIGNATURE = re.compile(_FIELDS + r'"image_id"\s*:')
+_NAMED = re.compile(_FIELDS + r'"image"\s*:\s*"')  # a manifest names its images
 _ID_DIGITS = 12  # image 139 of COCO is 000000000139.jpg
 
 
 def is_coco_results(name: str) -> bool:
     """Return whether a JSON list looks like COCO results. It may still be malformed."""
-    return _SIGNATURE.match(read_head_text(name)) is not None
+    head = read_head_text(name)
+    return _SIGNATURE.match(head) is not None and _NAMED.match(head) is None
 
 
 def results_images(

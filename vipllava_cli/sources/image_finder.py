@@ -6,6 +6,7 @@ another folder. An image is then found by the end of its path, if only one image
 
 import os
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ _FOLDER_NAMES = (
     "photos",
     "frames",
     "Images",
+    "data/imgs",
+    "data/images",
 )
 
 _ADDRESS = re.compile(r"https?://|data:", re.IGNORECASE)
@@ -179,12 +182,17 @@ def folders_near(folder: str) -> list[str]:
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """Iterate over the forms of a name: as written, with slashes, with percent signs decoded."""
+    """Iterate over the forms of a name: as written, then without what other programs changed.
+
+    These are backslashes and blanks around it, percent signs, and accents as characters of their own.
+    """
     yield name
-    slashed = name.replace("\\", "/")
+    slashed = name.replace("\\", "/").strip()
     yield slashed
     if "%" in slashed:
         yield unquote(slashed)
+    for form in ("NFC", "NFD"):  # macOS writes NFD
+        yield unicodedata.normalize(form, slashed)
 
 
 def _tails(name: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.image_finder import FoundImage
 from vipllava_cli.sources.per_image import FileContext, read_per_image
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
+from vipllava_cli.sources.region_shapes import hull_mark, points_mark
 from vipllava_cli.sources.regions import (
     AnnotatedImage,
     Annotations,
@@ -75,7 +76,11 @@ def _region(shape: Any) -> Region:
 def _extra(shape: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flags and attributes of a shape, its group and its description."""
     extra = {**scalar_fields(shape.get("flags")), **scalar_fields(shape.get("attributes"))}
-    named = {name: shape.get(name) for name in ("group_id", "description") if shape.get(name)}
+    named = {
+        name: shape.get(name)
+        for name in ("group_id", "description")
+        if shape.get(name) not in (None, "")
+    }
     return {**extra, **scalar_fields(named)}
 
 
@@ -149,6 +154,14 @@ def _mask(points: Points, label: str | None, shape: Mapping[str, Any]) -> MarkSp
     return region_mark("mask", shifted, label)
 
 
+def _point_group(points: Points, label: str | None, _: Mapping[str, Any]) -> MarkSpec:
+    return points_mark([(x, y) for x, y in points], label)
+
+
+def _cuboid(points: Points, label: str | None, _: Mapping[str, Any]) -> MarkSpec:
+    return hull_mark([(x, y) for x, y in points], label)
+
+
 def _through_points(mark_shape: str) -> Builder:
     """Make the builder of a shape whose coordinates are the points."""
 
@@ -166,7 +179,8 @@ _BUILDERS: Mapping[str, Builder] = {
     "circle": _circle,
     "mask": _mask,
     "point": _through_points("point"),
-    "points": _through_points("point"),
+    "points": _point_group,
+    "cuboid": _cuboid,
     "line": _through_points("scribble"),
     "linestrip": _through_points("scribble"),
 }

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _SIGNATURE = re.compile(rb"<annotation[\s>]")
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 _ROTATED = ("cx", "cy", "w", "h", "angle")
+# LabelMe on the web writes the second pair.
+_SIZES = (("size/width", "size/height"), ("imagesize/ncols", "imagesize/nrows"))
 _FLAGS = ("difficult", "truncated", "occluded")
 
 
@@ -61,7 +63,8 @@ def _read_file(file: str, context: FileContext) -> AnnotatedImage:
     # Some tools write `filename` without a suffix, so the name of the XML file comes last.
     names = [child_text(root, "filename"), child_text(root, "path")]
     image = context.find_image(file, list(filter(None, names)))
-    size = declared_size(child_text(root, "size/width"), child_text(root, "size/height"))
+    sizes = (declared_size(*(child_text(root, side) for side in sides)) for sides in _SIZES)
+    size = next(filter(None, sizes), None)
     regions = tuple(_region(element) for element in root.findall("object"))
     return AnnotatedImage(context.image_id(image), image.path, file, regions, size, image.error)
 

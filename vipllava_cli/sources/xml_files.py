@@ -1,5 +1,6 @@
 """Parse XML files of annotations."""
 
+import codecs
 import re
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _DECLARATION = re.compile(r"<\?xml[^>]{0,200}\?>")
-_SINGLE_BYTE = re.compile(
-    rb"""<\?xml[^>]{0,100}encoding=["'](?:iso-8859-1|latin-?1|windows-1252|us-ascii)["']""",
-    re.IGNORECASE,
-)
+_DECLARED = re.compile(rb"""<\?xml[^>]{0,100}encoding=["']([-\w.:]{1,40})["']""")
 
 
 def parse_xml(file: str, encoding: str | None = None) -> "Element":
@@ -25,8 +23,7 @@ def parse_xml(file: str, encoding: str | None = None) -> "Element":
 
     with open_binary(file) as opened:
         data = opened.read().lstrip()
-    if not encoding and _SINGLE_BYTE.match(data) and _is_utf8(data):
-        encoding = "utf-8"  # a wrong declaration: any bytes are valid in these encodings
+    encoding = encoding or _declared_encoding(data)
     text: str | bytes = data
     if encoding:
         text = _DECLARATION.sub("", decode_text(data, file, encoding), count=1)
@@ -36,6 +33,25 @@ def parse_xml(file: str, encoding: str | None = None) -> "Element":
         advice = "" if encoding or _is_utf8(data) else " name its encoding with --encoding, or"
         raise InputError(f"{file} is not valid XML ({error}):{advice} correct it") from None
     return root
+
+
+def _declared_encoding(data: bytes) -> str | None:
+    """Return the encoding that XML declares, or None if the parser finds it itself.
+
+    UTF-8 counts as such, whatever the file declares: other programs write wrong declarations.
+    """
+    declared = _DECLARED.match(data)
+    if declared is None:
+        return None
+    name = declared[1].decode("ascii", "replace")
+    try:
+        b"x".decode(name, "replace")  # fails for codecs that are no text
+        codec = codecs.lookup(name).name
+    except LookupError:
+        return None
+    if codec.startswith("utf"):
+        return None
+    return "utf-8" if _is_utf8(data) else name
 
 
 def child_text(element: "Element", name: str) -> str | None:

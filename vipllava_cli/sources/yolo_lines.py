@@ -4,16 +4,17 @@ A line is a class and numbers, mostly shares of the image's sides from 0 to 1. T
 
 | numbers | after the class |
 |---|---|
-| box | `cx cy w h`, with a confidence, and with a confidence and a track id |
-| pose | `cx cy w h`, then `x y` or `x y visibility` for each keypoint; confidence and track as above |
-| outline, oriented box | `x1 y1 x2 y2 …`, with a confidence |
+| box | `cx cy w h` |
+| pose | `cx cy w h`, then `x y` or `x y visibility` for each keypoint |
+| outline, oriented box | `x1 y1 x2 y2 …` |
 
-`kpt_shape` in the data.yaml tells poses from outlines. Without it, whole visibilities do.
+A confidence, a track id, or both may follow. `kpt_shape` in the data.yaml tells poses from outlines.
+Without it, the visibilities do.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from vipllava_cli.errors import InputError, short_repr
@@ -27,17 +28,18 @@ from vipllava_cli.sources.regions import (
     to_number,
     unreadable_region,
 )
+from vipllava_cli.sources.yolo_poses import pose_length
 from vipllava_cli.storage.counts import count_noun
 
 _BOX = 4  # numbers: cx cy w h
 _MIN_OUTLINE = 6  # numbers: three points
 _MAX_SHARE = 1.1  # outlines of trained models reach a little outside the image
-_VISIBILITIES = (0, 1, 2)
 
 _SEPARATOR = re.compile(r"[\s,;]+")
 _CLASS = re.compile(r"(?P<number>[0-9]{1,9})(?:\.0*)?")
 _NUMBER = r"[-+.\deE]+"
 _LINE = re.compile(rf"{_CLASS.pattern}(?:[\s,;]+{_NUMBER}){{4,}}[\s,;]*")
+_DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+")
 _WHOLE_NUMBER = re.compile(r"[0-9]+")
 
 ClassNames = Mapping[int, str]
@@ -61,11 +63,14 @@ def read_lines(
 ) -> tuple[Region, ...]:
     """Make a region of each line that is not blank."""
     rows = [words for line in lines if (words := _split(line))]
-    has_tracks = any(_is_surely_track(words[1:]) for words in rows)
+    has_tracks = any(_ends_in_track(words[1:]) for words in rows)
     return tuple(_region(words, class_names, keypoints, has_tracks) for words in rows)
 
 
 def _split(line: str) -> list[str]:
+    words = line.split()
+    if len(words) > _BOX and all(map(_DECIMAL_COMMA.fullmatch, words[1:])):
+        return [word.replace(",", ".") for word in words]
     return [word for word in _SEPARATOR.split(line) if word]
 
 
@@ -111,8 +116,13 @@ def _parse(words: Sequence[str], keypoints: Keypoints | None, has_tracks: bool) 
     numbers = check_numbers(values, "shares of the image's sides")
     if keypoints:
         return _box(numbers, words, _BOX + keypoints.count * keypoints.dimensions)
-    if count <= _BOX + 1 or _is_pose(numbers):
-        return _box(numbers, words, count if count > _BOX + 1 else _BOX)
+    pose = pose_length(numbers)
+    if pose:
+        return _box(numbers, words, pose)
+    if has_tracks and count != _BOX + 2 and _may_end_in_track(words):
+        return replace(_parse(words[:-1], None, has_tracks=False), track=int(words[-1][:9]))
+    if count <= _BOX + 1:
+        return _box(numbers, words, _BOX)
     if count == _BOX + 2 and _is_track(numbers, words, has_tracks):
         return _box(numbers, words, _BOX)
     if count < _MIN_OUTLINE:
@@ -143,19 +153,20 @@ def _box(numbers: Sequence[float], words: Sequence[str], length: int) -> _Parsed
     return _Parsed(numbers[:_BOX], confidence=confidence, track=track)
 
 
-def _is_pose(numbers: Sequence[float]) -> bool:
-    """Return whether numbers are a box and keypoints `x y visibility` inside it."""
-    if len(numbers) < _BOX + 6 or (len(numbers) - _BOX) % 3:
+def _may_end_in_track(words: Sequence[str]) -> bool:
+    has_place = len(words) == _BOX + 1 or (len(words) > _BOX and len(words) % 2 == 0)
+    return has_place and _WHOLE_NUMBER.fullmatch(words[-1]) is not None
+
+
+def _ends_in_track(words: Sequence[str]) -> bool:
+    """Return whether the last number is the id of a track, above all shares of the sides.
+
+    It follows a box, or the confidence of a box or an outline.
+    """
+    if not _may_end_in_track(words) or int(words[-1][:9]) <= 1:
         return False
-    x, y, width, height = numbers[:_BOX]
-    points = list(
-        zip(numbers[_BOX::3], numbers[_BOX + 1 :: 3], numbers[_BOX + 2 :: 3], strict=True)
-    )
-    return all(visibility in _VISIBILITIES for _, _, visibility in points) and all(
-        abs(px - x) <= width / 2 + 0.02 and abs(py - y) <= height / 2 + 0.02
-        for px, py, visibility in points
-        if visibility
-    )
+    others = [to_number(word) for word in words[:-1]]
+    return all(isinstance(value, float) and abs(value) <= _MAX_SHARE for value in others)
 
 
 def _is_surely_track(words: Sequence[str]) -> bool:
