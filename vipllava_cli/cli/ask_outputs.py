@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from rich.cells import cell_len
+
 from vipllava_cli.cli.image_source import image_path
 from vipllava_cli.cli.terminal.image import check_can_show
 from vipllava_cli.cli.terminal.json_output import print_json
@@ -18,7 +20,7 @@ from vipllava_cli.storage.files import (
     check_not_input,
     check_writable,
 )
-from vipllava_cli.storage.records import Record
+from vipllava_cli.storage.records import Record, field_text
 
 
 @dataclass
@@ -47,6 +49,14 @@ class AskOutputs:
         """Write an answer, or the end of the line of a streamed answer."""
         text = "" if streamed else record.answer or ""
         self._write(one_line(text) if single_line else safe(text))
+
+    def write_fields(self, record: Record) -> None:
+        """Write one line for each field, its name and its value in two columns."""
+        values = {one_line(name): value for name, value in (record.fields or {}).items()}
+        width = max(map(cell_len, values))
+        for name, value in values.items():
+            space = " " * (width - cell_len(name) + 2)
+            self._write(f"{name}{space}{one_line(field_text(value))}".rstrip())
 
     def _write(self, line: str) -> None:
         if self.answers is None:

@@ -81,6 +81,7 @@ def _row(comparison: Comparison, record: Json) -> Json:
     return row | {
         "answers": answers,
         "answer": "",
+        "fields": [],
         "error": None,
         "cut": False,
         "seconds": None,

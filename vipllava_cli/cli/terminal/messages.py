@@ -125,6 +125,16 @@ def print_choices(choices: Sequence[Mapping[str, Any]], messages: Messages) -> N
         messages.say(f"{choice['probability']:.1%} {choice['text']}")
 
 
+def print_field_probabilities(
+    fields: Mapping[str, Mapping[str, float]], messages: Messages
+) -> None:
+    """Print the probabilities of the choices of each field on stderr, the likeliest first."""
+    for name, choices in fields.items():
+        ranked = sorted(choices.items(), key=lambda choice: -choice[1])
+        texts = (f"{probability:.1%} {choice}" for choice, probability in ranked)
+        messages.say(f"{name}: {', '.join(texts)}")
+
+
 def print_piece(text: str) -> None:
     """Print a piece of a streamed answer on stdout."""
     sys.stdout.write(safe(text))

@@ -127,7 +127,14 @@ def _first_difference(value: Mapping[str, Any], other: Mapping[str, Any]) -> tup
 
 
 def _join(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ",".join(map(_item, value)) if isinstance(value, list) else str(value)
+
+
+def _item(value: Any) -> str:
+    """Return an item of an option as text: a field as `material: metal|wood`."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return f" {value.get('name')}: {'|'.join(value.get('choices') or [str(value.get('type'))])}"
 
 
 def _image(value: Any, other: Any) -> str:
