@@ -129,10 +129,13 @@ _FIELD_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "device": _TEXT,
     "seconds": _NUMBER,
     "error": _OBJECT,
+    "fields": _OBJECT,
+    "field_probabilities": _OBJECT,
 }
 
 _NULLABLE = ("width", "height", "crop", "dtype", "device")  # in a record with an answer
-_REQUIRED = tuple(name for name in _FIELD_TYPES if name not in (*_NULLABLE, "error"))
+_OPTIONAL = ("error", "fields", "field_probabilities")
+_REQUIRED = tuple(name for name in _FIELD_TYPES if name not in (*_NULLABLE, *_OPTIONAL))
 
 
 def check_record(

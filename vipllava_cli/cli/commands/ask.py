@@ -75,14 +75,8 @@ def ask(
     from vipllava_cli.cli.marked_image import open_marked_image, pick_more_marks
     from vipllava_cli.cli.model_loading import open_model
     from vipllava_cli.cli.photo_warning import PhotoWarning
-    from vipllava_cli.cli.terminal.messages import (
-        print_choices,
-        print_field_probabilities,
-        print_piece,
-    )
-    from vipllava_cli.engine.prompts.questions import prepare_question
+    from vipllava_cli.cli.terminal.messages import print_piece, print_probabilities
     from vipllava_cli.flows.ask import ask as answer_questions
-    from vipllava_cli.flows.fields.wording import fields_question
     from vipllava_cli.marks.marked_image import zoom_in
 
     messages = output.messages()
@@ -101,13 +95,7 @@ def ask(
             return ExitCode.INTERRUPTED
         marked = picked.marked
         messages.note(f"marks drawn: {picked.options or 'none'}")
-    typed = given.questions
-    if options.fields:
-        typed = (fields_question(options.fields, has_marks=bool(marked.marks)),)
-        _note_other_marks(options.fields, len(marked.marks), messages)
-    prepared = [prepare_question(question, marked.marks) for question in typed]
-    for note in dict.fromkeys(note for question in prepared for note in question.notes):
-        messages.note(note)
+    asked = _prepare(given.questions, options.fields, marked, messages)
     if zoom:
         marked = zoom_in(marked)
     if show:
@@ -118,11 +106,11 @@ def ask(
     _note_small_mark(engine, marked, messages, zoom=zoom)
     PhotoWarning(engine.info.name).warn_of(marked.file, messages)
     is_scored = bool(options.choices or options.fields)
-    streams = outputs.is_stream and not json and len(prepared) == 1 and not is_scored
+    streams = outputs.is_stream and not json and len(asked) == 1 and not is_scored
     records = answer_questions(
         engine,
         marked,
-        [question.text for question in prepared],
+        asked,
         template=answer.template.value,
         options=options,
         on_text=print_piece if streams else None,
@@ -130,12 +118,9 @@ def ask(
     for record in records:
         if json:
             outputs.write_record(record)
-        elif record.fields is not None:
-            outputs.write_fields(record)
-            print_field_probabilities(record.field_probabilities or {}, messages)
         else:
-            outputs.write_answer(record, streamed=streams, single_line=len(prepared) > 1)
-            print_choices(record.choices or (), messages)
+            outputs.write_answer(record, streamed=streams, single_line=len(asked) > 1)
+            print_probabilities(record, messages)
         _note_length(record, options.max_new_tokens, messages)
     outputs.finish(messages)
     return ExitCode.DONE
@@ -157,6 +142,25 @@ def _save_marked(marked: "MarkedImage", name: str, messages: "Messages", *, forc
     save_image(drawn, name, force=force)
     count = count_noun(len(marked.marks), "mark")
     messages.note(f"wrote {name}, {drawn.width}x{drawn.height} pixels, {count}")
+
+
+def _prepare(
+    questions: "Sequence[str]",
+    fields: "Sequence[Field]",
+    marked: "MarkedImage",
+    messages: "Messages",
+) -> list[str]:
+    """Return the questions as the model reads them, and print notes. Raises UsageError."""
+    from vipllava_cli.engine.prompts.questions import prepare_question
+    from vipllava_cli.flows.fields.wording import fields_question
+
+    if fields:
+        questions = [fields_question(fields, has_marks=bool(marked.marks))]
+        _note_other_marks(fields, len(marked.marks), messages)
+    prepared = [prepare_question(question, marked.marks) for question in questions]
+    for note in dict.fromkeys(note for question in prepared for note in question.notes):
+        messages.note(note)
+    return [question.text for question in prepared]
 
 
 def _note_other_marks(fields: "Sequence[Field]", marks: int, messages: "Messages") -> None:

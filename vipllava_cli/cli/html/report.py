@@ -85,12 +85,9 @@ def report_row(record: Json) -> Json:
 
 def _fields(record: Json) -> list[Json]:
     """Return the fields of a record: name, value, its probability, and those of all choices."""
-    values, probabilities = record.get("fields"), record.get("field_probabilities")
-    if not isinstance(values, dict):
-        return []
-    choices_of = probabilities if isinstance(probabilities, dict) else {}
+    choices_of = record.get("field_probabilities") or {}
     rows: list[Json] = []
-    for name, value in values.items():
+    for name, value in (record.get("fields") or {}).items():
         given = choices_of.get(name)
         choices = {
             safe(choice): probability

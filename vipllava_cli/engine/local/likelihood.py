@@ -31,7 +31,10 @@ class EncodedChoices:
 def encode_choices(
     inputs: ModelInputs, text: str, ids: tuple[int, ...], choices: Sequence[str]
 ) -> EncodedChoices:
-    """Encode choices behind a prompt, given as text and token ids. Raises UsageError if one is too long."""
+    """Encode choices behind a prompt, given as text and token ids.
+
+    Raises UsageError if a choice makes the prompt too long.
+    """
     rows = tuple(inputs.encode(text + choice) for choice in choices)
     for row in rows:
         inputs.check_prompt_length(len(row))

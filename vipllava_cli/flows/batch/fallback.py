@@ -14,8 +14,8 @@ def answer_with_fallback(
 ) -> list[A | GenerationError]:
     """Answer all questions as one batch: in order, an answer or the error for each.
 
-    `answer` answers a batch, and raises GenerationError. A batch that does not fit into memory is halved. After any other error each
-    question runs alone.
+    `answer` answers a batch, and raises GenerationError. A batch that does not fit into
+    memory is halved. After any other error each question runs alone.
     """
     outcomes: list[A | GenerationError] = []
     for part in iter_parts(answer, questions):
