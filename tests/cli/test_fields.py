@@ -178,7 +178,7 @@ def test_rows_with_questions_of_their_own_are_asked_the_fields(run: Run, tmp_pat
     ("arguments", "code", "message"),
     [
         (("what is it?", "--fields", KIND), 2, "asks a question for each field: remove the question"),
-        (("--fields", KIND, "--choices", "a,b"), 2, 'remove --choices, or write a field like "answer: a|b"'),
+        (("--fields", KIND, "--choices", "a,b"), 2, "remove --choices, or write a field"),
         (("--fields", KIND, "--temperature", "1"), 2, "remove --temperature"),
         (("--fields", KIND, "--schema", "x.json"), 2, "give one of them"),
         (("--fields", "kind: animal"), 2, "--fields: the field 'kind' has one value, 'animal'"),
