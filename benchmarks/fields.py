@@ -35,7 +35,7 @@ from vipllava_cli.storage.journal import open_journal, read_journal
 REGIONS = 50
 QUESTION = "what is {1}?"
 CHOSEN = (
-    'kind "what kind of thing is {1}?": animal|food|vehicle|instrument;'
+    'kind "what kind of thing is {1}?": an animal|food|a vehicle|furniture;'
     ' dog "is {1} a dog?": yes|no; thing "what is {1}?": a dog|a cat|a bus|an egg;'
     ' color "what color is the mark?": red|blue|lime|yellow'
 )

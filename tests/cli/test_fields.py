@@ -13,10 +13,10 @@ from vipllava_cli.storage.journal import read_journal
 
 pytestmark = pytest.mark.model
 
-KIND = 'kind "what kind of thing is {1}?": animal|food|vehicle'
+KIND = 'kind "what kind of thing is {1}?": an animal|food|a vehicle'
 FIELDS = f'{KIND}; dog "is {{1}} a dog?": yes|no; big: boolean; thing "what is {{1}}?": free'
 QUESTIONS = {
-    "kind": ("what kind of thing is {1}?", "animal,food,vehicle"),
+    "kind": ("what kind of thing is {1}?", "an animal,food,a vehicle"),
     "dog": ("is {1} a dog?", "yes,no"),
     "big": ("Is {1} big?", "yes,no"),
     "thing": ("what is {1}?", None),
@@ -70,12 +70,13 @@ def test_a_batch_of_fields_equals_single_questions(run: Run, tmp_path: Path) -> 
 def test_ask_prints_aligned_fields_and_their_probabilities(run: Run) -> None:
     result = run("ask", *GARDEN, "--fields", f"{KIND}; thing: free; n: integer")
     lines = result.stdout.splitlines()
-    assert [line[:7] for line in lines] == ["kind   ", "thing  ", "n      "][: len(lines)]
-    assert lines[0] == "kind   animal"
+    assert lines[0] == "kind   an animal"
+    assert lines[1].startswith("thing  ")
+    assert lines[2:] == ["n"]  # no number in the answer
     shares = [line for line in result.stderr.splitlines() if "%" in line]
     assert len(shares) == 1
     assert shares[0].startswith("kind: ")
-    assert shares[0].split("% ")[1].split(",")[0] == "animal"
+    assert shares[0].split("% ")[1].split(",")[0] == "an animal"
 
 
 def test_ask_and_batch_write_the_same_record(run: Run, tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_ask_and_batch_write_the_same_record(run: Run, tmp_path: Path) -> None:
     (record,) = read_journal(out)
     assert record["key"] == row["key"]
     assert record["fields"] == row["fields"]
-    assert row["answer"].startswith("kind: animal; dog: no; big: ")
+    assert row["answer"].startswith("kind: an animal; dog: no; big: ")
     phrase = "the object within the red rectangle"
     assert row["question"].split("\n") == [
         f"what kind of thing is {phrase}?",
@@ -100,7 +101,7 @@ def test_ask_and_batch_write_the_same_record(run: Run, tmp_path: Path) -> None:
 def test_a_schema_gives_the_fields(run: Run, tmp_path: Path) -> None:
     schema = tmp_path / "part.json"
     properties = {
-        "kind": {"enum": ["animal", "food"], "description": "what kind of thing is {1}?"},
+        "kind": {"enum": ["an animal", "food"], "description": "what kind of thing is {1}?"},
         "dog": {"type": "boolean", "description": "is {1} a dog?"},
         "wheels": {"type": "integer", "enum": [2, 4], "maximum": 4},
         "thing": {"type": "string", "description": "what is {1}?"},
@@ -109,7 +110,7 @@ def test_a_schema_gives_the_fields(run: Run, tmp_path: Path) -> None:
     result = run("ask", *GARDEN, "--schema", schema, "--json")
     fields = json.loads(result.stdout)["fields"]
     assert fields == {
-        "kind": "animal", "dog": False, "wheels": fields["wheels"], "thing": "a butterfly"
+        "kind": "an animal", "dog": False, "wheels": fields["wheels"], "thing": "a butterfly"
     }  # fmt: skip
     assert fields["wheels"] in (2, 4)
     assert "property 'wheels': answers are not checked for maximum" in result.stderr
@@ -137,15 +138,15 @@ def test_other_fields_are_another_request(run: Run, tmp_path: Path) -> None:
     before = out.read_bytes()
     again = run(*command, "--fields", KIND)
     assert (again.code, out.read_bytes()) == (0, before)
-    assert "8 kept" in again.stderr or "kept 8" in again.stderr or "8 earlier" in again.stderr
+    assert "8 kept from an earlier run" in " ".join(again.stderr.split())
     for fields, words in (
         (f"{KIND}; big: yes|no", "already answers"),
-        (KIND.replace("|vehicle", ""), "--fields  kind: animal|food|vehicle"),
-        (KIND.replace("kind ", "sort "), "--fields  kind: animal"),
+        (KIND.replace("|a vehicle", ""), "--fields kind: an animal|food|a vehicle"),
+        (KIND.replace("kind ", "sort "), "--fields kind: an animal"),
     ):
         refused = run(*command, "--fields", fields)
         assert refused.code == 3
-        assert words.replace("  ", " ") in refused.stderr.replace("  ", " ")
+        assert words in " ".join(refused.stderr.split())
         assert out.read_bytes() == before
     assert run(*command, "--fields", f"{KIND}; big: yes|no", "--append").code == 0
     assert len(list(read_journal(out))) == 16
@@ -155,8 +156,8 @@ def test_a_table_has_columns_for_the_fields(run: Run, tmp_path: Path) -> None:
     source, out = write_regions(tmp_path, kind="given", model="x"), tmp_path / "out.csv"
     fields = f"{KIND}; model: yes|no"
     assert run("batch", source, "--out", out, "--fields", fields, "-q").code == 0
-    rows = list(csv.DictReader(out.open(newline="")))
-    assert {row["kind"] for row in rows} <= {"animal", "food", "vehicle"}
+    rows = list(csv.DictReader(out.read_text().splitlines(keepends=True)))
+    assert {row["kind"] for row in rows} == {"an animal", "food", "a vehicle"}
     assert all(0.3 < float(row["kind.probability"]) <= 1 for row in rows)
     assert {row["extra_kind"] for row in rows} == {"given"}
     assert {row["model"] for row in rows} == {"tiny"}
@@ -182,7 +183,8 @@ def test_rows_with_questions_of_their_own_are_asked_the_fields(run: Run, tmp_pat
         (("--fields", KIND, "--temperature", "1"), 2, "remove --temperature"),
         (("--fields", KIND, "--schema", "x.json"), 2, "give one of them"),
         (("--fields", "kind: animal"), 2, "--fields: the field 'kind' has one value, 'animal'"),
-        (("--fields", ""), 2, "--fields: expected fields like"),
+        (("--fields", " ; "), 2, "--fields: expected fields like"),
+        (("--fields", ""), 2, "the value of --fields is empty"),
         (("--fields", 'a "what is {2}?": x|y'), 2, "only 1 mark is drawn"),
         (("--schema", "missing.json"), 3, "there is no file missing.json"),
     ],
