@@ -127,14 +127,16 @@ def _first_difference(value: Mapping[str, Any], other: Mapping[str, Any]) -> tup
 
 
 def _join(value: Any) -> str:
-    return ",".join(map(_item, value)) if isinstance(value, list) else str(value)
-
-
-def _item(value: Any) -> str:
-    """Return an item of an option as text: a field as `material: metal|wood`."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, list):
         return str(value)
-    return f" {value.get('name')}: {'|'.join(value.get('choices') or [str(value.get('type'))])}"
+    if value and all(isinstance(item, Mapping) for item in value):
+        return "; ".join(map(_field, value))
+    return ",".join(map(str, value))
+
+
+def _field(field: Mapping[str, Any]) -> str:
+    """Return a field of an answer as `material: metal|wood`."""
+    return f"{field.get('name')}: {'|'.join(field.get('choices') or [str(field.get('type'))])}"
 
 
 def _image(value: Any, other: Any) -> str:
