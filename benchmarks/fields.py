@@ -5,14 +5,16 @@
 The regions are 50 objects of clip-art scenes, each in an image of its own, and `tiny` answers. The
 first comparison has four fields with choices, the second three of them and a free text. Each round runs
 one batch of each kind, from the image files to the records on the disk; the ratios are medians over
-the rounds.
+the rounds. Processor time leaves out what other programs on the machine take.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from benchmarks.support import SilentListener, describe, seconds
 from vipllava_cli.engine.base import Engine
@@ -75,35 +77,44 @@ def _fields_task(model: tuple[str, str], text: str) -> BatchTask:
     return BatchTask(model, options=GenerationOptions(fields=parse_fields(text)))
 
 
-def measure(
-    engine: Engine, rows: list[Row], folder: Path, rounds: int
-) -> Mapping[str, list[float]]:
-    """Time each kind of batch once a round, in seconds. The round before them warms up."""
-    tasks = dict(iter_tasks((engine.info.name, engine.info.revision)))
-    times: dict[str, list[float]] = {name: [] for name in tasks}
-    for number in range(rounds + 1):
-        for name, task in tasks.items():
-            taken = seconds(partial(run, engine, rows, folder / f"{name}.jsonl", task))
-            if number:
-                times[name].append(taken)
-    return times
+class Times(NamedTuple):
+    """The seconds of one batch: elapsed, and of the processor, where other programs do not count."""
+
+    elapsed: float
+    processor: float
+
+
+def time_batch(engine: Engine, rows: list[Row], out: Path, task: BatchTask) -> Times:
+    """Time one batch."""
+    start = time.process_time()
+    elapsed = seconds(partial(run, engine, rows, out, task))
+    return Times(elapsed, time.process_time() - start)
+
+
+def describe_ratio(taken: Sequence[float], base: Sequence[float]) -> str:
+    """Describe the ratios of pairs of times: the median and the range."""
+    ratios = [each / one for each, one in zip(taken, base, strict=True)]
+    return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def main(rounds: int = 7) -> None:
-    """Print the medians, and the ratios to one question."""
+    """Print the medians, and the ratios to one question. A first round warms up."""
     engine = open_engine("tiny")
+    tasks = dict(iter_tasks((engine.info.name, engine.info.revision)))
+    times: dict[str, list[Times]] = {name: [] for name in tasks}
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        times = measure(engine, make_rows(folder), folder, rounds)
-        answered = [len(list(read_journal(folder / f"{task}.jsonl"))) for task in times]
-    assert answered == [REGIONS] * len(times)
+        rows, out = make_rows(Path(name)), Path(name) / "records.jsonl"
+        for _ in range(rounds + 1):
+            for kind, task in tasks.items():
+                times[kind].append(time_batch(engine, rows, out, task))
+                assert len(list(read_journal(out))) == REGIONS
     print(describe())
-    base = times["one question"]
-    for task, taken in times.items():
-        ratios = [each / one for each, one in zip(taken, base, strict=True)]
+    base = [one[1:] for one in zip(*times["one question"], strict=True)]
+    for kind, some in times.items():
+        elapsed, processor = (each[1:] for each in zip(*some, strict=True))
         print(
-            f"{task}: {median(taken):.2f} s for {REGIONS} regions, {median(ratios):.2f} of one question"
-            f" (lowest {min(ratios):.2f}, highest {max(ratios):.2f}, {rounds} rounds)"
+            f"{kind}: {median(elapsed):.2f} s, {describe_ratio(elapsed, base[0])} of one question,"
+            f" in processor time {describe_ratio(processor, base[1])}, {rounds} rounds"
         )
 
 

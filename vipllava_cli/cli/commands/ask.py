@@ -191,7 +191,8 @@ def _note_length(record: "Record", max_new_tokens: int, messages: "Messages") ->
     if record.finish_reason == "length":
         is_option = record.fields is not None or record.answer_tokens >= max_new_tokens
         reason = ": raise --max-new-tokens for a longer one" if is_option else ", the model's limit"
-        messages.note(f"answer cut off at {record.answer_tokens} tokens{reason}")
+        size = "" if record.fields is not None else f" at {record.answer_tokens} tokens"
+        messages.note(f"answer cut off{size}{reason}")
     messages.detail(
         f"{record.prompt_tokens} prompt tokens, {record.answer_tokens} answer tokens,"
         f" {record.seconds} s"
