@@ -57,6 +57,7 @@ bench: $(VENV)/developing
 	$(BIN)/python -m benchmarks.questions
 	$(BIN)/python -m benchmarks.chat
 	$(BIN)/python -m benchmarks.choices
+	$(BIN)/python -m benchmarks.fields
 	$(BIN)/python -m benchmarks.batch
 	$(BIN)/python -m benchmarks.batch_memory
 	$(BIN)/python -m benchmarks.batch_kills

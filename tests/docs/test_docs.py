@@ -61,7 +61,8 @@ def parse(arguments: list[str]) -> None:
         if hasattr(command, "commands"):
             context = type(context)(command, info_name=name, parent=context)
     made = command.make_context(name, arguments, parent=context)
-    if name == "ask" and not made.params["questions"]:  # `ask` itself checks them
+    asked = ("questions", "fields", "schema")
+    if name == "ask" and not any(map(made.params.get, asked)):  # `ask` itself checks them
         raise TyperException("no question")
 
 

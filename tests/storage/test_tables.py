@@ -40,7 +40,8 @@ ROWS = [
 
 def test_every_field_of_a_record_has_a_column() -> None:
     names = {each.name for each in (*fields(Request), *fields(Record))} - {"request", "choices"}
-    assert {*tables._COLUMNS, "extra"} == names | {"schema", "error_type"}
+    columns_of_their_own = {"fields", "field_probabilities"}
+    assert {*tables._COLUMNS, "extra"} == names - columns_of_their_own | {"schema", "error_type"}
 
 
 @pytest.mark.parametrize("suffix", TABLES)
@@ -150,3 +151,31 @@ def test_a_parquet_table_needs_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
     check_table(Path("results.csv"))
     with pytest.raises(UsageError, match="needs the package pyarrow"):
         check_table(Path("results.parquet"))
+
+
+@pytest.mark.parametrize("suffix", TABLES)
+def test_the_fields_of_answers_are_columns(suffix: str, tmp_path: Path) -> None:
+    """Names of other columns get a prefix; the fields of the source give way."""
+    values = {"material": "wood", "model": "A", "material.probability": "x", "ok": True, "n": 1}
+    probabilities = {"material": {"metal": 0.25, "wood": 0.75}, "ok": {"yes": 0.9, "no": 0.1}}
+    answered = {**record(0, {"material": "given"}), "fields": values}
+    rows = [
+        {**answered, "field_probabilities": probabilities},
+        {**record(1, {}), "fields": {"material": None, "ok": None, "n": 2.5}},
+        ROWS[1],
+    ]
+    path = tmp_path / f"t{suffix}"
+    write_table(lambda: iter(rows), path)
+    table = read_table(path)
+    names = list(table[0])
+    start = names.index("answer") + 1
+    assert names[start : start + 7] == [
+        "material", "material.probability", "field_model", "field_material.probability", "ok",
+        "ok.probability", "n",
+    ]  # fmt: skip
+    assert table[0]["material"] == "wood"
+    assert float(table[0]["material.probability"]) == 0.75
+    assert (table[0]["extra_material"], table[0]["field_model"]) == ("given", "A")
+    assert str(table[0]["ok"]) == "True"
+    assert [float(row["n"]) for row in table[:2]] == [1, 2.5]
+    assert [row["material"] or None for row in table[1:]] == [None, None]

@@ -1,14 +1,15 @@
 """A stand-in for the engine, for tests that do not depend on the answers: order, resume, speed."""
 
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
 
-from vipllava_cli.engine.base import Answer, ModelInfo, ModelView, Prompt, Reply
+from vipllava_cli.engine.base import Answer, Choice, ModelInfo, ModelView, Prompt, Reply
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
@@ -61,11 +62,32 @@ class FakeEngine:
             for prompt in prompts
         ]
 
+    def answer_each(
+        self, prompts: Sequence[Prompt], options: Sequence[GenerationOptions]
+    ) -> list[Answer]:
+        """Answer as `answer_batch` does; of choices, with the one that the checksum picks."""
+        answers = self.answer_batch(prompts)
+        return [
+            _choose(answer, each.choices) if each.choices else answer
+            for answer, each in zip(answers, options, strict=True)
+        ]
+
     def start_conversation(self) -> "FakeConversation":
         return FakeConversation(self)
 
     def max_batch_size(self) -> int:
         return 8
+
+
+def _choose(answer: Answer, texts: Sequence[str]) -> Answer:
+    """Give the chosen text the probability 0.7, and the others the rest in equal parts."""
+    chosen = texts[zlib.crc32(answer.text.encode()) % len(texts)]
+    rest = 0.3 / (len(texts) - 1)
+    shares = [0.7 if text == chosen else rest for text in texts]
+    choices = [
+        Choice(text, math.log(share), share) for text, share in zip(texts, shares, strict=True)
+    ]
+    return replace(answer, text=chosen, choices=tuple(choices))
 
 
 @dataclass

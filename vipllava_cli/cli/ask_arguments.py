@@ -30,19 +30,21 @@ class AskArguments:
     notes: tuple[str, ...] = ()
 
 
-def read_arguments(arguments: Sequence[str]) -> AskArguments:
+def read_arguments(arguments: Sequence[str], *, needs_question: bool = True) -> AskArguments:
     """Tell the image from the questions, and join the words of questions without quotes.
 
     The image comes first, or elsewhere if only another argument names one. Raises UsageError if an
     image or a question is missing or there are several images, and InputError for a missing file.
     """
+    if not arguments and not needs_question:
+        raise UsageError(f"ask needs an image, as in `vipllava ask {EXAMPLE_IMAGE} --fields …`")
     if not arguments:
         raise UsageError(f"ask needs an image and a question, as in {_example()}")
     typed, arguments = arguments, _join_path(arguments)
     at = _find_image(arguments)
     image, words = arguments[at], [*arguments[:at], *arguments[at + 1 :]]
     _check_single_image(image, arguments, words)
-    if not words:
+    if not words and needs_question:
         raise UsageError(f"ask needs a question after the image, as in {_example(image)}")
     questions = join_words(words)
     notes = [_JOINED.format(question) for question in questions if question not in words]

@@ -1,13 +1,16 @@
 """The outputs of `ask`: answers on stdout or in a file, and the marked image in a file or shown."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from rich.cells import cell_len
 
 from vipllava_cli.cli.image_source import image_path
 from vipllava_cli.cli.terminal.image import check_can_show
 from vipllava_cli.cli.terminal.json_output import print_json
 from vipllava_cli.cli.terminal.messages import Messages, one_line, safe
+from vipllava_cli.engine.fields import FieldValue
 from vipllava_cli.errors import UsageError
 from vipllava_cli.images.save import check_output
 from vipllava_cli.sources.folder import image_suffixes
@@ -18,7 +21,7 @@ from vipllava_cli.storage.files import (
     check_not_input,
     check_writable,
 )
-from vipllava_cli.storage.records import Record
+from vipllava_cli.storage.records import Record, field_text
 
 
 @dataclass
@@ -44,9 +47,20 @@ class AskOutputs:
             self._write(record.to_line())
 
     def write_answer(self, record: Record, *, streamed: bool, single_line: bool) -> None:
-        """Write an answer, or the end of the line of a streamed answer."""
+        """Write an answer, one line for each of its fields, or the end of a streamed answer's line."""
+        if record.fields is not None:
+            self._write_fields(record.fields)
+            return
         text = "" if streamed else record.answer or ""
         self._write(one_line(text) if single_line else safe(text))
+
+    def _write_fields(self, fields: Mapping[str, FieldValue]) -> None:
+        """Write the name and the value of each field in two columns."""
+        names = [one_line(name) for name in fields]
+        width = max(map(cell_len, names))
+        for name, value in zip(names, fields.values(), strict=True):
+            space = " " * (width - cell_len(name) + 2)
+            self._write(f"{name}{space}{one_line(field_text(value))}".rstrip())
 
     def _write(self, line: str) -> None:
         if self.answers is None:

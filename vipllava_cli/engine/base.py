@@ -164,6 +164,16 @@ class Engine(Protocol):
         """
         ...
 
+    def answer_each(
+        self, prompts: Sequence[Prompt], options: Sequence[GenerationOptions]
+    ) -> list[Answer]:
+        """Return the same answers as `answer`, each prompt with options of its own, as one batch.
+
+        Prompts about one view share its prefill. Raises OutOfMemoryError if the batch is too large,
+        and GenerationError if the model fails.
+        """
+        ...
+
     def start_conversation(self) -> Conversation:
         """Start a conversation with an empty prefix cache."""
         ...

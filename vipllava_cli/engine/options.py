@@ -4,10 +4,11 @@ Pure Python: `--help` imports this module and nothing heavy with it.
 """
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from vipllava_cli.engine.fields import Field
 from vipllava_cli.errors import UsageError, short_repr
 
 DEFAULT_MODEL = "tiny"
@@ -22,7 +23,8 @@ class GenerationOptions:
     """How the engine makes an answer. The defaults of the whole program are these.
 
     `temperature` 0 is greedy; above 0, `top_p` (0-1) and `seed` control the sampling. With `choices`
-    the answer is the likeliest choice, and the engine generates nothing.
+    the answer is the likeliest choice, and the engine generates nothing. With `fields` the answer has
+    a value for each of them; the flows ask one question a field.
     """
 
     max_new_tokens: int = 256
@@ -30,10 +32,22 @@ class GenerationOptions:
     top_p: float = 1.0
     seed: int = 0
     choices: tuple[str, ...] = ()
+    fields: tuple[Field, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the options by name, for records and keys. Leaves out `choices` if there are none."""
-        return {name: value for name, value in asdict(self).items() if name != "choices" or value}
+        """Return the options by name, for records and keys.
+
+        Leaves out `choices` and `fields` if there are none.
+        """
+        fields = [field.to_json() for field in self.fields]
+        row = asdict(self) | {"fields": fields}
+        return {
+            name: value for name, value in row.items() if value or name not in ("choices", "fields")
+        }
+
+    def for_field(self, field: Field) -> "GenerationOptions":
+        """Return the options for the question of one field."""
+        return replace(self, choices=field.choices, fields=())
 
 
 GREEDY = GenerationOptions()

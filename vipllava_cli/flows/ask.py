@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
+from vipllava_cli.flows.answering import answer_prompts, make_answer_record, make_prompts
 from vipllava_cli.flows.requests import make_record, make_request
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.marks.marked_image import MarkedImage
@@ -21,13 +22,21 @@ def ask(
 ) -> Iterator[Record]:
     """Answer questions about one image. Yields each record as soon as it is complete.
 
-    `on_text` receives the pieces of an answer during generation. Raises the errors of the engine.
+    With fields in the options, a question holds those of all fields (`fields_question`). `on_text`
+    receives the pieces of an answer during generation. Raises the errors of the engine.
     """
     view = engine.view(pad_to_square(marked_image.drawn()))
-    prompts = [engine.prompt(view, question, template) for question in questions]
     info = engine.info
-    answers = engine.answer(prompts, options, on_text)
-    for question, answer in zip(questions, answers, strict=True):
-        model = (info.name, info.revision)
-        request = make_request(marked_image, question, model, template, options)
+    model = (info.name, info.revision)
+    requests = [
+        make_request(marked_image, question, model, template, options) for question in questions
+    ]
+    prompts = [make_prompts(engine, view, each, template, options) for each in questions]
+    if options.fields:
+        for request, some in zip(requests, prompts, strict=True):
+            [answers] = answer_prompts(engine, [some], options)
+            yield make_answer_record(request, answers, options, info)
+        return
+    single = engine.answer([prompt for [prompt] in prompts], options, on_text)
+    for request, answer in zip(requests, single, strict=True):
         yield make_record(request, answer, info)

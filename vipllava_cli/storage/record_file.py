@@ -108,7 +108,7 @@ def _parse_record(line: bytes) -> Json:
     record = check_record(
         decode_line(line.decode("utf-8-sig"), verify=False),  # an edited record counts
         required=("image", "marks"),
-        optional=("question", "answer", "error", "extra"),
+        optional=("question", "answer", "error", "extra", "fields", "field_probabilities"),
     )
     if record.get("answer") is None and record.get("error") is None:
         raise ValueError("a record has an answer or an error")

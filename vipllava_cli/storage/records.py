@@ -61,7 +61,9 @@ class Record:
     """A question with its answer or its error, and the settings that reproduce the answer.
 
     `finish_reason` is "stop", "length" or "stopped". `seconds` is the row's share of the time of its
-    batch. `choices` is None unless the question had choices.
+    batch. `choices` is None unless the question had choices. `fields` holds the value of each field,
+    and `field_probabilities` the probability of each choice of a field with choices; both are None
+    unless the request had fields.
     """
 
     request: Request
@@ -74,6 +76,8 @@ class Record:
     seconds: float = 0.0
     error: Failure | None = None
     choices: tuple[Mapping[str, Any], ...] | None = None
+    fields: Mapping[str, str | int | float | bool | None] | None = None
+    field_probabilities: Mapping[str, Mapping[str, float]] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object, with the version of its schema."""
@@ -83,8 +87,9 @@ class Record:
         row |= {each.name: getattr(self, each.name) for each in fields(self)[1:]}
         row["marks"] = [dict(mark) for mark in request.marks]
         row["options"], row["extra"] = dict(request.options), dict(request.extra)
-        if self.choices is None:
-            del row["choices"]
+        for name in ("choices", "fields", "field_probabilities"):
+            if row[name] is None:
+                del row[name]
         row["error"] = None if error is None else {"type": error.type, "message": error.message}
         return row
 
@@ -124,10 +129,13 @@ _FIELD_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "device": _TEXT,
     "seconds": _NUMBER,
     "error": _OBJECT,
+    "fields": _OBJECT,
+    "field_probabilities": _OBJECT,
 }
 
 _NULLABLE = ("width", "height", "crop", "dtype", "device")  # in a record with an answer
-_REQUIRED = tuple(name for name in _FIELD_TYPES if name not in (*_NULLABLE, "error"))
+_OPTIONAL = ("error", "fields", "field_probabilities")
+_REQUIRED = tuple(name for name in _FIELD_TYPES if name not in (*_NULLABLE, *_OPTIONAL))
 
 
 def check_record(
@@ -170,6 +178,13 @@ def record_from_json(row: Any) -> Record:
     values |= {"marks": tuple(row["marks"]), "crop": crop and tuple(crop)}
     request = {each.name: values.pop(each.name) for each in fields(Request)}
     return Record(Request(**request), **values)
+
+
+def field_text(value: str | int | float | bool | None) -> str:
+    """Format the value of a field: text as it is, numbers and booleans as JSON, none as empty text."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def stable_key(**parts: Any) -> str:

@@ -1,6 +1,7 @@
 """Convert records to a CSV or Parquet file, row by row.
 
-Each field of the source, like `label`, has a column of its own. Values are written as they are: a
+Each field of an answer, like `material`, and each field of the source, like `label`, has columns of
+its own. Values are written as they are: a
 program that reads the table gets what the record holds.
 """
 
@@ -15,6 +16,7 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.storage.field_columns import find_field_columns
 from vipllava_cli.storage.files import atomic_file
 
 _BLOCK = 1 << 20  # bytes that a comparison of files reads at a time
@@ -60,20 +62,27 @@ Records = Callable[[], Iterable[Mapping[str, Any]]]
 def write_table(read: Records, path: Path) -> None:
     """Write records to a `.csv` or `.parquet` file, by the suffix. Raises InputError.
 
-    Calls `read` twice: the first pass only collects the fields of the source.
+    Calls `read` several times: the first passes only collect the fields.
     """
     with atomic_file(str(path)) as file:
         _write(read, path, file)
 
 
 def _write(read: Records, path: Path, file: BinaryIO) -> None:
-    fields = _source_columns(read())
+    answered = find_field_columns(read(), {*_COLUMNS, "extra", ""})
+    taken = [column for each in answered for column in each.columns]
+    fields = _source_columns(read(), taken)
     has_rest = len(fields) > MAX_EXTRA_COLUMNS
     columns = dict(islice(fields.items(), MAX_EXTRA_COLUMNS))
     types = _insert_after("error", _COLUMNS, dict.fromkeys(columns.values(), "string"))
+    types = _insert_after("answer", types, {k: v for each in answered for k, v in each.types()})
     if has_rest:
         types["extra"] = "string"
-    rows = (_flatten(record, columns, has_rest=has_rest) for record in read())
+    rows = (
+        _flatten(record, columns, has_rest=has_rest)
+        | {column: _cell(value) for each in answered for column, value in each.cells(record)}
+        for record in read()
+    )
     _WRITERS[path.suffix.lower()](rows, types, file)
 
 
@@ -131,7 +140,9 @@ def check_table(path: Path) -> None:
 # --- columns ---------------------------------------------------------------------------------
 
 
-def _source_columns(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def _source_columns(
+    records: Iterable[Mapping[str, Any]], reserved: Iterable[str] = ()
+) -> dict[str, str]:
     """Map the fields of the source to columns: the label first, the others as they occur.
 
     A field with the name of another column gets the prefix `extra_`. Stops at one field more than
@@ -144,7 +155,7 @@ def _source_columns(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
             names.update(dict.fromkeys(record["extra"]))
         has_label = has_label or bool(_label(record))
     ordered = [LABEL] * has_label + [name for name in names if name != LABEL or not has_label]
-    taken = {*_COLUMNS, "extra", ""}
+    taken = {*_COLUMNS, "extra", "", *reserved}
     columns = {}
     for name in ordered:
         column = str(_cell(name))

@@ -307,3 +307,46 @@ def test_everything_has_a_name_for_a_screen_reader(page: Page, image: Path) -> N
     assert ("searchbox", "Filter") in found
     assert ("button", "Larger view of grey.png, marked: red box") in found
     assert ("button", "Larger view of gone.png, no image: there is no file gone.png") in found
+
+
+def test_fields_are_a_table_to_filter_and_sort(page: Page, image: Path) -> None:
+    rows = [
+        row(
+            number,
+            question="What is it made of?\nIs it damaged?\nText?",
+            answer=f"material: {material}; damaged: true; text: A&B",
+            fields={"material": material, "damaged": True, "text": text, "count": None},
+            field_probabilities={
+                "material": {"metal": share, "wood": 1 - share}, "damaged": {"yes": 0.8, "no": 0.2}
+            },
+        )
+        for number, (material, share, text) in enumerate(
+            [("metal", 0.9, "<b>"), ("wood", 0.4, "ABC"), ("metal", 0.55, "")]
+        )
+    ]  # fmt: skip
+    page.open(page_of(image.parent, [*rows, failed(3)]))
+    assert page.texts(".row:first-child .fields th") == ["material", "damaged", "text", "count"]
+    assert page.texts(".row:first-child .fields td:nth-child(2)") == [
+        "metal", "true", "<b>", "(none)"
+    ]  # fmt: skip
+    assert page.texts(".row:first-child .probability")[:2] == ["90.0 %", "80.0 %"]
+    box = page.find("#filter")
+    for text, ids in (
+        ("material: wood", ["row-1"]),
+        ("abc", ["row-1"]),
+        ("metal", ["row-0", "row-2"]),
+    ):
+        box.clear()
+        box.send_keys(text)
+        assert page.ids() == ids
+    box.clear()
+    box.send_keys(" ")
+    sort = Select(page.find("#sort"))
+    sort.select_by_visible_text("material, least certain first")
+    assert page.ids() == ["row-2", "row-1", "row-0", "row-3"]
+    sort.select_by_visible_text("material")
+    assert page.ids() == ["row-0", "row-2", "row-1", "row-3"]
+    page.find(".row .thumb").click()
+    viewer = page.js("viewer.textContent")
+    assert "Is it damaged?" in viewer
+    assert "metal 90.0 %, wood 10.0 %" in viewer

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from vipllava_cli.engine.options import GREEDY
 from vipllava_cli.errors import GenerationError, OutOfMemoryError
 from vipllava_cli.flows.batch.fallback import answer_with_fallback, iter_parts
 
@@ -15,7 +14,7 @@ class StubEngine:
         self.max_size = max_size
         self.sizes: list[int] = []
 
-    def answer_batch(self, prompts: Sequence[Any], options: object) -> list[Any]:
+    def answer(self, prompts: Sequence[Any]) -> list[Any]:
         self.sizes.append(len(prompts))
         if len(prompts) > self.max_size:
             raise OutOfMemoryError("out of memory")
@@ -28,7 +27,7 @@ def test_a_batch_above_the_memory_is_halved() -> None:
     engine: Any = StubEngine(max_size=2)
     halved: list[int] = []
     prompts: Any = list("abcde")
-    parts: list[Any] = list(iter_parts(engine, prompts, GREEDY, on_halved=halved.append))
+    parts: list[Any] = list(iter_parts(engine.answer, prompts, on_halved=halved.append))
     assert parts == [["a", "b"], ["c", "d"], ["e"]]
     assert (engine.sizes, halved) == ([5, 2, 2, 1], [5])
 
@@ -36,7 +35,7 @@ def test_a_batch_above_the_memory_is_halved() -> None:
 def test_a_prompt_that_fails_fails_alone() -> None:
     prompts: Any = ["a", "bad", "c"]
     engine: Any = StubEngine()
-    outcomes: list[Any] = list(answer_with_fallback(engine, prompts, GREEDY))
+    outcomes: list[Any] = list(answer_with_fallback(engine.answer, prompts))
     first, error, last = outcomes
     assert (first, last) == ("a", "c")
     assert isinstance(error, GenerationError)
@@ -47,6 +46,6 @@ def test_a_stop_skips_the_remaining_parts() -> None:
     engine: Any = StubEngine(max_size=1)
     prompts: Any = list("abcd")
     answered: list[Any] = []
-    for part in iter_parts(engine, prompts, GREEDY, should_stop=lambda: bool(answered)):
+    for part in iter_parts(engine.answer, prompts, should_stop=lambda: bool(answered)):
         answered.append(part)
     assert answered == [["a"]]

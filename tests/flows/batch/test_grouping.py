@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tests.conftest import SAMPLES
 from vipllava_cli.engine.base import ModelView, Prompt
@@ -17,11 +18,11 @@ def question(view: ModelView, length: int, options: GenerationOptions = GREEDY) 
     """Make a question with a prompt of `length` tokens."""
     image = MarkedImage(open_image(str(SAMPLES / "garden.png")))
     request = make_request(image, "what?", ("fake", "1"), "human", options)
-    return PendingQuestion(request, Prompt(view, tuple(range(length))), options)
+    return PendingQuestion(request, (Prompt(view, tuple(range(length))),), options)
 
 
 def lengths(batches: Sequence[Sequence[PendingQuestion]]) -> list[list[int]]:
-    return [[len(pending.prompt.ids) for pending in batch] for batch in batches]
+    return [[len(pending.prompts[0].ids) for pending in batch] for batch in batches]
 
 
 def test_prompts_of_similar_length_share_a_batch() -> None:
@@ -36,7 +37,10 @@ def test_questions_about_one_view_share_a_batch_if_they_fit() -> None:
     first, second = ModelView(1), ModelView(2)
     pending = [question(view, length) for length in (1, 5, 9) for view in (first, second)]
     batches = list(group_into_batches(pending, 4))
-    assert [{pending.prompt.view for pending in batch} for batch in batches] == [{first}, {second}]
+    assert [{pending.prompts[0].view for pending in batch} for batch in batches] == [
+        {first},
+        {second},
+    ]
 
 
 def test_a_view_with_more_questions_than_a_batch_is_split() -> None:
@@ -56,3 +60,16 @@ def test_questions_with_other_options_are_in_other_batches() -> None:
 
 def test_no_questions_give_no_batch() -> None:
     assert list(group_into_batches([], 4)) == []
+
+
+def test_the_prompts_of_a_question_with_fields_stay_in_one_batch() -> None:
+    """A batch of 6 prompts holds one question of 4 fields; a batch of 3 holds one anyway."""
+    views = [ModelView(number) for number in range(3)]
+    pending = [
+        replace(question(view, 2), prompts=tuple(Prompt(view, (1, 2)) for _ in range(4)))
+        for view in views
+    ]
+    for size, expected in ((3, [1, 1, 1]), (6, [1, 1, 1]), (8, [2, 1]), (100, [3])):
+        batches = list(group_into_batches(pending, size))
+        assert [len(batch) for batch in batches] == expected
+        assert [each for batch in batches for each in batch] == pending

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vipllava_cli.cli.command import command
+from vipllava_cli.cli.field_options import FieldOptions
 from vipllava_cli.cli.options import (
     IMAGE_HELP,
     OUTPUT_PANEL,
@@ -23,8 +24,11 @@ from vipllava_cli.cli.options import (
 from vipllava_cli.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.engine.base import Engine
+    from vipllava_cli.engine.fields import Field
     from vipllava_cli.marks.marked_image import MarkedImage
     from vipllava_cli.storage.records import Record
 
@@ -44,6 +48,7 @@ def ask(
     model: ModelOptions,
     answer: AnswerOptions,
     choices: Choices = None,
+    fields: FieldOptions,
     out: Annotated[str | None, out_option("the answers", "Use - for standard output.")] = None,
     json: Annotated[
         bool, output_flag("Print JSON records, one per line in a pipe.", "--json")
@@ -70,14 +75,15 @@ def ask(
     from vipllava_cli.cli.marked_image import open_marked_image, pick_more_marks
     from vipllava_cli.cli.model_loading import open_model
     from vipllava_cli.cli.photo_warning import PhotoWarning
-    from vipllava_cli.cli.terminal.messages import print_choices, print_piece
-    from vipllava_cli.engine.prompts.questions import prepare_question
+    from vipllava_cli.cli.terminal.messages import print_piece, print_probabilities
     from vipllava_cli.flows.ask import ask as answer_questions
     from vipllava_cli.marks.marked_image import zoom_in
 
     messages = output.messages()
-    options = answer.options(choices)
-    given = read_arguments([*([] if image is None else [image]), *(questions or ())])
+    options = fields.add_to(answer.options(choices), messages)
+    arguments = [*([] if image is None else [image]), *(questions or ())]
+    given = read_arguments(arguments, needs_question=not options.fields)
+    fields.refuse_questions(given.questions, "the question")
     for note in given.notes:
         messages.note(note)
     inputs = (given.image, *marks.files())
@@ -89,9 +95,7 @@ def ask(
             return ExitCode.INTERRUPTED
         marked = picked.marked
         messages.note(f"marks drawn: {picked.options or 'none'}")
-    prepared = [prepare_question(question, marked.marks) for question in given.questions]
-    for note in dict.fromkeys(note for question in prepared for note in question.notes):
-        messages.note(note)
+    asked = _prepare(given.questions, options.fields, marked, messages)
     if zoom:
         marked = zoom_in(marked)
     if show:
@@ -101,11 +105,12 @@ def ask(
         _save_marked(marked, save_marked, messages, force=force)
     _note_small_mark(engine, marked, messages, zoom=zoom)
     PhotoWarning(engine.info.name).warn_of(marked.file, messages)
-    streams = outputs.is_stream and not json and len(prepared) == 1 and not options.choices
+    is_scored = bool(options.choices or options.fields)
+    streams = outputs.is_stream and not json and len(asked) == 1 and not is_scored
     records = answer_questions(
         engine,
         marked,
-        [question.text for question in prepared],
+        asked,
         template=answer.template.value,
         options=options,
         on_text=print_piece if streams else None,
@@ -114,8 +119,8 @@ def ask(
         if json:
             outputs.write_record(record)
         else:
-            outputs.write_answer(record, streamed=streams, single_line=len(prepared) > 1)
-            print_choices(record.choices or (), messages)
+            outputs.write_answer(record, streamed=streams, single_line=len(asked) > 1)
+            print_probabilities(record, messages)
         _note_length(record, options.max_new_tokens, messages)
     outputs.finish(messages)
     return ExitCode.DONE
@@ -139,6 +144,34 @@ def _save_marked(marked: "MarkedImage", name: str, messages: "Messages", *, forc
     messages.note(f"wrote {name}, {drawn.width}x{drawn.height} pixels, {count}")
 
 
+def _prepare(
+    questions: "Sequence[str]",
+    fields: "Sequence[Field]",
+    marked: "MarkedImage",
+    messages: "Messages",
+) -> list[str]:
+    """Return the questions as the model reads them, and print notes. Raises UsageError."""
+    from vipllava_cli.engine.prompts.questions import prepare_question
+    from vipllava_cli.flows.fields.wording import fields_question
+
+    if fields:
+        questions = [fields_question(fields, has_marks=bool(marked.marks))]
+        _note_other_marks(fields, len(marked.marks), messages)
+    prepared = [prepare_question(question, marked.marks) for question in questions]
+    for note in dict.fromkeys(note for question in prepared for note in question.notes):
+        messages.note(note)
+    return [question.text for question in prepared]
+
+
+def _note_other_marks(fields: "Sequence[Field]", marks: int, messages: "Messages") -> None:
+    """Print a note if there are marks that no question of the fields is about."""
+    if marks > 1 and not any(field.question for field in fields):
+        messages.note(
+            "the fields are about {1}, the first mark: a question of a field may name others, as in"
+            " 'same \"is {1} like {2}?\": yes|no'"
+        )
+
+
 def _note_small_mark(
     engine: "Engine", marked: "MarkedImage", messages: "Messages", *, zoom: bool
 ) -> None:
@@ -156,9 +189,10 @@ def _note_small_mark(
 def _note_length(record: "Record", max_new_tokens: int, messages: "Messages") -> None:
     """Print the size of an answer with `-v`, and a note if it was cut."""
     if record.finish_reason == "length":
-        is_option = record.answer_tokens >= max_new_tokens
+        is_option = record.fields is not None or record.answer_tokens >= max_new_tokens
         reason = ": raise --max-new-tokens for a longer one" if is_option else ", the model's limit"
-        messages.note(f"answer cut off at {record.answer_tokens} tokens{reason}")
+        size = "" if record.fields is not None else f" at {record.answer_tokens} tokens"
+        messages.note(f"answer cut off{size}{reason}")
     messages.detail(
         f"{record.prompt_tokens} prompt tokens, {record.answer_tokens} answer tokens,"
         f" {record.seconds} s"

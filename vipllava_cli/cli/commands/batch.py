@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipllava_cli.cli.command import command
+from vipllava_cli.cli.field_options import FieldOptions
 from vipllava_cli.cli.options import (
     OUTPUT_PANEL,
     AnswerOptions,
@@ -152,6 +153,7 @@ def batch(
     model: ModelOptions,
     answer: AnswerOptions,
     choices: Choices = None,
+    fields: FieldOptions,
     output: OutputOptions,
 ) -> ExitCode:
     """Ask about many images. The same command resumes after a stop.
@@ -171,6 +173,7 @@ def batch(
     from vipllava_cli.storage.journal import open_journal
 
     messages = output.messages()
+    fields.refuse_questions(question or (), "--question")
     on_conflict = _on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
     outputs = check_outputs(names, out, report, force=force)
@@ -184,7 +187,7 @@ def batch(
         numbers=marks.numbers,
         zoom=zoom,
         template=answer.template.value,
-        options=answer.options(choices),
+        options=fields.add_to(answer.options(choices), messages),
         save_marked=save_marked,
         on_conflict=on_conflict,
     )

@@ -9,6 +9,7 @@ from vipllava_cli.cli.html.report import cell_text, report_row
 from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnail_spec
 from vipllava_cli.cli.terminal.messages import Messages, safe
 from vipllava_cli.flows.evals.compare import Comparison
+from vipllava_cli.flows.evals.compared_fields import compared_fields
 from vipllava_cli.flows.evals.metrics import ACCURACY, INTERVAL, format_interval
 from vipllava_cli.flows.evals.result_files import ResultFile
 from vipllava_cli.storage.counts import count_noun
@@ -60,13 +61,20 @@ def _shown_rows(comparison: Comparison) -> tuple[list[Json], list[ThumbnailSpec]
     rows: list[Json] = []
     views: dict[ThumbnailSpec, int] = {}
     for record in RecordFile(comparison.first.path, lambda record: record):
-        id: Any = record.get("id")
-        if id in shown:
+        for id, question in _row_ids(record):
+            if id not in shown:
+                continue
             number = views.setdefault(thumbnail_spec(record), len(views))
-            row = _row(comparison, record)
+            row = _row(comparison, record | {"id": id, "question": question})
             row["kinds"] = [name for name, ids in kinds if id in ids]
             rows.append(row | {"thumbnail": number})
     return rows, list(views)
+
+
+def _row_ids(record: Json) -> list[tuple[Any, Any]]:
+    """Return the id and the question of a record's row, or of the row of each of its fields."""
+    fields = [(field.id(str(record["id"])), field.question) for field in compared_fields(record)]
+    return fields or [(record.get("id"), record.get("question"))]
 
 
 def _row(comparison: Comparison, record: Json) -> Json:
@@ -81,6 +89,7 @@ def _row(comparison: Comparison, record: Json) -> Json:
     return row | {
         "answers": answers,
         "answer": "",
+        "fields": [],
         "error": None,
         "cut": False,
         "seconds": None,

@@ -26,7 +26,18 @@ const ANSWER_ORDERS = [
   { name: "seconds, quickest first", compare: (a, b) => failedLast(a, b) || a.seconds - b.seconds },
   { name: "seconds, slowest first", compare: (a, b) => failedLast(a, b) || b.seconds - a.seconds },
 ];
-const ORDERS = data.kinds ? ROW_ORDERS : [...ROW_ORDERS, ...ANSWER_ORDERS];
+const fieldNames = [...new Set(rows.flatMap((row) => row.fields.map(({ name }) => name)))];
+const fieldOf = (row, name) => row.fields.find((each) => each.name === name);
+const valueOf = (row, name) => fieldOf(row, name)?.value ?? "";
+const certainty = (row, name) => fieldOf(row, name)?.probability ?? 2; // without one, last
+const hasChoices = (name) => rows.some((row) => certainty(row, name) <= 1);
+const FIELD_ORDERS = fieldNames.flatMap((name) => [
+  { name, compare: (a, b) => failedLast(a, b) || compare(valueOf(a, name), valueOf(b, name)) },
+  ...(hasChoices(name)
+    ? [{ name: `${name}, least certain first`, compare: (a, b) => certainty(a, name) - certainty(b, name) }]
+    : []),
+]);
+const ORDERS = data.kinds ? ROW_ORDERS : [...ROW_ORDERS, ...ANSWER_ORDERS, ...FIELD_ORDERS];
 
 // --- filter and order -----------------------------------------------------------------------
 
@@ -106,7 +117,7 @@ function view(element) {
     ...row.facts.map((value, number) => [data.facts[number], value]),
   ].filter(([, value]) => value);
   find("viewer-title").textContent = row.name;
-  find("viewer-body").replaceChildren(makeImage(row, thumbnail, "large"), ...turn(row), facts(more));
+  find("viewer-body").replaceChildren(makeImage(row, thumbnail, "large"), ...turn(row, true), facts(more));
   for (const button of viewer.querySelectorAll("[data-step]")) {
     const isLast = !neighbour(element, Number(button.dataset.step));
     // A disabled button with the focus would swallow the keys.

@@ -68,6 +68,7 @@ def report_row(record: Json) -> Json:
         "name": image.replace("\\", "/").rstrip("/").rpartition("/")[2] or image,
         "question": cell_text(record.get("question")),
         "answer": cell_text(record.get("answer")),
+        "fields": _fields(record),
         "error": None
         if error is None
         else [cell_text(error.get(key)) for key in ("type", "message")],
@@ -80,6 +81,28 @@ def report_row(record: Json) -> Json:
         ],
         "facts": [cell_text(record.get(name) or None) for name in FACTS],
     }
+
+
+def _fields(record: Json) -> list[Json]:
+    """Return the fields of a record: name, value, its probability, and those of all choices."""
+    choices_of = record.get("field_probabilities") or {}
+    rows: list[Json] = []
+    for name, value in (record.get("fields") or {}).items():
+        given = choices_of.get(name)
+        choices = {
+            safe(choice): probability
+            for choice, probability in (given if isinstance(given, dict) else {}).items()
+            if _is_duration(probability)
+        }
+        rows.append(
+            {
+                "name": safe(name),
+                "value": cell_text(value),
+                "probability": max(choices.values(), default=None),
+                "choices": sorted(choices.items(), key=lambda choice: -choice[1]),
+            }
+        )
+    return rows
 
 
 def cell_text(value: Any) -> str:

@@ -50,7 +50,8 @@ function normalize(text) {
 function searchedTexts(row) {
   const marks = row.marks.flatMap((mark) => [mark.words, mark.label]);
   const answers = [row.answer, ...(row.error ?? []), ...(row.answers ?? []).flat()];
-  return [row.question, row.image, row.id, ...answers, ...marks, ...row.extra.flat()];
+  const fields = row.fields.flatMap(({ name, value }) => [`${name}: ${value}`, name, value]);
+  return [row.question, row.image, row.id, ...answers, ...fields, ...marks, ...row.extra.flat()];
 }
 
 function searchText(row) {
@@ -147,6 +148,24 @@ function answer(row) {
   return makeText("p", row.answer ? "answer" : "answer empty", row.answer || "(an empty answer)");
 }
 
+function percent(probability) {
+  return probability === null ? "" : `${(100 * probability).toFixed(1)} %`;
+}
+
+/** Show the fields of an answer as a table: name, value, and the probability of a chosen value. */
+function fieldTable(row, isComplete) {
+  const lines = row.fields.map(({ name, value, probability, choices }) => {
+    const head = makeText("th", "", name);
+    head.scope = "row";
+    const others = choices.map(([choice, each]) => `${choice} ${percent(each)}`).join(", ");
+    const cell = make("td", "probability", isComplete ? others : percent(probability));
+    cell.title = others;
+    cell.dir = "auto";
+    return make("tr", "", head, makeText("td", value ? "" : "empty", value || "(none)"), cell);
+  });
+  return make("table", "fields", make("tbody", "", ...lines));
+}
+
 function swatch(color) {
   const square = make("span", "swatch");
   square.style.backgroundColor = color;
@@ -158,9 +177,12 @@ function markItem(mark) {
   return make("li", "", ...color, makeText("span", "", markText(mark)));
 }
 
-/** Show the question, the answer and the marks. */
-function turn(row) {
-  const parts = [makeText("p", "question", row.question), answer(row)];
+/** Show the question, the answer and the marks. In a list, fields say what their questions are. */
+function turn(row, isComplete) {
+  const hasFields = row.fields.length > 0;
+  const question = makeText("p", "question", row.question);
+  const shown = hasFields ? fieldTable(row, isComplete) : answer(row);
+  const parts = hasFields && !isComplete ? [shown] : [question, shown];
   if (row.cut) parts.push(make("p", "flag cut", "✂ Cut off before its end"));
   if (row.marks.length) parts.push(make("ul", "marks", ...row.marks.map(markItem)));
   return parts;
@@ -188,7 +210,7 @@ function makeRow(row) {
   thumb.type = "button";
   thumb.ariaHasPopup = "dialog";
   thumb.ariaLabel = `Larger view of ${altText(row)}`;
-  const text = make("div", "turn", ...turn(row), ...extras(row));
+  const text = make("div", "turn", ...turn(row, false), ...extras(row));
   const element = make("li", row.error ? "row failed" : "row", thumb, text, source(row));
   element.dataset.number = row.number;
   observer.observe(element);

@@ -4,13 +4,16 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from vipllava_cli.images.data_address import shorten_in_text
+
+if TYPE_CHECKING:
+    from vipllava_cli.storage.records import Record
 
 # Control characters, escape sequences and overrides of the writing direction, except \n and \t.
 _UNSAFE = {
@@ -125,6 +128,15 @@ def print_choices(choices: Sequence[Mapping[str, Any]], messages: Messages) -> N
     """Print the probability of each choice on stderr, the likeliest first."""
     for choice in sorted(choices, key=lambda choice: -choice["log_likelihood"]):
         messages.say(f"{choice['probability']:.1%} {choice['text']}")
+
+
+def print_probabilities(record: "Record", messages: Messages) -> None:
+    """Print the probabilities of choices on stderr, the likeliest first; one line for each field."""
+    print_choices(record.choices or (), messages)
+    for name, choices in (record.field_probabilities or {}).items():
+        ranked = sorted(choices.items(), key=lambda choice: -choice[1])
+        texts = (f"{probability:.1%} {choice}" for choice, probability in ranked)
+        messages.say(f"{name}: {', '.join(texts)}")
 
 
 def print_piece(text: str) -> None:

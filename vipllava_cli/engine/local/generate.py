@@ -2,23 +2,25 @@
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
+from itertools import chain
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
-from vipllava_cli.engine.base import Answer, Prompt
+from vipllava_cli.engine.base import Answer, ModelView, Prompt
 from vipllava_cli.engine.hardware.batch_size import answer_threads, current_batch_size
 from vipllava_cli.engine.local.answer_end import AnswerEnd, answer_text
+from vipllava_cli.engine.local.choice_tree import Encoder, score_choice_trees
 from vipllava_cli.engine.local.conversation import LocalConversation
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.inputs import ModelInputs
-from vipllava_cli.engine.local.likelihood import score_choices
+from vipllava_cli.engine.local.likelihood import encode_choices, score_choices
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
 from vipllava_cli.engine.local.streaming import Stream
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
@@ -34,8 +36,16 @@ class LocalEngine(ModelInputs):
         on_text: Callable[[str], None] | None = None,
     ) -> Iterator[Answer]:
         """See `Engine.answer`."""
+        return self._answer_in_turn([(prompt, options) for prompt in prompts], on_text)
+
+    def _answer_in_turn(
+        self,
+        questions: Sequence[tuple[Prompt, GenerationOptions]],
+        on_text: Callable[[str], None] | None = None,
+    ) -> Iterator[Answer]:
+        """Yield the answer to each question, each with options of its own."""
         prefix: PrefixCache | None = None
-        for prompt in prompts:
+        for prompt, options in questions:
             start = time.perf_counter()
             if prefix is None or not prefix.starts(prompt):
                 prefix = self.prefill_images([prompt.view], prompt.ids)
@@ -73,6 +83,27 @@ class LocalEngine(ModelInputs):
         seconds = (time.perf_counter() - start) / len(prompts)
         return [replace(answers[row], seconds=seconds) for row in range(len(prompts))]
 
+    def answer_each(
+        self, prompts: Sequence[Prompt], options: Sequence[GenerationOptions]
+    ) -> list[Answer]:
+        """See `Engine.answer_each`. Scores the choices of all prompts about a view in one pass."""
+        questions = list(zip(prompts, options, strict=True))
+        is_sampled = any(each.temperature > 0 for each in options)
+        if is_sampled or not self._takes_masks:
+            return list(self._answer_in_turn(questions))
+        start = time.perf_counter()
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for row, prompt in enumerate(prompts):
+            groups.setdefault(prompt.ids[: self.image_end(prompt.ids)], []).append(row)
+        parts = [part for rows in groups.values() for part in self._split(prompts, rows)]
+        run = self._pool.map if self._pool and len(parts) > 1 else map
+        finished = run(lambda part: self._answer_part([questions[row] for row in part]), parts)
+        answers: dict[int, Answer] = {}
+        for part, part_answers in zip(parts, finished, strict=True):
+            answers |= zip(part, part_answers, strict=True)
+        seconds = (time.perf_counter() - start) / len(prompts)
+        return [replace(answers[row], seconds=seconds) for row in range(len(prompts))]
+
     def start_conversation(self) -> LocalConversation:
         """See `Engine.start_conversation`."""
         return LocalConversation(self)
@@ -93,6 +124,57 @@ class LocalEngine(ModelInputs):
         rows = torch.tensor([views.index(prompt.view) for prompt in prompts])
         cache.batch_select_indices(rows.to(self.device))
         return self._generate(prompts, cache, options, start)
+
+    def _answer_part(self, questions: Sequence[tuple[Prompt, GenerationOptions]]) -> list[Answer]:
+        """Answer prompts with equal text before the image, each with its options."""
+        views = list(dict.fromkeys(prompt.view for prompt, _ in questions))
+        prefix = self.prefill_images(views, questions[0][0].ids)
+        answers: dict[int, Answer] = {}
+        scored: dict[ModelView, list[int]] = {}
+        generated: dict[tuple[GenerationOptions, int], list[int]] = {}
+        for row, (prompt, options) in enumerate(questions):
+            if options.choices:
+                scored.setdefault(prompt.view, []).append(row)
+            else:
+                limit = self.max_new_tokens_for(prompt, options)
+                generated.setdefault((options, limit), []).append(row)
+        if scored:
+            answers |= self._score_views(questions, views, scored, prefix.cache)
+            if generated:
+                prefix = prefix.crop_added()
+        for number, ((options, _), rows) in enumerate(generated.items(), 1):
+            is_last = number == len(generated)
+            cache = prefix.cache if is_last else copy.deepcopy(prefix.cache)
+            prompts = [questions[row][0] for row in rows]
+            of_view = torch.tensor([views.index(prompt.view) for prompt in prompts])
+            cache.batch_select_indices(of_view.to(self.device))
+            answers |= zip(rows, self._generate(prompts, cache, options, 0.0), strict=True)
+        return [answers[row] for row in range(len(questions))]
+
+    def _score_views(
+        self,
+        questions: Sequence[tuple[Prompt, GenerationOptions]],
+        views: Sequence[ModelView],
+        scored: Mapping[ModelView, Sequence[int]],
+        cache: DynamicCache,
+    ) -> Iterable[tuple[int, Answer]]:
+        """Score the choices of the questions at the rows in `scored`. Extends the cache."""
+        rows = [scored.get(view, ()) for view in views]
+        trees = [[(questions[row][0], questions[row][1].choices) for row in some] for some in rows]
+        answers = score_choice_trees(self, cache, trees, self._encode_choices)
+        return zip(chain.from_iterable(rows), chain.from_iterable(answers), strict=True)
+
+    @cached_property
+    def _encode_choices(self) -> Encoder:
+        """Encode choices; many rows of a batch ask the same question in the same words."""
+        return lru_cache(maxsize=1024)(partial(encode_choices, self))
+
+    @property
+    def _takes_masks(self) -> bool:
+        """Whether the decoder takes attention masks that the caller makes."""
+        config = self.model.config.get_text_config()
+        has_window = getattr(config, "sliding_window", None) is not None
+        return config._attn_implementation in ("sdpa", "eager") and not has_window
 
     def _split(self, prompts: Sequence[Prompt], rows: Sequence[int]) -> Iterable[list[int]]:
         """Split rows into one part for each thread. Rows with the same view stay together."""

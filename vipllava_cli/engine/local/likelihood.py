@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +13,35 @@ from vipllava_cli.engine.base import Answer, Choice, Prompt
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.prompts.templates import STOPS
+
+
+@dataclass(frozen=True)
+class EncodedChoices:
+    """The choices of a question as tokens.
+
+    `rows` hold the complete texts, of which the first `shared` tokens are equal. `ends` are the tokens
+    that end an answer after each choice.
+    """
+
+    rows: tuple[tuple[int, ...], ...]
+    shared: int
+    ends: tuple[tuple[int, ...], ...]
+
+
+def encode_choices(
+    inputs: ModelInputs, text: str, ids: tuple[int, ...], choices: Sequence[str]
+) -> EncodedChoices:
+    """Encode choices behind a prompt, given as text and token ids.
+
+    Raises UsageError if a choice makes the prompt too long.
+    """
+    rows = tuple(inputs.encode(text + choice) for choice in choices)
+    for row in rows:
+        inputs.check_prompt_length(len(row))
+    ends = (
+        _end_tokens(inputs, text + choice, row) for choice, row in zip(choices, rows, strict=True)
+    )
+    return EncodedChoices(rows, _shared_length([ids, *rows]), tuple(map(tuple, ends)))
 
 
 def score_choices(
@@ -28,10 +58,9 @@ def score_choices(
 
     Raises UsageError if a choice makes the prompt too long, and GenerationError.
     """
-    rows = [inputs.encode(prompt.text + choice) for choice in choices]
-    for row in rows:
-        inputs.check_prompt_length(len(row))
-    cached, shared = cache.get_seq_length(), _shared_length([prompt.ids, *rows])
+    encoded = encode_choices(inputs, prompt.text, prompt.ids, choices)
+    rows, shared = encoded.rows, encoded.shared
+    cached = cache.get_seq_length()
     continuations = [row[shared:] for row in rows]
     with torch.inference_mode(), translate_errors():
         # Run the rest of the shared tokens once. Its last position predicts each first token.
@@ -40,11 +69,20 @@ def score_choices(
         rest = _log_probabilities(inputs, cache, continuations)
         scores = torch.cat([first.expand(len(rows), -1, -1), rest], dim=1)
     likelihoods = [
-        _log_likelihood(scores[number], tokens, _end_tokens(inputs, prompt.text + choice, row))
-        for number, (tokens, choice, row) in enumerate(
-            zip(continuations, choices, rows, strict=True)
-        )
+        log_likelihood(scores[number], tokens, ends)
+        for number, (tokens, ends) in enumerate(zip(continuations, encoded.ends, strict=True))
     ]
+    answer = choice_answer(prompt, choices, rows, likelihoods)
+    return replace(answer, seconds=time.perf_counter() - start)
+
+
+def choice_answer(
+    prompt: Prompt,
+    choices: Sequence[str],
+    rows: Sequence[Sequence[int]],
+    likelihoods: Sequence[float],
+) -> Answer:
+    """Make the answer with the likeliest choice. `rows` hold the tokens of the complete texts."""
     probabilities = torch.tensor(likelihoods, dtype=torch.float64).softmax(0).tolist()
     best = max(range(len(rows)), key=likelihoods.__getitem__)
     return Answer(
@@ -52,7 +90,7 @@ def score_choices(
         "stop",
         len(prompt.ids),
         len(rows[best]) - len(prompt.ids),
-        time.perf_counter() - start,
+        0.0,
         tuple(map(Choice, choices, likelihoods, probabilities)),
     )
 
@@ -80,7 +118,7 @@ def _log_probabilities(
     return scores
 
 
-def _log_likelihood(scores: Tensor, tokens: Sequence[int], ends: Sequence[int]) -> float:
+def log_likelihood(scores: Tensor, tokens: Sequence[int], ends: Sequence[int]) -> float:
     """Return the log-likelihood of the tokens followed by any of the end tokens."""
     positions = torch.arange(len(tokens), device=scores.device)
     text = scores[positions, torch.tensor(tokens, device=scores.device)].double().sum()

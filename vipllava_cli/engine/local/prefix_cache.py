@@ -36,6 +36,13 @@ class PrefixCache:
         self.cache.crop(length - len(self.ids))
         return PrefixCache(self.view, self.ids[:length], self.cache)
 
+    def crop_added(self) -> "PrefixCache":
+        """Crop away the tokens that a run added behind this prefix, in place."""
+        added = self.cache.get_seq_length() - len(self.ids)
+        if added:
+            self.cache.crop(-added)
+        return self
+
     @property
     def is_croppable(self) -> bool:
         """Whether a crop removes its tokens entirely. A sliding-window cache cannot do that."""

@@ -98,14 +98,19 @@ def check_rows(rows: Any, batch_size: Any) -> Iterator[Any]:
     return iter(rows)
 
 
-def check_row(row: Any, number: int, fields: Iterable[str]) -> None:
-    """Check the fields of a row. Raises InputError."""
+def check_row(row: Any, number: int, fields: Iterable[str], *, has_fields: bool = False) -> None:
+    """Check the fields of a row; `has_fields` is about those of its answer. Raises InputError."""
     if not isinstance(row, Mapping):
         raise InputError(
             f'row {number}: expected a dict like {{"image": "a.jpg", "question": "what is it?"}},'
             f" found {short_repr(row)}"
         )
-    if "image" not in row or "question" not in row:
+    if has_fields and "image" not in row:
+        raise InputError(f"row {number} needs an image")
+    given = next((name for name in ("question", "choices") if has_fields and name in row), None)
+    if given:
+        raise InputError(f"row {number} has a {given}, which the fields replace: remove it")
+    if not has_fields and ("image" not in row or "question" not in row):
         raise InputError(f"row {number} needs an image and a question")
     unknown = [name for name in row if name not in fields]
     if unknown:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TypedDict
 
-from vipllava_cli.engine.base import Answer, Engine, ModelInfo, Prompt
+from vipllava_cli.engine.base import Engine, ModelInfo
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.options import (
     DEFAULT_MODEL,
@@ -21,8 +22,15 @@ from vipllava_cli.engine.options import (
     parse_device,
 )
 from vipllava_cli.engine.prompts.questions import prepare_question
-from vipllava_cli.errors import UsageError, VipllavaError
+from vipllava_cli.errors import GenerationError, UsageError, VipllavaError
 from vipllava_cli.flows import ask as flow
+from vipllava_cli.flows.answering import (
+    Answers,
+    Prompts,
+    answer_prompts,
+    make_answer_record,
+    make_prompts,
+)
 from vipllava_cli.flows.api.chat import ImageChat
 from vipllava_cli.flows.api.checks import (
     check_generation,
@@ -32,6 +40,7 @@ from vipllava_cli.flows.api.checks import (
     check_row,
     check_rows,
 )
+from vipllava_cli.flows.api.fields import FieldsInput, typed_question, with_fields
 from vipllava_cli.flows.api.inputs import (
     ImageInput,
     MarkInput,
@@ -42,14 +51,14 @@ from vipllava_cli.flows.api.inputs import (
 from vipllava_cli.flows.api.response import Response, to_response
 from vipllava_cli.flows.batch.fallback import answer_with_fallback
 from vipllava_cli.flows.chat.state import ChatState
-from vipllava_cli.flows.requests import make_record, make_request
+from vipllava_cli.flows.requests import make_request
 from vipllava_cli.images.source import record_name
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.storage.records import Record, Request, failure
 
 
 class BatchRow(TypedDict, total=False):
-    """A row of `Model.batch`. Only `image` and `question` are required."""
+    """A row of `Model.batch`. Only `image` and, without fields, `question` are required."""
 
     id: str
     image: ImageInput
@@ -110,47 +119,53 @@ class Model:
     def ask(
         self,
         image: ImageInput,
-        question: str,
+        question: str | None = None,
         *,
         marks: Sequence[MarkInput] = (),
         choices: Sequence[str] = (),
+        fields: FieldsInput | None = None,
         numbers: bool = False,
         zoom: bool = False,
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
     ) -> Response:
-        """Ask one question about an image with marks on it.
+        """Ask one question about an image with marks on it, or one for each of several fields.
 
         Args:
             image: A path, an http(s) address, a PIL image, or uint8 [height, width, 3] in RGB.
             question: The question; `{1}` stands for the first mark.
             marks: Marks to draw, in this order.
             choices: Answers to choose from, by likelihood.
+            fields: Fields in place of a question, like `"material: metal|wood; damaged: yes|no"`, or
+                a JSON Schema as a dict.
             numbers: Write 1, 2, 3 beside the marks.
             zoom: Show the model only the marks and their surroundings.
             template: The form of the prompt: `human`, `vicuna` or `chat`.
             options: Length and sampling, like `GenerationOptions(max_new_tokens=50)`.
 
         Raises:
-            InputError: The image, a mark or a choice cannot be used.
+            InputError: The image, a mark, a choice or a field cannot be used.
             UsageError: The question, `template` or `options` make no sense.
             GenerationError: The model failed.
 
         """
         check_generation(template, options)
-        text = check_question(question)
+        chosen, field_notes = with_fields(with_choices(options, choices), fields, question)
+        if not chosen.fields:
+            check_question(question)
         marked, notes = mark_image(image, marks, numbers=numbers, zoom=zoom)
+        text = typed_question(question, chosen, has_marks=bool(marked.marks))
         prepared = prepare_question(text, marked.marks)
-        chosen = with_choices(options, choices)
         [record] = flow.ask(
             self._engine, marked, [prepared.text], template=template, options=chosen
         )
-        return to_response(record, (*notes, *prepared.notes))
+        return to_response(record, (*field_notes, *notes, *prepared.notes))
 
     def batch(
         self,
         rows: Iterable[BatchRow],
         *,
+        fields: FieldsInput | None = None,
         batch_size: int | None = None,
         numbers: bool = False,
         zoom: bool = False,
@@ -160,17 +175,22 @@ class Model:
         """Answer many rows, several at a time. Yields one response per row, in their order.
 
         A row that fails gives a response with `error`, and the others continue. Rows are read as
-        they are needed. `batch_size` None takes as many rows as fit into memory. `vipllava batch`
+        they are needed. `batch_size` None takes as many rows as fit into memory. `fields` are asked
+        about every row, as in `ask`; the rows then have no question and no choices. `vipllava batch`
         also writes the answers to a file and resumes after a stop.
 
         Raises:
+            InputError: A field cannot be used.
             UsageError: `rows`, `batch_size`, `template` or `options` make no sense.
 
         """
         check_generation(template, options)
         numbered = enumerate(check_rows(rows, batch_size), 1)
-        settings = _BatchSettings(numbers, zoom, template, options)
-        return self._answers(numbered, batch_size or self._engine.max_batch_size(), settings)
+        chosen, _ = with_fields(options, fields, None)
+        settings = _BatchSettings(numbers, zoom, template, chosen)
+        prompts = batch_size or self._engine.max_batch_size()
+        size = prompts if batch_size else max(prompts // max(len(chosen.fields), 1), 1)
+        return self._answers(numbered, size, settings)
 
     def chat(
         self,
@@ -190,8 +210,9 @@ class Model:
 
         """
         check_generation(template, options)
-        if options.choices:
-            raise UsageError("a conversation has no choices: remove them, or use Model.ask")
+        if options.choices or options.fields:
+            what = "choices" if options.choices else "fields"
+            raise UsageError(f"a conversation has no {what}: remove them, or use Model.ask")
         marked, notes = mark_image(image, marks, numbers=numbers, zoom=False)
         return ImageChat(self._engine, ChatState(marked, zoom), template, options, notes)
 
@@ -206,43 +227,44 @@ class Model:
         given_id = row.get("id") if isinstance(row, Mapping) else None
         id = str(number if given_id is None else given_id)
         try:
-            check_row(row, number, BatchRow.__annotations__)
-            question = check_question(row["question"])
+            has_fields = bool(settings.options.fields)
+            check_row(row, number, BatchRow.__annotations__, has_fields=has_fields)
+            question = None if has_fields else check_question(row["question"])
             marked, notes = mark_image(
                 row["image"], row.get("marks", ()), numbers=settings.numbers, zoom=settings.zoom
             )
-            prepared = prepare_question(question, marked.marks)
             options = with_choices(settings.options, row.get("choices", ()))
+            text = typed_question(question, options, has_marks=bool(marked.marks))
+            prepared = prepare_question(text, marked.marks)
             view = self._engine.view(pad_to_square(marked.drawn()))
-            prompt = self._engine.prompt(view, prepared.text, settings.template)
+            prompts = make_prompts(self._engine, view, prepared.text, settings.template, options)
         except VipllavaError as error:  # one bad row does not stop the others
             return _PlannedRow(
                 id, _failed_request(id, row, self.info, settings), settings.options, error
             )
         model = (self.info.name, self.info.revision)
         request = make_request(marked, prepared.text, model, settings.template, options)
-        return _PlannedRow(id, replace(request, id=id), options, prompt, (*notes, *prepared.notes))
+        return _PlannedRow(id, replace(request, id=id), options, prompts, (*notes, *prepared.notes))
 
     def _answer(self, planned: Sequence[_PlannedRow]) -> Iterator[Response]:
         """Answer rows with equal options as one batch. Yields in the order of the rows."""
         groups: dict[GenerationOptions, list[int]] = {}
         for index, row in enumerate(planned):
-            if isinstance(row.prompt, Prompt):
+            if isinstance(row.prompts, tuple):
                 groups.setdefault(row.options, []).append(index)
-        outcomes: dict[int, Answer | VipllavaError] = {}
+        outcomes: dict[int, Answers | GenerationError] = {}
         for options, indices in groups.items():
             prompts = [
-                row.prompt
+                row.prompts
                 for index in indices
-                if isinstance((row := planned[index]).prompt, Prompt)
+                if isinstance((row := planned[index]).prompts, tuple)
             ]
-            outcomes |= zip(
-                indices, answer_with_fallback(self._engine, prompts, options), strict=True
-            )
+            answer = partial(answer_prompts, self._engine, options=options)
+            outcomes |= zip(indices, answer_with_fallback(answer, prompts), strict=True)
         for index, row in enumerate(planned):
-            outcome = row.prompt if isinstance(row.prompt, VipllavaError) else outcomes[index]
-            if isinstance(outcome, Answer):
-                record = make_record(row.request, outcome, self.info)
+            outcome = row.prompts if isinstance(row.prompts, VipllavaError) else outcomes[index]
+            if isinstance(outcome, tuple):
+                record = make_answer_record(row.request, outcome, row.options, self.info)
             else:
                 record = Record(row.request, error=failure(outcome))
             yield to_response(record, row.notes)
@@ -260,12 +282,12 @@ class _BatchSettings:
 
 @dataclass(frozen=True)
 class _PlannedRow:
-    """A row with its prompt, or with its error."""
+    """A row with its prompts, or with its error."""
 
     id: str
     request: Request
     options: GenerationOptions
-    prompt: Prompt | VipllavaError
+    prompts: Prompts | VipllavaError
     notes: tuple[str, ...] = ()
 
 

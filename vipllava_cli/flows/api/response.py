@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vipllava_cli.engine.fields import FieldValue
 from vipllava_cli.flows.api.checks import check_path
 from vipllava_cli.storage.record_file import RecordFile
 from vipllava_cli.storage.records import Record
@@ -20,6 +21,8 @@ class Response:
     Attributes:
         text: The answer; empty if the row failed.
         finish_reason: `stop`, `length` (cut at `max_new_tokens`) or `error`.
+        fields: The value of each field; empty without fields.
+        field_probabilities: The probability of each choice, for fields with choices.
         record: The complete record as a dict, as `vipllava batch` writes it.
         notes: Notes for the user, for example that a mark was clipped.
         error: Why a row of a batch failed; None if it has an answer.
@@ -31,6 +34,8 @@ class Response:
     record: dict[str, Any]
     notes: tuple[str, ...] = ()
     error: str | None = None
+    fields: dict[str, FieldValue] = field(default_factory=dict)
+    field_probabilities: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def to_response(record: Record, notes: Sequence[str] = ()) -> Response:
@@ -41,6 +46,10 @@ def to_response(record: Record, notes: Sequence[str] = ()) -> Response:
         record=record.to_json(),
         notes=tuple(notes),
         error=record.error.message if record.error else None,
+        fields=dict(record.fields or {}),
+        field_probabilities={
+            name: dict(choices) for name, choices in (record.field_probabilities or {}).items()
+        },
     )
 
 

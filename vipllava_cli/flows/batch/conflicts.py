@@ -127,7 +127,16 @@ def _first_difference(value: Mapping[str, Any], other: Mapping[str, Any]) -> tup
 
 
 def _join(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    if not isinstance(value, list):
+        return str(value)
+    if value and all(isinstance(item, Mapping) for item in value):
+        return "; ".join(map(_field, value))
+    return ",".join(map(str, value))
+
+
+def _field(field: Mapping[str, Any]) -> str:
+    """Return a field of an answer as `material: metal|wood`."""
+    return f"{field.get('name')}: {'|'.join(field.get('choices') or [str(field.get('type'))])}"
 
 
 def _image(value: Any, other: Any) -> str:

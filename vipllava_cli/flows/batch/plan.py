@@ -13,7 +13,7 @@ from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.flows.batch.image_files import open_regular_file
 from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids
-from vipllava_cli.flows.batch.task import BatchTask, columns_for_question
+from vipllava_cli.flows.batch.task import BatchTask
 from vipllava_cli.flows.requests import make_request
 from vipllava_cli.images.source import record_name
 from vipllava_cli.marks.marked_image import MarkedImage, zoom_in
@@ -100,10 +100,11 @@ class Planner:
         except Exception as error:  # one bad row never stops the run
             failed = [_failed_question(task, row, id, text, error) for id, text in texts.items()]
             return PlannedRow(row.id, tuple(failed))
+        notes += tuple(filter(None, (task.unused_note(row),)))
         questions = []
         for id, text in texts.items():
             try:
-                prepared = prepare_question(text, marked_image.marks, columns_for_question(row))
+                prepared = prepare_question(text, marked_image.marks, task.columns(row))
                 questions.append(self._plan_question(row, id, marked_image, prepared.text))
                 notes += prepared.notes
             except Exception as error:  # one bad row never stops the run

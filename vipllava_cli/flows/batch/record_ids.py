@@ -23,7 +23,7 @@ from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.errors import VipllavaError
 from vipllava_cli.flows.batch.conflicts import FIELDS, Conflict, conflict_error
 from vipllava_cli.flows.batch.image_files import open_regular_file
-from vipllava_cli.flows.batch.task import BatchTask, OnConflict, columns_for_question
+from vipllava_cli.flows.batch.task import BatchTask, OnConflict
 from vipllava_cli.flows.requests import request_conditions
 from vipllava_cli.images.source import FIRST_FRAME, is_any_address, parse_source, record_name
 from vipllava_cli.marks.marked_image import ImageFile, crop_around
@@ -233,7 +233,7 @@ class RecordIds:
         specs = self._task.specs(row)
         try:
             marks = self._resolve(specs, size)
-            question = prepare_question(text, marks, columns_for_question(row)).text
+            question = prepare_question(text, marks, self._task.columns(row)).text
             frame = self._task.frame_of(row.image)
             image = _location(row.image)
         except VipllavaError:  # the row fails, and the journal keeps its answer

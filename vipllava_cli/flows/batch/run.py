@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol
 
-from vipllava_cli.engine.base import Answer, Engine
+from vipllava_cli.engine.base import Engine
 from vipllava_cli.errors import GenerationError
+from vipllava_cli.flows.answering import answer_prompts, make_answer_record, make_prompts
 from vipllava_cli.flows.batch.failures import FailureGroups
 from vipllava_cli.flows.batch.fallback import iter_parts
 from vipllava_cli.flows.batch.grouping import PendingQuestion, group_into_batches
@@ -25,7 +26,6 @@ from vipllava_cli.flows.batch.read_ahead import map_ahead
 from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids, with_siblings
 from vipllava_cli.flows.batch.semaphore import WeightedSemaphore
 from vipllava_cli.flows.batch.task import BatchTask
-from vipllava_cli.flows.requests import make_record
 from vipllava_cli.images.save import marked_image_path, save_image
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.marks.marked_image import ImageFile
@@ -199,8 +199,14 @@ class BatchRun:
             self._record_ids.append(request.id)
             if question.is_pending and planned.view and self._engine:
                 try:
-                    prompt = self._engine.prompt(planned.view, request.question, self.task.template)
-                    pending.append(PendingQuestion(request, prompt, question.options))
+                    prompts = make_prompts(
+                        self._engine,
+                        planned.view,
+                        request.question,
+                        self.task.template,
+                        question.options,
+                    )
+                    pending.append(PendingQuestion(request, prompts, question.options))
                 except Exception as prompt_error:  # one bad row never stops the run
                     error = prompt_error
             if error:
@@ -227,33 +233,32 @@ class BatchRun:
         """Answer one batch, and write each part of it as soon as it is answered."""
         engine = self._engine
         assert engine is not None
+        options = batch[0].options
         requests = iter([question.request for question in batch])
         for part in iter_parts(
-            engine,
-            [question.prompt for question in batch],
-            batch[0].options,
+            lambda prompts: answer_prompts(engine, prompts, options),
+            [question.prompts for question in batch],
             should_stop=self.stop.is_set,
-            on_halved=self._lower_batch_size,
+            on_halved=lambda size: self._lower_batch_size(size * len(batch[0].prompts)),
         ):
             if isinstance(part, GenerationError):
                 self._write_failure(next(requests), part)
             else:
-                self._write_answers(engine, list(islice(requests, len(part))), part)
+                some = list(islice(requests, len(part)))
+                records = [
+                    make_answer_record(request, answers, options, engine.info)
+                    for request, answers in zip(some, part, strict=True)
+                ]
+                self._write_answers(records)
 
-    def _lower_batch_size(self, size: int) -> None:
-        """Halve the batch size after a full batch of `size`: later ones would not fit either."""
-        if size == self.batch_size:
-            self.batch_size = size // 2
+    def _lower_batch_size(self, prompts: int) -> None:
+        """Halve the batch size after a full batch: later ones would not fit either."""
+        if prompts == self.batch_size:
+            self.batch_size = prompts // 2
 
     # --- writing -----------------------------------------------------------------------------
 
-    def _write_answers(
-        self, engine: Engine, requests: Sequence[Request], answers: Sequence[Answer]
-    ) -> None:
-        records = [
-            make_record(request, answer, engine.info)
-            for request, answer in zip(requests, answers, strict=True)
-        ]
+    def _write_answers(self, records: Sequence[Record]) -> None:
         self._append([record.to_json() for record in records])
         self.summary.truncated += sum(record.finish_reason == "length" for record in records)
         for record in records:

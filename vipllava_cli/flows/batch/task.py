@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
+from vipllava_cli.flows.fields.wording import fields_question
 from vipllava_cli.images.source import FIRST_FRAME, parse_source, record_name
 from vipllava_cli.marks.resolve import NO_STYLE
 from vipllava_cli.marks.types import MarkSpec, MarkStyle
@@ -59,7 +60,7 @@ class BatchTask:
 
     def default_question(self, row: Row) -> str | None:
         """Return the question for a row if neither the row nor the task has one."""
-        if row.questions or self.questions:
+        if row.questions or self.questions or self.options.fields:
             return None
         return DEFAULT_QUESTION if self.specs(row) else DEFAULT_QUESTION_UNMARKED
 
@@ -67,26 +68,34 @@ class BatchTask:
         """Return the questions of a row as typed. A row that cannot be read has one, empty text."""
         if isinstance(row, BadRow):
             return ("",) * max(len(self.questions), 1)
+        if self.options.fields:
+            return (fields_question(self.options.fields, has_marks=bool(self.specs(row))),)
         default = self.default_question(row)
         return row.questions or self.questions or (str(default),)
 
     def row_options(self, row: Row | BadRow) -> GenerationOptions:
-        """Return the options for a row: its own choices override those of the task."""
-        choices = row.choices if isinstance(row, Row) else ()
+        """Return the options for a row: its own choices override those of the task, but no fields."""
+        choices = row.choices if isinstance(row, Row) and not self.options.fields else ()
         return replace(self.options, choices=choices) if choices else self.options
 
+    def unused_note(self, row: Row) -> str | None:
+        """Return a note about a question or choices of the row that fields replace."""
+        names = [name for name in ("questions", "choices") if getattr(row, name)]
+        if not names or not self.options.fields:
+            return None
+        return f"the fields replace the {' and the '.join(names)} of the row"
 
-def columns_for_question(row: Row) -> Mapping[str, Any] | None:
-    """Return what `{name}` in a question of the command line can refer to.
+    def columns(self, row: Row) -> Mapping[str, Any] | None:
+        """Return what `{name}` in a question of the command line can refer to.
 
-    Returns None for a row with questions of its own: their braces are text.
-    """
-    if row.questions:
-        return None
-    labels = [spec.label for spec in row.marks if spec.label]
-    return {
-        "id": row.id,
-        "image": record_name(row.image),
-        **({"label": labels[0]} if labels else {}),
-        **row.extra,
-    }
+        Returns None for a row that is asked questions of its own: their braces are text.
+        """
+        if row.questions and not self.options.fields:
+            return None
+        labels = [spec.label for spec in row.marks if spec.label]
+        return {
+            "id": row.id,
+            "image": record_name(row.image),
+            **({"label": labels[0]} if labels else {}),
+            **row.extra,
+        }

@@ -16,6 +16,7 @@ from pathlib import Path
 from vipllava_cli.engine.prompts.templates import PHRASE_LINE
 from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.evals.answer_rule import AnswerRule
+from vipllava_cli.flows.evals.compared_fields import FIELD_COLUMN
 from vipllava_cli.flows.evals.metrics import ScoreCounts
 from vipllava_cli.flows.evals.result_files import TRUTH_COLUMNS, ResultFile, read_files
 
@@ -170,11 +171,12 @@ class Comparison:
 
     def _truth_notes(self, column: str) -> Iterator[str]:
         """Yield what makes an answer right, and limits of that."""
+        named = column if column == FIELD_COLUMN else f'"{column}"'
         ignored = ", ".join(self.rule.ignored)
         if ignored:
-            yield f'an answer is right if it equals "{column}", apart from {ignored} (--strict: exactly)'
+            yield f"an answer is right if it equals {named}, apart from {ignored} (--strict: exactly)"
         else:
-            yield f'an answer is right if it is exactly "{column}"'
+            yield f"an answer is right if it is exactly {named}"
         without = len(self.ids) - len(self.truths)
         if without:
             yield f"{without} of {len(self.ids)} rows have no truth: they are neither right nor wrong"

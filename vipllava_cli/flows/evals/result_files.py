@@ -5,16 +5,19 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from vipllava_cli.errors import InputError, UsageError, short_repr
+from vipllava_cli.flows.evals.compared_fields import FIELD_COLUMN, ComparedField, compared_fields
 from vipllava_cli.flows.evals.record_scores import read_scores
 from vipllava_cli.flows.evals.scorers import OR
 from vipllava_cli.storage.files import STANDARD_INPUT, same_file
 from vipllava_cli.storage.record_file import RECORDS_NAME, Json, RecordFile, folder_records
 from vipllava_cli.storage.tables import records_path
 
-TRUTH_COLUMNS = ("wanted", "truth", "answer", "expected")  # columns that may hold the target
+# Columns that may hold the target.
+TRUTH_COLUMNS = ("wanted", "truth", "answer", "expected", FIELD_COLUMN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def _read(path: Path, name: str, column: str | None) -> ResultFile:
     columns: dict[str, None] = {}
     results = RecordFile(path, partial(_parse_record, column, columns), name)
     rows: dict[str, ComparedRow] = {}
-    for id, row in results:
+    for id, row in chain.from_iterable(results):
         if id in rows:
             raise InputError(
                 f"{name} holds the row {short_repr(id)} twice: finish its batch to keep only"
@@ -110,8 +113,8 @@ _QUESTION_FIELDS = ("question", "marks", "numbers", "crop")
 
 def _parse_record(
     column: str | None, columns: dict[str, None], record: Json
-) -> tuple[str, ComparedRow]:
-    """Return a record's id and row, and add the names in its `extra` to `columns`.
+) -> list[tuple[str, ComparedRow]]:
+    """Return a record's id and row, or those of its fields. Add the names in its `extra` to `columns`.
 
     `columns` names those with a text or a number. Raises ValueError for a record without an id,
     InputError for a target that is neither.
@@ -122,6 +125,9 @@ def _parse_record(
     extra = record["extra"] or {}
     texts = {name: _target_text(_pick_by_question(value, id)) for name, value in extra.items()}
     columns.update(dict.fromkeys(name for name, text in texts.items() if text is not None))
+    fields = list(compared_fields(record))
+    if fields:
+        return [(field.id(id), _field_row(column, record, field)) for field in fields]
     names = (column,) if column else TRUTH_COLUMNS
     truths = {name: text for name in names if (text := texts.get(name))}
     if column and texts.get(column) is None and extra.get(column) is not None:
@@ -132,7 +138,22 @@ def _parse_record(
     answer = None if record["error"] else record["answer"]
     question_hash = hash(json.dumps([record.get(name) for name in _QUESTION_FIELDS]))
     model = str(record.get("model") or "")
-    return id, ComparedRow(question_hash, answer, truths, read_scores(extra), model)
+    return [(id, ComparedRow(question_hash, answer, truths, read_scores(extra), model))]
+
+
+def _field_row(column: str | None, record: Json, field: ComparedField) -> ComparedRow:
+    """Return the row of a field."""
+    extra = record["extra"] or {}
+    targets = {name: field.target(extra.get(name)) for name in TRUTH_COLUMNS}
+    targets[FIELD_COLUMN] = field.own_target(extra.get(field.name))
+    if column:
+        targets = {column: field.target(extra.get(column))}
+    texts = {name: _target_text(value) for name, value in targets.items()}
+    question_hash = hash(
+        json.dumps([field.question, *(record.get(name) for name in _QUESTION_FIELDS[1:])])
+    )
+    truths = {name: text for name, text in texts.items() if text}
+    return ComparedRow(question_hash, field.answer, truths, {}, str(record.get("model") or ""))
 
 
 def _pick_by_question(value: object, id: str) -> object:
