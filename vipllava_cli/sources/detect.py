@@ -8,6 +8,7 @@ from vipllava_cli.errors import InputError
 from vipllava_cli.sources.coco import is_coco
 from vipllava_cli.sources.coco_results import is_coco_results
 from vipllava_cli.sources.cvat import is_cvat
+from vipllava_cli.sources.fiftyone import is_fiftyone
 from vipllava_cli.sources.files import read_head_text
 from vipllava_cli.sources.folder import Listing, list_folder
 from vipllava_cli.sources.formats import SourceFormat
@@ -83,6 +84,7 @@ _FOLDER_CHECKS: Mapping[SourceFormat, Callable[[str, Listing], bool]] = {
     SourceFormat.labelme: _any_file(".json", is_labelme),
     SourceFormat.coco: _any_file(".json", is_coco),
     SourceFormat.cvat: _any_file(".xml", is_cvat),
+    SourceFormat.fiftyone: _any_file(".json", is_fiftyone),
     SourceFormat.label_studio: _any_file(".json", is_label_studio),
     SourceFormat.open_images: _any_file(".csv", is_open_images),
     SourceFormat.image_folder: _any_file(".jsonl", is_image_folder),
@@ -137,6 +139,7 @@ _JSON_LIST_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
 _JSON_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
     SourceFormat.coco: is_coco,
     SourceFormat.labelme: is_labelme,
+    SourceFormat.fiftyone: is_fiftyone,
 }
 
 _FIRST_CHARACTER_CHECKS: Mapping[str, Callable[[str, str], SourceFormat | None]] = {

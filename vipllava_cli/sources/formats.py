@@ -20,6 +20,7 @@ class SourceFormat(StrEnum):
     label_studio = "label-studio"
     open_images = "open-images"
     image_folder = "image-folder"
+    fiftyone = "fiftyone"
     vip_bench = "vip-bench"
 
 

@@ -91,7 +91,12 @@ def _image(task: JsonObject) -> str | None:
 def _annotations(task: JsonObject) -> list[JsonObject]:
     annotations = task.get("annotations") or task.get("completions")
     valid = annotations if isinstance(annotations, list) else []
-    return [each for each in valid if isinstance(each, dict) and not each.get("was_cancelled")]
+    finished: list[JsonObject] = [
+        each for each in valid if isinstance(each, dict) and not each.get("was_cancelled")]
+    predictions = task.get("predictions")
+    if finished or not isinstance(predictions, list):
+        return finished
+    return [each for each in predictions[:1] if isinstance(each, dict)]  # one for each model
 
 
 def _iter_regions(task: JsonObject) -> Iterator[Region]:

@@ -1,0 +1,205 @@
+"""Label Studio: a JSON list of tasks with predictions, one for each model.
+
+Coordinates are percentages of the sides. The answer about a region has the id of its region: a choice
+for `--choices`, else text. https://labelstud.io/guide/predictions
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from vipllava_cli.flows.export.dataset import Answer, Dataset, ExportImage, Region
+from vipllava_cli.flows.export.geometry import ShapeConverter, brush_bytes, fill
+from vipllava_cli.flows.export.image_names import readable_names
+from vipllava_cli.flows.export.output import SINGLE, Export, Target, json_bytes
+from vipllava_cli.images.data_address import is_data_address
+from vipllava_cli.images.source import is_address
+from vipllava_cli.marks.types import Mark
+from vipllava_cli.sources.files import load_json
+
+_SHAPES = {"triangle": "contour", "arrow": "point", "scribble": "box"}
+_LOCAL_FILES = "/data/local-files/?d="  # the address of a file in a local storage
+_DIGITS = 6  # of a percentage
+_IMAGE, _LABEL, _ANSWER, _CHOICE = "image", "label", "answer", "choice"  # names in the interface
+
+Json = dict[str, Any]
+
+
+def write_label_studio(dataset: Dataset, target: Target) -> Export:
+    """Write a dataset as tasks, or add predictions to those of the source. Raises InputError."""
+    shapes = ShapeConverter(_SHAPES)
+    if target.source is not None:
+        tasks = load_json(target.source.files[0], encoding=target.encoding)
+        _add_predictions(tasks, dataset, shapes)
+        return Export({SINGLE: json_bytes(tasks)}, list(shapes.notes()))
+    names = readable_names([image.name for image in dataset.images], target.folder, target.paths)
+    tasks = [
+        {
+            "id": id,
+            "data": {_IMAGE: _address(names[image.name])},
+            "predictions": list(_predictions(image, shapes)),
+        }
+        for id, image in enumerate(dataset.images, 1)
+    ]
+    return Export({SINGLE: json_bytes(tasks)}, list(shapes.notes()))
+
+
+def _address(name: str) -> str:
+    if is_address(name) or is_data_address(name):
+        return name
+    return _LOCAL_FILES + quote(name, safe="/._- ~#=()", errors="surrogateescape")
+
+
+def _predictions(image: ExportImage, shapes: ShapeConverter) -> Iterator[Json]:
+    """Make a prediction for each model, with all regions of the image."""
+    if not image.size[0]:
+        return
+    answers = [answer for group in image.groups for answer in group.answers]
+    models = list(dict.fromkeys(_version(answer) for answer in answers)) or ["none"]
+    converted = [
+        (position, region, shapes.convert(mark, image.size))
+        for position, region, mark in image.marked()
+    ]
+    for model in models:
+        results: list[Json] = []
+        for position, region, mark in converted:
+            id = _region_id(image, position)
+            of_region = [a for a in image.answers_of(position) if _version(a) == model]
+            scores = _scores(of_region)
+            score = {"score": round(min(scores), _DIGITS)} if scores else {}
+            results.append({"id": id, **_region(mark, region, image.size), **score})
+            results += (_answer(answer, id) for answer in of_region if answer.text is not None)
+        of_image = [a for a in image.answers if _version(a) == model and a.text is not None]
+        results += (_answer(a, _region_id(image, -1 - n)) for n, a in enumerate(of_image))
+        prediction: Json = {"model_version": model, "result": results}
+        scores = _scores([answer for answer in answers if _version(answer) == model])
+        if scores:
+            prediction["score"] = round(sum(scores) / len(scores), _DIGITS)
+        yield prediction
+
+
+def _version(answer: Answer) -> str:
+    return f"{answer.model} {answer.revision}".strip() or "unknown"
+
+
+def _scores(answers: list[Answer]) -> list[float]:
+    return [answer.probability for answer in answers if answer.probability is not None]
+
+
+def _region_id(image: ExportImage, position: int) -> str:
+    """Return an id that is the same in every export of the same records."""
+    return hashlib.sha256(f"{image.id}#{position}".encode("utf-8", "replace")).hexdigest()[:10]
+
+
+def _region(mark: Mark, region: Region, size: tuple[int, int]) -> Json:
+    kind, value = _SHAPE_VALUES[mark.shape](mark, size)
+    if len(mark.parts) > 1:
+        kind, value = _brush(mark, size)
+    type = f"{kind}labels" if region.label else kind
+    labels = {type: [region.label]} if region.label else {}
+    return {
+        "type": type,
+        "from_name": _LABEL,
+        "to_name": _IMAGE,
+        "original_width": size[0],
+        "original_height": size[1],
+        "image_rotation": 0,
+        "value": {**value, **labels},
+    }
+
+
+def _answer(answer: Answer, id: str) -> Json:
+    """Make the result with an answer. It belongs to the region with this id, or to the image."""
+    common = {"id": id, "to_name": _IMAGE, "meta": {"text": [answer.question]}}
+    if answer.choices:
+        value = {"choices": [answer.text]}
+        score = answer.probability
+        scored = {} if score is None else {"score": round(score, _DIGITS)}
+        return {**common, "from_name": _CHOICE, "type": "choices", "value": value, **scored}
+    return {**common, "from_name": _ANSWER, "type": "textarea", "value": {"text": [answer.text]}}
+
+
+# --- shapes ----------------------------------------------------------------------------------
+
+Value = tuple[str, Json]
+
+
+def _percent(value: float, side: int) -> float:
+    return round(value / side * 100, _DIGITS)
+
+
+def _box(mark: Mark, size: tuple[int, int]) -> Value:
+    left, top, right, bottom = mark.bounds
+    return "rectangle", {
+        "x": _percent(left, size[0]),
+        "y": _percent(top, size[1]),
+        "width": _percent(right - left, size[0]),
+        "height": _percent(bottom - top, size[1]),
+        "rotation": 0,
+    }
+
+
+def _ellipse(mark: Mark, size: tuple[int, int]) -> Value:
+    left, top, right, bottom = mark.bounds
+    return "ellipse", {
+        "x": _percent((left + right) / 2, size[0]),
+        "y": _percent((top + bottom) / 2, size[1]),
+        "radiusX": _percent((right - left) / 2, size[0]),
+        "radiusY": _percent((bottom - top) / 2, size[1]),
+        "rotation": 0,
+    }
+
+
+def _polygon(mark: Mark, size: tuple[int, int]) -> Value:
+    points = [[_percent(x, size[0]), _percent(y, size[1])] for x, y in mark.parts[0]]
+    return "polygon", {"points": points, "closed": True}
+
+
+def _keypoint(mark: Mark, size: tuple[int, int]) -> Value:
+    x, y = mark.parts[0][0]
+    return "keypoint", {"x": _percent(x, size[0]), "y": _percent(y, size[1]), "width": 0.5}
+
+
+def _brush(mark: Mark, size: tuple[int, int]) -> Value:
+    return "brush", {"format": "rle", "rle": brush_bytes(fill(mark.parts, size))}
+
+
+_SHAPE_VALUES: Mapping[str, Callable[[Mark, tuple[int, int]], Value]] = {
+    "box": _box,
+    "ellipse": _ellipse,
+    "contour": _polygon,
+    "point": _keypoint,
+    "mask": _brush,
+}
+
+
+# --- the source ------------------------------------------------------------------------------
+
+
+def _add_predictions(tasks: Any, dataset: Dataset, shapes: ShapeConverter) -> None:
+    """Add predictions to tasks. Those of the same models are replaced."""
+    exported = iter(dataset.images)
+    for task in tasks:
+        if not isinstance(task, dict) or not _has_image(task):
+            continue
+        image = next(exported, None)
+        if image is None:
+            return
+        new = list(_predictions(image, shapes)) if image.groups else []
+        versions = {prediction["model_version"] for prediction in new}
+        old = task.get("predictions")
+        kept = [
+            prediction
+            for prediction in (old if isinstance(old, list) else [])
+            if not isinstance(prediction, dict) or prediction.get("model_version") not in versions
+        ]
+        if new:
+            task["predictions"] = kept + new
+
+
+def _has_image(task: Json) -> bool:
+    """Return whether the reader finds an image in a task: the same rule as there."""
+    from vipllava_cli.sources.label_studio import _image
+
+    return _image(task) is not None
