@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.sources.coco_region import coco_region, id_key
 from vipllava_cli.sources.coco_results import results_images
-from vipllava_cli.sources.files import load_json, matches_all, relative_path
+from vipllava_cli.sources.files import load_json, matches_all, read_head_text, relative_path
 from vipllava_cli.sources.folder import list_folder
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.image_finder import ImageFinder, folders_near
@@ -38,7 +38,8 @@ _OTHER_KINDS: Mapping[str, str] = {
 
 def is_coco(name: str) -> bool:
     """Return whether a JSON file looks like COCO. It may still be malformed."""
-    return matches_all(name, map(re.compile, _SIGNATURE))
+    is_object = read_head_text(name).lstrip().startswith("{")  # a list is of Label Studio
+    return is_object and matches_all(name, map(re.compile, _SIGNATURE))
 
 
 def read_coco(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Annotations:

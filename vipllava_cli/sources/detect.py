@@ -16,7 +16,9 @@ from vipllava_cli.sources.image_folder import is_image_folder
 from vipllava_cli.sources.label_studio import is_label_studio
 from vipllava_cli.sources.labelme import is_labelme
 from vipllava_cli.sources.open_images import is_open_images
+from vipllava_cli.sources.supervisely import is_supervisely
 from vipllava_cli.sources.tables import detect_table
+from vipllava_cli.sources.via import is_via_json, is_via_table
 from vipllava_cli.sources.vip_bench import find_splits
 from vipllava_cli.sources.voc import is_voc
 from vipllava_cli.sources.yolo import is_yolo
@@ -85,6 +87,11 @@ _FOLDER_CHECKS: Mapping[SourceFormat, Callable[[str, Listing], bool]] = {
     SourceFormat.coco: _any_file(".json", is_coco),
     SourceFormat.cvat: _any_file(".xml", is_cvat),
     SourceFormat.fiftyone: _any_file(".json", is_fiftyone),
+    SourceFormat.via: lambda folder, listing: (
+        _any_file(".json", is_via_json)(folder, listing)
+        or _any_file(".csv", is_via_table)(folder, listing)
+    ),
+    SourceFormat.supervisely: _any_file(".json", is_supervisely),
     SourceFormat.label_studio: _any_file(".json", is_label_studio),
     SourceFormat.open_images: _any_file(".csv", is_open_images),
     SourceFormat.image_folder: _any_file(".jsonl", is_image_folder),
@@ -128,7 +135,14 @@ def _detect_xml(name: str, _text: str) -> SourceFormat | None:
 def _detect_plain_text(name: str, text: str) -> SourceFormat | None:
     if is_data_yaml(name):
         return SourceFormat.yolo
-    return SourceFormat.open_images if is_open_images(name) else detect_table(text)
+    matches = (format for format, fits in _TABLE_CHECKS.items() if fits(name))
+    return next(matches, None) or detect_table(text)
+
+
+_TABLE_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
+    SourceFormat.open_images: is_open_images,
+    SourceFormat.via: is_via_table,
+}
 
 
 _JSON_LIST_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
@@ -140,6 +154,9 @@ _JSON_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
     SourceFormat.coco: is_coco,
     SourceFormat.labelme: is_labelme,
     SourceFormat.fiftyone: is_fiftyone,
+    SourceFormat.via: is_via_json,
+    SourceFormat.supervisely: is_supervisely,
+    SourceFormat.label_studio: is_label_studio,
 }
 
 _FIRST_CHARACTER_CHECKS: Mapping[str, Callable[[str, str], SourceFormat | None]] = {

@@ -18,6 +18,8 @@ class SourceFormat(StrEnum):
     yolo = "yolo"
     cvat = "cvat"
     label_studio = "label-studio"
+    via = "via"
+    supervisely = "supervisely"
     open_images = "open-images"
     image_folder = "image-folder"
     fiftyone = "fiftyone"

@@ -24,8 +24,10 @@ from vipllava_cli.sources.open_images import read_open_images
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.regions import Annotations, read_regions
 from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
+from vipllava_cli.sources.supervisely import read_supervisely
 from vipllava_cli.sources.tables import read_csv, read_tsv
 from vipllava_cli.sources.unused_files import unused_file_notes
+from vipllava_cli.sources.via import read_via
 from vipllava_cli.sources.vip_bench import read_vip_bench
 from vipllava_cli.sources.voc import read_voc
 from vipllava_cli.sources.yolo import read_yolo
@@ -51,6 +53,8 @@ READERS: Mapping[SourceFormat, Reader] = {
     SourceFormat.yolo: Reader("a YOLO folder or its data.yaml", read_yolo),
     SourceFormat.cvat: Reader("a CVAT file (XML)", read_cvat),
     SourceFormat.label_studio: Reader("an export of Label Studio", read_label_studio),
+    SourceFormat.via: Reader("a file of the VGG Image Annotator (VIA)", read_via),
+    SourceFormat.supervisely: Reader("a Supervisely project or file", read_supervisely),
     SourceFormat.open_images: Reader("a table of Open Images", read_open_images),
     SourceFormat.image_folder: Reader("a metadata.jsonl of Hugging Face", read_image_folder),
     SourceFormat.fiftyone: Reader("a samples.json of FiftyOne", read_fiftyone),

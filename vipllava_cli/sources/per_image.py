@@ -1,7 +1,7 @@
 """Formats with one annotation file per image: read one such file, or those of a folder."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -44,11 +44,14 @@ def read_per_image(
     suffix: str,
     has_format: Callable[[str], bool],
     read_file: ReadFile,
+    *,
+    ignored: Collection[str] = (),
 ) -> Annotations:
     """Read one annotation file, or all files of this format in a folder.
 
-    A malformed file in a folder becomes a bad row. Raises InputError if there is no file of this
-    format, or if a single file is malformed.
+    A malformed file in a folder becomes a bad row. `ignored` are names of files that belong to the
+    format and hold no regions. Raises InputError if there is no file of this format, or if a single
+    file is malformed.
     """
     if not os.path.isdir(name):
         finder = ImageFinder(options.image_folders)
@@ -64,7 +67,8 @@ def read_per_image(
             f"{name} contains no {suffix} file of the format {format}, only {images} and {others}:"
             " name a folder that contains one"
         )
-    skipped = len(candidates) - len(files)
+    known = {*files, *(file for file in candidates if os.path.basename(file) in ignored)}
+    skipped = len(candidates) - len(known)
     finder = ImageFinder(options.image_folders, name, listing.images)
     return Annotations(
         name,
