@@ -25,7 +25,7 @@ from vipllava_cli.flows.export.geometry import (
 )
 from vipllava_cli.flows.export.image_names import readable_names
 from vipllava_cli.flows.export.output import SINGLE, Export, Target, json_bytes
-from vipllava_cli.flows.export.read_source import SourceFile
+from vipllava_cli.flows.export.read_source import SourceFile, pair_regions
 from vipllava_cli.marks.types import Mark
 from vipllava_cli.sources.coco_region import MARK_SHAPE, id_key
 from vipllava_cli.sources.files import load_json
@@ -151,7 +151,7 @@ def _add_answers(content: Json, dataset: Dataset) -> list[str]:
         if answered is None:
             break
         _add_attributes(image, answer_attributes(answered.answers))
-        regions = zip(by_image.get(key, []), answered.regions, strict=False)
+        regions = pair_regions(by_image.get(key, []), answered, answered.name)
         for position, (annotation, region) in enumerate(regions):
             _add_attributes(annotation, answer_attributes(answered.answers_of(position)))
             if region.is_relabelled and region.label:

@@ -17,6 +17,7 @@ from vipllava_cli.flows.export.dataset import UNLABELLED, Dataset
 from vipllava_cli.flows.export.geometry import ShapeConverter, crop, fill, rounded, run_lengths
 from vipllava_cli.flows.export.image_names import readable_names
 from vipllava_cli.flows.export.output import SINGLE, Export, Target, xml_bytes
+from vipllava_cli.flows.export.read_source import pair_regions
 from vipllava_cli.marks.types import Mark, Points
 from vipllava_cli.sources.xml_files import parse_xml
 
@@ -147,8 +148,9 @@ def _add_answers(root: Element, dataset: Dataset) -> None:
     added: dict[str, dict[str, None]] = {}
     named = (image for image in root.findall("image") if image.get("name"))
     for element, image in zip(named, dataset.images, strict=False):
-        shapes = (shape for shape in element if shape.tag not in _WITHOUT_REGION)
-        for position, (shape, region) in enumerate(list(zip(shapes, image.regions, strict=False))):
+        shapes = [shape for shape in element if shape.tag not in _WITHOUT_REGION]
+        pairs = pair_regions(shapes, image, element.get("name") or "")
+        for position, (shape, region) in enumerate(pairs):
             attributes = answer_attributes(image.answers_of(position))
             if region.is_relabelled and region.label:
                 shape.set("label", region.label)

@@ -21,7 +21,6 @@ Edges = tuple[float, float, float, float]
 
 _ELLIPSE_POINTS = 72  # a multiple of 4, so that the outline reaches the edges of the box
 _MIN_SIDE = 1.0  # pixels of a box that stands for a point or a line
-_SUBPIXEL_BITS = 6  # of the coordinates that OpenCV fills
 _DIGITS = 4  # after the point, of a written coordinate
 
 # Shape of a mark -> the shape that a format holds.
@@ -74,7 +73,8 @@ def _many(shape: str, count: int) -> str:
 
 def _converted(mark: Mark, shape: str, size: Size) -> Mark:
     if shape == "box":
-        left, top, right, bottom = box_around(mark, size)
+        pointed = _converted(mark, "point", size) if mark.shape == "arrow" else mark
+        left, top, right, bottom = box_around(pointed, size)
         return replace(mark, shape=shape, parts=(((left, top), (right, bottom)),))
     if shape == "point":
         return replace(mark, shape=shape, parts=((mark.parts[0][-1],),))  # the tip of an arrow
@@ -131,15 +131,26 @@ def polygon_area(points: Points) -> float:
 def fill(parts: Sequence[Points], size: Size) -> NDArray[np.uint8]:
     """Fill outlines on an image of `size`. Returns 0 and 1, uint8 [height, width].
 
-    A part inside another one is a hole. Tracing the result gives outlines through the same pixels.
+    A pixel is inside if its centre is. A part inside another one is a hole. Outlines that run through
+    the centres of pixels, as those of traced masks do, include these pixels.
     """
     width, height = size
     pixels = np.zeros((height, width), np.uint8)
-    scale = 1 << _SUBPIXEL_BITS
-    polygons = [
-        np.round((np.asarray(part, np.float64) - 0.5) * scale).astype(np.int32) for part in parts
-    ]
-    cv2.fillPoly(pixels, polygons, (1,), shift=_SUBPIXEL_BITS)
+    arrays = [np.asarray(part, np.float64) - 0.5 for part in parts]
+    if all(np.array_equal(array, np.round(array)) for array in arrays):
+        cv2.fillPoly(pixels, [array.astype(np.int32) for array in arrays], (1,))
+        return pixels
+    starts = np.concatenate(arrays)
+    ends = np.concatenate([np.roll(array, -1, axis=0) for array in arrays])
+    first = max(math.ceil(starts[:, 1].min()), 0)
+    last = min(math.floor(starts[:, 1].max()), height - 1)
+    for row in range(first, last + 1):
+        crosses = (starts[:, 1] <= row) != (ends[:, 1] <= row)
+        x, y = starts[crosses, 0], starts[crosses, 1]
+        u, v = ends[crosses, 0], ends[crosses, 1]
+        edges = np.sort(x + (row - y) * (u - x) / (v - y))
+        for left, right in zip(edges[::2], edges[1::2], strict=True):
+            pixels[row, max(math.ceil(left), 0) : math.floor(right) + 1] = 1
     return pixels
 
 

@@ -17,11 +17,16 @@ from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import is_address
 from vipllava_cli.marks.types import Mark
 from vipllava_cli.sources.files import load_json
+from vipllava_cli.sources.label_studio_images import original_name, task_images
+from vipllava_cli.storage.counts import count_noun
 
 _SHAPES = {"triangle": "contour", "arrow": "point", "scribble": "box"}
 _LOCAL_FILES = "/data/local-files/?d="  # the address of a file in a local storage
 _DIGITS = 6  # of a percentage
-_IMAGE, _LABEL, _ANSWER, _CHOICE = "image", "label", "answer", "choice"  # names in the interface
+_IMAGE, _ANSWER, _CHOICE = "image", "answer", "choice"  # names in the labelling interface
+
+# Kind of a region -> the name of its control in the interface. A source has names of its own.
+_CONTROLS = {"rectangle": "label"}
 
 Json = dict[str, Any]
 
@@ -31,8 +36,9 @@ def write_label_studio(dataset: Dataset, target: Target) -> Export:
     shapes = ShapeConverter(_SHAPES)
     if target.source is not None:
         tasks = load_json(target.source.files[0], encoding=target.encoding)
-        _add_predictions(tasks, dataset, shapes)
-        return Export({SINGLE: json_bytes(tasks)}, list(shapes.notes()))
+        if _is_editable(tasks):
+            notes = _add_predictions(tasks, dataset, shapes)
+            return Export({SINGLE: json_bytes(tasks)}, [*shapes.notes(), *notes])
     names = readable_names([image.name for image in dataset.images], target.folder, target.paths)
     tasks = [
         {
@@ -48,7 +54,7 @@ def write_label_studio(dataset: Dataset, target: Target) -> Export:
 def _address(name: str) -> str:
     if is_address(name) or is_data_address(name):
         return name
-    return _LOCAL_FILES + quote(name, safe="/._- ~#=()", errors="surrogateescape")
+    return _LOCAL_FILES + quote(name, errors="surrogateescape")
 
 
 def _predictions(image: ExportImage, shapes: ShapeConverter) -> Iterator[Json]:
@@ -100,7 +106,7 @@ def _region(mark: Mark, region: Region, size: tuple[int, int]) -> Json:
     labels = {type: [region.label]} if region.label else {}
     return {
         "type": type,
-        "from_name": _LABEL,
+        "from_name": _CONTROLS.get(kind, kind),
         "to_name": _IMAGE,
         "original_width": size[0],
         "original_height": size[1],
@@ -177,16 +183,28 @@ _SHAPE_VALUES: Mapping[str, Callable[[Mark, tuple[int, int]], Value]] = {
 # --- the source ------------------------------------------------------------------------------
 
 
-def _add_predictions(tasks: Any, dataset: Dataset, shapes: ShapeConverter) -> None:
-    """Add predictions to tasks. Those of the same models are replaced."""
-    exported = iter(dataset.images)
+def _is_editable(tasks: Any) -> bool:
+    """Return whether the content of a file is a list of tasks, which can hold predictions."""
+    return isinstance(tasks, list) and all(
+        isinstance(task, dict) and isinstance(task.get("data"), dict) for task in tasks
+    )
+
+
+def _add_predictions(tasks: list[Json], dataset: Dataset, shapes: ShapeConverter) -> list[str]:
+    """Add predictions to tasks. Those of the same models are replaced. Returns notes."""
+    images = {image.id: image for image in dataset.images if image.size[0] and image.groups}
+    names = _control_names(tasks)
+    added = set()
     for task in tasks:
-        if not isinstance(task, dict) or not _has_image(task):
+        found = task_images(task, prefers_files=False)
+        if len(found) != 1:
             continue
-        image = next(exported, None)
+        ids = (found[0].name, original_name(found[0].name))
+        image = next((images[id] for id in ids if id in images), None)
         if image is None:
-            return
-        new = list(_predictions(image, shapes)) if image.groups else []
+            continue
+        added.add(image.id)
+        new = list(_predictions(image, shapes))
         versions = {prediction["model_version"] for prediction in new}
         old = task.get("predictions")
         kept = [
@@ -194,12 +212,31 @@ def _add_predictions(tasks: Any, dataset: Dataset, shapes: ShapeConverter) -> No
             for prediction in (old if isinstance(old, list) else [])
             if not isinstance(prediction, dict) or prediction.get("model_version") not in versions
         ]
-        if new:
-            task["predictions"] = kept + new
+        task["predictions"] = kept + _with_names(new, names)
+    rest = len(images) - len(added)
+    left_out = f"{count_noun(rest, 'image')} of tasks with several images: no predictions added"
+    return [left_out] if rest else []
 
 
-def _has_image(task: Json) -> bool:
-    """Return whether the reader finds an image in a task: the same rule as there."""
-    from vipllava_cli.sources.label_studio import _image
+def _control_names(tasks: list[Json]) -> dict[str, tuple[Any, Any]]:
+    """Map the types of results in a file to the names of their control and of its image."""
+    names: dict[str, tuple[Any, Any]] = {}
+    for task in tasks:
+        for annotation in (*(task.get("annotations") or []), *(task.get("predictions") or [])):
+            results = annotation.get("result") if isinstance(annotation, dict) else None
+            for result in results if isinstance(results, list) else []:
+                if isinstance(result, dict) and isinstance(result.get("type"), str):
+                    pair = result.get("from_name"), result.get("to_name")
+                    names.setdefault(result["type"], pair)
+    return names
 
-    return _image(task) is not None
+
+def _with_names(predictions: list[Json], names: Mapping[str, tuple[Any, Any]]) -> list[Json]:
+    """Use the names of a file's own controls. All controls are about the same image."""
+    to_name = next((to for _, to in names.values() if to), _IMAGE)
+    for prediction in predictions:
+        for result in prediction["result"]:
+            from_name, _ = names.get(result["type"], (None, None))
+            result["from_name"] = from_name or result["from_name"]
+            result["to_name"] = to_name
+    return predictions

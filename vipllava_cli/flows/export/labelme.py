@@ -19,6 +19,7 @@ from vipllava_cli.flows.export.geometry import ShapeConverter, crop, fill, round
 from vipllava_cli.flows.export.image_names import relative_names
 from vipllava_cli.flows.export.output import Content, Export, Target, json_bytes
 from vipllava_cli.flows.export.per_image import file_names, source_files
+from vipllava_cli.flows.export.read_source import pair_regions
 from vipllava_cli.flows.export.texts import describe
 from vipllava_cli.marks.types import Mark
 from vipllava_cli.sources.files import load_json
@@ -124,7 +125,7 @@ def _with_answers(dataset: Dataset, target: Target, sources: Sequence[str]) -> d
     files: dict[str, Content] = {}
     for image, file, source in source_files(dataset, target, sources):
         content = load_json(source, encoding=target.encoding)
-        regions = zip(content["shapes"], image.regions, strict=False)
+        regions = pair_regions(content["shapes"], image, source)
         for position, (shape, region) in enumerate(regions):
             answers = image.answers_of(position)
             if isinstance(shape, dict) and answers:

@@ -2,9 +2,9 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TypeVar
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.flows.export.dataset import Dataset, ExportImage, Region
@@ -37,7 +37,7 @@ class SourceImage:
 
     id: str
     name: str
-    regions: Sequence[SourceRegion]
+    regions: list[SourceRegion]
     file: str = ""
 
 
@@ -72,6 +72,19 @@ def read_source_file(
     return SourceFile(name, format, dataset, files)
 
 
+T = TypeVar("T")
+
+
+def pair_regions(items: Sequence[T], image: ExportImage, file: str) -> list[tuple[T, Region]]:
+    """Pair the regions of a file with those of an image, which a reader made of it. Raises InputError."""
+    if len(items) != len(image.regions):
+        raise InputError(
+            f"{file} holds {len(items)} regions of {image.id}, and batch reads {len(image.regions)}:"
+            " export without --source"
+        )
+    return list(zip(items, image.regions, strict=True))
+
+
 def _annotated(annotations: Annotations) -> Iterator[SourceImage]:
     for image in annotations.iter_images():
         if isinstance(image, AnnotatedImage):
@@ -104,7 +117,7 @@ def _of_rows(source: Source) -> list[SourceImage]:
         extra = dict(row.extra) if len(row.marks) == 1 else {}
         known = [(region.spec and region.spec.parts, region.label) for region in image.regions]
         new = (SourceRegion(mark, mark.label or text, extra) for mark in row.marks)
-        image.regions.extend(  # type: ignore[attr-defined]
+        image.regions.extend(
             region
             for region in new
             if (region.spec and region.spec.parts, region.label) not in known
@@ -197,14 +210,12 @@ def _export_image(
     return image
 
 
-def _resolve(
-    spec: MarkSpec, size: tuple[int, int], opened: "Iterable[ImageFile] | object"
-) -> Mark | None:
+def _resolve(spec: MarkSpec, size: tuple[int, int], opened: Callable[[], ImageFile]) -> Mark | None:
     try:
         resolved = resolve_marks(
             [spec],
             size,
-            read_orientation=lambda: opened().read_orientation(),  # type: ignore[operator]
+            read_orientation=lambda: opened().read_orientation(),
         )
     except InputError:
         return None
@@ -219,9 +230,3 @@ def _add_failed(image: ExportImage, rows: Iterable[AnsweredRow]) -> None:
             image.group((number - 1,)).answers.append(row.answer)
         else:
             image.group(()).answers.append(row.answer)
-
-
-def source_folder(name: str) -> Path:
-    """Return the folder of a source."""
-    path = Path(name)
-    return path if path.is_dir() else path.parent
