@@ -12,6 +12,7 @@ import typer
 
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
+    ANSWER_PANEL,
     OUTPUT_PANEL,
     AnswerOptions,
     Choices,
@@ -34,6 +35,15 @@ if TYPE_CHECKING:  # `--help` needs none of these
     from vipllava_cli.flows.batch.task import BatchTask, OnConflict
     from vipllava_cli.sources.rows import Source
     from vipllava_cli.storage.journal import Journal
+
+LabelFromAnswer = Annotated[
+    bool,
+    typer.Option(
+        "--label-from-answer",
+        help="With --choices: let `vipllava export` make the answers the labels of the regions.",
+        rich_help_panel=ANSWER_PANEL,
+    ),
+]
 
 SOURCE_PANEL = "Source"
 _MAX_BATCH_SIZE = 4096
@@ -151,6 +161,7 @@ def batch(
     model: ModelOptions,
     answer: AnswerOptions,
     choices: Choices = None,
+    label_from_answer: LabelFromAnswer = False,
     output: OutputOptions,
 ) -> ExitCode:
     """Ask about many images. The same command resumes after a stop.
@@ -189,6 +200,7 @@ def batch(
     )
     reading = ReadOptions(tuple(images or ()), encoding, coco, _source_units(marks))
     source = read_sources(names, format=format, per=per, labels=tuple(label or ()), options=reading)
+    source = _note_labels(source, choices) if label_from_answer else source
     for note in (*pattern_notes, *source.notes):
         messages.note(note)
 
@@ -216,6 +228,18 @@ def batch(
     _finish(summary, outputs, task, messages)
     _print_next_command(summary, source, outputs, messages, fresh=fresh)
     return _exit_code(summary, is_interrupted=is_interrupted)
+
+
+def _note_labels(source: "Source", choices: str | None) -> "Source":
+    """Say in the records that `export` makes their answers the labels. Raises UsageError."""
+    from vipllava_cli.flows.export.relabel import with_label_from_answer
+
+    if choices is None:
+        raise UsageError(
+            "--label-from-answer makes one of the given answers the label of a region: add --choices"
+            " A,B,…"
+        )
+    return with_label_from_answer(source)
 
 
 def _exit_code(summary: "BatchSummary", *, is_interrupted: bool) -> ExitCode:

@@ -1,17 +1,30 @@
 """Answers to `--choices` -> the labels of regions."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.export.attributes import LABEL_FROM_ANSWER
 from vipllava_cli.flows.export.dataset import Answer, Dataset, ExportImage
 from vipllava_cli.flows.export.read_records import AnsweredRow
+from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
 from vipllava_cli.storage.counts import count_noun
 
 
 def wants_labels(rows: list[AnsweredRow]) -> bool:
     """Return whether the records are of `batch --label-from-answer`."""
     return any(row.extra.get(LABEL_FROM_ANSWER) is True for row in rows)
+
+
+def with_label_from_answer(source: Source) -> Source:
+    """Return a source whose rows say so in their `extra`, which records hold."""
+    added = {LABEL_FROM_ANSWER: True}
+
+    def iter_rows() -> Iterator[Row | BadRow]:
+        for row in source.rows:
+            yield replace(row, extra={**row.extra, **added}) if isinstance(row, Row) else row
+
+    return replace(source, rows=StoredRows(iter_rows) if source.is_rereadable else iter_rows())
 
 
 def label_from_answers(dataset: Dataset) -> None:
