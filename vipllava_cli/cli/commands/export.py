@@ -59,7 +59,7 @@ def export(
 ) -> None:
     """Write the answers of batch into the files of annotation tools, without a model.
 
-    vipllava export results.jsonl --to coco -o answers.json
+    vipllava export answers.jsonl --to coco -o answers.json
 
     vipllava export regions.jsonl --to coco --source annotations.json -o answered.json
     """

@@ -84,6 +84,6 @@ def _check_choices(dataset: Dataset) -> None:
                 )
     if not sets:
         raise UsageError(
-            "--label-from-answer needs answers that are one of given labels: ask with `vipllava batch …"
-            " --choices A,B,…` first"
+            "--label-from-answer needs answers to --choices, so that each is one of your labels: run"
+            " batch with --choices A,B,… first"
         )
