@@ -106,7 +106,8 @@ def test_a_hole_stays_a_hole(format: str, shape: str, tmp_path: Path, run: Run) 
     image = write_image(tmp_path / "a.jpg")
     out, _ = export(run, tmp_path, format, record(image, "a.jpg#1", mark(shape, RING)))
     ((_, (found,)),) = read_regions(out)
-    before = fill([list(zip(part[::2], part[1::2], strict=True)) for part in RING], (200, 100))
+    ring = [tuple(zip(map(float, p[::2]), map(float, p[1::2]), strict=True)) for p in RING]
+    before = fill(ring, (200, 100))
     assert np.abs(fill(found.parts, (200, 100)).astype(int) - before).sum() == 0
     assert before.sum() == 5200
 

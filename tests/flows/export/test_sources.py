@@ -1,4 +1,4 @@
-"""With --source, an export is the file that batch read, with the answers in it and nothing else changed."""
+"""With --source, an export is the file that batch read, with the answers in it."""
 
 import json
 from pathlib import Path
@@ -121,7 +121,13 @@ def test_answers_become_labels(tmp_path: Path, run: Run) -> None:
 def test_failed_rows_keep_their_label(tmp_path: Path, run: Run) -> None:
     file = coco(tmp_path)
     error = {"type": "GenerationError", "message": "out of luck"}
-    failed = {"answer": None, "error": error, "marks": [], "width": None, "height": None}
+    failed: dict[str, Any] = {
+        "answer": None,
+        "error": error,
+        "marks": [],
+        "width": None,
+        "height": None,
+    }
     answers(tmp_path, choice("cat", "dog"), failed)
     ended = export(run, tmp_path, "coco", "out.json", file, "--label-from-answer")
     content = json.loads((tmp_path / "out.json").read_text())

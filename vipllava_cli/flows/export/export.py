@@ -12,7 +12,7 @@ from vipllava_cli.flows.export.cvat import write_cvat
 from vipllava_cli.flows.export.dataset import Dataset
 from vipllava_cli.flows.export.fiftyone import write_fiftyone
 from vipllava_cli.flows.export.formats import ExportFormat
-from vipllava_cli.flows.export.image_names import ImagePaths
+from vipllava_cli.flows.export.image_names import ImagePaths, image_notes
 from vipllava_cli.flows.export.label_studio import write_label_studio
 from vipllava_cli.flows.export.labelme import write_labelme
 from vipllava_cli.flows.export.llava import write_llava
@@ -110,11 +110,10 @@ def export(task: ExportTask) -> list[str]:
     made = writer.write(dataset, target)
     if is_folder:
         write_folder(made, task.out)
-    elif len(made.files) > 1:
-        raise UsageError(_needs_folder(task))
     else:
         write_file(made, task.out)
-    return [*notes, *dataset.notes, *made.notes, _summary(task.out, dataset)]
+    about_images = image_notes((image.name for image in dataset.images), paths)
+    return [*notes, *dataset.notes, *made.notes, *about_images, _summary(task.out, dataset)]
 
 
 def _summary(out: Path, dataset: Dataset) -> str:
@@ -152,13 +151,6 @@ def _check_out(task: ExportTask, writer: Writer) -> bool:
         )
     check_writable(str(out), force=task.force)
     return False
-
-
-def _needs_folder(task: ExportTask) -> str:
-    return (
-        f"{task.format} has one file for each image, and there are several: give -o a folder, like"
-        f" {task.out.with_suffix('')}"
-    )
 
 
 def _check_not_above(task: ExportTask, dataset: Dataset, paths: ImagePaths) -> None:

@@ -1,12 +1,15 @@
 """The names of images in an export: paths that its readers find from the place of the file."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.images.source import parse_source
+from vipllava_cli.images.source import CLIPBOARD, FIRST_FRAME, parse_source
 from vipllava_cli.sources.image_finder import ImageFinder, folders_near
+from vipllava_cli.storage.counts import count_noun
+from vipllava_cli.storage.files import STANDARD_INPUT
 
 
 class ImagePaths:
@@ -40,6 +43,33 @@ def _is_local(name: str) -> bool:
         return parse_source(name).is_local and not name.startswith("data:")
     except InputError:
         return False
+
+
+def image_notes(names: Iterable[str], paths: ImagePaths) -> Iterator[str]:
+    """Yield notes about images that other programs, or `batch`, do not find by their names."""
+    counts: Counter[str] = Counter()
+    for name in dict.fromkeys(names):
+        counts.update(_peculiarities(name, paths))
+    for what, count in counts.items():
+        yield f"{count_noun(count, 'image')} {what}"
+
+
+def _peculiarities(name: str, paths: ImagePaths) -> Iterator[str]:
+    if name in (STANDARD_INPUT, CLIPBOARD):
+        yield "from standard input or the clipboard: no file that the export could name"
+        return
+    path = paths.absolute(name)
+    if path is None:
+        return
+    source = parse_source(path)
+    if source.frame not in (None, FIRST_FRAME):
+        yield "with #frame=N in the name: other programs show the first frame, or nothing"
+    if os.path.isfile(source.location):
+        return
+    if any(os.path.isfile(parent) for parent in Path(source.location).parents):
+        yield "in an archive: other programs do not read them, and batch does with --images ARCHIVE"
+    else:
+        yield "not found: named as in the records"
 
 
 def relative_names(names: Iterable[str], folder: Path, paths: ImagePaths) -> dict[str, str]:

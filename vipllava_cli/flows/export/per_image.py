@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 
+from vipllava_cli.errors import UsageError
 from vipllava_cli.flows.export.dataset import Dataset, ExportImage
 from vipllava_cli.flows.export.image_names import unique_stems
 from vipllava_cli.flows.export.output import SINGLE, Target
@@ -14,10 +15,20 @@ def file_names(dataset: Dataset, target: Target, suffix: str) -> Iterator[tuple[
     """Iterate over the images that have a size, each with the path of its file in the export."""
     images = [image for image in dataset.images if image.size[0]]
     if not target.is_folder:
+        _check_single(len(images))
         yield from ((image, SINGLE) for image in images)
         return
     stems = image_stems(images, target)
     yield from ((image, f"{stems[image.name]}{suffix}") for image in images)
+
+
+def _check_single(images: int) -> None:
+    """Raise UsageError if one file cannot hold the export."""
+    if images > 1:
+        raise UsageError(
+            f"the format has one file for each image, and there are {images} images: give -o a"
+            " name without a suffix, for a folder"
+        )
 
 
 def image_stems(images: Sequence[ExportImage], target: Target) -> dict[str, str]:
@@ -42,6 +53,8 @@ def source_files(
     dataset: Dataset, target: Target, sources: Sequence[str]
 ) -> Iterator[tuple[ExportImage, str, str]]:
     """Iterate over the images of a source, each with its file in the export and in the source."""
+    if not target.is_folder:
+        _check_single(len(sources))
     name = target.source.name if target.source else ""
     folder = name if os.path.isdir(name) else os.path.dirname(name)
     for image, source in zip(dataset.images, sources, strict=True):

@@ -8,12 +8,10 @@ from typing import Any
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.flows.export.dataset import Answer, Dataset, ExportImage, Region
-from vipllava_cli.images.source import CLIPBOARD
 from vipllava_cli.marks.colors import Color
 from vipllava_cli.marks.json_marks import is_finite_number, mark_from_json
 from vipllava_cli.marks.types import Mark
 from vipllava_cli.storage.counts import count_noun
-from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.record_file import Json, RecordFile
 
 _SAME = 0.01  # pixels between the points of equal regions
@@ -53,12 +51,6 @@ def read_rows(results: Path, notes: list[str]) -> list[AnsweredRow]:
     rows = list(records)
     if records.skipped_note:
         notes.append(records.skipped_note)
-    without_file = {row.image for row in rows} & {STANDARD_INPUT, CLIPBOARD}
-    if without_file:
-        notes.append(
-            "images from standard input or the clipboard have no file, so the export names none that"
-            " can be read"
-        )
     return rows
 
 

@@ -74,16 +74,20 @@ def write_yolo(dataset: Dataset, target: Target) -> Export:
     files[ANSWERS] = "".join(answers).encode()
     notes = list(shapes.notes())
     if missing:
-        notes.append(f"{count_noun(missing, 'image')} cannot be read: left out")
+        notes.append(
+            f"{count_noun(missing, 'image')} cannot be copied, or only from the web: left out"
+        )
     return Export(files, notes)
 
 
 def _image_file(name: str) -> tuple[str, Callable[[], bytes]]:
     """Return the suffix of a copy of an image, and what reads it. Raises InputError.
 
-    A frame other than the first becomes a PNG.
+    A frame other than the first becomes a PNG. An export downloads nothing.
     """
     source = parse_source(name)
+    if not source.is_local:
+        raise InputError(f"{name} is no file")
     if source.frame not in (None, FIRST_FRAME):
         return ".png", partial(_png, name)
     suffix = os.path.splitext(source.location.partition("?")[0])[1].lower()
