@@ -76,7 +76,7 @@ def _regions(sample: JsonObject) -> Iterator[Region]:
             yield _region(value)
         listed = value.get(kind.lower())
         for label in listed if isinstance(listed, list) else []:
-            if isinstance(label, dict) and label.get("_cls") in _BUILDERS:
+            if isinstance(label, dict) and str(label.get("_cls")) in _BUILDERS:
                 yield _region(label)
 
 
@@ -84,7 +84,7 @@ def _region(value: JsonObject) -> Region:
     label = value.get("label")
     text = None if label is None else str(label)
     attributes = {name: field for name, field in value.items() if name not in _OWN_FIELDS}
-    build = _BUILDERS[value["_cls"]]
+    build = _BUILDERS[str(value["_cls"])]
     return Region(text, partial(build, value, text), scalar_fields(attributes))
 
 

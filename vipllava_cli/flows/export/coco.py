@@ -8,6 +8,7 @@ https://cocodataset.org/#format-data
 from collections.abc import Iterator
 from typing import Any
 
+from vipllava_cli.errors import InputError
 from vipllava_cli.flows.export.attributes import (
     Attributes,
     answer_attributes,
@@ -43,6 +44,7 @@ def write_coco(dataset: Dataset, target: Target) -> Export:
         if isinstance(content, dict):
             notes = _add_answers(content, dataset)
             return Export({SINGLE: json_bytes(content)}, notes)
+    dataset.drop_unread_images()
     shapes = ShapeConverter(_SHAPES)
     labels = dataset.labels(UNLABELLED)
     names = readable_names([image.name for image in dataset.images], target.folder, target.paths)
@@ -57,8 +59,14 @@ def write_coco(dataset: Dataset, target: Target) -> Export:
 
 
 def _only_file(source: SourceFile) -> str:
-    files = set(source.files)
-    return files.pop() if len(files) == 1 else source.name
+    """Return the file of a source. Raises InputError for a folder with several."""
+    files = sorted(set(source.files))
+    if len(files) > 1:
+        raise InputError(
+            f"{source.name} contains {len(files)} COCO files, and an export is one: give one of them as"
+            f" --source, like {files[0]}"
+        )
+    return files[0]
 
 
 def _image(image: ExportImage, id: int, names: dict[str, str]) -> Json:

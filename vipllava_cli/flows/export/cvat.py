@@ -33,6 +33,7 @@ def write_cvat(dataset: Dataset, target: Target) -> Export:
         if root.find("image") is not None and root.find("track") is None:
             _add_answers(root, dataset)
             return Export({SINGLE: xml_bytes(root)})
+    dataset.drop_unread_images()
     shapes = ShapeConverter(_SHAPES)
     names = readable_names([image.name for image in dataset.images], target.folder, target.paths)
     root = Element("annotations")

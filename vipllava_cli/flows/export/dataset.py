@@ -101,6 +101,10 @@ class Dataset:
     classes: Sequence[str] = ()
     notes: list[str] = field(default_factory=list)
 
+    def drop_unread_images(self) -> None:
+        """Remove the images of a source whose size is unknown."""
+        self.images = [image for image in self.images if image.size[0]]
+
     def labels(self, default: str | None = None) -> list[str]:
         """Return the classes, then other labels as they occur.
 

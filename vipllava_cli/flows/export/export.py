@@ -106,7 +106,7 @@ def export(task: ExportTask) -> list[str]:
         is_folder,
     )
     if not is_same_format:
-        dataset.images = [image for image in dataset.images if image.size[0]]
+        dataset.drop_unread_images()
     made = writer.write(dataset, target)
     if is_folder:
         write_folder(made, task.out)

@@ -39,6 +39,7 @@ def write_label_studio(dataset: Dataset, target: Target) -> Export:
         if _is_editable(tasks):
             notes = _add_predictions(tasks, dataset, shapes)
             return Export({SINGLE: json_bytes(tasks)}, [*shapes.notes(), *notes])
+    dataset.drop_unread_images()
     names = readable_names([image.name for image in dataset.images], target.folder, target.paths)
     tasks = [
         {
@@ -222,7 +223,8 @@ def _control_names(tasks: list[Json]) -> dict[str, tuple[Any, Any]]:
     """Map the types of results in a file to the names of their control and of its image."""
     names: dict[str, tuple[Any, Any]] = {}
     for task in tasks:
-        for annotation in (*(task.get("annotations") or []), *(task.get("predictions") or [])):
+        listed = (task.get(field) for field in ("annotations", "predictions"))
+        for annotation in (each for items in listed if isinstance(items, list) for each in items):
             results = annotation.get("result") if isinstance(annotation, dict) else None
             for result in results if isinstance(results, list) else []:
                 if isinstance(result, dict) and isinstance(result.get("type"), str):

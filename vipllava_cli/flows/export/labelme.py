@@ -130,9 +130,9 @@ def _with_answers(dataset: Dataset, target: Target, sources: Sequence[str]) -> d
             answers = image.answers_of(position)
             if isinstance(shape, dict) and answers:
                 shape["description"] = describe(answers) or shape.get("description") or ""
-                shape["flags"] = {**(shape.get("flags") or {}), **_flags(answers)}
-                existing = shape.get("attributes") or {}
-                shape["attributes"] = {**existing, **answer_attributes(answers)}
+                shape["flags"] = {**_object(shape.get("flags")), **_flags(answers)}
+                own = answer_attributes(answers)
+                shape["attributes"] = {**_object(shape.get("attributes")), **own}
             if isinstance(shape, dict) and region.is_relabelled:
                 shape["label"] = region.label
         if image.answers:
@@ -141,6 +141,10 @@ def _with_answers(dataset: Dataset, target: Target, sources: Sequence[str]) -> d
         content["imagePath"] = _moved(image, target.folder / file, content, target)
         files[file] = json_bytes(content)
     return files
+
+
+def _object(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}
 
 
 def _moved(image: ExportImage, file: Path, content: Json, target: Target) -> Any:

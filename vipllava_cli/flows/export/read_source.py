@@ -61,7 +61,8 @@ def read_source_file(
     format = detect_format(name, options.encoding)
     if format is None or format == SourceFormat.folder:
         raise InputError(
-            f"--source {name}: expected the annotation file or the manifest that batch read"
+            f"--source {name}: expected the annotation file or the manifest that batch read; unpack an"
+            " archive first"
         )
     content = READERS[format].read(name, options)
     is_annotated = isinstance(content, Annotations)
