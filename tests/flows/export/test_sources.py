@@ -322,3 +322,17 @@ def test_a_manifest_as_source_gives_its_rows(tmp_path: Path, run: Run) -> None:
         ("l20", None),
         ("l100", "metal"),
     ]
+
+
+def test_a_copy_in_another_folder_says_where_its_images_are(tmp_path: Path, run: Run) -> None:
+    file = coco(tmp_path)
+    content = json.loads(file.read_text())
+    content["info"]["score"] = float("nan")  # some programs write it
+    file.write_text(json.dumps(content))
+    answers(tmp_path)
+    (tmp_path / "else" / "where").mkdir(parents=True)
+    ended = export(run, tmp_path, "coco", "else/where/out.json", file)
+    assert "from another folder: batch finds them with --images" in ended.stderr
+    found = read_regions(tmp_path / "else/where/out.json", options=_images(tmp_path))
+    assert [points(marks[0])[0] for _, marks in found] == list(BOXES)
+    assert "another folder" not in export(run, tmp_path, "coco", "beside.json", file).stderr

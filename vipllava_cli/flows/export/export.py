@@ -1,7 +1,8 @@
 """Records -> a file or a folder in the format of an annotation tool."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,8 +113,26 @@ def export(task: ExportTask) -> list[str]:
         write_folder(made, task.out)
     else:
         write_file(made, task.out)
-    about_images = image_notes((image.name for image in dataset.images), paths)
+    about_images = [
+        *image_notes((image.name for image in dataset.images), paths),
+        *_moved_note(task, target, dataset),
+    ]
     return [*notes, *dataset.notes, *made.notes, *about_images, _summary(task.out, dataset)]
+
+
+def _moved_note(task: ExportTask, target: Target, dataset: Dataset) -> Iterator[str]:
+    """Yield a note if a copy of the source keeps names of images that count from another folder."""
+    source = target.source
+    if source is None or WRITERS[task.format].is_folder or not source.files:
+        return
+    folder = os.path.dirname(os.path.abspath(source.files[0]))
+    paths = [path for image in dataset.images if (path := target.paths.absolute(image.name))]
+    if paths and os.path.realpath(folder) != os.path.realpath(target.folder):
+        images = os.path.relpath(os.path.commonpath(map(os.path.dirname, paths)))
+        yield (
+            f"{task.out} names its images as {task.source} does, from another folder: batch finds them"
+            f" with --images {shlex.quote(images)}"
+        )
 
 
 def _summary(out: Path, dataset: Dataset) -> str:

@@ -55,8 +55,8 @@ SINGLE = ""
 
 
 def json_bytes(value: Any) -> bytes:
-    """Return a value as JSON, one line for each item of a list of records. Raises no error."""
-    text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False)
+    """Return a value as JSON. NaN stays NaN: a source may contain it."""
+    text = json.dumps(value, ensure_ascii=False, indent=1)
     try:
         return f"{text}\n".encode()
     except UnicodeEncodeError:  # the bytes of a file name that is not UTF-8
