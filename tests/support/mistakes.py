@@ -94,6 +94,16 @@ _LINES: dict[str, tuple[tuple[str, int], ...]] = {
         ("vipllava compare answers.jsonl --truth", 2),
         ("vipllava compare answers.jsonl --truth label | true", 141),
     ),
+    "export": (
+        ("vipllava export coco answers.jsonl -o x1.json", 2),
+        ("vipllava export answers.jsonl --to coco -o my answers.json", 2),
+        ("vipllava export answer.jsonl --to coco -o x3.json", 3),
+        ("vipllava export answers.jsonl --to cvat -o x4.json", 2),
+        ("vipllava export answers.jsonl --to label_studio -o x5.json", 2),
+        ("vipllava export answers.jsonl --to coco --output-file x6.json", 2),
+        ("vipllava export answers.jsonl --to coco -o", 2),
+        ("vipllava export answers.jsonl --to coco -o x8.json | true", 0),
+    ),
     "eval clipart": (
         ("vipllava clipart eval --n 2", 2),
         ("vipllava eval clip art --n 2", 2),

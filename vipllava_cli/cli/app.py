@@ -16,6 +16,7 @@ from vipllava_cli.cli.commands.compare import compare
 from vipllava_cli.cli.commands.config import path, set_value, show, unset
 from vipllava_cli.cli.commands.doctor import doctor
 from vipllava_cli.cli.commands.eval import clipart, demo, pointqa, vcr, vip_bench, visual7w
+from vipllava_cli.cli.commands.export import export
 from vipllava_cli.cli.commands.help import help, version
 from vipllava_cli.cli.commands.models import info, list_models, pull, remove, use
 from vipllava_cli.cli.commands.plan import plan
@@ -93,6 +94,7 @@ _add(batch, ASK_PANEL)
 _add(chat, ASK_PANEL)
 _add(report, RESULTS_PANEL)
 _add(compare, RESULTS_PANEL)
+_add(export, RESULTS_PANEL)
 
 evals = _group("eval", "Run a benchmark and score it.", "vipllava eval clipart", RESULTS_PANEL)
 for benchmark in (clipart, vip_bench, visual7w, pointqa, vcr):

@@ -26,6 +26,7 @@ PAGES: Mapping[str, str] = {
     "chat": "chat.md",
     "report": "batch.md",
     "compare": "batch.md",
+    "export": "export.md",
     "eval": "evaluation.md",
     "models": "models.md",
     "plan": "models.md",

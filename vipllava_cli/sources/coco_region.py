@@ -26,6 +26,9 @@ from vipllava_cli.sources.run_lengths import rle_outlines, rle_size
 JsonObject = Mapping[str, Any]
 
 _WHOLE_NUMBER = re.compile(r"\s*(-?\d{1,19})(?:\.0*)?\s*")
+# the attribute with which `export` says that the outline counts, not the box
+MARK_SHAPE = "mark_shape"
+_OUTLINED = ("triangle", "contour", "mask")
 
 
 def id_key(value: Any) -> int | str | None:
@@ -61,6 +64,13 @@ def coco_region(annotation: Any, labels: Mapping[int | str, str]) -> Region:
 def _mark(annotation: JsonObject, label: str | None) -> MarkSpec:
     """Make the mark of an annotation: its box or, without one, its outline or its keypoints."""
     box, segmentation = annotation.get("bbox"), annotation.get("segmentation")
+    attributes = annotation.get("attributes")
+    shape = attributes.get(MARK_SHAPE) if isinstance(attributes, dict) else None
+    if shape == "point" and annotation.get("keypoints"):
+        points = check_numbers(annotation["keypoints"], "keypoints [x, y, visibility]", 3)
+        return region_mark("point", points[:2], label)
+    if shape in _OUTLINED and segmentation:
+        return _outline(segmentation, label, shape)
     if _is_missing_box(box) and segmentation not in (None, [], [[]]):
         return _outline(segmentation, label)
     if _is_missing_box(box) and annotation.get("keypoints"):
@@ -99,11 +109,11 @@ def _rotation(annotation: JsonObject) -> float:
     return math.fmod(value, 360)
 
 
-def _outline(segmentation: Any, label: str | None) -> MarkSpec:
+def _outline(segmentation: Any, label: str | None, shape: str = "contour") -> MarkSpec:
     if isinstance(segmentation, dict):
-        mark = region_mark("contour", rle_outlines(segmentation), label)
+        mark = region_mark(shape, rle_outlines(segmentation), label)
         height, width = rle_size(segmentation.get("size"))
         return replace(mark, declared=DeclaredSize(width, height))
     if isinstance(segmentation, list) and any(isinstance(part, list) for part in segmentation):
         segmentation = [part for part in segmentation if part != []] or segmentation
-    return region_mark("contour", segmentation, label)
+    return region_mark(shape, segmentation, label)

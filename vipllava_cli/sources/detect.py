@@ -10,6 +10,7 @@ from vipllava_cli.sources.coco import is_coco
 from vipllava_cli.sources.coco_results import is_coco_results
 from vipllava_cli.sources.cvat import is_cvat
 from vipllava_cli.sources.darknet import is_darknet
+from vipllava_cli.sources.fiftyone import is_fiftyone
 from vipllava_cli.sources.files import read_head_text
 from vipllava_cli.sources.folder import Listing, list_folder
 from vipllava_cli.sources.formats import SourceFormat
@@ -96,6 +97,7 @@ _FOLDER_CHECKS: Mapping[SourceFormat, Callable[[str, Listing], bool]] = {
     SourceFormat.labelme: _any_file(".json", is_labelme),
     SourceFormat.coco: _any_file(".json", is_coco),
     SourceFormat.cvat: _any_file(".xml", is_cvat),
+    SourceFormat.fiftyone: _any_file(".json", is_fiftyone),
     SourceFormat.via: lambda folder, listing: (
         _any_file(".json", is_via_json)(folder, listing)
         or _any_file(".csv", is_via_table)(folder, listing)
@@ -166,6 +168,7 @@ _JSON_LIST_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
 _JSON_CHECKS: Mapping[SourceFormat, Callable[[str], bool]] = {
     SourceFormat.coco: is_coco,
     SourceFormat.labelme: is_labelme,
+    SourceFormat.fiftyone: is_fiftyone,
     SourceFormat.via: is_via_json,
     SourceFormat.supervisely: is_supervisely,
     SourceFormat.label_studio: is_label_studio,

@@ -22,6 +22,7 @@ class SourceFormat(StrEnum):
     supervisely = "supervisely"
     open_images = "open-images"
     image_folder = "image-folder"
+    fiftyone = "fiftyone"
     vip_bench = "vip-bench"
 
 

@@ -36,6 +36,7 @@ _FOLDER_NAMES = (
 )
 
 _ADDRESS = re.compile(r"https?://|data:", re.IGNORECASE)
+_FRAME = re.compile(r"#frame=\d{1,9}\Z")
 _FOREIGN_ROOT = re.compile(r"\A(?:file:)?/*(?:[A-Za-z]:)?/*", re.IGNORECASE)
 
 
@@ -100,11 +101,11 @@ class ImageFinder:
         for spelling in spellings:
             for folder in folders:
                 path = _join(folder, spelling)
-                if os.path.isfile(path):
+                if _is_file(path):
                     return self._only([path, *self._others(spelling, folder)], name)
         for spelling in spellings:
             for tail in _tails(spelling):
-                paths = [path for f in folders if os.path.isfile(path := _join(f, tail))]
+                paths = [path for f in folders if _is_file(path := _join(f, tail))]
                 if paths:
                     return self._only(paths, name, by_tail=True)
         return None
@@ -162,6 +163,11 @@ class ImageFinder:
                 path = _slashed(os.path.normpath(os.path.join(folder, image)))
                 index[image.rpartition("/")[2].casefold()].append(path)
         return index
+
+
+def _is_file(path: str) -> bool:
+    """Return whether a path is that of a file, or of a frame of one."""
+    return os.path.isfile(path) or os.path.isfile(_FRAME.sub("", path))
 
 
 def folders_near(folder: str) -> list[str]:

@@ -15,6 +15,7 @@ from vipllava_cli.sources.arguments import is_image_name
 from vipllava_cli.sources.coco import read_coco
 from vipllava_cli.sources.cvat import read_cvat
 from vipllava_cli.sources.detect import detect_format
+from vipllava_cli.sources.fiftyone import read_fiftyone
 from vipllava_cli.sources.folder import read_folder
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
 from vipllava_cli.sources.image_folder import read_image_folder
@@ -58,6 +59,7 @@ READERS: Mapping[SourceFormat, Reader] = {
     SourceFormat.supervisely: Reader("a Supervisely project or file", read_supervisely),
     SourceFormat.open_images: Reader("a table of Open Images", read_open_images),
     SourceFormat.image_folder: Reader("a metadata.jsonl of Hugging Face", read_image_folder),
+    SourceFormat.fiftyone: Reader("a samples.json of FiftyOne", read_fiftyone),
     SourceFormat.vip_bench: Reader("a ViP-Bench folder", read_vip_bench),
 }
 

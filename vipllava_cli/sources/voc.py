@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.sources.coco_region import MARK_SHAPE
 from vipllava_cli.sources.files import read_head
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.per_image import FileContext, read_per_image
@@ -42,6 +43,7 @@ _EDGES = ("xmin", "ymin", "xmax", "ymax")
 _ROTATED = ("cx", "cy", "w", "h", "angle")
 # LabelMe on the web writes the second pair.
 _SIZES = (("size/width", "size/height"), ("imagesize/ncols", "imagesize/nrows"))
+_OUTLINED = ("triangle", "contour", "mask")  # values of the attribute MARK_SHAPE
 _FLAGS = ("difficult", "truncated", "occluded")
 
 
@@ -89,8 +91,10 @@ def _mark(element: "Element", label: str | None) -> MarkSpec:
     if rotated is not None:
         return _rotated_mark(rotated, label)
     box, polygon = element.find("bndbox"), element.find("polygon")
-    if box is None and polygon is not None:
-        return region_mark("contour", _polygon(polygon), label)
+    shape = _extra(element).get(MARK_SHAPE)
+    if polygon is not None and (box is None or shape in _OUTLINED):
+        outline = str(shape) if shape in _OUTLINED else "contour"
+        return region_mark(outline, _polygon(polygon), label)
     edges = [None if box is None else to_number(child_text(box, edge)) for edge in _EDGES]
     x1, y1, x2, y2 = check_numbers(edges, f"a bndbox of {', '.join(_EDGES)}")
     left, right, top, bottom = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)

@@ -13,6 +13,7 @@ import typer
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.field_options import FieldOptions
 from vipllava_cli.cli.options import (
+    ANSWER_PANEL,
     OUTPUT_PANEL,
     AnswerOptions,
     Choices,
@@ -35,6 +36,15 @@ if TYPE_CHECKING:  # `--help` needs none of these
     from vipllava_cli.flows.batch.task import BatchTask, OnConflict
     from vipllava_cli.sources.rows import Source
     from vipllava_cli.storage.journal import Journal
+
+LabelFromAnswer = Annotated[
+    bool,
+    typer.Option(
+        "--label-from-answer",
+        help="With --choices: let `vipllava export` make the answers the labels of the regions.",
+        rich_help_panel=ANSWER_PANEL,
+    ),
+]
 
 SOURCE_PANEL = "Source"
 _MAX_BATCH_SIZE = 4096
@@ -154,6 +164,7 @@ def batch(
     answer: AnswerOptions,
     choices: Choices = None,
     fields: FieldOptions,
+    label_from_answer: LabelFromAnswer = False,
     output: OutputOptions,
 ) -> ExitCode:
     """Ask about many images. The same command resumes after a stop.
@@ -162,9 +173,7 @@ def batch(
     """
     from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
     from vipllava_cli.cli.model_loading import identify_model, open_model
-    from vipllava_cli.cli.terminal.dry_run import print_plan
     from vipllava_cli.engine.prompts.questions import strip_question
-    from vipllava_cli.flows.batch.plan import plan_all
     from vipllava_cli.flows.batch.run import BatchRun
     from vipllava_cli.flows.batch.task import BatchTask
     from vipllava_cli.sources.arguments import parse_arguments
@@ -193,6 +202,7 @@ def batch(
     )
     reading = ReadOptions(tuple(images or ()), encoding, coco, _source_units(marks))
     source = read_sources(names, format=format, per=per, labels=tuple(label or ()), options=reading)
+    source = _note_labels(source, choices) if label_from_answer else source
     for note in (*pattern_notes, *source.notes):
         messages.note(note)
 
@@ -208,8 +218,7 @@ def batch(
             task = _check_conflicts(task, source, journal, force=force)
             check_replaced(outputs, task, force=force)
             if dry_run:
-                failed = print_plan(plan_all(source, task, journal), messages)
-                return ExitCode.SOME_ROWS_FAILED if failed else ExitCode.DONE
+                return _print_plan(source, task, journal, messages)
             if save_marked:
                 make_marked_folder(save_marked, names)
             opener = partial(open_model, model, messages)
@@ -220,6 +229,29 @@ def batch(
     _finish(summary, outputs, task, messages)
     _print_next_command(summary, source, outputs, messages, fresh=fresh)
     return _exit_code(summary, is_interrupted=is_interrupted)
+
+
+def _note_labels(source: "Source", choices: str | None) -> "Source":
+    """Say in the records that `export` makes their answers the labels. Raises UsageError."""
+    from vipllava_cli.flows.export.relabel import with_label_from_answer
+
+    if choices is None:
+        raise UsageError(
+            "--label-from-answer makes one of the given answers the label of a region: add --choices"
+            " A,B,…"
+        )
+    return with_label_from_answer(source)
+
+
+def _print_plan(
+    source: "Source", task: "BatchTask", journal: "Journal", messages: "Messages"
+) -> ExitCode:
+    """Print what the run would do, for `--dry-run`."""
+    from vipllava_cli.cli.terminal.dry_run import print_plan
+    from vipllava_cli.flows.batch.plan import plan_all
+
+    failed = print_plan(plan_all(source, task, journal), messages)
+    return ExitCode.SOME_ROWS_FAILED if failed else ExitCode.DONE
 
 
 def _exit_code(summary: "BatchSummary", *, is_interrupted: bool) -> ExitCode:

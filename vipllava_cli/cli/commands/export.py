@@ -1,0 +1,83 @@
+"""`vipllava export`: the answers in the files of annotation tools. It loads no model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vipllava_cli.cli.command import command
+from vipllava_cli.cli.options import OutputOptions, out_option, output_flag
+from vipllava_cli.errors import UsageError
+from vipllava_cli.flows.export.formats import ExportFormat
+
+
+@command
+def export(
+    results: Annotated[
+        Path,
+        typer.Argument(
+            help="Records of batch, eval or ask --json, or a table of batch with its records beside it;"
+            " - for standard input."
+        ),
+    ],
+    to: Annotated[ExportFormat, typer.Option("--to", help="Format of the export.")],
+    out: Annotated[
+        Path,
+        out_option("the export", "A folder for labelme, voc, yolo and fiftyone.", metavar="OUT"),
+    ],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            metavar="FILE",
+            help="The annotation file that batch read. The export keeps everything in it and adds the"
+            " answers.",
+        ),
+    ] = None,
+    label_from_answer: Annotated[
+        bool,
+        typer.Option(
+            "--label-from-answer",
+            help="Make the answer the label of its region; for answers to --choices.",
+        ),
+    ] = False,
+    images: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--images", metavar="DIR", help="Folder of the images that --source names. Repeatable."
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option("--encoding", metavar="NAME", help="Encoding of --source. (default: utf-8)"),
+    ] = None,
+    force: Annotated[
+        bool, output_flag("Replace an existing file, or an earlier export.", "--force")
+    ] = False,
+    *,
+    output: OutputOptions,
+) -> None:
+    """Write the answers of batch into the files of annotation tools, without a model.
+
+    vipllava export answers.jsonl --to coco -o answers.json
+
+    vipllava export regions.jsonl --to coco --source annotations.json -o answered.json
+    """
+    from vipllava_cli.flows.evals.result_files import find_records
+    from vipllava_cli.flows.export.export import ExportTask
+    from vipllava_cli.flows.export.export import export as write_export
+    from vipllava_cli.sources.read_options import ReadOptions
+    from vipllava_cli.storage.files import STANDARD_OUTPUT
+
+    messages = output.messages()
+    if str(out) == STANDARD_OUTPUT:
+        raise UsageError("an export cannot go to stdout: give a file or a folder with -o OUT")
+    if source is None and (images or encoding):
+        raise UsageError("--images and --encoding are about --source: add --source FILE")
+    records = find_records(results)
+    if records != results:
+        messages.note(f"the records are in {records}")
+    options = ReadOptions(tuple(images or ()), encoding)
+    task = ExportTask(records, to, out, source, label_from_answer, force, options)
+    for note in write_export(task):
+        messages.note(note)

@@ -1,0 +1,1 @@
+"""Write the answers of records into the files of annotation tools."""
