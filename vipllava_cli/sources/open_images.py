@@ -11,7 +11,7 @@ from itertools import groupby
 from vipllava_cli.errors import InputError
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import iter_utf8_lines, read_head_text
-from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.sources.folder import image_names
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.one_file import AnnotationFile, open_annotation_file
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
@@ -50,7 +50,7 @@ def _iter_images(file: AnnotationFile, encoding: str | None) -> Iterator[Annotat
     """Iterate over the images. The lines of an image follow each other, so that any table fits."""
     lines = (line.decode("utf-8", "replace") for line in iter_utf8_lines(file.path, encoding))
     for id, boxes in groupby(csv.DictReader(lines), lambda box: box.get("ImageID") or ""):
-        found = file.find_image([id + suffix for suffix in (".jpg", *image_suffixes())])
+        found = file.find_image(image_names(id))
         regions = tuple(map(_region, boxes))
         yield AnnotatedImage(id, found.path, file.path, regions, None, found.error)
 
