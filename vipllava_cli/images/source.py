@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote
 from urllib.request import url2pathname
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short_name
 from vipllava_cli.images.data_address import is_data_address, shorten_data_address
 from vipllava_cli.storage.files import STANDARD_INPUT
 
@@ -89,7 +89,7 @@ def display_name(name: str) -> str:
     """Return the name of an image for messages, without the password of an address."""
     if is_data_address(name):
         return shorten_data_address(name)
-    return _DISPLAY_NAMES.get(name) or _CREDENTIALS.sub("…@", name)
+    return _DISPLAY_NAMES.get(name) or short_name(_CREDENTIALS.sub("…@", name))
 
 
 _DISPLAY_NAMES = {STANDARD_INPUT: "standard input", CLIPBOARD: "the clipboard"}
@@ -101,8 +101,8 @@ def local_path(location: str) -> str:
     if url:
         if (url["host"] or "").lower() not in _LOCAL_HOSTS:
             raise InputError(
-                f"{location} is a file of another machine, {url['host']}: copy it to this one, or"
-                " give its http(s) address"
+                f"{short_name(location)} is a file of another machine, {short_name(url['host'])}: copy"
+                " it to this one, or give its http(s) address"
             )
         if os.name == "nt":
             return url2pathname(url["path"])

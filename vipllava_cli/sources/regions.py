@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any
 
-from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.errors import InputError, short_name, short_repr
 from vipllava_cli.marks.json_marks import is_finite_number, mark_from_json
 from vipllava_cli.marks.types import XY, DeclaredSize, MarkSpec
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
@@ -252,7 +252,7 @@ def _make_mark(image: AnnotatedImage, region: Region) -> MarkSpec:
 
 
 def _region_error(image: AnnotatedImage, number: int, error: InputError) -> InputError:
-    return InputError(f"{image.file}, region {number} of {image.id}: {error}")
+    return InputError(f"{image.file}, region {number} of {short_name(image.id)}: {error}")
 
 
 # --- summary ---------------------------------------------------------------------------------

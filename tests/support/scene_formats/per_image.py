@@ -30,7 +30,7 @@ _LABELME_TYPES = {BOX: "rectangle", POLYGON: "polygon", ROTATED: "rotation", POI
 
 
 def _labelme_content(image: SceneImage, path: str, *, embed: bool) -> str:
-    shapes = [
+    shapes: list[dict[str, Any]] = [
         {
             "label": region.label,
             "points": [list(point) for point in region.outline],
@@ -42,7 +42,7 @@ def _labelme_content(image: SceneImage, path: str, *, embed: bool) -> str:
         }
         for region in image.regions
     ]
-    content = {
+    content: dict[str, Any] = {
         "version": "5.5.0",
         "flags": {},
         "shapes": shapes,
