@@ -98,12 +98,13 @@ def _repr_pieces(value: object) -> Iterator[str]:
             yield ": "
             yield from _repr_pieces(item)
         yield "}"
-    elif type(value) is list:
-        yield "["
+    elif isinstance(value, list | tuple):
+        opening, closing = "[]" if isinstance(value, list) else "()"
+        yield opening
         for number, item in enumerate(value):
             yield ", " if number else ""
             yield from _repr_pieces(item)
-        yield "]"
+        yield closing
     elif type(value) is int and value.bit_length() > 1000:
         yield "a huge number"  # Python refuses to write more than 4,300 digits
     else:

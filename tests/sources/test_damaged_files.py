@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ROOT, Run
 from tests.support.damage import damage
-from tests.support.damaged_sources import READERS, write_damaged
+from tests.support.damaged_sources import IMAGES, READERS, write_damaged
 
 COUNT = int(os.environ.get("VIPLLAVA_DAMAGED_FILES", "150"))
 SEED = int(os.environ.get("VIPLLAVA_DAMAGE_SEED", "1"))
@@ -21,7 +21,7 @@ SECONDS = 60 + COUNT  # for one reader on a busy machine
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", [*READERS, IMAGES])
 def test_a_damaged_file_gives_one_line_or_marks_on_the_image(reader: str) -> None:
     # In a process of its own: what other tests have loaded would count as memory.
     options = ("--count", str(COUNT), "--seed", str(SEED), "--reader", reader)

@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ from pathlib import Path
 from random import Random
 
 from tests.support.damage import damage
+from tests.support.damaged_images import image_faults, undamaged_images
 from tests.support.scene_formats.scenes import SceneImage, scene_set, select
 from tests.support.scene_formats.writers import WRITERS, Writer
 from tests.support.scene_formats.written import Written
@@ -61,6 +63,8 @@ _CASES = {
     "csv": ("67-manifest-bbox-columns/m.csv", "67-manifest-bbox-columns/Caps.csv"),
     "open-images": ("68-openimages",),
 }
+
+IMAGES = "images"  # in the place of a reader: damaged images
 
 READERS = tuple(each.value for each in SourceFormat if each not in ("auto", "folder"))
 
@@ -255,7 +259,8 @@ def find_faults(
                 file.write_bytes(damaged)
                 name = str(file.relative_to(temporary))
                 format = SourceFormat(reader) if rng.random() < 0.3 else SourceFormat.auto
-                faults = list(dict.fromkeys(_faults_within_limits(written, format, journal, rng)))
+                find = partial(faults_of, written, format, journal, rng)
+                faults = list(dict.fromkeys(_faults_within_limits(find)))
                 file.write_bytes(content)
                 for what in faults:
                     yield Fault(reader, seed, number, name, what)
@@ -265,13 +270,27 @@ def find_faults(
                     (kept / file.relative_to(folder)).write_bytes(damaged)
 
 
-def _faults_within_limits(
-    written: Written, format: SourceFormat, journal: Journal, rng: Random
-) -> Iterator[str]:
+def find_image_faults(seed: int, numbers: Sequence[int], keep: Path | None) -> Iterator[Fault]:
+    """Damage and decode images."""
+    images = undamaged_images()
+    for number in numbers:
+        rng = _rng(IMAGES, seed, number)
+        name, data = rng.choice(images)
+        damaged = damage(data, name, rng)
+        for what in dict.fromkeys(_faults_within_limits(partial(image_faults, damaged))):
+            yield Fault(IMAGES, seed, number, name, what)
+            if keep:
+                keep.mkdir(parents=True, exist_ok=True)
+                (keep / f"{IMAGES}-{seed}-{number}").write_bytes(damaged)
+
+
+def _faults_within_limits(find: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """Yield the faults that a function finds, and those of its time and its memory."""
     before = _max_memory()
     try:
-        with _within_seconds():
-            yield from list(faults_of(written, format, journal, rng))
+        with warnings.catch_warnings(record=True) as warned, _within_seconds():
+            yield from list(find())
+        yield from (f"warns: {warning.message}" for warning in warned)
     except TooSlowError:
         yield f"took more than {MAX_SECONDS} seconds"
     except Exception as error:
@@ -296,14 +315,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=2000, help="damaged files for each reader")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--reader", choices=READERS, action="append")
+    parser.add_argument("--reader", choices=(*READERS, IMAGES), action="append")
     parser.add_argument("--number", type=int, help="only this one of the damaged files")
     parser.add_argument("--keep", type=Path, help="folder for the damaged files of the faults")
     given = parser.parse_args()
     _limit_memory()
     numbers = range(given.count) if given.number is None else [given.number]
-    for reader in given.reader or READERS:
-        for fault in find_faults(reader, given.seed, numbers, given.keep):
+    for reader in given.reader or (*READERS, IMAGES):
+        find = find_image_faults if reader == IMAGES else partial(find_faults, reader)
+        for fault in find(given.seed, numbers, given.keep):
             sys.stdout.write(json.dumps(asdict(fault)) + "\n")
             sys.stdout.flush()
 

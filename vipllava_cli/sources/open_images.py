@@ -9,6 +9,7 @@ from functools import partial
 from itertools import groupby
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.marks.json_marks import is_finite_number
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import iter_utf8_lines, read_head_text
 from vipllava_cli.sources.folder import image_names
@@ -48,17 +49,25 @@ def read_open_images(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Annot
 
 def _iter_images(file: AnnotationFile, encoding: str | None) -> Iterator[AnnotatedImage | BadRow]:
     """Iterate over the images. The lines of an image follow each other, so that any table fits."""
-    lines = (line.decode("utf-8", "replace") for line in iter_utf8_lines(file.path, encoding))
-    for id, boxes in groupby(csv.DictReader(lines), lambda box: box.get("ImageID") or ""):
+    lines = _iter_boxes(file.path, encoding)
+    for id, boxes in groupby(lines, lambda box: box.get("ImageID") or ""):
         found = file.find_image(image_names(id))
         regions = tuple(map(_region, boxes))
         yield AnnotatedImage(id, found.path, file.path, regions, None, found.error)
 
 
+def _iter_boxes(path: str, encoding: str | None) -> Iterator[dict[str, str]]:
+    lines = (line.decode("utf-8", "replace") for line in iter_utf8_lines(path, encoding))
+    try:
+        yield from csv.DictReader(lines)
+    except csv.Error as error:
+        raise InputError(f"{path} is no table with commas ({error}): correct it") from None
+
+
 def _region(box: Mapping[str, str]) -> Region:
     label = box.get("LabelName")
     confidence = to_number(box.get("Confidence"))
-    extra = {"confidence": confidence} if isinstance(confidence, float) else {}
+    extra = {"confidence": confidence} if is_finite_number(confidence) else {}
     return Region(label, partial(_mark, dict(box), label), extra)
 
 
