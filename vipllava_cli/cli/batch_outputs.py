@@ -1,6 +1,8 @@
 """The output files of `vipllava batch`, checked before the run starts."""
 
 import os
+import secrets
+import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -56,6 +58,11 @@ def check_outputs(
         check_page_name(outputs.report)
         check_writable(str(outputs.report), force=True)
     return outputs
+
+
+def unused_name() -> str:
+    """Return a name of a file for `--dry-run` without `--out`: nothing stays in it."""
+    return os.path.join(tempfile.gettempdir(), f"vipllava-{secrets.token_hex(8)}.jsonl")
 
 
 def check_replaced(outputs: BatchOutputs, task: BatchTask, *, force: bool) -> None:
