@@ -87,6 +87,17 @@ def test_a_damaged_file_is_refused_in_a_short_line(
     assert len(line) < MAX_MESSAGE
 
 
+@pytest.mark.parametrize("place", ["/", "/dev/zero", "../" * 40])
+@pytest.mark.parametrize("field", ["path", "train"])
+def test_a_dataset_is_neither_the_whole_disk_nor_a_device(
+    field: str, place: str, tmp_path: Path
+) -> None:
+    write_images(tmp_path, "images/a.jpg")
+    write_file(tmp_path / "labels" / "a.txt", "0 0.5 0.5 0.5 0.5")
+    source = write_file(tmp_path / "data.yaml", f"{field}: {place}\nnames: [dog]\n")
+    assert [row.extra["label"] for row in read_rows(source)] == ["dog"]
+
+
 def test_an_id_that_is_no_number_goes_to_no_record(image: Path, tmp_path: Path) -> None:
     text = json.dumps(coco({"file_name": str(image)}))
     source = write_file(tmp_path / "a.json", text.replace('"image_id"', '"id": NaN, "image_id"'))

@@ -87,7 +87,7 @@ def yaml_images(file: str) -> YamlImages:
     own_folder = os.path.dirname(file) or os.curdir
     path = content.get("path")
     named = os.path.join(own_folder, path) if isinstance(path, str) else own_folder
-    folder = os.path.normpath(named if os.path.isdir(named) else own_folder)
+    folder = os.path.normpath(named if _is_folder(named) else own_folder)
     images: dict[str, None] = {}
     missing = []
     for split in _SPLITS:
@@ -115,9 +115,15 @@ def _find_entry(folders: Sequence[str], entry: str) -> str | None:
     for name in (slashed, re.sub(r"^(?:\.\./)+", "", slashed)):
         for folder in folders:
             path = os.path.normpath(os.path.join(folder, name))
-            if os.path.exists(path):
+            if os.path.isfile(path) or _is_folder(path):  # no device, which may never end
                 return path
     return None
+
+
+def _is_folder(path: str) -> bool:
+    """Return whether a folder may hold the images: the root of the disk would hold everything."""
+    real = os.path.realpath(path)
+    return os.path.isdir(real) and os.path.dirname(real) != real
 
 
 def _list(path: str) -> Iterator[str]:
