@@ -300,7 +300,7 @@ def _unknown_label(name: str, label: str, known: list[str]) -> str:
         key=lambda other: SequenceMatcher(None, other.casefold(), label.casefold()).ratio(),
         reverse=True,
     )
-    listed = ", ".join(most_similar[:_MAX_LISTED_LABELS]) or "none"
+    listed = ", ".join(map(short_name, most_similar[:_MAX_LISTED_LABELS])) or "none"
     rest = len(known) - _MAX_LISTED_LABELS
     more = f" and {rest} more" if rest > 0 else ""
     return f"{name} has no region with the label {label!r}: its labels are {listed}{more}"
