@@ -194,7 +194,7 @@ def _read_header(name: str, line: str, reader: Iterator[list[str]]) -> list[str]
     repeated = next((column for column in columns if columns.count(column) > 1), None)
     if repeated:
         raise InputError(
-            f"{source_name(name)} has two columns {short_repr(repeated)}: only columns of marks, like box,"
-            " may repeat"
+            f"{source_name(name)} has two columns {short_repr(repeated)}: only columns of marks, like"
+            " box, may repeat"
         )
     return header
