@@ -23,11 +23,11 @@ from pathlib import Path
 from random import Random
 
 from tests.support.damage import damage
+from tests.support.damaged_cases import Write, case_writers
 from tests.support.damaged_images import image_faults, undamaged_images
 from tests.support.scene_formats.scenes import SceneImage, scene_set, select
 from tests.support.scene_formats.writers import WRITERS, Writer
 from tests.support.scene_formats.written import Written
-from tests.support.sources import write_vip_bench
 from vipllava_cli.cli.terminal.messages import one_line
 from vipllava_cli.errors import VipllavaError
 from vipllava_cli.flows.batch.plan import PlannedRow, plan_all
@@ -38,8 +38,6 @@ from vipllava_cli.sources.open import read_sources
 from vipllava_cli.sources.read_options import ReadOptions
 from vipllava_cli.storage.journal import Journal, open_journal
 
-CASES = Path(__file__).parent.parent / "fixtures" / "cases"
-
 MAX_MESSAGE = 1200  # characters: some messages list folders
 MAX_SECONDS = 5  # of CPU time for one file
 MAX_MEMORY = 500 * 2**20
@@ -48,21 +46,6 @@ MAX_DRAWN = 2  # rows of a file whose marks are drawn too
 _TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # characters that turn text
 _IMAGES = (".jpg", ".jpeg", ".png")
 _QUESTIONS = ((), ("What is {1}?",), ("Is {1} a {label}?",))
-
-# Further folders to damage, for shapes that the scene set lacks.
-_CASES = {
-    "coco": ("03-coco-empty-bbox", "09-coco-exif", "10-coco-resized", "14-roboflow-coco-folder"),
-    "labelme": ("30-labelme-mask", "33-labelme-imagedata-only", "37-labelme-size-mismatch"),
-    "voc": ("40-voc-float-order", "48-voc-no-name-xml-decl-space"),
-    "yolo": ("50-yolo-pose4", "51-yolo-track", "58b-yolo-train-txt", "59-yolo-names-str"),
-    "cvat": ("60-cvat-xml",),
-    "label-studio": ("61-labelstudio-json/project-1.json", "61-labelstudio-json/min.json"),
-    "image-folder": ("65-hf-imagefolder",),
-    "json": ("66-llava-jsonl/train.json", "66-llava-jsonl/vip.json"),
-    "jsonl": ("66-llava-jsonl/questions.jsonl", "67-manifest-bbox-columns/m.jsonl"),
-    "csv": ("67-manifest-bbox-columns/m.csv", "67-manifest-bbox-columns/Caps.csv"),
-    "open-images": ("68-openimages",),
-}
 
 IMAGES = "images"  # in the place of a reader: damaged images
 
@@ -86,8 +69,6 @@ class TooSlowError(BaseException):
 
 # --- sources ---------------------------------------------------------------------------------
 
-Write = Callable[[Path], Written]
-
 
 def _undamaged(reader: str) -> list[Write]:
     """List what writes the undamaged sources of a reader."""
@@ -97,45 +78,11 @@ def _undamaged(reader: str) -> list[Write]:
         for writer in WRITERS
         if writer.format == reader
     ]
-    writes += [partial(_copy_case, case) for case in _CASES.get(reader, ())]
-    if reader == "coco":
-        writes.append(_write_run_lengths)
-    if reader == "vip-bench":
-        writes.append(lambda folder: Written(write_vip_bench(folder)))
-    return writes
+    return [*writes, *case_writers(reader)]
 
 
 def _write_scenes(writer: Writer, images: Sequence[SceneImage], folder: Path) -> Written:
     return writer.write(folder, images)
-
-
-def _copy_case(case: str, folder: Path) -> Written:
-    name, _, file = case.partition("/")
-    shutil.copytree(CASES / name, folder, dirs_exist_ok=True)
-    return Written(folder / file if file else folder)
-
-
-def _write_run_lengths(folder: Path) -> Written:
-    """Write COCO with masks as run lengths, plain and compressed, of a 20x10 image."""
-    image = scene_set()[0]
-    image.write(folder / image.name)
-    width, height = image.size
-    half = width * height // 2
-    masks = (
-        {"size": [height, width], "counts": [half, height * 5, width * height - half - height * 5]},
-        {"size": [20, 20], "counts": "Y54c0YO0"},
-    )
-    annotations = [
-        {"id": number, "image_id": 1, "category_id": 1, "segmentation": mask, "iscrowd": 1}
-        for number, mask in enumerate(masks, 1)
-    ]
-    content = {
-        "images": [{"id": 1, "file_name": image.name, "width": width, "height": height}],
-        "annotations": annotations,
-        "categories": [{"id": 1, "name": "thing"}],
-    }
-    (folder / "instances.json").write_text(json.dumps(content))
-    return Written(folder / "instances.json")
 
 
 def _texts(folder: Path) -> list[Path]:

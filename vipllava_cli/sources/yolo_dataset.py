@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.errors import InputError, short_name, short_repr
 from vipllava_cli.sources.files import read_head_text, read_text
 from vipllava_cli.sources.folder import image_suffixes, list_folder
 from vipllava_cli.sources.yolo_lines import ClassNames, Keypoints, parse_keypoints
@@ -94,7 +94,7 @@ def yaml_images(file: str) -> YamlImages:
         for entry in _entries(content.get(split)):
             found = _find_entry([folder, own_folder], entry)
             if found is None:
-                missing.append(f"{split}: {entry}")
+                missing.append(f"{split}: {short_name(entry)}")
             else:
                 images.update((os.path.relpath(image, folder), None) for image in _list(found))
     if not images:
