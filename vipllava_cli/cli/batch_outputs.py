@@ -29,13 +29,20 @@ class BatchOutputs(NamedTuple):
 
 
 def check_outputs(
-    sources: Sequence[str], out: str | None, report: str | None, *, force: bool
+    sources: Sequence[str],
+    out: str | None,
+    report: str | None,
+    *,
+    force: bool,
+    dry_run: bool = False,
 ) -> BatchOutputs:
     """Check that the outputs can be written, differ from each other, and keep existing files.
 
     An existing journal is not an error: the run resumes it. `check_replaced` checks other
-    files. Raises UsageError, InputError.
+    files. A dry run needs no `out`. Raises UsageError, InputError.
     """
+    if out is None and dry_run:
+        out = _unused_name()
     if out is None:
         raise UsageError("no output file given: add --out results.jsonl")
     path = Path(out)
@@ -60,7 +67,7 @@ def check_outputs(
     return outputs
 
 
-def unused_name() -> str:
+def _unused_name() -> str:
     """Return a name of a file for `--dry-run` without `--out`: nothing stays in it."""
     return os.path.join(tempfile.gettempdir(), f"vipllava-{secrets.token_hex(8)}.jsonl")
 

@@ -157,12 +157,7 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
-    from vipllava_cli.cli.batch_outputs import (
-        check_outputs,
-        check_replaced,
-        make_marked_folder,
-        unused_name,
-    )
+    from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
     from vipllava_cli.cli.model_loading import identify_model, open_model
     from vipllava_cli.cli.terminal.dry_run import print_plan
     from vipllava_cli.engine.prompts.questions import strip_question
@@ -177,9 +172,7 @@ def batch(
     messages = output.messages()
     on_conflict = _on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
-    if dry_run and not pick and out is None:
-        out = unused_name()
-    outputs = check_outputs(names, out, report, force=force)
+    outputs = check_outputs(names, out, report, force=force, dry_run=dry_run and not pick)
     size = _parse_batch_size(batch_size)
     task = BatchTask(
         model=identify_model(model),
