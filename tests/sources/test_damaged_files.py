@@ -87,7 +87,7 @@ def test_a_damaged_file_is_refused_in_a_short_line(
     assert len(line) < MAX_MESSAGE
 
 
-@pytest.mark.parametrize("place", ["/", "/dev/zero", "../" * 40])
+@pytest.mark.parametrize("place", ["/", "/dev/zero", "../" * 40, '"a\\0b"'])
 @pytest.mark.parametrize("field", ["path", "train"])
 def test_a_dataset_is_neither_the_whole_disk_nor_a_device(
     field: str, place: str, tmp_path: Path

@@ -122,8 +122,10 @@ def _find_entry(folders: Sequence[str], entry: str) -> str | None:
 
 def _is_folder(path: str) -> bool:
     """Return whether a folder may hold the images: the root of the disk would hold everything."""
+    if not os.path.isdir(path):  # also a name with a null byte, which `realpath` refuses
+        return False
     real = os.path.realpath(path)
-    return os.path.isdir(real) and os.path.dirname(real) != real
+    return os.path.dirname(real) != real
 
 
 def _list(path: str) -> Iterator[str]:
