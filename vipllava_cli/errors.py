@@ -10,6 +10,7 @@ A message states what the program expected, what it found and what the user can 
         └── OutOfMemoryError
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
 
 
@@ -61,7 +62,50 @@ class OutOfMemoryError(GenerationError):
     """Loading or generation ran out of memory. A smaller batch may fit."""
 
 
+_MAX_NAME = 200  # characters in a message
+
+
+def short_name(name: str) -> str:
+    """Return a name with its middle cut out if it is too long for a message."""
+    if len(name) <= _MAX_NAME:
+        return name
+    return f"{name[: _MAX_NAME // 2]}…{name[1 - _MAX_NAME // 2 :]}"
+
+
 def short_repr(value: object) -> str:
-    """Return the `repr` of a value, cut to 40 characters for a message."""
-    text = repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+    """Return the `repr` of a value, cut to 40 characters for a message.
+
+    Makes no more of it than that: a value may be nested deeply, or contain itself.
+    """
+    text = ""
+    for piece in _repr_pieces(value):
+        text += piece
+        if len(text) > _MAX_REPR:
+            return text[: _MAX_REPR - 1] + "…"
+    return text
+
+
+_MAX_REPR = 40  # characters
+
+
+def _repr_pieces(value: object) -> Iterator[str]:
+    """Iterate over the pieces of the `repr` of a value."""
+    if type(value) is dict:
+        yield "{"
+        for number, (key, item) in enumerate(value.items()):
+            yield ", " if number else ""
+            yield from _repr_pieces(key)
+            yield ": "
+            yield from _repr_pieces(item)
+        yield "}"
+    elif isinstance(value, list | tuple):
+        opening, closing = "[]" if isinstance(value, list) else "()"
+        yield opening
+        for number, item in enumerate(value):
+            yield ", " if number else ""
+            yield from _repr_pieces(item)
+        yield closing
+    elif type(value) is int and value.bit_length() > 1000:
+        yield "a huge number"  # Python refuses to write more than 4,300 digits
+    else:
+        yield repr(value)

@@ -1,6 +1,8 @@
 """The output files of `vipllava batch`, checked before the run starts."""
 
 import os
+import secrets
+import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -27,13 +29,20 @@ class BatchOutputs(NamedTuple):
 
 
 def check_outputs(
-    sources: Sequence[str], out: str | None, report: str | None, *, force: bool
+    sources: Sequence[str],
+    out: str | None,
+    report: str | None,
+    *,
+    force: bool,
+    dry_run: bool = False,
 ) -> BatchOutputs:
     """Check that the outputs can be written, differ from each other, and keep existing files.
 
     An existing journal is not an error: the run resumes it. `check_replaced` checks other
-    files. Raises UsageError, InputError.
+    files. A dry run needs no `out`. Raises UsageError, InputError.
     """
+    if out is None and dry_run:
+        out = _unused_name()
     if out is None:
         raise UsageError("no output file given: add --out results.jsonl")
     path = Path(out)
@@ -56,6 +65,11 @@ def check_outputs(
         check_page_name(outputs.report)
         check_writable(str(outputs.report), force=True)
     return outputs
+
+
+def _unused_name() -> str:
+    """Return a name of a file for `--dry-run` without `--out`: nothing stays in it."""
+    return os.path.join(tempfile.gettempdir(), f"vipllava-{secrets.token_hex(8)}.jsonl")
 
 
 def check_replaced(outputs: BatchOutputs, task: BatchTask, *, force: bool) -> None:

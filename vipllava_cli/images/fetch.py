@@ -35,16 +35,22 @@ def read_bytes(source: str) -> bytes:
         if source == STANDARD_INPUT:
             return read_limited(sys.stdin.buffer, MAX_BYTES, display_name(source))
         with Path(source).open("rb") as file:
-            return read_limited(file, MAX_BYTES, source)
+            return read_limited(file, MAX_BYTES, display_name(source))
     except NotADirectoryError:  # a part of the path is a file, perhaps an archive
         data = read_member(source, MAX_BYTES)
         if data is not None:
             return data
-        raise InputError(f"there is no file {source}: check the name of the image") from None
+        raise InputError(
+            f"there is no file {display_name(source)}: check the name of the image"
+        ) from None
     except FileNotFoundError:
-        raise InputError(f"there is no file {source}: check the name of the image") from None
+        raise InputError(
+            f"there is no file {display_name(source)}: check the name of the image"
+        ) from None
     except IsADirectoryError:
-        raise InputError(f"{source} is a folder: expected one image, name a file in it") from None
+        raise InputError(
+            f"{display_name(source)} is a folder: expected one image, name a file in it"
+        ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{display_name(source)} cannot be read: {_reason(error)}") from None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote
 from urllib.request import url2pathname
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short_name
 from vipllava_cli.images.data_address import is_data_address, shorten_data_address
 from vipllava_cli.storage.files import STANDARD_INPUT
 
@@ -28,7 +28,6 @@ _SECRETS = re.compile(
     re.IGNORECASE,
 )
 _MAX_QUERY = 60  # characters of a query in a message
-_MAX_ADDRESS = 200  # characters of an address in a message
 
 
 @dataclass(frozen=True)
@@ -120,11 +119,11 @@ def display_name(name: str) -> str:
         return _DISPLAY_NAMES[name]
     shown = record_name(name)
     if not is_address(shown):
-        return shown
+        return short_name(shown)
     start, mark, query = shown.partition("?")
     if len(query) > _MAX_QUERY:
         shown = f"{start}{mark}{query[:_MAX_QUERY]}…"
-    return shown if len(shown) <= _MAX_ADDRESS else f"{shown[: _MAX_ADDRESS - 1]}…"
+    return short_name(shown)
 
 
 _DISPLAY_NAMES = {STANDARD_INPUT: "standard input", CLIPBOARD: "the clipboard"}
@@ -136,8 +135,8 @@ def local_path(location: str) -> str:
     if url:
         if (url["host"] or "").lower() not in _LOCAL_HOSTS:
             raise InputError(
-                f"{location} is a file of another machine, {url['host']}: copy it to this one, or"
-                " give its http(s) address"
+                f"{short_name(location)} is a file of another machine, {short_name(url['host'])}: copy"
+                " it to this one, or give its http(s) address"
             )
         if os.name == "nt":
             return url2pathname(url["path"])

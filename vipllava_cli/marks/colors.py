@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short_repr
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def parse_color(text: str) -> Color:
     near = difflib.get_close_matches(name, [*names, *_css_names()], 1, _MIN_SIMILARITY)
     meant = f"; did you mean {near[0]}?" if near else ""
     raise InputError(
-        f"unknown colour {text!r}: give one of {', '.join(names)}, another CSS colour name, or"
+        f"unknown colour {short_repr(text)}: give one of {', '.join(names)}, another CSS colour name, or"
         f" #rrggbb{meant}"
     )
 

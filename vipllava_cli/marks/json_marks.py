@@ -30,7 +30,7 @@ def mark_from_json(value: Any, units: str = Units.px) -> MarkSpec:
     unknown = sorted(set(value) - _FIELDS)
     if unknown:
         raise InputError(
-            f"a mark has no field {unknown[0]!r}: its fields are {', '.join(sorted(_FIELDS))}"
+            f"a mark has no field {short_repr(unknown[0])}: its fields are {', '.join(sorted(_FIELDS))}"
         )
     shape = value.get("shape")
     if not isinstance(shape, str) or shape not in SHAPES:

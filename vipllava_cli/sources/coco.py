@@ -8,6 +8,7 @@ https://cocodataset.org/#format-data
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -258,8 +259,9 @@ def _image_name(fields: Mapping[str, Any]) -> str | None:
     name, address = fields.get("file_name"), fields.get("coco_url")
     if isinstance(name, str) and name:
         return name
-    if isinstance(address, str) and urlsplit(address).path:
-        return "/".join(urlsplit(address).path.split("/")[-2:])
+    with suppress(ValueError):  # no valid address
+        path = urlsplit(address).path if isinstance(address, str) else ""
+        return "/".join(path.split("/")[-2:]) or None
     return None
 
 

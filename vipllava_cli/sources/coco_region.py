@@ -53,7 +53,8 @@ def coco_region(annotation: Any, labels: Mapping[int | str, str]) -> Region:
     named = None if key is None else labels.get(key)
     label = named if labels else None if category is None else str(category)
     extra = scalar_fields(annotation.get("attributes"))
-    extra["annotation_id"] = annotation.get("id")
+    id = annotation.get("id")
+    extra["annotation_id"] = id if isinstance(id, str) or is_finite_number(id) else None
     if is_finite_number(annotation.get("score")):
         extra["score"] = annotation["score"]
     if annotation.get("iscrowd"):

@@ -36,6 +36,14 @@ def iter_splits(entries: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     return ((split, entries[split]) for split in _SPLITS if split in entries)
 
 
+def is_image_folder(path: str) -> bool:
+    """Return whether a folder may hold the images: the root of the disk would hold everything."""
+    if not os.path.isdir(path):  # also a name with a null byte, which `realpath` refuses
+        return False
+    real = os.path.realpath(path)
+    return os.path.dirname(real) != real
+
+
 def find_near(path: str, folders: Sequence[str]) -> str | None:
     """Find a path that another machine wrote: in one of the folders, by the longest end that exists.
 
@@ -45,6 +53,6 @@ def find_near(path: str, folders: Sequence[str]) -> str | None:
     for start in range(len(parts)):
         for folder in folders:
             candidate = os.path.normpath(os.path.join(folder, *parts[start:]))
-            if os.path.exists(candidate):
+            if os.path.isfile(candidate) or is_image_folder(candidate):
                 return candidate
     return None

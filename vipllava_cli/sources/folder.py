@@ -88,6 +88,12 @@ def image_suffixes() -> tuple[str, ...]:
     return tuple(suffix for suffix, format in registered if format in FORMATS)
 
 
+def image_names(stem: str) -> list[str]:
+    """Return the names that an image may have whose suffix is unknown, such as those of cameras."""
+    suffixes = (".jpg", *image_suffixes())
+    return [stem + suffix for suffix in (*suffixes, *(each.upper() for each in suffixes))]
+
+
 def _walk(folder: str, errors: list[OSError]) -> Iterator[tuple[str, list[str], list[str]]]:
     """Walk a folder like `os.walk`, follow links, and visit each folder once.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import unquote
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short_name
 from vipllava_cli.sources.files import relative_path, resolve_path
 from vipllava_cli.sources.folder import list_folder
 
@@ -125,13 +125,15 @@ class ImageFinder:
         path = files[0]
         if len(files) > 1:
             listed = " or ".join(sorted(files)[:_MAX_LISTED_IMAGES])
-            error = f"the image {name} may be {listed}: name its folder with --images DIR"
+            error = (
+                f"the image {short_name(name)} may be {listed}: name its folder with --images DIR"
+            )
             return FoundImage(path, InputError(error))
         if by_tail:
             names = self._names_of[os.path.realpath(path)]
             names.add(_slashed(name))
             if len(names) > 1:
-                listed = " and ".join(sorted(names)[:_MAX_LISTED_IMAGES])
+                listed = " and ".join(map(short_name, sorted(names)[:_MAX_LISTED_IMAGES]))
                 error = f"{listed} would be one image, {path}: name their folder with --images DIR"
                 return FoundImage(path, InputError(error))
         return FoundImage(path)
@@ -233,6 +235,6 @@ def _not_found(name: str, folders: Sequence[str]) -> InputError:
         else ""
     )
     return InputError(
-        f"found no image {name} in {', '.join(listed[:_MAX_LISTED_FOLDERS])}{more}: name its folder"
-        " with --images DIR"
+        f"found no image {short_name(name)} in {', '.join(listed[:_MAX_LISTED_FOLDERS])}{more}: name its"
+        " folder with --images DIR"
     )

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.errors import InputError, short_name, short_repr
 from vipllava_cli.sources.conversations import with_questions
 from vipllava_cli.sources.files import (
     encoding_error,
@@ -34,6 +34,7 @@ from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
 from vipllava_cli.storage.counts import count_noun
 
+_MAX_LISTED = 10  # fields in a message
 _MAX_SAMPLES = 100  # rows that notes about unused columns come from
 
 # Fields whose list contains the rows, if a JSON object has several lists.
@@ -175,7 +176,11 @@ def _find_row_list(name: str, value: Any) -> list[Any]:
     known = [lists[field] for field in _ROW_LISTS if field in lists]
     candidates = known or list(lists.values())
     if len(candidates) != 1:
-        found = f"the lists {', '.join(lists)}" if lists else "an object without a list"
+        found = (
+            f"the lists {', '.join(map(short_name, islice(lists, _MAX_LISTED)))}"
+            if lists
+            else "an object without a list"
+        )
         raise InputError(f'{expected}, found {found}: name the list of rows "rows"')
     return candidates[0]
 

@@ -14,7 +14,7 @@ from vipllava_cli.errors import InputError
 from vipllava_cli.marks.json_marks import is_finite_number
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import read_head_text, read_text
-from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.sources.folder import image_names, image_suffixes
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.one_file import AnnotationFile, open_annotation_file
 from vipllava_cli.sources.plain_tables import iter_records, table_columns
@@ -91,9 +91,8 @@ def _iter_images(
     """Iterate over the images. The lines of an image follow each other, so that any table fits."""
     records = iter_records(file.path, encoding)
     for id, lines in groupby(records, lambda record: record.get("ImageID") or ""):
-        suffixes = image_suffixes()
-        names = [id] if id.lower().endswith(suffixes) else [id + s for s in (".jpg", *suffixes)]
-        found = file.find_image(names)
+        is_name = id.lower().endswith(image_suffixes())
+        found = file.find_image([id] if is_name else image_names(id))
         regions = tuple(_region(line, classes, file) for line in lines)
         yield AnnotatedImage(id, found.path, file.path, regions, None, found.error)
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.files import relative_path
-from vipllava_cli.sources.folder import image_suffixes, list_folder
+from vipllava_cli.sources.folder import image_names, list_folder
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.image_finder import FoundImage, ImageFinder, folders_near
 from vipllava_cli.sources.read_options import ReadOptions
@@ -27,8 +27,7 @@ class FileContext:
     def find_image(self, file: str, names: Sequence[str]) -> FoundImage:
         """Find the image of an annotation file: by these names, then by the name of the file."""
         stem = os.path.splitext(os.path.basename(file))[0]
-        own_names = [stem + suffix for suffix in image_suffixes()]
-        return self.finder.find([*names, *own_names], folders_near(os.path.dirname(file)))
+        return self.finder.find([*names, *image_names(stem)], folders_near(os.path.dirname(file)))
 
     def image_id(self, image: FoundImage) -> str:
         return self.finder.image_id(image, self.folder)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any
 
-from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.errors import InputError, short_name, short_repr
 from vipllava_cli.marks.json_marks import is_finite_number, mark_from_json
 from vipllava_cli.marks.types import XY, DeclaredSize, MarkSpec
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
@@ -252,7 +252,7 @@ def _make_mark(image: AnnotatedImage, region: Region) -> MarkSpec:
 
 
 def _region_error(image: AnnotatedImage, number: int, error: InputError) -> InputError:
-    return InputError(f"{image.file}, region {number} of {image.id}: {error}")
+    return InputError(f"{image.file}, region {number} of {short_name(image.id)}: {error}")
 
 
 # --- summary ---------------------------------------------------------------------------------
@@ -300,7 +300,7 @@ def _unknown_label(name: str, label: str, known: list[str]) -> str:
         key=lambda other: SequenceMatcher(None, other.casefold(), label.casefold()).ratio(),
         reverse=True,
     )
-    listed = ", ".join(most_similar[:_MAX_LISTED_LABELS]) or "none"
+    listed = ", ".join(map(short_name, most_similar[:_MAX_LISTED_LABELS])) or "none"
     rest = len(known) - _MAX_LISTED_LABELS
     more = f" and {rest} more" if rest > 0 else ""
     return f"{name} has no region with the label {label!r}: its labels are {listed}{more}"

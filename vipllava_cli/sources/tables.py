@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.shape_table import SHAPES
 from vipllava_cli.marks.types import MarkSpec
@@ -194,7 +194,7 @@ def _read_header(name: str, line: str, reader: Iterator[list[str]]) -> list[str]
     repeated = next((column for column in columns if columns.count(column) > 1), None)
     if repeated:
         raise InputError(
-            f"{source_name(name)} has two columns {repeated!r}: only columns of marks, like box, may"
-            " repeat"
+            f"{source_name(name)} has two columns {short_repr(repeated)}: only columns of marks, like"
+            " box, may repeat"
         )
     return header

@@ -16,6 +16,7 @@ LABELS = "labels"
 # Folders that may contain the class file, relative to the source folder. The source may be the `images/`
 # of a dataset, or a split below it.
 _CLASS_FILE_FOLDERS = ("", LABELS, os.pardir, os.path.join(os.pardir, os.pardir))
+_CONTAINERS = (dict, list, tuple, set)
 _YAML_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
 
 
@@ -79,7 +80,10 @@ def yaml_info(file: str, encoding: str | None = None) -> DatasetInfo:
         raise InputError(
             f'{file}: expected "names", a list of class names; found {short_repr(names)}'
         )
-    pairs = names.items() if isinstance(names, dict) else enumerate(names)
+    pairs = list(names.items() if isinstance(names, dict) else enumerate(names))
+    nested = next((name for _, name in pairs if isinstance(name, _CONTAINERS)), None)
+    if nested is not None:  # its text may be far longer than the file, which can repeat its parts
+        raise InputError(f"{file}: expected text as class names, found {short_repr(nested)}")
     try:
         numbered = {int(number): str(name) for number, name in pairs}
     except (TypeError, ValueError):

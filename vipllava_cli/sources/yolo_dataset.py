@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vipllava_cli.sources.darknet import find_near, is_darknet, iter_splits, read_entries
+from vipllava_cli.errors import short_name
+from vipllava_cli.sources.darknet import (
+    find_near,
+    is_darknet,
+    is_image_folder,
+    iter_splits,
+    read_entries,
+)
 from vipllava_cli.sources.files import read_text
 from vipllava_cli.sources.folder import image_suffixes, list_folder
 from vipllava_cli.sources.yolo_classes import (
@@ -84,13 +91,15 @@ def _open_yaml(file: str, encoding: str | None) -> Dataset:
     own_folder = os.path.dirname(file) or os.curdir
     path = content.get("path")
     named = os.path.join(own_folder, path) if isinstance(path, str) else own_folder
-    folder = os.path.normpath(named if os.path.isdir(named) else own_folder)
+    folder = os.path.normpath(named if is_image_folder(named) else own_folder)
     listed = _Listed()
     for split in _YAML_SPLITS:
         for entry in _entries(content.get(split)):
             found = _find_entry([folder, own_folder], entry)
             if found is None:
-                listed.notes.append(f"{file}: found no {split}: {entry}; its images are skipped")
+                listed.notes.append(
+                    f"{file}: found no {split}: {short_name(entry)}; its images are skipped"
+                )
             else:
                 listed.add(found, [folder, own_folder], encoding)
     return _make_dataset(folder, listed, info)
@@ -104,7 +113,9 @@ def _open_darknet(file: str, encoding: str | None) -> Dataset:
     for split, entry in iter_splits(read_entries(file, encoding)):
         found = find_near(entry, folders)
         if found is None:
-            listed.notes.append(f"{file}: found no {split} = {entry}; its images are skipped")
+            listed.notes.append(
+                f"{file}: found no {split} = {short_name(entry)}; its images are skipped"
+            )
         else:
             listed.add(found, folders, encoding)
     return _make_dataset(folder, listed, darknet_info(file, encoding))
@@ -153,6 +164,6 @@ def _find_entry(folders: Sequence[str], entry: str) -> str | None:
     for name in (slashed, re.sub(r"^(?:\.\./)+", "", slashed)):
         for folder in folders:
             path = os.path.normpath(os.path.join(folder, name))
-            if os.path.exists(path):
+            if os.path.isfile(path) or is_image_folder(path):  # no device, which may never end
                 return path
     return None

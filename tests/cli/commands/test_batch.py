@@ -128,6 +128,12 @@ def test_a_dry_run_lists_the_questions_and_writes_nothing(tmp_path: Path, run: R
     assert run(*command).code == 0
 
 
+def test_a_dry_run_needs_no_output_file(images: Path, run: Run) -> None:
+    finished = run("batch", images, "--dry-run", "--question", "what?")
+    assert finished.code == 0
+    assert finished.stdout.startswith("would ask\t")
+
+
 def test_a_dry_run_prints_the_notes_of_a_run(images: Path, out: Path, run: Run) -> None:
     finished = run("batch", images, "--out", out, "--dry-run", "--box", "1,1,99,9")
     notes = [line for line in finished.stderr.splitlines() if line.startswith("note: ")]

@@ -185,7 +185,7 @@ def batch(
     fields.refuse_questions(question or (), "--question")
     on_conflict = _on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
-    outputs = check_outputs(names, out, report, force=force)
+    outputs = check_outputs(names, out, report, force=force, dry_run=dry_run and not pick)
     size = _parse_batch_size(batch_size)
     task = BatchTask(
         model=identify_model(model),

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from vipllava_cli.cli.terminal.image import can_show, show
 from vipllava_cli.cli.terminal.messages import Messages, one_line
 from vipllava_cli.cli.terminal.progress import NoteDisplay
+from vipllava_cli.errors import short_name
 from vipllava_cli.flows.batch.notes import RowNotes
 from vipllava_cli.flows.batch.plan import PlannedQuestion, PlannedRow
 
@@ -25,7 +26,8 @@ def print_plan(rows: Iterable[PlannedRow], messages: Messages) -> int:
             state = _state(question)
             counts[state] += 1
             text = str(question.error or question.request.question)
-            sys.stdout.write(f"{state}\t{one_line(question.request.id)}\t{one_line(text)}\n")
+            id = short_name(one_line(question.request.id))
+            sys.stdout.write(f"{state}\t{id}\t{one_line(text)}\n")
         notes.send(row)
         if row.marked_image and not is_shown:
             show(row.marked_image.drawn())

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from vipllava_cli.engine.prompts.control_words import Question, neutralize
 from vipllava_cli.engine.prompts.phrases import find_undrawn_mark, object_phrase
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import UsageError, short_name
 from vipllava_cli.marks.types import Mark
+
+_MAX_LISTED = 20  # columns in a message
 
 _PLACEHOLDER = re.compile(r"\{(?:(?P<number>\d{1,6})|(?P<column>[^\W\d][^{}]{0,60}))\}")
 
@@ -64,7 +67,9 @@ def _placeholders(count: int) -> str:
 
 def _column_value(name: str, columns: Mapping[str, Any]) -> str:
     if name not in columns:
-        available = f"only {', '.join(columns)}" if columns else "no further columns"
+        listed = ", ".join(map(short_name, islice(columns, _MAX_LISTED)))
+        more = f" and {len(columns) - _MAX_LISTED} more" if len(columns) > _MAX_LISTED else ""
+        available = f"only {listed}{more}" if columns else "no further columns"
         raise UsageError(f"the question contains {{{name}}}, but the row has {available}")
     if columns[name] is None:
         raise UsageError(f"the question contains {{{name}}}, but the row has no {name}")
