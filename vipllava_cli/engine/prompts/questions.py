@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vipllava_cli.engine.prompts.control_words import Question, neutralize
+from vipllava_cli.engine.prompts.control_words import Question, drop_image_word, neutralize
 from vipllava_cli.engine.prompts.phrases import find_undrawn_mark, object_phrase
 from vipllava_cli.errors import UsageError
 from vipllava_cli.marks.types import Mark
@@ -13,9 +13,9 @@ _PLACEHOLDER = re.compile(r"\{(?:(?P<number>\d{1,6})|(?P<column>[^\W\d][^{}]{0,6
 
 
 def strip_question(text: str) -> str:
-    """Strip surrounding spaces. Raises UsageError for an empty question."""
+    """Strip surrounding spaces. Raises UsageError for a question without words."""
     words = text.strip()
-    if not words:
+    if not drop_image_word(words).text:
         raise UsageError("the question is empty: expected words like 'what is in the red box?'")
     return words
 
@@ -23,7 +23,7 @@ def strip_question(text: str) -> str:
 def prepare_question(
     text: str, marks: Sequence[Mark], columns: Mapping[str, Any] | None = None
 ) -> Question:
-    """Fill placeholders and neutralize control words.
+    """Fill placeholders, drop `<image>` around the question and neutralize control words.
 
     `{1}` becomes the phrase for the first mark. With `columns`, `{label}` and any other name become
     the row's value; without, such text stays as typed.
@@ -35,8 +35,9 @@ def prepare_question(
         raise UsageError(
             "the question is not valid text: expected UTF-8, check the terminal's locale or the file"
         )
-    question = neutralize(words)
-    notes = list(question.notes)
+    dropped = drop_image_word(words)
+    question = neutralize(strip_question(dropped.text))
+    notes = [*dropped.notes, *question.notes]
     undrawn = find_undrawn_mark(question.text, marks)
     if undrawn:
         drawn = ", ".join(f"{mark.color.name} {mark.shape}" for mark in marks)

@@ -10,6 +10,7 @@ from typing import Any
 
 from vipllava_cli.engine.base import ModelView
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
+from vipllava_cli.engine.prompts.control_words import drop_image_word
 from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.flows.batch.image_files import open_regular_file
 from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids
@@ -181,7 +182,7 @@ def _failed_question(
         marks=(),
         numbers=task.numbers,
         crop=None,
-        question=text,
+        question=drop_image_word(text).text,
         model=name,
         revision=revision,
         template=task.template,
