@@ -20,7 +20,7 @@ def open_marked_image(
     _note_fractions(specs, messages)
     file = open_named_image(source, messages, frame)
     _ = file.image  # decode now: report a damaged image before a model loads
-    resolved = resolve_marks(specs, file.size, style=style)
+    resolved = resolve_marks(specs, file.size, style=style, read_orientation=file.read_orientation)
     for note in resolved.notes:
         messages.note(note)
     return MarkedImage(file, resolved.marks, options.numbers)

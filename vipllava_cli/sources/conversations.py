@@ -60,7 +60,9 @@ def with_questions(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def dropped_word_note(fields: Mapping[str, Any]) -> str | None:
     """Return a note if a question of `fields` lost the word for the image in `with_questions`."""
-    turns = next((fields[form] for form in _FORMS if isinstance(fields.get(form), list)), [])
+    turns: list[Any] = next(
+        (fields[form] for form in _FORMS if isinstance(fields.get(form), list)), []
+    )
     contents = (turn.get(name) for turn in turns if isinstance(turn, dict) for name in _CONTENTS)
     texts = (fields.get("text") if is_question_line(fields) else None, *contents)
     notes = (

@@ -38,7 +38,7 @@ def mark_image(
     file = open_input(image)
     _ = file.image  # decode now: a damaged image is an error of this call
     specs = [mark_spec(mark, file.size) for mark in check_marks(marks)]
-    resolved = resolve_marks(specs, file.size)
+    resolved = resolve_marks(specs, file.size, read_orientation=file.read_orientation)
     marked = MarkedImage(file, resolved.marks, numbers)
     notes = tuple(filter(None, (file.frame_note("#frame=N after the path"), *resolved.notes)))
     return (zoom_in(marked) if zoom else marked), notes

@@ -211,7 +211,11 @@ class Chat:
         """Resolve and add a mark. Raises UsageError without an image, InputError if it does not fit."""
         marked = self.state.marked_image
         resolved = resolve_marks(
-            [spec], marked.file.size, style=self.settings.style, existing=marked.marks
+            [spec],
+            marked.file.size,
+            style=self.settings.style,
+            existing=marked.marks,
+            read_orientation=marked.file.read_orientation,
         )
         for note in resolved.notes:
             self.note(note)
