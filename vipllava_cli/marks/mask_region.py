@@ -27,10 +27,10 @@ _VOID = 255  # pixels that belong to no class, in many label maps
 # Of gray levels: how a mask with soft edges or noise differs from a label map.
 _MIN_SPAN = 32  # from dark to bright
 _NOISE = 40 / 255  # around dark and bright, as a share of the span
+_NOISE_IN_AREA = 16 / 255  # within an area of one value in a JPEG, as a share of the span
 _MAX_AREA_SHARE = 0.5  # of the levels that fill areas; in a label map, nearly all of them do
-_MIN_SOFT_LEVELS, _MAX_SOFT_SHARE = 32, 0.25  # of a mask with a wide gradient at its edge
-_MAX_BETWEEN = 0.4  # of all pixels; a photograph has more between dark and bright
-_MIN_EDGE_SHARE = 0.98  # of the pixels between dark and bright that lie beside both
+_MAX_BETWEEN = 0.5  # of all pixels; a photograph has more between dark and bright
+_MAX_FLAT_SHARE = 0.3  # of the pixels between dark and bright that equal their neighbours
 _MAX_LOSSY_AREA = 0.002  # of the pixels: areas between dark and bright in a JPEG
 _SAME_COLOR = 48  # between the channels of two shades of one colour
 _MIN_SAME_COLOR = 0.95  # of the bright pixels of a mask in one colour
@@ -233,45 +233,41 @@ def bright_region(values: NDArray[Any], *, is_lossy: bool = False) -> Region | N
 
 
 def _is_soft(values: NDArray[Any], levels: NDArray[Any], *, is_lossy: bool) -> bool:
-    """Return whether three or more gray levels are black and white with soft edges or noise."""
+    """Return whether three or more gray levels are black and white with soft edges or noise.
+
+    In a label map, the values between the lowest and the highest fill areas. At a soft edge and in
+    noise, neighbours differ.
+    """
     low, top = float(levels[0]), float(levels[-1])
     span = top - low
     if span < _MIN_SPAN or low * 4 > top:
         return False
-    in_area = _fills_area(values)
-    area_levels = np.unique(values[in_area])
-    share = len(area_levels) / len(levels)
-    reach = span * _NOISE if is_lossy or share <= _MAX_AREA_SHARE else 0.0
+    area_levels = np.unique(values[_find_areas(values, 3)])
+    reach = span * _NOISE
+    # Noise is around the bright pixels, too: the values 0, 1, 2, 3 and 255 are classes and a border.
+    has_noise = len(area_levels) <= _MAX_AREA_SHARE * len(levels) and levels[-2] > low + reach
+    reach = reach if is_lossy or has_noise else 0.0
     between = (values > low + reach) & (values < top - reach)
+    if not between.any():
+        return True
     if between.mean() > _MAX_BETWEEN:
         return False
     if is_lossy:
-        return bool((between & in_area).mean() <= _MAX_LOSSY_AREA)
-    if (between & in_area).any():
-        return False
-    is_gradient = len(levels) >= _MIN_SOFT_LEVELS and share <= _MAX_SOFT_SHARE
-    if is_gradient and area_levels[0] <= low + reach and area_levels[-1] >= top - reach:
-        return True
-    return _edge_share(between, values <= low + reach, values >= top - reach) >= _MIN_EDGE_SHARE
+        areas = _find_areas(values, 3, span * _NOISE_IN_AREA)
+        return bool((between & areas).mean() <= _MAX_LOSSY_AREA)
+    return float(_find_areas(values, 2)[between].mean()) <= _MAX_FLAT_SHARE
 
 
-def _fills_area(values: NDArray[Any]) -> Region:
-    """Return which pixels equal all their neighbours."""
+def _find_areas(values: NDArray[Any], side: int, tolerance: float = 0.0) -> Region:
+    """Return the pixels in squares of `side` pixels whose values differ by at most `tolerance`."""
     exact = values if values.dtype in (np.uint8, np.uint16) else values.astype(np.float64)
-    kernel = np.ones((3, 3), np.uint8)
-    filled: Region = cv2.dilate(exact, kernel) == cv2.erode(exact, kernel)
-    return filled
-
-
-def _edge_share(between: Region, dark: Region, bright: Region) -> float:
-    """Return the share of the pixels `between` that have dark and bright ones within two pixels."""
-    if not between.any():
-        return 1.0
-    kernel = np.ones((5, 5), np.uint8)
-    near_dark, near_bright = (
-        cv2.dilate(each.astype(np.uint8), kernel).astype(bool) for each in (dark, bright)
-    )
-    return float((near_dark & near_bright)[between].mean())
+    kernel = np.ones((side, side), np.uint8)
+    high, low = cv2.dilate(exact, kernel), cv2.erode(exact, kernel)
+    is_center = (high.astype(np.float64) - low <= tolerance).astype(np.uint8)
+    # The anchor of a square of an even side is not its centre, so the way back is mirrored.
+    back = (side - 1 - side // 2,) * 2
+    found: Region = cv2.dilate(is_center, kernel, anchor=back) > 0
+    return found
 
 
 # --- messages --------------------------------------------------------------------------------
