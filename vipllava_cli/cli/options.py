@@ -136,12 +136,16 @@ class MarkOptions:
     ] = None
     mask: Annotated[
         list[str] | None,
-        _mark("[COLOUR:]X1,Y1,…|FILE", "Filled region: points, or a black-and-white mask image."),
+        _mark(
+            "[COLOUR:]X1,Y1,…|FILE[:VALUE]",
+            "Filled region: points, a black-and-white mask image, or a value of a label map.",
+        ),
     ] = None
     contour: Annotated[
         list[str] | None,
         _mark(
-            "[COLOUR:]X1,Y1,…|FILE", "Outline of a region: points, or a black-and-white mask image."
+            "[COLOUR:]X1,Y1,…|FILE[:VALUE]",
+            "Outline of a region: points, a black-and-white mask image, or a value of a label map.",
         ),
     ] = None
     marks: Annotated[

@@ -73,6 +73,7 @@ def ask(
     from vipllava_cli.cli.terminal.messages import print_choices, print_piece
     from vipllava_cli.engine.prompts.questions import prepare_question
     from vipllava_cli.flows.ask import ask as answer_questions
+    from vipllava_cli.flows.numbering import with_numbers
     from vipllava_cli.marks.marked_image import zoom_in
 
     messages = output.messages()
@@ -90,7 +91,9 @@ def ask(
         marked = picked.marked
         messages.note(f"marks drawn: {picked.options or 'none'}")
     prepared = [prepare_question(question, marked.marks) for question in given.questions]
-    for note in dict.fromkeys(note for question in prepared for note in question.notes):
+    marked, numbers_notes = with_numbers(marked, given.questions)
+    notes = (note for question in prepared for note in question.notes)
+    for note in dict.fromkeys((*numbers_notes, *notes)):
         messages.note(note)
     if zoom:
         marked = zoom_in(marked)

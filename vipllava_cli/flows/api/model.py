@@ -42,6 +42,7 @@ from vipllava_cli.flows.api.inputs import (
 from vipllava_cli.flows.api.response import Response, to_response
 from vipllava_cli.flows.batch.fallback import answer_with_fallback
 from vipllava_cli.flows.chat.state import ChatState
+from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.requests import make_record, make_request
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.storage.records import Record, Request, failure
@@ -139,6 +140,8 @@ class Model:
         check_generation(template, options)
         text = check_question(question)
         marked, notes = mark_image(image, marks, numbers=numbers, zoom=zoom)
+        marked, numbers_notes = with_numbers(marked, [text])
+        notes += numbers_notes
         prepared = prepare_question(text, marked.marks)
         chosen = with_choices(options, choices)
         [record] = flow.ask(
@@ -210,6 +213,8 @@ class Model:
             marked, notes = mark_image(
                 row["image"], row.get("marks", ()), numbers=settings.numbers, zoom=settings.zoom
             )
+            marked, numbers_notes = with_numbers(marked, [question])
+            notes += numbers_notes
             prepared = prepare_question(question, marked.marks)
             options = with_choices(settings.options, row.get("choices", ()))
             view = self._engine.view(pad_to_square(marked.drawn()))

@@ -15,6 +15,7 @@ from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.flows.batch.image_files import open_regular_file
 from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids
 from vipllava_cli.flows.batch.task import BatchTask, columns_for_question
+from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.requests import make_request
 from vipllava_cli.marks.marked_image import MarkedImage, zoom_in
 from vipllava_cli.marks.resolve import resolve_marks
@@ -127,8 +128,11 @@ class Planner:
             style=self.task.style,
             read_orientation=file.read_orientation,
         )
-        marked_image = MarkedImage(file, resolved.marks, self.task.numbers)
-        notes = tuple(filter(None, (file.frame_note("--frame N"), *resolved.notes)))
+        marked_image, numbers_notes = with_numbers(
+            MarkedImage(file, resolved.marks, self.task.numbers), self.task.texts(row)
+        )
+        frame_note = file.frame_note("--frame N")
+        notes = tuple(filter(None, (frame_note, *resolved.notes, *numbers_notes)))
         return (zoom_in(marked_image) if self.task.zoom else marked_image), notes
 
     def _plan_question(

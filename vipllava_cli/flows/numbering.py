@@ -1,0 +1,31 @@
+"""Numbers beside the marks of an image, where only they tell the marks apart."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vipllava_cli.engine.prompts.phrases import object_phrase, repeated_phrases
+from vipllava_cli.engine.prompts.questions import needs_numbers
+from vipllava_cli.marks.marked_image import MarkedImage
+from vipllava_cli.marks.types import Mark
+
+
+def with_numbers(
+    marked: MarkedImage, texts: Sequence[str] = ()
+) -> tuple[MarkedImage, tuple[str, ...]]:
+    """Add numbers if the questions `texts` need them. Returns notes, too.
+
+    `texts` are questions as typed, with placeholders.
+    """
+    if marked.numbers or not needs_numbers(texts, marked.marks):
+        return marked, ()
+    return replace(marked, numbers=True), (_numbers_note(marked.marks),)
+
+
+def _numbers_note(marks: Sequence[Mark]) -> str:
+    repeated = repeated_phrases(marks)
+    first = next(mark for mark in marks if object_phrase(mark) in repeated)
+    same = [n for n, mark in enumerate(marks, 1) if object_phrase(mark) == object_phrase(first)]
+    return (
+        f"marks {same[0]} and {same[1]} are both a {first.color.name} {first.shape}: drew numbers"
+        " beside the marks, which tell them apart"
+    )
