@@ -6,6 +6,7 @@ from dataclasses import replace
 from vipllava_cli.engine.prompts.phrases import object_phrase, repeated_phrases
 from vipllava_cli.engine.prompts.questions import needs_numbers
 from vipllava_cli.marks.marked_image import MarkedImage
+from vipllava_cli.marks.numbers import count_numbers
 from vipllava_cli.marks.types import Mark
 
 
@@ -16,9 +17,17 @@ def with_numbers(
 
     `texts` are questions as typed, with placeholders.
     """
-    if marked.numbers or not needs_numbers(texts, marked.marks):
-        return marked, ()
-    return replace(marked, numbers=True), (_numbers_note(marked.marks),)
+    notes: tuple[str, ...] = ()
+    if not marked.numbers:
+        if not needs_numbers(texts, marked.marks):
+            return marked, ()
+        marked, notes = replace(marked, numbers=True), (_numbers_note(marked.marks),)
+    count = len(marked.marks)
+    drawn = count_numbers(count, marked.file.size)
+    if drawn < count:
+        width, height = marked.file.size
+        notes += (f"only {drawn} of {count} numbers have room on the {width}x{height} image",)
+    return marked, notes
 
 
 def _numbers_note(marks: Sequence[Mark]) -> str:

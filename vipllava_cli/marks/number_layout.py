@@ -1,8 +1,8 @@
 """Choose the places of numbers beside marks: inside the image, and never one over another.
 
 A number goes to the corners of its mark, where it covers no small mark if there is room. Without a
-free corner it goes to the nearest free cell of a grid. Without room for all of them, the numbers
-become smaller, down to the smallest readable size.
+free corner it goes to the nearest free cell of a grid. Without room for all of them beside their
+marks, the numbers become smaller; without room at all, down to the smallest readable size.
 """
 
 from collections import defaultdict
@@ -16,6 +16,7 @@ Size = tuple[int, int]  # width, height
 Bounds = tuple[float, float, float, float]  # left, top, right, bottom
 
 MIN_SIZE = 7.0  # pixels: digits of five pixels and a margin
+_MIN_SHRUNK = 0.6  # of the preferred size, for numbers beside their marks that cover no small mark
 _STEP = 0.8  # from one size to the next smaller one
 _MAX_MAP_SIDE = 1024  # cells: the map of small marks is coarse on a large image
 _SMALL = 6  # a mark with less area than so many plates is small
@@ -60,10 +61,20 @@ def lay_out(marks: Sequence[Bounds], image: Size, size: float, measure: Measure)
         for each in _sizes(size)
         if _count_cells(len(marks), image, each, measure) >= len(marks)
     ]
+    best: Layout | None = None
+    fewest = len(marks) + 1
     for each in roomy:
-        placed = _Placer(bounds, image, each, measure).place()
-        if len(placed) == len(marks):
-            return Layout(each, placed)
+        if best and each < _MIN_SHRUNK * size:
+            break
+        placer = _Placer(bounds, image, each, measure)
+        placed = placer.place()
+        badly_placed = sum(map(placer.is_bad, placed))
+        if len(placed) == len(marks) and badly_placed < fewest:
+            best, fewest = Layout(each, placed), badly_placed
+        if not fewest:
+            break
+    if best:
+        return best
     chosen = roomy[0] if roomy else MIN_SIZE
     return Layout(chosen, _Placer(bounds, image, chosen, measure).place_on_grid())
 
@@ -141,6 +152,10 @@ class _Placer:
             self._add(plate)
             placed.append(plate)
         return tuple(placed)
+
+    def is_bad(self, plate: Plate) -> bool:
+        """Return whether a plate is far from its mark or covers a small one."""
+        return plate.is_far or self._small.covered_by(plate) > 0
 
     def _near(self, bounds: Bounds, size: Size) -> Plate | None:
         """Find the place beside a mark that covers the least of small marks. None: not a free one."""
