@@ -47,6 +47,7 @@ def resolve_marks(
     return replace(resolved, notes=(*notes, *shares, *resolved.notes))
 
 
+_MAX_SHARE = 1.001  # sums of rounded shares may exceed 1
 _SHARES_NOTE = (
     "a mark lies within one pixel of the image's corner: if its coordinates are shares of the sides"
     " from 0 to 1, add --units unit"
@@ -56,8 +57,8 @@ _SHARES_NOTE = (
 def _looks_like_shares(spec: MarkSpec) -> bool:
     """Return whether coordinates in pixels look like shares of the sides."""
     values = [coordinate for part in spec.parts for coordinate in part]
-    return all(value.scale is None and 0 <= value.value <= 1 for value in values) and any(
-        0 < value.value < 1 for value in values
+    return all(value.scale is None and 0 <= value.value <= _MAX_SHARE for value in values) and any(
+        value.value % 1 for value in values
     )
 
 

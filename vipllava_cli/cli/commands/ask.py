@@ -24,7 +24,6 @@ from vipllava_cli.errors import ExitCode
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
-    from vipllava_cli.engine.base import Engine
     from vipllava_cli.marks.marked_image import MarkedImage
     from vipllava_cli.storage.records import Record
 
@@ -74,6 +73,7 @@ def ask(
     from vipllava_cli.engine.prompts.questions import prepare_question
     from vipllava_cli.flows.ask import ask as answer_questions
     from vipllava_cli.flows.numbering import with_numbers
+    from vipllava_cli.flows.small_marks import small_mark_note
     from vipllava_cli.marks.marked_image import zoom_in
 
     messages = output.messages()
@@ -102,7 +102,9 @@ def ask(
     engine = open_model(model, messages)
     if save_marked is not None:
         _save_marked(marked, save_marked, messages, force=force)
-    _note_small_mark(engine, marked, messages, zoom=zoom)
+    small_note = small_mark_note(engine.info.view_size, marked)
+    if small_note:
+        messages.note(small_note)
     PhotoWarning(engine.info.name).warn_of(marked.file, messages)
     streams = outputs.is_stream and not json and len(prepared) == 1 and not options.choices
     records = answer_questions(
@@ -140,20 +142,6 @@ def _save_marked(marked: "MarkedImage", name: str, messages: "Messages", *, forc
     save_image(drawn, name, force=force)
     count = count_noun(len(marked.marks), "mark")
     messages.note(f"wrote {name}, {drawn.width}x{drawn.height} pixels, {count}")
-
-
-def _note_small_mark(
-    engine: "Engine", marked: "MarkedImage", messages: "Messages", *, zoom: bool
-) -> None:
-    """Print a note if a mark is too small for the model."""
-    from vipllava_cli.flows.small_marks import find_small_mark
-
-    mark = find_small_mark(engine, marked)
-    if mark:
-        advice = ", even with --zoom" if zoom else ": add --zoom"
-        messages.note(
-            f"the {mark.color.name} {mark.shape} is smaller than one patch of the model's view{advice}"
-        )
 
 
 def _note_length(record: "Record", max_new_tokens: int, messages: "Messages") -> None:

@@ -17,6 +17,7 @@ from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids
 from vipllava_cli.flows.batch.task import BatchTask, columns_for_question
 from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.requests import make_request
+from vipllava_cli.flows.small_marks import small_mark_note
 from vipllava_cli.marks.marked_image import MarkedImage, zoom_in
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.sources.rows import BadRow, Row, Source
@@ -110,6 +111,9 @@ class Planner:
             except Exception as error:  # one bad row never stops the run
                 questions.append(_failed_question(task, row, id, text, error))
         has_pending = any(question.is_pending for question in questions)
+        if has_pending and task.view_size:
+            small_note = small_mark_note(task.view_size, marked_image)
+            notes += (small_note,) if small_note else ()
         return PlannedRow(
             row.id,
             tuple(questions),
