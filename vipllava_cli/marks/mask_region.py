@@ -55,7 +55,7 @@ class MaskPixels:
 
 def read_pixels(image: Image.Image, name: str) -> MaskPixels:
     """Convert an image in its own mode. `name` is for messages."""
-    is_lossy = image.format == "JPEG"
+    is_lossy = image.format in ("JPEG", "MPO")
     visible = _visible(image) if image.has_transparency_data else None
     if image.mode == "P":
         indices = np.asarray(image)
@@ -228,7 +228,7 @@ def bright_region(values: NDArray[Any], *, is_lossy: bool = False) -> Region | N
         is_mask = len(levels) == 1 or is_scores or _is_soft(values, levels, is_lossy=is_lossy)
         if not is_mask:
             return None
-    region: Region = values.astype(np.float64) * 2 > top
+    region: Region = values > top / 2
     return region
 
 
@@ -263,7 +263,7 @@ def _find_areas(values: NDArray[Any], side: int, tolerance: float = 0.0) -> Regi
     exact = values if values.dtype in (np.uint8, np.uint16) else values.astype(np.float64)
     kernel = np.ones((side, side), np.uint8)
     high, low = cv2.dilate(exact, kernel), cv2.erode(exact, kernel)
-    is_center = (high.astype(np.float64) - low <= tolerance).astype(np.uint8)
+    is_center = (cv2.absdiff(high, low) <= tolerance).astype(np.uint8)
     # The anchor of a square of an even side is not its centre, so the way back is mirrored.
     back = (side - 1 - side // 2,) * 2
     found: Region = cv2.dilate(is_center, kernel, anchor=back) > 0
