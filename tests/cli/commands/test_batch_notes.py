@@ -81,3 +81,19 @@ def test_a_word_for_the_image_is_dropped_with_one_note(tmp_path: Path, out: Path
         "note: 2 rows, like a.png: dropped <image> from the question: the prompt has the image"
         " already\n" in finished.stderr
     )
+
+
+@pytest.mark.model
+def test_marks_that_look_alike_get_numbers_and_keep_their_answers(
+    tmp_path: Path, out: Path, run: Run
+) -> None:
+    Image.new("RGB", (160, 120), "white").save(tmp_path / "a.png")
+    marks = [{"shape": "box", "coords": [x, 30, x + 30, 55], "color": "red"} for x in (20, 60, 100)]
+    rows = tmp_path / "rows.json"
+    rows.write_text(json.dumps([{"image": "a.png", "marks": marks}]))
+    command = ("batch", rows, "--out", out, "--question", "what is {2}?")
+    assert "drew numbers beside the marks" in run(*command).stderr
+    record = json.loads(out.read_text())
+    assert record["numbers"] is True
+    assert record["question"] == "what is the object within the red rectangle numbered 2?"
+    assert "1 kept" in " ".join(run(*command).stderr.split())
