@@ -5,9 +5,10 @@ import pytest
 
 from tests.support.marks import resolve_text
 from vipllava_cli.errors import InputError
-from vipllava_cli.marks.colors import MODEL_COLORS
+from vipllava_cli.marks.colors import MODEL_COLORS, NAMED_COLORS
 from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.parse import parse_mark
+from vipllava_cli.marks.types import Mark
 
 
 def test_an_arrow_with_only_a_tip_starts_inside_the_image() -> None:
@@ -26,8 +27,25 @@ def test_marks_without_a_colour_take_the_next_free_colours() -> None:
 
 
 def test_the_colours_repeat_when_there_are_more_marks_than_colours() -> None:
-    specs = [parse_mark("point", "5,5")] * (len(MODEL_COLORS) + 1)
-    assert resolve_coordinates(specs, 50, 50).marks[-1].color.name == "red"
+    specs = [parse_mark("point", "5,5")] * (len(NAMED_COLORS) + 2)
+    colors = [mark.color for mark in resolve_coordinates(specs, 50, 50).marks]
+    assert colors[:9] == list(MODEL_COLORS)
+    assert colors[: len(NAMED_COLORS)] == list(NAMED_COLORS)
+    assert [color.name for color in colors[-2:]] == ["red", "lime"]
+
+
+def test_marks_added_one_by_one_get_the_same_colours() -> None:
+    marks: tuple[Mark, ...] = ()
+    for _ in range(len(NAMED_COLORS) + 1):
+        marks += resolve_coordinates([parse_mark("point", "5,5")], 50, 50, existing=marks).marks
+    assert [mark.color for mark in marks] == [*NAMED_COLORS, NAMED_COLORS[0]]
+
+
+def test_a_given_colour_is_not_used_again_under_another_name() -> None:
+    texts = ["darkgreen:5,5", "#ffb6c1:5,5", *["5,5"] * 10]
+    specs = [parse_mark("point", text) for text in texts]
+    names = [mark.color.name for mark in resolve_coordinates(specs, 50, 50).marks]
+    assert names[2:] == [*(color.name for color in MODEL_COLORS), "black"]
 
 
 def test_an_arrow_that_starts_outside_keeps_its_direction() -> None:

@@ -1,6 +1,5 @@
 """Open an image, resolve the marks of the options on it, and let the user draw more."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -9,7 +8,6 @@ from vipllava_cli.cli.options import MarkOptions
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.resolve import resolve_marks
-from vipllava_cli.marks.types import MarkSpec
 
 
 def open_marked_image(
@@ -17,25 +15,12 @@ def open_marked_image(
 ) -> MarkedImage:
     """Open and decode an image and resolve the marks on it. Print notes. Raises InputError."""
     specs, style = options.specs(), options.style()
-    _note_fractions(specs, messages)
     file = open_named_image(source, messages, frame)
     _ = file.image  # decode now: report a damaged image before a model loads
-    resolved = resolve_marks(specs, file.size, style=style)
+    resolved = resolve_marks(specs, file.size, style=style, read_orientation=file.read_orientation)
     for note in resolved.notes:
         messages.note(note)
     return MarkedImage(file, resolved.marks, options.numbers)
-
-
-def _note_fractions(specs: Sequence[MarkSpec], messages: Messages) -> None:
-    """Print a note about a mark whose coordinates are fractions, in pixels."""
-    for spec in specs:
-        values = [each for part in spec.parts for each in part]
-        is_small = all(each.scale is None and 0 <= each.value <= 1 for each in values)
-        if is_small and any(each.value % 1 for each in values):
-            messages.note(
-                f"the {spec.shape} is smaller than a pixel: if these are fractions, add --units unit"
-            )
-            return
 
 
 class PickedMarks(NamedTuple):

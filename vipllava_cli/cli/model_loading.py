@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from vipllava_cli.cli.options import ModelOptions
 from vipllava_cli.cli.photo_warning import advise_photo_model
 from vipllava_cli.cli.terminal.messages import Messages
-from vipllava_cli.engine.base import Engine
-from vipllava_cli.engine.open import identify, open_engine
+from vipllava_cli.engine.base import Engine, ViewSize
+from vipllava_cli.engine.open import identify, open_engine, read_view_size
 from vipllava_cli.engine.options import DEFAULT_MODEL
 from vipllava_cli.storage.daily_stamp import take_daily_turn
 from vipllava_cli.storage.sizes import binary_size
@@ -60,6 +60,12 @@ def _show_placement(messages: Messages, placement: "Placement") -> None:
             f"{binary_size(on_disk)} of weights do not fit into memory and are read from the disk"
             " for every token: --quantize makes them smaller, `vipllava plan` shows the sizes"
         )
+
+
+def model_view_size(options: ModelOptions) -> ViewSize:
+    """Return what the chosen model sees, without loading it. Raises UsageError, ModelError."""
+    chosen = options.chosen()
+    return read_view_size(chosen.model or DEFAULT_MODEL, chosen.revision)
 
 
 def identify_model(options: ModelOptions) -> tuple[str, str]:

@@ -136,12 +136,16 @@ class MarkOptions:
     ] = None
     mask: Annotated[
         list[str] | None,
-        _mark("[COLOUR:]X1,Y1,…|FILE", "Filled region: points, or a black-and-white mask image."),
+        _mark(
+            "[COLOUR:]X1,Y1,…|FILE[:VALUE]",
+            "Filled region: points, a black-and-white mask image, or a value of a label map.",
+        ),
     ] = None
     contour: Annotated[
         list[str] | None,
         _mark(
-            "[COLOUR:]X1,Y1,…|FILE", "Outline of a region: points, or a black-and-white mask image."
+            "[COLOUR:]X1,Y1,…|FILE[:VALUE]",
+            "Outline of a region: points, a black-and-white mask image, or a value of a label map.",
         ),
     ] = None
     marks: Annotated[
@@ -193,10 +197,12 @@ class MarkOptions:
 
     def files(self) -> list[str]:
         """Return the input files that the options name. Raises InputError."""
+        from vipllava_cli.marks.mask_name import split_mask_name
         from vipllava_cli.marks.parse import parse_mark
 
-        masks = (*(self.mask or ()), *(self.contour or ()))
-        paths = (self.marks, *(parse_mark("mask", text).file for text in masks))
+        texts = (*(self.mask or ()), *(self.contour or ()))
+        masks = (parse_mark("mask", text).file for text in texts)
+        paths = (self.marks, *(mask and split_mask_name(mask).file for mask in masks))
         return [path for path in paths if path is not None]
 
 

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class ViewSize:
+    """What a model sees: a square of `image_side` pixels in patches of `patch_size` pixels."""
+
+    image_side: int
+    patch_size: int
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """The model behind an engine, as records name it.
 
@@ -25,6 +33,10 @@ class ModelInfo:
     dtype: str
     image_side: int
     patch_size: int
+
+    @property
+    def view_size(self) -> ViewSize:
+        return ViewSize(self.image_side, self.patch_size)
 
 
 @dataclass(frozen=True)

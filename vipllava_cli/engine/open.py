@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vipllava_cli.engine.base import Engine
+from vipllava_cli.engine.base import Engine, ViewSize
 from vipllava_cli.engine.options import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -49,6 +49,17 @@ def open_engine(
 
     chosen = load_options or LoadOptions(device, dtype)
     return LocalEngine(checkpoint, load(checkpoint, chosen, on_plan))
+
+
+def read_view_size(model: str = DEFAULT_MODEL, revision: str | None = None) -> ViewSize:
+    """Return what a model sees, from its config and without torch. Raises ModelError."""
+    from vipllava_cli.engine.hub.checkpoints import find_checkpoint, read_config
+    from vipllava_cli.engine.hub.config_defaults import VISION_DEFAULTS
+
+    checkpoint = find_checkpoint(model, revision)
+    config = read_config(checkpoint.folder, checkpoint.name)
+    vision = {**VISION_DEFAULTS, **config["vision_config"]}
+    return ViewSize(int(vision["image_size"]), int(vision["patch_size"]))
 
 
 def identify(model: str = DEFAULT_MODEL, revision: str | None = None) -> tuple[str, str]:

@@ -1,20 +1,31 @@
 """Find marked regions that are too small for the model to see."""
 
-from vipllava_cli.engine.base import Engine
+from vipllava_cli.engine.base import ViewSize
 from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.types import Mark
 
 
-def find_small_mark(engine: Engine, marked_image: MarkedImage) -> Mark | None:
+def find_small_mark(view: ViewSize, marked_image: MarkedImage) -> Mark | None:
     """Find the first mark whose region is smaller than one patch in the model's view.
 
     Arrows and points mark no region, so they never count.
     """
     crop = marked_image.crop
     size = marked_image.file.size if crop is None else (crop[2] - crop[0], crop[3] - crop[1])
-    patch = engine.info.patch_size * max(size) / engine.info.image_side  # in pixels of the image
+    patch = view.patch_size * max(size) / view.image_side  # in pixels of the image
     for mark in marked_image.marks:
         left, top, right, bottom = mark.bounds
         if mark.shape not in ("arrow", "point") and max(right - left, bottom - top) < patch:
             return mark
     return None
+
+
+def small_mark_note(view: ViewSize, marked_image: MarkedImage) -> str | None:
+    """Return a note for the command line if a mark is too small for the model."""
+    mark = find_small_mark(view, marked_image)
+    if mark is None:
+        return None
+    advice = ": add --zoom" if marked_image.crop is None else ", even with --zoom"
+    return (
+        f"the {mark.color.name} {mark.shape} is smaller than one patch of the model's view{advice}"
+    )

@@ -65,6 +65,25 @@ def decode(data: bytes, name: str, *, over: RGB = WHITE, frame: int = FIRST_FRAM
         return to_rgb(_apply_orientation(image), over=over)
 
 
+@dataclass(frozen=True)
+class StoredImage:
+    """An upright image in its own mode, and whether its EXIF orientation turned it."""
+
+    image: Image.Image
+    is_turned: bool
+
+
+def decode_stored(data: bytes, name: str, *, frame: int = FIRST_FRAME) -> StoredImage:
+    """Decode a frame to its own values: 16 bits, floats, indices. Raises InputError with `name`."""
+    with _decoding(data, name) as image:
+        _seek(image, frame, name)
+        _check_memory(image, name)
+        image.load()
+        upright = _apply_orientation(image)
+        upright.format = image.format
+        return StoredImage(upright, upright is not image)
+
+
 def read_header(data: bytes, name: str, frame: int = FIRST_FRAME) -> Header:
     """Read the header of an image, and of one of its frames. Raises InputError."""
     with _decoding(data, name) as image:

@@ -1,4 +1,4 @@
-"""Colours of marks: the nine names of the model's training, every CSS name, and `#rrggbb`.
+"""Colours of marks: the nine names of the model's training, shades, every CSS name, and `#rrggbb`.
 
 Pillow has the table of CSS names. It loads on first use: `--help` imports this module through
 `marks.types`, and does not need Pillow.
@@ -21,6 +21,8 @@ class Color:
 
     def __str__(self) -> str:
         """Return the name, or `#rrggbb` where the name means another colour. `parse_color` reads both."""
+        if self == _SHADES_BY_NAME.get(self.name):
+            return self.name.replace(" ", "-")
         is_css = self.name in _css_names() and _css_rgb(self.name) == self.rgb
         return self.name if is_css else "#{:02x}{:02x}{:02x}".format(*self.rgb)
 
@@ -39,6 +41,28 @@ MODEL_COLORS: tuple[Color, ...] = (
     Color("gold", (255, 215, 0)),
 )
 
+# Shades for the tenth mark and later ones, in this order: far from each other, from the nine above and
+# from their neighbours in the order, with names that a question can say.
+SHADES: tuple[Color, ...] = (
+    Color("dark green", (0, 100, 0)),
+    Color("light pink", (255, 182, 193)),
+    Color("black", (0, 0, 0)),
+    Color("royal blue", (65, 105, 225)),
+    Color("light green", (144, 238, 144)),
+    Color("dark red", (139, 0, 0)),
+    Color("teal", (0, 128, 128)),
+    Color("hot pink", (255, 105, 180)),
+    Color("dark brown", (101, 67, 33)),
+    Color("white", (255, 255, 255)),
+    Color("olive", (128, 128, 0)),
+    Color("dark blue", (0, 0, 139)),
+    Color("salmon", (250, 128, 114)),
+    Color("light blue", (135, 206, 250)),
+    Color("gray", (128, 128, 128)),
+)
+NAMED_COLORS = (*MODEL_COLORS, *SHADES)
+_SHADES_BY_NAME = {color.name: color for color in SHADES if " " in color.name}
+
 # Further names, for hexadecimal colours that are far from all nine.
 _OTHER_NAMES = ("white", "black", "gray", "brown", "pink", "green", "navy", "teal")
 
@@ -48,7 +72,7 @@ _HEX = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 
 
 def parse_color(text: str) -> Color:
-    """Parse a CSS colour name, `#rgb` or `#rrggbb`. Raises InputError.
+    """Parse a CSS colour name, a shade like `dark-green`, `#rgb` or `#rrggbb`. Raises InputError.
 
     A name whose colour is one of MODEL_COLORS becomes that colour: `cyan` is `aqua`.
     """
@@ -56,10 +80,15 @@ def parse_color(text: str) -> Color:
     if name in _css_names():
         rgb = _css_rgb(name)
         return next((color for color in MODEL_COLORS if color.rgb == rgb), Color(name, rgb))
+    shade = _SHADES_BY_NAME.get(" ".join(name.replace("-", " ").split()))
+    if shade:
+        return shade
     if _HEX.fullmatch(name):
         return _name_nearest(_css_rgb(name))
     names = [color.name for color in MODEL_COLORS]
-    near = difflib.get_close_matches(name, [*names, *_css_names()], 1, _MIN_SIMILARITY)
+    near = difflib.get_close_matches(
+        name, [*names, *map(str, SHADES), *_css_names()], 1, _MIN_SIMILARITY
+    )
     meant = f"; did you mean {near[0]}?" if near else ""
     raise InputError(
         f"unknown colour {short_repr(text)}: give one of {', '.join(names)}, another CSS colour name, or"

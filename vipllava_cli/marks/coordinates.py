@@ -6,11 +6,11 @@ outside the image are clipped with a note.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle
+from itertools import chain, cycle
 from math import hypot
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.marks.colors import MODEL_COLORS, Color
+from vipllava_cli.marks.colors import MODEL_COLORS, NAMED_COLORS, SHADES, Color
 from vipllava_cli.marks.shape_table import DEFAULT_WIDTH, SHAPES, ShapeRules
 from vipllava_cli.marks.types import XY, Coordinate, Mark, MarkSpec, Points
 
@@ -55,12 +55,16 @@ def resolve_coordinates(
 
 
 def _choose_colors(specs: Sequence[MarkSpec], existing: Sequence[Mark]) -> Iterator[Color]:
-    """Yield a colour for each spec: its own, or the next of MODEL_COLORS that no mark has."""
-    taken = {mark.color.name for mark in existing}
-    taken |= {spec.color.name for spec in specs if spec.color}
-    start = len(existing) % len(MODEL_COLORS)
-    pool = [color for color in MODEL_COLORS if color.name not in taken]
-    free = cycle(pool or (*MODEL_COLORS[start:], *MODEL_COLORS[:start]))
+    """Yield a colour for each spec: its own, or the next of NAMED_COLORS that no mark has.
+
+    They repeat from the first if there are more marks.
+    """
+    taken = [mark.color for mark in existing] + [spec.color for spec in specs if spec.color]
+    names, shades = {color.name for color in taken}, {color.rgb for color in taken}
+    pool = [color for color in MODEL_COLORS if color.name not in names]
+    pool += [each for each in SHADES if each.name not in names and each.rgb not in shades]
+    start = 0 if pool else len(existing) % len(NAMED_COLORS)
+    free = chain(pool, cycle((*NAMED_COLORS[start:], *NAMED_COLORS[:start])))
     return (spec.color or next(free) for spec in specs)
 
 

@@ -46,9 +46,9 @@ def fit_to_image(
         note = f"turned the marks like the image: {_says(declared)}, its size before the EXIF turn"
         return _map_points(spec, declared, size, turn), note
     scaled = f"scaled the marks to the image: {_says(declared)}, and it has {width}x{height} pixels"
-    if _has_ratio(declared.width, declared.height, size):
+    if has_ratio(declared.width, declared.height, size):
         return _map_points(spec, declared, size, lambda x, y: (x, y)), scaled
-    if turn and _has_ratio(declared.height, declared.width, size):
+    if turn and has_ratio(declared.height, declared.width, size):
         return _map_points(spec, declared, size, turn), f"{scaled} after the EXIF turn"
     raise InputError(
         f"{_says(declared)}, but it has {width}x{height} pixels, another aspect ratio: expected the"
@@ -74,7 +74,12 @@ def _orientation_note(size: Size, orientation: int) -> str | None:
     )
 
 
-def _has_ratio(width: float, height: float, size: Size) -> bool:
+def swaps_sides(orientation: int) -> bool:
+    """Return whether an EXIF orientation swaps width and height."""
+    return orientation in _TURNS
+
+
+def has_ratio(width: float, height: float, size: Size) -> bool:
     """Return whether the smaller image is the larger one scaled, with sides rounded to pixels."""
     (small_width, small_height), (large_width, large_height) = sorted(((width, height), size))
     by_width = abs(large_height * small_width / large_width - small_height)

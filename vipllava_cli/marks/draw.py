@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vipllava_cli.marks.colors import Color
+from vipllava_cli.marks.numbers import draw_numbers
+from vipllava_cli.marks.shape_table import MODEL_VIEW_SIDE
 from vipllava_cli.marks.types import Mark, Points
 
-MODEL_VIEW_SIDE = 336  # pixels: the side of the view that widths refer to
 POINT_RADIUS = 8 / 3  # in line widths: ViP-LLaVA draws 8 pixels where its lines have 3
 ARROW_HEAD = 0.35  # of the arrow's length
 MIN_ARROW_HEAD = 4.0  # in line widths
@@ -35,12 +36,6 @@ def draw(image: Image.Image, marks: Sequence[Mark], *, numbers: bool = False) ->
     if numbers:
         draw_numbers(drawn, marks)
     return drawn
-
-
-def draw_numbers(image: Image.Image, marks: Sequence[Mark]) -> None:
-    """Write 1, 2, 3 beside the marks, on the image itself."""
-    for number, mark in enumerate(marks, 1):
-        _draw_number(image, number, mark)
 
 
 def is_visible(mark: Mark, width: int, height: int) -> bool:
@@ -165,27 +160,3 @@ def _blend(image: Image.Image, canvas: Pixels, color: Color, alpha: float) -> No
         blended = np.round(background + (np.array(color.rgb, np.float32) - background) * opacity)
         flat[touched] = blended.astype(np.uint8)
         image.paste(Image.fromarray(pixels), band)
-
-
-def _draw_number(image: Image.Image, number: int, mark: Mark) -> None:
-    """Write the number on a plate in the mark's colour, at its top left and inside the image."""
-    width, height = image.size
-    size = max(16 * max(width, height) / MODEL_VIEW_SIDE, 10.0)
-    scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, max(round(size * 0.6), 1))
-    weight = max(round(size / 9), 1)
-    (text_width, text_height), _ = cv2.getTextSize(
-        str(number), cv2.FONT_HERSHEY_SIMPLEX, scale, weight
-    )
-    plate = (text_width + round(size * 0.5), text_height + round(size * 0.5))
-    left, top = (round(edge) for edge in mark.bounds[:2])
-    left = min(max(left, 0), max(width - plate[0], 0))
-    top = min(max(top - plate[1], 0), max(height - plate[1], 0))
-    rgb = mark.color.rgb
-    luminance = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]
-    ink = (0, 0, 0) if luminance > 140 else (255, 255, 255)
-    pixels = np.full((plate[1] + 1, plate[0] + 1, 3), rgb, np.uint8)
-    origin = ((plate[0] - text_width) // 2, (plate[1] + text_height) // 2)
-    cv2.putText(
-        pixels, str(number), origin, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, weight, cv2.LINE_AA
-    )
-    image.paste(Image.fromarray(pixels), (left, top))

@@ -2,7 +2,8 @@
 
 Form: {"shape": "box", "coords": [x1, y1, x2, y2], "color": "red", "width": 3, "alpha": 1.0,
 "label": "dog", "units": "px"}. Only `shape` and `coords` are required. The `coords` of a mask or a
-contour may be a list of such lists, and "file" may replace them.
+contour may be a list of such lists, and "file" may replace them. "value" chooses the region of a label
+map.
 """
 
 import json
@@ -15,11 +16,12 @@ from typing import Any
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.images.fetch import MAX_BYTES, read_limited
 from vipllava_cli.marks.colors import parse_color
+from vipllava_cli.marks.mask_name import parse_values
 from vipllava_cli.marks.parse import check_coordinates, parse_units
 from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units, with_article
 from vipllava_cli.marks.types import Coordinate, Mark, MarkSpec, MarkStyle
 
-_FIELDS = {"shape", "coords", "color", "width", "alpha", "label", "units", "file"}
+_FIELDS = {"shape", "coords", "color", "width", "alpha", "label", "units", "file", "value"}
 _EXPECTED_FILE = 'expected a list of marks like {"shape": "box", "coords": [10, 20, 110, 220]}'
 
 
@@ -50,7 +52,10 @@ def mark_from_json(value: Any, units: str = Units.px) -> MarkSpec:
             raise InputError(
                 f"only a mask or a contour can come from an image, not {with_article(shape)}"
             )
-        return spec
+        value = value.get("value")
+        return spec if value is None else replace(spec, values=parse_values(value))
+    if value.get("value") is not None:
+        raise InputError('a mark\'s value chooses a region of a mask image: it needs "file"')
     spec = replace(spec, parts=_parts(value.get("coords"), shape, value.get("units", units)))
     check_coordinates(spec)
     return spec

@@ -1,6 +1,6 @@
 """Convert mask images to the outlines of masks and contours."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import cv2
@@ -8,35 +8,101 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.images.load import load_image
+from vipllava_cli.images.fetch import read_bytes
+from vipllava_cli.images.load import decode_stored
+from vipllava_cli.images.source import FIRST_FRAME, display_name, parse_source
+from vipllava_cli.marks.declared_size import UPRIGHT, has_ratio, swaps_sides
+from vipllava_cli.marks.mask_name import MaskName, split_mask_name
+from vipllava_cli.marks.mask_region import choose_region, find_region, read_pixels
 from vipllava_cli.marks.types import Coordinate, MarkSpec
 
+Size = tuple[int, int]  # width, height
 
-def load_mask_outlines(specs: Sequence[MarkSpec], size: tuple[int, int]) -> list[MarkSpec]:
-    """Replace the mask images of specs by their outlines.
 
-    A mask image has the size (width, height) of the image. It is bright where the object is, and dark
-    or transparent elsewhere. Raises InputError.
+def load_mask_outlines(
+    specs: Sequence[MarkSpec], size: Size, read_orientation: Callable[[], int] = lambda: UPRIGHT
+) -> tuple[list[MarkSpec], list[str]]:
+    """Replace the mask images of specs by their outlines. Returns notes, too.
+
+    `size` is that of the upright image, and `read_orientation` returns its EXIF orientation. A mask
+    image has the size of the image, its size before the EXIF turn, or the same aspect ratio. Raises
+    InputError.
     """
-    return [
-        spec if spec.file is None else replace(spec, file=None, parts=_outlines(spec.file, size))
-        for spec in specs
-    ]
+    outlined, notes = [], []
+    for spec in specs:
+        if spec.file is None:
+            outlined.append(spec)
+            continue
+        name = MaskName(spec.file, spec.values) if spec.values else split_mask_name(spec.file)
+        region, note = _fit(*_load_region(name), size, read_orientation, display_name(name.file))
+        parts = _outline(region, display_name(name.file))
+        outlined.append(replace(spec, file=None, values=(), parts=parts))
+        notes += [note] if note else []
+    return outlined, notes
 
 
-def _outlines(file: str, size: tuple[int, int]) -> tuple[tuple[Coordinate, ...], ...]:
-    mask = load_image(file, over=(0, 0, 0)).convert("L")
-    if mask.size != size:
-        raise InputError(
-            f"the mask {file} is {mask.width}x{mask.height} pixels and the image"
-            f" {size[0]}x{size[1]}: expected a mask of the image's size"
-        )
-    bright = np.asarray(mask, np.int32)
-    parts = trace_outlines((bright * 2 > bright.max()).astype(np.uint8))
+def _load_region(name: MaskName) -> tuple[NDArray[np.uint8], bool]:
+    """Return the region of a mask image as 0 and 1, and whether its own EXIF orientation turned it."""
+    source = parse_source(name.file)
+    shown = display_name(name.file)
+    stored = decode_stored(read_bytes(source.location), shown, frame=source.frame or FIRST_FRAME)
+    pixels = read_pixels(stored.image, shown)
+    chosen = choose_region(pixels, stored.image, name.values) if name.values else None
+    region = find_region(pixels) if chosen is None else chosen
+    return region.astype(np.uint8), stored.is_turned
+
+
+def _fit(
+    region: NDArray[np.uint8],
+    is_turned: bool,
+    size: Size,
+    read_orientation: Callable[[], int],
+    name: str,
+) -> tuple[NDArray[np.uint8], str | None]:
+    """Turn and scale a region to the size of the image. Returns a note if it changed it."""
+    found: Size = region.shape[1], region.shape[0]
+    if found == size:
+        return region, None
+    says = f"the mask {name} is {found[0]}x{found[1]} pixels and the image {size[0]}x{size[1]}"
+    orientation = UPRIGHT if is_turned else read_orientation()
+    turned = turn(region, orientation) if swaps_sides(orientation) else region
+    if turned.shape == size[::-1]:
+        return turned, f"turned the mask like the image: {says} after the EXIF turn"
+    after = ""
+    if not has_ratio(*found, size):
+        region, after = turned, " after the EXIF turn"
+    if not has_ratio(region.shape[1], region.shape[0], size):
+        raise InputError(f"{says}: expected a mask of the image's size or aspect ratio")
+    return _scale(region, size), f"scaled the mask to the image: {says}{after}"
+
+
+def _scale(region: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """Scale a region of 0 and 1. A pixel of the result is inside if at least half of it was."""
+    if region.shape[1] < size[0]:
+        scaled = cv2.resize(region, size, interpolation=cv2.INTER_NEAREST)
+    else:
+        scaled = cv2.resize(region * 255, size, interpolation=cv2.INTER_AREA) // 128
+    return np.asarray(scaled, np.uint8)
+
+
+def turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn stored pixels [height, width] upright by an EXIF orientation, 1 to 8."""
+    if swaps_sides(orientation):
+        pixels = pixels.T
+    # The transpose of 6 is mirrored left to right, that of 8 top to bottom, that of 7 in both ways.
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _outline(region: NDArray[np.uint8], name: str) -> tuple[tuple[Coordinate, ...], ...]:
+    parts = trace_outlines(region)
+    if not any(map(_has_area, parts)):
+        parts = trace_thin_outlines(region)
     if not parts:
-        raise InputError(
-            f"the mask {file} has no bright region: expected white where the object is"
-        )
+        raise InputError(f"the region of the mask {name} is smaller than a pixel of the image")
     return tuple(tuple(map(Coordinate, part)) for part in parts)
 
 
@@ -52,3 +118,17 @@ def trace_outlines(inside: NDArray[np.uint8]) -> list[list[float]]:
         for contour in contours
         if len(contour) >= 3
     ]
+
+
+def trace_thin_outlines(inside: NDArray[np.uint8]) -> list[list[float]]:
+    """Trace a region of single pixels and thin lines: a rectangle around each run of a row."""
+    edges = np.diff(np.pad(inside.astype(bool), ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    starts, ends = np.argwhere(edges == 1), np.argwhere(edges == -1)
+    return [
+        [float(value) for value in (left, y, right, y, right, y + 1, left, y + 1)]
+        for (y, left), (_, right) in zip(starts.tolist(), ends.tolist(), strict=True)
+    ]
+
+
+def _has_area(part: Sequence[float]) -> bool:
+    return len(set(part[::2])) > 1 and len(set(part[1::2])) > 1

@@ -6,6 +6,7 @@ from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.colors import parse_color
+from vipllava_cli.marks.mask_name import names_region
 from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units, with_article
 from vipllava_cli.marks.types import Coordinate, MarkSpec
 
@@ -13,14 +14,14 @@ _UNIT = re.compile(r"(?<=\d) ?[a-z]+(?=\s*(?:,|$))", re.IGNORECASE)
 
 
 def parse_mark(shape: str, text: str, units: str = Units.px) -> MarkSpec:
-    """Parse `[COLOUR:]X,Y,…`, or `[COLOUR:]FILE` for masks and contours. Raises InputError.
+    """Parse `[COLOUR:]X,Y,…`, or `[COLOUR:]FILE[:VALUE]` for masks and contours. Raises InputError.
 
     A bare number is in `units`. A number with `%` is a percentage of its side. `+W,+H` in place of a
     second corner is a size.
     """
     head, colon, rest = text.partition(":")
     body = (rest if colon else text).strip()
-    is_file = shape in MASK_SHAPES and not _starts_with_number(body)
+    is_file = shape in MASK_SHAPES and (not _starts_with_number(body) or names_region(head, body))
     try:
         color = parse_color(head) if colon else None
     except InputError:

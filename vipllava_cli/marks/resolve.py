@@ -25,7 +25,7 @@ def resolve_marks(
 
     `style` supplies the width and opacity of specs without them. `existing` marks are already on the
     image: new marks avoid their colours, and notes count on from them. `read_orientation` returns the
-    EXIF orientation of the image; only specs with a declared size need it.
+    EXIF orientation of the image; only specs with a declared size and masks need it.
 
     Raises InputError for a mask or a declared size that does not fit, and for a mark that lies outside
     the image, has no area or touches no pixel.
@@ -35,7 +35,8 @@ def resolve_marks(
     notes = dict.fromkeys(note for _, note in fitted if note)
     shares = dict.fromkeys(_SHARES_NOTE for spec in specs if _looks_like_shares(spec))
     # 2. Mask images become outlines.
-    outlined = load_mask_outlines([spec for spec, _ in fitted], size)
+    outlined, mask_notes = load_mask_outlines([spec for spec, _ in fitted], size, read_orientation)
+    notes |= dict.fromkeys(mask_notes)
     # 3. The default width and opacity.
     styled = [_fill_style(spec, style) for spec in outlined]
     # 4. Colours, units, clipping.
@@ -46,6 +47,7 @@ def resolve_marks(
     return replace(resolved, notes=(*notes, *shares, *resolved.notes))
 
 
+_MAX_SHARE = 1.001  # sums of rounded shares may exceed 1
 _SHARES_NOTE = (
     "a mark lies within one pixel of the image's corner: if its coordinates are shares of the sides"
     " from 0 to 1, add --units unit"
@@ -55,8 +57,8 @@ _SHARES_NOTE = (
 def _looks_like_shares(spec: MarkSpec) -> bool:
     """Return whether coordinates in pixels look like shares of the sides."""
     values = [coordinate for part in spec.parts for coordinate in part]
-    return all(value.scale is None and 0 <= value.value <= 1 for value in values) and any(
-        0 < value.value < 1 for value in values
+    return all(value.scale is None and 0 <= value.value <= _MAX_SHARE for value in values) and any(
+        value.value % 1 for value in values
     )
 
 

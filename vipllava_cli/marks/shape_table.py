@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+MODEL_VIEW_SIDE = 336  # pixels: the side of the view that widths refer to
 DEFAULT_WIDTH = 3.0  # pixels of the model's 336-pixel view: ViP-LLaVA's constant line width
 MAX_WIDTH = 100.0  # pixels of the model's 336-pixel view, nearly a third of it
 

@@ -15,6 +15,8 @@ import numpy as np
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.json_marks import mark_from_json
+from vipllava_cli.marks.mask_name import parse_values
+from vipllava_cli.marks.mask_region import find_array_region
 from vipllava_cli.marks.masks import trace_outlines
 from vipllava_cli.marks.types import XY, MarkSpec
 
@@ -137,19 +139,21 @@ class Mask(Shape):
     """A filled region.
 
     `region` is three or more points `(x, y)`, the path of a mask image, or an array [height, width]
-    of the image's size in which the region is not 0.
+    of the image's size in which the region is not 0. `value`, or a list of values, chooses the region
+    of a label map.
     """
 
     shape: ClassVar[str] = "mask"
 
     region: Sequence[XY] | str | os.PathLike[str] | NDArray[Any]
+    value: int | str | Sequence[int | str] | None = None
 
     def _region(self, size: tuple[int, int]) -> dict[str, Any]:
         if isinstance(self.region, np.ndarray):
-            return {"coords": _outlines(self.region, size), "units": "px"}
+            return {"coords": _outlines(self.region, size, self.value), "units": "px"}
         if isinstance(self.region, str | os.PathLike):
-            return {"file": os.fspath(self.region)}
-        return {"coords": _flat(self.region)}
+            return {"file": os.fspath(self.region), "value": self.value}
+        return {"coords": _flat(self.region), "value": self.value}
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,13 +186,15 @@ def _flat(points: Any) -> list[float]:
     return flat
 
 
-def _outlines(mask: NDArray[Any], size: tuple[int, int]) -> list[list[float]]:
+def _outlines(mask: NDArray[Any], size: tuple[int, int], value: Any) -> list[list[float]]:
     if mask.ndim != 2 or mask.shape != (size[1], size[0]):
         raise InputError(
             f"the mask has the shape {mask.shape}: expected the image's height and width,"
             f" {(size[1], size[0])}; give points as a list of (x, y)"
         )
-    outlines = trace_outlines((mask != 0).astype(np.uint8))
+    values = () if value is None else parse_values(to_json_value(value))
+    region = find_array_region(mask, values)
+    outlines = trace_outlines(region.astype(np.uint8))
     if not outlines:
         raise InputError("the mask contains no region: expected values other than 0")
     return outlines

@@ -57,13 +57,14 @@ class MarkSpec:
     """A mark as typed. The program chooses the value of a field that is None.
 
     `parts` contains flat lists x, y, x, y, … Only masks and contours may have several parts, or name a
-    mask image in `file` instead. `declared` is the size of the image that the coordinates were made
-    for, if their file says so.
+    mask image in `file` instead, with the `values` of the region's pixels. `declared` is the size of
+    the image that the coordinates were made for, if their file says so.
     """
 
     shape: str
     parts: tuple[tuple[Coordinate, ...], ...] = ()
     file: str | None = None
+    values: tuple[str, ...] = ()
     color: Color | None = None
     width: float | None = None
     alpha: float | None = None

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from vipllava_cli.engine.prompts.control_words import drop_image_word
 from vipllava_cli.errors import InputError, short_repr
 
 # Field with the turns -> the fields of a turn with its speaker and its text.
@@ -18,9 +19,9 @@ _FORMS: Mapping[str, tuple[str, str]] = {
     "messages": ("role", "content"),
 }
 _ASKING, _ANSWERING = ("human", "user"), ("gpt", "assistant")
+_CONTENTS = [content for _, content in _FORMS.values()]
 _EXPECTED = "expected"  # the column that `compare` reads
 
-_IMAGE = re.compile(r"\A\s*<image>\s*|\s*<image>\s*\Z")
 _REGION = re.compile(r"<bbox(\d{1,4})>")
 
 
@@ -57,9 +58,23 @@ def with_questions(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**_one_image(result), "questions": questions or None}
 
 
+def dropped_word_note(fields: Mapping[str, Any]) -> str | None:
+    """Return a note if a question of `fields` lost the word for the image in `with_questions`."""
+    turns: list[Any] = next(
+        (fields[form] for form in _FORMS if isinstance(fields.get(form), list)), []
+    )
+    contents = (turn.get(name) for turn in turns if isinstance(turn, dict) for name in _CONTENTS)
+    texts = (fields.get("text") if is_question_line(fields) else None, *contents)
+    notes = (
+        note for text in texts if isinstance(text, str) for note in drop_image_word(text).notes
+    )
+    return next(notes, None)
+
+
 def _ask(text: str) -> str:
-    """Return a question without the sign for the image, and with `{1}` for the first region."""
-    return _REGION.sub(lambda match: f"{{{int(match[1]) + 1}}}", _IMAGE.sub("", text)).strip()
+    """Return a question without the word for the image, and with `{1}` for the first region."""
+    asked = drop_image_word(text).text.strip()
+    return _REGION.sub(lambda match: f"{{{int(match[1]) + 1}}}", asked)
 
 
 def _one_image(fields: Mapping[str, Any]) -> Mapping[str, Any]:

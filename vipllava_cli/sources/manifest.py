@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_name, short_repr
-from vipllava_cli.sources.conversations import with_questions
+from vipllava_cli.sources.conversations import dropped_word_note, with_questions
 from vipllava_cli.sources.files import (
     encoding_error,
     is_rereadable,
@@ -58,11 +58,14 @@ def read_jsonl(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
 def _json_notes(name: str, values: Iterable[Any]) -> tuple[str, ...]:
     """Return notes about fields of the first rows that no row uses."""
     names: dict[str, None] = {}
+    dropped: dict[str, None] = {}
     for value in values:
         if isinstance(value, dict):
+            note = dropped_word_note(value)
+            dropped |= {f"{name}: {note}": None} if note else {}
             with suppress(InputError):  # the row reports it
                 names.update(dict.fromkeys(canonical_names(with_questions(value)).values()))
-    return tuple(unused_notes(name, names))
+    return (*dropped, *unused_notes(name, names))
 
 
 def count_lines(name: str, encoding: str | None = None) -> int:

@@ -7,7 +7,7 @@ from vipllava_cli.cli.picker.gestures import PICKED_SHAPES
 from vipllava_cli.cli.picker.keys import EDITING, SERIES, SHAPE_KEYS
 from vipllava_cli.cli.picker.pick import as_options
 from vipllava_cli.cli.picker.state import PickerState
-from vipllava_cli.marks.colors import MODEL_COLORS
+from vipllava_cli.marks.colors import MODEL_COLORS, SHADES
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.shape_table import SHAPES
@@ -119,6 +119,10 @@ def test_tab_offers_every_colour_when_all_are_taken() -> None:
     for number in range(len(MODEL_COLORS)):
         state = drag(state, (number, 1), (number + 10, 20))
     assert {mark.color for mark in state.kept} == set(MODEL_COLORS)
+    assert state.next_color().current_color in SHADES
+    for number in range(len(SHADES)):
+        state = drag(state, (number, 1), (number + 10, 20))
+    assert {mark.color for mark in state.kept} == {*MODEL_COLORS, *SHADES}
     assert state.next_color().current_color in MODEL_COLORS
 
 

@@ -180,3 +180,23 @@ def test_a_full_context_drops_the_oldest_turns_after_a_warning(
     while chat.state.turns:
         chat.state = chat.state.without_last_turn()
     assert chat.state.dropped_turns == 0
+
+
+def test_marks_that_look_alike_get_numbers_with_a_note(chat: Chat, notes: list[str]) -> None:
+    for text in ("red:1,1,9,9", "red:20,1,29,9"):
+        chat.add_mark(parse_mark("box", text))
+    chat.ask("how many red boxes are there?")
+    assert not chat.state.marked_image.numbers
+    chat.ask("what is {2}?")
+    assert chat.state.marked_image.numbers
+    assert [turn.record.request.numbers for turn in chat.state.turns] == [False, True]
+    assert chat.state.turns[-1].record.request.question == (
+        "what is the object within the red rectangle numbered 2?"
+    )
+    assert sum("drew numbers beside the marks" in note for note in notes) == 1
+
+
+def test_a_word_for_the_image_is_dropped(chat: Chat, notes: list[str]) -> None:
+    chat.ask("<image>\nwhat is it?")
+    assert chat.state.turns[-1].record.request.question == "what is it?"
+    assert any("dropped <image>" in note for note in notes)

@@ -48,10 +48,11 @@ def annotate(
     from vipllava_cli.cli.image_source import image_path
     from vipllava_cli.cli.marked_image import open_marked_image, pick_more_marks
     from vipllava_cli.cli.terminal.image import check_can_show
+    from vipllava_cli.flows.numbering import with_numbers
     from vipllava_cli.images.save import check_output, save_image
     from vipllava_cli.images.square import model_view as as_model_view
-    from vipllava_cli.marks.draw import MODEL_VIEW_SIDE
     from vipllava_cli.marks.marked_image import zoom_in
+    from vipllava_cli.marks.shape_table import MODEL_VIEW_SIDE
     from vipllava_cli.storage.files import STANDARD_OUTPUT, check_not_input
 
     if not (out or show or pick):
@@ -71,6 +72,9 @@ def annotate(
             return ExitCode.INTERRUPTED
         marked = picked.marked
         _print_options(picked.options, messages)
+    marked, notes = with_numbers(marked)
+    for note in notes:
+        messages.note(note)
     drawn = (zoom_in(marked) if zoom else marked).drawn()
     if model_view:
         drawn = as_model_view(drawn, MODEL_VIEW_SIDE)

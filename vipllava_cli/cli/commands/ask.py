@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vipllava_cli.cli.terminal.messages import Messages
-    from vipllava_cli.engine.base import Engine
     from vipllava_cli.engine.fields import Field
     from vipllava_cli.marks.marked_image import MarkedImage
     from vipllava_cli.storage.records import Record
@@ -77,6 +76,7 @@ def ask(
     from vipllava_cli.cli.photo_warning import PhotoWarning
     from vipllava_cli.cli.terminal.messages import print_piece, print_probabilities
     from vipllava_cli.flows.ask import ask as answer_questions
+    from vipllava_cli.flows.small_marks import small_mark_note
     from vipllava_cli.marks.marked_image import zoom_in
 
     messages = output.messages()
@@ -95,7 +95,7 @@ def ask(
             return ExitCode.INTERRUPTED
         marked = picked.marked
         messages.note(f"marks drawn: {picked.options or 'none'}")
-    asked = _prepare(given.questions, options.fields, marked, messages)
+    marked, asked = _prepare(given.questions, options.fields, marked, messages)
     if zoom:
         marked = zoom_in(marked)
     if show:
@@ -103,7 +103,9 @@ def ask(
     engine = open_model(model, messages)
     if save_marked is not None:
         _save_marked(marked, save_marked, messages, force=force)
-    _note_small_mark(engine, marked, messages, zoom=zoom)
+    small_note = small_mark_note(engine.info.view_size, marked)
+    if small_note:
+        messages.note(small_note)
     PhotoWarning(engine.info.name).warn_of(marked.file, messages)
     is_scored = bool(options.choices or options.fields)
     streams = outputs.is_stream and not json and len(asked) == 1 and not is_scored
@@ -149,18 +151,23 @@ def _prepare(
     fields: "Sequence[Field]",
     marked: "MarkedImage",
     messages: "Messages",
-) -> list[str]:
-    """Return the questions as the model reads them, and print notes. Raises UsageError."""
+) -> tuple["MarkedImage", list[str]]:
+    """Return the image with the numbers that the questions need, and the questions as the model reads
+    them. Print notes. Raises UsageError.
+    """
     from vipllava_cli.engine.prompts.questions import prepare_question
     from vipllava_cli.flows.fields.wording import fields_question
+    from vipllava_cli.flows.numbering import with_numbers
 
     if fields:
         questions = [fields_question(fields, has_marks=bool(marked.marks))]
         _note_other_marks(fields, len(marked.marks), messages)
     prepared = [prepare_question(question, marked.marks) for question in questions]
-    for note in dict.fromkeys(note for question in prepared for note in question.notes):
+    marked, numbers_notes = with_numbers(marked, questions)
+    notes = (note for question in prepared for note in question.notes)
+    for note in dict.fromkeys((*numbers_notes, *notes)):
         messages.note(note)
-    return [question.text for question in prepared]
+    return marked, [question.text for question in prepared]
 
 
 def _note_other_marks(fields: "Sequence[Field]", marks: int, messages: "Messages") -> None:
@@ -169,20 +176,6 @@ def _note_other_marks(fields: "Sequence[Field]", marks: int, messages: "Messages
         messages.note(
             "the fields are about {1}, the first mark: a question of a field may name others, as in"
             " 'same \"is {1} like {2}?\": yes|no'"
-        )
-
-
-def _note_small_mark(
-    engine: "Engine", marked: "MarkedImage", messages: "Messages", *, zoom: bool
-) -> None:
-    """Print a note if a mark is too small for the model."""
-    from vipllava_cli.flows.small_marks import find_small_mark
-
-    mark = find_small_mark(engine, marked)
-    if mark:
-        advice = ", even with --zoom" if zoom else ": add --zoom"
-        messages.note(
-            f"the {mark.color.name} {mark.shape} is smaller than one patch of the model's view{advice}"
         )
 
 

@@ -172,7 +172,7 @@ def batch(
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
     from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
-    from vipllava_cli.cli.model_loading import identify_model, open_model
+    from vipllava_cli.cli.model_loading import identify_model, model_view_size, open_model
     from vipllava_cli.engine.prompts.questions import strip_question
     from vipllava_cli.flows.batch.run import BatchRun
     from vipllava_cli.flows.batch.task import BatchTask
@@ -199,6 +199,7 @@ def batch(
         options=fields.add_to(answer.options(choices), messages),
         save_marked=save_marked,
         on_conflict=on_conflict,
+        view_size=model_view_size(model),
     )
     reading = ReadOptions(tuple(images or ()), encoding, coco, _source_units(marks))
     source = read_sources(names, format=format, per=per, labels=tuple(label or ()), options=reading)

@@ -10,7 +10,8 @@ from PIL import Image
 from vipllava_cli.cli.picker.help_strip import Help
 from vipllava_cli.cli.picker.layout import Layout, Size
 from vipllava_cli.cli.picker.state import PickerState
-from vipllava_cli.marks.draw import draw, draw_numbers
+from vipllava_cli.marks.draw import draw
+from vipllava_cli.marks.numbers import draw_numbers
 from vipllava_cli.marks.types import Mark
 
 _BACKGROUND = (60, 60, 60)

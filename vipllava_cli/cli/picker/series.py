@@ -149,8 +149,12 @@ class MarkSeries:
         marks, file = self.marks, open_image(row.image, self.marks.frame)
         kept = self.drafts.get(self.position)
         if kept is None:
-            kept = resolve_marks(self.manifest.marks(row), file.size).marks
-        common = resolve_marks(marks.common, file.size, style=marks.style).marks
+            kept = resolve_marks(
+                self.manifest.marks(row), file.size, read_orientation=file.read_orientation
+            ).marks
+        common = resolve_marks(
+            marks.common, file.size, style=marks.style, read_orientation=file.read_orientation
+        ).marks
         state = PickerState(file.size, after=common, style=marks.style, kept=kept)
         help = Help(f"{self.position + 1} of {len(self.rows)}: {row.id}", SERIES_HELP)
         outcome, state = window.pick(file.image, state, help, SERIES, numbers=marks.numbers)

@@ -8,10 +8,9 @@ import numpy as np
 
 from vipllava_cli.cli.picker.gestures import FREEHAND, PICKED_SHAPES, Gesture
 from vipllava_cli.errors import InputError
-from vipllava_cli.marks.colors import MODEL_COLORS, Color
-from vipllava_cli.marks.draw import MODEL_VIEW_SIDE
+from vipllava_cli.marks.colors import MODEL_COLORS, NAMED_COLORS, SHADES, Color
 from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks
-from vipllava_cli.marks.shape_table import SHAPES
+from vipllava_cli.marks.shape_table import MODEL_VIEW_SIDE, SHAPES
 from vipllava_cli.marks.types import XY, Coordinate, Mark, MarkSpec, MarkStyle, Points
 
 _LINE = "scribble"  # what an unfinished triangle, mask or contour looks like
@@ -108,7 +107,8 @@ class PickerState:
     def next_color(self) -> "PickerState":
         """Choose the next colour for the next mark: one that no mark has, while there is one."""
         taken = {mark.color for mark in self.marks}
-        pool = [color for color in MODEL_COLORS if color not in taken] or list(MODEL_COLORS)
+        pool = [color for color in MODEL_COLORS if color not in taken]
+        pool = pool or [color for color in SHADES if color not in taken] or list(NAMED_COLORS)
         current = self.current_color
         number = pool.index(current) + 1 if current in pool else 0
         return replace(self, color=pool[number % len(pool)], message="")

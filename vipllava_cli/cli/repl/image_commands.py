@@ -89,7 +89,7 @@ def describe_mark(mark: Mark) -> str:
 def note_small_mark(session: ChatSession) -> None:
     """Print a note if a mark is too small for the model."""
     state = session.chat.state
-    small = state.marked and find_small_mark(session.chat.engine, state.input_image)
+    small = state.marked and find_small_mark(session.chat.engine.info.view_size, state.input_image)
     if small:
         session.messages.note(
             f"the {small.color.name} {small.shape} is smaller than one patch of the model's view"

@@ -20,7 +20,8 @@ def print_plan(rows: Iterable[PlannedRow], messages: Messages) -> int:
     Returns the number of questions that would fail.
     """
     is_shown, counts = not can_show(), Counter[str]()
-    notes = RowNotes(NoteDisplay(messages).note)
+    display = NoteDisplay(messages, holds=True)
+    notes = RowNotes(display.note)
     for row in rows:
         for question in row.questions:
             state = _state(question)
@@ -32,6 +33,7 @@ def print_plan(rows: Iterable[PlannedRow], messages: Messages) -> int:
         if row.marked_image and not is_shown:
             show(row.marked_image.drawn())
             is_shown = True
+    display.finish()
     messages.say(", ".join(f"{count} {state}" for state, count in counts.items()) or "no rows")
     return counts[FAILED]
 

@@ -15,27 +15,59 @@ from rich.progress import (
 )
 
 from vipllava_cli.cli.terminal.messages import Messages, one_line
+from vipllava_cli.flows.batch.notes import note_kind
 from vipllava_cli.flows.batch.run import BatchSummary
 
 SECONDS_BETWEEN_LINES = 30.0
-MAX_NOTES = 5
+MAX_NOTES = 20  # kinds
 MAX_ID_LENGTH = 40  # characters of a row's id on the terminal
 
 
 @dataclass
+class _NoteGroup:
+    """Notes of one kind: the first of them, and how many there are."""
+
+    id: str
+    text: str
+    count: int = 1
+
+
+@dataclass
 class NoteDisplay:
-    """Prints notes about rows: the first few, and all of them with `-v`."""
+    """Prints notes about rows: one of each kind, with their number, and all of them with `-v`.
+
+    The first note of a kind appears at once, and `finish` prints the numbers. With `holds`, all of it
+    appears in `finish`.
+    """
 
     messages: Messages
-    count: int = 0
+    holds: bool = False
+    groups: dict[str, _NoteGroup] = field(default_factory=dict)
 
     def note(self, id: str, text: str) -> None:
-        """Print a note about a row."""
-        self.count += 1
-        if self.messages.verbose or self.count <= MAX_NOTES:
+        """Print a note about a row, or count it."""
+        kind = note_kind(text)
+        group = self.groups.get(kind)
+        if group:
+            group.count += 1
+        elif len(self.groups) < MAX_NOTES:
+            self.groups[kind] = _NoteGroup(id, text)
+        else:
+            self.groups.setdefault("", _NoteGroup("", "", 0)).count += 1
+        if self.messages.verbose or not (self.holds or group or kind not in self.groups):
             self.messages.note(f"{short_id(id)}: {text}")
-        elif self.count == MAX_NOTES + 1:
-            self.messages.note("more notes like these: add -v to print them")
+
+    def finish(self) -> None:
+        """Print how many rows have each note."""
+        if self.messages.verbose:
+            return
+        for kind, group in self.groups.items():
+            if not kind:
+                self.messages.note(f"{group.count} more notes of other kinds: add -v to print them")
+            elif group.count > 1:
+                self.messages.note(f"{group.count} rows, like {short_id(group.id)}: {group.text}")
+            elif self.holds:
+                self.messages.note(f"{short_id(group.id)}: {group.text}")
 
 
 @dataclass
@@ -88,7 +120,11 @@ class ProgressDisplay:
 def watch_progress(messages: Messages, total: int | None) -> Iterator[ProgressDisplay]:
     """Show the progress of a batch of `total` rows, None if unknown."""
     if messages.quiet or not messages.console.is_terminal:
-        yield ProgressDisplay(messages, total)
+        display = ProgressDisplay(messages, total)
+        try:
+            yield display
+        finally:
+            display.notes.finish()
         return
     columns = (
         BarColumn(bar_width=None),
@@ -100,7 +136,11 @@ def watch_progress(messages: Messages, total: int | None) -> Iterator[ProgressDi
     )
     with Progress(*columns, console=messages.console, transient=True) as bar:
         task = bar.add_task("", total=total, rate="", failed="", row="")
-        yield ProgressDisplay(messages, total, bar, task)
+        display = ProgressDisplay(messages, total, bar, task)
+        try:
+            yield display
+        finally:
+            display.notes.finish()
 
 
 @contextmanager

@@ -24,6 +24,21 @@ class Question:
     notes: tuple[str, ...] = ()
 
 
+def drop_image_word(text: str) -> Question:
+    """Drop `<image>` at the beginning and the end of a question, with a note.
+
+    Training files have it there for the image, which the prompt contains anyway.
+    """
+    kept = text.strip()
+    if not (kept.startswith(IMAGE) or kept.endswith(IMAGE)):
+        return Question(text)
+    while kept.startswith(IMAGE):
+        kept = kept.removeprefix(IMAGE).lstrip()
+    while kept.endswith(IMAGE):
+        kept = kept.removesuffix(IMAGE).rstrip()
+    return Question(kept, (f"dropped {IMAGE} from the question: the prompt has the image already",))
+
+
 def neutralize(text: str) -> Question:
     """Replace the control words in a text. Adds one note for each kind."""
     notes = []

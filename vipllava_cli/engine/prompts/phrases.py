@@ -4,8 +4,10 @@ Source of the phrases: ViP-LLaVA's visual_prompt_generator.py.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from vipllava_cli.marks.colors import SHADES, Color
 from vipllava_cli.marks.types import Mark
 
 # Preposition and noun of each shape in the model's training data.
@@ -43,8 +45,12 @@ COLOR_WORDS: Mapping[str, tuple[str, ...]] = {
     "gold": ("gold", "golden"),
 }
 
+# `dark` in `the dark blue box`: the colour is another one than blue.
+_TONES = sorted({color.name.split()[0] for color in SHADES if " " in color.name})
+
 _NAMED_MARK = re.compile(
-    r"\b(?P<color>{})\s+(?P<shape>{})\b".format(
+    r"\b(?P<tone>(?:{})\s+)?(?P<color>{})\s+(?P<shape>{})\b".format(
+        "|".join(_TONES),
         "|".join(word for words in COLOR_WORDS.values() for word in words),
         "|".join(sorted((w for words in SHAPE_WORDS.values() for w in words), key=len)[::-1]),
     ),
@@ -63,6 +69,17 @@ def object_phrase(mark: Mark) -> str:
     return f"the object {place_phrase(mark)}"
 
 
+def repeated_phrases(marks: Sequence[Mark]) -> set[str]:
+    """Return the phrases that name more than one of the marks."""
+    counts = Counter(map(object_phrase, marks))
+    return {phrase for phrase, count in counts.items() if count > 1}
+
+
+def _color_words(color: Color) -> tuple[str, ...]:
+    """Return the words that people use for a colour: `green` also stands for `dark green`."""
+    return color.name, color.name.split()[-1], *COLOR_WORDS.get(color.name, ())
+
+
 def find_undrawn_mark(text: str, marks: Sequence[Mark]) -> str | None:
     """Find the first mark, like `blue arrow`, that the text names and that is not drawn.
 
@@ -73,10 +90,12 @@ def find_undrawn_mark(text: str, marks: Sequence[Mark]) -> str | None:
     drawn = {
         (color, shape)
         for mark in marks
-        for color in (mark.color.name, *COLOR_WORDS.get(mark.color.name, ()))
+        for color in _color_words(mark.color)
         for shape in SHAPE_WORDS[mark.shape]
     }
     for match in _NAMED_MARK.finditer(text):
+        if match["tone"]:
+            continue
         color, shape = match["color"].lower(), match["shape"].lower()
         if (color, shape) not in drawn:
             return f"{color} {shape}"

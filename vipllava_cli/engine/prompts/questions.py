@@ -1,13 +1,18 @@
 """A question as typed -> a question as the model reads it: placeholders, control words, notes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from vipllava_cli.engine.prompts.control_words import Question, neutralize
-from vipllava_cli.engine.prompts.phrases import find_undrawn_mark, object_phrase
+from vipllava_cli.engine.prompts.control_words import Question, drop_image_word, neutralize
+from vipllava_cli.engine.prompts.phrases import (
+    find_undrawn_mark,
+    object_phrase,
+    repeated_phrases,
+)
 from vipllava_cli.errors import UsageError, short_name
+from vipllava_cli.marks.colors import NAMED_COLORS
 from vipllava_cli.marks.types import Mark
 
 _MAX_LISTED = 20  # columns in a message
@@ -16,9 +21,9 @@ _PLACEHOLDER = re.compile(r"\{(?:(?P<number>\d{1,6})|(?P<column>[^\W\d][^{}]{0,6
 
 
 def strip_question(text: str) -> str:
-    """Strip surrounding spaces. Raises UsageError for an empty question."""
+    """Strip surrounding spaces. Raises UsageError for a question without words."""
     words = text.strip()
-    if not words:
+    if not drop_image_word(words).text:
         raise UsageError("the question is empty: expected words like 'what is in the red box?'")
     return words
 
@@ -26,20 +31,25 @@ def strip_question(text: str) -> str:
 def prepare_question(
     text: str, marks: Sequence[Mark], columns: Mapping[str, Any] | None = None
 ) -> Question:
-    """Fill placeholders and neutralize control words.
+    """Fill placeholders, drop `<image>` around the question and neutralize control words.
 
-    `{1}` becomes the phrase for the first mark. With `columns`, `{label}` and any other name become
-    the row's value; without, such text stays as typed.
+    `{1}` becomes the phrase for the first mark. It contains the mark's number if another mark has the
+    same phrase: see `needs_numbers`. With `columns`, `{label}` and any other name become the row's
+    value; without, such text stays as typed.
 
     Raises UsageError for an empty question and for a placeholder without a mark or column.
     """
-    words = _PLACEHOLDER.sub(lambda match: _fill(match, marks, columns), strip_question(text))
+    repeated = repeated_phrases(marks)
+    words = _PLACEHOLDER.sub(
+        lambda match: _fill(match, marks, columns, repeated), strip_question(text)
+    )
     if not words.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in words):
         raise UsageError(
             "the question is not valid text: expected UTF-8, check the terminal's locale or the file"
         )
-    question = neutralize(words)
-    notes = list(question.notes)
+    dropped = drop_image_word(words)
+    question = neutralize(strip_question(dropped.text))
+    notes = [*dropped.notes, *question.notes]
     undrawn = find_undrawn_mark(question.text, marks)
     if undrawn:
         drawn = ", ".join(f"{mark.color.name} {mark.shape}" for mark in marks)
@@ -47,13 +57,37 @@ def prepare_question(
     return Question(question.text, tuple(notes))
 
 
-def _fill(match: re.Match[str], marks: Sequence[Mark], columns: Mapping[str, Any] | None) -> str:
+def needs_numbers(texts: Sequence[str], marks: Sequence[Mark]) -> bool:
+    """Return whether only numbers beside the marks tell them apart.
+
+    That is so for more marks than there are colours, and for questions with a placeholder of a mark
+    that looks like another one.
+    """
+    repeated = repeated_phrases(marks)
+    if not repeated:
+        return False
+    if len(marks) > len(NAMED_COLORS):
+        return True
+    numbers = (match["number"] for text in texts for match in _PLACEHOLDER.finditer(text))
+    named = {int(number) for number in numbers if number}
+    return any(
+        number in named and object_phrase(mark) in repeated for number, mark in enumerate(marks, 1)
+    )
+
+
+def _fill(
+    match: re.Match[str],
+    marks: Sequence[Mark],
+    columns: Mapping[str, Any] | None,
+    repeated: Collection[str],
+) -> str:
     if match["column"]:
         return match[0] if columns is None else _column_value(match["column"], columns)
     number = int(match["number"])
     if not 1 <= number <= len(marks):
         raise UsageError(f"the question contains {match[0]}, but {_placeholders(len(marks))}")
-    return object_phrase(marks[number - 1])
+    phrase = object_phrase(marks[number - 1])
+    return f"{phrase} numbered {number}" if phrase in repeated else phrase
 
 
 def _placeholders(count: int) -> str:

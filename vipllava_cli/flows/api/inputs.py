@@ -14,6 +14,7 @@ from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.choices import check_choices
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.api.checks import check_marks, check_path
+from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.images.save import encode_png
 from vipllava_cli.images.source import Source
 from vipllava_cli.marks.json_marks import mark_from_json
@@ -38,7 +39,7 @@ def mark_image(
     file = open_input(image)
     _ = file.image  # decode now: a damaged image is an error of this call
     specs = [mark_spec(mark, file.size) for mark in check_marks(marks)]
-    resolved = resolve_marks(specs, file.size)
+    resolved = resolve_marks(specs, file.size, read_orientation=file.read_orientation)
     marked = MarkedImage(file, resolved.marks, numbers)
     notes = tuple(filter(None, (file.frame_note("#frame=N after the path"), *resolved.notes)))
     return (zoom_in(marked) if zoom else marked), notes
@@ -98,4 +99,5 @@ def draw(
 
     Raises InputError for an image or a mark that cannot be used.
     """
-    return mark_image(image, marks, numbers=numbers, zoom=zoom)[0].drawn()
+    marked, _ = mark_image(image, marks, numbers=numbers, zoom=zoom)
+    return with_numbers(marked)[0].drawn()

@@ -51,6 +51,7 @@ from vipllava_cli.flows.api.inputs import (
 from vipllava_cli.flows.api.response import Response, to_response
 from vipllava_cli.flows.batch.fallback import answer_with_fallback
 from vipllava_cli.flows.chat.state import ChatState
+from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.requests import make_request
 from vipllava_cli.images.source import record_name
 from vipllava_cli.images.square import pad_to_square
@@ -155,6 +156,8 @@ class Model:
             check_question(question)
         marked, notes = mark_image(image, marks, numbers=numbers, zoom=zoom)
         text = typed_question(question, chosen, has_marks=bool(marked.marks))
+        marked, numbers_notes = with_numbers(marked, [text])
+        notes += numbers_notes
         prepared = prepare_question(text, marked.marks)
         [record] = flow.ask(
             self._engine, marked, [prepared.text], template=template, options=chosen
@@ -235,6 +238,8 @@ class Model:
             )
             options = with_choices(settings.options, row.get("choices", ()))
             text = typed_question(question, options, has_marks=bool(marked.marks))
+            marked, numbers_notes = with_numbers(marked, [text])
+            notes += numbers_notes
             prepared = prepare_question(text, marked.marks)
             view = self._engine.view(pad_to_square(marked.drawn()))
             prompts = make_prompts(self._engine, view, prepared.text, settings.template, options)

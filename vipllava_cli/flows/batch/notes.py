@@ -1,8 +1,11 @@
 """The notes about the rows of a batch."""
 
+import re
 from collections.abc import Callable
 
 from vipllava_cli.flows.batch.plan import PlannedRow
+from vipllava_cli.marks.colors import NAMED_COLORS
+from vipllava_cli.marks.shape_table import SHAPES
 
 
 class RowNotes:
@@ -24,3 +27,15 @@ class RowNotes:
             self._noted_defaults.add(default)
             text = f'no question given, asking "{default}": --question asks another one'
             self._note(planned.id, text)
+
+
+_DETAILS = re.compile(
+    r"\S+\.\w{{1,5}}\b|\d+(?:\.\d+)?|\b(?:{})\b".format(
+        "|".join([color.name for color in reversed(NAMED_COLORS)] + list(SHAPES))
+    )
+)
+
+
+def note_kind(text: str) -> str:
+    """Return a note without its file names, numbers, colours and shapes: equal for one kind."""
+    return _DETAILS.sub("…", text)

@@ -10,11 +10,14 @@ from typing import Any
 
 from vipllava_cli.engine.base import ModelView
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
+from vipllava_cli.engine.prompts.control_words import drop_image_word
 from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.flows.batch.image_files import open_regular_file
 from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids
 from vipllava_cli.flows.batch.task import BatchTask
+from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.requests import make_request
+from vipllava_cli.flows.small_marks import small_mark_note
 from vipllava_cli.images.source import record_name
 from vipllava_cli.marks.marked_image import MarkedImage, zoom_in
 from vipllava_cli.marks.resolve import resolve_marks
@@ -110,6 +113,9 @@ class Planner:
             except Exception as error:  # one bad row never stops the run
                 questions.append(_failed_question(task, row, id, text, error))
         has_pending = any(question.is_pending for question in questions)
+        if has_pending and task.view_size:
+            small_note = small_mark_note(task.view_size, marked_image)
+            notes += (small_note,) if small_note else ()
         return PlannedRow(
             row.id,
             tuple(questions),
@@ -128,8 +134,11 @@ class Planner:
             style=self.task.style,
             read_orientation=file.read_orientation,
         )
-        marked_image = MarkedImage(file, resolved.marks, self.task.numbers)
-        notes = tuple(filter(None, (file.frame_note("--frame N"), *resolved.notes)))
+        marked_image, numbers_notes = with_numbers(
+            MarkedImage(file, resolved.marks, self.task.numbers), self.task.texts(row)
+        )
+        frame_note = file.frame_note("--frame N")
+        notes = tuple(filter(None, (frame_note, *resolved.notes, *numbers_notes)))
         return (zoom_in(marked_image) if self.task.zoom else marked_image), notes
 
     def _plan_question(
@@ -183,7 +192,7 @@ def _failed_question(
         marks=(),
         numbers=task.numbers,
         crop=None,
-        question=text,
+        question=drop_image_word(text).text,
         model=name,
         revision=revision,
         template=task.template,

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from vipllava_cli.engine.options import GenerationOptions
-from vipllava_cli.engine.prompts.questions import prepare_question
+from vipllava_cli.engine.prompts.questions import needs_numbers, prepare_question
 from vipllava_cli.errors import VipllavaError
 from vipllava_cli.flows.batch.conflicts import FIELDS, Conflict, conflict_error
 from vipllava_cli.flows.batch.image_files import open_regular_file
@@ -234,12 +234,14 @@ class RecordIds:
         try:
             marks = self._resolve(specs, size)
             question = prepare_question(text, marks, self._task.columns(row)).text
+            numbers = self._task.numbers or needs_numbers(self._task.texts(row), marks)
             frame = self._task.frame_of(row.image)
             image = _location(row.image)
         except VipllavaError:  # the row fails, and the journal keeps its answer
             return None
         options = self._task.row_options(row)
-        return {**self._conditions_of(specs, size, frame, question, options), "image": image}
+        conditions = self._conditions_of(specs, size, frame, question, options, numbers)
+        return {**conditions, "image": image}
 
     def _resolve_marks(self, specs: tuple[MarkSpec, ...], size: Size) -> tuple[Mark, ...]:
         return tuple(resolve_marks(specs, size, style=self._task.style).marks)
@@ -251,11 +253,12 @@ class RecordIds:
         frame: int,
         question: str,
         options: GenerationOptions,
+        numbers: bool,
     ) -> Conditions:
         task, marks = self._task, self._resolve(specs, size)
         conditions = request_conditions(
             marks,
-            numbers=task.numbers,
+            numbers=numbers,
             crop=crop_around(marks, size) if task.zoom and marks else None,
             question=question,
             model=task.model,

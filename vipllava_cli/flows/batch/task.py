@@ -6,6 +6,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
+from vipllava_cli.engine.base import ViewSize
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.flows.fields.wording import fields_question
 from vipllava_cli.images.source import FIRST_FRAME, parse_source, record_name
@@ -35,7 +36,8 @@ class BatchTask:
 
     `model` is the model's name and revision. `questions` apply to rows without questions of their own.
     `marks` are drawn after the row's marks. `frame` is for images whose name chooses no frame.
-    `save_marked` is a folder for the marked images, or None.
+    `save_marked` is a folder for the marked images, or None. With `view_size`,
+    rows with regions too small for the model get a note.
     """
 
     model: tuple[str, str]
@@ -49,6 +51,7 @@ class BatchTask:
     options: GenerationOptions = GREEDY
     save_marked: Path | None = None
     on_conflict: OnConflict = OnConflict.refuse
+    view_size: ViewSize | None = None
 
     def specs(self, row: Row) -> tuple[MarkSpec, ...]:
         """Return the marks of a row, those of the task last."""

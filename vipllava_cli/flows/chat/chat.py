@@ -19,6 +19,7 @@ from vipllava_cli.flows.chat.state import (
     RecordedTurn,
     image_key,
 )
+from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.requests import make_record, make_request
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage
@@ -73,10 +74,20 @@ class Chat:
         Raises UsageError, InputError and GenerationError; the state then stays as it was.
         """
         question = prepare_question(text, self.state.input_image.marks)
-        for note in question.notes:
+        for note in (*self._add_numbers(text), *question.notes):
             self.note(note)
         self._retry_count = 0
         return self._answer(self.state, Turn(question.text), self.settings.options, on_text, stop)
+
+    def _add_numbers(self, text: str) -> tuple[str, ...]:
+        """Draw numbers from now on if the question needs them. Returns notes."""
+        marked = self.state.marked
+        if marked is None:
+            return ()
+        numbered, notes = with_numbers(marked, [text])
+        if numbered is not marked:
+            self.update_state(replace(self.state, marked=numbered))
+        return notes
 
     def retry(
         self, on_text: OnText | None = None, stop: ShouldStop | None = None
@@ -211,7 +222,11 @@ class Chat:
         """Resolve and add a mark. Raises UsageError without an image, InputError if it does not fit."""
         marked = self.state.marked_image
         resolved = resolve_marks(
-            [spec], marked.file.size, style=self.settings.style, existing=marked.marks
+            [spec],
+            marked.file.size,
+            style=self.settings.style,
+            existing=marked.marks,
+            read_orientation=marked.file.read_orientation,
         )
         for note in resolved.notes:
             self.note(note)

@@ -8,6 +8,7 @@ from typing import Any
 
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
+from vipllava_cli.engine.prompts.control_words import drop_image_word
 from vipllava_cli.errors import InputError, ModelError
 from vipllava_cli.flows.batch.conflicts import ConflictError
 from vipllava_cli.flows.batch.run import BatchRun, ProgressListener
@@ -219,7 +220,8 @@ def grade_results(
 
 def _judge_question(result: Result) -> str:
     case = result.case
-    return case.question if case.judge_question is None else case.judge_question
+    question = case.question if case.judge_question is None else case.judge_question
+    return drop_image_word(question).text
 
 
 def _score(
