@@ -116,5 +116,7 @@ def _read_jpeg2000(data: bytes) -> Samples:
         return Samples(values, _SIXTEEN)
     alpha = None
     if values.shape[2] == 4:
-        alpha = (values[..., 3].astype(np.float32) / (np.iinfo(values.dtype).max / 255)).astype(np.uint8)
+        alpha = (values[..., 3].astype(np.float32) / (np.iinfo(values.dtype).max / 255)).astype(
+            np.uint8
+        )
     return Samples(np.ascontiguousarray(values[..., 2::-1]), _SIXTEEN, alpha)

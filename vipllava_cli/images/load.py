@@ -5,7 +5,6 @@ and values of more than 8 bits, which `stretch` shows as grey levels or colours.
 """
 
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,8 +19,6 @@ from vipllava_cli.images.memory import free_memory
 from vipllava_cli.images.netpbm import read_netpbm, read_netpbm_header
 from vipllava_cli.images.opening import (
     EXPECTED,
-    FORMATS,
-    MAX_PIXELS,
     check_size,
     opened_image,
     reported,
@@ -31,8 +28,6 @@ from vipllava_cli.images.source import FIRST_FRAME, display_name, parse_source
 from vipllava_cli.images.stretch import Samples, Stretch, stretch
 from vipllava_cli.images.tiff_page import read_page
 from vipllava_cli.images.window import Window
-
-__all__ = ["FORMATS", "MAX_PIXELS"]
 
 BYTES_PER_PIXEL = 12  # at most, while an image is decoded, rotated and drawn on
 UNCHECKED_PIXELS = 20_000_000  # images up to this size skip the check of the free memory

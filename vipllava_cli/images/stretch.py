@@ -19,6 +19,7 @@ _MAX_SAMPLE = 4_000_000  # values that estimate the percentiles of floats and 32
 _BAND = 1 << 20  # values converted at a time: 64-bit floats of a complete image take too much
 
 Array: TypeAlias = NDArray[Any]
+_Flags: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -81,44 +82,48 @@ def kind_note(kind: str, window: Window | None) -> str:
 def stretch(samples: Samples, window: Window | None) -> tuple[NDArray[np.uint8], Stretch] | None:
     """Convert values to uint8 of the same shape. Returns None if no pixel has a value."""
     values = samples.values
-    known = _known(values, samples.nodata)
-    if samples.alpha is not None and samples.alpha.any():
-        seen = samples.alpha > 0  # transparent pixels hold values that nobody sees
-        known = seen if known is None else known & seen
-    left_out = 0 if known is None else int(known.size - np.count_nonzero(known))
-    if left_out == values.shape[0] * values.shape[1]:
+    missing = _find_missing(values, samples.nodata)
+    if missing is not None and missing.all():
         return None
-    low, high = window or _range(values, known)
+    low, high = window or _range(values, _visible(missing, samples.alpha))
     scaled = _scale(values, low, high)
     if samples.inverted:
         scaled = 255 - scaled
-    missing = _known(values, samples.nodata)
+    left_out = 0
     if missing is not None:
-        scaled[~missing] = 0
-        left_out = int(missing.size - np.count_nonzero(missing))
-    else:
-        left_out = 0
+        scaled[missing] = 0
+        left_out = int(np.count_nonzero(missing))
     return scaled, Stretch(samples.kind, low, high, left_out, window is not None)
 
 
-def _known(values: Array, nodata: float | None) -> NDArray[np.bool_] | None:
-    """Return which pixels have a value, [height, width]. None if all have one."""
-    known = np.isfinite(values) if values.dtype.kind == "f" else None
+def _find_missing(values: Array, nodata: float | None) -> _Flags | None:
+    """Return which pixels have no value, [height, width]. None if all have one."""
+    missing: Array | None = ~np.isfinite(values) if values.dtype.kind == "f" else None
     if nodata is not None and np.isfinite(nodata):
-        with np.errstate(over="ignore"):
-            missing = values.astype(values.dtype, copy=False) == _as_type(nodata, values.dtype)
-        known = ~missing if known is None else known & ~missing
-    if known is None or known.all():
+        is_nodata = values == _as_type(nodata, values.dtype)
+        missing = is_nodata if missing is None else missing | is_nodata
+    if missing is None or not missing.any():
         return None
-    return known.all(axis=2) if known.ndim == 3 else known
+    flags: _Flags = np.asarray(missing.any(axis=2) if missing.ndim == 3 else missing)
+    return flags
+
+
+def _visible(missing: _Flags | None, alpha: NDArray[np.uint8] | None) -> _Flags | None:
+    """Return which pixels count for the percentiles. None for all of them."""
+    visible = None if missing is None else ~missing
+    if alpha is not None:  # transparent pixels hold values that nobody sees
+        seen = alpha > 0 if visible is None else visible & (alpha > 0)
+        visible = seen if seen.any() else visible
+    return visible
 
 
 def _as_type(number: float, dtype: np.dtype[Any]) -> Any:
     """Return a number as the type holds it: -3.4028235e38 of a text is no exact 32-bit float."""
-    return dtype.type(number) if dtype.kind == "f" else number
+    with np.errstate(over="ignore"):
+        return dtype.type(number) if dtype.kind == "f" else number
 
 
-def _range(values: Array, known: NDArray[np.bool_] | None) -> Window:
+def _range(values: Array, known: _Flags | None) -> Window:
     """Return the percentiles, or the lowest and highest value if these are equal."""
     chosen = values if known is None else values[known]
     if chosen.dtype in (np.uint16, np.int16):

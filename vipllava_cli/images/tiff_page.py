@@ -8,13 +8,20 @@ from typing import Any
 import numpy as np
 from PIL.TiffImagePlugin import COMPRESSION_INFO, PREFIXES, ImageFileDirectory_v2
 
-from vipllava_cli.images.signatures import RAW_CAMERA_FILE, RAW_SUFFIXES
+from vipllava_cli.images.signatures import RAW_SUFFIXES
 
 MAX_PAGES = 100_000
 
 _SUBFILE_TYPE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _STRIP_OFFSETS, _ORIENTATION, _BANDS, _STRIP_ROWS, _STRIP_BYTES = 273, 274, 277, 278, 279
-_PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_ROWS, _TILE_OFFSETS, _TILE_BYTES = 284, 317, 322, 323, 324, 325
+_PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_ROWS, _TILE_OFFSETS, _TILE_BYTES = (
+    284,
+    317,
+    322,
+    323,
+    324,
+    325,
+)
 _SUB_IFDS, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _NODATA, _DNG_VERSION = 330, 338, 339, 42113, 50706
 
 MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2
@@ -50,6 +57,7 @@ class TiffPage:
     orientation: int
     nodata: float | None
     is_big_endian: bool
+    is_big: bool
     is_raw: bool
     pages: int
 
@@ -62,6 +70,8 @@ class TiffPage:
         """Whether Pillow reads the page, and right."""
         if self.photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB):
             return True
+        if self.is_big and self.is_big_endian:
+            return False
         if max(self.bits) > 8 or set(self.formats) != {1}:
             return False
         if self.bits != (8,) * self.bands or self.bands == 1:
@@ -69,7 +79,7 @@ class TiffPage:
         # Pillow refuses bands of a page that does not say that they are colours or opacity.
         if self.photometric == RGB:
             return 3 <= self.bands <= 6
-        return self.bands == 2 and len(self.extra_samples) == 1
+        return self.bands == 2 and len(self.extra_samples) == 1 and not self.is_planar
 
     @property
     def dtype(self) -> "np.dtype[Any] | None":
@@ -121,20 +131,24 @@ def read_page(data: bytes, frame: int, name: str) -> TiffPage | None:
             return None
         is_raw = _is_raw(pages[0], name)
         return _to_page(pages[frame - 1], data, is_raw=is_raw, pages=len(pages))
-    except Exception:  # Pillow raises many kinds of errors for damaged tags, and then in its own way
+    except (
+        Exception
+    ):  # Pillow raises many kinds of errors for damaged tags, and then in its own way
         return None
 
 
 def _iter_directories(data: bytes) -> Iterator[ImageFileDirectory_v2]:
     file = io.BytesIO(data)
-    head = file.read(16)
-    directory = ImageFileDirectory_v2(head if 43 in head[2:4] else head[:8])
+    head, order = file.read(16), data[:2]
+    # Pillow takes a big-endian BigTIFF for a TIFF, unless the byte order comes separately.
+    head = b"II+\0" + head[4:] if _is_big(data) else head[:8]
+    directory = ImageFileDirectory_v2(head, order)
     place, seen = directory.next, set[int]()
     while place and place not in seen and len(seen) < MAX_PAGES:
         seen.add(place)
         file.seek(place)
         try:
-            directory = ImageFileDirectory_v2(head if 43 in head[2:4] else head[:8])
+            directory = ImageFileDirectory_v2(head, order)
             directory.load(file)
             if _WIDTH not in directory:
                 return
@@ -144,6 +158,10 @@ def _iter_directories(data: bytes) -> Iterator[ImageFileDirectory_v2]:
             return  # a damaged later page does not matter for the first
         yield directory
         place = directory.next
+
+
+def _is_big(data: bytes) -> bool:
+    return 43 in data[2:4]
 
 
 def _is_raw(first: ImageFileDirectory_v2, name: str) -> bool:
@@ -174,6 +192,7 @@ def _to_page(tags: ImageFileDirectory_v2, data: bytes, *, is_raw: bool, pages: i
         orientation=int(tags.get(_ORIENTATION, 1)),
         nodata=_nodata(tags.get(_NODATA)),
         is_big_endian=data[:2] == b"MM",
+        is_big=_is_big(data),
         is_raw=is_raw,
         pages=pages,
     )  # fmt: skip

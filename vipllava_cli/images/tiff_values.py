@@ -117,7 +117,9 @@ def _to_values(block: _Bytes, dtype: "np.dtype[Any]", page: TiffPage) -> NDArray
     if page.predictor == _FLOAT_BYTES:
         summed = np.cumsum(block.reshape(height, -1, bands), axis=1, dtype=np.uint8)
         planes = summed.reshape(height, dtype.itemsize, -1)  # the highest bytes of a row come first
-        return planes.transpose(0, 2, 1).copy().view(native.newbyteorder(">")).astype(native)[..., 0]
+        return (
+            planes.transpose(0, 2, 1).copy().view(native.newbyteorder(">")).astype(native)[..., 0]
+        )
     values = block.view(dtype).astype(native)
     if page.predictor == _DIFFERENCES:
         unsigned = values.view(f"u{dtype.itemsize}").reshape(height, -1, bands)

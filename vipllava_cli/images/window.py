@@ -11,8 +11,10 @@ Window = tuple[float, float]
 _EXPECTED = "expected two numbers LOW,HIGH with LOW below HIGH, like 0,4095"
 
 
-def parse_window(text: str) -> Window:
-    """Parse the value of `--window`. Raises UsageError."""
+def parse_window(text: str | None) -> Window | None:
+    """Parse the value of `--window`, if there is one. Raises UsageError."""
+    if text is None:
+        return None
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:

@@ -22,7 +22,7 @@ class Request:
     settings. If the image or a mark is not readable, `key` is empty, and `width` and `height` are
     None. `width` and `height` are pixels of the upright image. `crop` is the part that the model
     sees: left, top, right, bottom in pixels, or None for the whole image. `extra` holds other columns
-    of the row.
+    of the row. `window` is the range of `--window`, if there is one.
     """
 
     id: str
@@ -39,6 +39,7 @@ class Request:
     template: str
     options: Mapping[str, Any]
     extra: Mapping[str, Any] = field(default_factory=dict)
+    window: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class Record:
         row["options"], row["extra"] = dict(request.options), dict(request.extra)
         if self.choices is None:
             del row["choices"]
+        if request.window is None:
+            del row["window"]
         row["error"] = None if error is None else {"type": error.type, "message": error.message}
         return row
 
@@ -124,9 +127,10 @@ _FIELD_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "device": _TEXT,
     "seconds": _NUMBER,
     "error": _OBJECT,
+    "window": _LIST,
 }
 
-_NULLABLE = ("width", "height", "crop", "dtype", "device")  # in a record with an answer
+_NULLABLE = ("width", "height", "crop", "dtype", "device", "window")  # in a record with an answer
 _REQUIRED = tuple(name for name in _FIELD_TYPES if name not in (*_NULLABLE, "error"))
 
 
@@ -167,7 +171,11 @@ def record_from_json(row: Any) -> Record:
     crop = values["crop"]
     if crop is not None and (len(crop) != 4 or not all(type(edge) is int for edge in crop)):
         raise InputError(f"a record's crop is four whole numbers, not {short_repr(crop)}")
+    window = values["window"]
+    if window is not None and (len(window) != 2 or not {*map(type, window)} <= {int, float}):
+        raise InputError(f"a record's window is two numbers, not {short_repr(window)}")
     values |= {"marks": tuple(row["marks"]), "crop": crop and tuple(crop)}
+    values["window"] = window and tuple(window)
     request = {each.name: values.pop(each.name) for each in fields(Request)}
     return Record(Request(**request), **values)
 

@@ -16,11 +16,13 @@ from vipllava_cli.cli.options import (
     ModelOptions,
     OutputOptions,
     Pick,
+    ValueWindow,
     Zoom,
     out_option,
     output_flag,
 )
 from vipllava_cli.errors import ExitCode
+from vipllava_cli.images.window import parse_window
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
@@ -40,6 +42,7 @@ def ask(
     marks: MarkOptions,
     pick: Pick = False,
     frame: Frame = None,
+    window: ValueWindow = None,
     zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
@@ -82,7 +85,7 @@ def ask(
         messages.note(note)
     inputs = (given.image, *marks.files())
     outputs = check_ask_outputs(out, save_marked, inputs, show=show, force=force)
-    marked = open_marked_image(given.image, marks, messages, frame)
+    marked = open_marked_image(given.image, marks, messages, frame, parse_window(window))
     if pick:
         picked = pick_more_marks(marked, marks, messages)
         if picked is None:

@@ -20,10 +20,12 @@ from vipllava_cli.cli.options import (
     ModelOptions,
     OutputOptions,
     Pick,
+    ValueWindow,
     Zoom,
     out_option,
 )
 from vipllava_cli.errors import ExitCode, UsageError
+from vipllava_cli.images.window import parse_window
 from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:  # `--help` needs none of these
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.flows.batch.run import BatchRun, BatchSummary
     from vipllava_cli.flows.batch.task import BatchTask, OnConflict
+    from vipllava_cli.marks.marked_image import ImageFile
     from vipllava_cli.sources.rows import Source
     from vipllava_cli.storage.journal import Journal
 
@@ -147,6 +150,7 @@ def batch(
     marks: MarkOptions,
     pick: Pick = False,
     frame: Frame = None,
+    window: ValueWindow = None,
     zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
@@ -180,6 +184,7 @@ def batch(
         marks=tuple(marks.specs()),
         style=marks.style(),
         frame=frame,
+        window=parse_window(window),
         numbers=marks.numbers,
         zoom=zoom,
         template=answer.template.value,
@@ -234,18 +239,26 @@ def _run(
 ) -> tuple["BatchSummary", bool]:
     """Run a batch. Returns its summary, and whether Ctrl-C stopped it.
 
-    `make_run` takes `listener`, which shows the progress, and `on_image`, which looks for photographs.
+    `make_run` takes `listener`, which shows the progress, and `on_image`, which looks at the images.
     """
     from vipllava_cli.cli.interrupt import stop_on_interrupt
     from vipllava_cli.cli.photo_warning import PhotoWarning
     from vipllava_cli.cli.terminal.progress import watch_progress
+    from vipllava_cli.flows.batch.image_notes import ImageNotes
 
-    photos = PhotoWarning(task.model[0])
+    photos, kinds = PhotoWarning(task.model[0]), ImageNotes()
+
+    def check(file: "ImageFile") -> None:
+        kinds.add(file)
+        photos.check(file)
+
     total = source.total and source.total * max(len(task.questions), 1)
     with watch_progress(messages, total) as listener:
-        run = make_run(listener=listener, on_image=None if messages.quiet else photos.check)
+        run = make_run(listener=listener, on_image=None if messages.quiet else check)
         with stop_on_interrupt(run.stop, messages) as interrupted:
             summary = run()
+    for line in kinds.lines():
+        messages.note(line)
     photos.warn_of_all(messages)
     return summary, interrupted.is_set()
 
@@ -262,7 +275,7 @@ def _pick_marks(
     from vipllava_cli.cli.picker.series import SeriesMarks, pick_series
     from vipllava_cli.cli.repeat_command import marks_command
 
-    common = SeriesMarks(task.marks, task.style, task.numbers, task.frame)
+    common = SeriesMarks(task.marks, task.style, task.numbers, task.frame, task.window)
     path = manifest_path(outputs.out)
     command = marks_command(sys.argv, sources=sources, manifest=str(path))
     return pick_series(rows, path, common, messages, command=command)

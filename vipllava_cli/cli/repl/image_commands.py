@@ -53,7 +53,9 @@ def _is_open(session: ChatSession, name: str) -> bool:
 def change_image(session: ChatSession, source: str) -> None:
     """Change to another image and keep the turns. Raises InputError."""
     choice = "/image PATH#frame=N"
-    session.chat.change_image(open_named_image(source, session.messages, frame_choice=choice))
+    window = session.chat.settings.window
+    file = open_named_image(source, session.messages, window=window, frame_choice=choice)
+    session.chat.change_image(file)
     session.messages.say(describe_image(session.chat.state))
     warn_of_photograph(session)
     session.save()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from vipllava_cli.cli.terminal.image import can_show, show
 from vipllava_cli.cli.terminal.messages import Messages, one_line
 from vipllava_cli.cli.terminal.progress import NoteDisplay
+from vipllava_cli.flows.batch.image_notes import ImageNotes
 from vipllava_cli.flows.batch.notes import RowNotes
 from vipllava_cli.flows.batch.plan import PlannedQuestion, PlannedRow
 
@@ -19,7 +20,7 @@ def print_plan(rows: Iterable[PlannedRow], messages: Messages) -> int:
     Returns the number of questions that would fail.
     """
     is_shown, counts = not can_show(), Counter[str]()
-    notes = RowNotes(NoteDisplay(messages).note)
+    notes, kinds = RowNotes(NoteDisplay(messages).note), ImageNotes()
     for row in rows:
         for question in row.questions:
             state = _state(question)
@@ -27,9 +28,13 @@ def print_plan(rows: Iterable[PlannedRow], messages: Messages) -> int:
             text = str(question.error or question.request.question)
             sys.stdout.write(f"{state}\t{one_line(question.request.id)}\t{one_line(text)}\n")
         notes.send(row)
+        if row.marked_image:
+            kinds.add(row.marked_image.file)
         if row.marked_image and not is_shown:
             show(row.marked_image.drawn())
             is_shown = True
+    for line in kinds.lines():
+        messages.note(line)
     messages.say(", ".join(f"{count} {state}" for state, count in counts.items()) or "no rows")
     return counts[FAILED]
 

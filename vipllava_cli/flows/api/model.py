@@ -44,6 +44,7 @@ from vipllava_cli.flows.batch.fallback import answer_with_fallback
 from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.flows.requests import make_record, make_request
 from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.images.window import Window, check_window
 from vipllava_cli.storage.records import Record, Request, failure
 
 
@@ -115,6 +116,7 @@ class Model:
         choices: Sequence[str] = (),
         numbers: bool = False,
         zoom: bool = False,
+        window: Sequence[float] | None = None,
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
     ) -> Response:
@@ -127,18 +129,19 @@ class Model:
             choices: Answers to choose from, by likelihood.
             numbers: Write 1, 2, 3 beside the marks.
             zoom: Show the model only the marks and their surroundings.
+            window: Values of an image of more than 8 bits to show as black and white, like `(0, 4095)`.
             template: The form of the prompt: `human`, `vicuna` or `chat`.
             options: Length and sampling, like `GenerationOptions(max_new_tokens=50)`.
 
         Raises:
             InputError: The image, a mark or a choice cannot be used.
-            UsageError: The question, `template` or `options` make no sense.
+            UsageError: The question, `window`, `template` or `options` make no sense.
             GenerationError: The model failed.
 
         """
         check_generation(template, options)
         text = check_question(question)
-        marked, notes = mark_image(image, marks, numbers=numbers, zoom=zoom)
+        marked, notes = mark_image(image, marks, numbers=numbers, zoom=zoom, window=window)
         prepared = prepare_question(text, marked.marks)
         chosen = with_choices(options, choices)
         [record] = flow.ask(
@@ -153,6 +156,7 @@ class Model:
         batch_size: int | None = None,
         numbers: bool = False,
         zoom: bool = False,
+        window: Sequence[float] | None = None,
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
     ) -> Iterator[Response]:
@@ -163,12 +167,13 @@ class Model:
         also writes the answers to a file and resumes after a stop.
 
         Raises:
-            UsageError: `rows`, `batch_size`, `template` or `options` make no sense.
+            UsageError: `rows`, `batch_size`, `window`, `template` or `options` make no sense.
 
         """
         check_generation(template, options)
         numbered = enumerate(check_rows(rows, batch_size), 1)
-        settings = _BatchSettings(numbers, zoom, template, options)
+        shown = None if window is None else check_window(window)
+        settings = _BatchSettings(numbers, zoom, shown, template, options)
         return self._answers(numbered, batch_size or self._engine.max_batch_size(), settings)
 
     def chat(
@@ -178,6 +183,7 @@ class Model:
         marks: Sequence[MarkInput] = (),
         numbers: bool = False,
         zoom: bool = False,
+        window: Sequence[float] | None = None,
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
     ) -> ImageChat:
@@ -185,13 +191,13 @@ class Model:
 
         Raises:
             InputError: The image or a mark cannot be used.
-            UsageError: `template` or `options` make no sense.
+            UsageError: `window`, `template` or `options` make no sense.
 
         """
         check_generation(template, options)
         if options.choices:
             raise UsageError("a conversation has no choices: remove them, or use Model.ask")
-        marked, notes = mark_image(image, marks, numbers=numbers, zoom=False)
+        marked, notes = mark_image(image, marks, numbers=numbers, zoom=False, window=window)
         return ImageChat(self._engine, ChatState(marked, zoom), template, options, notes)
 
     def _answers(
@@ -208,7 +214,11 @@ class Model:
             check_row(row, number, BatchRow.__annotations__)
             question = check_question(row["question"])
             marked, notes = mark_image(
-                row["image"], row.get("marks", ()), numbers=settings.numbers, zoom=settings.zoom
+                row["image"],
+                row.get("marks", ()),
+                numbers=settings.numbers,
+                zoom=settings.zoom,
+                window=settings.window,
             )
             prepared = prepare_question(question, marked.marks)
             options = with_choices(settings.options, row.get("choices", ()))
@@ -253,6 +263,7 @@ class _BatchSettings:
 
     numbers: bool
     zoom: bool
+    window: Window | None
     template: str
     options: GenerationOptions
 
@@ -285,4 +296,5 @@ def _failed_request(id: str, row: BatchRow, info: ModelInfo, settings: _BatchSet
         revision=info.revision,
         template=settings.template,
         options=settings.options.to_json(),
+        window=settings.window,
     )
