@@ -23,6 +23,7 @@ from vipllava_cli.images.opening import (
     opened_image,
     reported,
 )
+from vipllava_cli.images.png_chunks import may_have_orientation
 from vipllava_cli.images.signatures import RAW_CAMERA_FILE
 from vipllava_cli.images.source import FIRST_FRAME, display_name, parse_source
 from vipllava_cli.images.stretch import Samples, Stretch, stretch
@@ -106,11 +107,12 @@ def read_header(data: bytes, name: str, frame: int = FIRST_FRAME) -> Header:
         size = direct.size[::-1] if direct.orientation in _SWAPPING_ORIENTATIONS else direct.size
         return Header((size[0], size[1]), direct.frames, direct.kind)
     with opened_image(data, name) as image:
-        frames = _count_frames(image)
         _seek(image, frame, name)
         swaps = _swaps_sides(image, data)
         size = (image.height, image.width) if swaps else image.size
-        return Header(size, frames, deep_kind(image, data))
+        kind = deep_kind(image, data)
+        # Counted last: a damaged later page changes the tags of the opened image.
+        return Header(size, _count_frames(image), kind)
 
 
 def _swaps_sides(image: Image.Image, data: bytes) -> bool:
@@ -120,7 +122,6 @@ def _swaps_sides(image: Image.Image, data: bytes) -> bool:
     return _orientation(image, data) in _SWAPPING_ORIENTATIONS
 
 
-_PNG_CHUNKS_WITH_EXIF = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 _SWAPPING_ORIENTATIONS = (5, 6, 7, 8)
 _UPRIGHT = 1
 
@@ -142,7 +143,7 @@ _JPEG_EXIF_BYTES = 1 << 18  # EXIF is the first or second segment, of at most 64
 
 def _orientation(image: Image.Image, data: bytes) -> int:
     """Return the EXIF orientation, 1 to 8, of an image whose header is read."""
-    if image.format == "PNG" and not any(chunk in data for chunk in _PNG_CHUNKS_WITH_EXIF):
+    if image.format == "PNG" and not may_have_orientation(data):
         return _UPRIGHT  # the EXIF chunk can be at the end, so `getexif` would decode the whole PNG
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)

@@ -2,6 +2,7 @@
 
 import ctypes
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ EXPECTED = "a JPEG, PNG, WebP, GIF, TIFF or BMP"
 # `check_size` has its own limit, and checks the header before any pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module="PIL")  # about unusual metadata
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # errors about it would go to stderr
 
 
 def check_size(size: tuple[int, int], name: str) -> None:

@@ -10,20 +10,24 @@ from collections.abc import Iterator
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 _UNUSED = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+_ORIENTATION_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 _WITH_ORIENTATION = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0")
 _MAX_KEPT = 1 << 18  # bytes of a text, packed and unpacked
 
 
 def without_large_text(data: bytes) -> bytes:
     """Return the PNG without text and profile, except for small metadata with an orientation."""
-    if not any(kind in data for kind in _UNUSED):
-        return data
     parts, kept = [], 0
     for start, end, kind in _chunks(data):
         if kind in _UNUSED and not _is_needed(data[start + 8 : end - 4], kind):
             parts.append(data[kept:start])
             kept = end
     return b"".join([*parts, data[kept:]]) if kept else data
+
+
+def may_have_orientation(data: bytes) -> bool:
+    """Return whether a PNG has a chunk that can hold an EXIF orientation."""
+    return any(kind in _ORIENTATION_CHUNKS for _, _, kind in _chunks(data))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[int, int, bytes]]:

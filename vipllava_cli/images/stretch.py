@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vipllava_cli.images.window import Window, format_window
 
 PERCENTILES = (0.5, 99.5)
+WINDOW_OPTION = "--window LOW,HIGH"
 CONSTANT_GREY = 128  # an image with one value, unless that is 0
 
 _MAX_SAMPLE = 4_000_000  # values that estimate the percentiles of floats and 32-bit integers
@@ -50,9 +51,11 @@ class Stretch:
     left_out: int = 0
     by_hand: bool = False
 
-    @property
-    def note(self) -> str:
-        """A note for the user. Empty if the range is the user's and every pixel has a value."""
+    def note(self, choice: str = WINDOW_OPTION) -> str:
+        """Return a note for the user. Empty if the range is the user's and every pixel has a value.
+
+        `choice` is what the user can give to choose a range.
+        """
         left_out = f"{self.left_out:,} pixels without a value are black" if self.left_out else ""
         if self.by_hand:
             return left_out
@@ -62,20 +65,22 @@ class Stretch:
         return (
             f"{self.kind} values from {self.low:.6g} to {self.high:.6g} (percentiles {first:g} to"
             f" {last:g}) are shown as black to white{left_out and '; '}{left_out};"
-            " --window LOW,HIGH sets the range"
+            f" {choice} sets the range"
         )
 
 
-def kind_note(kind: str, window: Window | None) -> str:
+def kind_note(kind: str, window: Window | None, choice: str = WINDOW_OPTION) -> str:
     """Return a note about an image that is not decoded yet. `kind` is empty for 8 bits."""
     if not kind:
-        return f"--window {format_window(window)} has no effect on 8-bit images" if window else ""
+        if window is None:
+            return ""
+        return f"the window {format_window(window)} has no effect on an image of 8 bits"
     if window:
         return ""
     first, last = PERCENTILES
     return (
         f"{kind} values between the percentiles {first:g} and {last:g} are shown as black to white;"
-        " --window LOW,HIGH sets the range"
+        f" {choice} sets the range"
     )
 
 
@@ -154,11 +159,11 @@ def _scale(values: Array, low: float, high: float) -> NDArray[np.uint8]:
     scaled = np.empty(values.size, np.uint8)
     flat = values.reshape(-1)
     for start in range(0, flat.size, _BAND):
-        band = flat[start : start + _BAND].astype(np.float64)
-        if low == high:
-            level = np.where(band == 0, 0.0, float(CONSTANT_GREY))
-        else:
-            with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):  # pixels without a value
+            band = flat[start : start + _BAND].astype(np.float64)
+            if low == high:
+                level = np.where(band == 0, 0.0, float(CONSTANT_GREY))
+            else:
                 level = np.clip((band - low) / (high - low), 0, 1) * 255
         scaled[start : start + _BAND] = np.round(np.nan_to_num(level))
     return scaled.reshape(values.shape)

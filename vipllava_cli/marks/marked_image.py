@@ -16,7 +16,7 @@ from vipllava_cli.images.load import (
     read_orientation,
 )
 from vipllava_cli.images.source import CLIPBOARD, FIRST_FRAME, Source, display_name, parse_source
-from vipllava_cli.images.stretch import kind_note
+from vipllava_cli.images.stretch import WINDOW_OPTION, kind_note
 from vipllava_cli.images.window import Window
 from vipllava_cli.marks.draw import draw
 from vipllava_cli.marks.types import Mark, shift_mark
@@ -67,13 +67,13 @@ class ImageFile:
         """Return a note about the type of the values, without decoding. Empty for 8 bits."""
         return kind_note(self.kind, self.window)
 
-    def value_note(self) -> str:
+    def value_note(self, choice: str = WINDOW_OPTION) -> str:
         """Return a note about the values and how they are shown. Empty for 8 bits. Decodes.
 
-        Raises InputError.
+        `choice` is what the user can give to choose a range. Raises InputError.
         """
         stretched = self._decode().stretch
-        return stretched.note if stretched else self.kind_note()
+        return stretched.note(choice) if stretched else self.kind_note()
 
     def read_orientation(self) -> int:
         """Read the EXIF orientation, 1 to 8, from the header."""

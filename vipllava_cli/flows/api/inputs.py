@@ -42,7 +42,9 @@ def mark_image(
 ) -> tuple[MarkedImage, tuple[str, ...]]:
     """Open an image and resolve its marks. Returns notes, too. Raises InputError."""
     file = open_input(image, window)
-    value_note = file.value_note()  # decodes: a damaged image is an error of this call
+    value_note = file.value_note(
+        "window=(LOW, HIGH)"
+    )  # decodes: a damaged image is an error of this call
     specs = [mark_spec(mark, file.size) for mark in check_marks(marks)]
     resolved = resolve_marks(specs, file.size)
     marked = MarkedImage(file, resolved.marks, numbers)

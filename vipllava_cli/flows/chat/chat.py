@@ -28,6 +28,7 @@ from vipllava_cli.marks.types import Mark, MarkSpec, MarkStyle
 
 RESERVED_TOKENS = 64  # tokens reserved for the next question
 
+WINDOW_SETTING = "/set window LOW,HIGH"
 IMAGE_CHANGED = "image changed; conversation kept"
 
 OnText = Callable[[str], None]  # takes each piece of an answer
@@ -215,7 +216,7 @@ class Chat:
         marked = self.state.marked
         if marked is not None:
             file = marked.file.with_window(window)
-            note = file.value_note()
+            note = file.value_note(WINDOW_SETTING)
             if note:
                 self.note(note)
             self.update_state(replace(self.state, marked=replace(marked, file=file)))
