@@ -23,7 +23,8 @@ def open_named_image(
 ) -> ImageFile:
     """Open and decode the image with this name. Print notes about its frames and values.
 
-    `frame_choice` and `window_choice` are what the notes name to choose others. Raises InputError, UsageError.
+    `frame_choice` and `window_choice` are what the notes name to choose others. Raises InputError,
+    UsageError.
     """
     source = parse_source(name)
     if frame is not None and source.frame not in (None, frame):

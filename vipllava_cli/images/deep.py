@@ -108,7 +108,8 @@ def _read_jpeg2000(data: bytes) -> Samples:
     """Read the values with OpenCV: Pillow rounds colours to 8 bits."""
     import cv2
 
-    cv2.setLogLevel(0)  # it prints lines about damaged files to stderr
+    logging = cv2.utils.logging  # OpenCV prints lines about damaged files to stderr
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if read is None:
         raise ValueError("the codestream cannot be decoded")

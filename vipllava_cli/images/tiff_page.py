@@ -78,7 +78,8 @@ class TiffPage:
             return True
         # Pillow refuses bands of a page that does not say that they are colours or opacity.
         if self.photometric == RGB:
-            return 3 <= self.bands <= 6
+            is_refused = self.is_planar and self.extra_samples[:1] == (0,)
+            return 3 <= self.bands <= 6 and not is_refused
         return self.bands == 2 and len(self.extra_samples) == 1 and not self.is_planar
 
     @property

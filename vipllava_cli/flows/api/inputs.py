@@ -42,9 +42,8 @@ def mark_image(
 ) -> tuple[MarkedImage, tuple[str, ...]]:
     """Open an image and resolve its marks. Returns notes, too. Raises InputError."""
     file = open_input(image, window)
-    value_note = file.value_note(
-        "window=(LOW, HIGH)"
-    )  # decodes: a damaged image is an error of this call
+    # Decodes: a damaged image is an error of this call.
+    value_note = file.value_note("window=(LOW, HIGH)")
     specs = [mark_spec(mark, file.size) for mark in check_marks(marks)]
     resolved = resolve_marks(specs, file.size)
     marked = MarkedImage(file, resolved.marks, numbers)
