@@ -46,7 +46,9 @@ def test_deep_images_use_all_grey_levels(name: str, kind: str) -> None:
 
 
 def test_colours_of_16_bits_stay() -> None:
-    assert has_center_color(load_image(str(CASES / "70-img-16bit-12of16/rgb16.png")), (255, 0, 0), 0)
+    assert has_center_color(
+        load_image(str(CASES / "70-img-16bit-12of16/rgb16.png")), (255, 0, 0), 0
+    )
 
 
 def test_a_tiff_of_five_bands_is_named() -> None:
@@ -85,7 +87,7 @@ def test_other_images_have_their_colours(
 
 @pytest.mark.parametrize("name", ["badcrc.png", "half.jpg", "last2.jpg", "last20.jpg"])
 def test_truncated_images_are_refused(name: str) -> None:
-    with pytest.raises(InputError, match="cut short or damaged .* get a complete copy"):
+    with pytest.raises(InputError, match=r"cut short or damaged .* get a complete copy"):
         load_image(str(CASES / "77-img-truncated" / name))
 
 

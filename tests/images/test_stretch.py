@@ -7,7 +7,7 @@ from vipllava_cli.images.stretch import Samples, stretch
 from vipllava_cli.images.window import Window
 
 
-def levels(values: np.ndarray, window: Window | None = None, **more: object) -> np.ndarray:  # type: ignore[type-arg]
+def levels(values: np.ndarray, window: Window | None = None, **more: object) -> np.ndarray:
     shown = stretch(Samples(values, "16-bit", **more), window)  # type: ignore[arg-type]
     assert shown
     return shown[0]

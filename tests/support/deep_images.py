@@ -33,7 +33,7 @@ def tiff(
     deflate: bool = False,
     predictor: int = 1,
     photometric: int = 1,
-    **more: Sequence[int] | bytes,
+    **more: Sequence[int] | bytes | None,
 ) -> bytes:
     """Write a TIFF of values [height, width] or [height, width, bands].
 
@@ -45,7 +45,9 @@ def tiff(
     planes = [cube[..., each : each + 1] for each in range(bands)] if planar else [cube]
     rows, columns = (16, 32) if tiled else (7, width)
     blocks = [
-        _block(plane[top : top + rows, left : left + columns], (rows, columns), order, tiled, predictor)
+        _block(
+            plane[top : top + rows, left : left + columns], (rows, columns), order, tiled, predictor
+        )
         for plane in planes
         for top in range(0, height, rows)
         for left in range(0, width, columns)
@@ -59,7 +61,7 @@ def tiff(
         317: (predictor,), 339: (FORMATS[cube.dtype.kind],) * bands,
         (324 if tiled else 273): offsets[:-1], (325 if tiled else 279): [*map(len, content)],
         **({322: (columns,), 323: (rows,)} if tiled else {278: (rows,)}),
-        **{int(name[1:]): value for name, value in more.items()},
+        **{int(name[1:]): value for name, value in more.items() if value is not None},
     }  # fmt: skip
     return _file(b"".join(content), tags, order, big)
 
@@ -76,7 +78,9 @@ def _block(
     if predictor == 3:
         big_endian = part.astype(part.dtype.newbyteorder(">")).view(np.uint8)
         height, bands, itemsize = part.shape[0], part.shape[2], part.dtype.itemsize
-        planes = big_endian.reshape(height, -1, itemsize).transpose(0, 2, 1).reshape(height, -1, bands)
+        planes = (
+            big_endian.reshape(height, -1, itemsize).transpose(0, 2, 1).reshape(height, -1, bands)
+        )
         return np.diff(planes, axis=1, prepend=np.zeros_like(planes[:, :1])).tobytes()
     return part.astype(part.dtype.newbyteorder(order)).tobytes()  # type: ignore[arg-type]
 
@@ -112,7 +116,12 @@ def png16(values: NDArray[np.uint16], *chunks: bytes) -> bytes:
     size = struct.pack(">IIBBBBB", width, height, 16, color, 0, 0, 0)
     rows = values.astype(">u2").reshape(height, -1).view(np.uint8)
     lines = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1).tobytes()
-    parts = [chunk(b"IHDR", size), *chunks, chunk(b"IDAT", zlib.compress(lines)), chunk(b"IEND", b"")]
+    parts = [
+        chunk(b"IHDR", size),
+        *chunks,
+        chunk(b"IDAT", zlib.compress(lines)),
+        chunk(b"IEND", b""),
+    ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
