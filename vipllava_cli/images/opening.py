@@ -19,7 +19,7 @@ from vipllava_cli.images.tiff_page import read_page
 
 FORMATS = (
     *("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF"),
-    *("JPEG2000", "ICO", "QOI", "DDS", "TGA"),
+    *("JPEG2000", "ICO", "ICNS", "QOI", "DDS", "PCX", "SGI", "TGA"),
 )
 HEIC_SUFFIXES = (".heic", ".heif", ".hif")
 MAX_PIXELS = 200_000_000  # the largest phone cameras; such an image takes about 2 GB

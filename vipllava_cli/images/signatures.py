@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 PNG_ADVICE = "save it as a PNG"
 _FRAME_ADVICE = "save a frame as a PNG, as `ffmpeg -i VIDEO -frames:v 1 frame.png` does"
 _RAW = "a raw camera file: develop it to a JPEG or PNG"
-_DICOM = "a DICOM file: convert it to a 16-bit PNG, as `dcm2img` of DCMTK does"
+_DICOM = "a DICOM file: convert it to a 16-bit PNG, as `dcmj2pnm +on2 IN.dcm OUT.png` does"
 _UNPACK = "unpack it, and give an image in it"
 
 # The first bytes -> what the file is, and what to do. Longer signatures come first.
@@ -49,7 +49,6 @@ _STARTS: Mapping[bytes, str] = {
     b"FLIF": f"a FLIF image: {PNG_ADVICE}",
     b"AT&TFORM": f"a DjVu document: {PNG_ADVICE}",
     b"\xd7\xcd\xc6\x9a": f"a WMF drawing: {PNG_ADVICE}",
-    b"icns": f"a Mac icon: {PNG_ADVICE}",
     b"PK\x03\x04": f"a ZIP archive or an office document: {_UNPACK}",
     b"PK\x05\x06": "an empty ZIP archive: give an image",
     b"\x1f\x8b": f"a gzip archive: {_UNPACK}",
