@@ -10,6 +10,8 @@ from PIL import Image
 from tests.support.deep_images import ramp, tiff
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.load import Header, decode, decode_values, read_header, read_orientation
+from vipllava_cli.images.source import Source
+from vipllava_cli.marks.marked_image import ImageFile
 
 TYPES = ["i1", "u2", "i2", "u4", "i4", "u8", "f2", "f4", "f8"]
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -195,6 +197,29 @@ def test_values_of_12_bits_are_unpacked() -> None:
     packed = np.packbits(bits.reshape(40, 60, 16)[..., 4:].reshape(40, -1), axis=1)
     data = tiff(packed, t256=(60,), t258=(12,))
     assert_ramp(pixels(data, (0, 4000)))
+
+
+@pytest.mark.parametrize(
+    ("bands", "photometric", "extra", "note"),
+    [
+        (1, 1, None, ""),
+        (3, 2, None, ""),
+        (2, 1, (2,), ""),
+        (2, 1, None, "its 2 bands, and the first is shown as grey"),
+        (3, 1, None, "its 3 bands, and the first three are shown as red, green and blue"),
+        (4, 1, None, "its 4 bands, and the first three"),
+    ],
+)
+def test_a_note_says_which_unnamed_bands_are_shown(
+    bands: int, photometric: int, extra: tuple[int, ...] | None, note: str
+) -> None:
+    for dtype in ("u1", "u2"):
+        data = tiff(ramp(dtype, bands, 200), photometric=photometric, t338=extra)
+        file = ImageFile(Source("x"), data)
+        for text in (file.value_note(), file.kind_note()):
+            assert note in text
+            assert bool(note) is ("the file does not name" in text)
+            assert ("percentiles" in text) is (dtype == "u2")
 
 
 def test_pages_are_counted_and_chosen() -> None:

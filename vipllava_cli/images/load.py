@@ -42,11 +42,13 @@ class Header:
     """What the header of an image says: the upright width and height of a frame, and the frames.
 
     `kind` names the type of values of more than 8 bits, such as "16-bit". It is empty for 8 bits.
+    `bands_note` is a note about bands whose colours the file does not name.
     """
 
     size: tuple[int, int]
     frames: int
     kind: str = ""
+    bands_note: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def read_header(data: bytes, name: str, frame: int = FIRST_FRAME) -> Header:
     direct = _read_directly(data, name, frame)
     if direct is not None:
         size = direct.size[::-1] if direct.orientation in _SWAPPING_ORIENTATIONS else direct.size
-        return Header((size[0], size[1]), direct.frames, direct.kind)
+        return Header((size[0], size[1]), direct.frames, direct.kind, direct.bands_note)
     with opened_image(data, name) as image:
         _seek(image, frame, name)
         swaps = _swaps_sides(image, data)
@@ -227,6 +229,7 @@ class _DirectFile:
     bytes_per_pixel: int
     orientation: int = _UPRIGHT
     frames: int = 1
+    bands_note: str = ""
 
 
 def _read_directly(data: bytes, name: str, frame: int) -> _DirectFile | None:
@@ -255,6 +258,7 @@ def _read_directly(data: bytes, name: str, frame: int) -> _DirectFile | None:
         3 * page.bands * max(page.bits) // 8,
         page.orientation if page.orientation in range(1, 9) else _UPRIGHT,
         page.pages,
+        page.bands_note,
     )
 
 

@@ -113,6 +113,19 @@ class TiffPage:
         alphas = [at for at, kind in enumerate(self.extra_samples) if kind in _ALPHA]
         return colors + alphas[0] if alphas and colors > 0 else None
 
+    @property
+    def bands_note(self) -> str:
+        """A note about bands whose colours the file does not name. Empty for all other pages."""
+        is_named = self.photometric == RGB or self.bands == 1
+        if is_named or (self.bands == 2 and self.alpha_band == 1):
+            return ""
+        if self.bands == 2:
+            return "the file does not name its 2 bands, and the first is shown as grey"
+        return (
+            f"the file does not name its {self.bands} bands, and the first three are shown as red,"
+            " green and blue"
+        )
+
     def describe(self) -> str:
         """Describe the bands for a message: `5 bands of 32-bit float values`."""
         bands = "1 band" if self.bands == 1 else f"{self.bands} bands"

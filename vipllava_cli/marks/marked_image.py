@@ -43,6 +43,7 @@ class ImageFile:
         self.fingerprint = fingerprint(data, self._frame)
         header = read_header(data, display_name(source.location), self._frame)
         self.size, self.frames, self.kind = header.size, header.frames, header.kind
+        self._bands_note = header.bands_note
 
     @property
     def image(self) -> Image.Image:
@@ -65,7 +66,7 @@ class ImageFile:
 
     def kind_note(self) -> str:
         """Return a note about the type of the values, without decoding. Empty for 8 bits."""
-        return kind_note(self.kind, self.window)
+        return self._with_bands(kind_note(self.kind, self.window))
 
     def value_note(self, choice: str = WINDOW_OPTION) -> str:
         """Return a note about the values and how they are shown. Empty for 8 bits. Decodes.
@@ -73,7 +74,12 @@ class ImageFile:
         `choice` is what the user can give to choose a range. Raises InputError.
         """
         stretched = self._decode().stretch
-        return stretched.note(choice) if stretched else self.kind_note()
+        if stretched is None:
+            return self.kind_note()
+        return self._with_bands(stretched.note(choice))
+
+    def _with_bands(self, note: str) -> str:
+        return "; ".join(filter(None, (self._bands_note, note)))
 
     def read_orientation(self) -> int:
         """Read the EXIF orientation, 1 to 8, from the header."""
