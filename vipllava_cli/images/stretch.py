@@ -156,6 +156,15 @@ def _histogram_range(values: Array) -> Window:
 
 
 def _scale(values: Array, low: float, high: float) -> NDArray[np.uint8]:
+    """Convert values to levels, those of 16 bits by a table of all values."""
+    if values.dtype.itemsize != 2 or values.dtype.kind == "f":
+        return _scale_each(values, low, high)
+    table = _scale_each(np.arange(65536, dtype=np.uint16).view(values.dtype), low, high)
+    levels: NDArray[np.uint8] = table[values.view(np.uint16)]
+    return levels
+
+
+def _scale_each(values: Array, low: float, high: float) -> NDArray[np.uint8]:
     scaled = np.empty(values.size, np.uint8)
     flat = values.reshape(-1)
     for start in range(0, flat.size, _BAND):
