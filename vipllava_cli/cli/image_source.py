@@ -5,6 +5,8 @@ import os
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.source import CLIPBOARD, Source, display_name, parse_source
+from vipllava_cli.images.stretch import WINDOW_OPTION
+from vipllava_cli.images.window import Window
 from vipllava_cli.marks.marked_image import ImageFile, open_image
 from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.storage.similar_names import find_similar
@@ -12,19 +14,26 @@ from vipllava_cli.storage.zip_archive import find_member
 
 
 def open_named_image(
-    name: str, messages: Messages, frame: int | None = None, *, frame_choice: str = "--frame N"
+    name: str,
+    messages: Messages,
+    frame: int | None = None,
+    *,
+    window: Window | None = None,
+    frame_choice: str = "--frame N",
+    window_choice: str = WINDOW_OPTION,
 ) -> ImageFile:
-    """Open the image with this name, at the frame of `--frame`. Print a note about other frames.
+    """Open and decode the image with this name. Print notes about its frames and values.
 
-    `frame_choice` is what the note names to choose one. Raises InputError, UsageError.
+    `frame_choice` and `window_choice` are what the notes name to choose others. Raises InputError,
+    UsageError.
     """
     source = parse_source(name)
     if frame is not None and source.frame not in (None, frame):
         raise UsageError(f"{name} and --frame {frame} choose two frames: give one of them")
     check_exists(source)
-    file = open_image(name, frame)
-    note = file.frame_note(frame_choice)
-    if note:
+    file = open_image(name, frame, window)
+    # Decode now: report a damaged image before a model loads.
+    for note in filter(None, (file.frame_note(frame_choice), file.value_note(window_choice))):
         messages.note(f"{display_name(file.source)}: {note}")
     return file
 

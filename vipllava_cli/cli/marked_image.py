@@ -6,20 +6,23 @@ from typing import NamedTuple
 from vipllava_cli.cli.image_source import open_named_image
 from vipllava_cli.cli.options import MarkOptions
 from vipllava_cli.cli.terminal.messages import Messages
+from vipllava_cli.images.window import Window
 from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.resolve import resolve_marks
 
 
 def open_marked_image(
-    source: str, options: MarkOptions, messages: Messages, frame: int | None = None
+    source: str,
+    options: MarkOptions,
+    messages: Messages,
+    frame: int | None = None,
+    window: Window | None = None,
 ) -> MarkedImage:
     """Open and decode an image and resolve the marks on it. Print notes. Raises InputError."""
     specs, style = options.specs(), options.style()
-    file = open_named_image(source, messages, frame)
-    _ = file.image  # decode now: report a damaged image before a model loads
+    file = open_named_image(source, messages, frame, window=window)
     resolved = resolve_marks(specs, file.size, style=style, read_orientation=file.read_orientation)
-    for note in resolved.notes:
-        messages.note(note)
+    messages.note(*resolved.notes)
     return MarkedImage(file, resolved.marks, options.numbers)
 
 

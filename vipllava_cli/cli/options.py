@@ -90,6 +90,14 @@ Frame = Annotated[
         help="Frame of an animation, or page of a TIFF; the first is 1.",
     ),
 ]
+ValueWindow = Annotated[
+    str | None,
+    typer.Option(
+        "--window",
+        metavar="LOW,HIGH",
+        help="Values shown as black and white in an image of more than 8 bits. (default: percentiles)",
+    ),
+]
 Revision = Annotated[
     str | None,
     typer.Option(

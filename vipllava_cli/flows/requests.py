@@ -6,6 +6,7 @@ from typing import Any
 
 from vipllava_cli.engine.base import Answer, ModelInfo
 from vipllava_cli.engine.options import GenerationOptions
+from vipllava_cli.images.window import Window
 from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.types import Mark
@@ -33,6 +34,7 @@ def make_request(
         model=model,
         template=template,
         options=options,
+        window=marked_image.file.window,
     )
     history: dict[str, Any] = {"before": before} if before else {}
     file = marked_image.file
@@ -51,10 +53,15 @@ def request_conditions(
     model: tuple[str, str],
     template: str,
     options: GenerationOptions,
+    window: Window | None = None,
 ) -> dict[str, Any]:
-    """Return the fields of a request that decide its answer, apart from the image."""
+    """Return the fields of a request that decide its answer, apart from the image.
+
+    `window` is left out if there is none: keys must equal those of version 0.1.0.
+    """
     name, revision = model
     return {
+        **({} if window is None else {"window": window}),
         "marks": tuple(mark_to_json(mark) for mark in marks),
         "numbers": numbers,
         "crop": crop,

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import UnidentifiedImageError
 
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.images.save import encode_png
+from vipllava_cli.images.save import encode_in_memory
 
 _NO_IMAGE = "the clipboard holds no image: copy an image, not its file or address, or give a file"
 
@@ -36,7 +36,7 @@ def read_clipboard() -> bytes:
         raise InputError(_NO_IMAGE)
     if isinstance(content, list):  # Windows: files that were copied in the Explorer
         return _read_only_file(content)
-    return encode_png(content, "the image on the clipboard")
+    return encode_in_memory(content, "the image on the clipboard")
 
 
 def _read_only_file(names: list[str]) -> bytes:

@@ -1,49 +1,62 @@
 """Decode images to upright RGB.
 
-The result is 8-bit RGB for every kind of file: palettes, 16 bits, CMYK, transparency (over white) and
-EXIF rotations.
+The result is 8-bit RGB for every kind of file: palettes, CMYK, transparency (over white), EXIF rotations,
+and values of more than 8 bits, which `stretch` shows as grey levels or colours.
 """
 
-import ctypes
 import hashlib
-import io
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, _imaging
+from PIL import ExifTags, Image, ImageOps
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images import tiff_values
+from vipllava_cli.images.deep import deep_kind, from_pillow, read_values, to_pillow
 from vipllava_cli.images.fetch import read_bytes
 from vipllava_cli.images.memory import free_memory
+from vipllava_cli.images.netpbm import read_netpbm, read_netpbm_header
+from vipllava_cli.images.opening import (
+    EXPECTED,
+    check_size,
+    opened_image,
+    reported,
+)
+from vipllava_cli.images.png_chunks import may_have_orientation
+from vipllava_cli.images.signatures import RAW_CAMERA_FILE
 from vipllava_cli.images.source import FIRST_FRAME, display_name, parse_source
+from vipllava_cli.images.stretch import Samples, Stretch, stretch
+from vipllava_cli.images.tiff_page import read_page
+from vipllava_cli.images.window import Window
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
-MAX_PIXELS = 200_000_000  # the largest phone cameras; such an image takes about 2 GB
 BYTES_PER_PIXEL = 12  # at most, while an image is decoded, rotated and drawn on
 UNCHECKED_PIXELS = 20_000_000  # images up to this size skip the check of the free memory
 
 RGB = tuple[int, int, int]
 WHITE: RGB = (255, 255, 255)
 
-_EXPECTED = "expected a JPEG, PNG, WebP, GIF, TIFF or BMP"
-
-# `_check_size` has its own limit, and checks the header before any pixel is decoded.
-Image.MAX_IMAGE_PIXELS = None
-warnings.filterwarnings("ignore", module="PIL")  # about unusual metadata
-
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of an image says: the upright width and height of a frame, and the frames."""
+    """What the header of an image says: the upright width and height of a frame, and the frames.
+
+    `kind` names the type of values of more than 8 bits, such as "16-bit". It is empty for 8 bits.
+    `bands_note` is a note about bands whose colours the file does not name.
+    """
 
     size: tuple[int, int]
     frames: int
+    kind: str = ""
+    bands_note: str = ""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An upright RGB image, and how values of more than 8 bits became its colours."""
+
+    image: Image.Image
+    stretch: Stretch | None = None
 
 
 def load_image(name: str, *, over: RGB = WHITE) -> Image.Image:
@@ -58,11 +71,35 @@ def load_image(name: str, *, over: RGB = WHITE) -> Image.Image:
 
 def decode(data: bytes, name: str, *, over: RGB = WHITE, frame: int = FIRST_FRAME) -> Image.Image:
     """Decode a frame of an encoded image to upright RGB. Raises InputError with `name`."""
-    with _decoding(data, name) as image:
+    return decode_values(data, name, over=over, frame=frame).image
+
+
+def decode_values(
+    data: bytes,
+    name: str,
+    *,
+    over: RGB = WHITE,
+    frame: int = FIRST_FRAME,
+    window: Window | None = None,
+) -> Decoded:
+    """Decode a frame. `window` is the range of values to show, None that of the percentiles.
+
+    Raises InputError with `name`.
+    """
+    direct = _read_directly(data, name, frame)
+    if direct is not None:
+        with reported(name):
+            _check_memory(direct.size, name, BYTES_PER_PIXEL + direct.bytes_per_pixel)
+            samples = direct.read()
+            return _show(samples, name, over, window, _TURNS.get(direct.orientation))
+    with opened_image(data, name) as image:
         _seek(image, frame, name)
-        _check_memory(image, name)
+        _check_memory(image.size, name)
+        if deep_kind(image, data):
+            turn = None if image.format == "TIFF" else _TURNS.get(_orientation(image, data))
+            return _show(read_values(image, data), name, over, window, turn)
         image.load()
-        return to_rgb(_apply_orientation(image), over=over)
+        return Decoded(to_rgb(_apply_orientation(image), over=over))
 
 
 @dataclass(frozen=True)
@@ -75,9 +112,16 @@ class StoredImage:
 
 def decode_stored(data: bytes, name: str, *, frame: int = FIRST_FRAME) -> StoredImage:
     """Decode a frame to its own values: 16 bits, floats, indices. Raises InputError with `name`."""
-    with _decoding(data, name) as image:
+    direct = _read_directly(data, name, frame)
+    if direct is not None:
+        with reported(name):
+            _check_memory(direct.size, name, BYTES_PER_PIXEL + direct.bytes_per_pixel)
+            turn = _TURNS.get(direct.orientation)
+            stored = to_pillow(direct.read())
+            return StoredImage(stored.transpose(turn) if turn else stored, turn is not None)
+    with opened_image(data, name) as image:
         _seek(image, frame, name)
-        _check_memory(image, name)
+        _check_memory(image.size, name)
         image.load()
         upright = _apply_orientation(image)
         upright.format = image.format
@@ -86,11 +130,17 @@ def decode_stored(data: bytes, name: str, *, frame: int = FIRST_FRAME) -> Stored
 
 def read_header(data: bytes, name: str, frame: int = FIRST_FRAME) -> Header:
     """Read the header of an image, and of one of its frames. Raises InputError."""
-    with _decoding(data, name) as image:
-        frames = _count_frames(image)
+    direct = _read_directly(data, name, frame)
+    if direct is not None:
+        size = direct.size[::-1] if direct.orientation in _SWAPPING_ORIENTATIONS else direct.size
+        return Header((size[0], size[1]), direct.frames, direct.kind, direct.bands_note)
+    with opened_image(data, name) as image:
         _seek(image, frame, name)
         swaps = _swaps_sides(image, data)
-        return Header((image.height, image.width) if swaps else image.size, frames)
+        size = (image.height, image.width) if swaps else image.size
+        kind = deep_kind(image, data)
+        # Counted last: a damaged later page changes the tags of the opened image.
+        return Header(size, _count_frames(image), kind)
 
 
 def _swaps_sides(image: Image.Image, data: bytes) -> bool:
@@ -100,7 +150,6 @@ def _swaps_sides(image: Image.Image, data: bytes) -> bool:
     return _orientation(image, data) in _SWAPPING_ORIENTATIONS
 
 
-_PNG_CHUNKS_WITH_EXIF = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 _SWAPPING_ORIENTATIONS = (5, 6, 7, 8)
 _UPRIGHT = 1
 
@@ -109,7 +158,10 @@ def read_orientation(data: bytes, name: str) -> int:
     """Read the EXIF orientation, 1 to 8. It is 1 for an image that is stored upright."""
     if data.startswith(_JPEG_START) and data.find(_JPEG_EXIF, 0, _JPEG_EXIF_BYTES) < 0:
         return _UPRIGHT  # most JPEGs: no need to parse the header
-    with _decoding(data, name) as image:
+    direct = _read_directly(data, name, FIRST_FRAME)
+    if direct is not None:
+        return direct.orientation
+    with opened_image(data, name) as image:
         return _orientation(image, data)
 
 
@@ -119,7 +171,7 @@ _JPEG_EXIF_BYTES = 1 << 18  # EXIF is the first or second segment, of at most 64
 
 def _orientation(image: Image.Image, data: bytes) -> int:
     """Return the EXIF orientation, 1 to 8, of an image whose header is read."""
-    if image.format == "PNG" and not any(chunk in data for chunk in _PNG_CHUNKS_WITH_EXIF):
+    if image.format == "PNG" and not may_have_orientation(data):
         return _UPRIGHT  # the EXIF chunk can be at the end, so `getexif` would decode the whole PNG
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
@@ -128,48 +180,18 @@ def _orientation(image: Image.Image, data: bytes) -> int:
     return orientation if orientation in range(1, 9) else _UPRIGHT
 
 
-@contextmanager
-def _decoding(data: bytes, name: str) -> Iterator[Image.Image]:
-    """Open an image and read its header. Turn every error in the block into an InputError."""
-    if not data:
-        raise InputError(f"{name} is empty: {_EXPECTED}")
-    _silence_libtiff()
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-        _check_size(image, name)
-        yield image
-    except UnidentifiedImageError:
-        if data.startswith(_IMAGE_SIGNATURES):
-            raise InputError(_damaged(name, "incomplete header")) from None
-        raise InputError(f"{name} is not an image: {_EXPECTED}, found {_describe(data)}") from None
-    except InputError:
-        raise
-    except MemoryError:
-        raise InputError(_too_large(image, name)) from None
-    except Exception as error:  # decoders raise many kinds of errors for damaged bytes
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(_damaged(name, reason)) from None
-
-
-@cache
-def _silence_libtiff() -> None:
-    """Remove libtiff's handlers, which print to stderr. Pillow raises the errors that matter.
-
-    Pillow's library is linked with libtiff and gives access to the handlers. On Windows libtiff is
-    part of that library and its names are not visible, so it still prints lines for damaged TIFFs.
-    """
-    library = ctypes.CDLL(_imaging.__file__)
-    with suppress(AttributeError):
-        library.TIFFSetErrorHandler(None)
-        library.TIFFSetWarningHandler(None)
-
-
 def to_rgb(image: Image.Image, *, over: RGB = WHITE) -> Image.Image:
-    """Convert any Pillow mode to RGB: transparency over a colour, 16 bits and floats scaled to 8 bits."""
+    """Convert any Pillow mode to RGB: transparency over a colour, more than 8 bits by percentiles.
+
+    Raises ValueError if no pixel has a value.
+    """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.mode in _DEEP_MODES:
-        return _scale_to_8_bits(image).convert("RGB")
+    if image.mode in DEEP_MODES:
+        shown = stretch(from_pillow(image), None)
+        if shown is None:
+            raise ValueError("no pixel has a value")
+        return Image.fromarray(shown[0]).convert("RGB")
     if image.has_transparency_data:
         foreground = image if image.mode == "RGBA" else image.convert("RGBA")
         background = Image.new("RGB", foreground.size, over)
@@ -215,36 +237,103 @@ def _seek(image: Image.Image, frame: int, name: str) -> None:
     if frame > frames:
         raise InputError(f"{name} has {frames} frames, and no frame {frame}: choose 1 to {frames}")
     image.seek(frame - FIRST_FRAME)
-    _check_size(image, name)
+    check_size(image.size, name)
+
+
+# --- values of more than 8 bits --------------------------------------------------------------
+
+DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+@dataclass(frozen=True)
+class _DirectFile:
+    """A file that is read without Pillow: its stored size, and a function that reads the values."""
+
+    size: tuple[int, int]
+    kind: str
+    read: Callable[[], Samples]
+    bytes_per_pixel: int
+    orientation: int = _UPRIGHT
+    frames: int = 1
+    bands_note: str = ""
+
+
+def _read_directly(data: bytes, name: str, frame: int) -> _DirectFile | None:
+    """Read the header of a file that Pillow refuses or rounds. Returns None for all others.
+
+    Raises InputError for a TIFF that is no image.
+    """
+    header = read_netpbm_header(data)
+    if header is not None and frame == FIRST_FRAME:
+        size = (header.width, header.height)
+        check_size(size, name)
+        return _DirectFile(size, header.type_name, lambda: read_netpbm(data, header), 24)
+    page = read_page(data, frame, name)
+    if page is None:
+        return None
+    if page.is_raw:
+        raise InputError(f"{name} is not an image: expected {EXPECTED}, found {RAW_CAMERA_FILE}")
+    if page.is_plain:
+        return None
+    tiff_values.check_page(page, name)
+    check_size((page.width, page.height), name)
+    return _DirectFile(
+        (page.width, page.height),
+        page.type_name,
+        lambda: tiff_values.read_samples(page, data, name),
+        3 * page.bands * max(page.bits) // 8,
+        page.orientation if page.orientation in range(1, 9) else _UPRIGHT,
+        page.pages,
+        page.bands_note,
+    )
+
+
+def _show(
+    samples: Samples, name: str, over: RGB, window: Window | None, turn: Image.Transpose | None
+) -> Decoded:
+    """Make an upright RGB image of values. Raises InputError if no pixel has a value."""
+    if samples.kind:
+        shown = stretch(samples, window)
+        if shown is None:
+            raise InputError(
+                f"{name} has no values: expected at least one pixel with a number, found only NaN,"
+                " infinity or the nodata value; check how it was made"
+            )
+        colors, stretched = shown
+    else:
+        colors = 255 - samples.values if samples.inverted else samples.values
+        stretched = None
+    image = Image.fromarray(np.ascontiguousarray(colors)).convert("RGB")
+    if samples.alpha is not None:
+        background = Image.new("RGB", image.size, over)
+        background.paste(image, mask=Image.fromarray(samples.alpha))
+        image = background
+    return Decoded(image if turn is None else image.transpose(turn), stretched)
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 # --- decoding --------------------------------------------------------------------------------
 
-_DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
-
-def _check_size(image: Image.Image, name: str) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise InputError(
-            f"{name} is {image.width}x{image.height} pixels, above the limit of"
-            f" {MAX_PIXELS // 1_000_000} million pixels: scale it down first"
-        )
-
-
-def _check_memory(image: Image.Image, name: str) -> None:
+def _check_memory(size: tuple[int, int], name: str, bytes_per_pixel: int = BYTES_PER_PIXEL) -> None:
     """Raise InputError if the image does not fit, before the system kills the process."""
-    pixels = image.width * image.height
-    if pixels > UNCHECKED_PIXELS and pixels * BYTES_PER_PIXEL > free_memory():
-        raise InputError(_too_large(image, name))
-
-
-def _too_large(image: Image.Image, name: str) -> str:
-    pixels = image.width * image.height
-    return (
-        f"{name} ({image.width}x{image.height} pixels) does not fit into the free memory:"
-        f" expected {pixels * BYTES_PER_PIXEL / 1e9:.1f} GB, found {free_memory() / 1e9:.1f} GB;"
-        " scale it down first"
-    )
+    pixels = size[0] * size[1]
+    if pixels > UNCHECKED_PIXELS and pixels * bytes_per_pixel > free_memory():
+        raise InputError(
+            f"{name} ({size[0]}x{size[1]} pixels) does not fit into the free memory: expected"
+            f" {pixels * bytes_per_pixel / 1e9:.1f} GB, found {free_memory() / 1e9:.1f} GB;"
+            " scale it down first"
+        )
 
 
 def _apply_orientation(image: Image.Image) -> Image.Image:
@@ -255,63 +344,3 @@ def _apply_orientation(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception:  # Pillow raises many kinds of errors for damaged metadata
         return image
-
-
-def _scale_to_8_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit integers by their full range, and 32-bit integers and floats by their own range."""
-    values = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        return Image.fromarray(_SIXTEEN_TO_EIGHT[values])
-    bands = [values[top : top + _BAND] for top in range(0, len(values), _BAND)]
-    low = min(float(_finite(band).min()) for band in bands)
-    high = max(float(_finite(band).max()) for band in bands)
-    scaled = np.empty(values.shape, np.uint8)
-    for top, band in zip(range(0, len(values), _BAND), bands, strict=True):
-        relative = (_finite(band) - low) / ((high - low) or 1.0)
-        scaled[top : top + _BAND] = np.round(relative * 255)
-    return Image.fromarray(scaled)
-
-
-_BAND = (
-    64  # rows converted at a time: 64-bit floats of a complete image take several times its size
-)
-
-_SIXTEEN_TO_EIGHT = np.round(np.arange(65536) / 257).astype(np.uint8)
-
-
-def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
-    with np.errstate(invalid="ignore"):  # a signalling NaN
-        return np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-
-
-def _damaged(name: str, reason: str) -> str:
-    return f"{name} is cut short or damaged and cannot be decoded ({reason}): get a complete copy"
-
-
-_IMAGE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*")
-
-_SIGNATURES: Mapping[bytes, str] = {
-    b"%PDF": "a PDF: save the page as an image",
-    b"PK\x03\x04": "a ZIP archive or an office document",
-    b"<svg": "an SVG drawing: save it as a PNG",
-    b"<?xml": "an XML document",
-    b"<!DOCTYPE": "a web page",
-    b"<html": "a web page",
-    b"<!doctype": "a web page",
-    b"\x1f\x8b": "a gzip archive",
-}
-
-
-def _describe(data: bytes) -> str:
-    """Describe the kind of file for a message."""
-    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
-        return "a HEIC image: save it as a JPEG"
-    for signature, description in _SIGNATURES.items():
-        if data.lstrip().startswith(signature):
-            return description
-    try:
-        data[:1024].decode("utf-8")
-    except UnicodeDecodeError as error:
-        # The cut at 1024 bytes may have split a character at the end of a text.
-        return "text" if error.start > 1000 else "bytes of no known image format"
-    return "text"

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.images.load import to_rgb
+from vipllava_cli.images.load import DEEP_MODES, to_rgb
 from vipllava_cli.storage.files import STANDARD_OUTPUT, atomic_file, check_writable, unwritable
 
 # Format and options of each suffix. JPEG at full chroma resolution keeps thin coloured lines sharp.
@@ -53,11 +53,18 @@ def save_image(image: Image.Image, name: str, *, force: bool) -> None:
         raise unwritable(name, error) from None
 
 
-def encode_png(image: Image.Image, name: str) -> bytes:
-    """Encode an image in memory as an upright RGB PNG. Raises InputError with `name`."""
+def encode_in_memory(image: Image.Image, name: str) -> bytes:
+    """Encode an upright image in memory. Raises InputError with `name`.
+
+    The result is an RGB PNG, or a TIFF that keeps values of more than 8 bits.
+    """
     encoded = io.BytesIO()
     try:
-        to_rgb(ImageOps.exif_transpose(image)).save(encoded, "PNG", compress_level=1)
+        upright = ImageOps.exif_transpose(image)
+        if image.mode in DEEP_MODES:
+            upright.save(encoded, "TIFF")
+        else:
+            to_rgb(upright).save(encoded, "PNG", compress_level=1)
     except MemoryError:
         raise InputError(f"{name} is too large to encode: scale it down") from None
     except Exception as error:  # a lazy Pillow image decodes here: many kinds of errors

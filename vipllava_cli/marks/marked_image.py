@@ -9,7 +9,13 @@ from PIL import Image
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.data_address import is_shortened
 from vipllava_cli.images.fetch import read_bytes
-from vipllava_cli.images.load import decode, fingerprint, read_header, read_orientation
+from vipllava_cli.images.load import (
+    Decoded,
+    decode_values,
+    fingerprint,
+    read_header,
+    read_orientation,
+)
 from vipllava_cli.images.source import (
     CLIPBOARD,
     FIRST_FRAME,
@@ -18,6 +24,8 @@ from vipllava_cli.images.source import (
     parse_source,
     record_name,
 )
+from vipllava_cli.images.stretch import WINDOW_OPTION, kind_note
+from vipllava_cli.images.window import Window
 from vipllava_cli.marks.draw import draw
 from vipllava_cli.marks.types import Mark, shift_mark
 from vipllava_cli.storage.files import STANDARD_INPUT
@@ -27,28 +35,59 @@ class ImageFile:
     """An encoded image, one frame of which is decoded on first use. Safe to use from several threads.
 
     `source` is its name as records hold it. `size` is the upright width and height, from the header.
-    `frames` counts its frames or pages. `fingerprint` is a hash of the bytes and the frame.
+    `frames` counts its frames or pages. `fingerprint` is a hash of the bytes and the frame. `window` is
+    the range of values to show of an image of more than 8 bits, and `kind` the type of its values.
     """
 
-    def __init__(self, source: Source, data: bytes) -> None:
+    def __init__(self, source: Source, data: bytes, window: Window | None = None) -> None:
         self.source = record_name(str(source))
         self.data = data
         self.chosen_frame = source.frame
+        self.window = window
         self._frame = source.frame or FIRST_FRAME
         # Not `cached_property`: in Python 3.11 it has one lock for all images, and decodes one at a time.
         self._lock = Lock()
-        self._image: Image.Image | None = None
+        self._decoded: Decoded | None = None
         self.fingerprint = fingerprint(data, self._frame)
         header = read_header(data, display_name(source.location), self._frame)
-        self.size, self.frames = header.size, header.frames
+        self.size, self.frames, self.kind = header.size, header.frames, header.kind
+        self._bands_note = header.bands_note
 
     @property
     def image(self) -> Image.Image:
         """The upright RGB image. Raises InputError."""
+        return self._decode().image
+
+    def _decode(self) -> Decoded:
         with self._lock:
-            if self._image is None:
-                self._image = decode(self.data, display_name(self.source), frame=self._frame)
-            return self._image
+            if self._decoded is None:
+                name = display_name(self.source)
+                self._decoded = decode_values(
+                    self.data, name, frame=self._frame, window=self.window
+                )
+            return self._decoded
+
+    def with_window(self, window: Window | None) -> "ImageFile":
+        """Return the image with another range of values."""
+        source = replace(parse_source(self.source), frame=self.chosen_frame)
+        return self if window == self.window else ImageFile(source, self.data, window)
+
+    def kind_note(self) -> str:
+        """Return a note about the type of the values, without decoding. Empty for 8 bits."""
+        return self._with_bands(kind_note(self.kind, self.window))
+
+    def value_note(self, choice: str = WINDOW_OPTION) -> str:
+        """Return a note about the values and how they are shown. Empty for 8 bits. Decodes.
+
+        `choice` is what the user can give to choose a range. Raises InputError.
+        """
+        stretched = self._decode().stretch
+        if stretched is None:
+            return self.kind_note()
+        return self._with_bands(stretched.note(choice))
+
+    def _with_bands(self, note: str) -> str:
+        return "; ".join(filter(None, (self._bands_note, note)))
 
     def read_orientation(self) -> int:
         """Read the EXIF orientation, 1 to 8, from the header."""
@@ -64,7 +103,7 @@ class ImageFile:
         return f"frame {FIRST_FRAME} of {self.frames}; {choice} chooses another"
 
 
-def open_image(name: str, frame: int | None = None) -> ImageFile:
+def open_image(name: str, frame: int | None = None, window: Window | None = None) -> ImageFile:
     """Read the image with this name, without decoding it. `frame` is for a name without one.
 
     The name is one that `parse_source` reads. Raises InputError.
@@ -72,7 +111,7 @@ def open_image(name: str, frame: int | None = None) -> ImageFile:
     source = parse_source(name)
     if source.frame is None:
         source = replace(source, frame=frame)
-    return ImageFile(source, read_bytes(source.location))
+    return ImageFile(source, read_bytes(source.location), window)
 
 
 def check_kept(name: str) -> None:

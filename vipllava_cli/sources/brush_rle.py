@@ -22,7 +22,7 @@ def decode_brush(rle: Any, width: int, height: int) -> "NDArray[np.uint8]":
     """
     import numpy as np
 
-    from vipllava_cli.images.load import MAX_PIXELS
+    from vipllava_cli.images.opening import MAX_PIXELS
 
     if not isinstance(rle, list) or not all(_is_byte(value) for value in rle):
         raise InputError(f"expected an rle of whole numbers from 0 to 255, found {short_repr(rle)}")

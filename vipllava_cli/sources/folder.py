@@ -82,10 +82,11 @@ def image_suffixes() -> tuple[str, ...]:
     """Return the lower-case suffixes of the image formats that the program reads."""
     from PIL import Image
 
-    from vipllava_cli.images.load import FORMATS
+    from vipllava_cli.images.opening import FORMATS, HEIC_SUFFIXES
 
     registered = Image.registered_extensions().items()
-    return tuple(suffix for suffix, format in registered if format in FORMATS)
+    found = (suffix for suffix, format in registered if format in FORMATS)
+    return (*found, *HEIC_SUFFIXES)
 
 
 def image_names(stem: str) -> list[str]:

@@ -99,7 +99,7 @@ def runs_bitmap(runs: Sequence[int], width: int, height: int) -> "NDArray[np.uin
     """
     import numpy as np
 
-    from vipllava_cli.images.load import MAX_PIXELS
+    from vipllava_cli.images.opening import MAX_PIXELS
 
     if not 0 < width * height <= MAX_PIXELS or min(width, height) < 1:
         raise InputError(f"expected the size of a mask in pixels, found {width}x{height}")

@@ -36,7 +36,7 @@ def rle_outlines(rle: Mapping[str, Any]) -> list[list[float]]:
 
 def rle_size(value: Any) -> tuple[int, int]:
     """Check the size of a mask: (height, width). Raises InputError."""
-    from vipllava_cli.images.load import MAX_PIXELS
+    from vipllava_cli.images.opening import MAX_PIXELS
 
     if isinstance(value, list) and len(value) == 2 and all(_is_length(side) for side in value):
         height, width = value

@@ -22,7 +22,7 @@ class Request:
     settings. If the image or a mark is not readable, `key` is empty, and `width` and `height` are
     None. `width` and `height` are pixels of the upright image. `crop` is the part that the model
     sees: left, top, right, bottom in pixels, or None for the whole image. `extra` holds other columns
-    of the row.
+    of the row. `window` is the range of `--window`, if there is one.
     """
 
     id: str
@@ -39,6 +39,7 @@ class Request:
     template: str
     options: Mapping[str, Any]
     extra: Mapping[str, Any] = field(default_factory=dict)
+    window: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Record:
         row |= {each.name: getattr(self, each.name) for each in fields(self)[1:]}
         row["marks"] = [dict(mark) for mark in request.marks]
         row["options"], row["extra"] = dict(request.options), dict(request.extra)
-        for name in ("choices", "fields", "field_probabilities"):
+        for name in ("choices", "fields", "field_probabilities", "window"):
             if row[name] is None:
                 del row[name]
         row["error"] = None if error is None else {"type": error.type, "message": error.message}
@@ -131,9 +132,10 @@ _FIELD_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "error": _OBJECT,
     "fields": _OBJECT,
     "field_probabilities": _OBJECT,
+    "window": _LIST,
 }
 
-_NULLABLE = ("width", "height", "crop", "dtype", "device")  # in a record with an answer
+_NULLABLE = ("width", "height", "crop", "dtype", "device", "window")  # in a record with an answer
 _OPTIONAL = ("error", "fields", "field_probabilities")
 _REQUIRED = tuple(name for name in _FIELD_TYPES if name not in (*_NULLABLE, *_OPTIONAL))
 
@@ -175,7 +177,11 @@ def record_from_json(row: Any) -> Record:
     crop = values["crop"]
     if crop is not None and (len(crop) != 4 or not all(type(edge) is int for edge in crop)):
         raise InputError(f"a record's crop is four whole numbers, not {short_repr(crop)}")
+    window = values["window"]
+    if window is not None and (len(window) != 2 or not {*map(type, window)} <= {int, float}):
+        raise InputError(f"a record's window is two numbers, not {short_repr(window)}")
     values |= {"marks": tuple(row["marks"]), "crop": crop and tuple(crop)}
+    values["window"] = window and tuple(window)
     request = {each.name: values.pop(each.name) for each in fields(Request)}
     return Record(Request(**request), **values)
 

@@ -64,6 +64,7 @@ def test_a_session_file_of_version_0_1_0_resumes_and_is_written_alike(
         json.loads(Path("session.json").read_text())["marks"],
         True,
         None,
+        None,
     )
     write_session(resumed.state, str(tmp_path / "s.json"))
     written, original = (

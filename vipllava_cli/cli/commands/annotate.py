@@ -11,11 +11,13 @@ from vipllava_cli.cli.options import (
     MarkOptions,
     OutputOptions,
     Pick,
+    ValueWindow,
     Zoom,
     out_option,
     output_flag,
 )
 from vipllava_cli.errors import ExitCode, UsageError
+from vipllava_cli.images.window import parse_window
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
@@ -28,6 +30,7 @@ def annotate(
     marks: MarkOptions,
     pick: Pick = False,
     frame: Frame = None,
+    window: ValueWindow = None,
     zoom: Zoom = False,
     out: Annotated[str | None, out_option("the marked image", "Use - for standard output.")] = None,
     force: Force = False,
@@ -65,7 +68,7 @@ def annotate(
     if show:
         check_can_show()
     messages = output.messages()
-    marked = open_marked_image(image, marks, messages, frame)
+    marked = open_marked_image(image, marks, messages, frame, parse_window(window))
     if pick:
         picked = pick_more_marks(marked, marks, messages)
         if picked is None:
@@ -73,8 +76,7 @@ def annotate(
         marked = picked.marked
         _print_options(picked.options, messages)
     marked, notes = with_numbers(marked)
-    for note in notes:
-        messages.note(note)
+    messages.note(*notes)
     drawn = (zoom_in(marked) if zoom else marked).drawn()
     if model_view:
         drawn = as_model_view(drawn, MODEL_VIEW_SIDE)

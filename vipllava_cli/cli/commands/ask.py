@@ -17,11 +17,13 @@ from vipllava_cli.cli.options import (
     ModelOptions,
     OutputOptions,
     Pick,
+    ValueWindow,
     Zoom,
     out_option,
     output_flag,
 )
 from vipllava_cli.errors import ExitCode
+from vipllava_cli.images.window import parse_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +45,7 @@ def ask(
     marks: MarkOptions,
     pick: Pick = False,
     frame: Frame = None,
+    window: ValueWindow = None,
     zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
@@ -84,11 +87,10 @@ def ask(
     arguments = [*([] if image is None else [image]), *(questions or ())]
     given = read_arguments(arguments, needs_question=not options.fields)
     fields.refuse_questions(given.questions, "the question")
-    for note in given.notes:
-        messages.note(note)
+    messages.note(*given.notes)
     inputs = (given.image, *marks.files())
     outputs = check_ask_outputs(out, save_marked, inputs, show=show, force=force)
-    marked = open_marked_image(given.image, marks, messages, frame)
+    marked = open_marked_image(given.image, marks, messages, frame, parse_window(window))
     if pick:
         picked = pick_more_marks(marked, marks, messages)
         if picked is None:
@@ -165,8 +167,7 @@ def _prepare(
     prepared = [prepare_question(question, marked.marks) for question in questions]
     marked, numbers_notes = with_numbers(marked, questions)
     notes = (note for question in prepared for note in question.notes)
-    for note in dict.fromkeys((*numbers_notes, *notes)):
-        messages.note(note)
+    messages.note(*dict.fromkeys((*numbers_notes, *notes)))
     return marked, [question.text for question in prepared]
 
 

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,10 +21,12 @@ from vipllava_cli.cli.options import (
     ModelOptions,
     OutputOptions,
     Pick,
+    ValueWindow,
     Zoom,
     out_option,
 )
 from vipllava_cli.errors import ExitCode, UsageError
+from vipllava_cli.images.window import parse_window
 from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:  # `--help` needs none of these
     from vipllava_cli.cli.batch_outputs import BatchOutputs
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.flows.batch.run import BatchRun, BatchSummary
-    from vipllava_cli.flows.batch.task import BatchTask, OnConflict
+    from vipllava_cli.flows.batch.task import BatchTask
+    from vipllava_cli.marks.marked_image import ImageFile
     from vipllava_cli.sources.rows import Source
     from vipllava_cli.storage.journal import Journal
 
@@ -159,6 +161,7 @@ def batch(
     marks: MarkOptions,
     pick: Pick = False,
     frame: Frame = None,
+    window: ValueWindow = None,
     zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
@@ -172,6 +175,7 @@ def batch(
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
     from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
+    from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
     from vipllava_cli.cli.model_loading import identify_model, model_view_size, open_model
     from vipllava_cli.engine.prompts.questions import strip_question
     from vipllava_cli.flows.batch.run import BatchRun
@@ -183,7 +187,7 @@ def batch(
 
     messages = output.messages()
     fields.refuse_questions(question or (), "--question")
-    on_conflict = _on_conflict(append=append, fresh=fresh, force=force)
+    on_conflict = choose_on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
     outputs = check_outputs(names, out, report, force=force, dry_run=dry_run and not pick)
     size = _parse_batch_size(batch_size)
@@ -193,6 +197,7 @@ def batch(
         marks=tuple(marks.specs()),
         style=marks.style(),
         frame=frame,
+        window=parse_window(window),
         numbers=marks.numbers,
         zoom=zoom,
         template=answer.template.value,
@@ -204,19 +209,17 @@ def batch(
     reading = ReadOptions(tuple(images or ()), encoding, coco, _source_units(marks))
     source = read_sources(names, format=format, per=per, labels=tuple(label or ()), options=reading)
     source = _note_labels(source, choices) if label_from_answer else source
-    for note in (*pattern_notes, *source.notes):
-        messages.note(note)
+    messages.note(*pattern_notes, *source.notes)
 
     try:
         with open_journal(outputs.journal, fresh=fresh, force=force) as journal:
-            for note in journal.notes:
-                messages.note(note)
+            messages.note(*journal.notes)
             if pick:
                 picked = _pick_marks(sources, source, task, outputs, messages)
                 if picked is None:
                     return ExitCode.INTERRUPTED
                 source = picked
-            task = _check_conflicts(task, source, journal, force=force)
+            task = check_conflicts(task, source, journal, force=force)
             check_replaced(outputs, task, force=force)
             if dry_run:
                 return _print_plan(source, task, journal, messages)
@@ -271,18 +274,26 @@ def _run(
 ) -> tuple["BatchSummary", bool]:
     """Run a batch. Returns its summary, and whether Ctrl-C stopped it.
 
-    `make_run` takes `listener`, which shows the progress, and `on_image`, which looks for photographs.
+    `make_run` takes `listener`, which shows the progress, and `on_image`, which looks at the images.
     """
     from vipllava_cli.cli.interrupt import stop_on_interrupt
     from vipllava_cli.cli.photo_warning import PhotoWarning
     from vipllava_cli.cli.terminal.progress import watch_progress
+    from vipllava_cli.flows.batch.image_notes import ImageNotes
 
-    photos = PhotoWarning(task.model[0])
+    photos, kinds = PhotoWarning(task.model[0]), ImageNotes()
+
+    def check(file: "ImageFile") -> None:
+        kinds.add(file)
+        photos.check(file)
+
     total = source.total and source.total * max(len(task.questions), 1)
     with watch_progress(messages, total) as listener:
-        run = make_run(listener=listener, on_image=None if messages.quiet else photos.check)
+        run = make_run(listener=listener, on_image=None if messages.quiet else check)
         with stop_on_interrupt(run.stop, messages) as interrupted:
             summary = run()
+    for line in kinds.lines():
+        messages.note(line)
     photos.warn_of_all(messages)
     return summary, interrupted.is_set()
 
@@ -299,7 +310,7 @@ def _pick_marks(
     from vipllava_cli.cli.picker.series import SeriesMarks, pick_series
     from vipllava_cli.cli.repeat_command import marks_command
 
-    common = SeriesMarks(task.marks, task.style, task.numbers, task.frame)
+    common = SeriesMarks(task.marks, task.style, task.numbers, task.frame, task.window)
     path = manifest_path(outputs.out)
     command = marks_command(sys.argv, sources=sources, manifest=str(path))
     return pick_series(rows, path, common, messages, command=command)
@@ -314,40 +325,6 @@ def _parse_batch_size(text: str) -> int | None:
             f"--batch-size {text!r}: expected auto or a number from 1 to {_MAX_BATCH_SIZE}"
         )
     return int(text)
-
-
-def _on_conflict(*, append: bool, fresh: bool, force: bool) -> "OnConflict":
-    """Return what happens to earlier answers to other requests. Raises UsageError."""
-    from vipllava_cli.flows.batch.task import OnConflict
-
-    if append and fresh:
-        raise UsageError(
-            "--append keeps the earlier answers and --fresh drops them: give one of them"
-        )
-    if append:
-        return OnConflict.keep_both
-    return OnConflict.replace if force else OnConflict.refuse
-
-
-def _check_conflicts(
-    task: "BatchTask", source: "Source", journal: "Journal", *, force: bool
-) -> "BatchTask":
-    """Check that the run replaces no answer to another request. Returns the task for the run.
-
-    A source that cannot be read twice is checked row by row during the run. Raises InputError.
-    """
-    from vipllava_cli.flows.batch.conflicts import check_repeated_ids
-    from vipllava_cli.flows.batch.record_ids import check_conflicts
-    from vipllava_cli.flows.batch.task import OnConflict
-
-    if not force:
-        check_repeated_ids(journal)
-    if task.on_conflict is not OnConflict.refuse or not source.is_rereadable:
-        return task
-    if journal.has_answers:
-        check_conflicts(task, source.rows, journal)
-    # What looks like a conflict from here on is a row in another place of the source.
-    return replace(task, on_conflict=OnConflict.keep_both)
 
 
 def _finish(

@@ -15,10 +15,12 @@ from vipllava_cli.cli.options import (
     MarkOptions,
     ModelOptions,
     OutputOptions,
+    ValueWindow,
     Zoom,
     output_flag,
 )
 from vipllava_cli.errors import ExitCode, InputError, UsageError
+from vipllava_cli.images.window import parse_window
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.repl.session import Autosave, ChatSession, LineInput
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from vipllava_cli.flows.chat.chat import Chat
     from vipllava_cli.flows.chat.session_file import SavedChat
     from vipllava_cli.flows.chat.state import ChatState
+    from vipllava_cli.images.window import Window
 
 SESSION_PANEL = "Session"
 HISTORY = "history"
@@ -56,6 +59,7 @@ def chat(
     *,
     marks: MarkOptions,
     frame: Frame = None,
+    window: ValueWindow = None,
     zoom: Zoom = False,
     model: ModelOptions,
     answer: AnswerOptions,
@@ -92,13 +96,14 @@ def chat(
             raise UsageError("marks need an image: vipllava chat IMAGE --box …")
         if image is None and frame is not None:
             raise UsageError("--frame needs an image: vipllava chat IMAGE --frame N")
+        shown = parse_window(window)
         keep_history = is_interactive and not no_history
         autosave = _open_autosave(save, resume, messages, keep_last=keep_history)
         saved = None if session_file is None else read_session(session_file)
         state = ChatState(zoom=zoom)
         if image is not None:
-            state = ChatState(open_marked_image(image, marks, messages, frame), zoom)
-        conversation = _open_chat(state, marks, messages, model, answer)
+            state = ChatState(open_marked_image(image, marks, messages, frame, shown), zoom)
+        conversation = _open_chat(state, marks, messages, model, answer, shown)
         if saved is not None:
             _resume(conversation, saved, marks)
         renderer, line_input = _open_terminal(
@@ -121,6 +126,7 @@ def _open_chat(
     messages: "Messages",
     model: ModelOptions,
     answer: AnswerOptions,
+    window: "Window | None",
 ) -> "Chat":
     """Load the model. Raises UsageError, ModelError."""
     from vipllava_cli.cli.model_loading import open_model
@@ -128,7 +134,7 @@ def _open_chat(
 
     engine = open_model(model, messages)
     settings = ChatSettings(
-        answer.template.value, answer.options(), marks.units.value, marks.style()
+        answer.template.value, answer.options(), marks.units.value, marks.style(), window
     )
     return Chat(engine, messages.note, state, settings)
 
@@ -178,6 +184,10 @@ def _resume(conversation: "Chat", saved: "SavedChat", marks: MarkOptions) -> Non
     for note in resumed.notes:
         conversation.note(note)
     conversation.state = replace(resumed.state, zoom=given.zoom or resumed.state.zoom)
+    if conversation.settings.window is None:
+        conversation.settings = replace(conversation.settings, window=saved.window)
+    elif given.marked is None:
+        conversation.change_window(conversation.settings.window)
     if given.marked is not None:
         conversation.update_state(replace(conversation.state, marked=given.marked))
         return

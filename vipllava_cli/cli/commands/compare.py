@@ -85,8 +85,7 @@ def compare(
         check_writable(str(out), force=force)
     rule = AnswerRule(strict) if synonyms is None else rule_with_synonyms(synonyms)
     comparison = compare_files(results, truth, rule)
-    for note in comparison.notes():
-        messages.note(note)
+    messages.note(*comparison.notes())
     if json:
         print_json(comparison_to_json(comparison))
     else:

@@ -79,5 +79,4 @@ def export(
         messages.note(f"the records are in {records}")
     options = ReadOptions(tuple(images or ()), encoding)
     task = ExportTask(records, to, out, source, label_from_answer, force, options)
-    for note in write_export(task):
-        messages.note(note)
+    messages.note(*write_export(task))

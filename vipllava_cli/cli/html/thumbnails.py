@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vipllava_cli.cli.terminal.messages import one_line
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import parse_source
+from vipllava_cli.images.window import Window, check_window
 from vipllava_cli.marks.coordinates import resolve_coordinates
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, check_kept, open_image
@@ -34,7 +35,7 @@ class ThumbnailSpec:
     drawn: str
 
 
-_DRAWN = ("width", "height", "marks", "numbers", "crop")  # fields of a record
+_DRAWN = ("width", "height", "marks", "numbers", "crop", "window")  # fields of a record
 
 
 def thumbnail_spec(record: Mapping[str, Any]) -> ThumbnailSpec:
@@ -101,7 +102,8 @@ def _find(image: str, folder: str) -> str:
 
 def _marked(file: ImageFile, view: ThumbnailSpec) -> MarkedImage:
     """Put the marks that the model saw on the image. Raises InputError."""
-    width, height, marks, numbers, crop = json.loads(view.drawn)
+    width, height, marks, numbers, crop, window = json.loads(view.drawn)
+    file = file.with_window(_window(window))
     size = file.image.size
     if width is not None and (width, height) != size:
         raise InputError(
@@ -113,6 +115,14 @@ def _marked(file: ImageFile, view: ThumbnailSpec) -> MarkedImage:
             raise InputError(f"the {spec.shape} names a file, {spec.file}: expected coordinates")
     resolved = resolve_coordinates(specs, *size)
     return MarkedImage(file, resolved.marks, numbers is True, _crop(crop, size))
+
+
+def _window(value: Any) -> Window | None:
+    """Check the window of a record. Raises InputError."""
+    try:
+        return None if value is None else check_window(value)
+    except UsageError as error:
+        raise InputError(str(error)) from None
 
 
 def _crop(value: Any, size: Size) -> Crop | None:

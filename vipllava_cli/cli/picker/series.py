@@ -12,6 +12,7 @@ from vipllava_cli.cli.picker.state import PickerState
 from vipllava_cli.cli.picker.window import PickerWindow
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.images.window import Window
 from vipllava_cli.marks.marked_image import open_image
 from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks
 from vipllava_cli.marks.types import Mark, MarkSpec, MarkStyle
@@ -23,13 +24,14 @@ from vipllava_cli.storage.counts import count_noun
 class SeriesMarks:
     """The marks of the command line on every image, after the drawn ones, and the style of all.
 
-    `frame` is for images whose name chooses none.
+    `frame` is for images whose name chooses none, `window` for images of more than 8 bits.
     """
 
     common: Sequence[MarkSpec] = ()
     style: MarkStyle = NO_STYLE
     numbers: bool = False
     frame: int | None = None
+    window: Window | None = None
 
 
 def pick_series(
@@ -146,7 +148,7 @@ class MarkSeries:
 
     def _pick_on(self, window: PickerWindow, row: Row) -> tuple[Outcome, tuple[Mark, ...]]:
         """Let the user draw on one image. Raises InputError if it cannot be opened."""
-        marks, file = self.marks, open_image(row.image, self.marks.frame)
+        marks, file = self.marks, open_image(row.image, self.marks.frame, self.marks.window)
         kept = self.drafts.get(self.position)
         if kept is None:
             kept = resolve_marks(

@@ -10,6 +10,7 @@ from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.cli.repl.turn_commands import show_answer
 from vipllava_cli.cli.repl.typed_paths import split_source, typed_path
 from vipllava_cli.errors import UsageError, short_repr
+from vipllava_cli.flows.chat.chat import WINDOW_SETTING
 from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.flows.small_marks import find_small_mark
 from vipllava_cli.images.source import (
@@ -58,8 +59,15 @@ def _is_open(session: ChatSession, name: str) -> bool:
 
 def change_image(session: ChatSession, source: str) -> None:
     """Change to another image and keep the turns. Raises InputError."""
-    choice = "/image PATH#frame=N"
-    session.chat.change_image(open_named_image(source, session.messages, frame_choice=choice))
+    window = session.chat.settings.window
+    file = open_named_image(
+        source,
+        session.messages,
+        window=window,
+        frame_choice="/image PATH#frame=N",
+        window_choice=WINDOW_SETTING,
+    )
+    session.chat.change_image(file)
     session.messages.say(describe_image(session.chat.state))
     warn_of_photograph(session)
     session.save()

@@ -41,8 +41,7 @@ def load(session: ChatSession, argument: str) -> None:
     resumed = resume_chat(saved, session.chat.engine.info.name)
     session.chat.state = resumed.state
     session.autosave.file = None  # that file holds the replaced conversation
-    for note in resumed.notes:
-        session.messages.note(note)
+    session.messages.note(*resumed.notes)
     show_history(session)
 
 

@@ -11,6 +11,7 @@ from vipllava_cli.cli.options import AnswerOptions
 from vipllava_cli.engine.options import TemplateName
 from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.chat.chat import Chat
+from vipllava_cli.images.window import Window, format_window, parse_window
 from vipllava_cli.marks.shape_table import MAX_WIDTH, Units
 from vipllava_cli.marks.types import MarkStyle
 
@@ -46,6 +47,17 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 def _parse_switch(text: str) -> bool:
     return {"on": True, "off": False}[text]
+
+
+def _parse_window(text: str) -> Window | None:
+    try:
+        return None if text == "off" else parse_window(text)
+    except UsageError:
+        raise ValueError from None
+
+
+def _format_window(window: Window | None) -> str:
+    return "off" if window is None else format_window(window)
 
 
 def _answer_setting(name: str) -> Setting:
@@ -118,6 +130,12 @@ SETTINGS: Mapping[str, Setting] = {
     "template": _word_setting("template", [each.value for each in TemplateName]),
     "zoom": Setting("on, off", _parse_switch, lambda chat: chat.state.zoom, _put_zoom),
     "numbers": Setting("on, off", _parse_switch, _has_numbers, _put_numbers),
+    "window": Setting(
+        "LOW,HIGH, off",
+        _parse_window,
+        lambda chat: _format_window(chat.settings.window),
+        lambda chat, value: chat.change_window(value),
+    ),
     "units": _word_setting("units", [each.value for each in Units]),
     "width": _style_setting("width", MAX_WIDTH),
     "alpha": _style_setting("alpha", 1),

@@ -72,9 +72,9 @@ class Messages:
     verbose: bool = False
     console: Console = field(default_factory=stderr_console)
 
-    def note(self, message: str) -> None:
-        """Print a note, unless quiet."""
-        if not self.quiet:
+    def note(self, *messages: str) -> None:
+        """Print each message as a note, unless quiet."""
+        for message in () if self.quiet else messages:
             self._print_prefixed("note: ", "yellow", message)
 
     def warning(self, message: str) -> None:

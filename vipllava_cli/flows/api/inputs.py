@@ -15,8 +15,9 @@ from vipllava_cli.engine.prompts.choices import check_choices
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.api.checks import check_marks, check_path
 from vipllava_cli.flows.numbering import with_numbers
-from vipllava_cli.images.save import encode_png
+from vipllava_cli.images.save import encode_in_memory
 from vipllava_cli.images.source import Source
+from vipllava_cli.images.window import check_window
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image, zoom_in
 from vipllava_cli.marks.resolve import resolve_marks
@@ -33,39 +34,58 @@ IN_MEMORY = "<image in memory>"  # the `image` of a record whose image has no pa
 
 
 def mark_image(
-    image: ImageInput, marks: Sequence[MarkInput], *, numbers: bool, zoom: bool
+    image: ImageInput,
+    marks: Sequence[MarkInput],
+    *,
+    numbers: bool,
+    zoom: bool,
+    window: Sequence[float] | None = None,
 ) -> tuple[MarkedImage, tuple[str, ...]]:
     """Open an image and resolve its marks. Returns notes, too. Raises InputError."""
-    file = open_input(image)
-    _ = file.image  # decode now: a damaged image is an error of this call
+    file = open_input(image, window)
+    # Decodes: a damaged image is an error of this call.
+    value_note = file.value_note("window=(LOW, HIGH)")
     specs = [mark_spec(mark, file.size) for mark in check_marks(marks)]
     resolved = resolve_marks(specs, file.size, read_orientation=file.read_orientation)
     marked = MarkedImage(file, resolved.marks, numbers)
-    notes = tuple(filter(None, (file.frame_note("#frame=N after the path"), *resolved.notes)))
+    frame_note = file.frame_note("#frame=N after the path")
+    notes = tuple(filter(None, (frame_note, value_note, *resolved.notes)))
     return (zoom_in(marked) if zoom else marked), notes
 
 
-def open_input(image: ImageInput) -> ImageFile:
-    """Open a path or address, or encode an image in memory. Raises InputError."""
+def open_input(image: ImageInput, window: Sequence[float] | None = None) -> ImageFile:
+    """Open a path or address, or encode an image in memory. Raises InputError, UsageError."""
+    shown = None if window is None else check_window(window)
     if isinstance(image, str | os.PathLike):
-        return open_image(check_path(image, "image"))
+        return open_image(check_path(image, "image"), window=shown)
     if isinstance(image, np.ndarray):
         image = _from_array(image)
     if not isinstance(image, Image.Image):
         raise InputError(
             f"expected a path, a PIL image or a numpy array as image, found {type(image).__name__}"
         )
-    return ImageFile(Source(IN_MEMORY), encode_png(image, "the image in memory"))
+    return ImageFile(Source(IN_MEMORY), encode_in_memory(image, "the image in memory"), shown)
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
     is_grey, is_rgb = array.ndim == 2, array.ndim == 3 and array.shape[2] == 3
-    if array.dtype != np.uint8 or not (is_grey or is_rgb):
+    is_deep = is_grey and array.dtype in _DEEP_TYPES
+    if not is_deep and (array.dtype != np.uint8 or not (is_grey or is_rgb)):
         raise InputError(
-            "expected an array uint8 [height, width, 3] in RGB or uint8 [height, width], found"
-            f" {array.dtype} {list(array.shape)}"
+            "expected an array uint8 [height, width, 3] in RGB, or uint8, uint16, int16, int32, float32"
+            f" or float64 [height, width], found {array.dtype} {list(array.shape)}"
         )
-    return Image.fromarray(array)
+    return Image.fromarray(array.astype(_DEEP_TYPES[array.dtype]) if is_deep else array)
+
+
+# The types of arrays with more than 8 bits -> the nearest type of a Pillow image.
+_DEEP_TYPES: Mapping[np.dtype[Any], type] = {
+    np.dtype(np.uint16): np.uint16,
+    np.dtype(np.int16): np.int32,
+    np.dtype(np.int32): np.int32,
+    np.dtype(np.float32): np.float32,
+    np.dtype(np.float64): np.float32,
+}
 
 
 def mark_spec(mark: MarkInput, size: tuple[int, int]) -> MarkSpec:
@@ -94,10 +114,13 @@ def draw(
     *,
     numbers: bool = False,
     zoom: bool = False,
+    window: Sequence[float] | None = None,
 ) -> Image.Image:
     """Draw marks on an image, as `vipllava annotate` does. Returns a new RGB image.
 
-    Raises InputError for an image or a mark that cannot be used.
+    `window` is the range of values to show of an image of more than 8 bits, such as (0, 4095).
+    Raises InputError for an image or a mark that cannot be used, and UsageError for a window that
+    makes no sense.
     """
-    marked, _ = mark_image(image, marks, numbers=numbers, zoom=zoom)
+    marked, _ = mark_image(image, marks, numbers=numbers, zoom=zoom, window=window)
     return with_numbers(marked)[0].drawn()

@@ -55,6 +55,7 @@ from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.requests import make_request
 from vipllava_cli.images.source import record_name
 from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.images.window import Window, check_window
 from vipllava_cli.storage.records import Record, Request, failure
 
 
@@ -127,6 +128,7 @@ class Model:
         fields: FieldsInput | None = None,
         numbers: bool = False,
         zoom: bool = False,
+        window: Sequence[float] | None = None,
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
     ) -> Response:
@@ -141,12 +143,13 @@ class Model:
                 a JSON Schema as a dict.
             numbers: Write 1, 2, 3 beside the marks.
             zoom: Show the model only the marks and their surroundings.
+            window: Values of an image of more than 8 bits to show as black and white, like `(0, 4095)`.
             template: The form of the prompt: `human`, `vicuna` or `chat`.
             options: Length and sampling, like `GenerationOptions(max_new_tokens=50)`.
 
         Raises:
             InputError: The image, a mark, a choice or a field cannot be used.
-            UsageError: The question, `template` or `options` make no sense.
+            UsageError: The question, `window`, `template` or `options` make no sense.
             GenerationError: The model failed.
 
         """
@@ -154,7 +157,7 @@ class Model:
         chosen, field_notes = with_fields(with_choices(options, choices), fields, question)
         if not chosen.fields:
             check_question(question)
-        marked, notes = mark_image(image, marks, numbers=numbers, zoom=zoom)
+        marked, notes = mark_image(image, marks, numbers=numbers, zoom=zoom, window=window)
         text = typed_question(question, chosen, has_marks=bool(marked.marks))
         marked, numbers_notes = with_numbers(marked, [text])
         notes += numbers_notes
@@ -172,6 +175,7 @@ class Model:
         batch_size: int | None = None,
         numbers: bool = False,
         zoom: bool = False,
+        window: Sequence[float] | None = None,
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
     ) -> Iterator[Response]:
@@ -184,13 +188,14 @@ class Model:
 
         Raises:
             InputError: A field cannot be used.
-            UsageError: `rows`, `batch_size`, `template` or `options` make no sense.
+            UsageError: `rows`, `batch_size`, `window`, `template` or `options` make no sense.
 
         """
         check_generation(template, options)
         numbered = enumerate(check_rows(rows, batch_size), 1)
         chosen, _ = with_fields(options, fields, None)
-        settings = _BatchSettings(numbers, zoom, template, chosen)
+        shown = None if window is None else check_window(window)
+        settings = _BatchSettings(numbers, zoom, shown, template, chosen)
         prompts = batch_size or self._engine.max_batch_size()
         size = prompts if batch_size else max(prompts // max(len(chosen.fields), 1), 1)
         return self._answers(numbered, size, settings)
@@ -202,6 +207,7 @@ class Model:
         marks: Sequence[MarkInput] = (),
         numbers: bool = False,
         zoom: bool = False,
+        window: Sequence[float] | None = None,
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
     ) -> ImageChat:
@@ -209,14 +215,14 @@ class Model:
 
         Raises:
             InputError: The image or a mark cannot be used.
-            UsageError: `template` or `options` make no sense.
+            UsageError: `window`, `template` or `options` make no sense.
 
         """
         check_generation(template, options)
         if options.choices or options.fields:
             what = "choices" if options.choices else "fields"
             raise UsageError(f"a conversation has no {what}: remove them, or use Model.ask")
-        marked, notes = mark_image(image, marks, numbers=numbers, zoom=False)
+        marked, notes = mark_image(image, marks, numbers=numbers, zoom=False, window=window)
         return ImageChat(self._engine, ChatState(marked, zoom), template, options, notes)
 
     def _answers(
@@ -234,7 +240,11 @@ class Model:
             check_row(row, number, BatchRow.__annotations__, has_fields=has_fields)
             question = None if has_fields else check_question(row["question"])
             marked, notes = mark_image(
-                row["image"], row.get("marks", ()), numbers=settings.numbers, zoom=settings.zoom
+                row["image"],
+                row.get("marks", ()),
+                numbers=settings.numbers,
+                zoom=settings.zoom,
+                window=settings.window,
             )
             options = with_choices(settings.options, row.get("choices", ()))
             text = typed_question(question, options, has_marks=bool(marked.marks))
@@ -281,6 +291,7 @@ class _BatchSettings:
 
     numbers: bool
     zoom: bool
+    window: Window | None
     template: str
     options: GenerationOptions
 
@@ -313,4 +324,5 @@ def _failed_request(id: str, row: BatchRow, info: ModelInfo, settings: _BatchSet
         revision=info.revision,
         template=settings.template,
         options=settings.options.to_json(),
+        window=settings.window,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.source import display_name, is_address
+from vipllava_cli.images.window import format_window
 from vipllava_cli.sources.files import relative_path
 from vipllava_cli.storage.journal import Journal
 
@@ -45,7 +46,7 @@ def conflict_error(path: Path, conflict: Conflict, count: int = 1) -> ConflictEr
 
 
 # Fields that the content of an image does not change. `marks` may be percentages of its size.
-_WITHOUT_IMAGE = ("question", "numbers", "model", "revision", "template", "options")
+_WITHOUT_IMAGE = ("question", "numbers", "window", "model", "revision", "template", "options")
 
 
 def check_repeated_ids(journal: Journal) -> None:
@@ -112,6 +113,10 @@ def _crop(value: Any, other: Any) -> str:
     return f"--zoom to {_join(value)}"
 
 
+def _window(value: Any, other: Any) -> str:
+    return f"--window {format_window(value)}" if value else "no --window"
+
+
 def _options(value: Any, other: Any) -> str:
     name, found = _first_difference(value, other)
     option = f"--{name.replace('_', '-')}"
@@ -155,6 +160,7 @@ FIELDS: Mapping[str, Callable[[Any, Any], str]] = {
     "numbers": _flag("--numbers"),
     "crop": _crop,
     "frame": _named("frame"),
+    "window": _window,
     "model": _named("model"),
     "revision": _named("revision"),
     "template": _named("template"),

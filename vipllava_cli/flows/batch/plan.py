@@ -127,7 +127,7 @@ class Planner:
     def _mark_image(self, row: Row) -> tuple[MarkedImage, tuple[str, ...]]:
         if row.image_error:
             raise row.image_error
-        file = self._open(row.image, self.task.frame)
+        file = self._open(row.image, self.task.frame, self.task.window)
         resolved = resolve_marks(
             self.task.specs(row),
             file.size,
@@ -198,5 +198,6 @@ def _failed_question(
         template=task.template,
         options=task.row_options(row).to_json(),
         extra=dict(row.extra) if isinstance(row, Row) else {},
+        window=task.window,
     )
     return PlannedQuestion(request, error=error)

@@ -224,7 +224,7 @@ class RecordIds:
     def _open(self, row: Row) -> ImageFile | None:
         """Read the image of a row. Returns None if it is not readable."""
         try:
-            return self._open_file(row.image, self._task.frame)
+            return self._open_file(row.image, self._task.frame, self._task.window)
         except VipllavaError:
             return None
 
@@ -264,8 +264,10 @@ class RecordIds:
             model=task.model,
             template=task.template,
             options=options,
+            window=task.window,
         )
-        return {**{name: _plain(value) for name, value in conditions.items()}, "frame": frame}
+        plain = {name: _plain(value) for name, value in conditions.items()}
+        return {"window": None, **plain, "frame": frame}
 
 
 # --- ids -------------------------------------------------------------------------------------
@@ -327,6 +329,8 @@ def _recorded(record: Mapping[str, Any]) -> Conditions:
 def _key(conditions: Conditions, fingerprint: str) -> str:
     """Return the key of a request about an image with this content, as records hold it."""
     beside = {name: conditions[name] for name in conditions if name not in ("frame", "image")}
+    if beside["window"] is None:
+        del beside["window"]
     return stable_key(picture=fingerprint, **beside)
 
 

@@ -10,6 +10,7 @@ from vipllava_cli.engine.base import ViewSize
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.flows.fields.wording import fields_question
 from vipllava_cli.images.source import FIRST_FRAME, parse_source, record_name
+from vipllava_cli.images.window import Window
 from vipllava_cli.marks.resolve import NO_STYLE
 from vipllava_cli.marks.types import MarkSpec, MarkStyle
 from vipllava_cli.sources.rows import BadRow, Row
@@ -35,9 +36,9 @@ class BatchTask:
     """The settings of a run for every row.
 
     `model` is the model's name and revision. `questions` apply to rows without questions of their own.
-    `marks` are drawn after the row's marks. `frame` is for images whose name chooses no frame.
-    `save_marked` is a folder for the marked images, or None. With `view_size`,
-    rows with regions too small for the model get a note.
+    `marks` are drawn after the row's marks. `frame` is for images whose name chooses no frame, and
+    `window` for images of more than 8 bits. `save_marked` is a folder for the marked images, or None.
+    With `view_size`, rows with regions too small for the model get a note.
     """
 
     model: tuple[str, str]
@@ -45,6 +46,7 @@ class BatchTask:
     marks: tuple[MarkSpec, ...] = ()
     style: MarkStyle = NO_STYLE
     frame: int | None = None
+    window: Window | None = None
     numbers: bool = False
     zoom: bool = False
     template: str = DEFAULT_TEMPLATE

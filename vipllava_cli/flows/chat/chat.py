@@ -22,12 +22,14 @@ from vipllava_cli.flows.chat.state import (
 from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.requests import make_record, make_request
 from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.images.window import Window
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage
 from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks
 from vipllava_cli.marks.types import Mark, MarkSpec, MarkStyle
 
 RESERVED_TOKENS = 64  # tokens reserved for the next question
 
+WINDOW_SETTING = "/set window LOW,HIGH"
 IMAGE_CHANGED = "image changed; conversation kept"
 
 OnText = Callable[[str], None]  # takes each piece of an answer
@@ -36,12 +38,13 @@ ShouldStop = Callable[[], bool]  # returns True to stop the answer
 
 @dataclass(frozen=True)
 class ChatSettings:
-    """Settings for the next answers (`template`, `options`) and the next marks (`units`, `style`)."""
+    """Settings of the next answers (`template`, `options`), marks (`units`, `style`) and images."""
 
     template: str = DEFAULT_TEMPLATE
     options: GenerationOptions = GREEDY
     units: str = "px"
     style: MarkStyle = NO_STYLE
+    window: Window | None = None
 
 
 @dataclass
@@ -217,6 +220,17 @@ class Chat:
         _ = file.image  # decode now: a damaged image must not become the state
         numbers = self.state.marked is not None and self.state.marked.numbers
         self.update_state(replace(self.state, marked=MarkedImage(file, numbers=numbers)))
+
+    def change_window(self, window: Window | None) -> None:
+        """Show another range of values, of this image and of later ones. Raises InputError."""
+        self.settings = replace(self.settings, window=window)
+        marked = self.state.marked
+        if marked is not None:
+            file = marked.file.with_window(window)
+            note = file.value_note(WINDOW_SETTING)
+            if note:
+                self.note(note)
+            self.update_state(replace(self.state, marked=replace(marked, file=file)))
 
     def add_mark(self, spec: MarkSpec) -> Mark:
         """Resolve and add a mark. Raises UsageError without an image, InputError if it does not fit."""

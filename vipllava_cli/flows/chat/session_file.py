@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.prompts.control_words import neutralize
-from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.chat.state import ChatState, RecordedTurn
 from vipllava_cli.images.source import absolute_name
+from vipllava_cli.images.window import Window, check_window
 from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage, check_kept, open_image
 from vipllava_cli.marks.resolve import resolve_marks
@@ -54,6 +55,7 @@ def write_session(state: ChatState, name: str, *, private: bool = False) -> None
         "picture": marked.file.fingerprint if marked else None,
         "marks": [mark_to_json(mark) for mark in marked.marks] if marked else [],
         "numbers": bool(marked and marked.numbers),
+        **({"window": marked.file.window} if marked and marked.file.window else {}),
         "zoom": state.zoom,
         "left_out": state.dropped_turns,
         "turns": [_turn_to_json(turn) for turn in state.turns],
@@ -81,6 +83,7 @@ class SavedChat:
     zoom: bool
     dropped_turns: int
     turns: tuple[RecordedTurn, ...]
+    window: Window | None = None
 
 
 def read_session(name: str) -> SavedChat:
@@ -117,7 +120,15 @@ def _session_from_json(value: Any) -> SavedChat:
         value["zoom"],
         min(max(value["left_out"], 0), len(turns)),
         turns,
+        _window(value.get("window")),
     )
+
+
+def _window(value: Any) -> Window | None:
+    try:
+        return None if value is None else check_window(value)
+    except UsageError as error:
+        raise InputError(str(error)) from None
 
 
 def _turn_from_json(row: Any, number: int) -> RecordedTurn:
@@ -163,7 +174,7 @@ def resume_chat(saved: SavedChat, model: str) -> ResumedChat:
         return ResumedChat(state, tuple(notes))
     try:
         check_kept(saved.image)
-        file = open_image(saved.image)
+        file = open_image(saved.image, window=saved.window)
         _ = file.image  # decode now: a damaged image counts as missing
     except InputError as error:
         notes.append(f"the image is missing: {error}; /image PATH opens another")

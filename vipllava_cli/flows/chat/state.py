@@ -5,14 +5,15 @@ from typing import Any
 
 from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import UsageError
+from vipllava_cli.images.window import Window
 from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage, zoom_in
 from vipllava_cli.storage.records import Record
 
 CONTINUABLE = ("length", "stopped")  # finish reasons of an answer that the model can continue
 
-# Two images look the same to the model if these are equal: fingerprint, marks, numbers, crop.
-ImageKey = tuple[str, list[dict[str, Any]], bool, tuple[int, int, int, int] | None]
+# Two images look the same to the model if these are equal: fingerprint, marks, numbers, crop, window.
+ImageKey = tuple[str, list[dict[str, Any]], bool, tuple[int, int, int, int] | None, Window | None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class RecordedTurn:
         """The key of the image that the model saw."""
         request = self.record.request
         marks = [dict(mark) for mark in request.marks]
-        return self.image_fingerprint, marks, request.numbers, request.crop
+        return self.image_fingerprint, marks, request.numbers, request.crop, request.window
 
 
 @dataclass(frozen=True)
@@ -89,4 +90,4 @@ class ChatState:
 def image_key(image: MarkedImage) -> ImageKey:
     """Return the key of an image as it is drawn."""
     marks = [mark_to_json(mark) for mark in image.marks]
-    return image.file.fingerprint, marks, image.numbers, image.crop
+    return image.file.fingerprint, marks, image.numbers, image.crop, image.file.window

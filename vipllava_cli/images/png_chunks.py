@@ -1,0 +1,61 @@
+"""Leave out the text and the colour profile of a PNG, which Pillow limits to 1 MiB.
+
+Image generators store whole workflows as text. Only text with an orientation is needed.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+
+_UNUSED = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+_ORIENTATION_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
+_WITH_ORIENTATION = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0")
+_MAX_KEPT = 1 << 18  # bytes of a text, packed and unpacked
+
+
+def without_large_text(data: bytes) -> bytes:
+    """Return the PNG without text and profile, except for small metadata with an orientation."""
+    parts, kept = [], 0
+    for start, end, kind in _chunks(data):
+        if kind in _UNUSED and not _is_needed(data[start + 8 : end - 4], kind):
+            parts.append(data[kept:start])
+            kept = end
+    return b"".join([*parts, data[kept:]]) if kept else data
+
+
+def may_have_orientation(data: bytes) -> bool:
+    """Return whether a PNG has a chunk that can hold an EXIF orientation."""
+    return any(kind in _ORIENTATION_CHUNKS for _, _, kind in _chunks(data))
+
+
+def _chunks(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Iterate over the start, the end and the kind of each complete chunk."""
+    start = len(PNG_START)
+    while start + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, start)
+        end = start + 12 + length
+        if end > len(data):
+            return
+        yield start, end, kind
+        start = end
+
+
+def _is_needed(content: bytes, kind: bytes) -> bool:
+    if len(content) > _MAX_KEPT or not content.startswith(_WITH_ORIENTATION):
+        return False
+    if kind == b"tEXt":
+        return True
+    head = content.index(b"\0") + (2 if kind == b"zTXt" else 1)
+    if kind == b"iTXt":
+        is_packed, fields = content[head : head + 1] == b"\1", content[head + 2 :].split(b"\0", 2)
+        if not is_packed:
+            return True
+        packed = fields[-1]
+    else:
+        packed = content[head:]
+    try:
+        return len(zlib.decompressobj().decompress(packed, _MAX_KEPT + 1)) <= _MAX_KEPT
+    except zlib.error:
+        return False
