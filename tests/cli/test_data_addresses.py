@@ -90,6 +90,7 @@ def test_records_of_version_0_1_0_with_complete_addresses_are_recognized(
     command = ("batch", source, "--out", out, *MODEL)
     assert run(*command).code == 0
     (row,) = records(out)
+    del row["crc"]  # version 0.1.0 wrote none
     out.write_text(json.dumps({**row, "image": address()}) + "\n")
     again = run(*command, "-v")
     assert again.code == 0, again.stderr

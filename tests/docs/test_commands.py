@@ -1,5 +1,6 @@
 """Every shell block of the documentation runs, page by page, and prints what the page shows."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +35,7 @@ PICK = "--pick"  # needs a person with a mouse; tests/cli/picker/ drives the win
 
 def program(line: str) -> str:
     """Return the program that the last command of a pipe runs."""
-    return line.rpartition("|")[2].split(maxsplit=1)[0]
+    return re.sub(r"'[^']*'", "''", line).rpartition("|")[2].split(maxsplit=1)[0]
 
 
 def examples(page: Page) -> list[Example]:

@@ -7,9 +7,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from tests.conftest import ROOT, SAMPLES, Finished
 from tests.support import benchmark_files, warm
@@ -115,8 +119,18 @@ def write_docs_folder(folder: Path) -> None:
     line = {"image": "street.jpg", "question": "what is {1}?", "marks": [mark]}
     for name in ("questions.jsonl", "picked.marks.jsonl"):
         (folder / name).write_text(json.dumps(line) + "\n")
-    results(folder, [row(answer="a cat", extra={"label": "Cats"})], "answers.jsonl")
+    width, height = _STREET_SIZE
+    where: dict[str, Any] = {
+        "image": "street.jpg",
+        "width": width,
+        "height": height,
+        "marks": [mark],
+    }
+    answer = row(0, answer="a cat", extra={"label": "Cats"}, **where)
+    results(folder, [answer], "answers.jsonl")
     (folder / "annotations.json").write_text(json.dumps(_coco()))
+    _write_archives(folder)
+    _write_label_maps(folder)
     detection = {"image_id": 1, "category_id": 1, "bbox": [120, 80, 220, 220], "score": 0.9}
     (folder / "detections.json").write_text(json.dumps([detection]))
     (folder / "photos").mkdir()
@@ -130,6 +144,27 @@ def write_docs_folder(folder: Path) -> None:
     benchmark_files.vip_bench(folder / "ViP-Bench", [question])
     (folder / "build").mkdir()
     (folder / "build/tiny").symlink_to(BUNDLED["tiny"])
+
+
+_STREET_SIZE = (451, 300)
+
+
+def _write_archives(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "export.zip", "w") as archive:
+        archive.writestr("annotations/instances_val.json", json.dumps(_coco()))
+        archive.write(folder / "street.jpg", "images/street.jpg")
+    with zipfile.ZipFile(folder / "annotations.zip", "w") as archive:
+        archive.writestr("instances_val.json", json.dumps(_coco()))
+
+
+def _write_label_maps(folder: Path) -> None:
+    labels, colors = Image.new("L", _STREET_SIZE), Image.new("RGB", _STREET_SIZE)
+    for number, value in enumerate((15, 3, 4)):
+        box = (20 + 100 * number, 40, 90 + 100 * number, 200)
+        labels.paste(value, box)
+        colors.paste(("#dc143c", "#00008e", "#804080")[number], box)
+    labels.save(folder / "labels.png")
+    colors.save(folder / "colours.png")
 
 
 def _coco() -> dict[str, object]:

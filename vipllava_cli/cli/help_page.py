@@ -11,6 +11,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "VIPLLAVA_MODEL": "Default model; overrides `vipllava models use`.",
     "VIPLLAVA_HOME": "Folder of the settings and of the history.",
     "HF_HOME": "Folder of the Hugging Face cache, where models are stored.",
+    "HF_ENDPOINT": "Address of a mirror of the Hugging Face Hub.",
     "HF_HUB_OFFLINE": "1 prevents every connection to the Hugging Face Hub.",
     "HF_TOKEN": "Token for private models on the Hugging Face Hub.",
     "OPENAI_API_KEY": "Key of the judge of `eval vip-bench --judge-url`.",

@@ -61,7 +61,7 @@ def export(
 
     vipllava export answers.jsonl --to coco -o answers.json
 
-    vipllava export regions.jsonl --to coco --source annotations.json -o answered.json
+    vipllava export answers.jsonl --to coco --source annotations.json -o answered.json
     """
     from vipllava_cli.flows.evals.result_files import find_records
     from vipllava_cli.flows.export.export import ExportTask
