@@ -207,3 +207,11 @@ def test_a_manifest_may_have_image_ids(tmp_path: Path) -> None:
     [read] = read_rows(write_file(tmp_path / "list.json", [row]))
     assert read.questions == ("what?",)
     assert read.extra["image_id"] == 1
+
+
+@pytest.mark.parametrize("box", [None, [], "", {}, [None] * 4, [0, 0, 0, 0]])
+def test_an_empty_box_gives_way_to_the_outline(box: object, tmp_path: Path) -> None:
+    outline = [20, 30, 60, 30, 60, 55]
+    [row] = read_rows(one_box(tmp_path, bbox=box, segmentation=[outline]))
+    [mark] = resolve(row.marks)
+    assert (mark.shape, mark.bounds) == ("contour", (20, 30, 60, 55))

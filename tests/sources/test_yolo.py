@@ -149,7 +149,8 @@ def test_keypoints_are_read_from_a_yaml_of_any_name(file: str, shape: str, tmp_p
         [row] = read_rows(source, format=SourceFormat.yolo)
         assert row.extra["label"] == "tiger"
         [mark] = resolve(row.marks)
-        assert (mark.shape, mark.bounds) == ("box", pytest.approx(POSE_BOX))
+        assert mark.shape == "box"
+        assert mark.bounds == pytest.approx(POSE_BOX)
 
 
 def test_keypoints_count_beside_another_file_of_names(tmp_path: Path) -> None:

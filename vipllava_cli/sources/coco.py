@@ -180,7 +180,7 @@ def _load(name: str, options: ReadOptions) -> _CocoFile:
     named = [
         category
         for category in (categories if isinstance(categories, list) else [])
-        if isinstance(category, dict) and "name" in category
+        if isinstance(category, dict) and category.get("name") is not None
     ]
     _check_ids(name, "images", images, "file_name")
     _check_ids(name, "categories", named, "name")
