@@ -215,3 +215,11 @@ def test_an_empty_box_gives_way_to_the_outline(box: object, tmp_path: Path) -> N
     [row] = read_rows(one_box(tmp_path, bbox=box, segmentation=[outline]))
     [mark] = resolve(row.marks)
     assert (mark.shape, mark.bounds) == ("contour", (20, 30, 60, 55))
+
+
+def test_a_coco_file_beside_other_annotations_is_noted(tmp_path: Path) -> None:
+    source = one_box(tmp_path, image_id=1)
+    options = ReadOptions(coco=str(source))
+    for name in (source, tmp_path, write_file(tmp_path / "m.csv", "image\na.jpg\n")):
+        notes = read_source(str(name), options=options).notes
+        assert any(f"no COCO results: --coco {source} is not used" in note for note in notes)

@@ -96,7 +96,8 @@ Key = int | str
 class _CocoFile:
     """The content of a file. The key None of `annotations` collects those without an image id.
 
-    With results in place of the annotations, images without one are left out.
+    With results in place of the annotations, images without one are left out. `unused` is the file of
+    `--coco` if these are no results.
     """
 
     name: str
@@ -104,8 +105,11 @@ class _CocoFile:
     annotations: Mapping[Key | None, Sequence[Any]]
     labels: Mapping[Key, str]
     has_results: bool = False
+    unused: str | None = None
 
     def notes(self) -> Iterator[str]:
+        if self.unused:
+            yield f"{self.name} contains no COCO results: --coco {self.unused} is not used"
         everything = list(chain.from_iterable(self.annotations.values()))
         turned = sum(isinstance(a, dict) and bool(a.get("rotation")) for a in everything)
         if turned:
@@ -190,6 +194,7 @@ def _load(name: str, options: ReadOptions) -> _CocoFile:
         images,
         _group_by_image(annotations),
         {key: label for key, label in labels.items() if key is not None},
+        unused=options.coco,
     )
 
 
