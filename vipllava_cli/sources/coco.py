@@ -96,7 +96,7 @@ Key = int | str
 class _CocoFile:
     """The content of a file. The key None of `annotations` collects those without an image id.
 
-    With results in place of the annotations, images without one are left out. `unused` is the file of
+    With the annotations of a `results` file, images without one are left out. `unused` is the file of
     `--coco` if these are no results.
     """
 
@@ -104,7 +104,7 @@ class _CocoFile:
     images: Sequence[Any]
     annotations: Mapping[Key | None, Sequence[Any]]
     labels: Mapping[Key, str]
-    has_results: bool = False
+    results: str | None = None
     unused: str | None = None
 
     def notes(self) -> Iterator[str]:
@@ -139,6 +139,7 @@ class _CocoFile:
         In a source folder, the ids of images are their paths in it.
         """
         folders = _image_folders(self.name)
+        annotated = self.results or self.name
         listed: set[Key | None] = set()
         for number, image in enumerate(self.images, 1):
             fields = image if isinstance(image, dict) else {}
@@ -152,16 +153,16 @@ class _CocoFile:
                 yield BadRow(f"image {number}", "", InputError(reason))
                 continue
             of_image = self.annotations.get(key, ()) if key is not None else ()
-            if self.has_results and not of_image:
+            if self.results and not of_image:
                 continue
             regions = tuple(coco_region(annotation, self.labels) for annotation in of_image)
             found = finder.find([file], folders)
             id = file if source_folder is None else finder.image_id(found, source_folder)
             size = declared_size(fields.get("width"), fields.get("height"))
-            yield AnnotatedImage(id, found.path, self.name, regions, size, found.error)
+            yield AnnotatedImage(id, found.path, annotated, regions, size, found.error)
         for key, orphans in self.annotations.items():
             if key is None or key not in listed:
-                yield from (_orphan_row(self.name, annotation) for annotation in orphans)
+                yield from (_orphan_row(annotated, annotation) for annotation in orphans)
 
 
 def _load(name: str, options: ReadOptions) -> _CocoFile:
@@ -209,7 +210,7 @@ def _load_results(name: str, results: Sequence[Any], options: ReadOptions) -> _C
     if options.coco is None:
         return _CocoFile(name, results_images(name, results, options), annotations, {})
     named = _load(options.coco, replace(options, coco=None))
-    return replace(named, annotations=annotations, has_results=True)
+    return replace(named, annotations=annotations, results=name)
 
 
 def _check_kind(name: str, annotations: Sequence[Any]) -> None:
