@@ -68,7 +68,9 @@ def _read_folder(folder: str, options: ReadOptions) -> Annotations:
     names = {os.path.basename(file) for file in files}
     is_split = len(names) == 1 or all(name.startswith("instances_") for name in names)
     if not is_split:
-        listed = ", ".join(files[:_MAX_LISTED_FILES])
+        # Files of captions have no regions.
+        first = sorted(files, key=lambda file: not os.path.basename(file).startswith("instances_"))
+        listed = ", ".join(first[:_MAX_LISTED_FILES])
         raise InputError(
             f"{folder} contains {len(files)} COCO files, and the same images may be in several:"
             f" name one of them as the source, like {listed}"
