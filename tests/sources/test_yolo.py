@@ -192,3 +192,17 @@ def test_the_first_track_of_an_oriented_box_is_no_point(tmp_path: Path) -> None:
         write_one(tmp_path / "outline", "0 0.4 0.4 0.6 0.4 0.7 0.6 0.6 0.8 0.4 1")
     )
     assert resolve(outline.marks)[0].bounds == pytest.approx((80.0, 40.0, 140.0, 100.0))
+
+
+@pytest.mark.parametrize("first", ["", "# class x y w h", "nan"])
+def test_a_folder_is_yolo_where_the_first_files_hold_no_regions(first: str, tmp_path: Path) -> None:
+    names = [f"{number:02}" for number in range(30 if not first else 5)]
+    write_images(tmp_path, *(f"images/{name}.jpg" for name in names))
+    for name in names[:-1]:
+        write_file(tmp_path / "labels" / f"{name}.txt", first)
+    write_file(tmp_path / "labels" / f"{names[-1]}.txt", "0 0.5 0.5 0.2 0.2")
+    source = read_source(str(tmp_path))
+    assert source.format == SourceFormat.yolo
+    *bad, last = source.rows
+    assert len(bad) == (len(names) - 1 if first else 0)
+    assert isinstance(last, Row)
