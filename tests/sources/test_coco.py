@@ -207,3 +207,44 @@ def test_a_manifest_may_have_image_ids(tmp_path: Path) -> None:
     [read] = read_rows(write_file(tmp_path / "list.json", [row]))
     assert read.questions == ("what?",)
     assert read.extra["image_id"] == 1
+
+
+@pytest.mark.parametrize("box", [None, [], "", {}, [None] * 4, [0, 0, 0, 0]])
+def test_an_empty_box_gives_way_to_the_outline(box: object, tmp_path: Path) -> None:
+    outline = [20, 30, 60, 30, 60, 55]
+    [row] = read_rows(one_box(tmp_path, bbox=box, segmentation=[outline]))
+    [mark] = resolve(row.marks)
+    assert (mark.shape, mark.bounds) == ("contour", (20, 30, 60, 55))
+
+
+def test_a_coco_file_beside_other_annotations_is_noted(tmp_path: Path) -> None:
+    source = one_box(tmp_path, image_id=1)
+    options = ReadOptions(coco=str(source))
+    for name in (source, tmp_path, write_file(tmp_path / "m.csv", "image\na.jpg\n")):
+        notes = read_source(str(name), options=options).notes
+        assert any(f"no COCO results: --coco {source} is not used" in note for note in notes)
+
+
+def test_results_may_name_their_images(tmp_path: Path) -> None:
+    write_images(tmp_path, "in/7.jpg", "in/b.jpg", "in/c.jpg", "in/012.jpg")
+    box = {"category_id": 1, "bbox": [20, 30, 40, 25], "score": 0.5}
+    ids: list[dict[str, object]] = [
+        {"image_id": 7},
+        {"image_id": "012"},
+        {"image_id": "b.jpg"},
+        {"image_id": 9, "file_name": "c.jpg"},
+    ]
+    source = write_file(tmp_path / "results.json", [{**box, **id} for id in ids])
+    options = ReadOptions((str(tmp_path / "in"),))
+    assert read_ids(source, options=options) == [f"{name}.jpg#1" for name in ("7", "012", "b", "c")]
+    write_images(tmp_path, "in/7.png")
+    assert "the image 7 of" in read_error(source, options=options)
+
+
+def test_an_error_of_results_names_their_file(tmp_path: Path) -> None:
+    named = one_box(tmp_path)
+    results = [{"image_id": 1, "bbox": [1, 2]}, {"image_id": 5, "bbox": [1, 2, 3, 4]}]
+    source = write_file(tmp_path / "results.json", results)
+    bad = read_bad_rows(source, options=ReadOptions(coco=str(named)))
+    assert len(bad) == len(results)
+    assert all(str(row.error).startswith(str(source)) for row in bad)

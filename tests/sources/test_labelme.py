@@ -1,17 +1,22 @@
 """LabelMe: shapes, images from another machine, malformed files."""
 
+from base64 import b64encode
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.support.sources import (
     read_bad_rows,
     read_error,
     read_rows,
+    resolve,
     write_file,
     write_images,
     write_labelme,
 )
+from vipllava_cli.marks.marked_image import open_image
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.sources.open import read_source
 from vipllava_cli.sources.rows import BadRow, Row
@@ -19,6 +24,15 @@ from vipllava_cli.sources.rows import BadRow, Row
 
 def write_labelme_with(folder: Path, *shapes: object, image: str = "a.jpg") -> Path:
     return write_file(folder / "a.json", {"shapes": shapes, "imagePath": image})
+
+
+BOX = {"label": "bolt", "shape_type": "rectangle", "points": [[20, 30], [60, 55]]}
+
+
+def encoded_png(width: int, height: int) -> str:
+    data = BytesIO()
+    Image.new("L", (width, height), 255).save(data, "PNG")
+    return b64encode(data.getvalue()).decode()
 
 
 def test_every_shape_type_has_a_mark(tmp_path: Path) -> None:
@@ -79,3 +93,30 @@ def test_a_malformed_file_in_a_folder_is_a_bad_row(tmp_path: Path) -> None:
     assert "broken.json" in str(bad.error)
     assert "broken.json" in read_error(source / "broken.json")
     assert any("another format: 1" in note for note in read_source(str(source)).notes)
+
+
+@pytest.mark.parametrize("start", ["", "data:image/png;base64,"])
+def test_the_image_and_the_mask_in_a_file_may_be_addresses(start: str, tmp_path: Path) -> None:
+    shape = {
+        "shape_type": "mask",
+        "points": [[20, 30], [59, 54]],
+        "mask": start + encoded_png(40, 25),
+    }
+    content = {"shapes": [shape], "imagePath": "a.png", "imageData": start + encoded_png(200, 100)}
+    [row] = read_rows(write_file(tmp_path / "a.json", content))
+    assert open_image(row.image).size == (200, 100)
+    assert resolve(row.marks)[0].bounds == (20.5, 30.5, 59.5, 54.5)
+
+
+def test_an_image_that_is_neither_there_nor_in_the_file_is_named(tmp_path: Path) -> None:
+    content = {"shapes": [BOX], "imagePath": "gone.png", "imageData": ""}
+    [row] = read_rows(write_file(tmp_path / "a.json", content))
+    assert "found no image gone.png" in str(row.image_error)
+
+
+def test_two_files_that_name_one_image_are_noted(tmp_path: Path) -> None:
+    write_images(tmp_path, "a.jpg", "b.jpg")
+    for name in ("a.json", "b.json"):
+        write_file(tmp_path / name, {"shapes": [BOX], "imagePath": "a.jpg"})
+    notes = read_source(str(tmp_path)).notes
+    assert any("a.json and" in note and "name the same image" in note for note in notes)

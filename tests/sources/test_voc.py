@@ -74,3 +74,12 @@ def test_the_size_that_labelme_on_the_web_declares_is_compared(tmp_path: Path) -
     found = read_regions(tmp_path / "a.xml")
     assert found.regions == [("contour", (20, 10, 100, 60))]
     assert any(f"{2 * WIDTH}x{2 * HEIGHT}" in note for note in found.notes)
+
+
+def test_deleted_objects_of_labelme_on_the_web_are_left_out(tmp_path: Path) -> None:
+    kept, deleted = (
+        voc_object(name, (10, 10, 20, 20)).replace("<name>", f"<deleted>{flag}</deleted><name>")
+        for name, flag in (("kept", 0), ("gone", 1))
+    )
+    rows = read_rows(write_file(tmp_path / "a.xml", voc_file("a.jpg", deleted, kept)))
+    assert [row.extra["label"] for row in rows] == ["kept"]

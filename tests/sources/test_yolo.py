@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sources import read_ids, read_rows, resolve, write_file, write_images, write_yolo
+from tests.support.sources import (
+    read_error,
+    read_ids,
+    read_rows,
+    resolve,
+    write_file,
+    write_images,
+    write_yolo,
+)
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.open import read_source
 from vipllava_cli.sources.rows import BadRow, Row
@@ -117,3 +125,84 @@ def test_a_small_outline_is_no_pose(tmp_path: Path) -> None:
     [row] = read_rows(tmp_path)
     assert resolve(row.marks)[0].shape == "contour"
     assert row.extra["confidence"] == 0.9
+
+
+POSE = "0 0.5 0.5 0.2 0.2 0.45 0.45 0.55 0.45 0.5 0.55"
+POSE_BOX = (80.0, 40.0, 120.0, 60.0)
+
+
+def write_one(folder: Path, line: str, **files: str) -> Path:
+    """Write one image with one label line, and files by name, with `_` for a dot."""
+    write_images(folder, "images/a.jpg")
+    write_file(folder / "labels" / "a.txt", line)
+    for name, text in files.items():
+        write_file(folder / name.replace("_", "."), text)
+    return folder
+
+
+@pytest.mark.parametrize("shape", ["[3, 2]", "(3, 2)", "'[3, 2]'", "\n- 3\n- 2"])
+@pytest.mark.parametrize("file", ["data_yaml", "tiger-pose_yaml", "parts_yml"])
+def test_keypoints_are_read_from_a_yaml_of_any_name(file: str, shape: str, tmp_path: Path) -> None:
+    yaml = f"train: images\nnames: {{0: tiger}}\nkpt_shape: {shape}\n"
+    folder = write_one(tmp_path / "set", POSE, **{file: yaml})
+    for source in (folder, folder / "images"):
+        [row] = read_rows(source, format=SourceFormat.yolo)
+        assert row.extra["label"] == "tiger"
+        [mark] = resolve(row.marks)
+        assert mark.shape == "box"
+        assert mark.bounds == pytest.approx(POSE_BOX)
+
+
+def test_keypoints_count_beside_another_file_of_names(tmp_path: Path) -> None:
+    yaml = "train: images\nnc: 1\nkpt_shape: [3, 2]\n"
+    folder = write_one(tmp_path, POSE, classes_txt="cat\n", pose_yaml=yaml)
+    [row] = read_rows(folder)
+    assert row.extra["label"] == "cat"
+    assert resolve(row.marks)[0].bounds == pytest.approx(POSE_BOX)
+    write_file(folder / "other.yaml", yaml.replace("3, 2", "2, 3"))
+    assert "have different kpt_shape" in read_error(folder)
+
+
+def test_keypoints_of_another_form_are_refused(tmp_path: Path) -> None:
+    folder = write_one(tmp_path, POSE, data_yaml="names: [tiger]\nkpt_shape: [3, 4]\n")
+    assert "data.yaml: expected kpt_shape" in read_error(folder)
+
+
+def test_a_dataset_without_names_has_class_numbers(tmp_path: Path) -> None:
+    folder = write_one(tmp_path, "1 0.5 0.5 0.2 0.2", data_yaml="train: images\nnc: 2\n")
+    source = read_source(str(folder))
+    assert [row.extra["label"] for row in source.rows if isinstance(row, Row)] == ["1"]
+    assert any("data.yaml has no names" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("number", ["1", "1.0", "1.000000000000000000e+00", "1e0"])
+def test_class_numbers_as_numpy_writes_them(number: str, tmp_path: Path) -> None:
+    line = f"{number} 5.0e-01 5.0e-01 2.0e-01 2.0e-01"
+    [row] = read_rows(write_one(tmp_path, line, classes_txt="cat\ndog\n"))
+    assert row.extra["label"] == "dog"
+    assert resolve(row.marks)[0].bounds == pytest.approx(POSE_BOX)
+
+
+def test_the_first_track_of_an_oriented_box_is_no_point(tmp_path: Path) -> None:
+    corners = "0.4 0.4 0.6 0.42 0.6 0.6 0.4 0.58"
+    [row] = read_rows(write_one(tmp_path / "track", f"0 {corners} 0.93 1"))
+    assert {"confidence": 0.93, "track": 1}.items() <= row.extra.items()
+    assert resolve(row.marks)[0].bounds == pytest.approx((80.0, 40.0, 120.0, 60.0))
+    [outline] = read_rows(
+        write_one(tmp_path / "outline", "0 0.4 0.4 0.6 0.4 0.7 0.6 0.6 0.8 0.4 1")
+    )
+    assert resolve(outline.marks)[0].bounds == pytest.approx((80.0, 40.0, 140.0, 100.0))
+
+
+@pytest.mark.parametrize("first", ["", "# class x y w h", "nan"])
+def test_a_folder_is_yolo_where_the_first_files_hold_no_regions(first: str, tmp_path: Path) -> None:
+    names = [f"{number:02}" for number in range(30 if not first else 5)]
+    write_images(tmp_path, *(f"images/{name}.jpg" for name in names))
+    for name in names[:-1]:
+        write_file(tmp_path / "labels" / f"{name}.txt", first)
+    write_file(tmp_path / "labels" / f"{names[-1]}.txt", "0 0.5 0.5 0.2 0.2")
+    source = read_source(str(tmp_path))
+    assert source.format == SourceFormat.yolo
+    *bad, last = source.rows
+    assert len(bad) == (len(names) - 1 if first else 0)
+    assert isinstance(last, Row)

@@ -68,7 +68,9 @@ def _read_folder(folder: str, options: ReadOptions) -> Annotations:
     names = {os.path.basename(file) for file in files}
     is_split = len(names) == 1 or all(name.startswith("instances_") for name in names)
     if not is_split:
-        listed = ", ".join(files[:_MAX_LISTED_FILES])
+        # Files of captions have no regions.
+        first = sorted(files, key=lambda file: not os.path.basename(file).startswith("instances_"))
+        listed = ", ".join(first[:_MAX_LISTED_FILES])
         raise InputError(
             f"{folder} contains {len(files)} COCO files, and the same images may be in several:"
             f" name one of them as the source, like {listed}"
@@ -96,16 +98,20 @@ Key = int | str
 class _CocoFile:
     """The content of a file. The key None of `annotations` collects those without an image id.
 
-    With results in place of the annotations, images without one are left out.
+    With the annotations of a `results` file, images without one are left out. `unused` is the file of
+    `--coco` if these are no results.
     """
 
     name: str
     images: Sequence[Any]
     annotations: Mapping[Key | None, Sequence[Any]]
     labels: Mapping[Key, str]
-    has_results: bool = False
+    results: str | None = None
+    unused: str | None = None
 
     def notes(self) -> Iterator[str]:
+        if self.unused:
+            yield f"{self.name} contains no COCO results: --coco {self.unused} is not used"
         everything = list(chain.from_iterable(self.annotations.values()))
         turned = sum(isinstance(a, dict) and bool(a.get("rotation")) for a in everything)
         if turned:
@@ -135,6 +141,7 @@ class _CocoFile:
         In a source folder, the ids of images are their paths in it.
         """
         folders = _image_folders(self.name)
+        annotated = self.results or self.name
         listed: set[Key | None] = set()
         for number, image in enumerate(self.images, 1):
             fields = image if isinstance(image, dict) else {}
@@ -148,16 +155,16 @@ class _CocoFile:
                 yield BadRow(f"image {number}", "", InputError(reason))
                 continue
             of_image = self.annotations.get(key, ()) if key is not None else ()
-            if self.has_results and not of_image:
+            if self.results and not of_image:
                 continue
             regions = tuple(coco_region(annotation, self.labels) for annotation in of_image)
             found = finder.find([file], folders)
             id = file if source_folder is None else finder.image_id(found, source_folder)
             size = declared_size(fields.get("width"), fields.get("height"))
-            yield AnnotatedImage(id, found.path, self.name, regions, size, found.error)
+            yield AnnotatedImage(id, found.path, annotated, regions, size, found.error)
         for key, orphans in self.annotations.items():
             if key is None or key not in listed:
-                yield from (_orphan_row(self.name, annotation) for annotation in orphans)
+                yield from (_orphan_row(annotated, annotation) for annotation in orphans)
 
 
 def _load(name: str, options: ReadOptions) -> _CocoFile:
@@ -180,7 +187,7 @@ def _load(name: str, options: ReadOptions) -> _CocoFile:
     named = [
         category
         for category in (categories if isinstance(categories, list) else [])
-        if isinstance(category, dict) and "name" in category
+        if isinstance(category, dict) and category.get("name") is not None
     ]
     _check_ids(name, "images", images, "file_name")
     _check_ids(name, "categories", named, "name")
@@ -190,6 +197,7 @@ def _load(name: str, options: ReadOptions) -> _CocoFile:
         images,
         _group_by_image(annotations),
         {key: label for key, label in labels.items() if key is not None},
+        unused=options.coco,
     )
 
 
@@ -204,7 +212,7 @@ def _load_results(name: str, results: Sequence[Any], options: ReadOptions) -> _C
     if options.coco is None:
         return _CocoFile(name, results_images(name, results, options), annotations, {})
     named = _load(options.coco, replace(options, coco=None))
-    return replace(named, annotations=annotations, has_results=True)
+    return replace(named, annotations=annotations, results=name)
 
 
 def _check_kind(name: str, annotations: Sequence[Any]) -> None:

@@ -76,7 +76,7 @@ def _mark(annotation: JsonObject, label: str | None) -> MarkSpec:
         return _outline(segmentation, label)
     if _is_missing_box(box) and annotation.get("keypoints"):
         return points_mark(_visible_points(annotation["keypoints"]), label)
-    if box is None or box == []:
+    if not box:
         raise InputError(f'expected a "bbox" or a "segmentation", found {short_repr(annotation)}')
     x, y, width, height = check_numbers(box, "a bbox [x, y, width, height]", 4)
     angle = _rotation(annotation)
@@ -94,9 +94,13 @@ def _visible_points(keypoints: Any) -> list[XY]:
 
 
 def _is_missing_box(box: Any) -> bool:
-    """Return whether there is no box. Programs that make only masks write four zeros."""
+    """Return whether there is no box. Programs that make only masks write four zeros or nulls."""
+    if not box:
+        return True
     is_list = isinstance(box, Sequence) and not isinstance(box, str)
-    return box is None or (is_list and all(to_number(value) == 0 for value in box))
+    return is_list and (
+        all(value is None for value in box) or all(to_number(value) == 0 for value in box)
+    )
 
 
 def _rotation(annotation: JsonObject) -> float:

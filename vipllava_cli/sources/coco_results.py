@@ -5,6 +5,7 @@ https://cocodataset.org/#format-results
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,29 +29,42 @@ def is_coco_results(name: str) -> bool:
 
 
 def results_images(
-    name: str, results: Sequence[Any], options: ReadOptions
+    source: str, results: Sequence[Any], options: ReadOptions
 ) -> list[Mapping[str, Any]]:
     """Return `images` for results without a COCO file: by ids that are the names of images.
 
-    Raises InputError without `--images`, and if no id is the name of an image.
+    Raises InputError without `--images`, if no id is the name of an image, and if one is of several.
     """
     advice = "add --coco FILE, the COCO file with the names of these images"
     if not options.image_folders:
-        raise InputError(f"{name} contains COCO results, which number their images: {advice}")
-    paths: dict[str, str] = {}
+        raise InputError(f"{source} contains COCO results, which number their images: {advice}")
+    paths: dict[str, dict[str, None]] = defaultdict(dict)
     for folder in options.image_folders:
         for image in list_folder(folder).images:
-            paths.setdefault(os.path.splitext(os.path.basename(image))[0], image)
+            file = os.path.basename(image)
+            for key in (file, os.path.splitext(file)[0]):
+                paths[key][image] = None
     images: list[Mapping[str, Any]] = []
-    keys = (id_key(result.get("image_id")) for result in results if isinstance(result, dict))
-    for key in dict.fromkeys(keys):
-        file = paths.get(str(key)) or paths.get(str(key).zfill(_ID_DIGITS))
-        if key is not None and file:
-            images.append({"id": key, "file_name": file})
+    known = (result for result in results if isinstance(result, dict))
+    named = {id_key(result.get("image_id")): result for result in known}
+    for id, result in named.items():
+        if id is None:
+            continue
+        spellings = (str(result["image_id"]), str(id), str(id).zfill(_ID_DIGITS))
+        found = list(next(filter(None, map(paths.get, spellings)), ()))
+        name = result.get("file_name")
+        if isinstance(name, str) and name:  # Ultralytics writes it
+            images.append({"id": id, "file_name": name})
+        elif len(found) > 1:
+            raise InputError(
+                f"the image {id} of {source} may be {found[0]} or {found[1]}: {advice}"
+            )
+        elif found:
+            images.append({"id": id, "file_name": found[0]})
     if not images:
         folders = ", ".join(options.image_folders)
         raise InputError(
-            f"{name} contains COCO results, and no image in {folders} is named like one of their"
+            f"{source} contains COCO results, and no image in {folders} is named like one of their"
             f" numbers: {advice}"
         )
     return images

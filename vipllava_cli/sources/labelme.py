@@ -52,16 +52,22 @@ def _read_file(file: str, context: FileContext) -> AnnotatedImage:
     path = content.get("imagePath")
     found_image = context.find_image(file, [path] if isinstance(path, str) and path else [])
     id = context.image_id(found_image)
-    if found_image.error and isinstance(content.get("imageData"), str):
-        found_image = FoundImage(_data_address(content["imageData"]))
+    embedded = content.get("imageData")
+    if found_image.error and isinstance(embedded, str) and embedded.strip():
+        found_image = FoundImage(_data_address(embedded))
     size = declared_size(content.get("imageWidth"), content.get("imageHeight"))
     regions = tuple(map(_region, shapes))
     return AnnotatedImage(id, found_image.path, file, regions, size, found_image.error)
 
 
 def _data_address(encoded: str) -> str:
-    """Return the address of the image that the file contains."""
-    return f"data:image/*;base64,{''.join(encoded.split())}"
+    """Return the address of the image that the file contains, in base64 or as an address."""
+    return f"data:image/*;base64,{''.join(_base64_part(encoded).split())}"
+
+
+def _base64_part(text: str) -> str:
+    """Return the base64 of a text that may be a `data:` address."""
+    return text.rpartition(",")[2]
 
 
 def _region(shape: Any) -> Region:
@@ -131,7 +137,7 @@ def _mask(points: Points, label: str | None, shape: Mapping[str, Any]) -> MarkSp
     if len(points) != 2:
         raise InputError(f"expected 2 corners of a mask, found {len(points)}")
     try:
-        data = base64.b64decode(str(shape.get("mask")), validate=True)
+        data = base64.b64decode(_base64_part(str(shape.get("mask"))), validate=True)
     except ValueError:
         found = short_repr(shape.get("mask"))
         raise InputError(f"expected a mask as a PNG in base64, found {found}") from None
@@ -176,6 +182,7 @@ _BUILDERS: Mapping[str, Builder] = {
     "polygon": _through_points("contour"),
     "rotation": _through_points("contour"),
     "oriented_rectangle": _through_points("contour"),
+    "quadrilateral": _through_points("contour"),
     "circle": _circle,
     "mask": _mask,
     "point": _through_points("point"),

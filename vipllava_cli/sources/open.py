@@ -178,6 +178,9 @@ def _read(
         )
     else:
         source = content
+    if options.coco and known_format != SourceFormat.coco:
+        unused = f"{name} contains no COCO results: --coco {options.coco} is not used"
+        source = replace(source, notes=(*source.notes, unused))
     if format == SourceFormat.auto and os.path.isdir(name):
         return replace(source, notes=(*_folder_notes(name, known_format), *source.notes))
     return source

@@ -260,19 +260,25 @@ def _region_error(image: AnnotatedImage, number: int, error: InputError) -> Inpu
 
 @dataclass(frozen=True)
 class _Summary:
-    """Counts over a source: rows, images, and images without a region; the labels and image paths."""
+    """Counts over a source: rows, images, and images without a region; the labels and image paths.
+
+    `repeated` are pairs of annotation files that name one image.
+    """
 
     rows: int
     images: int
     unmarked_images: int
     labels: tuple[str, ...]
     annotated_paths: frozenset[str]
+    repeated: tuple[tuple[str, str], ...] = ()
 
 
 def _summarize(annotations: Annotations, selection: _Selection) -> _Summary:
     rows = images = unmarked_images = 0
     labels: dict[str, None] = {}
     paths = set()
+    files: dict[str, str] = {}
+    repeated: dict[tuple[str, str], None] = {}
     for image in annotations.iter_images():
         rows += selection.count(image)
         if isinstance(image, AnnotatedImage):
@@ -281,7 +287,11 @@ def _summarize(annotations: Annotations, selection: _Selection) -> _Summary:
             labels.update((region.label, None) for region in image.regions if region.label)
             if annotations.folder_images:
                 paths.add(image.image)
-    return _Summary(rows, images, unmarked_images, tuple(labels), frozenset(paths))
+                first = files.setdefault(image.image, image.file)
+                if first != image.file and not image.image_error:
+                    repeated[first, image.file] = None
+    found = tuple(labels), frozenset(paths), tuple(repeated)
+    return _Summary(rows, images, unmarked_images, *found)
 
 
 def _notes(annotations: Annotations, summary: _Summary, selection: _Selection) -> Iterator[str]:
@@ -289,6 +299,14 @@ def _notes(annotations: Annotations, summary: _Summary, selection: _Selection) -
         keeps_row = selection.per == RowUnit.image and not selection.labels
         result = "each gives a row without marks" if keeps_row else "skipped"
         yield f"images without a region ({result}): {summary.unmarked_images}"
+    if summary.repeated:
+        first, second = map(short_name, summary.repeated[0])
+        more = len(summary.repeated) - 1
+        others = f", and so do {count_noun(more, 'more pair')} of files" if more else ""
+        yield (
+            f"{first} and {second} name the same image{others}: if one of them is about another image,"
+            " correct the name in it"
+        )
     unannotated = len(set(annotations.folder_images) - summary.annotated_paths)
     if unannotated:
         yield f"skipped {count_noun(unannotated, 'image')} without an annotation"

@@ -67,7 +67,9 @@ def _read_file(file: str, context: FileContext) -> AnnotatedImage:
     image = context.find_image(file, list(filter(None, names)))
     sizes = (declared_size(*(child_text(root, side) for side in sides)) for sides in _SIZES)
     size = next(filter(None, sizes), None)
-    regions = tuple(_region(element) for element in root.findall("object"))
+    # LabelMe on the web keeps the objects that were deleted.
+    objects = (each for each in root.findall("object") if child_text(each, "deleted") != "1")
+    regions = tuple(map(_region, objects))
     return AnnotatedImage(context.image_id(image), image.path, file, regions, size, image.error)
 
 

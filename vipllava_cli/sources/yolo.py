@@ -21,20 +21,21 @@ from vipllava_cli.sources.yolo_dataset import open_dataset
 from vipllava_cli.sources.yolo_lines import looks_like_yolo, read_lines
 from vipllava_cli.sources.yolo_pairs import Pair, find_label_file, is_label_file, pair_images
 
-_MAX_SAMPLES = 20  # label files that detection reads
+_MAX_SAMPLES = 20  # label files with content that detection reads
+_MAX_FILES = 1000  # label files whose beginning detection reads; most may be empty
 
 
 def is_yolo(folder: str, listing: Listing) -> bool:
-    """Return whether the first non-empty label file of the images looks like YOLO.
+    """Return whether one of the first non-empty label files of the images looks like YOLO.
 
-    Without one: whether the first text files do, if there is no image or an image of their name.
+    Without any: whether the first text files do, if there is no image or an image of their name.
     """
     paths = (os.path.join(folder, image) for image in listing.images)
     files = filter(None, map(find_label_file, paths))
-    for file in islice(files, _MAX_SAMPLES):
-        line = read_head_text(file).strip().partition("\n")[0]
-        if line:
-            return looks_like_yolo(line)
+    heads = (read_head_text(file).strip() for file in islice(files, _MAX_FILES))
+    lines = [head.partition("\n")[0] for head in islice(filter(None, heads), _MAX_SAMPLES)]
+    if lines:
+        return any(map(looks_like_yolo, lines))
     stems = {_stem(image) for image in listing.images}
     texts = [text for text in listing.with_suffix(".txt") if not stems or _stem(text) in stems]
     return any(is_label_file(os.path.join(folder, text)) for text in texts[:_MAX_SAMPLES])

@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
@@ -16,8 +17,10 @@ LABELS = "labels"
 # Folders that may contain the class file, relative to the source folder. The source may be the `images/`
 # of a dataset, or a split below it.
 _CLASS_FILE_FOLDERS = ("", LABELS, os.pardir, os.path.join(os.pardir, os.pardir))
+_PARTS = ("images", LABELS, "train", "val", "valid", "test")
 _CONTAINERS = (dict, list, tuple, set)
 _YAML_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
+_YAML_ENTRIES = re.compile(r"^(names|nc|kpt_shape|path|train|val|test)\s*:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -36,20 +39,59 @@ def folder_info(folder: str, others: Sequence[str], encoding: str | None = None)
     """Read the first class file. `others` are the files below the folder that are no images.
 
     Class files elsewhere below the folder count if they have the same names. Returns no names without
-    one.
+    one. Raises InputError for a class file that is malformed.
     """
+    yaml_files = list(_dataset_yamls(folder, others))
+    info = _read_first(folder, others, yaml_files, encoding)
+    if info.keypoints or any(os.path.basename(file) in _CLASS_FILES for file in yaml_files):
+        return info
+    # The names may be in another file than the keypoints, without which poses look like outlines.
+    shapes = {keypoints: file for file in yaml_files if (keypoints := _keypoints(file, encoding))}
+    if len(shapes) > 1:
+        files = " and ".join(list(shapes.values())[:2])
+        raise InputError(f"{files} have different kpt_shape: give one of them as the source")
+    return replace(info, keypoints=next(iter(shapes), None))
+
+
+def _keypoints(file: str, encoding: str | None) -> Keypoints | None:
+    return parse_keypoints(load_yaml(file, encoding).get("kpt_shape"), file)
+
+
+def _dataset_yamls(folder: str, others: Sequence[str]) -> Iterator[str]:
+    """Iterate over files like `coco8-pose.yaml`: below the folder, then above a part of a dataset."""
+    yield from filter(_is_dataset_yaml, (os.path.join(folder, file) for file in others))
+    above = os.path.abspath(folder)
+    while os.path.basename(above).lower() in _PARTS:
+        above = os.path.dirname(above)
+        with suppress(OSError):
+            files = (os.path.join(above, name) for name in sorted(os.listdir(above)))
+            yield from filter(_is_dataset_yaml, files)
+
+
+def _is_dataset_yaml(path: str) -> bool:
+    """Return whether the head of a YAML file has the entries of a data.yaml."""
+    if not path.lower().endswith((".yaml", ".yml")) or not os.path.isfile(path):
+        return False
+    with suppress(InputError):
+        return len(set(_YAML_ENTRIES.findall(read_head_text(path)))) > 1
+    return False
+
+
+def _read_first(
+    folder: str, others: Sequence[str], yaml_files: Sequence[str], encoding: str | None
+) -> DatasetInfo:
     for subfolder in _CLASS_FILE_FOLDERS:
         for name, read in _CLASS_FILES.items():
             file = os.path.join(folder, subfolder, name)
             if os.path.isfile(file):
                 return read(file, encoding)
-    below = [file for file in others if is_class_file(file)]
-    infos = [_read(os.path.join(folder, file), encoding) for file in below]
+    below = [os.path.join(folder, file) for file in others if is_class_file(file)] or yaml_files
+    infos = [_read(file, encoding) for file in below]
     if not infos:
         return DatasetInfo({}, note=f"no class file in {folder}: the labels are class numbers")
     if any(info.class_names != infos[0].class_names for info in infos):
-        listed = " and ".join(below[:2])
-        note = f"{listed} in {folder} have different class names: the labels are class numbers"
+        listed = " and ".join(map(os.path.normpath, below[:2]))
+        note = f"{listed} have different class names: the labels are class numbers"
         return DatasetInfo({}, note=note)
     return infos[0]
 
@@ -61,6 +103,8 @@ def is_class_file(path: str) -> bool:
 
 
 def _read(file: str, encoding: str | None) -> DatasetInfo:
+    if file.lower().endswith((".yaml", ".yml")):
+        return yaml_info(file, encoding)
     return _CLASS_FILES.get(os.path.basename(file), _listed_class_names)(file, encoding)
 
 
@@ -72,11 +116,14 @@ def is_data_yaml(name: str) -> bool:
 def yaml_info(file: str, encoding: str | None = None) -> DatasetInfo:
     """Read `names` and `kpt_shape` of a `data.yaml`. Raises InputError.
 
-    `names` is a list, or an object with numbers as keys.
+    `names` is a list, or an object with numbers as keys. Without it, classes have numbers only.
     """
     content = load_yaml(file, encoding)
     names = content.get("names")
-    if not isinstance(names, dict | list) or not names:
+    keypoints = parse_keypoints(content.get("kpt_shape"), file)
+    if names in (None, [], {}):
+        return DatasetInfo({}, keypoints, f"{file} has no names: the labels are class numbers")
+    if not isinstance(names, dict | list):
         raise InputError(
             f'{file}: expected "names", a list of class names; found {short_repr(names)}'
         )
@@ -88,7 +135,7 @@ def yaml_info(file: str, encoding: str | None = None) -> DatasetInfo:
         numbered = {int(number): str(name) for number, name in pairs}
     except (TypeError, ValueError):
         raise InputError(f'{file}: expected class numbers 0, 1, … as keys of "names"') from None
-    return DatasetInfo(numbered, parse_keypoints(content.get("kpt_shape")))
+    return DatasetInfo(numbered, keypoints)
 
 
 def darknet_info(file: str, encoding: str | None = None) -> DatasetInfo:

@@ -33,14 +33,18 @@ from vipllava_cli.storage.counts import count_noun
 
 _BOX = 4  # numbers: cx cy w h
 _MIN_OUTLINE = 6  # numbers: three points
+_ORIENTED_BOX = 8  # numbers: four corners
+_SAME_SHARE = 0.005  # the sides of an oriented box are parallel to this share of the image's sides
+_MAX_CLASSES = 1e9
 _MAX_SHARE = 1.1  # outlines of trained models reach a little outside the image
 
 _SEPARATOR = re.compile(r"[\s,;]+")
-_CLASS = re.compile(r"(?P<number>[0-9]{1,9})(?:\.0*)?")
+_CLASS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,30})?(?:[eE][-+]?[0-9]{1,2})?")
 _NUMBER = r"[-+.\deE]+"
 _LINE = re.compile(rf"{_CLASS.pattern}(?:[\s,;]+{_NUMBER}){{4,}}[\s,;]*")
 _DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+")
 _WHOLE_NUMBER = re.compile(r"[0-9]+")
+_KEYPOINTS = re.compile(r"[\s(\[]*([0-9]{1,6})\s*,\s*([0-9]{1,6})[\s)\]]*")
 
 ClassNames = Mapping[int, str]
 
@@ -77,8 +81,7 @@ def _split(line: str) -> list[str]:
 def _region(
     words: Sequence[str], class_names: ClassNames, keypoints: Keypoints | None, has_tracks: bool
 ) -> Region:
-    match = _CLASS.fullmatch(words[0])
-    number = int(match["number"]) if match else None
+    number = _class_number(words[0])
     if number is None or (class_names and number not in class_names):
         limit = f" below {max(class_names) + 1}" if class_names else ""
         reason = f"expected a class number{limit}, found {short_repr(words[0])}"
@@ -91,6 +94,12 @@ def _region(
     extra = {"confidence": parsed.confidence, "track": parsed.track}
     known = {name: value for name, value in extra.items() if value is not None}
     return Region(label, partial(_mark, parsed, label), known)
+
+
+def _class_number(word: str) -> int | None:
+    """Read a class number. NumPy writes 3 as 3.0 or 3.000000000000000000e+00."""
+    value = float(word) if _CLASS.fullmatch(word) else -1.0
+    return int(value) if value.is_integer() and 0 <= value < _MAX_CLASSES else None
 
 
 def _fail(error: InputError) -> MarkSpec:
@@ -119,7 +128,8 @@ def _parse(words: Sequence[str], keypoints: Keypoints | None, has_tracks: bool) 
     pose = pose_length(numbers)
     if pose:
         return _box(numbers, words, pose)
-    if has_tracks and count != _BOX + 2 and _may_end_in_track(words):
+    is_tracked = _is_oriented_box(numbers, words) or (has_tracks and count != _BOX + 2)
+    if is_tracked and _may_end_in_track(words):
         return replace(_parse(words[:-1], None, has_tracks=False), track=int(words[-1][:9]))
     if count <= _BOX + 1:
         return _box(numbers, words, _BOX)
@@ -151,6 +161,17 @@ def _box(numbers: Sequence[float], words: Sequence[str], length: int) -> _Parsed
             raise InputError(f"expected a whole number as track, found {short_repr(words[-1])}")
         track = int(numbers[-1])
     return _Parsed(numbers[:_BOX], confidence=confidence, track=track)
+
+
+def _is_oriented_box(numbers: Sequence[float], words: Sequence[str]) -> bool:
+    """Return whether the numbers are an oriented box, a confidence, and a track like 1.
+
+    They could also be an outline of five points; then four points are seldom a parallelogram.
+    """
+    if len(numbers) != _ORIENTED_BOX + 2 or _WHOLE_NUMBER.fullmatch(words[-2]):
+        return False
+    x1, y1, x2, y2, x3, y3, x4, y4 = numbers[:_ORIENTED_BOX]
+    return max(abs(x1 + x3 - x2 - x4), abs(y1 + y3 - y2 - y4)) <= _SAME_SHARE
 
 
 def _may_end_in_track(words: Sequence[str]) -> bool:
@@ -210,9 +231,20 @@ def _mark(parsed: _Parsed, label: str) -> MarkSpec:
     return box_mark(x - width / 2, y - height / 2, width, height, label, "unit")
 
 
-def parse_keypoints(value: object) -> Keypoints | None:
-    """Read `kpt_shape`, or return None if it is no list of two whole numbers."""
-    if not isinstance(value, list) or len(value) != 2 or not all(map(is_finite_number, value)):
+def parse_keypoints(value: object, file: str) -> Keypoints | None:
+    """Read the `kpt_shape` of a file: [17, 3], or (17, 3), which is text in YAML.
+
+    Returns None without one. Raises InputError for any other value: poses would look like outlines.
+    """
+    if value is None:
         return None
-    count, dimensions = value
-    return Keypoints(int(count), int(dimensions)) if count > 0 and dimensions in (2, 3) else None
+    text = _KEYPOINTS.fullmatch(value) if isinstance(value, str) else None
+    numbers = list(map(int, text.groups())) if text else value
+    if isinstance(numbers, list) and len(numbers) == 2 and all(map(is_finite_number, numbers)):
+        count, dimensions = numbers
+        if count >= 1 and dimensions in (2, 3):
+            return Keypoints(int(count), int(dimensions))
+    raise InputError(
+        f"{file}: expected kpt_shape, the number of keypoints and 2 or 3 numbers for each, like [17, 3];"
+        f" found {short_repr(value)}"
+    )

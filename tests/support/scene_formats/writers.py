@@ -1,7 +1,8 @@
 """The table of writers: what each tool writes, and which regions it can hold."""
 
+import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.support.scene_formats import coco, manifests, one_file, per_image
@@ -14,6 +15,7 @@ from tests.support.scene_formats.scenes import (
     label_number,
 )
 from tests.support.scene_formats.written import Written
+from tests.support.zips import pack_folder
 from vipllava_cli.sources.formats import SourceFormat
 
 ALL_KINDS = (BOX, POLYGON, ROTATED, POINT)
@@ -103,5 +105,35 @@ _WRITERS = (
     Writer("supervisely", "supervisely", (BOX, POLYGON, POINT), per_image.supervisely),
 )
 
+_ZIPPED = (
+    "coco-roboflow",
+    "coco-cvat",
+    "labelme",
+    "voc",
+    "yolo-roboflow",
+    "yolo-darknet",
+    "cvat",
+    "label-studio",
+    "via",
+    "supervisely",
+)
+
+
+def _zipped(writer: Writer) -> Writer:
+    """Make the writer of a ZIP archive with what another writer writes."""
+
+    def write(folder: Path, images: Sequence[SceneImage]) -> Written:
+        content = folder / "content"
+        content.mkdir(parents=True)
+        written = writer.write(content, images)
+        assert written == Written(written.source), "the archive would need options"
+        archive = pack_folder(content, folder / "export.zip")
+        shutil.rmtree(content)
+        return Written(archive)
+
+    return replace(writer, name=f"{writer.name}-zip", write=write)
+
+
 # The writers of a format without a reader start to be used with the reader.
-WRITERS = tuple(each for each in _WRITERS if each.format in set(SourceFormat))
+_READ = tuple(each for each in _WRITERS if each.format in set(SourceFormat))
+WRITERS = (*_READ, *(_zipped(each) for each in _READ if each.name in _ZIPPED))
