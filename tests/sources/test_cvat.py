@@ -140,3 +140,15 @@ def test_a_damaged_mask_is_one_line(tmp_path: Path, rle: str) -> None:
     found = read_regions(source)
     assert not found.regions
     assert len(found.errors) == 1
+
+
+def test_skeletons_in_a_skeleton_are_one_line(tmp_path: Path) -> None:
+    source = copy_case("60b-cvat-shapes", tmp_path)
+    depth = 2000
+    (source / XML).write_text(
+        '<annotations><image name="a.jpg" width="160" height="120">'
+        f"{'<skeleton>' * depth}{'</skeleton>' * depth}</image></annotations>"
+    )
+    found = read_regions(source)
+    assert not found.regions
+    assert len(found.errors) == 1
