@@ -134,6 +134,11 @@ def is_row_column(name: str) -> bool:
     return name in _KNOWN
 
 
+def is_like_question(name: str) -> bool:
+    """Return whether a column looks like one of questions."""
+    return _LIKE_QUESTION.fullmatch(name.strip().lower()) is not None
+
+
 def unused_notes(
     source: str,
     names: Collection[str],
@@ -147,7 +152,7 @@ def unused_notes(
     """
     others = [name for name in names if name not in _KNOWN and name not in used]
     regions = [name for name in others if _LIKE_REGION.fullmatch(name.strip().lower())]
-    questions = [name for name in others if _LIKE_QUESTION.fullmatch(name.strip().lower())]
+    questions = list(filter(is_like_question, others))
     notes = []
     found = [name for name in markers if name in names]
     hidden = [n for n in names if n not in markers and (n in SHAPES or n in _REGION_COLUMNS)]
