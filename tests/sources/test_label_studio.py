@@ -218,3 +218,9 @@ def test_tasks_without_regions_are_recognized(tmp_path: Path) -> None:
     choice = {"type": "choices", "from_name": "c", "to_name": "image", "value": {"choices": ["x"]}}
     file = write(tmp_path, [task(choice)])
     assert "has no region on its 1 image: --per image" in read_error(file)
+
+
+def test_an_address_that_is_none_is_one_line(tmp_path: Path) -> None:
+    found = read_regions(write(tmp_path, [task(result(), image="http://[x/a.jpg")]))
+    assert not found.regions
+    assert "http://[x/a.jpg" in found.errors[0]
