@@ -4,7 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.scene_formats import coco, manifests, one_file, per_image
+from tests.support.scene_formats import (
+    coco,
+    fiftyone,
+    manifests,
+    masks,
+    one_file,
+    per_image,
+    video,
+)
 from tests.support.scene_formats.scenes import (
     BOX,
     POINT,
@@ -101,7 +109,16 @@ _WRITERS = (
     Writer("via-json", "via", (BOX, POLYGON, POINT), one_file.via_json),
     Writer("via-csv", "via", (BOX, POLYGON, POINT), one_file.via_csv),
     Writer("supervisely", "supervisely", (BOX, POLYGON, POINT), per_image.supervisely),
+    Writer("cvat-video", "cvat", ALL_KINDS, video.cvat),
+    Writer("fiftyone", "fiftyone", (BOX, POLYGON, POINT), fiftyone.samples),
 )
 
 # The writers of a format without a reader start to be used with the reader.
 WRITERS = tuple(each for each in _WRITERS if each.format in set(SourceFormat))
+
+# They write boxes as masks.
+MASK_WRITERS = (
+    Writer("cvat-mask", "cvat", (BOX,), masks.cvat),
+    Writer("label-studio-brush", "label-studio", (BOX,), masks.label_studio),
+    Writer("supervisely-bitmap", "supervisely", (BOX,), masks.supervisely),
+)
