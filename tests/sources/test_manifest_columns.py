@@ -50,6 +50,9 @@ def test_the_size_of_the_box_is_not_that_of_the_image(tmp_path: Path) -> None:
         "center_x,center_y",
         "segmentations",
         "keypoints",
+        "bbox_2d",
+        "gt_boxes",
+        "detections",
     ],
 )
 def test_columns_like_a_region_that_are_not_read_are_named(tmp_path: Path, columns: str) -> None:

@@ -42,13 +42,17 @@ _KNOWN = (*FIELDS, *SHAPES, *_REGION_COLUMNS)
 
 _EDGE = r"([xy]_?([0-3]|min|max|c|cent(er|re))?|(cent(er|re)_?|c)[xy]|left|top|right|bottom)"
 _LIKE_REGION = re.compile(
-    rf"(b?box(es)?|bounding_?box(es)?|region|rect)[_.]?({_EDGE}|w|h|width|height|xyxyn?|xywhn?|norm.*"
-    rf"|coord.*)?|{_EDGE}(_?n|_norm)?|[wh]|xyxyn?|xywhn?|rois?|regions|rectangles?|coord(inate)?s"
+    r"(\w+[_.])?(b?box(es)?|bounding_?box(es)?|region|rect)[_.]?"
+    rf"({_EDGE}|w|h|width|height|xyxyn?|xywhn?|[23]d|list|norm.*|coord.*)?"
+    rf"|{_EDGE}(_?n|_norm)?|[wh]|xyxyn?|xywhn?|rois?|regions|rectangles?|coord(inate)?s"
     r"|polygons?|polylines?|segmentations?|points|keypoints|masks|rle|annotations|objects"
+    r"|detections|instances|shapes"
 )
 _LIKE_QUESTION = re.compile(
-    r"(user_|text_)?(text|prompt|query|instruction|question)s?(_text)?|conversations?|messages"
+    r"(user_|text_)?(text|prompt|query|instruction|question)s?(_text)?"
+    r"|conversations?|messages|input|problem"
 )
+_MAX_NAME = 60  # characters of a column that may look like a region or a question
 
 _NUMBERS = re.compile(r"[\s,;]+")
 
@@ -136,7 +140,11 @@ def is_row_column(name: str) -> bool:
 
 def is_like_question(name: str) -> bool:
     """Return whether a column looks like one of questions."""
-    return _LIKE_QUESTION.fullmatch(name.strip().lower()) is not None
+    return _is_like(_LIKE_QUESTION, name)
+
+
+def _is_like(pattern: re.Pattern[str], name: str) -> bool:
+    return len(name) <= _MAX_NAME and pattern.fullmatch(name.strip().lower()) is not None
 
 
 def unused_notes(
@@ -151,7 +159,7 @@ def unused_notes(
     `markers` hides the columns for regions that are no markers.
     """
     others = [name for name in names if name not in _KNOWN and name not in used]
-    regions = [name for name in others if _LIKE_REGION.fullmatch(name.strip().lower())]
+    regions = [name for name in others if _is_like(_LIKE_REGION, name)]
     questions = list(filter(is_like_question, others))
     notes = []
     found = [name for name in markers if name in names]
