@@ -44,6 +44,23 @@ def test_frames_without_images_are_refused_with_a_command(tmp_path: Path) -> Non
     assert message.endswith(frames_command(source))
 
 
+def test_numbers_of_images_with_other_names_are_refused_with_the_right_format(
+    tmp_path: Path,
+) -> None:
+    source = copy_case("60c-cvat-video", tmp_path)
+    edit(
+        source / XML,
+        lambda text: text.replace("<mode>interpolation", "<mode>annotation").replace(
+            "<source>clip.mp4</source>", ""
+        ),
+    )
+    for image in (source / "images").iterdir():
+        image.rename(image.with_name(f"photo-{image.name}"))
+    message = read_error(source)
+    assert "export the task from CVAT as 'CVAT for images 1.1'" in message
+    assert "ffmpeg" not in message
+
+
 def test_images_that_count_from_one_are_refused(tmp_path: Path) -> None:
     source = copy_case("60c-cvat-video", tmp_path)
     images = source / "images"
@@ -119,6 +136,18 @@ def test_a_damaged_mask_is_one_line(tmp_path: Path, rle: str) -> None:
     (source / XML).write_text(
         '<annotations><image name="a.jpg" width="160" height="120"><mask label="bolt"'
         f' rle="{rle}" left="20" top="30" width="40" height="25"/></image></annotations>'
+    )
+    found = read_regions(source)
+    assert not found.regions
+    assert len(found.errors) == 1
+
+
+def test_skeletons_in_a_skeleton_are_one_line(tmp_path: Path) -> None:
+    source = copy_case("60b-cvat-shapes", tmp_path)
+    depth = 2000
+    (source / XML).write_text(
+        '<annotations><image name="a.jpg" width="160" height="120">'
+        f"{'<skeleton>' * depth}{'</skeleton>' * depth}</image></annotations>"
     )
     found = read_regions(source)
     assert not found.regions

@@ -45,6 +45,10 @@ ONE_OF_EACH: Mapping[str, Callable[[Path], Path]] = {
     "supervisely": lambda folder: copy_case(folder, "63-supervisely/ds/ann/a.jpg.json"),
     "open-images": lambda folder: copy_case(folder, "68-openimages/val.csv"),
     "image-folder": lambda folder: copy_case(folder, "65-hf-imagefolder/metadata.jsonl"),
+    "fiftyone": lambda folder: write_file(
+        folder / "list.txt",
+        {"samples": [{"filepath": "a.jpg", "spot": {"_cls": "Keypoint", "points": [[0.1, 0.2]]}}]},
+    ),
     "vip-bench": write_vip_bench,
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.support.scene_formats.scenes import BOX, POINT, SceneImage, scene_set, select
-from tests.support.scene_formats.writers import WRITERS, Writer
+from tests.support.scene_formats.writers import MASK_WRITERS, WRITERS, Writer
 from tests.support.scene_formats.written import Written
 from vipllava_cli.marks.marked_image import open_image
 from vipllava_cli.marks.resolve import resolve_marks
@@ -69,20 +69,47 @@ def test_every_format_gives_the_same_marks(writer: Writer, tmp_path: Path) -> No
         assert_same(image, found[data], writer)
 
 
+@pytest.mark.parametrize("writer", MASK_WRITERS, ids=lambda writer: writer.name)
+def test_every_mask_covers_the_pixels_of_its_box(writer: Writer, tmp_path: Path) -> None:
+    images = select(scene_set()[:6], writer.kinds)
+    found = read_written(writer.write(tmp_path, images), writer.format)
+    assert found.keys() == {image.data for image in images if image.regions}
+    for image in images:
+        marks = found.get(image.data, [])
+        for region, (label, mark) in zip(image.regions, marks, strict=True):
+            assert (label, mark.shape) == (region.label, "mask")
+            # The outline goes through the centres of the outer pixels.
+            edges = [round(edge) for edge in region.box]
+            assert np.allclose(mark.bounds, edges, rtol=0, atol=HALF_A_PIXEL), image.name
+
+
 @pytest.mark.model
 @pytest.mark.slow
 @pytest.mark.usefixtures("opened_once")
 def test_every_format_gives_the_same_answers(run: Run, tmp_path: Path) -> None:
     images = select(scene_set()[5:7], (BOX,))
+    boxes = answers_by_format(
+        [each for each in WRITERS if BOX in each.kinds], images, run, tmp_path
+    )
+    masks = answers_by_format(MASK_WRITERS, images, run, tmp_path)
+    for answers in (boxes, masks):
+        expected = next(iter(answers.values()))
+        assert len(expected) == sum(len(image.regions) for image in images) > len(images)
+        assert all(given == expected for given in answers.values()), answers
+
+
+def answers_by_format(
+    writers: Sequence[Writer], images: Sequence[SceneImage], run: Run, tmp_path: Path
+) -> dict[str, list[tuple[int, int, str]]]:
+    """Return the answers about the images in each format, in the order of sizes and answers."""
     answers = {}
-    for writer in (each for each in WRITERS if BOX in each.kinds):
+    for writer in writers:
         folder = tmp_path / writer.name
+        folder.mkdir()
         written = writer.write(folder, images)
         out = tmp_path / f"{writer.name}.jsonl"
         options = ("--out", out, "--question", "What is {1}?", "-q")
         assert run("batch", *written.arguments, *options).code == 0
         records = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
         answers[writer.name] = sorted((r["width"], r["height"], r["answer"]) for r in records)
-    expected = answers["coco"]
-    assert len(expected) == sum(len(image.regions) for image in images) > len(images)
-    assert all(given == expected for given in answers.values()), answers
+    return answers

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.regions import CASES, read_regions
+from tests.support.sources import read_error
 from vipllava_cli.sources.open import read_source
 
 IMAGE = CASES / "01-coco-float-ids" / "a.jpg"
@@ -179,3 +180,47 @@ def test_an_export_as_a_table_is_read(tmp_path: Path) -> None:
         found = read_regions(source)
         assert found.regions == [BOX]
         assert found.columns == [{"label": "bolt", "quality": "good"}]
+
+
+def without_size(**fields: Any) -> dict[str, Any]:
+    return {name: field for name, field in result(**fields).items() if name not in SIZE}
+
+
+def test_percentages_need_no_size(tmp_path: Path) -> None:
+    points = {"points": [[12.5, 25], [37.5, 25], [37.5, 45]], "polygonlabels": ["bolt"]}
+    polygon = without_size(id="r2", type="polygonlabels", value=points)
+    content = [{"data": {"image": "a.jpg"}, "predictions": [{"result": [without_size(), polygon]}]}]
+    found = read_regions(write(tmp_path, content))
+    assert found.regions == [BOX, ("contour", (20, 30, 60, 54))]
+    assert found.labels == ["bolt", "bolt"]
+
+
+@pytest.mark.parametrize("value", [{**RECTANGLE, "rotation": 30}, {"format": "rle", "rle": [0, 1]}])
+def test_a_turned_region_needs_the_size(tmp_path: Path, value: dict[str, Any]) -> None:
+    found = read_regions(write(tmp_path, [task(without_size(value=value))]))
+    assert not found.regions
+    assert "expected an original_width and an original_height in pixels" in found.errors[0]
+
+
+def test_the_score_of_a_region_is_its_own(tmp_path: Path) -> None:
+    prediction = {
+        "score": 0.9,
+        "model_version": "v2",
+        "result": [result(score=0.7), result(id="r2")],
+    }
+    found = read_regions(
+        write(tmp_path, [{"data": {"image": "a.jpg"}, "predictions": [prediction]}])
+    )
+    assert [columns["score"] for columns in found.columns] == [0.7, 0.9]
+
+
+def test_tasks_without_regions_are_recognized(tmp_path: Path) -> None:
+    choice = {"type": "choices", "from_name": "c", "to_name": "image", "value": {"choices": ["x"]}}
+    file = write(tmp_path, [task(choice)])
+    assert "has no region on its 1 image: --per image" in read_error(file)
+
+
+def test_an_address_that_is_none_is_one_line(tmp_path: Path) -> None:
+    found = read_regions(write(tmp_path, [task(result(), image="http://[x/a.jpg")]))
+    assert not found.regions
+    assert "http://[x/a.jpg" in found.errors[0]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.regions import CASES, read_regions
 from tests.support.sources import read_error
+from vipllava_cli.sources.formats import SourceFormat
 
 RECT = {"name": "rect", "x": 20, "y": 30, "width": 40, "height": 25}
 
@@ -83,3 +84,24 @@ def test_a_file_of_via_3_is_named(tmp_path: Path) -> None:
     file = tmp_path / "via.json"
     file.write_text(json.dumps({"file": {}, "metadata": metadata, "view": {}}))
     assert "VIA 3" in read_error(file)
+
+
+@pytest.mark.parametrize(
+    "header", ['filename,",region_shape_attributes,region_attributes', 'filename,"a,region_id']
+)
+def test_a_table_with_an_open_quote_in_its_header_is_one_line(tmp_path: Path, header: str) -> None:
+    file = tmp_path / "via.csv"
+    file.write_text(f'{header}\na.jpg,"{{""name"": ""rect""}}","{{}}"\n')
+    for format in (SourceFormat.auto, SourceFormat.via):
+        assert read_error(file, format=format)
+
+
+def test_a_quoted_header_is_read(tmp_path: Path) -> None:
+    write(tmp_path)
+    file = tmp_path / "via.csv"
+    shape = json.dumps(RECT).replace('"', '""')
+    file.write_text(
+        '"filename","region_shape_attributes","region_attributes","notes, etc."\n'
+        f'"a.jpg","{shape}","{{}}",""\n'
+    )
+    assert read_regions(file).regions == [("box", (20, 30, 60, 55))]

@@ -44,6 +44,8 @@ def test_a_declared_encoding_is_read(
     assert found.regions == [("box", (20, 30, 60, 55))]
 
 
-@pytest.mark.parametrize("declared", ["rot13", "base64", "no-such-encoding"])
+@pytest.mark.parametrize(
+    "declared", ["rot13", "base64", "idna", "punycode", "undefined", "no-such-encoding"]
+)
 def test_a_declared_encoding_that_is_none_is_one_line(tmp_path: Path, declared: str) -> None:
     assert "not valid XML" in read_error(write(tmp_path, declared, "cp1252", "Straße"))

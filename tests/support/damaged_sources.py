@@ -26,7 +26,7 @@ from tests.support.damage import damage
 from tests.support.damaged_cases import Write, case_writers
 from tests.support.damaged_images import image_faults, undamaged_images
 from tests.support.scene_formats.scenes import SceneImage, scene_set, select
-from tests.support.scene_formats.writers import WRITERS, Writer
+from tests.support.scene_formats.writers import MASK_WRITERS, WRITERS, Writer
 from tests.support.scene_formats.written import Written
 from vipllava_cli.cli.terminal.messages import one_line
 from vipllava_cli.errors import VipllavaError
@@ -75,7 +75,7 @@ def _undamaged(reader: str) -> list[Write]:
     images = scene_set()[4:7]
     writes: list[Write] = [
         partial(_write_scenes, writer, select(images, writer.kinds))
-        for writer in WRITERS
+        for writer in (*WRITERS, *MASK_WRITERS)
         if writer.format == reader
     ]
     return [*writes, *case_writers(reader)]

@@ -20,6 +20,7 @@ _FORMS: Mapping[str, tuple[str, str]] = {
 }
 _ASKING, _ANSWERING = ("human", "user"), ("gpt", "assistant")
 _CONTENTS = [content for _, content in _FORMS.values()]
+_IMAGE_PARTS = ("image", "image_url")  # fields of a part of a turn
 _EXPECTED = "expected"  # the column that `compare` reads
 
 _REGION = re.compile(r"<bbox(\d{1,4})>")
@@ -44,7 +45,7 @@ def with_questions(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     if form is None or "question" in fields or "questions" in fields:
         return fields
     speaker, content = _FORMS[form]
-    turns = fields[form]
+    turns, shown = _plain_turns(fields[form], content)
     if not all(isinstance(turn, dict) and isinstance(turn.get(content), str) for turn in turns):
         raise InputError(
             f'expected "{form}" as a list of turns with "{speaker}" and "{content}", found'
@@ -55,7 +56,28 @@ def with_questions(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     result = {name: value for name, value in fields.items() if name != form}
     if len(answers) == len(questions) and _EXPECTED not in result:
         result[_EXPECTED] = answers[0] if len(answers) == 1 else answers
-    return {**_one_image(result), "questions": questions or None}
+    named = "image" in result or "images" in result
+    images = {"images": shown} if shown and not named else {}
+    return {**_one_image({**result, **images}), "questions": questions or None}
+
+
+def _plain_turns(turns: list[Any], content: str) -> tuple[list[Any], list[Any]]:
+    """Return turns with their content as text, and the images in it.
+
+    The content may be a list of parts: `{"type": "text", "text": …}`, `{"type": "image", "image": …}`.
+    """
+    plain: list[Any] = []
+    images: list[Any] = []
+    for turn in turns:
+        parts = turn.get(content) if isinstance(turn, dict) else None
+        if isinstance(parts, list) and all(isinstance(part, dict) for part in parts):
+            texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
+            shown = [part[name] for part in parts for name in _IMAGE_PARTS if name in part]
+            images += [each.get("url") if isinstance(each, dict) else each for each in shown]
+            plain.append({**turn, content: "\n".join(texts)})
+        else:
+            plain.append(turn)
+    return plain, images
 
 
 def dropped_word_note(fields: Mapping[str, Any]) -> str | None:
@@ -79,12 +101,13 @@ def _ask(text: str) -> str:
 
 def _one_image(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """Replace a list of one image, as ShareGPT has it, by the image. Raises InputError."""
-    images = fields.get("images")
-    if "image" in fields or not isinstance(images, list):
+    field = "image" if "image" in fields else "images"
+    images = fields.get(field)
+    if not isinstance(images, list):
         return fields
     if len(images) != 1:
         raise InputError(f"expected one image for each row, found {len(images)}")
     return {
-        **{name: value for name, value in fields.items() if name != "images"},
+        **{name: value for name, value in fields.items() if name != field},
         "image": images[0],
     }

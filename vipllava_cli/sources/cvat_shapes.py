@@ -56,15 +56,17 @@ def iter_shapes(element: "Element") -> list[Shape]:
     return [_shape(child) for child in element if child.tag not in _WITHOUT_REGION]
 
 
-def _shape(element: "Element") -> Shape:
+def _shape(element: "Element", *, is_part: bool = False) -> Shape:
     attributes = {each.get("name"): each.text or "" for each in element.findall("attribute")}
     extra = scalar_fields(attributes)
     if element.get("occluded") == "1":
         extra.setdefault("occluded", 1)
     if element.get("source"):
         extra.setdefault("source", element.get("source"))
-    is_skeleton = element.tag == "skeleton"
-    parts = tuple(iter_shapes(element)) if is_skeleton else ()
+    # A skeleton contains points only, and a damaged file any depth of skeletons.
+    has_parts = element.tag == "skeleton" and not is_part
+    children = [child for child in element if child.tag not in _WITHOUT_REGION]
+    parts = tuple(_shape(child, is_part=True) for child in children) if has_parts else ()
     return Shape(element.tag, dict(element.attrib), extra, parts)
 
 

@@ -242,6 +242,11 @@ def _check_images(
             f"{file.path} is about a video without regions: expected tracks with shapes"
         )
     searched = _find_frame(file, segments[0].first).error
+    if root.findtext(".//mode") == "annotation":
+        raise InputError(
+            f"{file.path} is of a task with images, and numbers them instead of naming them"
+            f" ({searched}): export the task from CVAT as 'CVAT for images 1.1'"
+        )
     raise InputError(
         f"{file.path} is about the video {video}, and its frames are no images ({searched}); else"
         f" export it from CVAT with images, or write them: {command}"

@@ -9,11 +9,13 @@ from functools import partial
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
+from vipllava_cli.marks.json_marks import is_finite_number
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.files import load_json, matches_all
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.one_file import AnnotationFile, open_annotation_file
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
+from vipllava_cli.sources.region_shapes import points_mark
 from vipllava_cli.sources.regions import (
     AnnotatedImage,
     Annotations,
@@ -104,8 +106,17 @@ def _polyline(value: JsonObject, label: str | None) -> MarkSpec:
 
 
 def _keypoint(value: JsonObject, label: str | None) -> MarkSpec:
-    points = value.get("points")
-    return region_mark("point", _flat(points if isinstance(points, list) else []), label, "unit")
+    """Make a point, or the box around several. FiftyOne writes NaN for a point that is not visible."""
+    listed = value.get("points")
+    points = [each for each in listed if not _is_hidden(each)] if isinstance(listed, list) else []
+    pairs = (check_numbers(point, "a point [x, y]", 2) for point in points)
+    return points_mark([(x, y) for x, y in pairs], label, "unit")
+
+
+def _is_hidden(point: Any) -> bool:
+    """Return whether both coordinates of a point are missing."""
+    is_pair = isinstance(point, list) and len(point) == 2
+    return is_pair and not any(map(is_finite_number, point))
 
 
 def _flat(points: Sequence[Any]) -> list[float]:

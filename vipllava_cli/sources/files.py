@@ -73,10 +73,16 @@ def _read_first(name: str) -> bytes:
 
 
 def read_head_text(name: str, encoding: str | None = None) -> str:
-    """Read the first 64 KiB as text. Bytes of another encoding become U+FFFD."""
+    """Read the first 64 KiB as text. Bytes of another encoding become U+FFFD.
+
+    Raises InputError for UTF-32 without a byte-order mark, which Python does not replace.
+    """
     data = _read_first(name)
     decoder = codecs.getincrementaldecoder(encoding or text_encoding(data))
-    return decoder("replace").decode(data)
+    try:
+        return decoder("replace").decode(data)
+    except UnicodeError:
+        raise encoding_error(name, 1, encoding) from None
 
 
 def iter_lines(name: str, encoding: str | None = None) -> Iterator[tuple[int, bytes]]:
@@ -127,7 +133,7 @@ def _peek(file: BinaryIO) -> bytes:
 def _to_utf8(line: bytes, codec: str) -> bytes:
     try:
         return line.decode(codec).encode("utf-8")
-    except UnicodeDecodeError:
+    except UnicodeError:
         return line
 
 

@@ -33,7 +33,12 @@ from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.regions import AnnotatedImage, Annotations, Region, scalar_fields
 from vipllava_cli.sources.rows import BadRow
 
-_SIGNATURE = (rb'"original_width"\s*:',)
+# Regions have the size of the image. A task without regions, or with predictions that were made
+# elsewhere, has the rest.
+_SIGNATURES = (
+    (rb'"original_width"\s*:',),
+    (rb'"result"\s*:\s*\[', rb'"(?:annotations|predictions)"\s*:\s*\[', rb'"data"\s*:\s*\{'),
+)
 _TABLE_SIGNATURE = '""original_width""'
 # Fields of a task in JSON-MIN that are about the annotation.
 _MIN_FIELDS = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
@@ -43,7 +48,7 @@ JsonObject = Mapping[str, Any]
 
 def is_label_studio(name: str) -> bool:
     """Return whether a JSON file looks like an export of Label Studio. It may be malformed."""
-    return matches_all(name, map(re.compile, _SIGNATURE))
+    return any(matches_all(name, map(re.compile, patterns)) for patterns in _SIGNATURES)
 
 
 def is_label_studio_table(name: str) -> bool:

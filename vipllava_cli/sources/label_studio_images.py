@@ -66,7 +66,10 @@ def _task_image(field: str, text: str, item: int, prefers_files: bool) -> TaskIm
 
 def _path(text: str) -> str:
     """Return the path in the name of an image: of a local file, a bucket or an address."""
-    parts = urlsplit(text) if "?" in text or "://" in text else None
+    try:
+        parts = urlsplit(text) if "?" in text or "://" in text else None
+    except ValueError:  # an address like http://[x
+        return text
     query = parse_qs(parts.query) if parts else {}
     if parts and "d" in query:  # /data/local-files/?d=folder/a.jpg
         return query["d"][0]

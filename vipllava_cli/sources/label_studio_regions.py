@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.marks.types import XY, MarkSpec
+from vipllava_cli.marks.types import XY, Coordinate, MarkSpec
 from vipllava_cli.sources.brush_rle import decode_brush
 from vipllava_cli.sources.region_shapes import bitmap_mark, decode_bitmap, ellipse_mark
 from vipllava_cli.sources.regions import (
@@ -60,6 +60,7 @@ def iter_annotation_regions(results: Any) -> Iterator[tuple[JsonObject, Region]]
         others = [result for result in groups[id] if result is not shape]
         labels = _labels([shape, *others])
         extra = {**of_image, **_columns(others), **_label_columns(labels)}
+        extra |= scalar_fields({"score": shape.get("score")})
         if shape.get("id") is not None:
             extra["region_id"] = id
         related = [_relation(each) for each in relations if str(each.get("from_id")) == id]
@@ -157,12 +158,20 @@ def _relation(relation: JsonObject) -> dict[str, Any]:
 
 def _mark(value: JsonObject, label: str | None) -> MarkSpec:
     size = declared_size(value.get("original_width"), value.get("original_height"))
-    if size is None:
-        raise InputError("expected an original_width and an original_height in pixels")
     build = next((build for name, build in _BUILDERS.items() if name in value), None)
     if build is None:
         raise InputError(f"expected a region with one of {', '.join(_BUILDERS)}, found none")
+    if size is None:
+        if build in (_brush, _bitmask) or _angle(value):
+            raise InputError("expected an original_width and an original_height in pixels")
+        return _in_percent(build(value, label, (100, 100)))
     return replace(build(value, label, (size.width, size.height)), declared=size)
+
+
+def _in_percent(spec: MarkSpec) -> MarkSpec:
+    """Return a mark in percent of the image, for one on an image of 100x100 pixels."""
+    parts = tuple(tuple(Coordinate(each.value, 100) for each in part) for part in spec.parts)
+    return replace(spec, parts=parts)
 
 
 def _pixels(value: JsonObject, names: Sequence[str], size: XY) -> list[float]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
@@ -15,26 +15,44 @@ FIELDS = ("id", "image", "question", "questions", "choices", "marks")
 
 # Other names of a field, the usual ones first.
 _ALIASES: Mapping[str, Sequence[str]] = {
-    "image": ("image_path", "path", "file_name", "filename", "img_path", "file", "img"),
+    "image": (
+        *("image_path", "path", "file_name", "filename", "img_path", "file", "img"),
+        *("image_file", "image_name", "filepath", "file_path", "image_url", "img_url"),
+    ),
 }
 
 # Columns with the edges of a box.
+_FROM_0 = ("x0", "y0", "x1", "y1")
+_FROM_1 = ("x1", "y1", "x2", "y2")
 _EDGES = (
-    ("x1", "y1", "x2", "y2"),
+    _FROM_0,
+    _FROM_1,
     ("xmin", "ymin", "xmax", "ymax"),
     ("x_min", "y_min", "x_max", "y_max"),
 )
-_SIZES = (("image_width", "image_height"), ("width", "height"))
+_SIZES = (
+    ("image_width", "image_height"),
+    ("img_width", "img_height"),
+    ("original_width", "original_height"),
+    ("width", "height"),
+)
 _CORNER_LISTS = ("boxes", "bboxes")  # lists of x1, y1, x2, y2
 _REGION_COLUMNS = ("bbox", *_CORNER_LISTS, *(name for names in _EDGES for name in names))
 _KNOWN = (*FIELDS, *SHAPES, *_REGION_COLUMNS)
 
+_EDGE = r"([xy]_?([0-3]|min|max|c|cent(er|re))?|(cent(er|re)_?|c)[xy]|left|top|right|bottom)"
 _LIKE_REGION = re.compile(
-    r"b?box(es)?|bounding_?box(es)?|[xy]([12]|_?(min|max|c|center))?|[wh]|left|top|right|bottom|roi"
-    r"|region|regions|rect|rectangle|coords|coordinates|polygon|polygons|segmentation|points|annotations"
-    r"|objects"
+    r"(\w+[_.])?(b?box(es)?|bounding_?box(es)?|region|rect)[_.]?"
+    rf"({_EDGE}|w|h|width|height|xyxyn?|xywhn?|[23]d|list|norm.*|coord.*)?"
+    rf"|{_EDGE}(_?n|_norm)?|[wh]|xyxyn?|xywhn?|rois?|regions|rectangles?|coord(inate)?s"
+    r"|polygons?|polylines?|segmentations?|points|keypoints|masks|rle|annotations|objects"
+    r"|detections|instances|shapes"
 )
-_LIKE_QUESTION = re.compile(r"text|prompt|query|instruction|questions?|conversations?|messages")
+_LIKE_QUESTION = re.compile(
+    r"(user_|text_)?(text|prompt|query|instruction|question)s?(_text)?"
+    r"|conversations?|messages|input|problem"
+)
+_MAX_NAME = 60  # characters of a column that may look like a region or a question
 
 _NUMBERS = re.compile(r"[\s,;]+")
 
@@ -62,29 +80,57 @@ def canonical_names(names: Iterable[str]) -> dict[str, str]:
 
 def region_marks(fields: Mapping[str, Any], units: str = Units.px) -> list[MarkSpec]:
     """Read the marks in columns for regions. Raises InputError."""
-    marks: list[MarkSpec] = []
-    for shape in SHAPES:
-        marks += _shape_marks(shape, fields.get(shape), units)
-    for x, y, width, height in _number_lists(fields.get("bbox"), "bbox", "x, y, width, height"):
-        marks.append(box_mark(x, y, width, height, None, units))
+    columns: list[list[MarkSpec]] = [
+        _shape_marks(shape, fields.get(shape), units) for shape in SHAPES
+    ]
+    boxes = _number_lists(fields.get("bbox"), "bbox", "x, y, width, height")
+    columns.append([box_mark(x, y, width, height, None, units) for x, y, width, height in boxes])
     for column in _CORNER_LISTS:
-        for corners in _number_lists(fields.get(column), column, "x1, y1, x2, y2"):
-            marks.append(region_mark("box", corners, None, units))
+        corners = _number_lists(fields.get(column), column, "x1, y1, x2, y2")
+        columns.append([region_mark("box", each, None, units) for each in corners])
     for names in _EDGES:
+        if names == (_FROM_1 if _is_from_0(fields) else _FROM_0):
+            continue
         edges = [fields.get(name) for name in names]
         if any(edge not in (None, "") for edge in edges):
-            corners = check_numbers(edges, f"{', '.join(names)} of a box")
-            marks.append(region_mark("box", corners, None, units))
+            numbers = check_numbers(edges, f"{', '.join(names)} of a box")
+            columns.append([region_mark("box", numbers, None, units)])
+    marks: list[MarkSpec] = []
+    for listed in columns:  # several columns may hold the same regions
+        marks += listed if any(mark not in marks for mark in listed) else []
     return marks
 
 
-def image_size(fields: Mapping[str, Any]) -> DeclaredSize | None:
-    """Return the size of the image that a row declares."""
+def _is_from_0(names: Container[str]) -> bool:
+    """Return whether the corners of a box are numbered from 0: `x1` is its right edge then."""
+    return "x0" in names and "x2" not in names
+
+
+def image_size(fields: Mapping[str, Any], marks: Sequence[MarkSpec] = ()) -> DeclaredSize | None:
+    """Return the size of the image that a row declares.
+
+    `width` and `height` may be those of the box in `marks` instead.
+    """
     lower = {name.strip().lower(): value for name, value in fields.items()}
-    if {"x", "y"} <= lower.keys():
-        lower = {name: value for name, value in lower.items() if name not in _SIZES[1]}
-    sizes = (declared_size(lower.get(width), lower.get(height)) for width, height in _SIZES)
-    return next(filter(None, sizes), None)
+    for width, height in _SIZES:
+        size = declared_size(lower.get(width), lower.get(height))
+        is_box = width == "width" and ({"x", "y"} <= lower.keys() or _is_size_of(size, marks))
+        if size and not is_box:
+            return size
+    return None
+
+
+def _is_size_of(size: DeclaredSize | None, marks: Sequence[MarkSpec]) -> bool:
+    """Return whether a size is that of the only mark, a box that does not begin at the corner."""
+    if size is None or len(marks) != 1 or marks[0].shape != "box":
+        return False
+    left, top, *ends = marks[0].parts[0]
+    starts = [
+        0.0 if end.is_size else start.value for end, start in zip(ends, (left, top), strict=True)
+    ]
+    sides = [end.value - start for end, start in zip(ends, starts, strict=True)]
+    is_equal = abs(sides[0] - size.width) < 1 and abs(sides[1] - size.height) < 1
+    return is_equal and (left.value, top.value) != (0, 0)
 
 
 def is_row_column(name: str) -> bool:
@@ -92,15 +138,34 @@ def is_row_column(name: str) -> bool:
     return name in _KNOWN
 
 
-def unused_notes(source: str, names: Iterable[str], used: Iterable[str] = ()) -> list[str]:
+def is_like_question(name: str) -> bool:
+    """Return whether a column looks like one of questions."""
+    return _is_like(_LIKE_QUESTION, name)
+
+
+def _is_like(pattern: re.Pattern[str], name: str) -> bool:
+    return len(name) <= _MAX_NAME and pattern.fullmatch(name.strip().lower()) is not None
+
+
+def unused_notes(
+    source: str,
+    names: Collection[str],
+    used: Iterable[str] = (),
+    markers: Sequence[str] = ("marks",),
+) -> list[str]:
     """Return notes about columns that look like a region or a question and are not used.
 
-    `names` are canonical. `used` are further columns that the reader uses.
+    `names` are canonical. `used` are further columns that the reader uses. In a row, each of
+    `markers` hides the columns for regions that are no markers.
     """
     others = [name for name in names if name not in _KNOWN and name not in used]
-    regions = [name for name in others if _LIKE_REGION.fullmatch(name.strip().lower())]
-    questions = [name for name in others if _LIKE_QUESTION.fullmatch(name.strip().lower())]
+    regions = [name for name in others if _is_like(_LIKE_REGION, name)]
+    questions = list(filter(is_like_question, others))
     notes = []
+    found = [name for name in markers if name in names]
+    hidden = [n for n in names if n not in markers and (n in SHAPES or n in _REGION_COLUMNS)]
+    if found and hidden:
+        notes.append(f"{source}: a row with {' or '.join(found)} does not use {_listed(hidden)}")
     if regions:
         notes.append(
             f"{source}: no region is read from {_listed(regions)}; a box is in x1, y1, x2, y2, in bbox"

@@ -80,10 +80,10 @@ def row_from_fields(
     try:
         image = _image(fields)
         found = _find_image(image, location)
-        size = image_size(fields)
         marks = read_marks()
         is_used = is_row_column if not marks else FIELDS.__contains__
         marks = marks or region_marks(fields, location.units)
+        size = image_size(fields, marks)
         return Row(
             _id(fields) or (location.position if is_data_address(image) else record_name(image)),
             found.path,

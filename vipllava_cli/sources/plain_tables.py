@@ -12,9 +12,13 @@ _SEPARATORS = (",", ";", "\t")
 
 
 def table_columns(name: str) -> list[str]:
-    """Return the column names in the first line of a file, without quotes and blanks."""
+    """Return the column names in the first line of a file, or none if that is no line of a table."""
     header = read_head_text(name).partition("\n")[0]
-    return [cell.strip().strip('"') for cell in header.split(_separator(header))]
+    try:
+        cells = next(csv.reader([header], delimiter=_separator(header), skipinitialspace=True), [])
+    except csv.Error:
+        return []
+    return [cell.strip() for cell in cells]
 
 
 def iter_records(name: str, encoding: str | None) -> Iterator[Mapping[str, str]]:
@@ -29,6 +33,8 @@ def iter_records(name: str, encoding: str | None) -> Iterator[Mapping[str, str]]
         chain([first], lines), delimiter=_separator(first), skipinitialspace=True, restval=""
     )
     try:
+        if any("\n" in column for column in reader.fieldnames or ()):
+            raise InputError(f"{name}: a quote in the first line is not closed: correct the table")
         reader.fieldnames = [column.strip() for column in reader.fieldnames or ()]
         for record in reader:
             yield {column: cell for column, cell in record.items() if isinstance(column, str)}

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from vipllava_cli.errors import UsageError
 from vipllava_cli.marks.shape_table import Units
 
+_SAMPLE = b"{-\xff."  # bytes for which any codec of text has characters or replacements
+
 
 @dataclass(frozen=True)
 class ReadOptions:
@@ -26,6 +28,7 @@ class ReadOptions:
             return
         try:
             io.TextIOWrapper(io.BytesIO(), self.encoding)  # fails for codecs that are no text
+            _SAMPLE.decode(self.encoding, "replace")  # fails for codecs of host names
         except (LookupError, ValueError):
             raise UsageError(
                 f"--encoding {self.encoding!r} is unknown: expected a name like gbk, cp1252 or utf-16"

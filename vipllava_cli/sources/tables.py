@@ -86,7 +86,8 @@ def _read_table(name: str, format: SourceFormat, options: ReadOptions) -> Source
     total = 1 + sum(1 for _ in headers)
     names = canonical_names(header).values()
     used = () if "question" in names else ("text",) if "question_id" in names else ()
-    return Source(StoredRows(read), format, total, tuple(unused_notes(name, names, used)))
+    notes = unused_notes(name, names, used, markers=("marks", *SHAPES))
+    return Source(StoredRows(read), format, total, tuple(notes))
 
 
 def _iter_table_rows(name: str, separators: str, options: ReadOptions) -> Iterator[Row | BadRow]:

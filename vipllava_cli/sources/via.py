@@ -145,9 +145,9 @@ def _read_table(name: str, options: ReadOptions) -> _Content:
     for record in iter_records(name, options.encoding):
         filename = record.get("filename") or record.get("#filename") or ""
         listed = regions.setdefault(filename, [])
-        shape = json_or_text(record["region_shape_attributes"])
+        shape = json_or_text(record.get("region_shape_attributes", ""))
         if shape not in ({}, ""):  # a line without a region is about an image without one
-            attributes = json_or_text(record["region_attributes"])
+            attributes = json_or_text(record.get("region_attributes", ""))
             listed.append({"shape_attributes": shape, "region_attributes": attributes})
     return _Content([_Entry(filename, listed) for filename, listed in regions.items()])
 

@@ -45,9 +45,9 @@ def _declared_encoding(data: bytes) -> str | None:
         return None
     name = declared[1].decode("ascii", "replace")
     try:
-        b"x".decode(name, "replace")  # fails for codecs that are no text
+        b"x-\xff.".decode(name, "replace")  # fails for codecs that are no text
         codec = codecs.lookup(name).name
-    except LookupError:
+    except (LookupError, UnicodeError):  # codecs such as idna decode host names only
         return None
     if codec.startswith("utf"):
         return None

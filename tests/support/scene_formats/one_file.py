@@ -32,7 +32,7 @@ def cvat(folder: Path, images: Sequence[SceneImage]) -> Written:
     for number, image in enumerate(images):
         image.write(folder / "images" / image.name)
         width, height = image.size
-        shapes = "".join(map(_cvat_shape, image.regions))
+        shapes = "".join(map(cvat_shape, image.regions))
         parts.append(
             f'<image id="{number}" name={quoteattr(image.name)} width="{width}" height="{height}">'
             f"{shapes}</image>\n"
@@ -46,8 +46,9 @@ def cvat(folder: Path, images: Sequence[SceneImage]) -> Written:
     return Written(folder / "annotations.xml")
 
 
-def _cvat_shape(region: SceneRegion) -> str:
-    common = f'label={quoteattr(region.label)} source="manual" occluded="0" z_order="0"'
+def cvat_shape(region: SceneRegion, frame: str = "") -> str:
+    """Return the element of a region. `frame` are the attributes of a shape in a track."""
+    common = f'{frame}label={quoteattr(region.label)} source="manual" occluded="0" z_order="0"'
     if region.kind in (POLYGON, POINT):
         tag = "polygon" if region.kind == POLYGON else "points"
         points = ";".join(f"{x:.2f},{y:.2f}" for x, y in region.points)

@@ -5,7 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.support.scene_formats import coco, manifests, one_file, per_image
+from tests.support.scene_formats import (
+    coco,
+    fiftyone,
+    manifests,
+    masks,
+    one_file,
+    per_image,
+    video,
+)
 from tests.support.scene_formats.scenes import (
     BOX,
     POINT,
@@ -103,6 +111,8 @@ _WRITERS = (
     Writer("via-json", "via", (BOX, POLYGON, POINT), one_file.via_json),
     Writer("via-csv", "via", (BOX, POLYGON, POINT), one_file.via_csv),
     Writer("supervisely", "supervisely", (BOX, POLYGON, POINT), per_image.supervisely),
+    Writer("cvat-video", "cvat", ALL_KINDS, video.cvat),
+    Writer("fiftyone", "fiftyone", (BOX, POLYGON, POINT), fiftyone.samples),
 )
 
 _ZIPPED = (
@@ -137,3 +147,10 @@ def _zipped(writer: Writer) -> Writer:
 # The writers of a format without a reader start to be used with the reader.
 _READ = tuple(each for each in _WRITERS if each.format in set(SourceFormat))
 WRITERS = (*_READ, *(_zipped(each) for each in _READ if each.name in _ZIPPED))
+
+# They write boxes as masks.
+MASK_WRITERS = (
+    Writer("cvat-mask", "cvat", (BOX,), masks.cvat),
+    Writer("label-studio-brush", "label-studio", (BOX,), masks.label_studio),
+    Writer("supervisely-bitmap", "supervisely", (BOX,), masks.supervisely),
+)
