@@ -13,10 +13,11 @@ from vipllava_cli.flows.export.read_records import AnsweredRow, add_row
 from vipllava_cli.marks.marked_image import ImageFile, open_image
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import Mark, MarkSpec
+from vipllava_cli.sources.archive_kinds import check_no_archive
+from vipllava_cli.sources.archives import UnpackedSource
 from vipllava_cli.sources.detect import detect_format
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.open import READERS
-from vipllava_cli.sources.read_options import ReadOptions
 from vipllava_cli.sources.regions import AnnotatedImage, Annotations
 from vipllava_cli.sources.rows import Row, Source
 from vipllava_cli.storage.counts import count_noun
@@ -55,18 +56,20 @@ class SourceFile:
 
 
 def read_source_file(
-    name: str, rows: Sequence[AnsweredRow], paths: ImagePaths, options: ReadOptions
+    source: UnpackedSource, rows: Sequence[AnsweredRow], paths: ImagePaths
 ) -> SourceFile:
     """Read a source, and give its regions the answers of the records. Raises InputError."""
+    name, options = source.name, source.options
+    check_no_archive(name)
     format = detect_format(name, options.encoding)
     if format is None or format == SourceFormat.folder:
         raise InputError(
-            f"--source {name}: expected the annotation file or the manifest that batch read; unpack an"
-            " archive first"
+            f"--source {name}: expected the annotation file or the manifest that batch read"
         )
     content = READERS[format].read(name, options)
     is_annotated = isinstance(content, Annotations)
     images = list(_annotated(content)) if isinstance(content, Annotations) else _of_rows(content)
+    images = [replace(image, name=source.restore_image(image.name)) for image in images]
     dataset = _dataset(images, rows, paths)
     dataset.classes = content.classes if isinstance(content, Annotations) else ()
     files = [image.file for image in images] if is_annotated else []
