@@ -221,6 +221,22 @@ def test_records_of_another_file_are_refused(tmp_path: Path, run: Run) -> None:
     assert "no record is about a region of --source" in ended.stderr
 
 
+@pytest.mark.parametrize("folder", ["C:\\data\\photos\\", "/mnt/elsewhere/", "x\\"])
+def test_records_of_another_machine_find_their_image(folder: str, tmp_path: Path, run: Run) -> None:
+    """By the name, or by the id where the source has several images of one name."""
+    file = coco(tmp_path)
+    write_image(tmp_path / "x" / "a.jpg")
+    content = json.loads(file.read_text())
+    content["images"].insert(0, {**content["images"][0], "id": 1, "file_name": "x/a.jpg"})
+    file.write_text(json.dumps(content))
+    row = record(f"{folder}a.jpg", "a.jpg#1", mark("box", BOXES[0], label="dog"))
+    write_records(tmp_path / "results.jsonl", row)
+    export(run, tmp_path, "coco", "out.json", file)
+    first, second = json.loads((tmp_path / "out.json").read_text())["annotations"]
+    assert first["attributes"]["answer"] == "metal"
+    assert "answer" not in second["attributes"]
+
+
 def test_regions_that_were_not_asked_about_stay(tmp_path: Path, run: Run) -> None:
     file = coco(tmp_path)
     answers(tmp_path)

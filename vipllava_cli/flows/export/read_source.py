@@ -1,6 +1,6 @@
 """The file that `batch` read, with the answers of its records: images and regions in its order."""
 
-import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -173,23 +173,33 @@ def _dataset(
 
 
 class _ImageFinder:
-    """Finds the image of a record: by its path, else by its name if only one image has it."""
+    """Finds the image of a record: by its path, its id, or its name if only one image has it."""
 
     def __init__(self, images: Sequence[SourceImage], paths: ImagePaths) -> None:
         self._paths = paths
         self._by_path: dict[str, int] = {}
+        self._by_id: dict[str, int] = {}
         self._by_name: dict[str, list[int]] = defaultdict(list)
         for position, image in enumerate(images):
             self._by_path.setdefault(paths.key(image.name), position)
-            self._by_name[os.path.basename(image.name)].append(position)
+            self._by_id.setdefault(image.id, position)
+            self._by_name[_file_name(image.name)].append(position)
 
     def find(self, row: AnsweredRow) -> int | None:
         """Return the position of the image, or None."""
         by_path = self._by_path.get(self._paths.key(row.image))
         if by_path is not None:
             return by_path
-        named = self._by_name.get(os.path.basename(row.image), [])
+        by_id = self._by_id.get(row.image_id)
+        if by_id is not None:
+            return by_id
+        named = self._by_name.get(_file_name(row.image), [])
         return named[0] if len(named) == 1 else None
+
+
+def _file_name(path: str) -> str:
+    """Return the end of a path, which may be that of a Windows machine."""
+    return re.split(r"[\\/]", path)[-1]
 
 
 def _export_image(
