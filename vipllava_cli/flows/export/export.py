@@ -119,6 +119,7 @@ def _write(
     )
     if not is_same_format:
         dataset.drop_unread_images()
+        dataset.note_invalid_regions()
     made = WRITERS[task.format].write(dataset, target)
     if is_folder:
         write_folder(made, task.out)
@@ -148,7 +149,7 @@ def _moved_note(task: ExportTask, target: Target, dataset: Dataset) -> Iterator[
 
 
 def _summary(out: Path, dataset: Dataset) -> str:
-    regions = sum(len(image.regions) for image in dataset.images)
+    regions = sum(1 for image in dataset.images for _ in image.marked())
     answered = sum(answer.text is not None for answer in dataset.answers())
     images = count_noun(len(dataset.images), "image")
     return (
