@@ -8,6 +8,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import Finished, Run
 from tests.support.exports import mark, points, read_regions, record, write_image, write_records
@@ -138,6 +139,26 @@ def test_a_shortened_address_is_named_in_a_note(format: str, tmp_path: Path, run
     assert "1 image in data: addresses, of which records hold only the beginning" in ended.stderr
     (row,) = read_source(str(out)).rows
     assert "embedded" not in row.image
+
+
+def test_values_of_one_label_map_are_several_regions(tmp_path: Path, run: Run) -> None:
+    write_image(tmp_path / "a.jpg")
+    pixels = np.zeros((100, 200), np.uint8)
+    pixels[10:30, 10:50], pixels[60:90, 100:150] = 1, 2
+    Image.fromarray(pixels).save(tmp_path / "map.png")
+    rows = [
+        {"image": "a.jpg", "marks": [{"shape": "mask", "file": "map.png", "value": value}]}
+        for value in (1, 2)
+    ]
+    manifest = tmp_path / "rows.jsonl"
+    manifest.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    _, (_, (second,)) = read_regions(manifest)
+    row = record(tmp_path / "a.jpg", "line 2", mark("mask", points(second)))
+    write_records(tmp_path / "results.jsonl", row)
+    out, ended = export(run, tmp_path, "coco", "--source", manifest)
+    assert ended.code == 0, ended
+    found = [marks[0].bounds for _, marks in read_regions(out)]
+    assert np.allclose(found, [(10, 10, 50, 30), (100, 60, 150, 90)], atol=0.5)
 
 
 def test_results_get_the_names_of_their_coco_file(tmp_path: Path, run: Run) -> None:

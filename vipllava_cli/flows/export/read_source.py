@@ -119,14 +119,17 @@ def _of_rows(source: Source) -> list[SourceImage]:
         label = row.extra.get("label")
         text = None if label in (None, "") else str(label)
         extra = dict(row.extra) if len(row.marks) == 1 else {}
-        known = [(region.spec and region.spec.parts, region.label) for region in image.regions]
+        known = set(map(_place, image.regions))
         new = (SourceRegion(mark, mark.label or text, extra) for mark in row.marks)
-        image.regions.extend(
-            region
-            for region in new
-            if (region.spec and region.spec.parts, region.label) not in known
-        )
+        image.regions.extend(region for region in new if _place(region) not in known)
     return list(images.values())
+
+
+def _place(region: SourceRegion) -> tuple[object, ...]:
+    """Return what is equal for one region in several rows of a manifest."""
+    spec = region.spec
+    geometry = spec and (spec.shape, spec.parts, spec.file, spec.values)
+    return geometry, region.label
 
 
 # --- the answers -----------------------------------------------------------------------------
