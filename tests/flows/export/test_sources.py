@@ -330,7 +330,7 @@ def test_label_studio_keeps_the_shape_and_the_control_of_a_region(tmp_path: Path
     write_image(tmp_path / "a.jpg")
     sides = {"original_width": 200, "original_height": 100, "image_rotation": 0, "to_name": "img"}
     value = {"x": 10, "y": 30, "width": 20, "height": 25, "rotation": 15}
-    results = [
+    results: list[dict[str, Any]] = [
         {**sides, "id": f"r{n}", "type": "rectanglelabels", "from_name": name, "value": labelled}
         for n, (name, label) in enumerate((("first", "dog"), ("second", "cat")), 1)
         for labelled in [{**value, "x": 10 * n, "rectanglelabels": [label]}]
