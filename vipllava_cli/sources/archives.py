@@ -10,6 +10,7 @@ import pickle
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import NamedTuple
@@ -67,27 +68,73 @@ def read_unpacked(
     `read` gets the path and the options of what is unpacked. The rows of the result are stored, and
     name the images in the archive. Raises the errors of `read`, and InputError for the archive.
     """
+    with unpack_source(name, options) as unpacked:
+        source = read(unpacked.name, unpacked.options)
+        chunks = _compress(map(unpacked.restore_row, source.rows))
+        notes = (*unpacked.notes, *map(unpacked.restore_text, source.notes))
+    rows = StoredRows(lambda: chain.from_iterable(map(_decompress, chunks)))
+    return replace(source, rows=rows, total=sum(chunk.rows for chunk in chunks), notes=notes)
+
+
+@contextmanager
+def unpack_source(name: str, options: ReadOptions) -> Iterator["UnpackedSource"]:
+    """Unpack a source, its images' folders and `options.coco` while they are read.
+
+    Names that are in no archive stay as they are. Errors of the reader name the archives.
+    """
     with temporary_folder() as folder:
         unpacking = _Unpacking(folder, options.encoding)
         local = unpacking.unpack(name)
         image_folders = tuple(map(unpacking.unpack_images, options.image_folders))
         coco = unpacking.unpack(options.coco) if options.coco else None
-        own_folder = unpacking.folder_of(local)
-        allowed = None if own_folder is None else (own_folder, *image_folders)
+        local_options = replace(options, image_folders=image_folders, coco=coco)
         try:
-            source = read(local, replace(options, image_folders=image_folders, coco=coco))
-            chunks = _compress(unpacking.restore_row(row, allowed) for row in source.rows)
+            yield UnpackedSource(local, local_options, unpacking)
         except (InputError, UsageError) as error:
             raise type(error)(unpacking.restore_text(str(error))) from None
-        notes = (*unpacking.notes, *map(unpacking.restore_text, source.notes))
-    rows = StoredRows(lambda: chain.from_iterable(map(_decompress, chunks)))
-    return replace(source, rows=rows, total=sum(chunk.rows for chunk in chunks), notes=notes)
 
 
 def is_in_archive(name: str, options: ReadOptions) -> bool:
     """Return whether a source, its images or its COCO file are in an archive."""
     names = (name, *options.image_folders, options.coco or "")
     return any(find_archive(each) for each in names)
+
+
+@dataclass(frozen=True)
+class UnpackedSource:
+    """What a reader reads in place of an archive, and the way back to the names of the user."""
+
+    name: str
+    options: ReadOptions
+    _unpacking: "_Unpacking"
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Notes about entries of the archives that are not read."""
+        return self._unpacking.notes
+
+    @property
+    def _allowed(self) -> Sequence[str] | None:
+        """The folders that may contain the images; None if the source is in no archive."""
+        folder = self._unpacking.folder_of(self.name)
+        return None if folder is None else (folder, *self.options.image_folders)
+
+    def restore_row(self, row: Row | BadRow) -> Row | BadRow:
+        """Name the archives in a row."""
+        return self._unpacking.restore_row(row, self._allowed)
+
+    def restore_image(self, path: str) -> str:
+        """Name the archive in the path of an image. Raises InputError for one outside of it."""
+        image = self._unpacking.restore_path(path)
+        if self._allowed is not None and not _is_allowed(path, self._allowed):
+            raise InputError(
+                f"the image {image} is outside the archive: name its folder with --images DIR"
+            )
+        return image
+
+    def restore_text(self, text: str) -> str:
+        """Name the archives in a message in place of their folders."""
+        return self._unpacking.restore_text(text)
 
 
 class _Chunk(NamedTuple):
@@ -189,7 +236,7 @@ class _Unpacking:
 
     def restore_row(self, row: Row | BadRow, allowed: Sequence[str] | None) -> Row | BadRow:
         """Name the archives in a row. `allowed` are the folders that may contain its image."""
-        image = self._restore_path(row.image)
+        image = self.restore_path(row.image)
         if isinstance(row, BadRow):
             return BadRow(self.restore_text(row.id), image, self._restore_error(row.error))
         error = row.image_error and self._restore_error(row.image_error)
@@ -198,7 +245,7 @@ class _Unpacking:
                 f"the image {image} is outside the archive: name its folder with --images DIR"
             )
         marks = tuple(
-            mark if mark.file is None else replace(mark, file=self._restore_path(mark.file))
+            mark if mark.file is None else replace(mark, file=self.restore_path(mark.file))
             for mark in row.marks
         )
         id = self.restore_text(row.id)
@@ -207,7 +254,7 @@ class _Unpacking:
     def _restore_error(self, error: InputError) -> InputError:
         return InputError(self.restore_text(str(error)))
 
-    def _restore_path(self, path: str) -> str:
+    def restore_path(self, path: str) -> str:
         normal = os.path.normpath(path) if os.path.isabs(path) else path
         for folder in self._folders:
             if _is_below(normal, folder.path):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import CLIPBOARD, is_address, is_file_url
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.similar_names import advise_on_name
@@ -217,7 +218,7 @@ def resolve_path(folder: str, path: str) -> str:
 
 
 def relative_path(path: str, folder: str) -> str:
-    """Make a path relative to the folder, with forward slashes. URLs stay as they are."""
-    if "://" in path:
+    """Make a path relative to the folder, with forward slashes. Addresses stay as they are."""
+    if "://" in path or is_data_address(path):
         return path
     return os.path.relpath(path, folder or os.curdir).replace(os.sep, "/")

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from vipllava_cli.errors import InputError, short_name
 from vipllava_cli.sources.files import relative_path, resolve_path
 from vipllava_cli.sources.folder import list_folder
+from vipllava_cli.storage.zip_archive import is_member
 
 _MAX_LISTED_FOLDERS, _MAX_LISTED_IMAGES = 8, 3  # in a message
 
@@ -101,7 +102,7 @@ class ImageFinder:
         for spelling in spellings:
             for folder in folders:
                 path = _join(folder, spelling)
-                if _is_file(path):
+                if _is_file(path) or _is_archived(path):
                     return self._only([path, *self._others(spelling, folder)], name)
         for spelling in spellings:
             for tail in _tails(spelling):
@@ -170,6 +171,11 @@ class ImageFinder:
 def _is_file(path: str) -> bool:
     """Return whether a path is that of a file, or of a frame of one."""
     return os.path.isfile(path) or os.path.isfile(_FRAME.sub("", path))
+
+
+def _is_archived(path: str) -> bool:
+    """Return whether a path is that of a file in a ZIP archive: `export.zip/images/a.jpg`."""
+    return ".zip/" in _slashed(path).lower() and is_member(_FRAME.sub("", path))
 
 
 def folders_near(folder: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import is_address
 from vipllava_cli.sources.folder import image_suffixes
 
@@ -57,10 +58,10 @@ def _is_image(text: str) -> bool:
 
 def _task_image(field: str, text: str, item: int, prefers_files: bool) -> TaskImage:
     is_on_web = is_address(text) and not any(part in text for part in _SERVER_PATHS)
-    path = text if text.startswith("data:") else _path(text)
+    path = text if is_data_address(text) else _path(text)
     if not is_on_web:
         return TaskImage(field, path, (path,), None, item)
-    name = path.rpartition("/")[2] or path
+    name = path if is_data_address(path) else path.rpartition("/")[2] or path
     return TaskImage(field, name, (path,) if prefers_files else (), text, item)
 
 
@@ -86,6 +87,8 @@ def _path(text: str) -> str:
 
 def original_name(name: str) -> str:
     """Return the name of the file that was uploaded: `0f61ab27-a.jpg` -> `a.jpg`."""
+    if is_data_address(name):
+        return name
     return _UPLOADED.sub("", re.split(r"[\\/]", name)[-1])
 
 

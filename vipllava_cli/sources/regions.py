@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_name, short_repr
+from vipllava_cli.images.data_address import shorten_data_address
 from vipllava_cli.marks.json_marks import is_finite_number, mark_from_json
 from vipllava_cli.marks.types import XY, DeclaredSize, MarkSpec
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
@@ -225,7 +226,7 @@ class _Selection:
 
 
 def _region_row(image: AnnotatedImage, number: int, region: Region) -> Row | BadRow:
-    id = f"{image.id}#{number}"
+    id = f"{shorten_data_address(image.id)}#{number}"
     try:
         mark = _make_mark(image, region)
     except InputError as error:
@@ -236,13 +237,14 @@ def _region_row(image: AnnotatedImage, number: int, region: Region) -> Row | Bad
 
 def _image_row(image: AnnotatedImage, regions: list[tuple[int, Region]]) -> Row | BadRow:
     marks = []
+    id = shorten_data_address(image.id)
     for number, region in regions:
         try:
             marks.append(_make_mark(image, region))
         except InputError as error:
-            return BadRow(image.id, image.image, _region_error(image, number, error))
+            return BadRow(id, image.image, _region_error(image, number, error))
     extra = {"labels": [region.label for _, region in regions]}
-    return Row(image.id, image.image, tuple(marks), extra=extra, image_error=image.image_error)
+    return Row(id, image.image, tuple(marks), extra=extra, image_error=image.image_error)
 
 
 def _make_mark(image: AnnotatedImage, region: Region) -> MarkSpec:
@@ -252,7 +254,8 @@ def _make_mark(image: AnnotatedImage, region: Region) -> MarkSpec:
 
 
 def _region_error(image: AnnotatedImage, number: int, error: InputError) -> InputError:
-    return InputError(f"{image.file}, region {number} of {short_name(image.id)}: {error}")
+    name = short_name(shorten_data_address(image.id))
+    return InputError(f"{image.file}, region {number} of {name}: {error}")
 
 
 # --- summary ---------------------------------------------------------------------------------

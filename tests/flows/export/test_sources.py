@@ -221,6 +221,22 @@ def test_records_of_another_file_are_refused(tmp_path: Path, run: Run) -> None:
     assert "no record is about a region of --source" in ended.stderr
 
 
+@pytest.mark.parametrize("folder", ["C:\\data\\photos\\", "/mnt/elsewhere/", "x\\"])
+def test_records_of_another_machine_find_their_image(folder: str, tmp_path: Path, run: Run) -> None:
+    """By the name, or by the id where the source has several images of one name."""
+    file = coco(tmp_path)
+    write_image(tmp_path / "x" / "a.jpg")
+    content = json.loads(file.read_text())
+    content["images"].insert(0, {**content["images"][0], "id": 1, "file_name": "x/a.jpg"})
+    file.write_text(json.dumps(content))
+    row = record(f"{folder}a.jpg", "a.jpg#1", mark("box", BOXES[0], label="dog"))
+    write_records(tmp_path / "results.jsonl", row)
+    export(run, tmp_path, "coco", "out.json", file)
+    first, second = json.loads((tmp_path / "out.json").read_text())["annotations"]
+    assert first["attributes"]["answer"] == "metal"
+    assert "answer" not in second["attributes"]
+
+
 def test_regions_that_were_not_asked_about_stay(tmp_path: Path, run: Run) -> None:
     file = coco(tmp_path)
     answers(tmp_path)
@@ -307,6 +323,47 @@ def test_label_studio_gets_predictions_beside_its_annotations(tmp_path: Path, ru
     assert region["value"] == {**value, "rectanglelabels": ["cat"]}
     assert answer["id"] == region["id"]
     assert answer["value"] == {"choices": ["cat"]}
+
+
+def test_label_studio_keeps_the_shape_and_the_control_of_a_region(tmp_path: Path, run: Run) -> None:
+    """A turned rectangle stays one: the project may have no control for its outline."""
+    write_image(tmp_path / "a.jpg")
+    sides = {"original_width": 200, "original_height": 100, "image_rotation": 0, "to_name": "img"}
+    value = {"x": 10, "y": 30, "width": 20, "height": 25, "rotation": 15}
+    results: list[dict[str, Any]] = [
+        {**sides, "id": f"r{n}", "type": "rectanglelabels", "from_name": name, "value": labelled}
+        for n, (name, label) in enumerate((("first", "dog"), ("second", "cat")), 1)
+        for labelled in [{**value, "x": 10 * n, "rectanglelabels": [label]}]
+    ]
+    file = tmp_path / "tasks.json"
+    task = {"id": 12, "data": {"image": "a.jpg"}, "annotations": [{"id": 3, "result": results}]}
+    file.write_text(json.dumps([task]))
+    _, (_, (outline,)) = read_regions(file)
+    contour = mark("contour", points(outline), label="cat")
+    one = record(tmp_path / "a.jpg", "a.jpg#2", contour, **choice("dog", "cat"))
+    write_records(tmp_path / "results.jsonl", one)
+    export(run, tmp_path, "label-studio", "out.json", file, "--label-from-answer")
+    (made,) = json.loads((tmp_path / "out.json").read_text())
+    first, second, _ = made["predictions"][0]["result"]
+    assert {**first, "id": "r1"} == results[0]
+    changed = {**results[1]["value"], "rectanglelabels": ["dog"]}
+    assert {**second, "id": "r2"} == {**results[1], "value": changed, "score": 0.75}
+    assert len({first["id"], second["id"], "r1", "r2"}) == 4
+
+
+def test_regions_without_a_mark_are_counted(tmp_path: Path, run: Run) -> None:
+    file = coco(tmp_path)
+    content = json.loads(file.read_text())
+    content["annotations"][1]["bbox"] = [1, 2, 0, 0]
+    file.write_text(json.dumps(content))
+    write_records(
+        tmp_path / "results.jsonl", record(tmp_path / "a.jpg", "a.jpg#1", mark("box", BOXES[0]))
+    )
+    other = export(run, tmp_path, "voc", "voc", file)
+    assert "1 region of --source without a valid mark: left out" in other.stderr
+    assert "1 image, 1 region, 1 answer" in other.stderr
+    assert "valid mark" not in export(run, tmp_path, "coco", "copy.json", file).stderr
+    assert len(json.loads((tmp_path / "copy.json").read_text())["annotations"]) == 2
 
 
 def test_a_manifest_as_source_gives_its_rows(tmp_path: Path, run: Run) -> None:

@@ -44,12 +44,22 @@ def export(
     images: Annotated[
         list[str] | None,
         typer.Option(
-            "--images", metavar="DIR", help="Folder of the images that --source names. Repeatable."
+            "--images",
+            metavar="DIR",
+            help="Folder or ZIP archive of the images that --source names. Repeatable.",
         ),
     ] = None,
     encoding: Annotated[
         str | None,
         typer.Option("--encoding", metavar="NAME", help="Encoding of --source. (default: utf-8)"),
+    ] = None,
+    coco: Annotated[
+        str | None,
+        typer.Option(
+            "--coco",
+            metavar="FILE",
+            help="COCO file with the images and categories of COCO results in --source.",
+        ),
     ] = None,
     force: Annotated[
         bool, output_flag("Replace an existing file, or an earlier export.", "--force")
@@ -72,11 +82,11 @@ def export(
     messages = output.messages()
     if str(out) == STANDARD_OUTPUT:
         raise UsageError("an export cannot go to stdout: give a file or a folder with -o OUT")
-    if source is None and (images or encoding):
-        raise UsageError("--images and --encoding are about --source: add --source FILE")
+    if source is None and (images or encoding or coco):
+        raise UsageError("--images, --encoding and --coco are about --source: add --source FILE")
     records = find_records(results)
     if records != results:
         messages.note(f"the records are in {records}")
-    options = ReadOptions(tuple(images or ()), encoding)
+    options = ReadOptions(tuple(images or ()), encoding, coco)
     task = ExportTask(records, to, out, source, label_from_answer, force, options)
     messages.note(*write_export(task))

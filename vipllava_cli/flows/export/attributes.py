@@ -6,6 +6,7 @@ from typing import Any
 from vipllava_cli.flows.export.dataset import Answer
 from vipllava_cli.sources.coco_region import MARK_SHAPE
 from vipllava_cli.sources.regions import scalar_fields
+from vipllava_cli.storage.field_columns import PREFIX
 
 LABEL_FROM_ANSWER = (
     "label_from_answer"  # the field of `extra` that `batch --label-from-answer` adds
@@ -47,11 +48,13 @@ def _attributes(answer: Answer) -> Attributes:
         "probability": answer.probability,
         "model": answer.model or None,
     }
+    taken = frozenset(values)
     for name, value in answer.fields.items():
-        values[name] = value
+        key = name if name not in taken else f"{PREFIX}{name}"
+        values[key] = value
         probabilities = answer.field_probabilities.get(name)
-        if isinstance(probabilities, Mapping) and isinstance(value, str):
-            values[f"{name}_probability"] = probabilities.get(value)
+        if isinstance(probabilities, Mapping) and probabilities:
+            values[f"{key}_probability"] = max(probabilities.values())
     return {name: _scalar(value) for name, value in values.items() if value is not None}
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vipllava_cli.marks.types import Mark
+from vipllava_cli.storage.counts import count_noun
 
 UNLABELLED = "unlabelled"  # the class of regions without a label, where a format needs one
 
@@ -104,6 +105,15 @@ class Dataset:
     def drop_unread_images(self) -> None:
         """Remove the images of a source whose size is unknown."""
         self.images = [image for image in self.images if image.size[0]]
+
+    def note_invalid_regions(self) -> None:
+        """Add a note about regions without a valid mark, which only a copy of the source can keep."""
+        regions = [region for image in self.images for region in image.regions]
+        invalid = sum(region.mark is None for region in regions)
+        if invalid:
+            self.notes.append(
+                f"{count_noun(invalid, 'region')} of --source without a valid mark: left out"
+            )
 
     def labels(self, default: str | None = None) -> list[str]:
         """Return the classes, then other labels as they occur.

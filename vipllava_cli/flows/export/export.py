@@ -24,11 +24,12 @@ from vipllava_cli.flows.export.output import (
     write_file,
     write_folder,
 )
-from vipllava_cli.flows.export.read_records import dataset_of, read_rows
+from vipllava_cli.flows.export.read_records import AnsweredRow, dataset_of, read_rows
 from vipllava_cli.flows.export.read_source import SourceFile, read_source_file
 from vipllava_cli.flows.export.relabel import label_from_answers, wants_labels
 from vipllava_cli.flows.export.voc import write_voc
 from vipllava_cli.flows.export.yolo import write_yolo
+from vipllava_cli.sources.archives import find_archive, unpack_source
 from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.storage.counts import count_noun
@@ -81,17 +82,27 @@ def export(task: ExportTask) -> list[str]:
 
     Raises InputError and UsageError; then nothing is written.
     """
-    writer = WRITERS[task.format]
-    is_folder = _check_out(task, writer)
+    is_folder = _check_out(task, WRITERS[task.format])
     notes: list[str] = []
     rows = read_rows(task.results, notes)
     paths = ImagePaths(task.results.parent)
-    source: SourceFile | None = None
     if task.source is None:
-        dataset = dataset_of(rows)
-    else:
-        source = read_source_file(task.source, rows, paths, task.options)
-        dataset = source.dataset
+        return [*notes, *_write(task, rows, paths, dataset_of(rows), None, is_folder)]
+    with unpack_source(task.source, task.options) as unpacked:
+        source = read_source_file(unpacked, rows, paths)
+        written = _write(task, rows, paths, source.dataset, source, is_folder)
+        return [*notes, *map(unpacked.restore_text, [*unpacked.notes, *written])]
+
+
+def _write(
+    task: ExportTask,
+    rows: list[AnsweredRow],
+    paths: ImagePaths,
+    dataset: Dataset,
+    source: SourceFile | None,
+    is_folder: bool,
+) -> list[str]:
+    """Write the export of a dataset. Returns notes. Raises InputError and UsageError."""
     if task.label_from_answer or wants_labels(rows):
         label_from_answers(dataset)
     if is_folder:
@@ -108,16 +119,18 @@ def export(task: ExportTask) -> list[str]:
     )
     if not is_same_format:
         dataset.drop_unread_images()
-    made = writer.write(dataset, target)
+        dataset.note_invalid_regions()
+    made = WRITERS[task.format].write(dataset, target)
     if is_folder:
         write_folder(made, task.out)
     else:
         write_file(made, task.out)
+    named = () if task.format == ExportFormat.yolo else dataset.images  # YOLO has copies
     about_images = [
-        *image_notes((image.name for image in dataset.images), paths),
+        *image_notes((image.name for image in named), paths),
         *_moved_note(task, target, dataset),
     ]
-    return [*notes, *dataset.notes, *made.notes, *about_images, _summary(task.out, dataset)]
+    return [*dataset.notes, *made.notes, *about_images, _summary(task.out, dataset)]
 
 
 def _moved_note(task: ExportTask, target: Target, dataset: Dataset) -> Iterator[str]:
@@ -136,7 +149,7 @@ def _moved_note(task: ExportTask, target: Target, dataset: Dataset) -> Iterator[
 
 
 def _summary(out: Path, dataset: Dataset) -> str:
-    regions = sum(len(image.regions) for image in dataset.images)
+    regions = sum(1 for image in dataset.images for _ in image.marked())
     answered = sum(answer.text is not None for answer in dataset.answers())
     images = count_noun(len(dataset.images), "image")
     return (
@@ -177,7 +190,8 @@ def _check_not_above(task: ExportTask, dataset: Dataset, paths: ImagePaths) -> N
     if not os.path.isdir(task.out):
         return
     images = (paths.absolute(image.name) for image in dataset.images)
-    named = [task.source, *images]
+    archive = find_archive(task.source) if task.source else None
+    named = [archive.archive if archive else task.source, *images]
     inputs: list[str | Path] = [task.results, Path.cwd(), *filter(None, named)]
     for name in _existing(inputs):
         if any(same_file(parent, task.out) for parent in (name, *name.parents)):

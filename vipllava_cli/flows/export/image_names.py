@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.images.source import CLIPBOARD, FIRST_FRAME, parse_source
+from vipllava_cli.images.data_address import is_shortened
+from vipllava_cli.images.source import CLIPBOARD, FIRST_FRAME, parse_source, record_name
 from vipllava_cli.sources.image_finder import ImageFinder, folders_near
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.zip_archive import is_member
 
 
 class ImagePaths:
@@ -32,10 +34,15 @@ class ImagePaths:
         """Return the name with which the image can be opened."""
         return self.absolute(name) or name
 
+    def exists(self, name: str) -> bool:
+        """Return whether an image is a file, or in an archive."""
+        path = self.absolute(name)
+        return path is not None and (os.path.exists(path) or is_member(path))
+
     def key(self, name: str) -> str:
         """Return what is equal for names of one image."""
         path = self.absolute(name)
-        return name if path is None else os.path.realpath(path)
+        return record_name(name) if path is None else os.path.realpath(path)
 
 
 def _is_local(name: str) -> bool:
@@ -58,6 +65,11 @@ def _peculiarities(name: str, paths: ImagePaths) -> Iterator[str]:
     if name in (STANDARD_INPUT, CLIPBOARD):
         yield "from standard input or the clipboard: no file that the export could name"
         return
+    if is_shortened(name):
+        yield (
+            "in data: addresses, of which records hold only the beginning: --source FILE has them whole"
+        )
+        return
     path = paths.absolute(name)
     if path is None:
         return
@@ -67,7 +79,7 @@ def _peculiarities(name: str, paths: ImagePaths) -> Iterator[str]:
     if os.path.isfile(source.location):
         return
     if any(os.path.isfile(parent) for parent in Path(source.location).parents):
-        yield "in an archive: other programs do not read them, and batch does with --images ARCHIVE"
+        yield "in an archive: batch reads them there, and other programs do not"
     else:
         yield "not found: named as in the records"
 

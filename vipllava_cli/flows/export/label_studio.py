@@ -5,7 +5,7 @@ for `--choices`, else text. https://labelstud.io/guide/predictions
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +27,9 @@ _IMAGE, _ANSWER, _CHOICE = "image", "answer", "choice"  # names in the labelling
 
 # Kind of a region -> the name of its control in the interface. A source has names of its own.
 _CONTROLS = {"rectangle": "label"}
+
+_LABELS = "labels"  # the end of the type of a region with a label
+_KINDS = ("rectangle", "ellipse", "polygon", "keypoint", "brush")
 
 Json = dict[str, Any]
 
@@ -58,24 +61,29 @@ def _address(name: str) -> str:
     return _LOCAL_FILES + quote(name, errors="surrogateescape")
 
 
-def _predictions(image: ExportImage, shapes: ShapeConverter) -> Iterator[Json]:
-    """Make a prediction for each model, with all regions of the image."""
+def _predictions(
+    image: ExportImage, shapes: ShapeConverter, originals: Mapping[str, Json] | None = None
+) -> Iterator[Json]:
+    """Make a prediction for each model, with all regions of the image.
+
+    `originals` are the regions as the source has them, by their ids.
+    """
     if not image.size[0]:
         return
     answers = [answer for group in image.groups for answer in group.answers]
     models = list(dict.fromkeys(_version(answer) for answer in answers)) or ["none"]
-    converted = [
-        (position, region, shapes.convert(mark, image.size))
+    regions = [
+        (position, _original(region, originals or {}) or _converted(region, mark, image, shapes))
         for position, region, mark in image.marked()
     ]
     for model in models:
         results: list[Json] = []
-        for position, region, mark in converted:
+        for position, region in regions:
             id = _region_id(image, position)
             of_region = [a for a in image.answers_of(position) if _version(a) == model]
             scores = _scores(of_region)
             score = {"score": round(min(scores), _DIGITS)} if scores else {}
-            results.append({"id": id, **_region(mark, region, image.size), **score})
+            results.append({**region, "id": id, **score})
             results += (_answer(answer, id) for answer in of_region if answer.text is not None)
         of_image = [a for a in image.answers if _version(a) == model and a.text is not None]
         results += (_answer(a, _region_id(image, -1 - n)) for n, a in enumerate(of_image))
@@ -84,6 +92,20 @@ def _predictions(image: ExportImage, shapes: ShapeConverter) -> Iterator[Json]:
         if scores:
             prediction["score"] = round(sum(scores) / len(scores), _DIGITS)
         yield prediction
+
+
+def _converted(region: Region, mark: Mark, image: ExportImage, shapes: ShapeConverter) -> Json:
+    return _region(shapes.convert(mark, image.size), region, image.size)
+
+
+def _original(region: Region, originals: Mapping[str, Json]) -> Json | None:
+    """Return a region as the source has it, with its new label; None if it cannot hold a label."""
+    result = originals.get(str(region.extra.get("region_id")))
+    if result is None or (region.label and not result["type"].endswith(_LABELS)):
+        return None
+    if not region.is_relabelled:
+        return result
+    return {**result, "value": {**result["value"], result["type"]: [region.label]}}
 
 
 def _version(answer: Answer) -> str:
@@ -195,6 +217,7 @@ def _add_predictions(tasks: list[Json], dataset: Dataset, shapes: ShapeConverter
     """Add predictions to tasks. Those of the same models are replaced. Returns notes."""
     images = {image.id: image for image in dataset.images if image.size[0] and image.groups}
     names = _control_names(tasks)
+    own = {(each["type"], each.get("from_name")) for task in tasks for each in _results(task)}
     added = set()
     for task in tasks:
         found = task_images(task, prefers_files=False)
@@ -205,7 +228,7 @@ def _add_predictions(tasks: list[Json], dataset: Dataset, shapes: ShapeConverter
         if image is None:
             continue
         added.add(image.id)
-        new = list(_predictions(image, shapes))
+        new = list(_predictions(image, shapes, _original_regions(task)))
         versions = {prediction["model_version"] for prediction in new}
         old = task.get("predictions")
         kept = [
@@ -213,31 +236,59 @@ def _add_predictions(tasks: list[Json], dataset: Dataset, shapes: ShapeConverter
             for prediction in (old if isinstance(old, list) else [])
             if not isinstance(prediction, dict) or prediction.get("model_version") not in versions
         ]
-        task["predictions"] = kept + _with_names(new, names)
+        task["predictions"] = kept + _with_names(new, names, own)
     rest = len(images) - len(added)
     left_out = f"{count_noun(rest, 'image')} of tasks with several images: no predictions added"
     return [left_out] if rest else []
+
+
+def _original_regions(task: Json) -> dict[str, Json]:
+    """Map ids to the regions of a task, without those whose id occurs twice."""
+    found: dict[str, list[Json]] = {}
+    for result in _results(task):
+        has_names = "id" in result and "from_name" in result and "to_name" in result
+        if result["type"].removesuffix(_LABELS) in _KINDS and has_names:
+            found.setdefault(str(result.get("id")), []).append(result)
+    kept = ("type", "from_name", "to_name", "original_width", "original_height", "image_rotation")
+    return {
+        id: {name: each[name] for name in (*kept, "value") if name in each}
+        for id, (each, *others) in found.items()
+        if not others and isinstance(each.get("value"), dict)
+    }
+
+
+def _results(task: Json) -> Iterator[Json]:
+    """Iterate over all results of a task."""
+    listed = (task.get(field) for field in ("annotations", "predictions"))
+    for annotation in (each for items in listed if isinstance(items, list) for each in items):
+        results = annotation.get("result") if isinstance(annotation, dict) else None
+        for result in results if isinstance(results, list) else []:
+            if isinstance(result, dict) and isinstance(result.get("type"), str):
+                yield result
 
 
 def _control_names(tasks: list[Json]) -> dict[str, tuple[Any, Any]]:
     """Map the types of results in a file to the names of their control and of its image."""
     names: dict[str, tuple[Any, Any]] = {}
     for task in tasks:
-        listed = (task.get(field) for field in ("annotations", "predictions"))
-        for annotation in (each for items in listed if isinstance(items, list) for each in items):
-            results = annotation.get("result") if isinstance(annotation, dict) else None
-            for result in results if isinstance(results, list) else []:
-                if isinstance(result, dict) and isinstance(result.get("type"), str):
-                    pair = result.get("from_name"), result.get("to_name")
-                    names.setdefault(result["type"], pair)
+        for result in _results(task):
+            pair = result.get("from_name"), result.get("to_name")
+            names.setdefault(result["type"], pair)
     return names
 
 
-def _with_names(predictions: list[Json], names: Mapping[str, tuple[Any, Any]]) -> list[Json]:
-    """Use the names of a file's own controls. All controls are about the same image."""
+def _with_names(
+    predictions: list[Json], names: Mapping[str, tuple[Any, Any]], own: Collection[tuple[str, Any]]
+) -> list[Json]:
+    """Use the names of a file's own controls. All controls are about the same image.
+
+    `own` are the types and names of all its controls.
+    """
     to_name = next((to for _, to in names.values() if to), _IMAGE)
     for prediction in predictions:
         for result in prediction["result"]:
+            if (result["type"], result["from_name"]) in own:
+                continue
             from_name, _ = names.get(result["type"], (None, None))
             result["from_name"] = from_name or result["from_name"]
             result["to_name"] = to_name

@@ -5,7 +5,6 @@ The flags are the choices of `--choices`: the answer is true. https://github.com
 
 import base64
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from vipllava_cli.flows.export.output import Content, Export, Target, json_bytes
 from vipllava_cli.flows.export.per_image import file_names, source_files
 from vipllava_cli.flows.export.read_source import pair_regions
 from vipllava_cli.flows.export.texts import describe
+from vipllava_cli.images.data_address import is_data_address, is_shortened
 from vipllava_cli.marks.types import Mark
 from vipllava_cli.sources.files import load_json
 
@@ -46,7 +46,7 @@ def write_labelme(dataset: Dataset, target: Target) -> Export:
 
 
 def _content(image: ExportImage, path: str, shapes: ShapeConverter) -> Json:
-    is_embedded = path.startswith("data:")
+    is_embedded = is_data_address(path) and not is_shortened(path)
     content: Json = {
         "version": _VERSION,
         "flags": _flags(image.answers),
@@ -149,7 +149,6 @@ def _object(value: Any) -> Json:
 
 def _moved(image: ExportImage, file: Path, content: Json, target: Target) -> Any:
     """Return the path of the image from the place of the new file, if the image was found."""
-    path = target.paths.absolute(image.name)
-    if path is None or not os.path.exists(path):
+    if not target.paths.exists(image.name):
         return content.get("imagePath")
     return relative_names([image.name], file.parent, target.paths)[image.name]

@@ -39,6 +39,11 @@ class AnsweredRow:
         return _ID_END.sub("", self.id)
 
     @property
+    def image_id(self) -> str:
+        """The id of the image in its source."""
+        return _REGION_NUMBER.sub("", self.row_id)
+
+    @property
     def number(self) -> int | None:
         """The number of the region that the id names, from 1."""
         match = _REGION_NUMBER.search(self.row_id)
@@ -62,7 +67,7 @@ def dataset_of(rows: Sequence[AnsweredRow]) -> Dataset:
         if row.size is None:
             left_out += 1
             continue
-        new = ExportImage(_image_id(row), row.image, row.size)
+        new = ExportImage(row.image_id, row.image, row.size)
         image = images.setdefault((row.image, row.size), new)
         add_row(image, row, may_add=True)
     dataset = Dataset(list(images.values()))
@@ -129,10 +134,6 @@ def _is_same(one: Mark, other: Mark) -> bool:
         )
         for points, others in zip(one.parts, other.parts, strict=True)
     )
-
-
-def _image_id(row: AnsweredRow) -> str:
-    return _REGION_NUMBER.sub("", row.row_id)
 
 
 # --- one record ------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The file that `batch` read, with the answers of its records: images and regions in its order."""
 
-import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +13,11 @@ from vipllava_cli.flows.export.read_records import AnsweredRow, add_row
 from vipllava_cli.marks.marked_image import ImageFile, open_image
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import Mark, MarkSpec
+from vipllava_cli.sources.archive_kinds import check_no_archive
+from vipllava_cli.sources.archives import UnpackedSource
 from vipllava_cli.sources.detect import detect_format
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.open import READERS
-from vipllava_cli.sources.read_options import ReadOptions
 from vipllava_cli.sources.regions import AnnotatedImage, Annotations
 from vipllava_cli.sources.rows import Row, Source
 from vipllava_cli.storage.counts import count_noun
@@ -55,18 +56,20 @@ class SourceFile:
 
 
 def read_source_file(
-    name: str, rows: Sequence[AnsweredRow], paths: ImagePaths, options: ReadOptions
+    source: UnpackedSource, rows: Sequence[AnsweredRow], paths: ImagePaths
 ) -> SourceFile:
     """Read a source, and give its regions the answers of the records. Raises InputError."""
+    name, options = source.name, source.options
+    check_no_archive(name)
     format = detect_format(name, options.encoding)
     if format is None or format == SourceFormat.folder:
         raise InputError(
-            f"--source {name}: expected the annotation file or the manifest that batch read; unpack an"
-            " archive first"
+            f"--source {name}: expected the annotation file or the manifest that batch read"
         )
     content = READERS[format].read(name, options)
     is_annotated = isinstance(content, Annotations)
     images = list(_annotated(content)) if isinstance(content, Annotations) else _of_rows(content)
+    images = [replace(image, name=source.restore_image(image.name)) for image in images]
     dataset = _dataset(images, rows, paths)
     dataset.classes = content.classes if isinstance(content, Annotations) else ()
     files = [image.file for image in images] if is_annotated else []
@@ -116,14 +119,17 @@ def _of_rows(source: Source) -> list[SourceImage]:
         label = row.extra.get("label")
         text = None if label in (None, "") else str(label)
         extra = dict(row.extra) if len(row.marks) == 1 else {}
-        known = [(region.spec and region.spec.parts, region.label) for region in image.regions]
+        known = set(map(_place, image.regions))
         new = (SourceRegion(mark, mark.label or text, extra) for mark in row.marks)
-        image.regions.extend(
-            region
-            for region in new
-            if (region.spec and region.spec.parts, region.label) not in known
-        )
+        image.regions.extend(region for region in new if _place(region) not in known)
     return list(images.values())
+
+
+def _place(region: SourceRegion) -> tuple[object, ...]:
+    """Return what is equal for one region in several rows of a manifest."""
+    spec = region.spec
+    geometry = spec and (spec.shape, spec.parts, spec.file, spec.values)
+    return geometry, region.label
 
 
 # --- the answers -----------------------------------------------------------------------------
@@ -170,23 +176,33 @@ def _dataset(
 
 
 class _ImageFinder:
-    """Finds the image of a record: by its path, else by its name if only one image has it."""
+    """Finds the image of a record: by its path, its id, or its name if only one image has it."""
 
     def __init__(self, images: Sequence[SourceImage], paths: ImagePaths) -> None:
         self._paths = paths
         self._by_path: dict[str, int] = {}
+        self._by_id: dict[str, int] = {}
         self._by_name: dict[str, list[int]] = defaultdict(list)
         for position, image in enumerate(images):
             self._by_path.setdefault(paths.key(image.name), position)
-            self._by_name[os.path.basename(image.name)].append(position)
+            self._by_id.setdefault(image.id, position)
+            self._by_name[_file_name(image.name)].append(position)
 
     def find(self, row: AnsweredRow) -> int | None:
         """Return the position of the image, or None."""
         by_path = self._by_path.get(self._paths.key(row.image))
         if by_path is not None:
             return by_path
-        named = self._by_name.get(os.path.basename(row.image), [])
+        by_id = self._by_id.get(row.image_id)
+        if by_id is not None:
+            return by_id
+        named = self._by_name.get(_file_name(row.image), [])
         return named[0] if len(named) == 1 else None
+
+
+def _file_name(path: str) -> str:
+    """Return the end of a path, which may be that of a Windows machine."""
+    return re.split(r"[\\/]", path)[-1]
 
 
 def _export_image(

@@ -5,7 +5,6 @@ a `<polygon>`, and the attribute `mark_shape` says that this counts.
 http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element, SubElement
 
@@ -114,8 +113,7 @@ def _with_answers(dataset: Dataset, target: Target, sources: Sequence[str]) -> d
             name = element.find("name")
             if region.is_relabelled and name is not None:
                 name.text = region.label
-        path = target.paths.absolute(image.name)
-        if path is not None and os.path.exists(path):
+        if target.paths.exists(image.name):
             _set_path(
                 root, relative_names([image.name], (target.folder / file).parent, target.paths)
             )

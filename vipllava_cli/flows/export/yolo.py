@@ -86,14 +86,16 @@ def _image_file(name: str) -> tuple[str, Callable[[], bytes]]:
     A frame other than the first becomes a PNG. An export downloads nothing.
     """
     source = parse_source(name)
+    if is_data_address(name):
+        return ".png", partial(_png, name)
     if not source.is_local:
         raise InputError(f"{name} is no file")
     if source.frame not in (None, FIRST_FRAME):
         return ".png", partial(_png, name)
     suffix = os.path.splitext(source.location.partition("?")[0])[1].lower()
-    if is_data_address(name) or suffix not in image_suffixes():
+    if suffix not in image_suffixes():
         return ".png", partial(_png, name)
-    if source.is_local and not os.path.isfile(source.location):
+    if not os.path.isfile(source.location):
         read_bytes(source.location)  # raises the error, or reads from an archive
     return suffix, partial(read_bytes, source.location)
 
