@@ -146,7 +146,7 @@ def test_a_constant_is_not_asked() -> None:
 
 def test_a_definition_that_refers_to_itself_is_refused() -> None:
     value = {**schema(a={"$ref": "#/$defs/A"}), "$defs": {"A": {"$ref": "#/$defs/A"}}}
-    with pytest.raises(InputError, match="property 'a'.* refers to itself"):
+    with pytest.raises(InputError, match=r"property 'a'.* refers to itself"):
         fields_of_schema(value)
 
 
