@@ -103,6 +103,15 @@ def test_an_avif_of_the_shared_brand_is_read() -> None:
     assert decode(data[:8] + b"mif1" + data[12:], "x").size == (40, 20)
 
 
+def test_a_damaged_heic_image_is_named() -> None:
+    has_package = find_spec("pillow_heif") is not None
+    message = (
+        r"cut short or damaged .*HEIC image" if has_package else "needs the package pillow-heif"
+    )
+    with pytest.raises(InputError, match=message):
+        read_header(heic(b"heic", b"mif1"), "photo.heic")
+
+
 def test_heic_is_read_upright_with_its_package_and_named_without() -> None:
     """The file is turned by its container, and its EXIF block says so again."""
     data = (ROOT / "tests" / "fixtures" / "images" / "turned.heic").read_bytes()

@@ -57,18 +57,6 @@ def from_pillow(image: Image.Image) -> Samples:
     return Samples(np.asarray(image), _MODES.get(image.mode, _SIXTEEN))
 
 
-def to_pillow(samples: Samples) -> Image.Image:
-    """Make an image that holds the values as they are: 8-bit, 16-bit or 32-bit integers, or floats."""
-    values = samples.values
-    if values.dtype.kind == "f":
-        values = values.astype(np.float32)
-    elif values.dtype not in (np.uint8, np.uint16):
-        values = values.astype(np.int32)
-    if samples.inverted and values.dtype == np.uint8:
-        values = 255 - values
-    return Image.fromarray(np.ascontiguousarray(values))
-
-
 def _png_raw_mode(image: Image.Image) -> str:
     tile = getattr(image, "tile", None)
     args = tile[0].args if tile else ""

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.images import tiff_values
-from vipllava_cli.images.deep import deep_kind, from_pillow, read_values, to_pillow
+from vipllava_cli.images.deep import deep_kind, from_pillow, read_values
 from vipllava_cli.images.fetch import read_bytes
 from vipllava_cli.images.memory import free_memory
 from vipllava_cli.images.netpbm import read_netpbm, read_netpbm_header
@@ -26,7 +26,7 @@ from vipllava_cli.images.opening import (
 from vipllava_cli.images.png_chunks import may_have_orientation
 from vipllava_cli.images.signatures import RAW_CAMERA_FILE
 from vipllava_cli.images.source import FIRST_FRAME, display_name, parse_source
-from vipllava_cli.images.stretch import Samples, Stretch, stretch
+from vipllava_cli.images.stretch import Samples, Stretch, stretch, turn_samples
 from vipllava_cli.images.tiff_page import read_page
 from vipllava_cli.images.window import Window
 
@@ -104,28 +104,38 @@ def decode_values(
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An upright image in its own mode, and whether its EXIF orientation turned it."""
+    """An upright image as the file holds it, and whether its EXIF orientation turned it.
 
-    image: Image.Image
+    `samples` are the values of an image of more than 8 bits; `image`, in its own mode, is any other.
+    """
+
+    image: Image.Image | None
+    samples: Samples | None
     is_turned: bool
 
 
 def decode_stored(data: bytes, name: str, *, frame: int = FIRST_FRAME) -> StoredImage:
     """Decode a frame to its own values: 16 bits, floats, indices. Raises InputError with `name`."""
-    direct = _read_directly(data, name, frame)
+    direct = _read_directly(data, name, frame, any_bits=True)
     if direct is not None:
         with reported(name):
             _check_memory(direct.size, name, BYTES_PER_PIXEL + direct.bytes_per_pixel)
-            turn = _TURNS.get(direct.orientation)
-            stored = to_pillow(direct.read())
-            return StoredImage(stored.transpose(turn) if turn else stored, turn is not None)
+            return _stored_samples(direct.read(), direct.orientation)
     with opened_image(data, name) as image:
         _seek(image, frame, name)
         _check_memory(image.size, name)
+        if deep_kind(image, data):
+            return _stored_samples(read_values(image, data), _orientation(image, data))
         image.load()
         upright = _apply_orientation(image)
         upright.format = image.format
-        return StoredImage(upright, upright is not image)
+        return StoredImage(upright, None, upright is not image)
+
+
+def _stored_samples(samples: Samples, orientation: int) -> StoredImage:
+    turn = _TURNS.get(orientation)
+    upright = samples if turn is None else turn_samples(samples, turn)
+    return StoredImage(None, upright, turn is not None)
 
 
 def read_header(data: bytes, name: str, frame: int = FIRST_FRAME) -> Header:
@@ -258,12 +268,15 @@ class _DirectFile:
     bands_note: str = ""
 
 
-def _read_directly(data: bytes, name: str, frame: int) -> _DirectFile | None:
+def _read_directly(
+    data: bytes, name: str, frame: int, *, any_bits: bool = False
+) -> _DirectFile | None:
     """Read the header of a file that Pillow refuses or rounds. Returns None for all others.
 
-    Raises InputError for a TIFF that is no image.
+    Pillow also scales the values of a PGM file of less than 8 bits; `any_bits` includes those. Raises
+    InputError for a TIFF that is no image.
     """
-    header = read_netpbm_header(data)
+    header = read_netpbm_header(data, any_bits=any_bits)
     if header is not None and frame == FIRST_FRAME:
         size = (header.width, header.height)
         check_size(size, name)

@@ -30,11 +30,16 @@ class NetpbmHeader:
 
     @property
     def type_name(self) -> str:
-        return "32-bit float" if self.kind in _FLOAT_KINDS else "16-bit"
+        if self.kind in _FLOAT_KINDS:
+            return "32-bit float"
+        return "16-bit" if self.top > 255 else ""
 
 
-def read_netpbm_header(data: bytes) -> NetpbmHeader | None:
-    """Read the header. Returns None for another file, and for one of at most 8 bits."""
+def read_netpbm_header(data: bytes, *, any_bits: bool = False) -> NetpbmHeader | None:
+    """Read the header. Returns None for another file, and for one of at most 8 bits.
+
+    With `any_bits`, a gray file of at most 8 bits is read, too.
+    """
     match = _HEADER.match(data[:_MAX_HEADER]) if data[:1] == b"P" else None
     if match is None:
         return None
@@ -43,7 +48,8 @@ def read_netpbm_header(data: bytes) -> NetpbmHeader | None:
     except ValueError:
         return None
     kind = match["kind"]
-    if kind not in _FLOAT_KINDS and not 255 < top < 65536:
+    lowest = 0 if any_bits and kind not in _COLOR_KINDS else 255
+    if kind not in _FLOAT_KINDS and not lowest < top < 65536:
         return None
     return NetpbmHeader(kind, int(match["width"]), int(match["height"]), top, match.end())
 
@@ -59,7 +65,8 @@ def read_netpbm(data: bytes, header: NetpbmHeader) -> Samples:
     else:
         is_float = header.kind in _FLOAT_KINDS
         order = "<" if is_float and header.top < 0 else ">"
-        dtype = np.dtype(f"{order}{'f4' if is_float else 'u2'}")
+        type_code = "f4" if is_float else "u2" if header.top > 255 else "u1"
+        dtype = np.dtype(order + type_code)
         content = data[header.end : header.end + count * dtype.itemsize]
         if len(content) < count * dtype.itemsize:
             raise ValueError("image file is truncated")

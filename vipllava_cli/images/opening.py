@@ -135,6 +135,8 @@ _IMAGE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"II+
 
 def _unknown(data: bytes, name: str) -> str:
     """Return the message about a file that Pillow does not know."""
+    if is_heic(data):
+        return _damaged(name, "incomplete HEIC image")
     page = read_page(data, FIRST_FRAME, name)
     if page is not None:
         return (

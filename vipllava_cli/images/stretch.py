@@ -4,11 +4,12 @@ The range between two percentiles becomes black to white, so that a few hot pixe
 rest. All colour channels share one range, so that colours stay.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from vipllava_cli.images.window import Window, format_window
 
@@ -36,6 +37,25 @@ class Samples:
     alpha: NDArray[np.uint8] | None = None
     nodata: float | None = None
     inverted: bool = False
+
+
+def turn_samples(samples: Samples, turn: Image.Transpose) -> Samples:
+    """Turn or flip values and their opacity as Pillow turns an image."""
+    alpha = None if samples.alpha is None else _turn(samples.alpha, turn)
+    return replace(samples, values=_turn(samples.values, turn), alpha=alpha)
+
+
+def _turn(values: Array, turn: Image.Transpose) -> Array:
+    height, width = values.shape[:2]
+    numbers = np.arange(height * width, dtype=np.int32).reshape(height, width)
+    places = np.asarray(Image.fromarray(numbers).transpose(turn))
+    turned: Array = values.reshape(height * width, *values.shape[2:])[places]
+    return turned
+
+
+def find_missing(samples: Samples) -> NDArray[np.bool_] | None:
+    """Return which pixels have no value, [height, width]. None if all have one."""
+    return _find_missing(samples.values, samples.nodata)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ instances), and the user chooses one: taking all of them, or the brightest, woul
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.stretch import Samples, find_missing
 from vipllava_cli.storage.counts import count_noun
 
 Region = NDArray[np.bool_]
@@ -41,7 +42,8 @@ class MaskPixels:
     """The upright pixels of a mask image.
 
     `values` [height, width] are gray levels, indices of a palette, or colours as 0xrrggbb. `gray` are
-    the gray levels of a palette without colours. `visible` is None for an opaque image.
+    the gray levels of a palette without colours. `inverted`: low values are bright. `visible` is None
+    for an opaque image.
     """
 
     name: str
@@ -50,6 +52,7 @@ class MaskPixels:
     is_lossy: bool = False
     is_palette: bool = False
     gray: NDArray[Any] | None = None
+    inverted: bool = False
     visible: Region | None = None
 
 
@@ -74,6 +77,37 @@ def read_pixels(image: Image.Image, name: str) -> MaskPixels:
     return MaskPixels(name, codes, is_color=True, is_lossy=is_lossy, visible=visible)
 
 
+def read_samples(samples: Samples, name: str) -> MaskPixels:
+    """Take the values of an image of more than 8 bits. Pixels without a value have the value 0.
+
+    Raises InputError for colours of more than 8 bits.
+    """
+    visible = None if samples.alpha is None else _more_opaque(samples.alpha)
+    values, missing = samples.values, find_missing(samples)
+    if missing is not None:
+        values = values.copy()
+        values[missing] = 0
+    if values.ndim == 3 and np.ptp(values, axis=2).any():
+        return MaskPixels(name, _color_codes(values, name, visible), is_color=True, visible=visible)
+    values = _numbers(values if values.ndim == 2 else values[..., 0])
+    return MaskPixels(name, values, inverted=samples.inverted, visible=visible)
+
+
+def _color_codes(colors: NDArray[Any], name: str, visible: Region | None) -> NDArray[np.int32]:
+    """Return colours as 0xrrggbb. Where opacity shows the object, rounded ones are good enough."""
+    weights = np.array([1 << 16, 1 << 8, 1], np.int32)
+    if colors.dtype == np.uint8:
+        return colors.astype(np.int32) @ weights
+    if colors.dtype == np.uint16 and (visible is not None or not (colors % 257).any()):
+        return (colors >> 8).astype(np.int32) @ weights
+    if visible is not None:
+        return np.zeros(colors.shape[:2], np.int32)
+    raise InputError(
+        f"the mask {name} has colours of more than 8 bits: expected black and white, gray values, or"
+        " colours of 8 bits"
+    )
+
+
 def find_array_region(array: NDArray[Any], values: Sequence[str] = ()) -> Region:
     """Find the region of an array [height, width]: what is not 0, or has one of the values.
 
@@ -94,7 +128,10 @@ def find_region(pixels: MaskPixels) -> Region:
 
     Raises InputError for an empty mask, and for a label map with its values.
     """
-    region = _opaque_region(pixels) if pixels.visible is not None else _plain_region(pixels)
+    shown = (
+        replace(pixels, values=pixels.values.max() - pixels.values) if pixels.inverted else pixels
+    )
+    region = _opaque_region(shown) if shown.visible is not None else _plain_region(shown)
     if region is None:
         raise InputError(_many_values(pixels))
     if not region.any():
@@ -135,7 +172,11 @@ def _as_colors(pixels: MaskPixels, image: Image.Image | None) -> MaskPixels:
 
 def _visible(image: Image.Image) -> Region | None:
     """Return which pixels are more than half as opaque as the most opaque one."""
-    alpha = np.asarray(image.convert("RGBA").getchannel("A"), np.int32)
+    return _more_opaque(np.asarray(image.convert("RGBA").getchannel("A")))
+
+
+def _more_opaque(opacity: NDArray[np.uint8]) -> Region | None:
+    alpha = opacity.astype(np.int32)
     visible: Region = alpha * 2 > alpha.max()
     return None if visible.all() else visible
 
@@ -290,7 +331,10 @@ def _many_values(pixels: MaskPixels) -> str:
         return f"{found}, like a photograph: expected black and white"
     by_count = [levels[at] for at in np.argsort(-counts, kind="stable")]
     objects = [v for v in by_count if v != 0 and (v != _VOID or pixels.is_color)] or by_count
-    first, *rest = (_format_value(value, pixels) for value in objects)
+    whole = [value for value in objects if value >= 0 and float(value).is_integer()]
+    if not whole:
+        return f"{found}, {_list_values(pixels)}: expected black and white"
+    first, *rest = (_format_value(value, pixels) for value in whole)
     several = f" (several: {pixels.name}:{first},{rest[0]})" if rest else ""
     return (
         f"{found}, {_list_values(pixels)}: expected black and white, or the value of a region, as in"
@@ -309,4 +353,6 @@ def _list_values(pixels: MaskPixels) -> str:
 
 
 def _format_value(value: Any, pixels: MaskPixels) -> str:
-    return f"#{int(value):06x}" if pixels.is_color else f"{value:.10g}"
+    if pixels.is_color:
+        return f"#{int(value):06x}"
+    return str(int(value)) if float(value).is_integer() else f"{value:.10g}"

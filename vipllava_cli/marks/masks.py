@@ -13,7 +13,7 @@ from vipllava_cli.images.load import decode_stored
 from vipllava_cli.images.source import FIRST_FRAME, display_name, parse_source
 from vipllava_cli.marks.declared_size import UPRIGHT, has_ratio, swaps_sides
 from vipllava_cli.marks.mask_name import MaskName, split_mask_name
-from vipllava_cli.marks.mask_region import choose_region, find_region, read_pixels
+from vipllava_cli.marks.mask_region import choose_region, find_region, read_pixels, read_samples
 from vipllava_cli.marks.types import Coordinate, MarkSpec
 
 Size = tuple[int, int]  # width, height
@@ -46,7 +46,11 @@ def _load_region(name: MaskName) -> tuple[NDArray[np.uint8], bool]:
     source = parse_source(name.file)
     shown = display_name(name.file)
     stored = decode_stored(read_bytes(source.location), shown, frame=source.frame or FIRST_FRAME)
-    pixels = read_pixels(stored.image, shown)
+    if stored.samples is None:
+        assert stored.image is not None
+        pixels = read_pixels(stored.image, shown)
+    else:
+        pixels = read_samples(stored.samples, shown)
     chosen = choose_region(pixels, stored.image, name.values) if name.values else None
     region = find_region(pixels) if chosen is None else chosen
     return region.astype(np.uint8), stored.is_turned

@@ -28,6 +28,7 @@ def test_the_example_of_the_messages_is_read() -> None:
         ("text:free", (FREE,)),
         (" text :  FREE ; ", (FREE,)),
         ("text: string", (FREE,)),
+        ("text: str", (FREE,)),
         ("text: free\nn: integer\n", (FREE, Field("n", FieldType.integer))),
         ("n: int; x: number; y: float; ok: boolean", (
             Field("n", FieldType.integer),

@@ -55,11 +55,18 @@ def test_a_flat_schema_is_read(tmp_path: Path) -> None:
         ({"type": "object", "properties": {}}, "object"),
         ({"type": "array", "items": {"type": "string"}}, "array"),
         ({"$ref": "#/$defs/Part"}, "$ref"),
-        ({"oneOf": [{"type": "string"}]}, "oneOf"),
-        ({"anyOf": [{"type": "string"}]}, "anyOf"),
-        ({"allOf": [{"type": "string"}]}, "allOf"),
+        ({"$ref": "#/$defs/Part/properties/x"}, "$ref"),
+        ({"$ref": "other.json"}, "$ref"),
+        ({"$ref": 3}, "$ref"),
+        ({"oneOf": [{"type": "string"}, {"type": "boolean"}]}, "oneOf"),
+        ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "anyOf"),
+        ({"anyOf": [{"enum": ["a", "b"]}, {"type": "string"}]}, "anyOf"),
+        ({"anyOf": [{"type": "null"}]}, "anyOf"),
+        ({"anyOf": []}, "anyOf"),
+        ({"anyOf": "string"}, "anyOf"),
+        ({"anyOf": [{"type": "array", "items": {}}, {"type": "null"}]}, "array"),
+        ({"allOf": [{"type": "string"}, {"enum": ["a", "b"]}]}, "allOf"),
         ({"type": "string", "not": {"enum": ["x"]}}, "not"),
-        ({"const": "x"}, "const"),
         ({"type": ["string", "integer"]}, "string and integer"),
         ({"type": "null"}, "null"),
         ({"type": "text"}, "text"),
@@ -83,6 +90,64 @@ def test_anything_deeper_names_the_property(property: Any, word: str) -> None:
     assert "'parts'" in message
     assert word in message
     assert "\n" not in message
+
+
+def test_the_optional_values_and_enum_classes_of_pydantic_are_flat() -> None:
+    null = {"type": "null"}
+    value = {
+        "$defs": {
+            "Material": {"enum": ["metal", "wood"], "title": "Material", "type": "string",
+                         "description": "An enumeration."},
+            "Count": {"enum": [1, 2], "title": "Count", "type": "integer"},
+        },
+        **schema(
+            part={"$ref": "#/$defs/Material"},
+            cover={"anyOf": [{"$ref": "#/$defs/Material"}, null], "default": None},
+            wheels={"anyOf": [{"$ref": "#/$defs/Count"}, null], "description": "how many?"},
+            frame={"allOf": [{"$ref": "#/$defs/Material"}], "default": "metal", "title": "big frame"},
+            plate={"anyOf": [{"type": "string", "maxLength": 9}, null], "title": "Plate"},
+            price={"anyOf": [{"type": "integer"}, {"type": "number"}, null]},
+            color={"oneOf": [{"const": "red", "title": "Red"}, {"const": "blue"}]},
+            paintColor={"type": "string", "title": "Paintcolor"},
+        ),
+    }  # fmt: skip
+    material = ("metal", "wood")
+    fields, notes = fields_of_schema(value)
+    assert fields == (
+        Field("part", FieldType.choice, None, material, material),
+        Field("cover", FieldType.choice, None, material, material),
+        Field("wheels", FieldType.choice, "how many?", ("1", "2"), (1, 2)),
+        Field("frame", FieldType.choice, None, material, material, "big frame"),
+        Field("plate", FieldType.text),
+        Field("price", FieldType.number),
+        Field("color", FieldType.choice, None, ("red", "blue"), ("red", "blue")),
+        Field("paintColor", FieldType.text),
+    )
+    assert notes == ("property 'plate': answers are not checked for maxLength",)
+
+
+def test_the_envelopes_of_structured_outputs_are_opened() -> None:
+    inner = {"name": "part", "strict": True, "schema": FLAT}
+    assert fields_of_schema(inner) == fields_of_schema(FLAT)
+    assert fields_of_schema({"type": "json_schema", "json_schema": inner}) == fields_of_schema(FLAT)
+    referring = {"$ref": "#/definitions/Part", "definitions": {"Part": FLAT}}
+    assert fields_of_schema(referring) == fields_of_schema(FLAT)
+
+
+def test_a_constant_is_not_asked() -> None:
+    fields, notes = fields_of_schema(
+        schema(kind={"const": "x", "type": "string"}, text={"type": "string"})
+    )
+    assert [field.name for field in fields] == ["text"]
+    assert notes == ("property 'kind' is always 'x': it is not asked",)
+    with pytest.raises(InputError, match="nothing to ask"):
+        fields_of_schema(schema(kind={"const": "x"}))
+
+
+def test_a_definition_that_refers_to_itself_is_refused() -> None:
+    value = {**schema(a={"$ref": "#/$defs/A"}), "$defs": {"A": {"$ref": "#/$defs/A"}}}
+    with pytest.raises(InputError, match=r"property 'a'.* refers to itself"):
+        fields_of_schema(value)
 
 
 @pytest.mark.parametrize(

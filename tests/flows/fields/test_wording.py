@@ -14,6 +14,7 @@ from vipllava_cli.flows.fields.wording import fields_question, split_question
         ("text: free", "What is the text of {1}?", "What is the text in this image?"),
         ("damaged: yes|no", "Is {1} damaged?", "Is this image damaged?"),
         ("damaged: No|Yes", "Is {1} damaged?", "Is this image damaged?"),
+        ("damaged: yes|no|unclear", "Is {1} damaged?", "Is this image damaged?"),
         ("is_broken: boolean", "Is {1} broken?", "Is this image broken?"),
         ("has_wheels: yes|no", "Does {1} have wheels?", "Does this image have wheels?"),
         ("is: yes|no", "Is {1} is?", "Is this image is?"),

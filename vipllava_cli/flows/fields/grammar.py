@@ -16,6 +16,7 @@ _TYPES: Mapping[str, FieldType] = {
     "free": FieldType.text,
     "text": FieldType.text,
     "string": FieldType.text,
+    "str": FieldType.text,
     "integer": FieldType.integer,
     "int": FieldType.integer,
     "number": FieldType.number,

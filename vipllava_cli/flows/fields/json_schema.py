@@ -8,6 +8,7 @@ from vipllava_cli.engine.fields import Field, FieldType, FieldValue, boolean_fie
 from vipllava_cli.engine.prompts.choices import check_choices
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.fields.grammar import check_names, named
+from vipllava_cli.flows.fields.schema_forms import flatten, unwrap_schema
 from vipllava_cli.flows.fields.wording import words_of_name
 
 _EXAMPLE = '{"type": "object", "properties": {"material": {"enum": ["metal", "wood"]}}}'
@@ -15,7 +16,7 @@ _EXAMPLE = '{"type": "object", "properties": {"material": {"enum": ["metal", "wo
 # Keywords of a property that is not flat, or whose values depend on each other.
 _DEEP = (
     "$ref", "oneOf", "anyOf", "allOf", "not", "if", "then", "else", "items", "prefixItems",
-    "contains", "properties", "patternProperties", "additionalProperties", "const",
+    "contains", "properties", "patternProperties", "additionalProperties",
 )  # fmt: skip
 _DEEP_ROOT = ("$ref", "oneOf", "anyOf", "allOf", "not", "if", "patternProperties", "items")
 
@@ -73,6 +74,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def fields_of_schema(schema: Any) -> SchemaFields:
     """Return the fields of a JSON Schema. Raises InputError."""
+    schema = unwrap_schema(schema)
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
     if not isinstance(properties, Mapping) or schema.get("type", "object") != "object":
         raise InputError(f"expected an object schema like {_EXAMPLE}, found {short_repr(schema)}")
@@ -89,8 +91,24 @@ def fields_of_schema(schema: Any) -> SchemaFields:
         raise InputError(f"required names {short_repr(missing)}, which is no property")
     names = [_check_name(name) for name in properties]
     check_names(names)
-    fields = (_field(name, given) for name, given in zip(names, properties.values(), strict=True))
-    return SchemaFields(tuple(fields), tuple(_notes(properties)))
+    flat = {
+        name: _flat(name, given, schema)
+        for name, given in zip(names, properties.values(), strict=True)
+    }
+    fields = [_field(name, given) for name, given in flat.items() if "const" not in given]
+    if not fields:
+        raise InputError("every property of the schema is a constant: there is nothing to ask")
+    return SchemaFields(tuple(fields), tuple(_notes(flat)))
+
+
+def _flat(name: str, given: Any, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    what = f"property {short_repr(name)}"
+    if not isinstance(given, Mapping):
+        raise InputError(f"{what} is an object like {{'type': 'string'}}, not {short_repr(given)}")
+    try:
+        return flatten(given, schema)
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from None
 
 
 def _check_name(name: str) -> str:
@@ -100,27 +118,30 @@ def _check_name(name: str) -> str:
 
 
 def _notes(properties: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    constants = [
+        f"property {short_repr(name)} is always {short_repr(each['const'])}: it is not asked"
+        for name, each in properties.items()
+        if "const" in each
+    ]
     limits = {name: [word for word in _LIMITS if word in each] for name, each in properties.items()}
-    return [
+    return constants + [
         f"property {short_repr(name)}: answers are not checked for {', '.join(words)}"
         for name, words in limits.items()
-        if words
+        if words and "const" not in properties[name]
     ]
 
 
 # --- one property ----------------------------------------------------------------------------
 
 
-def _field(name: str, given: Any) -> Field:
+def _field(name: str, given: Mapping[str, Any]) -> Field:
     what = f"property {short_repr(name)}"
-    if not isinstance(given, Mapping):
-        raise InputError(f"{what} is an object like {{'type': 'string'}}, not {short_repr(given)}")
     kind = _type_name(what, given)
     deep = next((word for word in _DEEP if word in given), None)
     if deep:
         raise InputError(f"{what} uses {deep}: {_FLAT}")
     question, title = _text(what, given, "description"), _text(what, given, "title")
-    if title and title.casefold() == words_of_name(name).casefold():
+    if title and _letters(title) == _letters(words_of_name(name)):
         title = None  # the title that a program made of the name
     if "enum" in given:
         return _enum_field(name, question, title, given["enum"], kind)
@@ -129,6 +150,10 @@ def _field(name: str, given: Any) -> Field:
     if kind is FieldType.boolean:
         return boolean_field(name, question, title)
     return Field(name, kind, question, title=title)
+
+
+def _letters(text: str) -> str:
+    return text.casefold().replace(" ", "")
 
 
 _FLAT = "expected a string, an enum, a boolean, an integer or a number"

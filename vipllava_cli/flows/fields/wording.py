@@ -44,7 +44,8 @@ def words_of_name(name: str) -> str:
 
 
 def _is_yes_no(field: Field) -> bool:
-    return field.type is FieldType.boolean or {*map(str.lower, field.choices)} == {*YES_NO}
+    """Return whether yes and no answer the question: `yes|no|unclear` does so, too."""
+    return field.type is FieldType.boolean or {*map(str.lower, field.choices)} >= {*YES_NO}
 
 
 def _literal(text: str) -> str:
