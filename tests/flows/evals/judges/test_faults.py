@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,22 @@ def test_the_judge_adapts_once_to_a_rejected_parameter(run: Run, data: Path, nam
         assert {body["max_completion_tokens"] for body in accepted} == {refused["max_tokens"]}
     if rejection.part == "system":
         assert refused["messages"][0]["content"] in accepted[0]["messages"][0]["content"]
+
+
+def test_all_threads_adapt_to_a_rejection_with_the_status_of_a_server_error(
+    run: Run, data: Path
+) -> None:
+    rejection, together = REJECTIONS["system role, template"], threading.Barrier(len(ROWS))
+
+    def react(handler: Any, request: dict[str, Any]) -> bool:
+        if request["messages"][0]["role"] == rejection.part:
+            together.wait(timeout=20)  # every thread is rejected before one adapts
+        return rejection.reaction(handler, request)
+
+    with serving(server(react)) as judge:
+        result = run(*command(data, judge, "--json"))
+    assert (result.code, result.stderr) == (0, f"note: the judge gets {rejection.note}\n")
+    assert len(judge.bodies) == 2 * len(ROWS)
 
 
 def test_the_judge_adapts_to_several_rejections_and_says_each_once(run: Run, data: Path) -> None:

@@ -92,9 +92,9 @@ class AdaptiveSettings:
     def current(self) -> RequestSettings:
         return self._current
 
-    def rejects(self, error: ServerError) -> bool:
-        """Return whether an error rejects a part of the requests."""
-        return rejected_parameter(error, self._parts(self._current)) is not None
+    def rejects(self, used: RequestSettings, error: ServerError) -> bool:
+        """Return whether an error rejects a part of the request that `used` settings made."""
+        return rejected_parameter(error, self._parts(used)) is not None
 
     @staticmethod
     def _parts(used: RequestSettings) -> set[str]:

@@ -76,7 +76,9 @@ def _page_text(body: str) -> str:
 
 
 # Keys whose texts repeat the request, or explain nothing.
-_ECHOES = ("input", "ctx", "url", "type", "object", "code", "status", "request_id", "loc", "param")
+_ECHOES = (
+    "input", "ctx", "url", "type", "object", "code", "status", "request_id", "loc", "param", "innererror",
+)  # fmt: skip
 
 
 def _texts(value: Any) -> Iterator[str]:
