@@ -131,6 +131,34 @@ def test_a_judge_that_thinks_gets_more_tokens(run: Run, data: Path, count: int) 
     assert limits[-2:] == [1024 if count == 500 else 8192] * 2
 
 
+def test_thoughts_without_an_end_get_more_tokens(run: Run, data: Path) -> None:
+    react = needs_tokens(500, ("<think>maybe 0.3, but", "stop"))
+    with serving(server(react)) as judge:
+        result = run(*command(data, judge, "--json"))
+    assert result.code == 0, result.stderr
+    assert overall(scores(result))["right"] == 0.8
+    assert "note: the judge gets up to 1024 tokens for a reply" in result.stderr
+
+
+def test_a_server_with_a_larger_smallest_limit_gets_it(run: Run, data: Path) -> None:
+    refusal = (
+        "Invalid 'max_tokens': integer below minimum value. Expected a value >= 17, but got 16."
+    )
+
+    def react(handler: Any, request: dict[str, Any]) -> bool:
+        if request.get("max_tokens", 0) >= 17:
+            return False
+        handler.send(
+            400, json.dumps({"error": {"message": refusal, "param": "max_tokens"}}).encode()
+        )
+        return True
+
+    with serving(server(react)) as judge:
+        result = run(*command(data, judge, "--json"))
+    note = "note: the judge gets up to 1024 tokens for a reply: its server rejects fewer\n"
+    assert (result.code, result.stderr) == (0, note)
+
+
 @pytest.mark.parametrize("name", GRADES)
 def test_a_reply_in_another_form_is_graded(run: Run, data: Path, name: str) -> None:
     reaction, score = GRADES[name]

@@ -84,7 +84,8 @@ def test_a_line_of_a_score_decides(reply: str) -> None:
         "Score: 0.8 and Grade: 0.7", "Score: 0.3\nScore: 0.8\nThat is it", "0.0 to 1.0", "0-1",
         "between 0.0 and 1.0", "The answer is 0.75, which is right", "Question: 0.75 Answer: 0.75",
         "The right answer is 0.8", "Answer: 0.8", "1 of 2", "1 of the parts is right", "1 part is right",
-        "1. The heron is right.\n2. The frog is missing.", "<think>0.8", "<think>so\nScore: 0.8", '{"score": 5}',
+        "1. The heron is right.\n2. The frog is missing.", "<think>0.8", "<think>so\nScore: 0.8",
+        '{"score": 5}',
         '{"score": NaN}', '{"score": true}', '{"other": 0.8}', "[" * 100_000,
     ],
 )  # fmt: skip

@@ -193,8 +193,8 @@ class _RowRequest:
             if completion.is_cut_off:
                 if not self.settings.allow_more(used):
                     raise _UngradedError(
-                        f"the reply was cut off after {used.max_reply_tokens} tokens"
-                        f" (finish_reason length), it began {short_repr(self.raw)}"
+                        f"the reply was cut off after {used.max_reply_tokens} tokens,"
+                        f" it began {short_repr(self.judge.hide_key(self.raw))}"
                     )
                 continue
             score = read_score(self.raw)
@@ -278,7 +278,7 @@ class _RowRequest:
         if self.errors > MAX_RETRIES:
             if error.is_unreachable:
                 raise ModelError(f"{error}: start it, or check --judge-url")
-            raise _UngradedError(f"{error}, error {self.errors}")
+            raise _UngradedError(f"{error}, the last of {self.errors} errors")
         if error.wait >= _SAID_WAIT:
             self.settings.note_once(f"{error}: waiting {error.wait:.0f} s, as it asks", "wait")
         longest = self.judge.pause * 2 ** (self.errors - 1)
