@@ -31,7 +31,9 @@ REPLY_LIMITS = (16, 1024, 8192)
 # The words of a server that sends an error for a reply that its limit cut off.
 _CUT_OFF = re.compile(r"could not finish the message", re.IGNORECASE)
 # The words of a server whose smallest limit is larger. vLLM's `at least 1, got -20` means a long prompt.
-_TOO_SMALL = re.compile(r"(?:below min|at least|minimum|greater than|>=)(?!.*\bgot -)", re.IGNORECASE)
+_TOO_SMALL = re.compile(
+    r"(?:below min|at least|minimum|greater than|>=)(?!.*\bgot -)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
