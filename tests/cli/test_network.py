@@ -150,17 +150,30 @@ def test_a_web_page_in_place_of_the_hub_is_one_line(web: WebServer, tmp_path: Pa
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["hf-mirror.com", "", " ", "/etc/hosts", "file:///etc/hosts", "http://", "http://[::1"],
-)
+    [
+        "hf-mirror.com", "", " ", "/etc/hosts", "file:///etc/hosts", "http://", "http://[::1",
+        "https://hf mirror.com", "http://127.0.0.1:99999",
+    ],
+)  # fmt: skip
 def test_a_wrong_endpoint_is_one_line(tmp_path: Path, endpoint: str) -> None:
     result = pull(tmp_path, HF_ENDPOINT=endpoint)
     assert_error_line(result, 4, "HF_ENDPOINT is ")
     assert "https://huggingface.co, or unset it" in result.stderr
 
 
+@pytest.mark.parametrize("status", [403, 404, 511])
+def test_a_page_that_refuses_asks_to_look_at_it(
+    web: WebServer, tmp_path: Path, status: int
+) -> None:
+    result = pull(tmp_path, HF_ENDPOINT=f"{web.address}/{status}")
+    assert_error_line(result, 4, f"(it answered {status}): open the address in a browser")
+    assert "check HF_ENDPOINT and the proxy" in result.stderr
+
+
 def test_an_error_of_the_hub_names_the_endpoint(tmp_path: Path) -> None:
     result = pull(tmp_path, HF_ENDPOINT=f"http://me:secret@{DEAD}")
     assert_error_line(result, 4, f"from http://…@{DEAD} (HF_ENDPOINT)")
+    assert "check HF_ENDPOINT, and run the same command" in result.stderr
     with hub_serving(StandInHub("someone/else", {})) as hub:
         result = pull(tmp_path, HF_ENDPOINT=hub.endpoint)
     where = f"on the hub at {hub.endpoint} (HF_ENDPOINT)"

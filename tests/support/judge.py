@@ -188,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 WAYS: Mapping[str, Callable[[_Handler], None]] = {
-    "prose": lambda handler: handler.reply("I would give this answer 1.0"),
+    "prose": lambda handler: handler.reply("The answer, 1.0, is what I see"),
     "empty": lambda handler: handler.reply(None),
     "out of range": lambda handler: handler.reply("7"),
     "429": lambda handler: handler.refuse(429, "slow down", Retry_After="0.4"),

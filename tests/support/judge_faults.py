@@ -128,6 +128,11 @@ REJECTIONS: Mapping[str, Rejection] = {
     "message": Rejection(
         "temperature", {"message": "invalid request: temperature is not allowed"}, _NO_TEMPERATURE
     ),
+    "other spelling": Rejection(
+        "max_tokens",
+        _openai("this model is not supported MaxTokens, please use MaxCompletionTokens"),
+        _COMPLETION,
+    ),
     "detail": Rejection("max_tokens", {"detail": "unknown field max_tokens"}, _COMPLETION, 422),
     "status 200": Rejection("max_tokens", _openai(_UNKNOWN, "max_tokens"), _COMPLETION, 200),
     "system role, vLLM": Rejection(
@@ -196,6 +201,14 @@ def _does(action: Callable[[_Handler], None]) -> Reaction:
     return react
 
 
+_STREAM = (
+    ": PROCESSING\n\n"
+    'data: {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "0"}}]}\n\n'
+    'data: {"choices": [{"index": 0, "delta": {"content": ".8"}, "finish_reason": null}]}\n\n'
+    'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n'
+    'data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}\n\n'
+    "data: [DONE]\n\n"
+)
 _PAGE = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>log in</body></html>"
 
 # Fault -> the reaction, and the words of the reason.
@@ -225,7 +238,7 @@ FAILURES: dict[str, tuple[Reaction, str]] = {
     ),
     "tool call": (_replies(None, "tool_calls", tool_calls=[]), "finish_reason 'tool_calls'"),
     "null": (_replies(None), "none of 5 replies"),
-    "thoughts without an end": (_replies("<think>0.8, or"), "none of 5 replies"),
+    "thoughts without an end": (_replies("<think>0.8, or"), "cut off after 8192 tokens"),
     "thoughts only": (
         _replies("", reasoning_content="maybe 0.2, or rather 0.8"),
         "none of 5 replies",
@@ -280,16 +293,17 @@ GRADES: Mapping[str, tuple[Reaction, float]] = {
         0.8,
     ),
     "no finish reason": (_replies("0.8", ""), 0.8),
+    "stream": (_sends(_STREAM, kind="text/event-stream"), 0.8),
 }
 
 
-def needs_tokens(count: int) -> Reaction:
+def needs_tokens(count: int, cut_off: tuple[str, str] = ("", "length")) -> Reaction:
     """Return the reaction of a judge that thinks: a smaller limit cuts its reply off."""
 
     def react(handler: _Handler, request: dict[str, Any]) -> bool:
         limit = request.get("max_tokens") or request["max_completion_tokens"]
         if limit < count:
-            handler.reply("", "length")
+            handler.reply(*cut_off)
         else:
             handler.reply("<think>0.1, no, 0.3</think>Score: 0.8")
         return True

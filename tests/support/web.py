@@ -16,6 +16,7 @@ LOGIN_PAGE = b"<!doctype html>\n<html><title>Sign in to the network</title></htm
 class WebServer:
     """A server that answers `/NNN…` with the status NNN, `/image…` with an image, else a login page.
 
+    All paths below `/NNN` get the same status.
     `agents` are the user agents, and `targets` the paths, of the requests. As a proxy, its targets are
     complete addresses.
     """
@@ -37,7 +38,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.web.agents.append(self.headers.get("User-Agent", ""))
         self.web.targets.append(self.path)
         name = self.path.rpartition("/")[2]
-        status = int(name[:3]) if name[:3].isdecimal() else 200
+        first = self.path.partition("?")[0].split("/")[1]
+        number = next((part[:3] for part in (first, name) if part[:3].isdecimal()), "200")
+        status = int(number)
         body = self.web.image if name.startswith("image") else LOGIN_PAGE
         self.send_response(status)
         self.send_header("Content-Type", "text/html")

@@ -9,6 +9,8 @@ from tests.support.report_pages import Row, blocks, page_of, row
 from vipllava_cli.cli.html.report import write_report
 from vipllava_cli.cli.terminal.messages import Messages
 
+DATA = "data:image/png;base64,iVBORw0KGgoAAAANSU… (278,666 characters, sha256 5a7c1973)"
+
 
 def page_rows(folder: Path, *rows: Row) -> list[Row]:
     """Return the rows that the page's script reads."""
@@ -37,6 +39,7 @@ def test_marks_are_named_in_words(tmp_path: Path) -> None:
         ("C:\\images\\cat.png", "cat.png"),
         ("https://example.org/a/", "a"),
         ("/", "/"),
+        (DATA, DATA),
     ],
 )
 def test_an_image_is_named_by_its_file(tmp_path: Path, image: str, name: str) -> None:

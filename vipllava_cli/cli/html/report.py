@@ -9,6 +9,7 @@ from vipllava_cli.cli.html.page import ReportPage, write_page
 from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnail_spec
 from vipllava_cli.cli.terminal.messages import Messages, safe
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import display_name
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.storage.counts import count_noun
@@ -57,6 +58,13 @@ FACTS: Mapping[str, str] = {
 }
 
 
+def _short_name(image: str) -> str:
+    """Return the end of a path. A `data:` address, which has no name, stays whole."""
+    if is_data_address(image):
+        return image
+    return image.replace("\\", "/").rstrip("/").rpartition("/")[2] or image
+
+
 def report_row(record: Json) -> Json:
     """Convert a record to a row of the page, as text without control characters."""
     error, seconds = record.get("error"), record.get("seconds")
@@ -65,7 +73,7 @@ def report_row(record: Json) -> Json:
     return {
         "id": cell_text(record.get("id")),
         "image": image,
-        "name": image.replace("\\", "/").rstrip("/").rpartition("/")[2] or image,
+        "name": _short_name(image),
         "question": cell_text(record.get("question")),
         "answer": cell_text(record.get("answer")),
         "fields": _fields(record),

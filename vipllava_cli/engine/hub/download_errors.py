@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
@@ -109,7 +110,21 @@ def _unreachable(name: str, error: Exception) -> str:
     special = explain(error, constants.ENDPOINT)
     if special:
         return f"{name} cannot be downloaded from {hub_address()}: {special}"
+    if _is_page(response):
+        remedy = _FOREIGN_REMEDY
+    else:
+        check = f"check {VARIABLE}, and " if the_hub() != "the hub" else ""
+        remedy = f"{check}run the same command to continue; the downloaded bytes are kept"
+    return f"{name} cannot be downloaded from {hub_address()} ({hide_password(reason)}): {remedy}"
+
+
+def _is_page(response: Any) -> bool:
+    """Return whether a refusal is a web page, as a network or a server that is no hub sends it."""
     return (
-        f"{name} cannot be downloaded from {hub_address()} ({hide_password(reason)}): run the"
-        " same command to continue; the downloaded bytes are kept"
+        isinstance(response, httpx2.Response)
+        and (
+            response.status_code < 500
+            or response.status_code == HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED
+        )
+        and "html" in response.headers.get("content-type", "")
     )

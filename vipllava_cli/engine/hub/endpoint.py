@@ -1,6 +1,7 @@
 """The address of the hub: the public one, or that of HF_ENDPOINT."""
 
 import os
+import re
 from urllib.parse import urlsplit
 
 from huggingface_hub import constants
@@ -22,7 +23,7 @@ def check_endpoint() -> None:
     try:
         parts = urlsplit(given)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
-        is_address = is_address and not (parts.query or parts.fragment or given != given.strip())
+        is_address = is_address and not (parts.query or parts.fragment or re.search(r"\s", given))
         _ = parts.port
     except ValueError:
         is_address = False

@@ -50,7 +50,7 @@ def test_an_error_that_passes_costs_a_try_and_no_grade(server: JudgeServer, path
 @pytest.mark.parametrize(
     ("way", "tries", "error"),
     [
-        ("prose", MAX_REPLIES, "none of 5 replies gave one number .* 'I would give"),
+        ("prose", MAX_REPLIES, "none of 5 replies gave one number .* 'The answer, 1.0"),
         ("empty", MAX_REPLIES, "none of 5 replies .* ''"),
         ("out of range", MAX_REPLIES, "none of 5 replies .* '7'"),
         ("nan", MAX_REPLIES, "none of 5 replies .* 'nan'"),

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,22 @@ def test_the_judge_adapts_once_to_a_rejected_parameter(run: Run, data: Path, nam
         assert refused["messages"][0]["content"] in accepted[0]["messages"][0]["content"]
 
 
+def test_all_threads_adapt_to_a_rejection_with_the_status_of_a_server_error(
+    run: Run, data: Path
+) -> None:
+    rejection, together = REJECTIONS["system role, template"], threading.Barrier(len(ROWS))
+
+    def react(handler: Any, request: dict[str, Any]) -> bool:
+        if request["messages"][0]["role"] == rejection.part:
+            together.wait(timeout=20)  # every thread is rejected before one adapts
+        return rejection.reaction(handler, request)
+
+    with serving(server(react)) as judge:
+        result = run(*command(data, judge, "--json"))
+    assert (result.code, result.stderr) == (0, f"note: the judge gets {rejection.note}\n")
+    assert len(judge.bodies) == 2 * len(ROWS)
+
+
 def test_the_judge_adapts_to_several_rejections_and_says_each_once(run: Run, data: Path) -> None:
     names = ("OpenAI, tokens", "OpenAI, temperature", "system role, OpenAI")
     parts = [REJECTIONS[name] for name in names]
@@ -112,6 +129,34 @@ def test_a_judge_that_thinks_gets_more_tokens(run: Run, data: Path, count: int) 
     limits = [body["max_tokens"] for body in judge.bodies]
     assert limits == sorted(limits)
     assert limits[-2:] == [1024 if count == 500 else 8192] * 2
+
+
+def test_thoughts_without_an_end_get_more_tokens(run: Run, data: Path) -> None:
+    react = needs_tokens(500, ("<think>maybe 0.3, but", "stop"))
+    with serving(server(react)) as judge:
+        result = run(*command(data, judge, "--json"))
+    assert result.code == 0, result.stderr
+    assert overall(scores(result))["right"] == 0.8
+    assert "note: the judge gets up to 1024 tokens for a reply" in result.stderr
+
+
+def test_a_server_with_a_larger_smallest_limit_gets_it(run: Run, data: Path) -> None:
+    refusal = (
+        "Invalid 'max_tokens': integer below minimum value. Expected a value >= 17, but got 16."
+    )
+
+    def react(handler: Any, request: dict[str, Any]) -> bool:
+        if request.get("max_tokens", 0) >= 17:
+            return False
+        handler.send(
+            400, json.dumps({"error": {"message": refusal, "param": "max_tokens"}}).encode()
+        )
+        return True
+
+    with serving(server(react)) as judge:
+        result = run(*command(data, judge, "--json"))
+    note = "note: the judge gets up to 1024 tokens for a reply: its server rejects fewer\n"
+    assert (result.code, result.stderr) == (0, note)
 
 
 @pytest.mark.parametrize("name", GRADES)

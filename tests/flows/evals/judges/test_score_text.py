@@ -20,6 +20,11 @@ from vipllava_cli.flows.evals.judges.score_text import read_score
         ("Score\uff1a\uff10.\uff18", 0.8), ("score=0.8", 0.8), ("# Score\n0.8", 0.8),
         ("The score is 0.8", 0.8), ("The final score is **0.8**.", 0.8), ("1. Score: 0.8", 0.8),
         ('{"score": 0.8}', 0.8), ('```json\n{"score": "0.8"}\n```', 0.8),
+        ("Final answer: 0.8", 0.8), ("\u5206\u6570\uff1a0.8", 0.8), ("Bewertung: 0,8", 0.8),
+        ("I would give this answer 0.8.", 0.8), ("I'd rate this 0.8 out of 1.0", 0.8),
+        ("The answer is right. 1.0", 1.0), ("Score (out of 1): 0.8", 0.8), ("\u2705 0.8", 0.8),
+        ("\u200b0.8", 0.8), ("\u00bd", 0.5), ("1 because it is right", 1.0), ("0 - it is wrong", 0.0),
+        ("1. The answer is right", 1.0),
         ('{"reason": "0.2 seems low", "score": 0.8}', 0.8), ('Here: {"score": 0.8}', 0.8),
     ],
 )  # fmt: skip
@@ -78,7 +83,9 @@ def test_a_line_of_a_score_decides(reply: str) -> None:
         "0.8 or 0.9", "0.2 0.8", "0.8-0.9", "0.8 to 0.9", "Score: 0.8 or 0.5", "Score: 0.8-0.9",
         "Score: 0.8 and Grade: 0.7", "Score: 0.3\nScore: 0.8\nThat is it", "0.0 to 1.0", "0-1",
         "between 0.0 and 1.0", "The answer is 0.75, which is right", "Question: 0.75 Answer: 0.75",
-        "I would give this answer 1.0", "<think>0.8", "<think>so\nScore: 0.8", '{"score": 5}',
+        "The right answer is 0.8", "Answer: 0.8", "1 of 2", "1 of the parts is right", "1 part is right",
+        "1. The heron is right.\n2. The frog is missing.", "<think>0.8", "<think>so\nScore: 0.8",
+        '{"score": 5}',
         '{"score": NaN}', '{"score": true}', '{"other": 0.8}', "[" * 100_000,
     ],
 )  # fmt: skip

@@ -193,8 +193,8 @@ class _RowRequest:
             if completion.is_cut_off:
                 if not self.settings.allow_more(used):
                     raise _UngradedError(
-                        f"the reply was cut off after {used.max_reply_tokens} tokens"
-                        f" (finish_reason length), it began {short_repr(self.raw)}"
+                        f"the reply was cut off after {used.max_reply_tokens} tokens,"
+                        f" it began {short_repr(self.judge.hide_key(self.raw))}"
                     )
                 continue
             score = read_score(self.raw)
@@ -231,6 +231,8 @@ class _RowRequest:
                 self._wait_for(_RetryableError(f"{self._server} {reason}"))
             except _RetryableError as error:
                 self._wait_for(error)
+                if self.settings.current != used:
+                    return None  # another thread has adapted
             else:
                 self.prompt_tokens += completion.prompt_tokens
                 self.answer_tokens += completion.answer_tokens
@@ -258,10 +260,11 @@ class _RowRequest:
         except openai.APIConnectionError as error:
             raise self._connection_error(error) from None
         except openai.APIStatusError as error:
-            body = error.response.text
-            raise self._status_error(
-                error.status_code, parse_error(body), error.response.headers
-            ) from None
+            reason = parse_error(error.response.text)
+            answer = self._status_error(error.status_code, reason, error.response.headers)
+            if isinstance(answer, _RetryableError) and self.settings.rejects(used, reason):
+                answer = _RejectedError(str(answer), reason)
+            raise answer from None
         except (ValueError, AttributeError, TypeError, LookupError, openai.OpenAIError) as error:
             raise _RetryableError(
                 f"{self._server} sent a reply that cannot be read ({type(error).__name__})"
@@ -275,7 +278,7 @@ class _RowRequest:
         if self.errors > MAX_RETRIES:
             if error.is_unreachable:
                 raise ModelError(f"{error}: start it, or check --judge-url")
-            raise _UngradedError(f"{error}, error {self.errors}")
+            raise _UngradedError(f"{error}, the last of {self.errors} errors")
         if error.wait >= _SAID_WAIT:
             self.settings.note_once(f"{error}: waiting {error.wait:.0f} s, as it asks", "wait")
         longest = self.judge.pause * 2 ** (self.errors - 1)
@@ -315,8 +318,6 @@ class _RowRequest:
             return ModelError(f"{status}: {remedy}{self._address_advice(code)}")
         if code not in _RETRYABLE and code < 500:
             return _RejectedError(status, error)  # this row gets the same status again
-        if code >= 500 and self.settings.rejects(error):
-            return _RejectedError(status, error)
         wait = retry_after(headers)
         if wait > MAX_WAIT:
             return ModelError(

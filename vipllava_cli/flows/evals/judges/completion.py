@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vipllava_cli.flows.evals.judges.event_stream import is_stream, join_stream
 from vipllava_cli.flows.evals.judges.score_text import final_text, read_score
 from vipllava_cli.flows.evals.judges.server_errors import ServerError, find_error, is_web_page
 
@@ -15,7 +16,7 @@ _FILTERS = ("content_filter", "safety", "recitation", "blocklist", "prohibited_c
 
 @dataclass(frozen=True)
 class Completion:
-    """A reply. `is_cut_off` means that the limit of tokens ended it. Servers may count no tokens."""
+    """A reply. `is_cut_off` means that it ended too early. Servers may count no tokens."""
 
     text: str
     is_cut_off: bool
@@ -49,8 +50,8 @@ def parse_completion(body: str) -> Completion:
     if is_web_page(body):
         raise RefusedReplyError("sent a web page, not a chat completion: check --judge-url")
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
+        value = join_stream(body) if is_stream(body) else json.loads(body)
+    except (ValueError, RecursionError, TypeError, AttributeError):
         raise NoCompletionError("sent a reply that is not JSON, so not a chat completion") from None
     error = find_error(value)
     if error is not None:
@@ -66,10 +67,10 @@ def parse_completion(body: str) -> Completion:
     message = choice.get("message")
     if not isinstance(message, dict):
         raise NoCompletionError("sent a chat completion without a message")
-    usage = value.get("usage")
+    usage, text = value.get("usage"), _reply_text(message)
     return Completion(
-        _reply_text(message),
-        _is_cut_off(choice, message),
+        text,
+        _is_cut_off(choice, message) or final_text(text) is None,
         _count(usage, "prompt_tokens"),
         _count(usage, "completion_tokens"),
     )

@@ -30,6 +30,10 @@ REPLY_LIMITS = (16, 1024, 8192)
 
 # The words of a server that sends an error for a reply that its limit cut off.
 _CUT_OFF = re.compile(r"could not finish the message", re.IGNORECASE)
+# The words of a server whose smallest limit is larger. vLLM's `at least 1, got -20` means a long prompt.
+_TOO_SMALL = re.compile(
+    r"(?:below min|at least|minimum|greater than|>=)(?!.*\bgot -)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,9 @@ class AdaptiveSettings:
     def current(self) -> RequestSettings:
         return self._current
 
-    def rejects(self, error: ServerError) -> bool:
-        """Return whether an error rejects a part of the requests."""
-        return rejected_parameter(error, self._parts(self._current)) is not None
+    def rejects(self, used: RequestSettings, error: ServerError) -> bool:
+        """Return whether an error rejects a part of the request that `used` settings made."""
+        return rejected_parameter(error, self._parts(used)) is not None
 
     @staticmethod
     def _parts(used: RequestSettings) -> set[str]:
@@ -105,6 +109,8 @@ class AdaptiveSettings:
         if _CUT_OFF.search(error.message):
             return self.allow_more(used)
         rejected = rejected_parameter(error, self._parts(used))
+        if rejected == used.limit_name and rejected and _TOO_SMALL.search(error.message):
+            return self.allow_more(used, "its server rejects fewer")
         with self._lock:
             if self._current != used and rejected is not None:
                 return True  # another thread has adapted
@@ -132,8 +138,11 @@ class AdaptiveSettings:
             without = "its instructions in the first question"
         return replace(used, **_DROPPED[rejected]), f"{without}: its server rejects {rejected}"
 
-    def allow_more(self, used: RequestSettings) -> bool:
-        """Raise the limit of tokens after a reply that it cut. Returns whether it is higher now."""
+    def allow_more(self, used: RequestSettings, reason: str = "") -> bool:
+        """Raise the limit of tokens, by default because it cut a reply off.
+
+        Returns whether it is higher now.
+        """
         with self._lock:
             if self._current.limit > used.limit:
                 return True
@@ -142,7 +151,7 @@ class AdaptiveSettings:
             self._current = replace(self._current, limit=used.limit + 1)
             text = (
                 f"up to {self._current.max_reply_tokens} tokens for a reply:"
-                f" {used.max_reply_tokens} cut one off"
+                f" {reason or f'{used.max_reply_tokens} cut one off'}"
             )
         self.note(text)
         return True

@@ -30,26 +30,45 @@ _NUMBER = (
 _VALUE = (
     rf"(?<![\w.,/%+-])(?P<number>{_NUMBER})"
     rf"(?:\s*(?:/|\bout of\b)\s*(?P<whole>{_NUMBER})|\s*(?P<percent>%))?"
-    r"(?![\w/%]|[.,][0-9]|\s*[-\u2013\u2014]\s*[.,]?[0-9])"
+    r"(?![\w/%]|[.,][0-9]|\s*[-\u2013\u2014]\s*[.,]?[0-9]|\s+of\s+[0-9])"
 )
 _VALUES = re.compile(_VALUE, re.IGNORECASE)
 _LABEL = r"(?:\b(?:score|grade|rating|mark|points?|verdict)s?\b)"
+# Words that are a label only where the line holds nothing but them and the score.
+_LINE_LABEL = (
+    rf"(?:{_LABEL}|\b(?:final answer|result|output|assessment|evaluation|correctness|total|scale"
+    r"|bewertung|punktzahl|note|nota|puntuaci\u00f3n|calificaci\u00f3n|\u043e\u0446\u0435\u043d\u043a\u0430)\b"
+    r"|\u5206\u6570|\u8bc4\u5206|\u5f97\u5206|\u70b9\u6570|\u30b9\u30b3\u30a2|\uc810\uc218)"
+)
 _UNIT = r"(?:\s*points?)?\s*[.!]?"
 _ONLY_VALUE = re.compile(rf"[\s\"'(]*{_VALUE}{_UNIT}[\s\"').]*", re.IGNORECASE)
-_FIRST_VALUE = re.compile(rf"\s*{_VALUE}", re.IGNORECASE)
+# A number that comes first, but neither counts things (`1 part is right`) nor starts a list.
+_FIRST_VALUE = re.compile(
+    rf"(?!\s*[01]\s+(?!because\b|as\b|since\b|for\b|points?\b|the\b|this\b|it\b)[a-z])"
+    rf"(?!\s*1[.)]\s.*^\s*2[.)]\s)\s*{_VALUE}",
+    re.IGNORECASE | re.MULTILINE | re.DOTALL,
+)
 # A line that says the score and nothing else: `Final score: 0.8`, `Score (0.0 to 1.0) = 0.8`.
 _SCORE_LINE = re.compile(
-    rf"\s*(?:[0-9]{{1,2}}[.)])?[^\w\d]{{0,4}}\s*(?:[^\W\d]+\s+){{0,3}}{_LABEL}\s*(?:\(\s*\))?\s*(?:is|=|:|-|\u2013|->|\u2192)+"
+    rf"\s*(?:[0-9]{{1,2}}[.)])?[^\w\d]{{0,4}}\s*(?:[^\W\d]+\s+){{0,3}}{_LINE_LABEL}\s*(?:\(\s*\))?\s*(?:is|=|:|-|\u2013|->|\u2192)+"
     rf"\s*{_VALUE}{_UNIT}\s*",
     re.IGNORECASE,
 )
 _LABELLED = re.compile(rf"{_LABEL}[^0-9.\n]{{0,40}}?{_VALUE}", re.IGNORECASE)
+# A judge that speaks of its grade: `I would give this answer 0.8`.
+_GIVEN = re.compile(
+    r"\bI(?:[\u2019']?(?:d|ll)| would| will)? (?:give|rate|grade|score|assign|award|say)\b"
+    rf"[^0-9.\n]{{0,40}}?{_VALUE}",
+    re.IGNORECASE,
+)
+# A number that is the last sentence: `The answer is right. 1.0`.
+_LAST_SENTENCE = re.compile(rf"[.!?]\s+{_VALUE}{_UNIT}\s*\Z", re.IGNORECASE)
 
 # What a judge repeats of its instructions, which is no score.
 _SCALE = re.compile(
     r"\b(?:from|between)?\s*(?<![\w.,])0(?:\.0+)?\s*(?:to|and|through|-|\u2013|\u2014|\.\.+|,)\s*"
     r"1(?:\.0+)?(?![\w%]|[.,][0-9])"
-    r"|\bsteps of 0?\.1\b",
+    r"|\bsteps of 0?\.1\b|\bout of 1(?:\.0+)?(?=\s*\)?\s*[:=])",
     re.IGNORECASE,
 )
 _MARKUP = re.compile(
@@ -72,7 +91,7 @@ def read_score(reply: str) -> float | None:
     text = final_text(reply)
     if text is None or len(text) > _MAX_LENGTH:
         return None
-    text = _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip()
+    text = _SPACES.sub(" ", _without_symbols(unicodedata.normalize("NFKC", text))).strip()
     found = _from_json(text)
     if found is not None:
         return found if 0.0 <= found <= 1.0 else None
@@ -113,6 +132,12 @@ def _from_field(value: Any) -> float:
     return float("nan") if score is None else score
 
 
+def _without_symbols(text: str) -> str:
+    """Remove pictures and marks without width. NFKC has written `\u00bd` as `1\u20442`."""
+    text = text.replace("\u2044", "/").replace("\u2248", "")
+    return "".join(sign for sign in text if unicodedata.category(sign) not in ("So", "Cf"))
+
+
 def _plain(text: str) -> str:
     """Remove markup, and the scale of the instructions."""
     text = _FRACTION.sub(r"\1/\2", text)
@@ -136,12 +161,16 @@ def _from_lines(lines: Sequence[str]) -> float | None:
     stated = [_value(found) for line in lines if (found := _SCORE_LINE.fullmatch(line))]
     if stated:
         return _agreed(stated)
-    # 3. A number that is called the score, that comes first, or that is the last line. No other number
-    #    in the text may be another score.
-    likely = [_value(found) for found in _LABELLED.finditer(text)]
+    # 3. A number that is called the score, that comes first, or that is the last line or sentence. No
+    #    other number in the text may be another score.
+    likely = [_value(found) for form in (_LABELLED, _GIVEN) for found in form.finditer(text)]
     likely += [
         _value(found)
-        for found in (_FIRST_VALUE.match(text), _ONLY_VALUE.fullmatch(lines[-1]))
+        for found in (
+            _FIRST_VALUE.match(text),
+            _ONLY_VALUE.fullmatch(lines[-1]),
+            _LAST_SENTENCE.search(text),
+        )
         if found
     ]
     others = [score for found in _VALUES.finditer(text) if (score := _value(found)) is not None]

@@ -76,7 +76,9 @@ def _page_text(body: str) -> str:
 
 
 # Keys whose texts repeat the request, or explain nothing.
-_ECHOES = ("input", "ctx", "url", "type", "object", "code", "status", "request_id", "loc", "param")
+_ECHOES = (
+    "input", "ctx", "url", "type", "object", "code", "status", "request_id", "loc", "param", "innererror",
+)  # fmt: skip
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -131,7 +133,7 @@ def rejected_parameter(error: ServerError, sent: Collection[str]) -> str | None:
         match.start(): name
         for name in sent
         if name != SYSTEM_ROLE
-        if (match := re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", text))
+        if (match := re.search(rf"\b{name.replace('_', '_?')}\b", text, re.IGNORECASE))
     }
     if found and not is_too_long(error):
         return found[min(found)]
