@@ -83,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _entry(self, name: str) -> dict[str, Any]:
         data = self.hub.files[name]
-        entry = {"type": "file", "path": name, "size": self._size(name), "oid": _etag(name, data)}
+        entry = {"type": "file", "path": name, "size": self._size(name), "oid": git_id(data)}
         if name in self.hub.large:
             sha256 = hashlib.sha256(data).hexdigest()
             entry["lfs"] = {"oid": sha256, "size": self._size(name), "pointerSize": 130}
@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.hub.files[name]
         first = int(re.sub(r"\D", "", self.headers.get("Range", "0").split("-")[0]) or 0)
         is_large = name in self.hub.large
-        etag = hashlib.sha256(data).hexdigest() if is_large else _etag(name, data)
+        etag = hashlib.sha256(data).hexdigest() if is_large else git_id(data)
         self.send_response(206 if first else 200)
         self.send_header("ETag", f'"{etag}"')
         self.send_header("X-Repo-Commit", COMMIT)
@@ -150,5 +150,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _etag(name: str, data: bytes) -> str:
-    return hashlib.sha1(name.encode() + data).hexdigest()
+def git_id(data: bytes) -> str:
+    """Return the id of git's object with this content."""
+    return hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
