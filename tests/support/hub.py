@@ -41,9 +41,10 @@ class StandInHub:
 
 
 @contextmanager
-def serving(hub: StandInHub) -> Iterator[StandInHub]:
+def serving(hub: StandInHub, handler: "type[Handler] | None" = None) -> Iterator[StandInHub]:
     """Serve until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
+    kind = type("ServingHandler", (handler or Handler,), {"hub": hub})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -56,7 +57,9 @@ def serving(hub: StandInHub) -> Iterator[StandInHub]:
         server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the hub does."""
+
     hub: StandInHub
     protocol_version = "HTTP/1.1"
 
@@ -79,9 +82,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif api[2] == "revision":
             self._send_json({"id": self.hub.repository, "sha": COMMIT, "siblings": []})
         else:
-            self._send_json([self._entry(name) for name in self.hub.files])
+            self._send_json([self.entry(name) for name in self.hub.files])
 
-    def _entry(self, name: str) -> dict[str, Any]:
+    def entry(self, name: str) -> dict[str, Any]:
+        """Return a file as the list of files describes it."""
         data = self.hub.files[name]
         entry = {"type": "file", "path": name, "size": self._size(name), "oid": git_id(data)}
         if name in self.hub.large:

@@ -16,7 +16,7 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _PACKED = ("gzip", "x-gzip", "deflate")
 
 
-class BodyError(httpx2.TransportError):
+class BodyError(httpx2.DecodingError):
     """A body that cannot be unpacked within its limit. The text is a reason in a few words."""
 
 

@@ -56,6 +56,7 @@ class HubClient:
         self.name = name
         self.hub = hub
         self.note = note
+        self._said: set[str] = set()
         self._failures = 0
         self._was_reached = False
         self._client = _make_client()
@@ -216,7 +217,7 @@ class HubClient:
             raise unreachable(self.name, str(error)) from error
         seconds = error.wait if isinstance(error, _BusyError) else None
         if seconds is None:
-            time.sleep(2 ** (self._failures - 1))
+            time.sleep(2 ** (self._failures - 2))  # 0.5, 1, 2 seconds
         elif seconds > MAX_WAIT:
             raise unreachable(
                 self.name,
@@ -228,6 +229,11 @@ class HubClient:
                 f"the hub {str(error).removeprefix('it ')}: waiting {seconds:.0f} s as it asks"
             )
             time.sleep(seconds)
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self.note(text)
 
     def _request_headers(self) -> Mapping[str, str]:
         """Return the headers of all requests, the user's token among them. Raises ModelError."""
