@@ -10,6 +10,7 @@ import pytest
 from tests.support.hostile_hub import (
     LISTING,
     LOOK_UP,
+    OK_HEAD,
     VICTIM,
     WEIGHTS,
     Ended,
@@ -47,7 +48,6 @@ MIB = 1 << 20
 
 PAGE = b"<!doctype html>\n<html><title>Sign in</title></html>"
 HTML = {"Content_Type": "text/html; charset=utf-8"}
-OK_HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 DEEP = b"[" * 100_000 + b"]" * 100_000
 PATH = f"../../../../../{VICTIM}"

@@ -21,6 +21,7 @@ REPOSITORY = PUBLISHED["7b"].repository
 WEIGHTS = "model.safetensors"
 LOOK_UP, LISTING = "look-up", "listing"  # the targets of an attack beside the names of files
 VICTIM = "victim.txt"  # a file of the user beside the cache, which hostile paths lead to
+OK_HEAD = b"HTTP/1.1 200 OK\r\n"
 TIMEOUT = 1  # second: the read time-out in attacks, so that stalled replies end soon
 
 Reply = Callable[["HostileHandler"], None]
@@ -232,13 +233,30 @@ def environment(hub: StandInHub, folder: Path, **more: str) -> dict[str, str]:
         "HF_HUB_DOWNLOAD_TIMEOUT": str(TIMEOUT),
         "VIPLLAVA_HOME": str(folder / "home"),
         "HOME": str(folder / "user"),
+        "PEAK_FILE": str(folder / "peak"),
         **more,
     }
 
 
+# Runs the command, and writes the peak memory of the process. The kernel's figure of a child process
+# begins with that of its parent, so the process reads its own.
+_MEASURED = """
+import atexit, os, resource, runpy, sys
+def report():
+    try:
+        lines = open("/proc/self/status").read().splitlines()
+        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    open(os.environ["PEAK_FILE"], "w").write(str(peak))
+atexit.register(report)
+runpy.run_module("vipllava_cli", run_name="__main__", alter_sys=True)
+"""
+
+
 def start_pull(hub: StandInHub, folder: Path, *more: str, **variables: str) -> Any:
     """Start `vipllava models pull 7b` in a process of its own."""
-    command = [sys.executable, "-m", "vipllava_cli", "models", "pull", "7b", "--yes", *more]
+    command = [sys.executable, "-c", _MEASURED, "models", "pull", "7b", "--yes", *more]
     with (folder / "stderr").open("wb") as stderr:
         return subprocess.Popen(
             command, env=environment(hub, folder, **variables), stderr=stderr, stdout=stderr
@@ -248,17 +266,15 @@ def start_pull(hub: StandInHub, folder: Path, *more: str, **variables: str) -> A
 def pull(hub: StandInHub, folder: Path, *more: str, **variables: str) -> Ended:
     """Run `vipllava models pull 7b`, and measure it."""
     started = time.monotonic()
-    process = start_pull(hub, folder, *more, **variables)
-    _, wait_status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(wait_status)
+    code = start_pull(hub, folder, *more, **variables).wait()
     seconds = time.monotonic() - started
     text = (folder / "stderr").read_text(errors="replace")
-    return Ended(process.returncode, text, seconds, usage.ru_maxrss << 10)
+    return Ended(code, text, seconds, int((folder / "peak").read_text()) << 10)
 
 
 def files_outside(folder: Path) -> Mapping[str, bytes]:
     """Return the files in a folder but for those of the cache and of the run itself."""
-    own = {folder / "hf", folder / "home", folder / "stderr"}
+    own = {folder / name for name in ("hf", "home", "stderr", "peak")}
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))

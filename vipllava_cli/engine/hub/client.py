@@ -26,6 +26,7 @@ from vipllava_cli.engine.hub.download_errors import (
     offline,
     refusal,
     unreachable,
+    unreadable_token,
     unusable_token,
 )
 from vipllava_cli.engine.hub.endpoint import check_endpoint
@@ -225,9 +226,8 @@ class HubClient:
                 f"wait, then {CONTINUE}",
             ) from error
         else:
-            self.note(
-                f"the hub {str(error).removeprefix('it ')}: waiting {seconds:.0f} s as it asks"
-            )
+            status = str(error).removeprefix("it ")
+            self._say_once(f"the hub {status}: waiting {seconds:.0f} s as it asks")
             time.sleep(seconds)
 
     def _say_once(self, text: str) -> None:
@@ -242,6 +242,8 @@ class HubClient:
         set_client_factory(_make_client)  # it renews a token with requests of its own
         try:
             headers = build_hf_headers()
+        except OSError as error:
+            raise unreadable_token(error) from error
         except Exception as error:
             raise unusable_token(self.name, " ".join(str(error).split())[:120]) from error
         token = headers.get("authorization", "")

@@ -102,6 +102,14 @@ def unusable_token(name: str, reason: str) -> ModelError:
     )
 
 
+def unreadable_token(error: OSError) -> InputError:
+    """Make the error for a token file that cannot be read."""
+    return InputError(
+        f"{constants.HF_TOKEN_PATH} cannot be read ({error.strerror or _reason(error)}): make it"
+        " readable, or set HF_HOME to another folder"
+    )
+
+
 def refusal(name: str, hub: HubName, status: int, headers: httpx2.Headers) -> ModelError:
     """Make the error for a status that is no success, by the code that the hub adds to it."""
     code = headers.get("X-Error-Code", "")
