@@ -18,7 +18,6 @@ from tests.support.hostile_hub import (
     Reply,
     body,
     bomb,
-    cache,
     changed_entry,
     cut,
     endless,
@@ -31,6 +30,7 @@ from tests.support.hostile_hub import (
     pages,
     pull,
     raw,
+    repository_cache,
     stall,
     status,
     value,
@@ -80,7 +80,7 @@ JSON_REPLIES: dict[str, tuple[Reply, str]] = {
     ),
     "500": (status(500, b"oops"), "it answered 500"),
     "endless": (endless(OK_HEAD + b"\r\n", b" " * 65536), "more than 4 MiB"),
-    "bomb": (bomb(200), "more than 4 MiB"),
+    "bomb": (bomb(60), "more than 4 MiB"),
     "damaged gzip": (body(b"\x1f\x8b\x08no", Content_Encoding="gzip"), "is damaged"),
     "brotli": (body(b"{}", Content_Encoding="br"), "packed as 'br'"),
 }
@@ -183,7 +183,7 @@ FILES: dict[str, tuple[str, Reply, str]] = {
         "config.json of 7b has a wrong checksum",
     ),
     "other config": ("config.json", cut(0, with_length=False), "ended after 0 of"),
-    "bomb": ("config.json", bomb(200), "has a wrong checksum"),
+    "bomb": ("config.json", bomb(60), "has a wrong checksum"),
     "stalled": (WEIGHTS, stall(OK_HEAD + b"\r\n"), AGAIN),
     "slow": (WEIGHTS, endless(OK_HEAD + b"\r\n", b"x", pause=0.2), AGAIN),
     "cut often": (WEIGHTS, cut(65536), AGAIN),
@@ -203,12 +203,14 @@ ODD_NAMES = (
     *("évil.json", "evil\n.json", "..", "", "a/../../evil.json", ".evil.json", "x" * 300 + ".json"),
 )
 
+ODD_PATHS: tuple[object, ...] = (1, {}, None)
+
 # Hubs that a pull survives.
 HARMLESS: dict[str, tuple[str, Reply, int]] = {
     "odd names": (LISTING, named(*ODD_NAMES), 99),
     "name of another kind": (
         LISTING,
-        more_entries(*({"type": "file", "path": n} for n in (1, {}))),
+        more_entries(*({"type": "file", "path": path} for path in ODD_PATHS)),
         9,
     ),
     "etag path": (WEIGHTS, headed(ETag=f'"{PATH}"', X_Repo_Commit=SHA), 99),
@@ -254,7 +256,7 @@ def heal(hub: HostileHub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     fetch("7b", remote, progress.append, print)
     assert sum(progress) == remote.size
     assert is_whole(hub, folder)
-    assert not list(cache(folder).rglob("*.incomplete"))
+    assert not list(repository_cache(folder).rglob("*.incomplete"))
     return hub.sent(WEIGHTS)
 
 
@@ -266,7 +268,7 @@ def test_a_hostile_hub_costs_one_line(
     with hostile(target, reply) as hub:
         ended = pull(hub, folder)
         check(ended, 4, message, folder)
-        parts = list(cache(folder).glob("blobs/*.incomplete"))
+        parts = list(repository_cache(folder).glob("blobs/*.incomplete"))
         good = sum(part.stat().st_size for part in parts) if name.startswith("file: cut") else 0
         size = len(hub.files[WEIGHTS])
         assert heal(hub, folder, monkeypatch) <= size - good + MAX_TWICE * size
@@ -281,7 +283,7 @@ def test_a_strange_hub_is_survived(
         ended = pull(hub, folder)
         check(ended, 0, "7b is complete", folder)
         assert is_whole(hub, folder)
-        snapshot = cache(folder) / "snapshots" / SHA
+        snapshot = repository_cache(folder) / "snapshots" / SHA
         assert {path.name for path in snapshot.iterdir()} <= set(hub.files)
         assert hub.sent(WEIGHTS) <= (1 + MAX_TWICE) * len(hub.files[WEIGHTS])
         assert heal(hub, folder, monkeypatch) == 0

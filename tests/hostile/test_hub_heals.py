@@ -16,11 +16,11 @@ from tests.support.hostile_hub import (
     OK_HEAD,
     WEIGHTS,
     HostileHub,
-    cache,
     endless,
     hostile,
     is_whole,
     pull,
+    repository_cache,
     stall,
     start_pull,
 )
@@ -42,7 +42,7 @@ def hub() -> Iterator[HostileHub]:
 
 def blobs(folder: Path) -> Path:
     """Make the folder of the contents in the cache."""
-    path = cache(folder) / "blobs"
+    path = repository_cache(folder) / "blobs"
     path.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class HostileHandler(good_hub.Handler):
         self.close_connection = length != -1
 
     def send_json(self, value: object, **headers: str) -> None:
-        self.send(200, json.dumps(value).encode(), Content_Type="application/json", **headers)
+        self.send(200, json.dumps(value).encode(), Content_Type="application/json", -1, **headers)
 
     def entries(self) -> list[dict[str, Any]]:
         """Return the true list of files."""
@@ -100,7 +101,7 @@ def status(code: int, body: bytes = b"", length: int | None = -1, **headers: str
 
 
 def body(data: bytes, **headers: str) -> Reply:
-    return status(200, data, **headers)
+    return status(200, data, -1, **headers)
 
 
 def value(replied: object) -> Reply:
@@ -136,15 +137,12 @@ def stall(start: bytes) -> Reply:
     return endless(start, b"", pause=0.2)
 
 
+@cache
 def bomb(mebibytes: int) -> Reply:
-    """Send spaces that gzip packs to a thousandth. Packs them in pieces, to need little memory."""
-
-    def reply(handler: HostileHandler) -> None:
-        packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
-        pieces = [packer.compress(b" " * (1 << 20)) for _ in range(mebibytes)]
-        handler.send(200, b"".join(pieces) + packer.flush(), Content_Encoding="gzip")
-
-    return reply
+    """Send spaces that gzip packs to a thousandth."""
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    pieces = [packer.compress(b" " * (1 << 20)) for _ in range(mebibytes)]
+    return body(b"".join(pieces) + packer.flush(), Content_Encoding="gzip")
 
 
 def changed_entry(name: str, **fields: Any) -> Reply:
@@ -185,7 +183,7 @@ def pages(link: Callable[[int], str], count: int = 10) -> Reply:
 
 def headed(**headers: str) -> Reply:
     """Send the true file with other headers."""
-    return lambda handler: handler.send(200, handler.file(), **headers)
+    return lambda handler: handler.send(200, handler.file(), -1, **headers)
 
 
 def cut(count: int, *, with_length: bool = True) -> Reply:
@@ -282,15 +280,15 @@ def files_outside(folder: Path) -> Mapping[str, bytes]:
     }
 
 
-def cache(folder: Path) -> Path:
+def repository_cache(folder: Path) -> Path:
     """Return the folder of the model in the cache."""
     return folder / "hf" / "hub" / f"models--{REPOSITORY.replace('/', '--')}"
 
 
 def is_whole(hub: StandInHub, folder: Path, commit: str = COMMIT) -> bool:
     """Return whether the model is complete in the cache, byte for byte."""
-    snapshot = cache(folder) / "snapshots" / commit
+    snapshot = repository_cache(folder) / "snapshots" / commit
     names = [name for name in hub.files if name.endswith((".json", ".jinja", ".safetensors"))]
-    return (cache(folder) / "refs" / "main").read_text() == commit and all(
+    return (repository_cache(folder) / "refs" / "main").read_text() == commit and all(
         (snapshot / name).read_bytes() == hub.files[name] for name in names
     )

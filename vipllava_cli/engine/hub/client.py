@@ -242,9 +242,9 @@ class HubClient:
         set_client_factory(_make_client)  # it renews a token with requests of its own
         try:
             headers = build_hf_headers()
-        except OSError as error:
-            raise unreadable_token(error) from error
         except Exception as error:
+            if isinstance(error, OSError) and error.filename:
+                raise unreadable_token(error) from error
             raise unusable_token(self.name, " ".join(str(error).split())[:120]) from error
         token = headers.get("authorization", "")
         if not (token.isascii() and token.isprintable()):
