@@ -82,7 +82,8 @@ class HostileHandler(good_hub.Handler):
         self.close_connection = length != -1
 
     def send_json(self, value: object, **headers: str) -> None:
-        self.send(200, json.dumps(value).encode(), Content_Type="application/json", -1, **headers)
+        headers["Content_Type"] = "application/json"
+        self.send(200, json.dumps(value).encode(), -1, **headers)
 
     def entries(self) -> list[dict[str, Any]]:
         """Return the true list of files."""

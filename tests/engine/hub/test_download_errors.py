@@ -31,6 +31,7 @@ ARGUMENTS: tuple[tuple[Any, ...], ...] = (
     ("utf-8", "x", 0, 1, "why"),
     ("what", "{", 0),
     ("what", "why"),
+    ("x", 0, 1, "why"),
     ("what", REQUEST, httpx2.Response(500, request=REQUEST)),
 )
 
@@ -45,6 +46,8 @@ def exceptions() -> Iterator[Exception]:
 
 
 def make(kind: type[Exception]) -> Exception:
+    if issubclass(kind, ExceptionGroup):
+        return kind("what", [ValueError()])
     for arguments in ARGUMENTS:
         try:
             return kind(*arguments)
