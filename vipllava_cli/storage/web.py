@@ -170,7 +170,7 @@ def explain(error: BaseException, address: str) -> str:
     for each in chain:
         if isinstance(each, ssl.SSLCertVerificationError):
             return (
-                f"its certificate is not trusted ({each.verify_message or 'unknown issuer'}): set"
+                f"its certificate is not trusted ({_issuer_problem(each)}): set"
                 " SSL_CERT_FILE to a PEM file with the certificate of its authority, which may be"
                 " your organization's"
             )
@@ -212,8 +212,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
+def _issuer_problem(error: ssl.SSLCertVerificationError) -> str:
+    return getattr(error, "verify_message", "") or "unknown issuer"  # only OpenSSL sets it
+
+
 def _tls_reason(error: ssl.SSLError) -> str:
-    return (error.reason or _first_line(error)).replace("_", " ").lower()
+    return (getattr(error, "reason", None) or _first_line(error)).replace("_", " ").lower()
 
 
 def _first_line(error: BaseException) -> str:

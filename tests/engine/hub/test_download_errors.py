@@ -60,7 +60,7 @@ def make(kind: type[Exception]) -> Exception:
             return kind("what", **keywords)
         except TypeError:
             continue
-    raise AssertionError(f"{kind} takes none of the arguments")
+    return kind.__new__(kind, "what")  # one whose arguments are of its own
 
 
 def patched_send(error: Exception) -> tuple[Any, str, Any]:
