@@ -41,9 +41,10 @@ class StandInHub:
 
 
 @contextmanager
-def serving(hub: StandInHub) -> Iterator[StandInHub]:
+def serving(hub: StandInHub, handler: "type[Handler] | None" = None) -> Iterator[StandInHub]:
     """Serve until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
+    kind = type("ServingHandler", (handler or Handler,), {"hub": hub})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -56,7 +57,9 @@ def serving(hub: StandInHub) -> Iterator[StandInHub]:
         server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the hub does."""
+
     hub: StandInHub
     protocol_version = "HTTP/1.1"
 
@@ -79,11 +82,12 @@ class _Handler(BaseHTTPRequestHandler):
         elif api[2] == "revision":
             self._send_json({"id": self.hub.repository, "sha": COMMIT, "siblings": []})
         else:
-            self._send_json([self._entry(name) for name in self.hub.files])
+            self._send_json([self.entry(name) for name in self.hub.files])
 
-    def _entry(self, name: str) -> dict[str, Any]:
+    def entry(self, name: str) -> dict[str, Any]:
+        """Return a file as the list of files describes it."""
         data = self.hub.files[name]
-        entry = {"type": "file", "path": name, "size": self._size(name), "oid": _etag(name, data)}
+        entry = {"type": "file", "path": name, "size": self._size(name), "oid": git_id(data)}
         if name in self.hub.large:
             sha256 = hashlib.sha256(data).hexdigest()
             entry["lfs"] = {"oid": sha256, "size": self._size(name), "pointerSize": 130}
@@ -104,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.hub.files[name]
         first = int(re.sub(r"\D", "", self.headers.get("Range", "0").split("-")[0]) or 0)
         is_large = name in self.hub.large
-        etag = hashlib.sha256(data).hexdigest() if is_large else _etag(name, data)
+        etag = hashlib.sha256(data).hexdigest() if is_large else git_id(data)
         self.send_response(206 if first else 200)
         self.send_header("ETag", f'"{etag}"')
         self.send_header("X-Repo-Commit", COMMIT)
@@ -150,5 +154,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _etag(name: str, data: bytes) -> str:
-    return hashlib.sha1(name.encode() + data).hexdigest()
+def git_id(data: bytes) -> str:
+    """Return the id of git's object with this content."""
+    return hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()

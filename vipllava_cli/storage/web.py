@@ -16,8 +16,11 @@ from typing import Any
 import httpx2
 from httpx2._utils import get_environment_proxies
 
+from vipllava_cli.storage.web_guard import GuardedTransport
+
 # Imported by name: the types of the package's lazy names are imported from higher layers.
 VERSION: str = import_module("vipllava_cli").__version__
+MAX_REDIRECTS = 10
 SOCKS_ADVICE = "`pip install 'vipllava[socks]'`"
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _SOCKS_SCHEMES = ("socks5", "socks5h")
@@ -41,50 +44,54 @@ def user_agent() -> str:
 
 
 def make_client(
-    factory: Callable[..., httpx2.Client] = httpx2.Client, **options: Any
+    factory: Callable[..., httpx2.Client] = httpx2.Client, *, guarded: bool = False, **options: Any
 ) -> httpx2.Client:
     """Make an HTTP client that follows redirects and uses the proxies of the environment.
 
     A proxy that cannot be used is an error only of a request that needs it, so that NO_PROXY helps. The
-    request then raises ProxySettingError.
+    request then raises ProxySettingError. A `guarded` client ends replies that are too slow, see
+    `web_guard`; one thread uses it.
     """
     options.setdefault("follow_redirects", True)
+    options.setdefault("max_redirects", MAX_REDIRECTS)
     mounts = {
-        pattern: None if address is None else _LazyProxy(address)
+        pattern: None if address is None else _LazyProxy(address, guarded=guarded)
         for pattern, address in get_environment_proxies().items()
     }
-    return factory(transport=_LazyTransport(), mounts=mounts, **options)
+    return factory(transport=_LazyTransport(guarded=guarded), mounts=mounts, **options)
 
 
 class _LazyTransport(httpx2.BaseTransport):
     """A transport that is made at its first request, when its errors belong to an address."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, guarded: bool) -> None:
         self._transport: httpx2.BaseTransport | None = None
         self._lock = threading.Lock()  # threads share a client
+        self._guarded = guarded
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         with self._lock:
             if self._transport is None:
-                self._transport = self._make()
+                made = self._make()
+                self._transport = GuardedTransport(made) if self._guarded else made
         return self._transport.handle_request(request)
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
-    def _make(self) -> httpx2.BaseTransport:
+    def _make(self) -> httpx2.HTTPTransport:
         return httpx2.HTTPTransport(verify=_certificates())
 
 
 class _LazyProxy(_LazyTransport):
     """A transport over a proxy."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__()
+    def __init__(self, address: str, *, guarded: bool) -> None:
+        super().__init__(guarded=guarded)
         self._address = address
 
-    def _make(self) -> httpx2.BaseTransport:
+    def _make(self) -> httpx2.HTTPTransport:
         problem = _proxy_problem(self._address)
         if problem:
             raise ProxySettingError(problem)
@@ -163,7 +170,7 @@ def explain(error: BaseException, address: str) -> str:
     for each in chain:
         if isinstance(each, ssl.SSLCertVerificationError):
             return (
-                f"its certificate is not trusted ({each.verify_message or 'unknown issuer'}): set"
+                f"its certificate is not trusted ({_issuer_problem(each)}): set"
                 " SSL_CERT_FILE to a PEM file with the certificate of its authority, which may be"
                 " your organization's"
             )
@@ -205,8 +212,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
+def _issuer_problem(error: ssl.SSLCertVerificationError) -> str:
+    return getattr(error, "verify_message", "") or "unknown issuer"  # only OpenSSL sets it
+
+
 def _tls_reason(error: ssl.SSLError) -> str:
-    return (error.reason or _first_line(error)).replace("_", " ").lower()
+    return (getattr(error, "reason", None) or _first_line(error)).replace("_", " ").lower()
 
 
 def _first_line(error: BaseException) -> str:

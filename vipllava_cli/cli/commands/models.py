@@ -83,7 +83,7 @@ def pull(
     advice = f"it needs no download, `vipllava models use {shlex.quote(name)}` makes it the default"
     hub = _hub_name(name, revision, advice)
     with messages.waiting("looking up the model on the hub"):
-        remote = download.look_up(name, hub)
+        remote = download.look_up(name, hub, messages.note)
     with messages.waiting("checking the files on this machine"):
         damaged = download.delete_damaged_files(remote)
     for file in damaged:
@@ -92,7 +92,7 @@ def pull(
     if remote.missing_size > CONFIRM_BYTES and not yes:
         _confirm(f"download {decimal_size(remote.missing_size)} of {hub.repository}?", messages)
     with watch_download(messages, f"downloading {name}", remote.size) as advance:
-        download.fetch(name, remote, advance)
+        download.fetch(name, remote, advance, messages.note)
     checkpoint = find_checkpoint(name, revision)
     messages.say(
         f"{name} is complete: {decimal_size(remote.size)} in {checkpoint.folder}; set it as the"

@@ -20,11 +20,11 @@ def repository_folder(repository: str) -> Path:
 
 
 def snapshot_folder(repository: str, revision: str) -> Path | None:
-    """Find the folder of a cached revision, which may lack files. None if it is not cached.
-
-    Raises HFValidationError if `repository` is not a valid hub name.
-    """
-    config = try_to_load_from_cache(repository, "config.json", revision=revision)
+    """Find the folder of a cached revision, which may lack files. None if it is not cached."""
+    try:
+        config = try_to_load_from_cache(repository, "config.json", revision=revision)
+    except (OSError, ValueError):  # huggingface_hub 2.4.0 reads a damaged reference unguarded
+        return None
     return Path(config).parent if isinstance(config, str) else None
 
 
@@ -35,7 +35,8 @@ def has_cached_files(repository: str) -> bool:
 
 def cached_size(repository: str) -> int:
     """Sum the bytes of a repository's files in the cache, partial downloads included."""
-    return sum(path.stat().st_size for path in repository_folder(repository).glob("blobs/*"))
+    blobs = repository_folder(repository).glob("blobs/*")
+    return sum(path.stat().st_size for path in blobs if path.is_file())
 
 
 def cached_repositories() -> Iterator[str]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub.errors import HFValidationError
-
 from vipllava_cli.engine.hub.cache import has_cached_files, snapshot_folder
 from vipllava_cli.engine.hub.names import (
     canonical_name,
@@ -19,6 +17,7 @@ from vipllava_cli.engine.hub.names import (
     similar_folder,
     suggest,
 )
+from vipllava_cli.engine.hub.outside_values import check_repository, check_revision
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED, TINY_REVISION
 from vipllava_cli.errors import ModelError, UsageError
 
@@ -82,11 +81,14 @@ def hub_name(name: str, revision: str | None = None) -> HubName | None:
                 " leave it out"
             )
         return None
+    if revision:
+        check_revision(revision)
     if name in PUBLISHED:
         published = PUBLISHED[name]
         return HubName(published.repository, revision or published.revision)
     is_hub_name = name.count("/") == 1 and not name.startswith((".", "/", "~"))
     if is_hub_name and not os.path.isfile(name):
+        check_repository(name)
         return HubName(name, revision or "main")
     raise ModelError(explain_unknown(name))
 
@@ -98,10 +100,7 @@ def pull_command(name: str, revision: str | None = None) -> str:
 
 
 def _find_in_cache(name: str, hub: HubName, revision: str | None) -> Checkpoint:
-    try:
-        folder = snapshot_folder(hub.repository, hub.revision)
-    except HFValidationError as error:
-        raise ModelError(f"{name!r} is not a hub name: {str(error).splitlines()[0]}") from None
+    folder = snapshot_folder(hub.repository, hub.revision)
     if folder is None:
         at_revision = f" at revision {revision}" if revision else ""
         pull = pull_command(name, revision)

@@ -1,56 +1,41 @@
 """Download a model into the local cache: only the files it needs, resumed after a stop, and checked.
 
-The hub's client restarts a large file at its first byte. So this module downloads large files itself,
-into a partial file that a later process continues. The client downloads the other files and links the
-snapshot.
+The commit that the look-up found is used to the end, so that a branch may move in between.
 """
 
-import hashlib
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx2
 from filelock import FileLock
-from huggingface_hub import (
-    HfApi,
-    hf_hub_download,
-    hf_hub_url,
-    set_client_factory,
-    snapshot_download,
-)
-from huggingface_hub.file_download import http_get
-from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import logging as hub_logging
-from huggingface_hub.utils._headers import build_hf_headers
-from huggingface_hub.utils._http import hf_request_event_hook
-from huggingface_hub.utils.tqdm import disable_progress_bars
 
+from vipllava_cli.engine.hub.blobs import Blob
 from vipllava_cli.engine.hub.cache import cache_folder, repository_folder
 from vipllava_cli.engine.hub.checkpoints import INDEX_FILE, WEIGHTS_FILE, HubName, read_config
-from vipllava_cli.engine.hub.download_errors import translate_errors, translate_foreign_answers
-from vipllava_cli.engine.hub.endpoint import check_endpoint
+from vipllava_cli.engine.hub.client import HubClient
+from vipllava_cli.engine.hub.download_errors import disk_errors, foreign_answer
 from vipllava_cli.engine.hub.names import explain_no_config_on_hub
+from vipllava_cli.engine.hub.outside_values import (
+    OutsideValueError,
+    RemoteFile,
+    check_commit,
+    check_file,
+    is_plain_name,
+)
 from vipllava_cli.errors import InputError, ModelError
+from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.sizes import decimal_size
-from vipllava_cli.storage.web import VERSION, make_client, user_agent
 
-_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+MAX_ENTRIES = 50_000  # files and folders in a repository
+MAX_SMALL_FILES = 200
+CONFIG_FILE = "config.json"
+MAX_CONFIG_BYTES = 16 << 20
+
+_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors", re.ASCII)
 _SMALL_FILE = re.compile(r"(?!.*\.bin\.index\.json)[^/]+\.(json|jinja|txt)|tokenizer\.model")
-_HASH_CHUNK = 8 << 20  # bytes
-_LIBRARY: dict[str, Any] = {"library_name": "vipllava", "library_version": VERSION}
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file on the hub. `size` is in bytes; `sha256` is None for small files."""
-
-    name: str
-    size: int
-    sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -68,99 +53,132 @@ class RemoteModel:
     @property
     def missing_size(self) -> int:
         """The bytes that are still to download."""
-        return sum(file.size - _downloaded_size(self, file) for file in self.files)
+        return sum(blob.file.size - blob.downloaded_size() for blob in self.blobs)
+
+    @property
+    def blobs(self) -> list[Blob]:
+        return [Blob(self.hub.repository, file) for file in self.files]
 
 
-def look_up(name: str, hub: HubName) -> RemoteModel:
+def look_up(name: str, hub: HubName, note: Callable[[str], None]) -> RemoteModel:
     """Ask the hub which files model `name` needs. Downloads its small config.json.
 
-    Raises ModelError.
+    `note` receives a line for the user when the hub asks to wait. Raises ModelError.
     """
-    hub_logging.set_verbosity_error()  # `translate_errors` reports errors in one line
-    disable_progress_bars()
-    check_endpoint()
-    set_client_factory(_make_client)
-    with translate_errors(name, hub):
-        api = HfApi(**_LIBRARY)
-        with translate_foreign_answers(name):
-            commit = api.model_info(hub.repository, revision=hub.revision).sha or hub.revision
-            listed = [
-                RemoteFile(entry.path, entry.size, entry.lfs.sha256 if entry.lfs else None)
-                for entry in api.list_repo_tree(hub.repository, revision=commit)
-                if isinstance(entry, RepoFile)
-            ]
-        names = [file.name for file in listed]
-        if "config.json" in names:  # first: another architecture explains missing weights
-            config = hf_hub_download(hub.repository, "config.json", revision=commit, **_LIBRARY)
-            read_config(Path(config).parent, name)
+    with HubClient(name, hub, note) as client:
+        commit = _find_commit(client)
+        names, listed = _list_files(client, commit)
+        if CONFIG_FILE in listed:  # first: another architecture explains missing weights
+            config = RemoteModel(hub, commit, (listed[CONFIG_FILE],))
+            _check_config(client, config)
     needed = _needed_files(names, name)
-    return RemoteModel(hub, commit, tuple(file for file in listed if file.name in needed))
-
-
-def _make_client() -> httpx2.Client:
-    """Make the hub's client, with the proxies of all requests of the program."""
-    return make_client(
-        event_hooks={"request": [hf_request_event_hook]},
-        headers={"User-Agent": user_agent()},  # of the few requests that the client does not name
-        timeout=None,
-    )
+    return RemoteModel(hub, commit, tuple(listed[each] for each in names if each in needed))
 
 
 def check_disk_space(remote: RemoteModel) -> None:
     """Raise InputError if the disk has no space for the rest of the download."""
     folder = cache_folder()
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if remote.missing_size > free:
+    with disk_errors(remote.hub.repository):
+        while not folder.exists():
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free
+        missing = remote.missing_size
+    if missing > free:
         raise InputError(
-            f"{cache_folder()} has too little space: {decimal_size(remote.missing_size)} are still"
+            f"{cache_folder()} has too little space: {decimal_size(missing)} are still"
             f" to download and {decimal_size(free)} are free; free some space, or set HF_HOME to a"
             " folder on another disk"
         )
 
 
-def fetch(name: str, remote: RemoteModel, advance: Callable[[int], None]) -> Path:
+def fetch(
+    name: str, remote: RemoteModel, advance: Callable[[int], None], note: Callable[[str], None]
+) -> Path:
     """Download what is missing, check it, and return the folder of the complete model.
 
-    `advance` receives the number of new bytes as they arrive, those of earlier runs included.
+    `advance` receives the number of new bytes as they arrive, those of earlier runs included, and a
+    negative number for bytes that are downloaded again.
 
     Raises ModelError, and InputError for a full disk.
     """
-    folder = repository_folder(remote.hub.repository)
-    locks = cache_folder() / ".locks" / folder.name
-    with translate_errors(name, remote.hub):
-        locks.mkdir(parents=True, exist_ok=True)
-        (folder / "blobs").mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / "pull.lock", timeout=0):
-            for file in remote.files:
-                advance(_downloaded_size(remote, file))
-                if file.sha256:
-                    _fetch_large(name, remote, file, file.sha256, advance)
-            snapshot = snapshot_download(
-                remote.hub.repository,
-                revision=remote.hub.revision,
-                allow_patterns=[file.name for file in remote.files],
-                **_LIBRARY,
-            )
-            advance(sum(file.size for file in remote.files if not file.sha256))
-    return Path(snapshot)
+    with HubClient(name, remote.hub, note) as client, _locked(name, remote):
+        for blob in remote.blobs:
+            blob.fetch(client, remote.commit, advance)
+        snapshot = _link_snapshot(remote)
+        _write_reference(remote)
+    return snapshot
 
 
 def delete_damaged_files(remote: RemoteModel) -> list[str]:
-    """Delete the large files in the cache whose checksum is wrong. Returns their names."""
-    damaged = []
-    for file in remote.files:
-        blob = _blob_path(remote, file.sha256) if file.sha256 else None
-        if blob and blob.is_file() and _sha256(blob) != file.sha256:
-            blob.unlink()
-            damaged.append(file.name)
-    return damaged
+    """Delete the files in the cache whose checksum is wrong. Returns their names.
+
+    Raises InputError for a cache that cannot be read.
+    """
+    with disk_errors(remote.hub.repository):
+        return [blob.file.name for blob in remote.blobs if blob.delete_if_damaged()]
+
+
+# --- the look-up -----------------------------------------------------------------------------
+
+
+def _find_commit(client: HubClient) -> str:
+    """Return the commit that the revision means now. Raises ModelError."""
+    try:
+        commit = check_commit(client.look_up_commit())
+    except OutsideValueError as error:
+        raise foreign_answer(client.name, str(error)) from None
+    asked = client.hub.revision
+    if len(asked) == len(commit) and asked.lower() != commit and _is_hexadecimal(asked):
+        raise foreign_answer(client.name, f"commit {commit} in place of {asked}")
+    return commit
+
+
+def _list_files(client: HubClient, commit: str) -> tuple[list[str], dict[str, RemoteFile]]:
+    """List the names of all files, and those that the program may need. Raises ModelError."""
+    names: list[str] = []
+    needed: dict[str, RemoteFile] = {}
+    count = 0
+    for page in client.listing(commit):
+        count += len(page)
+        if count > MAX_ENTRIES:
+            raise foreign_answer(client.name, f"more than {MAX_ENTRIES} files")
+        for entry in page:
+            if not isinstance(entry, dict):
+                raise foreign_answer(client.name, "an entry of the list of files is no object")
+            name = entry.get("path")
+            if entry.get("type") != "file" or not is_plain_name(name):
+                continue  # nothing in a folder is needed, and no other name is accepted
+            names.append(name)
+            if _may_be_needed(name):
+                _add_file(client, needed, entry)
+    return names, needed
+
+
+def _add_file(client: HubClient, files: dict[str, RemoteFile], entry: dict[str, object]) -> None:
+    try:
+        file = check_file(entry)
+    except OutsideValueError as error:
+        raise foreign_answer(client.name, f"{entry['path']}: {error}") from None
+    folded = {name.lower() for name in files}  # some file systems do not tell the case apart
+    if file.name.lower() in folded:
+        raise foreign_answer(client.name, f"{file.name} is listed twice")
+    files[file.name] = file
+
+
+def _check_config(client: HubClient, config: RemoteModel) -> None:
+    """Download config.json into its snapshot, and check the architecture. Raises ModelError."""
+    if config.size > MAX_CONFIG_BYTES:
+        raise foreign_answer(client.name, f"a config.json of {decimal_size(config.size)}")
+    delete_damaged_files(config)
+    with _locked(client.name, config):
+        config.blobs[0].fetch(client, config.commit, lambda _: None)
+        snapshot = _link_snapshot(config)
+    read_config(snapshot, client.name)
 
 
 def _needed_files(names: Sequence[str], model: str) -> set[str]:
     """Select configuration, tokenizer, and weights: one file, or the shards beside an index."""
-    if "config.json" not in names:
+    if CONFIG_FILE not in names:
         raise ModelError(explain_no_config_on_hub(names, model))
     has_index = INDEX_FILE in names
     weights = {name for name in names if _SHARD.fullmatch(name)} if has_index else {WEIGHTS_FILE}
@@ -169,72 +187,50 @@ def _needed_files(names: Sequence[str], model: str) -> set[str]:
             f"{model} has no safetensors on the hub, and other weights are not loaded because they"
             " can run code: get another model or revision"
         )
-    return weights | {name for name in names if _SMALL_FILE.fullmatch(name)}
-
-
-# --- large files -----------------------------------------------------------------------------
-
-
-def _fetch_large(
-    name: str, remote: RemoteModel, file: RemoteFile, sha256: str, advance: Callable[[int], None]
-) -> None:
-    """Start or resume a large file. Rename it to its final name after its checksum is verified."""
-    blob = _blob_path(remote, sha256)
-    if blob.is_file():
-        return
-    partial = _partial_path(remote, sha256)
-    with partial.open("ab", buffering=0) as out:
-        http_get(
-            hf_hub_url(remote.hub.repository, file.name, revision=remote.commit),
-            out,
-            resume_size=out.tell(),
-            headers=build_hf_headers(**_LIBRARY) | {"Accept-Encoding": "identity"},
-            expected_size=file.size,
-            tqdm_class=lambda **_: _ProgressCounter(advance),  # type: ignore[arg-type]
-        )
-    if _sha256(partial) != sha256:
-        partial.unlink()
+    small = {name for name in names if _SMALL_FILE.fullmatch(name)}
+    if len(small) > MAX_SMALL_FILES:
         raise ModelError(
-            f"{file.name} of {name} has a wrong checksum and was deleted: run the same command to"
-            " download it again"
+            f"{model} has {len(small)} small files on the hub, and at most {MAX_SMALL_FILES} are"
+            " downloaded: get another model or revision"
         )
-    partial.replace(blob)
+    return weights | small
 
 
-class _ProgressCounter:
-    """The part of tqdm's interface that the hub's client uses."""
-
-    def __init__(self, advance: Callable[[int], None]) -> None:
-        self.update = advance
-
-    def __enter__(self) -> "_ProgressCounter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
+def _may_be_needed(name: str) -> bool:
+    patterns = (_SHARD, _SMALL_FILE)
+    return name == WEIGHTS_FILE or any(pattern.fullmatch(name) for pattern in patterns)
 
 
-def _blob_path(remote: RemoteModel, sha256: str) -> Path:
-    return repository_folder(remote.hub.repository) / "blobs" / sha256
+def _is_hexadecimal(text: str) -> bool:
+    return all(letter in "0123456789abcdef" for letter in text.lower())
 
 
-def _partial_path(remote: RemoteModel, sha256: str) -> Path:
-    """Return the path of a partial download. The hub's own tools count `*.incomplete` as such."""
-    return _blob_path(remote, f"{sha256}.vipllava.incomplete")
+# --- the cache -------------------------------------------------------------------------------
 
 
-def _downloaded_size(remote: RemoteModel, file: RemoteFile) -> int:
-    if file.sha256 is None:
-        return 0
-    for path in (_blob_path(remote, file.sha256), _partial_path(remote, file.sha256)):
-        if path.is_file():
-            return min(path.stat().st_size, file.size)
-    return 0
+@contextmanager
+def _locked(name: str, remote: RemoteModel) -> Iterator[None]:
+    """Keep other processes from the downloads of a repository. Raises ModelError, InputError."""
+    locks = cache_folder() / ".locks" / repository_folder(remote.hub.repository).name
+    with disk_errors(name):
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / "pull.lock", timeout=0):
+            yield
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(_HASH_CHUNK):
-            digest.update(data)
-    return digest.hexdigest()
+def _link_snapshot(remote: RemoteModel) -> Path:
+    """Link the downloaded files in the folder of the commit. Returns the folder."""
+    snapshot = repository_folder(remote.hub.repository) / "snapshots" / remote.commit
+    snapshot.mkdir(parents=True, exist_ok=True)
+    for blob in remote.blobs:
+        blob.link(snapshot)
+    return snapshot
+
+
+def _write_reference(remote: RemoteModel) -> None:
+    """Note which commit the branch or tag means, now that its files are complete."""
+    if remote.hub.revision != remote.commit:
+        path = repository_folder(remote.hub.repository) / "refs" / remote.hub.revision
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(str(path)) as file:
+            file.write(remote.commit.encode())

@@ -1,7 +1,7 @@
-"""Errors of the hub's client -> one-line errors of this program."""
+"""Refusals of a hub, errors of libraries and of the disk -> one-line errors of this program."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
@@ -9,122 +9,174 @@ from typing import Any
 import httpx2
 from filelock import Timeout
 from huggingface_hub import constants
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 
 from vipllava_cli.engine.hub.cache import cache_folder
 from vipllava_cli.engine.hub.checkpoints import HubName
 from vipllava_cli.engine.hub.endpoint import VARIABLE, hub_address, the_hub
-from vipllava_cli.errors import InputError, ModelError
+from vipllava_cli.errors import InputError, ModelError, VipllavaError
 from vipllava_cli.storage.web import explain, hide_password
 
-
-@contextmanager
-def translate_errors(name: str, hub: HubName) -> Iterator[None]:
-    """Turn what the hub's client raises into ModelError, or InputError for a full disk."""
-    try:
-        yield
-    except Timeout:
-        raise ModelError(f"another process is downloading {name}: wait until it finishes") from None
-    except Exception as error:
-        refusals = _refusals(name, hub)
-        message = next((text for kind, text in refusals if isinstance(error, kind)), None)
-        if message is not None:
-            raise ModelError(message) from error
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise InputError(
-                f"the disk of {cache_folder()} is full: free some space, then run the same command"
-                " to continue"
-            ) from error
-        if isinstance(error, OSError | httpx2.HTTPError):
-            raise ModelError(_unreachable(name, error)) from error
-        raise
-
-
-@contextmanager
-def translate_foreign_answers(name: str) -> Iterator[None]:
-    """Turn an answer that is not the hub's, like the login page of a network, into ModelError."""
-    try:
-        yield
-    except (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError):
-        raise  # for `translate_errors`
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(
-            f"{name} cannot be looked up: {hub_address()} answered with a web page or other data"
-            f" that is not the hub's; {_FOREIGN_REMEDY}"
-        ) from error
-
+CONTINUE = "run the same command to continue; the downloaded bytes are kept"
 
 _FOREIGN_REMEDY = (
     f"open the address in a browser, as the network may want a login, and check {VARIABLE} and the"
     " proxy"
 )
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def _refusals(name: str, hub: HubName) -> tuple[tuple[type[Exception], str], ...]:
-    """Return each kind of refusal with its message. Subclasses come before their base class."""
-    page = f"{hide_password(constants.ENDPOINT)}/{hub.repository}"
-    where = f" at {hub_address()}" if the_hub() != "the hub" else ""
-    return (
-        (
-            GatedRepoError,
-            f"{hub.repository} is gated{where}: accept its terms at {page}, then log in with"
-            " `hf auth login` or set HF_TOKEN",
-        ),
-        (
-            RevisionNotFoundError,
-            f"{hub.repository} has no revision {hub.revision}{where}: see {page}/commits/main",
-        ),
-        (
-            RepositoryNotFoundError,
-            f"there is no model {hub.repository} on {the_hub()}, or it is private: check the name, or"
-            " log in with `hf auth login`",
-        ),
-        (HFValidationError, f"{name!r} is not a hub name: expected owner/name"),
-        (
-            OfflineModeIsEnabled,
-            f"{name} cannot be downloaded because HF_HUB_OFFLINE is set: unset it first",
-        ),
-        (
-            LocalEntryNotFoundError,
-            f"the answer of {hub_address()} about {name} was incomplete: run the same command to"
-            " continue",
-        ),
+class TransferError(Exception):
+    """A request failed in a way that the next try may not. The text is a reason in a few words."""
+
+
+@contextmanager
+def library_calls(name: str) -> Iterator[None]:
+    """Turn every exception of a library's call into ModelError, or TransferError.
+
+    Only calls of libraries belong into the block, so that errors of this program stay visible.
+    """
+    try:
+        yield
+    except (VipllavaError, TransferError, MemoryError):
+        raise
+    except Exception as error:
+        special = explain(error, constants.ENDPOINT)
+        if special:
+            raise ModelError(
+                f"{name} cannot be downloaded from {hub_address()}: {special}"
+            ) from error
+        if isinstance(error, httpx2.TransportError) and not isinstance(
+            error, httpx2.UnsupportedProtocol
+        ):
+            raise TransferError(_reason(error)) from error
+        if isinstance(error, httpx2.HTTPError | OSError):
+            raise unreachable(name, _reason(error)) from error
+        raise foreign_answer(name, _reason(error)) from error
+
+
+@contextmanager
+def disk_errors(name: str) -> Iterator[None]:
+    """Turn errors of the cache folder into ModelError, or InputError for its disk."""
+    folder = cache_folder()
+    try:
+        yield
+    except Timeout:
+        raise ModelError(f"another process is downloading {name}: wait until it finishes") from None
+    except OSError as error:
+        if error.errno in _FULL_DISK:
+            raise InputError(
+                f"the disk of {folder} is full: free some space, then run the same command to"
+                " continue"
+            ) from error
+        raise InputError(
+            f"the cache {folder} cannot be used ({error.strerror or _reason(error)}): make it"
+            " writable, or set HF_HOME to another folder"
+        ) from error
+
+
+def foreign_answer(name: str, what: str = "") -> ModelError:
+    """Make the error for a reply that is not the hub's, like the login page of a network."""
+    found = f" ({hide_password(what)})" if what else ""
+    return ModelError(
+        f"{name} cannot be looked up: {hub_address()} answered with a web page or other data that is"
+        f" not the hub's{found}; {_FOREIGN_REMEDY}"
     )
 
 
-def _unreachable(name: str, error: Exception) -> str:
-    response: Any = getattr(error, "response", None)
-    reason = (
-        f"it answered {response.status_code}"
-        if isinstance(error, HfHubHTTPError) and response is not None
-        else " ".join(str(error).split())[:120] or type(error).__name__
+def unreachable(name: str, reason: str, advice: str = "") -> ModelError:
+    """Make the error for a hub that does not answer as it should."""
+    check = f"check {VARIABLE}, and " if the_hub() != "the hub" else ""
+    return ModelError(
+        f"{name} cannot be downloaded from {hub_address()} ({hide_password(reason)}):"
+        f" {advice or check + CONTINUE}"
     )
-    special = explain(error, constants.ENDPOINT)
-    if special:
-        return f"{name} cannot be downloaded from {hub_address()}: {special}"
-    if _is_page(response):
-        remedy = _FOREIGN_REMEDY
-    else:
-        check = f"check {VARIABLE}, and " if the_hub() != "the hub" else ""
-        remedy = f"{check}run the same command to continue; the downloaded bytes are kept"
-    return f"{name} cannot be downloaded from {hub_address()} ({hide_password(reason)}): {remedy}"
 
 
-def _is_page(response: Any) -> bool:
+def offline(name: str) -> ModelError:
+    """Make the error for the setting that forbids requests."""
+    return ModelError(f"{name} cannot be downloaded because HF_HUB_OFFLINE is set: unset it first")
+
+
+def unusable_token(name: str, reason: str) -> ModelError:
+    """Make the error for a token that cannot be sent."""
+    return ModelError(
+        f"{name} cannot be downloaded because the token of HF_TOKEN or `hf auth login` cannot be"
+        f" used ({reason}): copy it again from {hide_password(constants.ENDPOINT)}/settings/tokens"
+    )
+
+
+def unreadable_token(error: OSError) -> InputError:
+    """Make the error for a token file that cannot be read."""
+    return InputError(
+        f"{constants.HF_TOKEN_PATH} cannot be read ({error.strerror or _reason(error)}): make it"
+        " readable, or set HF_HOME to another folder"
+    )
+
+
+def refusal(name: str, hub: HubName, status: int, headers: httpx2.Headers) -> ModelError:
+    """Make the error for a status that is no success, by the code that the hub adds to it."""
+    code = headers.get("X-Error-Code", "")
+    if status == 401 and headers.get("X-Error-Message", "").startswith("Invalid credentials"):
+        code = "InvalidToken"
+    elif status == 401 and not code:  # the hub hides that a private model exists
+        code = "RepoNotFound"
+    make = _REFUSALS.get(code)
+    if "X-Error-Code" not in headers and _is_page(status, headers):
+        return unreachable(name, f"it answered {status}", _FOREIGN_REMEDY)
+    return ModelError(make(hub)) if make else unreachable(name, f"it answered {status}")
+
+
+def _is_page(status: int, headers: httpx2.Headers) -> bool:
     """Return whether a refusal is a web page, as a network or a server that is no hub sends it."""
+    is_refusal = status < 500 or status == HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED
+    return is_refusal and "html" in headers.get("content-type", "")
+
+
+def _gated(hub: HubName) -> str:
     return (
-        isinstance(response, httpx2.Response)
-        and (
-            response.status_code < 500
-            or response.status_code == HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED
-        )
-        and "html" in response.headers.get("content-type", "")
+        f"{hub.repository} is gated{_where()}: accept its terms at {_page(hub)}, then log in with"
+        " `hf auth login` or set HF_TOKEN"
     )
+
+
+def _no_revision(hub: HubName) -> str:
+    return (
+        f"{hub.repository} has no revision {hub.revision}{_where()}: see {_page(hub)}/commits/main"
+    )
+
+
+def _no_repository(hub: HubName) -> str:
+    return (
+        f"there is no model {hub.repository} on {the_hub()}, or it is private: check the name, or log"
+        " in with `hf auth login`"
+    )
+
+
+def _invalid_token(hub: HubName) -> str:
+    return (
+        f"{the_hub()} refuses the token for {hub.repository}: log in again with `hf auth login`, or"
+        " correct or unset HF_TOKEN"
+    )
+
+
+_REFUSALS: dict[str, Callable[[HubName], str]] = {
+    "GatedRepo": _gated,
+    "RevisionNotFound": _no_revision,
+    "RepoNotFound": _no_repository,
+    "InvalidToken": _invalid_token,
+}
+
+
+def _page(hub: HubName) -> str:
+    return f"{hide_password(constants.ENDPOINT)}/{hub.repository}"
+
+
+def _where() -> str:
+    return f" at {hub_address()}" if the_hub() != "the hub" else ""
+
+
+def _reason(error: Any) -> str:
+    """Return the text of an exception in one short line, without what only programmers read."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return " ".join(str(error).split())[:120] or type(error).__name__

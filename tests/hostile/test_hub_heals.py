@@ -1,0 +1,206 @@
+"""A pull that was stopped or whose files were damaged: the same command ends whole."""
+
+import hashlib
+import random
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.hostile_hub import (
+    OK_HEAD,
+    WEIGHTS,
+    HostileHub,
+    endless,
+    hostile,
+    is_whole,
+    pull,
+    repository_cache,
+    stall,
+    start_pull,
+)
+from tests.support.hub import git_id
+
+pytestmark = pytest.mark.slow
+
+PAGE = b"<!doctype html>\n<html><title>Sign in</title></html>"
+MIB = 1 << 20
+MAX_TWICE = 0.05  # of the weights
+STOPS = 5
+
+
+@pytest.fixture
+def hub() -> Iterator[HostileHub]:
+    with hostile() as hub:
+        yield hub
+
+
+def blobs(folder: Path) -> Path:
+    """Make the folder of the contents in the cache."""
+    path = repository_cache(folder) / "blobs"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def part(hub: HostileHub, folder: Path) -> Path:
+    """Return the path of the partial weights."""
+    name = hashlib.sha256(hub.files[WEIGHTS]).hexdigest()
+    return blobs(folder) / f"{name}.vipllava.incomplete"
+
+
+# Partial weights, made of the good ones; and how many bytes of those are still to fetch.
+PARTS: dict[str, tuple[Callable[[bytes], bytes], Callable[[int], int]]] = {
+    "empty": (lambda good: b"", lambda size: size),
+    "half": (lambda good: good[: len(good) // 2], lambda size: size - size // 2),
+    "whole": (lambda good: good, lambda size: 0),
+    "longer than promised": (lambda good: good + PAGE, lambda size: 0),
+    "a page": (lambda good: PAGE, lambda size: size),
+    "a longer page": (lambda good: PAGE.ljust(len(good) + 99), lambda size: size),
+    "zeros after a power cut": (lambda good: bytes(4 * MIB), lambda size: size),
+    "half, then zeros": (
+        lambda good: good[:MIB] + bytes(MIB),
+        lambda size: 2 * size - 2 * MIB,  # only the checksum of the whole shows the damage
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_partial_file_heals(name: str, hub: HostileHub, tmp_path: Path) -> None:
+    make, missing = PARTS[name]
+    part(hub, tmp_path).write_bytes(make(hub.files[WEIGHTS]))
+    ended = pull(hub, tmp_path)
+    assert ended.code == 0, ended.stderr
+    assert is_whole(hub, tmp_path)
+    assert hub.sent(WEIGHTS) == missing(len(hub.files[WEIGHTS]))
+
+
+def test_a_server_that_ignores_the_range_keeps_the_part(hub: HostileHub, tmp_path: Path) -> None:
+    good = hub.files[WEIGHTS]
+    part(hub, tmp_path).write_bytes(good[: 5 * MIB])
+    hub.target, hub.reply = WEIGHTS, lambda handler: handler.send(200, good)
+    assert pull(hub, tmp_path).code == 0
+    assert is_whole(hub, tmp_path)
+
+
+def test_a_web_page_keeps_the_part(hub: HostileHub, tmp_path: Path) -> None:
+    good = hub.files[WEIGHTS]
+    part(hub, tmp_path).write_bytes(good[: 5 * MIB])
+    hub.target, hub.reply = WEIGHTS, lambda handler: handler.send(200, PAGE, None)
+    assert pull(hub, tmp_path).code == 4
+    hub.reply = None
+    assert pull(hub, tmp_path).code == 0
+    assert hub.sent(WEIGHTS) == len(good) - 5 * MIB
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
+def test_a_damaged_small_file_is_found(name: str, hub: HostileHub, tmp_path: Path) -> None:
+    assert pull(hub, tmp_path).code == 0
+    (blobs(tmp_path) / git_id(hub.files[name])).write_bytes(PAGE)
+    hub.asked.clear()
+    assert pull(hub, tmp_path).code == 0
+    assert is_whole(hub, tmp_path)
+    assert [asked for asked, _, _ in hub.asked] == [name]
+
+
+def test_a_full_disk_is_one_line_and_keeps_what_fits(hub: HostileHub, tmp_path: Path) -> None:
+    """A limit on the size of a file ends writing as a full disk does, after a part of a block."""
+    limit = 3 * MIB + 1234
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old[1]))
+    try:
+        ended = pull(hub, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    assert (ended.code, ended.stderr.count("\n")) == (3, 2), ended.stderr
+    assert "is full: free some space, then run the same command to continue" in ended.stderr
+    assert part(hub, tmp_path).read_bytes() == hub.files[WEIGHTS][:limit]
+    hub.asked.clear()
+    assert pull(hub, tmp_path).code == 0
+    assert hub.sent(WEIGHTS) == len(hub.files[WEIGHTS]) - limit
+
+
+def test_a_file_in_place_of_the_cache_is_one_line(hub: HostileHub, tmp_path: Path) -> None:
+    (tmp_path / "hf").write_text("mine")
+    ended = pull(hub, tmp_path)
+    assert (ended.code, ended.stderr.count("\n")) == (3, 1), ended.stderr
+    assert "set HF_HOME to another folder" in ended.stderr
+    ended = pull(hub, tmp_path, HF_HUB_CACHE=str(tmp_path / "hf"), HF_HOME=str(tmp_path / "home"))
+    assert (ended.code, ended.stderr.count("\n")) == (3, 1), ended.stderr
+    assert "cannot be used" in ended.stderr
+    assert (tmp_path / "hf").read_text() == "mine"
+
+
+def slow_weights(hub: HostileHub) -> Any:
+    """Send the weights from the first byte that is asked for, 64 KiB every 2 ms."""
+
+    def reply(handler: Any) -> None:
+        good = hub.files[WEIGHTS]
+        first = int((handler.headers.get("Range") or "bytes=0-")[6:-1])
+        headers = {"Content_Range": f"bytes {first}-{len(good) - 1}/{len(good)}"} if first else {}
+        handler.send(206 if first else 200, b"", len(good) - first, **headers)
+        for start in range(first, len(good), 65536):
+            handler.wfile.write(good[start : start + 65536])
+            time.sleep(0.002)
+
+    return reply
+
+
+def test_kills_at_random_moments_lose_nothing(hub: HostileHub, tmp_path: Path) -> None:
+    hub.target, hub.reply = WEIGHTS, slow_weights(hub)
+    sizes = [0]
+    chance = random.Random(24)
+    for _ in range(STOPS):
+        process = start_pull(hub, tmp_path)
+        before, ends = sizes[-1], time.monotonic() + 20
+        while time.monotonic() < ends and size_of(part(hub, tmp_path)) <= before:
+            time.sleep(0.01)
+        time.sleep(chance.random() / 20)
+        process.kill()
+        process.wait()
+        sizes.append(size_of(part(hub, tmp_path)))
+    assert sizes == sorted(sizes)
+    assert sizes[1] > 0
+    hub.reply = None
+    hub.asked.clear()
+    assert pull(hub, tmp_path).code == 0
+    assert is_whole(hub, tmp_path)
+    assert hub.sent(WEIGHTS) <= len(hub.files[WEIGHTS]) - sizes[-1]
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+@pytest.mark.parametrize(
+    "start", [b"", OK_HEAD, OK_HEAD + b"\r\n"], ids=["connection", "head", "body"]
+)
+def test_ctrl_c_ends_a_stalled_pull_at_once(start: bytes, hub: HostileHub, tmp_path: Path) -> None:
+    hub.target, hub.reply = WEIGHTS, stall(start)
+    assert interrupt(hub, tmp_path, HF_HUB_DOWNLOAD_TIMEOUT="300") == 130
+
+
+def test_ctrl_c_ends_a_wait_and_an_endless_body(hub: HostileHub, tmp_path: Path) -> None:
+    hub.target = WEIGHTS
+    hub.reply = lambda handler: handler.send(429, Retry_After="50")
+    assert interrupt(hub, tmp_path) == 130
+    hub.reply = endless(OK_HEAD + b"\r\n", b"\0" * 1024, pause=0.01)
+    assert interrupt(hub, tmp_path) == 130
+
+
+def interrupt(hub: HostileHub, folder: Path, **variables: str) -> int:
+    """Send SIGINT after the weights are asked for. Returns the exit code. Fails after 3 seconds."""
+    asked = hub.replies
+    process: subprocess.Popen[bytes] = start_pull(hub, folder, **variables)
+    while hub.replies == asked:
+        time.sleep(0.02)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    try:
+        return process.wait(3)
+    finally:
+        process.kill()
