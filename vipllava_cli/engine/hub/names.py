@@ -134,8 +134,8 @@ def explain_model_type(model_type: object, config: Mapping[str, object]) -> str:
     family = next((text for start, text in _FAMILIES if str(model_type).startswith(start)), "")
     found = f", found {family}" if family else ""
     return (
-        f"has the model type {model_type!r}: expected a vipllava checkpoint{found}, and no other"
-        f" architecture runs here; {USE_INSTEAD}"
+        f"has the model type {short_repr(model_type)}: expected a vipllava checkpoint{found}, and no"
+        f" other architecture runs here; {USE_INSTEAD}"
     )
 
 

@@ -16,8 +16,7 @@ from vipllava_cli.engine.hardware.machine import inspect_machine
 from vipllava_cli.engine.hardware.model_spec import read_model_spec
 from vipllava_cli.engine.hardware.placement import plan_placement
 from vipllava_cli.engine.hardware.placement_types import Placement
-from vipllava_cli.engine.hub.checkpoints import Checkpoint, read_config, weight_shapes
-from vipllava_cli.engine.hub.config_fixes import fix_config
+from vipllava_cli.engine.hub.checkpoints import Checkpoint, fitted_config
 from vipllava_cli.engine.local.error_translation import is_out_of_memory
 from vipllava_cli.engine.local.processor import load_processor
 from vipllava_cli.engine.local.quantization import (
@@ -72,8 +71,7 @@ def load(
     _silence_libraries()
     name = checkpoint.name
     try:
-        shapes = weight_shapes(checkpoint.folder, name)
-        fixed = fix_config(read_config(checkpoint.folder, name), shapes, name)
+        fixed = fitted_config(checkpoint.folder, name)
         config = VipLlavaConfig.from_dict(fixed)
         machine = inspect_machine(gpu_number(load_options.device))
         placement = plan_placement(read_model_spec(fixed), load_options, machine)
