@@ -168,7 +168,7 @@ def _check_contents(folder: Path, name: str, fingerprint: tuple[object, ...]) ->
     """Check the contents of a complete checkpoint, once for each state of its files."""
     config = fitted_config(folder, name)
     rows = config["text_config"]["vocab_size"]
-    read_generation(folder, name)
+    check_generation(read_generation(folder, name), rows, name)
     for file, part in _PROCESSOR_FILES.items():
         processor = _read_json_object(folder / file, name, may_be_missing=True)
         images = processor.get(part, {}) if part else processor
@@ -220,13 +220,8 @@ def fitted_config(folder: Path, name: str) -> dict[str, Any]:
 
 
 def read_generation(folder: Path, name: str) -> dict[str, Any]:
-    """Read generation_config.json, which may be missing. Its token ids have been checked.
-
-    Raises ModelError.
-    """
-    values = _read_json_object(folder / "generation_config.json", name, may_be_missing=True)
-    check_generation(values, name)
-    return values
+    """Read generation_config.json, which may be missing. Raises ModelError."""
+    return _read_json_object(folder / "generation_config.json", name, may_be_missing=True)
 
 
 def weight_files(folder: Path, name: str) -> list[str]:

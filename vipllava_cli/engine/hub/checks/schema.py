@@ -161,9 +161,51 @@ def _check_relations(config: Mapping[str, Any], where: str) -> None:
             raise ModelError(f"{where}{problem}")
 
 
-def check_generation(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return the known fields of a generation_config.json. Raises ModelError."""
-    return check_fields(values, GENERATION_RULES, f"{name}: generation_config.json: ")
+def check_generation(values: Mapping[str, Any], rows: int, name: str) -> None:
+    """Check the token ids of a generation_config.json for a model with `rows` embeddings.
+
+    Raises ModelError.
+    """
+    where = f"{name}: generation_config.json: "
+    for field, value in check_fields(values, GENERATION_RULES, where).items():
+        for id in value if isinstance(value, list) else [value]:
+            if id is not None and id >= rows:
+                raise ModelError(f"{where}{field} is {id}, and the model has {rows} embeddings")
+
+
+# What the other fields of generation_config.json have when they change nothing.
+_NEUTRAL: Mapping[str, object] = {
+    "_from_model_config": True,
+    "diversity_penalty": 0.0,
+    "encoder_no_repeat_ngram_size": 0,
+    "encoder_repetition_penalty": 1.0,
+    "epsilon_cutoff": 0.0,
+    "eta_cutoff": 0.0,
+    "length_penalty": 1.0,
+    "max_length": 20,
+    "num_assistant_tokens": 20,
+    "num_beam_groups": 1,
+    "num_beams": 1,
+    "num_return_sequences": 1,
+    "remove_invalid_values": False,
+    "repetition_penalty": 1.0,
+    "temperature": 1.0,
+    "top_k": 50,
+    "top_p": 1.0,
+    "typical_p": 1.0,
+    "use_cache": True,
+}
+_UNRELATED = ("transformers_version",)  # says nothing about answers
+
+
+def ignored_generation_fields(values: Mapping[str, Any]) -> list[str]:
+    """Return the fields of a generation_config.json that would change answers, and are not used."""
+    return sorted(
+        field
+        for field, value in values.items()
+        if field not in (*GENERATION_RULES, *_UNRELATED)
+        and value not in (None, False, 0, "", [], {}, _NEUTRAL.get(field))
+    )
 
 
 def check_image_processor(values: Mapping[str, Any], side: int, file: str, name: str) -> None:
