@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_a_hostile_checkpoint_is_refused(folder: Path, attack: str) -> None:
 
 COMMANDS = {
     "ask": ASK,
-    "batch": ("batch", SAMPLES, QUESTION, "--model", "model", "--out", "out.jsonl"),
+    "batch": ("batch", SAMPLES, "--question", QUESTION, "--model", "model", "--out", "out.jsonl"),
     "chat": ("chat", SAMPLES / "zoo-red-box.png", "--model", "model"),
     "plan": ("plan", "model"),
     "info": ("models", "info", "model"),
@@ -138,7 +139,7 @@ def test_a_hostile_chat_template_is_refused(folder: Path, template: str) -> None
 
 @pytest.mark.model
 def test_only_token_ids_of_the_generation_config_count(folder: Path) -> None:
-    harmful = {
+    harmful: dict[str, Any] = {
         "max_length": 2,
         "min_new_tokens": 60,
         "no_repeat_ngram_size": 1,

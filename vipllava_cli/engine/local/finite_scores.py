@@ -1,7 +1,5 @@
 """Refuse scores that are no numbers: damaged weights would give empty or constant answers."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor
@@ -13,7 +11,7 @@ from vipllava_cli.errors import GenerationError
 class _FiniteScores(LogitsProcessor):
     """Checks the scores of each new token, and changes none."""
 
-    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         check_scores(scores)
         return scores
 
