@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -56,14 +57,15 @@ class ChatRenderer:
             raise self._error("its process ended")
         assert process.stdin is not None
         assert process.stdout is not None
-        seconds = RENDER_SECONDS + (START_SECONDS if self._is_new else 0)
-        try:
+        output = process.stdout.fileno()
+        reply: bytes | None = b""
+        with suppress(OSError):
+            if self._is_new and not _read_line(output, time.monotonic() + START_SECONDS):
+                raise self._error("its process does not start")
+            self._is_new = False
             process.stdin.write(line)
             process.stdin.flush()
-            reply = _read_line(process.stdout.fileno(), time.monotonic() + seconds)
-        except OSError:
-            reply = b""
-        self._is_new = False
+            reply = _read_line(output, time.monotonic() + RENDER_SECONDS)
         if reply is None:
             process.kill()
             raise self._error(f"it takes more than {RENDER_SECONDS:g} seconds")

@@ -7,6 +7,7 @@ of hours and texts of gigabytes. This process has limits, and ends with its pare
 import json
 import resource
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,22 +24,27 @@ def _limit_memory() -> None:
 
 
 def main() -> None:
-    """Answer every line of stdin with a line on stdout: the text, or why there is none."""
+    """Say that it is ready. Then answer every line of stdin: with the text, or why there is none."""
     from transformers.utils.chat_template_utils import render_jinja_template
 
     _limit_memory()
+    _send({"ready": True})
     for line in sys.stdin:
         try:
             [text], _ = render_jinja_template(**json.loads(line))
             if len(text) > MAX_TEXT:
                 raise ValueError(f"the text has {len(text)} characters: expected {MAX_TEXT}")
-            reply = {"text": text}
+            reply: dict[str, str] = {"text": text}
         except MemoryError:
             reply = {"error": "it takes too much memory"}
         except Exception as error:  # a template can raise anything
             reply = {"error": " ".join(str(error).split())[:300] or type(error).__name__}
-        sys.stdout.write(json.dumps(reply) + "\n")
-        sys.stdout.flush()
+        _send(reply)
+
+
+def _send(reply: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(reply) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
