@@ -19,6 +19,7 @@ from tests.support.budget import (
 from tests.support.hostile_checkpoints import KIND_ATTACKS, REFUSED, fields, fill, index
 from vipllava_cli.engine.hub.checkpoints import find_checkpoint
 from vipllava_cli.engine.hub.registry import BUNDLED
+from vipllava_cli.engine.local.chat_renderer import ChatRenderer
 from vipllava_cli.errors import ExitCode, ModelError
 
 QUESTION = "what is in the red box?"
@@ -117,21 +118,30 @@ def test_weights_that_are_no_numbers_are_an_error(
     assert result.stdout == ""
 
 
-@pytest.mark.model
+LOOP = "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}"
+
+
 @pytest.mark.parametrize(
-    "template",
+    ("template", "reason"),
     [
-        "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
-        "{{ 'a' * 10**10 }}",
-        "{{ 'a' * 10**7 }}",
-        "{{ 'a'.ljust(10**11) }}",
-        "{{ messages[0].content.x.y }}",
-        "{% for",
-        "{{ ''.__class__.__mro__ }}",
+        (LOOP, "more than 10 seconds"),
+        ("{{ 'a' * 10**10 }}", "too much memory"),
+        ("{{ 'a'.ljust(10**11) }}", "too much memory"),
+        ("{{ 'a' * 10**7 }}", "10000000 characters"),
+        ("{{ messages[0].content.x.y }}", "no attribute 'x'"),
+        ("{{ ''.__class__.__mro__ }}", "unsafe"),
+        ("{% for", "end of template"),
     ],
 )
-def test_a_hostile_chat_template_is_refused(folder: Path, template: str) -> None:
-    (folder / "chat_template.jinja").write_text(template)
+def test_a_hostile_chat_template_is_refused(template: str, reason: str) -> None:
+    messages = [{"role": "user", "content": [{"type": "text", "text": QUESTION}]}]
+    with pytest.raises(ModelError, match=reason):
+        ChatRenderer(template, {"bos_token": "<s>"}, "model").render(messages)
+
+
+@pytest.mark.model
+def test_a_chat_template_without_end_ends_in_its_budget(folder: Path) -> None:
+    (folder / "chat_template.jinja").write_text(LOOP)
     result = run_in(folder, *ASK, "--template", "chat")
     assert_refused(result, ExitCode.MODEL)
     assert "chat template" in result.stderr

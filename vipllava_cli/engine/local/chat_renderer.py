@@ -91,8 +91,15 @@ class ChatRenderer:
             env=os.environ | {"PYTHONPATH": path},
             start_new_session=True,  # Ctrl-C of the user does not reach it
         )
-        weakref.finalize(self, process.kill)
+        weakref.finalize(self, _end, process)
         return process
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End the process and release its pipes."""
+    process.kill()
+    with suppress(OSError), process:  # waits, and closes the pipes
+        pass
 
 
 def _read_line(file: int, deadline: float) -> bytes | None:
