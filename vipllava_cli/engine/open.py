@@ -51,6 +51,15 @@ def open_engine(
     return LocalEngine(checkpoint, load(checkpoint, chosen, on_plan))
 
 
+def ignored_settings(model: str = DEFAULT_MODEL, revision: str | None = None) -> list[str]:
+    """Return the fields of generation_config.json that the program does not use. Raises ModelError."""
+    from vipllava_cli.engine.hub.checkpoints import find_checkpoint, read_generation
+    from vipllava_cli.engine.hub.checks.schema import ignored_generation_fields
+
+    checkpoint = find_checkpoint(model, revision)
+    return ignored_generation_fields(read_generation(checkpoint.folder, checkpoint.name))
+
+
 def read_view_size(model: str = DEFAULT_MODEL, revision: str | None = None) -> ViewSize:
     """Return what a model sees, from its config and without torch. Raises ModelError."""
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint, read_config

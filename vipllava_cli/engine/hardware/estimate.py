@@ -33,12 +33,11 @@ from vipllava_cli.engine.hardware.placement_types import (
 from vipllava_cli.engine.hub.cache import snapshot_folder
 from vipllava_cli.engine.hub.checkpoints import (
     find_checkpoint,
+    fitted_config,
     hub_name,
     read_config,
     weight_files,
-    weight_shapes,
 )
-from vipllava_cli.engine.hub.config_fixes import fix_config
 from vipllava_cli.engine.hub.names import canonical_name
 from vipllava_cli.engine.hub.registry import PUBLISHED
 from vipllava_cli.engine.options import gpu_number
@@ -143,7 +142,7 @@ def _read_any_config(name: str, revision: str | None) -> tuple[Mapping[str, Any]
     config = read_config(folder, name)
     if not all((folder / file).is_file() for file in weight_files(folder, name)):
         return config, 0  # a partial download: loading it reports the missing files
-    return fix_config(config, weight_shapes(folder, name), name), 0
+    return fitted_config(folder, name), 0
 
 
 def _speed(location: Location, placement: Placement, machine: Machine) -> Speed:

@@ -1,13 +1,25 @@
 """Model names -> complete checkpoints on this machine. Every error is one line."""
 
-import json
 import os
-import struct
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.hub.cache import has_cached_files, snapshot_folder
+from vipllava_cli.engine.hub.checks.files import MAX_BYTES, check_files, read_json, regular_size
+from vipllava_cli.engine.hub.checks.schema import (
+    check_config,
+    check_generation,
+    check_image_processor,
+)
+from vipllava_cli.engine.hub.checks.tokenizer import check_tokenizer
+from vipllava_cli.engine.hub.checks.weights import check_weights, read_header
+from vipllava_cli.engine.hub.config_defaults import VISION_DEFAULTS
+from vipllava_cli.engine.hub.config_fixes import fix_config
 from vipllava_cli.engine.hub.names import (
     canonical_name,
     explain_absent,
@@ -19,14 +31,21 @@ from vipllava_cli.engine.hub.names import (
 )
 from vipllava_cli.engine.hub.outside_values import check_repository, check_revision
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED, TINY_REVISION
-from vipllava_cli.errors import ModelError, UsageError
+from vipllava_cli.errors import ModelError, UsageError, short_repr
 
 MODEL_TYPE = "vipllava"
 INDEX_FILE = "model.safetensors.index.json"
 WEIGHTS_FILE = "model.safetensors"
 
-_MAX_HEADER_BYTES = 100 << 20  # the limit of the safetensors format
+_SHARD_NAME = re.compile(r"\w[\w.-]{0,200}\.safetensors", re.ASCII)
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
+_TOKENIZER_CONFIGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+
+# The files that say how images are prepared, and the field of each that does; empty: the whole file.
+_PROCESSOR_FILES: Mapping[str, str] = {
+    "processor_config.json": "image_processor",
+    "preprocessor_config.json": "",
+}
 
 
 @dataclass(frozen=True)
@@ -124,41 +143,106 @@ def _find_in_cache(name: str, hub: HubName, revision: str | None) -> Checkpoint:
 
 
 def _check_complete(folder: Path, name: str) -> None:
-    """Raise ModelError for a checkpoint that can never load. Imports no torch."""
-    config = read_config(folder, name)
-    for part in ("vision_config", "text_config"):
-        if not isinstance(config.get(part), dict):
-            raise ModelError(f"{name}: config.json lacks {part}; {_repair_advice(name)}")
+    """Raise ModelError for a checkpoint that can never load. Imports no torch.
+
+    Reads small files and the headers of the weights, and checks everything in them before anything is
+    loaded, whatever the command.
+    """
+    check_files(folder, name)
+    read_config(folder, name)
     if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
         raise ModelError(f"{name} has no tokenizer: {_TOKENIZER_FILES[0]} is missing from {folder}")
-    missing = [file for file in weight_files(folder, name) if not (folder / file).is_file()]
+    files = weight_files(folder, name)
+    missing = [file for file in files if regular_size(folder / file, name) is None]
     if missing:
         more = f" and {len(missing) - 1} more" if missing[1:] else ""
         raise ModelError(
             f"{name} is incomplete: {missing[0]} is missing{more}; {_repair_advice(name)}"
         )
+    _check_contents(folder, name, _fingerprint(folder, files))
+
+
+@lru_cache(maxsize=8)
+def _check_contents(folder: Path, name: str, fingerprint: tuple[object, ...]) -> None:
+    """Check the contents of a complete checkpoint, once for each state of its files."""
+    config = fitted_config(folder, name)
+    rows = config["text_config"]["vocab_size"]
+    check_generation(read_generation(folder, name), rows, name)
+    for file, part in _PROCESSOR_FILES.items():
+        processor = _read_json_object(folder / file, name, may_be_missing=True)
+        images = processor.get(part, {}) if part else processor
+        if not isinstance(images, dict):
+            raise ModelError(f"{name}: {file}: {part} is {short_repr(images)}: expected an object")
+        side = {**VISION_DEFAULTS, **config["vision_config"]}["image_size"]
+        check_image_processor(images, side, file, name)
+    tokenizer = folder / _TOKENIZER_FILES[0]
+    if tokenizer.is_file():
+        check_tokenizer(read_json(tokenizer, name, max_depth=None), rows, name)
+    for file in _TOKENIZER_CONFIGS:
+        _read_json_object(folder / file, name, may_be_missing=True)
+
+
+def _fingerprint(folder: Path, files: Iterable[str]) -> tuple[object, ...]:
+    """Return what changes when one of the files changes."""
+    found = []
+    for file in (*MAX_BYTES, *files):
+        with suppress(FileNotFoundError):
+            status = (folder / file).stat()
+            found.append((file, status.st_ino, status.st_size, status.st_mtime_ns))
+    return tuple(found)
 
 
 def read_config(folder: Path, name: str) -> dict[str, Any]:
-    """Read the config.json of a VipLlava model. Raises ModelError for any other architecture."""
+    """Read the known fields of the config.json of a VipLlava model.
+
+    Raises ModelError for any other architecture, and for a field that is out of its range.
+    """
     config = _read_json_object(folder / "config.json", name)
     model_type = config.get("model_type")
     if model_type != MODEL_TYPE:
         raise ModelError(f"{name} {explain_model_type(model_type, config)}")
+    for part in ("vision_config", "text_config"):
+        if not isinstance(config.get(part), dict):
+            raise ModelError(f"{name}: config.json lacks {part}; {_repair_advice(name)}")
+    return check_config(config, name)
+
+
+def fitted_config(folder: Path, name: str) -> dict[str, Any]:
+    """Read the config.json of a complete checkpoint, with its published faults fixed.
+
+    Raises ModelError if it does not fit the headers of the weights.
+    """
+    shapes = weight_shapes(folder, name)
+    config = fix_config(read_config(folder, name), shapes, name)
+    check_weights(config, shapes, name)
     return config
 
 
+def read_generation(folder: Path, name: str) -> dict[str, Any]:
+    """Read generation_config.json, which may be missing. Raises ModelError."""
+    return _read_json_object(folder / "generation_config.json", name, may_be_missing=True)
+
+
 def weight_files(folder: Path, name: str) -> list[str]:
-    """List the files that contain a checkpoint's weights, from its index if it has one.
+    """List the files that contain a checkpoint's weights, from its index if it has no single file.
 
     The files may not exist. Raises ModelError for a damaged index and for pickle weights.
     """
+    if regular_size(folder / WEIGHTS_FILE, name) is not None:  # transformers prefers it, too
+        return [WEIGHTS_FILE]
     if (folder / INDEX_FILE).is_file():
         weight_map = _read_json_object(folder / INDEX_FILE, name).get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
             raise ModelError(f"{name}: {INDEX_FILE} lists no weights; {_repair_advice(name)}")
-        return sorted(set(map(str, weight_map.values())))
-    if not (folder / WEIGHTS_FILE).is_file() and any(folder.glob("*.bin")):
+        files = sorted(set(map(str, weight_map.values())))
+        for file in files:
+            if not _SHARD_NAME.fullmatch(file):
+                raise ModelError(
+                    f"{name}: {INDEX_FILE} names {short_repr(file)}: expected the name of a"
+                    f" .safetensors file beside it; {_repair_advice(name)}"
+                )
+        return files
+    if any(folder.glob("*.bin")):
         raise ModelError(
             f"{name} has only pickle weights, which can run code and are not loaded:"
             " expected safetensors; convert them or get another revision"
@@ -166,24 +250,18 @@ def weight_files(folder: Path, name: str) -> list[str]:
     return [WEIGHTS_FILE]
 
 
-def weight_shapes(folder: Path, name: str) -> dict[str, list[int]]:
+def weight_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
     """Read the shape of every weight from the headers of the files. Raises ModelError."""
-    return {
-        weight: entry["shape"]
-        for file in weight_files(folder, name)
-        for weight, entry in _read_header(folder / file, name).items()
-        if weight != "__metadata__"
-    }
-
-
-def _read_header(path: Path, name: str) -> dict[str, Any]:
-    """Read the JSON header of a safetensors file: 8 bytes of length, then the text."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            return dict(json.loads(file.read(min(length, _MAX_HEADER_BYTES))))
-    except (OSError, ValueError, TypeError, struct.error):
-        raise ModelError(f"{name}: {path.name} is damaged; {_repair_advice(name)}") from None
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in weight_files(folder, name):
+        header = read_header(folder / file, name, _repair_advice(name))
+        repeated = next((weight for weight in header if weight in shapes), None)
+        if repeated is not None:
+            raise ModelError(
+                f"{name}: two files have the weight {short_repr(repeated)}; {_repair_advice(name)}"
+            )
+        shapes |= header
+    return shapes
 
 
 def _repair_advice(name: str) -> str:
@@ -192,13 +270,13 @@ def _repair_advice(name: str) -> str:
     return f"repair it with {pull_command(name)}"
 
 
-def _read_json_object(path: Path, name: str) -> dict[str, Any]:
+def _read_json_object(path: Path, name: str, *, may_be_missing: bool = False) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path, name)
     except FileNotFoundError:
+        if may_be_missing:
+            return {}
         raise ModelError(explain_no_config(path.parent, name)) from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{name}: {path.name} cannot be read as JSON ({error})") from None
     if not isinstance(value, dict):
         raise ModelError(f"{name}: {path.name} is not a JSON object; {_repair_advice(name)}")
     return value

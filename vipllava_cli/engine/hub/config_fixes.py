@@ -37,10 +37,10 @@ def _feature_layers(config: Mapping[str, Any], shapes: WeightShapes, name: str) 
     declared = [config[key] for key in _LAYER_KEYS if config.get(key) is not None]
     for candidate in (*declared, FEATURE_LAYERS):
         layers = [candidate] if isinstance(candidate, int) else list(candidate)
-        fits_projector = norm is None or norm[0] == hidden * len(layers)
+        fits_projector = not norm or norm[0] == hidden * len(layers)
         if fits_projector and all(-depth - 1 <= layer <= depth for layer in layers):
             return candidate if isinstance(candidate, int) else layers
-    expected = "any number of" if norm is None else str(norm[0] // hidden)
+    expected = "any number of" if not norm else str(norm[0] // hidden)
     raise ModelError(
         f"{name}: config.json has no {_LAYER_KEYS[0]} that fits the weights: expected {expected} of"
         f" the vision tower's {depth} layers, found {declared[0] if declared else 'none'}; add it to"

@@ -129,13 +129,13 @@ def _explain_contents(files: Sequence[str], name: str) -> str:
 
 def explain_model_type(model_type: object, config: Mapping[str, object]) -> str:
     """Return what another architecture is, and what to use instead; it continues `NAME …`."""
-    if "mm_vision_tower" in config or model_type in {"llava_llama", "vip_llava"}:
+    if "mm_vision_tower" in config or model_type in ("llava_llama", "vip_llava"):
         return f"has the original format of LLaVA, which is not loaded: {_CONVERTED}"
     family = next((text for start, text in _FAMILIES if str(model_type).startswith(start)), "")
     found = f", found {family}" if family else ""
     return (
-        f"has the model type {model_type!r}: expected a vipllava checkpoint{found}, and no other"
-        f" architecture runs here; {USE_INSTEAD}"
+        f"has the model type {short_repr(model_type)}: expected a vipllava checkpoint{found}, and no"
+        f" other architecture runs here; {USE_INSTEAD}"
     )
 
 

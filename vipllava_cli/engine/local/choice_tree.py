@@ -18,6 +18,7 @@ from transformers import DynamicCache
 
 from vipllava_cli.engine.base import Answer, Prompt
 from vipllava_cli.engine.local.error_translation import translate_errors
+from vipllava_cli.engine.local.finite_scores import check_scores
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.likelihood import EncodedChoices, choice_answer, log_likelihood
 
@@ -131,5 +132,6 @@ def _log_probabilities(
         past_key_values=cache,
         use_cache=True,
     )
+    check_scores(output.logits)
     scores: Tensor = output.logits.float().log_softmax(-1)
     return scores

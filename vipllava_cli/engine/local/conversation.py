@@ -23,6 +23,7 @@ from vipllava_cli.engine.local.answer_end import (
     stable_text,
 )
 from vipllava_cli.engine.local.error_translation import translate_errors
+from vipllava_cli.engine.local.finite_scores import FINITE_SCORES
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
 from vipllava_cli.engine.local.streaming import Stream
@@ -124,6 +125,7 @@ class LocalConversation:
                 attention_mask=torch.ones_like(ids),
                 past_key_values=prefix.cache,
                 generation_config=config,
+                logits_processor=FINITE_SCORES,
                 streamer=stream,
                 stopping_criteria=StoppingCriteriaList(criteria),
             )

@@ -10,7 +10,7 @@ from vipllava_cli.errors import GenerationError, OutOfMemoryError
 _OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory")  # of CUDA and the CPU allocator
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Return whether Python, CUDA or the CPU allocator ran out of memory."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
         text in str(error) for text in _OUT_OF_MEMORY_TEXTS

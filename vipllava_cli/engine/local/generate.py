@@ -19,6 +19,7 @@ from vipllava_cli.engine.local.answer_end import AnswerEnd, answer_text
 from vipllava_cli.engine.local.choice_tree import Encoder, score_choice_trees
 from vipllava_cli.engine.local.conversation import LocalConversation
 from vipllava_cli.engine.local.error_translation import translate_errors
+from vipllava_cli.engine.local.finite_scores import FINITE_SCORES
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.likelihood import encode_choices, score_choices
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
@@ -224,6 +225,7 @@ class LocalEngine(ModelInputs):
                 attention_mask=mask,
                 past_key_values=cache,
                 generation_config=config,
+                logits_processor=FINITE_SCORES,
                 stopping_criteria=StoppingCriteriaList([self.stop_criterion]),
                 streamer=streamer,
                 **images,

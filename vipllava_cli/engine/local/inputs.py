@@ -12,6 +12,7 @@ from transformers.generation.stopping_criteria import StopStringCriteria
 
 from vipllava_cli.engine.base import ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
+from vipllava_cli.engine.local.chat_renderer import ChatRenderer
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.loading import Loaded
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
@@ -86,7 +87,7 @@ class ModelInputs:
 
     def _render_chat(self, turns: Sequence[Turn]) -> str:
         """Render a conversation with the processor's own chat template."""
-        if not self.processor.chat_template:
+        if self._chat_renderer is None:
             raise UsageError(
                 f"the model {self.info.name} has no chat template: use --template human or vicuna"
             )
@@ -98,8 +99,17 @@ class ModelInputs:
             if turn.answer is not None:
                 answer = [{"type": "text", "text": turn.answer}]
                 messages.append({"role": "assistant", "content": answer})
-        text: str = self.processor.apply_chat_template(messages, add_generation_prompt=True)
-        return text
+        return self._chat_renderer.render(messages)
+
+    @cached_property
+    def _chat_renderer(self) -> ChatRenderer | None:
+        """The renderer of the processor's template. None if it has none."""
+        template = self.processor.chat_template
+        if isinstance(template, dict):
+            template = template.get("default")
+        if not template or not isinstance(template, str):
+            return None
+        return ChatRenderer(template, self.tokenizer.special_tokens_map, self.info.name)
 
     # --- tokens --------------------------------------------------------------------------------
 

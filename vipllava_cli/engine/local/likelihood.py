@@ -11,6 +11,7 @@ from transformers import DynamicCache
 
 from vipllava_cli.engine.base import Answer, Choice, Prompt
 from vipllava_cli.engine.local.error_translation import translate_errors
+from vipllava_cli.engine.local.finite_scores import check_scores
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.prompts.templates import STOPS
 
@@ -114,6 +115,7 @@ def _log_probabilities(
     output = inputs.model(
         input_ids=torch.tensor(padded, device=inputs.device), past_key_values=cache, use_cache=True
     )
+    check_scores(output.logits)
     scores: Tensor = output.logits.float().log_softmax(-1)
     return scores
 

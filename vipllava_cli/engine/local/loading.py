@@ -6,18 +6,21 @@ from typing import Any
 
 import torch
 import transformers.utils.logging
-from huggingface_hub.errors import StrictDataclassError
 from huggingface_hub.utils.tqdm import disable_progress_bars
-from safetensors import SafetensorError
-from transformers import LlavaProcessor, VipLlavaConfig, VipLlavaForConditionalGeneration
+from transformers import (
+    GenerationConfig,
+    LlavaProcessor,
+    VipLlavaConfig,
+    VipLlavaForConditionalGeneration,
+)
 
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import inspect_machine
 from vipllava_cli.engine.hardware.model_spec import read_model_spec
 from vipllava_cli.engine.hardware.placement import plan_placement
 from vipllava_cli.engine.hardware.placement_types import Placement
-from vipllava_cli.engine.hub.checkpoints import Checkpoint, read_config, weight_shapes
-from vipllava_cli.engine.hub.config_fixes import fix_config
+from vipllava_cli.engine.hub.checkpoints import Checkpoint, fitted_config
+from vipllava_cli.engine.hub.checks.schema import GENERATION_RULES
 from vipllava_cli.engine.local.error_translation import is_out_of_memory
 from vipllava_cli.engine.local.processor import load_processor
 from vipllava_cli.engine.local.quantization import (
@@ -26,7 +29,7 @@ from vipllava_cli.engine.local.quantization import (
     quantize_layers,
 )
 from vipllava_cli.engine.options import gpu_number
-from vipllava_cli.errors import ModelError, OutOfMemoryError
+from vipllava_cli.errors import ModelError, OutOfMemoryError, VipllavaError
 
 DTYPES: Mapping[str, torch.dtype] = {
     "bf16": torch.bfloat16,
@@ -37,18 +40,9 @@ DTYPES: Mapping[str, torch.dtype] = {
 # Values of `--attention` that have another name in transformers.
 _ATTENTION: Mapping[str, str] = {"flash": "flash_attention_2"}
 
-# What transformers, safetensors and json raise for damaged checkpoints.
-_LOADING_ERRORS = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    ImportError,
-    SafetensorError,
-    StrictDataclassError,
-)
+# A panic of the Rust code in tokenizers and safetensors. It is no Exception, and has no public name
+# (tokenizers 0.23.3, safetensors 0.8.0).
+_PANIC = "PanicException"
 
 
 @dataclass(frozen=True)
@@ -72,8 +66,7 @@ def load(
     _silence_libraries()
     name = checkpoint.name
     try:
-        shapes = weight_shapes(checkpoint.folder, name)
-        fixed = fix_config(read_config(checkpoint.folder, name), shapes, name)
+        fixed = fitted_config(checkpoint.folder, name)
         config = VipLlavaConfig.from_dict(fixed)
         machine = inspect_machine(gpu_number(load_options.device))
         placement = plan_placement(read_model_spec(fixed), load_options, machine)
@@ -81,7 +74,12 @@ def load(
             on_plan(placement)
         model = _load_model(checkpoint, config, placement)
         processor = load_processor(checkpoint, config)
-    except (*_LOADING_ERRORS, MemoryError) as error:
+    except VipllavaError:
+        raise
+    # tokenizers 0.23.3 raises Exception itself, and transformers 5.23.0 any kind for damaged files.
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+            raise
         if is_out_of_memory(error):
             raise OutOfMemoryError(
                 f"out of memory while loading {name}: use a smaller model or --dtype bf16"
@@ -118,10 +116,20 @@ def _load_model(
         **own_arguments,
     )
     _check_weights(report, checkpoint.name)
+    model.generation_config = _generation_ids(model.generation_config)
     if quantizes_here:
         quantize_layers(model, DTYPES[needs.dtype], widened=needs.widened)
     model.eval()
     return model
+
+
+def _generation_ids(published: GenerationConfig) -> GenerationConfig:
+    """Keep the token ids of a generation_config.json.
+
+    `generate` would fill every field that the program leaves open from it (transformers 5.23.0), and so
+    change answers silently.
+    """
+    return GenerationConfig(**{field: getattr(published, field) for field in GENERATION_RULES})
 
 
 def _check_weights(report: Mapping[str, Iterable[Any]], name: str) -> None:

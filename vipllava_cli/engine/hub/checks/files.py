@@ -1,0 +1,149 @@
+"""The files of a checkpoint: regular files of the folder, of a size that can be read."""
+
+import json
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from vipllava_cli.errors import ModelError
+from vipllava_cli.storage.sizes import binary_size
+
+_MIB = 1 << 20
+
+# The files that this program or transformers reads, and the largest size of each in bytes. Parsed JSON
+# takes up to 20 times its size in memory.
+MAX_BYTES: Mapping[str, int] = {
+    "config.json": _MIB,
+    "generation_config.json": _MIB,
+    "processor_config.json": _MIB,
+    "preprocessor_config.json": _MIB,
+    "video_preprocessor_config.json": _MIB,
+    "adapter_config.json": _MIB,
+    "chat_template.jinja": _MIB // 4,
+    "chat_template.json": _MIB // 4,
+    "tokenizer_config.json": 4 * _MIB,
+    "special_tokens_map.json": 4 * _MIB,
+    "added_tokens.json": 4 * _MIB,
+    "tokenizer.json": 32 * _MIB,
+    "tokenizer.model": 32 * _MIB,
+    "vocab.json": 32 * _MIB,
+    "merges.txt": 32 * _MIB,
+    "model.safetensors.index.json": 16 * _MIB,
+}
+_MAX_DEPTH = 32  # levels of a JSON file; published ones have at most 6
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def check_files(folder: Path, name: str) -> None:
+    """Check the kind, the place and the size of every small file that loading reads.
+
+    Raises ModelError. Files that are missing are no error here.
+    """
+    for file, max_bytes in MAX_BYTES.items():
+        size = regular_size(folder / file, name)
+        if size is not None and size > max_bytes:
+            raise ModelError(
+                f"{name}: {file} has {binary_size(size)}, more than the limit of"
+                f" {binary_size(max_bytes)}: get the checkpoint again"
+            )
+    if (folder / "additional_chat_templates").exists():
+        raise ModelError(
+            f"{name}: additional_chat_templates is not read: remove that folder, and keep"
+            " chat_template.jinja"
+        )
+
+
+def regular_size(path: Path, name: str) -> int | None:
+    """Return the bytes of a regular file of the checkpoint, None if there is none.
+
+    Does not open the file: opening a named pipe would wait for its other end. Raises ModelError for
+    another kind of file, and for a link to a file outside the checkpoint.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ModelError(
+            f"{name}: {path.name} cannot be read ({error.strerror or error})"
+        ) from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = next((text for test, text in _KINDS if test(status.st_mode)), "no regular file")
+        raise ModelError(
+            f"{name}: {path.name} is {kind}: expected a regular file; get the checkpoint again"
+        )
+    if path.is_symlink() and not path.resolve().is_relative_to(_root(path.parent)):
+        raise ModelError(
+            f"{name}: {path.name} is a link to a file outside of the checkpoint: replace it by a copy"
+        )
+    return status.st_size
+
+
+def _root(folder: Path) -> Path:
+    """Return the folder that holds all files of a checkpoint.
+
+    In the hub's cache, `snapshots/COMMIT/` has links into `blobs/` beside `snapshots/`.
+    """
+    folder = folder.resolve()
+    return folder.parent.parent if folder.parent.name == "snapshots" else folder
+
+
+def read_json(path: Path, name: str, *, max_depth: int | None = _MAX_DEPTH) -> Any:
+    """Read a JSON file of a checkpoint within the limit of its size.
+
+    Raises FileNotFoundError, and ModelError for a file that cannot be read.
+    """
+    regular_size(path, name)
+    limit = MAX_BYTES.get(path.name, _MIB)
+    try:
+        with path.open("rb") as file:
+            text = file.read(limit + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ModelError(
+            f"{name}: {path.name} cannot be read ({error.strerror or error})"
+        ) from None
+    if len(text) > limit:
+        raise ModelError(f"{name}: {path.name} has more than {binary_size(limit)}")
+    value = parse_json(text, path.name, name)
+    if max_depth and _is_deeper(value, max_depth):
+        raise ModelError(f"{name}: {path.name} has more than {max_depth} levels")
+    return value
+
+
+def parse_json(text: bytes, file: str, name: str, **options: Any) -> Any:
+    """Parse JSON without NaN and infinity. Raises ModelError. `options` are those of `json.loads`."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, **options)
+    except RecursionError:
+        raise ModelError(f"{name}: {file} has too many levels") from None
+    except ValueError as error:
+        raise ModelError(f"{name}: {file} cannot be read as JSON ({error})") from None
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Return whether a value has more than this many levels of lists and objects."""
+    level = [value]
+    for _ in range(levels):
+        containers = [each for each in level if isinstance(each, dict | list) and each]
+        if not containers:
+            return False
+        level = [
+            child
+            for each in containers
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+    return any(isinstance(each, dict | list) for each in level)
