@@ -126,7 +126,7 @@ def write_docs_folder(folder: Path) -> None:
         "height": height,
         "marks": [mark],
     }
-    answer = row(0, answer="a cat", extra={"label": "Cats"}, **where)
+    answer = row(0, answer="a cat", extra={"label": "Cats"}, **where, id="street.jpg#1")
     results(folder, [answer], "answers.jsonl")
     (folder / "annotations.json").write_text(json.dumps(_coco()))
     _write_archives(folder)
@@ -163,7 +163,7 @@ def _write_label_maps(folder: Path) -> None:
         box = (20 + 100 * number, 40, 90 + 100 * number, 200)
         labels.paste(value, box)
         colors.paste(("#dc143c", "#00008e", "#804080")[number], box)
-    labels.save(folder / "labels.png")
+    labels.save(folder / "classes.png")
     colors.save(folder / "colours.png")
 
 

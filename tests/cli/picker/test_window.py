@@ -317,7 +317,7 @@ def test_a_chat_opens_the_window_again_and_goes_on_after_ctrl_c(
             wait_for_end(desktop)
         terminal.type("/pick\r")
         image = desktop.find(COLOR)
-        assert image is not None
+        assert image is not None, terminal.listen(0.1)
         desktop.drag(image.at(0.25, 0.25), image.at(0.5, 0.5))
         desktop.press("Return")
         assert "1 box red:" in terminal.prompt()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _LOOK_SECONDS = 0.2  # between two looks: each connects to the server
+_MISSED_LOOKS = 2  # in a row, after which the window counts as destroyed
 _MANAGER_PROPERTY = b"_NET_SUPPORTING_WM_CHECK"  # of the root window, set by a window manager
 
 
@@ -26,10 +27,10 @@ def watch_new_window(open_window: Callable[[], None], title: str) -> Callable[[]
     if others is None:
         return lambda: False
     own: set[int] = set()
-    next_look = 0.0
+    next_look, missed_looks = 0.0, 0
 
     def is_destroyed() -> bool:
-        nonlocal next_look
+        nonlocal next_look, missed_looks
         if time.monotonic() < next_look:
             return False
         next_look = time.monotonic() + _LOOK_SECONDS
@@ -37,7 +38,9 @@ def watch_new_window(open_window: Callable[[], None], title: str) -> Callable[[]
         if windows is None:
             return False
         own.update(windows - others)
-        return bool(own) and not windows - others  # a window that Qt makes again is not destroyed
+        missed_looks = 0 if windows - others else missed_looks + 1
+        # Qt may make the window again: for a moment, the server knows neither the old nor the new one.
+        return bool(own) and missed_looks >= _MISSED_LOOKS
 
     return is_destroyed
 
