@@ -1,4 +1,4 @@
-"""Mask images of more than 8 bits, and those that Pillow scales: their own values count."""
+"""Mask images of more than 8 bits, or with values that Pillow scales: their own values count."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The images of a YOLO dataset: of a folder, or those that a `data.yaml` or an `obj.data` lists."""
+"""The images of a YOLO dataset: a folder, or the lists in a `data.yaml` or an `obj.data`."""
 
 import os
 import re

@@ -12,6 +12,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from PIL import Image
 
+from tests.support.scene_formats import one_file
 from tests.support.scene_formats.scenes import SceneImage, SceneRegion
 from tests.support.scene_formats.written import Written
 
@@ -26,18 +27,7 @@ def _edges(region: SceneRegion) -> tuple[int, int, int, int]:
 
 
 def cvat(folder: Path, images: Sequence[SceneImage]) -> Written:
-    parts = []
-    for number, image in enumerate(images):
-        image.write(folder / "images" / image.name)
-        width, height = image.size
-        shapes = "".join(map(_cvat_mask, image.regions))
-        parts.append(
-            f'<image id="{number}" name={quoteattr(image.name)} width="{width}" height="{height}">'
-            f"{shapes}</image>\n"
-        )
-    text = f"<annotations>\n<version>1.1</version>\n{''.join(parts)}</annotations>\n"
-    (folder / "annotations.xml").write_text(text, "utf-8")
-    return Written(folder / "annotations.xml")
+    return one_file.cvat(folder, images, _cvat_mask)
 
 
 def _cvat_mask(region: SceneRegion) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,25 +27,6 @@ def _write_json(path: Path, content: Any) -> Path:
 # --- CVAT for images 1.1: https://docs.cvat.ai/docs/manual/advanced/xml_format/ ---------------
 
 
-def cvat(folder: Path, images: Sequence[SceneImage]) -> Written:
-    parts = []
-    for number, image in enumerate(images):
-        image.write(folder / "images" / image.name)
-        width, height = image.size
-        shapes = "".join(map(cvat_shape, image.regions))
-        parts.append(
-            f'<image id="{number}" name={quoteattr(image.name)} width="{width}" height="{height}">'
-            f"{shapes}</image>\n"
-        )
-    text = (
-        '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta><task>'
-        f"<size>{len(images)}</size><mode>annotation</mode></task></meta>\n{''.join(parts)}"
-        "</annotations>\n"
-    )
-    (folder / "annotations.xml").write_text(text, "utf-8")
-    return Written(folder / "annotations.xml")
-
-
 def cvat_shape(region: SceneRegion, frame: str = "") -> str:
     """Return the element of a region. `frame` are the attributes of a shape in a track."""
     common = f'{frame}label={quoteattr(region.label)} source="manual" occluded="0" z_order="0"'
@@ -59,6 +40,29 @@ def cvat_shape(region: SceneRegion, frame: str = "") -> str:
     )
     rotation = f' rotation="{region.degrees:.2f}"' if region.kind == ROTATED else ""
     return f"<box {common} {edges}{rotation}></box>"
+
+
+def cvat(
+    folder: Path,
+    images: Sequence[SceneImage],
+    write_region: Callable[[SceneRegion], str] = cvat_shape,
+) -> Written:
+    parts = []
+    for number, image in enumerate(images):
+        image.write(folder / "images" / image.name)
+        width, height = image.size
+        shapes = "".join(map(write_region, image.regions))
+        parts.append(
+            f'<image id="{number}" name={quoteattr(image.name)} width="{width}" height="{height}">'
+            f"{shapes}</image>\n"
+        )
+    text = (
+        '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta><task>'
+        f"<size>{len(images)}</size><mode>annotation</mode></task></meta>\n{''.join(parts)}"
+        "</annotations>\n"
+    )
+    (folder / "annotations.xml").write_text(text, "utf-8")
+    return Written(folder / "annotations.xml")
 
 
 # --- Label Studio: https://labelstud.io/guide/export -----------------------------------------

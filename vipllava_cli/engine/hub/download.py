@@ -134,7 +134,7 @@ def _find_commit(client: HubClient) -> str:
 
 
 def _list_files(client: HubClient, commit: str) -> tuple[list[str], dict[str, RemoteFile]]:
-    """List the names of all files, and those that the program may need. Raises ModelError."""
+    """List the names of all files, and the files that the program may need. Raises ModelError."""
     names: list[str] = []
     needed: dict[str, RemoteFile] = {}
     count = 0

@@ -37,7 +37,7 @@ def rounded(value: float) -> float:
 
 
 class ShapeConverter:
-    """Converts marks to the shapes that a format holds, and counts those that change.
+    """Converts marks to the shapes of a format, and counts the changed ones.
 
     With `is_single_part`, outlines of several parts become one.
     """
