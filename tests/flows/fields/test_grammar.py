@@ -92,3 +92,9 @@ def test_a_malformed_text_is_one_clear_line(text: str, message: str) -> None:
         parse_fields(text)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_example_for_wrong_choices_is_in_this_grammar() -> None:
+    with pytest.raises(InputError, match=r'like "cat\|dog": one of') as error:
+        parse_fields("kind: cat|")
+    assert "cat,dog" not in str(error.value)

@@ -185,7 +185,7 @@ def _make_field(name: str, question: str | None, parts: Sequence[Sequence[_Token
 
 
 def _choice_field(name: str, question: str | None, choices: list[str]) -> Field:
-    checked = named(name, lambda: check_choices(choices))
+    checked = named(name, lambda: check_choices(choices, '"cat|dog"'))
     return Field(name, FieldType.choice, question, checked, checked)
 
 
