@@ -70,15 +70,25 @@ class Desktop:
         return np.asarray(ImageGrab.grab(xdisplay=self.display))
 
     def find(self, color: RGB, seconds: float = 60) -> Area | None:
-        """Wait for pixels of a colour. Returns the rectangle around them."""
+        """Wait for pixels of a colour. Returns the rectangle around them.
+
+        Looks until two looks agree: a window may be half painted.
+        """
         deadline = time.monotonic() + seconds
+        found = None
         while time.monotonic() < deadline:
-            rows, columns = (self.pixels() == color).all(axis=2).nonzero()
-            if len(rows):
-                left, top = int(columns.min()), int(rows.min())
-                return Area(left, top, int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
+            previous, found = found, self._area(color)
+            if found is not None and found == previous:
+                return found
             time.sleep(0.1)
         return None
+
+    def _area(self, color: RGB) -> Area | None:
+        rows, columns = (self.pixels() == color).all(axis=2).nonzero()
+        if not len(rows):
+            return None
+        left, top = int(columns.min()), int(rows.min())
+        return Area(left, top, int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
 
     def window(self) -> Area | None:
         """Return the place of the picker's window; None without one."""

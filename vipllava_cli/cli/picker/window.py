@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import dist
@@ -22,6 +23,8 @@ TITLE = "vipllava"
 _FLAGS = cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL | cv2.WINDOW_FREERATIO
 _MAX_FRAME = 80  # pixels of the frame of a window and its title
 _WAIT_MS = 15  # between two drawings: OpenCV handles the mouse while it waits for a key
+# Qt 5.15 on a busy machine sometimes loses the first drawing of a new window, which then stays empty.
+_REDRAW_SECONDS = 0.5
 
 
 class _MouseEvent(NamedTuple):
@@ -68,6 +71,7 @@ class PickerWindow:
         Raises KeyboardInterrupt on Ctrl-C in the terminal.
         """
         canvas = shown = None
+        next_drawing = 0.0
         self._events.clear()
         with _noted_interrupt() as is_interrupted:
             while not is_interrupted():
@@ -75,8 +79,10 @@ class PickerWindow:
                     layout = lay_out(image.size, self._size, help.height(self._size[0]))
                     canvas, shown = Canvas(image, layout, help, numbers=numbers), None
                 if shown != state:
-                    cv2.imshow(TITLE, canvas.render(state))
-                    shown = state
+                    pixels, shown, next_drawing = canvas.render(state), state, 0.0
+                if time.monotonic() >= next_drawing:
+                    cv2.imshow(TITLE, pixels)
+                    next_drawing = time.monotonic() + _REDRAW_SECONDS
                 key = key_name(cv2.waitKeyEx(_WAIT_MS))
                 if self._is_destroyed() or not _is_open():
                     return Outcome.CANCEL, state
