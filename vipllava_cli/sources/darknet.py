@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from vipllava_cli.sources.files import read_head_text, read_text
 
-_ENTRY = re.compile(r"^[ \t]*(?P<name>\w+)[ \t]*=[ \t]*(?P<value>\S[^\n]*?)[ \t\r]*$", re.MULTILINE)
+_ENTRY = re.compile(r"^[ \t]*(?P<name>\w+)[ \t]*=[ \t]*(?P<value>\S[^\n]*)$", re.MULTILINE)
 _SPLITS = ("train", "valid", "val", "test")
 
 
@@ -28,7 +28,7 @@ def is_darknet(name: str) -> bool:
 def read_entries(file: str, encoding: str | None) -> Mapping[str, str]:
     """Read the entries of an obj.data. Raises InputError."""
     text = read_text(file, encoding)
-    return {match["name"]: match["value"] for match in _ENTRY.finditer(text)}
+    return {match["name"]: match["value"].rstrip() for match in _ENTRY.finditer(text)}
 
 
 def iter_splits(entries: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import record_name
 from vipllava_cli.marks.json_marks import mark_from_json
+from vipllava_cli.marks.parse import check_mark_count
 from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.conversations import with_questions
@@ -125,6 +126,7 @@ def marks_from_json(values: Any, units: str = Units.px) -> list[MarkSpec]:
         raise InputError(
             f'expected a list of marks like [{{"shape": "box", …}}], found {short_repr(values)}'
         )
+    check_mark_count(len(values))
     marks = []
     for number, value in enumerate(values, 1):
         try:

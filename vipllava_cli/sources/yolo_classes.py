@@ -5,11 +5,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.sources.darknet import find_near, read_entries
 from vipllava_cli.sources.files import read_head_text, read_text
+from vipllava_cli.sources.yaml_files import load_yaml
 from vipllava_cli.sources.yolo_lines import ClassNames, Keypoints, parse_keypoints
 
 LABELS = "labels"
@@ -153,22 +153,6 @@ def _listed_class_names(file: str, encoding: str | None = None) -> DatasetInfo:
     """Read a text file with one class per line."""
     lines = read_text(file, encoding).splitlines()
     return DatasetInfo({number: line.strip() for number, line in enumerate(lines)})
-
-
-def load_yaml(file: str, encoding: str | None = None) -> Mapping[str, Any]:
-    """Parse a YAML file that contains an object. Raises InputError."""
-    import yaml
-
-    text = read_text(file, encoding)
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark else str(error).partition("\n")[0]
-        raise InputError(f"{file} is not valid YAML ({where}): correct it") from None
-    if not isinstance(content, dict):
-        raise InputError(f'{file}: expected an object with "names", found {short_repr(content)}')
-    return content
 
 
 _CLASS_FILES: Mapping[str, Callable[[str, str | None], DatasetInfo]] = {
