@@ -10,12 +10,27 @@ import tempfile
 import time
 import traceback
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+
+from PIL import Image
+from typer.testing import CliRunner
 
 from tests.support.budget import Measured, wait_for
 from vipllava_cli.cli.app import app
 
 OUR_BUG = 1
+
+
+@cache
+def import_all() -> None:
+    """Import what the command imports late, so that no fork has to."""
+    with tempfile.TemporaryDirectory() as folder:
+        Image.new("RGB", (64, 64)).save(f"{folder}/a.png")
+        Path(folder, "data.yaml").write_text("names: [a]\n")
+        Path(folder, "a.xml").write_text("<annotation><object/></annotation>")
+        for arguments in (["batch", folder, "--dry-run"], ["batch", f"{folder}/data.yaml"]):
+            CliRunner().invoke(app, [*arguments, "--dry-run", "--format", "yolo"])
 
 
 def run_forked(
@@ -29,6 +44,7 @@ def run_forked(
 
     `stdin` is an open file; without one, it is empty.
     """
+    import_all()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.monotonic()
         process = os.fork()
@@ -59,7 +75,7 @@ def _run(
     for number, stream in enumerate(streams):
         os.dup2(stream if isinstance(stream, int) else stream.fileno(), number)  # type: ignore[attr-defined]
     sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, closefd=False) for number, mode in ((0, "r"), (1, "w"), (2, "w"))
+        os.fdopen(number, mode, closefd=False) for number, mode in ((0, "r"), (1, "w"), (2, "w"))
     )
     os.chdir(folder)
     os.environ.update(environment or {})

@@ -210,7 +210,7 @@ XML: Mapping[str, Content] = {
 
 TABLE: Mapping[str, Content] = {
     "quote without an end": lambda _: (
-        'image,question\nimages/a.png,q\nimages/a.png,"' + "x,\n" * 7_000_000
+        'image,question\nimages/a.png,q\nimages/a.png,"' + ("x" * 4000 + ",\n") * 6_000
     ),
     "100,000 columns": lambda _: (
         "image," + ",".join(f"c{n}" for n in range(100_000)) + "\nimages/a.png\n"

@@ -52,7 +52,9 @@ def _declared_encoding(data: bytes) -> str | None:
         codec = codecs.lookup(name).name
     except (LookupError, UnicodeError):  # codecs such as idna decode host names only
         return None
-    if codec.startswith("utf") or codec in _NO_CHARSETS:
+    if codec in _NO_CHARSETS:
+        return "utf-8"
+    if codec.startswith("utf"):
         return None
     return "utf-8" if _is_utf8(data) else name
 

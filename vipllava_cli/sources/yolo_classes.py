@@ -18,6 +18,7 @@ LABELS = "labels"
 # of a dataset, or a split below it.
 _CLASS_FILE_FOLDERS = ("", LABELS, os.pardir, os.path.join(os.pardir, os.pardir))
 _PARTS = ("images", LABELS, "train", "val", "valid", "test")
+_MAX_DIGITS = 9  # of a class number
 _CONTAINERS = (dict, list, tuple, set)
 _YAML_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
 _YAML_ENTRIES = re.compile(r"^(names|nc|kpt_shape|path|train|val|test)\s*:", re.MULTILINE)
@@ -132,10 +133,17 @@ def yaml_info(file: str, encoding: str | None = None) -> DatasetInfo:
     if nested is not None:  # its text may be far longer than the file, which can repeat its parts
         raise InputError(f"{file}: expected text as class names, found {short_repr(nested)}")
     try:
-        numbered = {int(number): str(name) for number, name in pairs}
-    except (TypeError, ValueError):
+        numbered = {_class_number(number): str(name) for number, name in pairs}
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f'{file}: expected class numbers 0, 1, … as keys of "names"') from None
     return DatasetInfo(numbered, keypoints)
+
+
+def _class_number(key: object) -> int:
+    """Raises TypeError, ValueError and OverflowError for what is no number of a class."""
+    if isinstance(key, str) and len(key) > _MAX_DIGITS:
+        raise ValueError("a class number is short")
+    return int(key)  # type: ignore[call-overload, no-any-return]
 
 
 def darknet_info(file: str, encoding: str | None = None) -> DatasetInfo:
