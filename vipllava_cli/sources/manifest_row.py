@@ -24,6 +24,7 @@ from vipllava_cli.sources.manifest_columns import (
     region_marks,
 )
 from vipllava_cli.sources.rows import BadRow, Row
+from vipllava_cli.storage.regular_files import is_stream
 from vipllava_cli.storage.zip_archive import is_member
 
 ROW_EXAMPLE = '{"image": "a.jpg", "question": "…", "marks": […]}'
@@ -53,7 +54,7 @@ class RowLocation:
 
 def manifest_folder(name: str) -> str:
     """Return the folder that paths in a manifest are relative to."""
-    return os.path.dirname(name)
+    return "" if is_stream(name) else os.path.dirname(name)
 
 
 def row_from_json(value: Any, location: RowLocation) -> Row | BadRow:
