@@ -18,6 +18,7 @@ from vipllava_cli.errors import InputError, short_name, short_repr
 from vipllava_cli.storage.regular_files import open_regular
 from vipllava_cli.storage.zip_names import (
     MACHINE_ENCODINGS,
+    MAX_PATH,
     decode_name,
     is_junk,
     is_plain,
@@ -82,6 +83,8 @@ class Member(NamedTuple):
 
 def find_member(path: str) -> Member | None:
     """Split `export.zip/images/a.jpg`. Returns None if no part of the path is a ZIP archive."""
+    if len(path) > 2 * MAX_PATH:
+        return None
     if is_zip(path):
         return Member(path, "")
     if os.path.lexists(path):
@@ -224,8 +227,8 @@ def _list_entries(path: str, archive: ZipFile, encoding: str | None) -> ZipArchi
         name = normal_path(written)
         if leads_outside(written):
             raise InputError(
-                f"{path} has the entry {short_name(written)}, which leads out of the archive: pack the folder"
-                " again with relative names"
+                f"{path} has the entry {short_name(written)}, which leads out of the archive: pack the"
+                " folder again with relative names"
             )
         if not name or written.endswith("/") or is_junk(name):
             continue
