@@ -78,7 +78,7 @@ def _loader() -> Any:
     """Make the loader class: that of safe YAML, with few merges and without long numbers."""
     parser = _parser()
 
-    class Loader(parser):  # type: ignore[misc]
+    class Loader(parser):  # type: ignore[misc, valid-type]
         def flatten_mapping(self, node: Any) -> None:
             """Merge, bottom up: PyYAML copies by the power of the levels of merges."""
             has_merge = any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value)
