@@ -76,7 +76,7 @@ def make(kind: str, path: Path) -> str | None:
     elif kind == "folder":
         path.mkdir()
     else:
-        path.symlink_to("/dev/zero" if kind == "device" else "/proc/kmsg")
+        path.symlink_to("/dev/full" if kind == "device" else "/proc/kmsg")
     return None
 
 

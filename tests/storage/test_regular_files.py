@@ -35,7 +35,7 @@ def test_a_pipe_and_a_socket_are_named_at_once(tmp_path: Path) -> None:
 
 def test_a_device_and_a_file_of_the_kernel_are_no_files() -> None:
     with pytest.raises(IrregularFileError, match="it is a device"):
-        open_regular("/dev/zero")
+        open_regular("/dev/full")
     with pytest.raises(IrregularFileError, match="it is an entry of the kernel"):
         open_regular("/proc/self/status")
 
