@@ -8,7 +8,6 @@ from PIL import Image
 from tests.conftest import Run
 from tests.support.commands import BOX, QUESTION, assert_error_line
 from vipllava_cli.errors import ExitCode
-from vipllava_cli.marks import json_marks
 
 
 @pytest.mark.parametrize(
@@ -61,12 +60,11 @@ def test_an_unusable_marks_file_is_one_error_line(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has these devices")
 @pytest.mark.parametrize("device", ["/dev/full", "/dev/zero"])
-def test_an_endless_device_is_not_a_marks_file(
-    run: Run, image: Path, device: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(json_marks, "MAX_BYTES", 1 << 20)
+def test_a_device_is_not_a_marks_file(run: Run, image: Path, device: str) -> None:
     result = run("ask", image, QUESTION, "--marks", device)
-    assert_error_line(result, ExitCode.INPUT, f"the marks file {device} is larger than 1 MiB")
+    assert_error_line(
+        result, ExitCode.INPUT, f"the marks file {device} cannot be read: it is a device"
+    )
 
 
 def test_a_mask_of_another_size_or_without_a_region_is_refused(

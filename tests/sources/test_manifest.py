@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import threading
 import tracemalloc
 from collections.abc import Mapping
 from itertools import islice
@@ -23,6 +22,7 @@ from tests.support.sources import (
     scene_marks,
     write_file,
 )
+from vipllava_cli.errors import InputError
 from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.sources.open import read_source
@@ -269,12 +269,17 @@ def test_standard_input_may_have_another_format_if_it_is_given(
         assert read_ids("-", format=format) == ["a.jpg"]
 
 
-def test_a_pipe_is_read_once(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_text, args=('{"image": "a.jpg"}\n' * 2,))
-    writer.start()
-    source = read_source(str(pipe))
+def test_a_pipe_that_the_shell_opened_is_read_once() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b'{"image": "a.jpg"}\n' * 2)
+    os.close(writing)
+    source = read_source(f"/dev/fd/{reading}")
     assert [row.id for row in source.rows] == ["a.jpg", "a.jpg"]
     assert source.total is None
-    writer.join()
+    os.close(reading)
+
+
+def test_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="it is a pipe, and a regular file is expected"):
+        read_source(str(tmp_path / "pipe"))

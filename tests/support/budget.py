@@ -54,7 +54,8 @@ def run_measured(
             env=environment,
             start_new_session=True,
         )
-        code, usage = _wait(process, start + max_seconds)
+        code, usage = wait_for(process.pid, start + max_seconds)
+        process.returncode = code
         seconds = time.monotonic() - start
         texts = []
         for file in (out, err):
@@ -64,15 +65,14 @@ def run_measured(
     return Measured(code, texts[0], texts[1], seconds, usage.ru_maxrss * kilobyte)
 
 
-def _wait(process: "subprocess.Popen[bytes]", deadline: float) -> tuple[int, Any]:
-    """Wait for a process. Returns its exit code, or minus a signal, and its usage."""
+def wait_for(process: int, deadline: float) -> tuple[int, Any]:
+    """Wait for the leader of a session. Returns its exit code, or minus a signal, and its usage."""
     while True:
-        process_id, status, usage = os.wait4(process.pid, os.WNOHANG)
+        process_id, status, usage = os.wait4(process, os.WNOHANG)
         if process_id:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, usage
+            return os.waitstatus_to_exitcode(status), usage
         if time.monotonic() > deadline:
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process, signal.SIGKILL)
             deadline = float("inf")
         time.sleep(_PAUSE)
 

@@ -3,13 +3,13 @@
 import sys
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import BinaryIO
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.data_address import is_data_address, read_data_address
 from vipllava_cli.images.source import CLIPBOARD, display_name, is_address
 from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.regular_files import open_regular
 from vipllava_cli.storage.zip_archive import read_member
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -34,7 +34,7 @@ def read_bytes(source: str) -> bytes:
     try:
         if source == STANDARD_INPUT:
             return read_limited(sys.stdin.buffer, MAX_BYTES, display_name(source))
-        with Path(source).open("rb") as file:
+        with open_regular(source, streams=True) as file:
             return read_limited(file, MAX_BYTES, display_name(source))
     except NotADirectoryError:  # a part of the path is a file, perhaps an archive
         data = read_member(source, MAX_BYTES)

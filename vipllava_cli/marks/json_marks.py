@@ -6,22 +6,21 @@ contour may be a list of such lists, and "file" may replace them. "value" choose
 map.
 """
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.images.fetch import MAX_BYTES, read_limited
 from vipllava_cli.marks.colors import parse_color
 from vipllava_cli.marks.mask_name import parse_values
-from vipllava_cli.marks.parse import check_coordinates, parse_units
+from vipllava_cli.marks.parse import check_coordinates, check_count, check_mark_count, parse_units
 from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units, with_article
 from vipllava_cli.marks.types import Coordinate, Mark, MarkSpec, MarkStyle
+from vipllava_cli.storage.json_files import read_json
 
 _FIELDS = {"shape", "coords", "color", "width", "alpha", "label", "units", "file", "value"}
+MAX_BYTES = 256 << 20
 _EXPECTED_FILE = 'expected a list of marks like {"shape": "box", "coords": [10, 20, 110, 220]}'
 
 
@@ -81,17 +80,16 @@ def read_marks_file(name: str, units: str = Units.px) -> list[MarkSpec]:
     Raises InputError.
     """
     try:
-        with Path(name).open("rb") as file:
-            data = read_limited(file, MAX_BYTES, f"the marks file {name}")
-        value = json.loads(data.decode("utf-8-sig"))
+        value = read_json(name, MAX_BYTES, streams=True)
     except OSError as error:
         raise InputError(f"the marks file {name} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"the marks file {name} is not JSON ({error}): {_EXPECTED_FILE}") from None
     if isinstance(value, dict) and "shape" not in value:
         value = value.get("marks")
     if not isinstance(value, list):
         raise InputError(f"the marks file {name} contains no list of marks: {_EXPECTED_FILE}")
+    check_mark_count(len(value))
     specs = []
     for number, item in enumerate(value, 1):
         try:
@@ -114,6 +112,7 @@ def _parts(coords: Any, shape: str, units: Any) -> tuple[tuple[Coordinate, ...],
         )
     if not all(isinstance(part, list) for part in nested):
         raise InputError("coords are one flat list of numbers, or several such lists")
+    check_count(shape, sum(map(len, nested)))
     for value in (value for part in nested for value in part):
         if not is_finite_number(value):
             raise InputError(f"coords are finite numbers; found {short_repr(value)}")

@@ -29,6 +29,7 @@ from vipllava_cli.images.window import Window
 from vipllava_cli.marks.draw import draw
 from vipllava_cli.marks.types import Mark, shift_mark
 from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.regular_files import is_stream
 
 
 class ImageFile:
@@ -119,7 +120,7 @@ def check_kept(name: str) -> None:
     if is_shortened(name):
         raise InputError(f"the image was in a data: address and was not kept ({name})")
     location = parse_source(name).location
-    if location in (STANDARD_INPUT, CLIPBOARD):
+    if location in (STANDARD_INPUT, CLIPBOARD) or is_stream(location):
         raise InputError(f"the image came from {display_name(location)} and was not kept")
 
 

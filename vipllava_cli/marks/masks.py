@@ -15,6 +15,7 @@ from vipllava_cli.marks.declared_size import UPRIGHT, has_ratio, swaps_sides
 from vipllava_cli.marks.mask_name import MaskName, split_mask_name
 from vipllava_cli.marks.mask_region import choose_region, find_region, read_pixels, read_samples
 from vipllava_cli.marks.types import Coordinate, MarkSpec
+from vipllava_cli.storage.regular_files import is_stream
 
 Size = tuple[int, int]  # width, height
 
@@ -45,6 +46,8 @@ def _load_region(name: MaskName) -> tuple[NDArray[np.uint8], bool]:
     """Return the region of a mask image as 0 and 1, and whether its own EXIF orientation turned it."""
     source = parse_source(name.file)
     shown = display_name(name.file)
+    if is_stream(source.location):
+        raise InputError(f"the mask {shown} is what the shell opened: expected a file")
     stored = decode_stored(read_bytes(source.location), shown, frame=source.frame or FIRST_FRAME)
     if stored.samples is None:
         assert stored.image is not None

@@ -10,6 +10,9 @@ from vipllava_cli.marks.mask_name import names_region
 from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units, with_article
 from vipllava_cli.marks.types import Coordinate, MarkSpec
 
+MAX_POINTS = 500_000  # of a mark; the outline of a mask has as many as its region has border pixels
+MAX_MARKS = 10_000  # of an image
+
 _UNIT = re.compile(r"(?<=\d) ?[a-z]+(?=\s*(?:,|$))", re.IGNORECASE)
 
 
@@ -31,6 +34,7 @@ def parse_mark(shape: str, text: str, units: str = Units.px) -> MarkSpec:
     if is_file:
         return MarkSpec(shape, file=body, color=color)
     scale = parse_units(units).scale
+    check_count(shape, body.count(",") + 1)
     flat = tuple(_parse_coordinate(token, shape, scale, body) for token in body.split(","))
     spec = MarkSpec(shape, (flat,), color=color)
     check_coordinates(spec)
@@ -43,6 +47,23 @@ def parse_units(name: Any) -> Units:
         return Units(name)
     except ValueError:
         raise InputError(f"units are one of {', '.join(Units)}, not {short_repr(name)}") from None
+
+
+def check_count(shape: str, numbers: int) -> None:
+    """Check the number of coordinates before they are made. Raises InputError."""
+    if numbers > 2 * MAX_POINTS:
+        raise InputError(
+            f"{with_article(shape)} has at most {MAX_POINTS:,} points, found {numbers // 2:,}: simplify"
+            " its outline, or give a mask image"
+        )
+
+
+def check_mark_count(count: int) -> None:
+    """Raise InputError for more marks than can be drawn on an image in useful time."""
+    if count > MAX_MARKS:
+        raise InputError(
+            f"an image has at most {MAX_MARKS:,} marks, found {count:,}: give fewer of them"
+        )
 
 
 def check_coordinates(spec: MarkSpec) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from vipllava_cli.errors import InputError
 from vipllava_cli.storage.counts import list_some
 from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.regular_files import open_regular
 from vipllava_cli.storage.zip_archive import ZipArchive, is_zip
 
 _HEAD_BYTES = 512
@@ -47,7 +48,7 @@ def check_no_archive(name: str) -> None:
     if name == STANDARD_INPUT or not os.path.isfile(name) or is_zip(name):
         return
     try:
-        with open(name, "rb") as file:
+        with open_regular(name) as file:
             head = file.read(_HEAD_BYTES)
     except OSError:
         return  # the reader raises its error

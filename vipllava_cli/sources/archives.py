@@ -20,7 +20,7 @@ from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import is_address
 from vipllava_cli.sources.archive_encoding import find_name_encoding
 from vipllava_cli.sources.archive_kinds import check_content, is_archive_name
-from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.sources.folder import ANNOTATION_SUFFIXES, image_suffixes
 from vipllava_cli.sources.read_options import ReadOptions
 from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
 from vipllava_cli.storage.counts import count_noun, list_some
@@ -31,20 +31,6 @@ from vipllava_cli.storage.zip_archive import Member, ZipArchive, find_member, op
 MAX_FILE_BYTES = 2 * 1024**3  # an annotation file
 MAX_TOTAL_BYTES = 4 * 1024**3  # all annotation files of an archive
 
-_SUFFIXES = (
-    ".csv",
-    ".data",
-    ".json",
-    ".jsonl",
-    ".labels",
-    ".names",
-    ".ndjson",
-    ".tsv",
-    ".txt",
-    ".xml",
-    ".yaml",
-    ".yml",
-)
 _DATASET_PART = re.compile(
     r"(?:train|val|valid|validation|test|default)\d*|images?|imgs?|labels?|annotations?|ann|data"
     r"|jpegimages|imagesets|obj_.*|bbox|human",
@@ -274,7 +260,7 @@ def _is_allowed(image: str, folders: Sequence[str]) -> bool:
 
 
 def _is_annotation_file(path: str) -> bool:
-    return path.lower().endswith(_SUFFIXES)
+    return path.lower().endswith(ANNOTATION_SUFFIXES)
 
 
 def _content_folder(paths: Iterable[str]) -> str:

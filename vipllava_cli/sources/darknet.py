@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from vipllava_cli.sources.files import read_head_text, read_text
 
-_ENTRY = re.compile(r"^[ \t]*(?P<name>\w+)[ \t]*=[ \t]*(?P<value>\S[^\n]*?)[ \t\r]*$", re.MULTILINE)
+_ENTRY = re.compile(r"^[ \t]*(?P<name>\w+)[ \t]*=[ \t]*(?P<value>\S[^\n]*)$", re.MULTILINE)
+_MAX_LEVELS = 40  # folders of a path that are left out to find its end
 _SPLITS = ("train", "valid", "val", "test")
 
 
@@ -28,7 +29,7 @@ def is_darknet(name: str) -> bool:
 def read_entries(file: str, encoding: str | None) -> Mapping[str, str]:
     """Read the entries of an obj.data. Raises InputError."""
     text = read_text(file, encoding)
-    return {match["name"]: match["value"] for match in _ENTRY.finditer(text)}
+    return {match["name"]: match["value"].rstrip() for match in _ENTRY.finditer(text)}
 
 
 def iter_splits(entries: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -50,7 +51,7 @@ def find_near(path: str, folders: Sequence[str]) -> str | None:
     The paths of Darknet count from the folder of its program, like `data/obj_train_data/a.jpg`.
     """
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    for start in range(len(parts)):
+    for start in range(max(len(parts) - _MAX_LEVELS, 0), len(parts)):
         for folder in folders:
             candidate = os.path.normpath(os.path.join(folder, *parts[start:]))
             if os.path.isfile(candidate) or is_image_folder(candidate):

@@ -3,7 +3,6 @@
 import codecs
 import io
 import json
-import mmap
 import os
 import re
 import sys
@@ -14,10 +13,25 @@ from typing import Any, BinaryIO
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import CLIPBOARD, is_address, is_file_url
+from vipllava_cli.sources.text_limits import (
+    MAX_LINE_BYTES,
+    MAX_TEXT_BYTES,
+    check_memory,
+    check_no_zeros,
+)
 from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.json_files import parse_json
+from vipllava_cli.storage.regular_files import (
+    IrregularFileError,
+    is_stream,
+    iter_chunks,
+    iter_limited_lines,
+    open_regular,
+)
 from vipllava_cli.storage.similar_names import advise_on_name
 
 _HEAD_BYTES = 64 * 1024
+_OVERLAP = 64 * 1024  # bytes of a chunk that are searched again with the next one
 
 
 def source_name(name: str) -> str:
@@ -30,13 +44,15 @@ def source_name(name: str) -> str:
 
 @contextmanager
 def open_binary(name: str) -> Iterator[BinaryIO]:
-    """Open a file or standard input. Raises InputError if it cannot be read."""
+    """Open a regular file, standard input, or what the shell opened. Raises InputError."""
     if name == STANDARD_INPUT:
         yield sys.stdin.buffer
         return
     try:
-        with open(name, "rb") as file:
+        with open_regular(name, streams=True) as file:
             yield file
+    except IrregularFileError as error:
+        raise InputError(f"cannot read {name}: {error.strerror}") from None
     except FileNotFoundError:
         raise InputError(
             f"there is no file {name}: {advise_on_name(name, 'check the name')}"
@@ -48,16 +64,16 @@ def open_binary(name: str) -> Iterator[BinaryIO]:
 
 
 def is_rereadable(name: str) -> bool:
-    """Return whether a source can be read twice: a regular file can, a pipe cannot.
+    """Return whether a source can be read twice: a regular file can, standard input cannot.
 
-    Raises InputError for a folder and for a name that does not exist.
+    Raises InputError for other names.
     """
-    if name == STANDARD_INPUT:
+    if name == STANDARD_INPUT or is_stream(name):
         return False
-    if os.path.isdir(name) or not os.path.exists(name):
+    if not os.path.isfile(name):
         with open_binary(name):
             pass  # opening raises the error
-    return os.path.isfile(name)
+    return True
 
 
 def read_head(name: str) -> bytes:
@@ -108,7 +124,8 @@ def iter_utf8_lines(name: str, encoding: str | None = None) -> Iterator[bytes]:
         if codec.startswith(("utf-16", "utf-32")):  # a byte of a character may look like a line end
             yield from _wide_lines(file, name, codec)
             return
-        for number, line in enumerate(file):
+        lines = iter_limited_lines(file, MAX_LINE_BYTES, source_name(name))
+        for number, line in enumerate(lines):
             utf8 = line if codec.startswith("utf-8") else _to_utf8(line, codec)
             yield utf8.removeprefix(codecs.BOM_UTF8) if number == 0 else utf8
 
@@ -117,8 +134,12 @@ def _wide_lines(file: BinaryIO, name: str, codec: str) -> Iterator[bytes]:
     wrapper = io.TextIOWrapper(file, codec, newline="")
     count = 0
     try:
-        for text in wrapper:
+        while text := wrapper.readline(MAX_LINE_BYTES):
             count += 1
+            if len(text) == MAX_LINE_BYTES:
+                raise InputError(
+                    f"{source_name(name)}, line {count}: the line is too long for text"
+                )
             yield text.removeprefix("\ufeff").encode("utf-8")
     except UnicodeError:
         raise encoding_error(name, count + 1, codec) from None
@@ -143,14 +164,27 @@ def matches_all(name: str, patterns: Iterable[re.Pattern[bytes]]) -> bool:
 
     UTF-16 with a byte-order mark is searched as UTF-8.
     """
+    missing = list(patterns)
     with open_binary(name) as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            if text_encoding(content[:2]) == "utf-16":
-                text = content[:].decode("utf-16", "replace").encode("utf-8", "replace")
-                return all(pattern.search(text) for pattern in patterns)
-            return all(pattern.search(content) for pattern in patterns)
+        # Read, not mapped: a mapped file that another program cuts ends the process.
+        window, start = b"", 0
+        for chunk in _iter_utf8_chunks(file, name):
+            window += chunk
+            missing = [pattern for pattern in missing if not pattern.search(window, start)]
+            if not missing:
+                return True
+            # From the second chunk on, the beginning of a window is not that of the file.
+            window, start = window[-_OVERLAP:], 1
+    return not missing
+
+
+def _iter_utf8_chunks(file: BinaryIO, name: str) -> Iterator[bytes]:
+    decoder = None
+    for number, chunk in enumerate(iter_chunks(file, MAX_TEXT_BYTES, source_name(name))):
+        check_no_zeros(chunk, source_name(name))
+        if number == 0 and text_encoding(chunk) == "utf-16":
+            decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        yield chunk if decoder is None else decoder.decode(chunk).encode("utf-8", "replace")
 
 
 # --- text and JSON ---------------------------------------------------------------------------
@@ -161,8 +195,19 @@ def read_text(name: str, encoding: str | None = None) -> str:
 
     Without an `encoding`, the text is UTF-8, or UTF-16 with a byte-order mark.
     """
+    return decode_text(read_data(name), name, encoding)
+
+
+def read_data(name: str, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
+    """Read the bytes of a text file. Raises InputError, also for a file that is too large."""
+    shown, chunks = source_name(name), []
     with open_binary(name) as file:
-        return decode_text(file.read(), name, encoding)
+        for chunk in iter_chunks(file, max_bytes, shown):
+            check_no_zeros(chunk, shown)
+            chunks.append(chunk)
+    data = b"".join(chunks)
+    check_memory(len(data), shown)
+    return data
 
 
 def decode_text(data: bytes, name: str, encoding: str | None = None) -> str:
@@ -190,7 +235,7 @@ def encoding_error(name: str, line: int, encoding: str | None = None) -> InputEr
 
 
 def load_json(
-    name: str, parse: Callable[[str], Any] = json.loads, encoding: str | None = None
+    name: str, parse: Callable[[str], Any] = parse_json, encoding: str | None = None
 ) -> Any:
     """Parse a JSON file. Raises InputError."""
     content = read_text(name, encoding)
@@ -199,7 +244,7 @@ def load_json(
     except json.JSONDecodeError as error:
         where = f"{error.msg} at line {error.lineno}, column {error.colno}"
         raise InputError(f"{source_name(name)} is not valid JSON ({where}): correct it") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"cannot parse the JSON in {source_name(name)}: {error}") from None
 
 

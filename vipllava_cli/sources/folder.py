@@ -8,7 +8,13 @@ from functools import cache
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.rows import Row, Source, StoredRows
-from vipllava_cli.storage.counts import count_noun
+from vipllava_cli.storage.counts import count_noun, list_some
+
+# Suffixes of annotations, manifests and lists of images.
+ANNOTATION_SUFFIXES = (
+    ".csv", ".data", ".json", ".jsonl", ".labels", ".names", ".ndjson", ".tsv", ".txt", ".xml", ".yaml",
+    ".yml",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -17,12 +23,14 @@ class Listing:
 
     Paths are relative to the folder, use forward slashes and are in natural order (2 before 10).
     `hidden` counts the hidden files and folders, `unreadable` the folders that cannot be opened.
+    `irregular` are the names of pipes, devices and sockets that look like images or annotations.
     """
 
     images: tuple[str, ...]
     others: tuple[str, ...]
     hidden: int
     unreadable: int
+    irregular: tuple[str, ...] = ()
 
     def with_suffix(self, suffix: str) -> list[str]:
         """Return the files other than images that have this suffix, in any letter case."""
@@ -57,13 +65,19 @@ def list_folder(folder: str) -> Listing:
         raise InputError(f"{folder} {found}: expected a folder")
     errors: list[OSError] = []
     paths: list[str] = []
+    irregular: list[str] = []
     hidden = 0
-    for root, folders, files in _walk(folder, errors):
+    for root, folders, files, others in _walk(folder, errors):
         subfolder = os.path.relpath(root, folder)
         visible = [file for file in files if not _is_hidden(file)]
         hidden += len(files) - len(visible) + sum(map(_is_hidden, folders))
         folders[:] = [name for name in folders if not _is_hidden(name)]
         paths += (os.path.normpath(os.path.join(subfolder, file)) for file in visible)
+        irregular += (
+            os.path.normpath(os.path.join(subfolder, name))
+            for name in others
+            if name.lower().endswith((*image_suffixes(), *ANNOTATION_SUFFIXES))
+        )
     if any(error.filename == folder for error in errors):
         raise InputError(f"cannot read the folder {folder}: {errors[0].strerror}")
     names = (path.replace(os.sep, "/") for path in paths)
@@ -74,6 +88,7 @@ def list_folder(folder: str) -> Listing:
         tuple(name for name in ordered if not is_image[name]),
         hidden,
         len(errors),
+        tuple(sorted(irregular)),
     )
 
 
@@ -95,21 +110,54 @@ def image_names(stem: str) -> list[str]:
     return [stem + suffix for suffix in (*suffixes, *(each.upper() for each in suffixes))]
 
 
-def _walk(folder: str, errors: list[OSError]) -> Iterator[tuple[str, list[str], list[str]]]:
+def _walk(
+    folder: str, errors: list[OSError]
+) -> Iterator[tuple[str, list[str], list[str], list[str]]]:
     """Walk a folder like `os.walk`, follow links, and visit each folder once.
 
-    Skips a link to a folder that the walk visits anyway, so cycles end.
+    The last list has the names of pipes, devices and sockets. Skips a link to a folder that the walk
+    visits anyway, so cycles end.
     """
     top = os.path.realpath(folder)
     visited = set()
-    for root, folders, files in os.walk(folder, onerror=errors.append, followlinks=True):
+    waiting = [folder]
+    while waiting:
+        root = waiting.pop()
         real = os.path.realpath(root)
         if real in visited:
-            folders.clear()
             continue
         visited.add(real)
-        folders[:] = [name for name in folders if not _links_inside(os.path.join(root, name), top)]
-        yield root, folders, files
+        folders, files, others = _scan(root, errors)
+        folders = [name for name in folders if not _links_inside(os.path.join(root, name), top)]
+        yield root, folders, files, others
+        waiting += (os.path.join(root, name) for name in reversed(folders))
+
+
+def _scan(folder: str, errors: list[OSError]) -> tuple[list[str], list[str], list[str]]:
+    """Return the names of the folders, of the files, and of what is neither. Opens no file.
+
+    A link without a target counts as a file: opening it says what is wrong.
+    """
+    folders: list[str] = []
+    files: list[str] = []
+    others: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    kind = folders if entry.is_dir() else files if _is_file(entry) else others
+                except OSError:  # a cycle of links
+                    kind = files
+                kind.append(entry.name)
+    except OSError as error:
+        errors.append(error)
+    return folders, files, others
+
+
+def _is_file(entry: "os.DirEntry[str]") -> bool:
+    if entry.is_file():
+        return True
+    return entry.is_symlink() and not os.path.exists(entry.path)
 
 
 def _links_inside(path: str, top: str) -> bool:
@@ -124,6 +172,15 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".")
 
 
+def irregular_note(listing: Listing) -> str:
+    """Name what is neither a file nor a folder, for a note; empty text if there is nothing."""
+    if not listing.irregular:
+        return ""
+    count = len(listing.irregular)
+    what = "1 pipe or device" if count == 1 else f"{count} pipes or devices"
+    return f"{what} ({list_some(listing.irregular)})"
+
+
 def _notes(listing: Listing) -> tuple[str, ...]:
     """Count the skipped files and folders in one line."""
     parts = []
@@ -134,4 +191,6 @@ def _notes(listing: Listing) -> tuple[str, ...]:
         parts.append(count_noun(listing.hidden, "hidden item"))
     if listing.unreadable:
         parts.append(f"{count_noun(listing.unreadable, 'folder')} that cannot be opened")
+    if listing.irregular:
+        parts.append(irregular_note(listing))
     return (f"skipped {' and '.join(parts)}",) if parts else ()

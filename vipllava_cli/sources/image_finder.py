@@ -18,6 +18,8 @@ from vipllava_cli.sources.files import relative_path, resolve_path
 from vipllava_cli.sources.folder import list_folder
 from vipllava_cli.storage.zip_archive import is_member
 
+_MAX_PATH = 4096  # characters; no system has longer paths
+_MAX_LEVELS = 40  # folders of a path that are left out to find its end
 _MAX_LISTED_FOLDERS, _MAX_LISTED_IMAGES = 8, 3  # in a message
 
 # Folders beside the folder of the annotations, in the order of the search.
@@ -73,6 +75,9 @@ class ImageFinder:
         `folders` are where this file's images may be; they follow the folders of `--images`.
         """
         searched = [*self.folders, *folders]
+        if any(len(name) > _MAX_PATH and not _ADDRESS.match(name) for name in names):
+            error = _not_found(names[0], searched)
+            return FoundImage(_join(searched[0], names[0]), error, is_missing=True)
         for name in names:
             if _ADDRESS.match(name):
                 return FoundImage(name)
@@ -213,7 +218,9 @@ def _tails(name: str) -> Iterator[str]:
     """Iterate over the ends of a path: `C:/x/a.jpg` -> `x/a.jpg`, `a.jpg`."""
     rest = _FOREIGN_ROOT.sub("", _slashed(name))
     parts = [part for part in rest.split("/") if part not in ("", ".", "..")]
-    return ("/".join(parts[start:]) for start in range(len(parts)))
+    return (
+        "/".join(parts[start:]) for start in range(max(len(parts) - _MAX_LEVELS, 0), len(parts))
+    )
 
 
 def _join(folder: str, name: str) -> str:

@@ -33,6 +33,7 @@ from vipllava_cli.sources.manifest_row import (
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
 from vipllava_cli.storage.counts import count_noun
+from vipllava_cli.storage.json_files import parse_json
 
 _MAX_LISTED = 10  # fields in a message
 _MAX_SAMPLES = 100  # rows that notes about unused columns come from
@@ -127,17 +128,16 @@ def _parse_line(line: bytes) -> Any:
         reason = f"{error.msg} at column {error.colno}"
         found = f"{short_repr(text)} ({reason})"
         raise InputError(f"expected JSON like {ROW_EXAMPLE}, found {found}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"expected JSON like {ROW_EXAMPLE}: {error}") from None
 
 
 def _loads_finite(text: str) -> Any:
     """Parse JSON, with null in place of NaN and infinite numbers.
 
-    Python writes NaN for a missing value, but neither JSON nor a record can hold it. Raises ValueError
-    and RecursionError.
+    Python writes NaN for a missing value, but neither JSON nor a record can hold it. Raises ValueError.
     """
-    return json.loads(text, parse_constant=lambda _: None, parse_float=_finite_or_none)
+    return parse_json(text, parse_constant=lambda _: None, parse_float=_finite_or_none)
 
 
 def _finite_or_none(text: str) -> float | None:
@@ -192,5 +192,5 @@ def json_or_text(text: str) -> Any:
     """Parse a JSON value. Other text stays as it is: the check for a list or an object reports it."""
     try:
         return _loads_finite(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return text

@@ -5,11 +5,12 @@ import re
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.marks.parse import parse_mark
+from vipllava_cli.errors import InputError, short_name, short_repr
+from vipllava_cli.marks.parse import check_mark_count, parse_mark
 from vipllava_cli.marks.shape_table import SHAPES, Units
 from vipllava_cli.marks.types import DeclaredSize, MarkSpec
 from vipllava_cli.sources.regions import box_mark, check_numbers, declared_size, region_mark
+from vipllava_cli.storage.counts import list_some
 
 FIELDS = ("id", "image", "question", "questions", "choices", "marks")
 
@@ -97,7 +98,9 @@ def region_marks(fields: Mapping[str, Any], units: str = Units.px) -> list[MarkS
             columns.append([region_mark("box", numbers, None, units)])
     marks: list[MarkSpec] = []
     for listed in columns:  # several columns may hold the same regions
-        marks += listed if any(mark not in marks for mark in listed) else []
+        check_mark_count(len(marks) + len(listed))
+        known = set(marks)
+        marks += listed if any(mark not in known for mark in listed) else []
     return marks
 
 
@@ -178,7 +181,7 @@ def unused_notes(
 
 
 def _listed(names: Sequence[str]) -> str:
-    return f"the column{'s' if len(names) > 1 else ''} {', '.join(names)}"
+    return f"the column{'s' if len(names) > 1 else ''} {list_some([*map(short_name, names)], 10)}"
 
 
 def _shape_marks(shape: str, value: Any, units: str) -> list[MarkSpec]:

@@ -10,6 +10,7 @@ from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import record_name
 from vipllava_cli.marks.json_marks import mark_from_json
+from vipllava_cli.marks.parse import check_mark_count
 from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.conversations import with_questions
@@ -23,6 +24,7 @@ from vipllava_cli.sources.manifest_columns import (
     region_marks,
 )
 from vipllava_cli.sources.rows import BadRow, Row
+from vipllava_cli.storage.regular_files import is_stream
 from vipllava_cli.storage.zip_archive import is_member
 
 ROW_EXAMPLE = '{"image": "a.jpg", "question": "…", "marks": […]}'
@@ -52,7 +54,7 @@ class RowLocation:
 
 def manifest_folder(name: str) -> str:
     """Return the folder that paths in a manifest are relative to."""
-    return os.path.dirname(name)
+    return "" if is_stream(name) else os.path.dirname(name)
 
 
 def row_from_json(value: Any, location: RowLocation) -> Row | BadRow:
@@ -125,6 +127,7 @@ def marks_from_json(values: Any, units: str = Units.px) -> list[MarkSpec]:
         raise InputError(
             f'expected a list of marks like [{{"shape": "box", …}}], found {short_repr(values)}'
         )
+    check_mark_count(len(values))
     marks = []
     for number, value in enumerate(values, 1):
         try:

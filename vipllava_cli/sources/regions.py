@@ -13,6 +13,7 @@ from typing import Any
 from vipllava_cli.errors import InputError, short_name, short_repr
 from vipllava_cli.images.data_address import shorten_data_address
 from vipllava_cli.marks.json_marks import is_finite_number, mark_from_json
+from vipllava_cli.marks.parse import check_mark_count
 from vipllava_cli.marks.types import XY, DeclaredSize, MarkSpec
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
 from vipllava_cli.sources.rows import BadRow, Row, Source, StoredRows
@@ -238,6 +239,10 @@ def _region_row(image: AnnotatedImage, number: int, region: Region) -> Row | Bad
 def _image_row(image: AnnotatedImage, regions: list[tuple[int, Region]]) -> Row | BadRow:
     marks = []
     id = shorten_data_address(image.id)
+    try:
+        check_mark_count(len(regions))
+    except InputError as error:
+        return BadRow(id, image.image, error)
     for number, region in regions:
         try:
             marks.append(_make_mark(image, region))

@@ -10,6 +10,7 @@ the row's `extra`.
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import chain
@@ -192,7 +193,7 @@ def _read_header(name: str, line: str, reader: Iterator[list[str]]) -> list[str]
             f" found {line.strip()[:100]!r}"
         )
     columns = [names[column] for column in header if column and names[column] not in SHAPES]
-    repeated = next((column for column in columns if columns.count(column) > 1), None)
+    repeated = next((column for column, count in Counter(columns).items() if count > 1), None)
     if repeated:
         raise InputError(
             f"{source_name(name)} has two columns {short_repr(repeated)}: only columns of marks, like"

@@ -7,7 +7,7 @@ from vipllava_cli.errors import InputError
 from vipllava_cli.sources.archive_kinds import is_archive_name
 from vipllava_cli.sources.detect import detect_format, folder_formats
 from vipllava_cli.sources.files import read_head_text
-from vipllava_cli.sources.folder import Listing, list_folder
+from vipllava_cli.sources.folder import Listing, irregular_note, list_folder
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.tables import detect_table
 from vipllava_cli.sources.yolo_pairs import is_label_file
@@ -22,6 +22,8 @@ _MAX_FILES = 5  # files that detection reads, and names in a note
 def unused_file_notes(folder: str, format: SourceFormat) -> Iterator[str]:
     """Yield notes about annotations in a folder that is read as `format`."""
     listing = list_folder(folder)
+    if listing.irregular and format != SourceFormat.folder:
+        yield f"{folder}: skipped {irregular_note(listing)}"
     others = [other for other in folder_formats(folder, listing) if other != format]
     if others:
         named = " and ".join(others)

@@ -5,12 +5,15 @@ import re
 from typing import TYPE_CHECKING
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.sources.files import decode_text, open_binary
+from vipllava_cli.sources.files import decode_text, read_data
+from vipllava_cli.sources.text_limits import check_xml_structure
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _DECLARATION = re.compile(r"<\?xml[^>]{0,200}\?>")
+# Python's codecs of text that no file is written in. Decoding takes time by the square in some.
+_NO_CHARSETS = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,100}encoding=["']([-\w.:]{1,40})["']""")
 
 
@@ -21,8 +24,8 @@ def parse_xml(file: str, encoding: str | None = None) -> "Element":
     """
     from defusedxml.ElementTree import ParseError, fromstring
 
-    with open_binary(file) as opened:
-        data = opened.read().lstrip()
+    data = read_data(file).lstrip()
+    check_xml_structure(data, file)
     encoding = encoding or _declared_encoding(data)
     text: str | bytes = data
     if encoding:
@@ -49,6 +52,8 @@ def _declared_encoding(data: bytes) -> str | None:
         codec = codecs.lookup(name).name
     except (LookupError, UnicodeError):  # codecs such as idna decode host names only
         return None
+    if codec in _NO_CHARSETS:
+        return "utf-8"
     if codec.startswith("utf"):
         return None
     return "utf-8" if _is_utf8(data) else name

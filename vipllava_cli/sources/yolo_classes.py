@@ -5,11 +5,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.sources.darknet import find_near, read_entries
 from vipllava_cli.sources.files import read_head_text, read_text
+from vipllava_cli.sources.yaml_files import load_yaml
 from vipllava_cli.sources.yolo_lines import ClassNames, Keypoints, parse_keypoints
 
 LABELS = "labels"
@@ -18,6 +18,7 @@ LABELS = "labels"
 # of a dataset, or a split below it.
 _CLASS_FILE_FOLDERS = ("", LABELS, os.pardir, os.path.join(os.pardir, os.pardir))
 _PARTS = ("images", LABELS, "train", "val", "valid", "test")
+_MAX_DIGITS = 9  # of a class number
 _CONTAINERS = (dict, list, tuple, set)
 _YAML_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
 _YAML_ENTRIES = re.compile(r"^(names|nc|kpt_shape|path|train|val|test)\s*:", re.MULTILINE)
@@ -132,10 +133,17 @@ def yaml_info(file: str, encoding: str | None = None) -> DatasetInfo:
     if nested is not None:  # its text may be far longer than the file, which can repeat its parts
         raise InputError(f"{file}: expected text as class names, found {short_repr(nested)}")
     try:
-        numbered = {int(number): str(name) for number, name in pairs}
-    except (TypeError, ValueError):
+        numbered = {_class_number(number): str(name) for number, name in pairs}
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f'{file}: expected class numbers 0, 1, … as keys of "names"') from None
     return DatasetInfo(numbered, keypoints)
+
+
+def _class_number(key: object) -> int:
+    """Raises TypeError, ValueError and OverflowError for what is no number of a class."""
+    if isinstance(key, str) and len(key) > _MAX_DIGITS:
+        raise ValueError("a class number is short")
+    return int(key)  # type: ignore[call-overload, no-any-return]
 
 
 def darknet_info(file: str, encoding: str | None = None) -> DatasetInfo:
@@ -153,22 +161,6 @@ def _listed_class_names(file: str, encoding: str | None = None) -> DatasetInfo:
     """Read a text file with one class per line."""
     lines = read_text(file, encoding).splitlines()
     return DatasetInfo({number: line.strip() for number, line in enumerate(lines)})
-
-
-def load_yaml(file: str, encoding: str | None = None) -> Mapping[str, Any]:
-    """Parse a YAML file that contains an object. Raises InputError."""
-    import yaml
-
-    text = read_text(file, encoding)
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark else str(error).partition("\n")[0]
-        raise InputError(f"{file} is not valid YAML ({where}): correct it") from None
-    if not isinstance(content, dict):
-        raise InputError(f'{file}: expected an object with "names", found {short_repr(content)}')
-    return content
 
 
 _CLASS_FILES: Mapping[str, Callable[[str, str | None], DatasetInfo]] = {

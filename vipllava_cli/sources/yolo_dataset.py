@@ -16,11 +16,11 @@ from vipllava_cli.sources.darknet import (
 )
 from vipllava_cli.sources.files import read_text
 from vipllava_cli.sources.folder import image_suffixes, list_folder
+from vipllava_cli.sources.yaml_files import load_yaml
 from vipllava_cli.sources.yolo_classes import (
     DatasetInfo,
     darknet_info,
     folder_info,
-    load_yaml,
     yaml_info,
 )
 from vipllava_cli.storage.counts import count_noun, list_some

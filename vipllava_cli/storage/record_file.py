@@ -12,6 +12,7 @@ from vipllava_cli.errors import InputError
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.record_lines import decode_line
 from vipllava_cli.storage.records import SCHEMA, check_record
+from vipllava_cli.storage.regular_files import open_regular
 from vipllava_cli.storage.similar_names import advise_on_name
 
 MAX_SKIPPED_LINES = 1000  # before the first record: a large binary file is not read to its end
@@ -90,7 +91,7 @@ def _open(results: Path) -> Iterator[BinaryIO]:
         if str(results) == STANDARD_INPUT:
             yield sys.stdin.buffer
         else:
-            with results.open("rb") as file:
+            with open_regular(results, streams=True) as file:
                 yield file
     except FileNotFoundError:
         advice = "expected the results of `vipllava batch`; check the name"

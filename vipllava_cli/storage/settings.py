@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.storage.files import atomic_file, make_folder
 from vipllava_cli.storage.folders import config_folder
+from vipllava_cli.storage.json_files import read_json
+
+_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,10 @@ def read_settings() -> UserSettings:
     """Read the settings. Without a file, return the defaults. Raises UsageError for a damaged file."""
     path = settings_file()
     try:
-        return _from_json(json.loads(path.read_text(encoding="utf-8")))
+        return _from_json(read_json(path, _MAX_BYTES))
     except (FileNotFoundError, NotADirectoryError):
         return UserSettings()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, InputError) as error:
         why = " ".join(str(error).split())
         raise UsageError(
             f"the settings in {path} cannot be read ({why}): expected"

@@ -14,11 +14,14 @@ from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short_name, short_repr
+from vipllava_cli.storage.regular_files import open_regular
 from vipllava_cli.storage.zip_names import (
     MACHINE_ENCODINGS,
+    MAX_PATH,
     decode_name,
     is_junk,
+    is_plain,
     leads_outside,
     normal_path,
     raw_name,
@@ -65,7 +68,7 @@ def is_zip(path: str) -> bool:
     if not os.path.isfile(path):
         return False
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return file.read(4) in _SIGNATURES
     except OSError:
         return False
@@ -80,6 +83,8 @@ class Member(NamedTuple):
 
 def find_member(path: str) -> Member | None:
     """Split `export.zip/images/a.jpg`. Returns None if no part of the path is a ZIP archive."""
+    if len(path) > 2 * MAX_PATH:
+        return None
     if is_zip(path):
         return Member(path, "")
     if os.path.lexists(path):
@@ -199,7 +204,7 @@ def open_zip(path: str, encoding: str | None = None) -> ZipArchive:
 def _open(path: str, absolute: str, modified: int, size: int, encoding: str | None) -> ZipArchive:
     """Open an archive. The arguments after the path tell an archive from an earlier one there."""
     try:
-        with open(absolute, "rb") as file:
+        with open_regular(absolute) as file:
             _check_directory(path, file, size)
         archive = ZipFile(absolute)
     except InputError:
@@ -222,11 +227,16 @@ def _list_entries(path: str, archive: ZipFile, encoding: str | None) -> ZipArchi
         name = normal_path(written)
         if leads_outside(written):
             raise InputError(
-                f"{path} has the entry {written}, which leads out of the archive: pack the folder"
-                " again with relative names"
+                f"{path} has the entry {short_name(written)}, which leads out of the archive: pack the"
+                " folder again with relative names"
             )
         if not name or written.endswith("/") or is_junk(name):
             continue
+        if not is_plain(name):
+            raise InputError(
+                f"{path} has the entry {short_repr(name)}, whose name has control characters or too"
+                " many folders: pack the folder again with plain names"
+            )
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind == stat.S_IFDIR:
             continue

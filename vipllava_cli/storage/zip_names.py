@@ -33,8 +33,11 @@ MACHINE_ENCODINGS = (
 )
 
 _OUTSIDE = re.compile(r"/|[A-Za-z]:|(?:.*/)?\.\.(?:/|\Z)", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+MAX_PATH = 4096  # characters of an entry's path; no system has longer ones
+MAX_LEVELS = 100  # folders of an entry's path
 _JUNK_FOLDERS = ("__MACOSX",)
-_JUNK_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
+_JUNK_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", "Icon\r")
 
 
 def raw_name(info: ZipInfo) -> bytes:
@@ -83,6 +86,12 @@ def _unicode_path(info: ZipInfo, raw: bytes) -> str | None:
 def leads_outside(path: str) -> bool:
     """Return whether a path is absolute, starts with a drive, or goes up by `..`."""
     return _OUTSIDE.match(path) is not None
+
+
+def is_plain(path: str) -> bool:
+    """Return whether a relative path has no control characters, and a length that systems allow."""
+    is_short = len(path) <= MAX_PATH and path.count("/") <= MAX_LEVELS
+    return is_short and _CONTROL.search(path) is None
 
 
 def normal_path(path: str) -> str:

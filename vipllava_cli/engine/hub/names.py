@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
-from vipllava_cli.errors import short_repr
+from vipllava_cli.errors import short_name, short_repr
 from vipllava_cli.storage.similar_names import find_similar
 
 SHORT_NAMES = (*BUNDLED, *PUBLISHED)
@@ -60,7 +60,7 @@ def explain_unknown(name: str) -> str:
         return f"{name} {advice}"
     expected = f"expected {', '.join(SHORT_NAMES)}, a hub name like owner/name, or a folder"
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        return f"there is no folder {name}: {expected}"
+        return f"there is no folder {short_name(name)}: {expected}"
     similar = suggest(name)
     advice = "" if similar else _find_advice(_SHORT_KINDS, name)
     if advice:

@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.prompts.control_words import neutralize
@@ -22,10 +21,12 @@ from vipllava_cli.marks.marked_image import MarkedImage, check_kept, open_image
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.storage.files import atomic_file
+from vipllava_cli.storage.json_files import read_json
 from vipllava_cli.storage.records import SCHEMA, record_from_json
 from vipllava_cli.storage.similar_names import advise_on_name
 
 KIND = "conversation"
+MAX_SESSION_BYTES = 64 << 20  # a long conversation has 1 MB
 
 # A list of numbers that json.dumps spread over several lines.
 _NUMBER_LIST = re.compile(r"\[\n\s+((?:-?[\d.eE+-]+,\n\s+)*-?[\d.eE+-]+)\n\s+\]")
@@ -89,13 +90,13 @@ class SavedChat:
 def read_session(name: str) -> SavedChat:
     """Read a session file. Raises InputError."""
     try:
-        value = json.loads(Path(name).read_text(encoding="utf-8"))
+        value = read_json(name, MAX_SESSION_BYTES)
     except FileNotFoundError:
         advice = advise_on_name(name, "check its name")
         raise InputError(f"there is no session file {name}: {advice}") from None
     except OSError as error:
         raise InputError(f"the session file {name} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(
             f"{name} is not a session file: expected the JSON that --save or /save writes ({error})"
         ) from None

@@ -12,6 +12,8 @@ from vipllava_cli.flows.evals.sample_images import save_sample_image
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.rows import BadRow, Row
 
+MAX_DATA_BYTES = 2 << 30  # of a file of questions or answers
+
 # Group kind -> the group or groups of a case: {"kind": "naming", "shape": "box"}.
 Groups = Mapping[str, str | tuple[str, ...]]
 

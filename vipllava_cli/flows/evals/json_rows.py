@@ -1,6 +1,5 @@
 """Read the data of Visual7W, PointQA and VCR: one JSON array of rows, and images beside it."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 from vipllava_cli.engine.prompts.control_words import neutralize
 from vipllava_cli.engine.prompts.templates import LETTER_LINE
 from vipllava_cli.errors import InputError, short_repr
-from vipllava_cli.flows.evals.dataset import Case, Groups, Sample
+from vipllava_cli.flows.evals.dataset import MAX_DATA_BYTES, Case, Groups, Sample
 from vipllava_cli.marks.colors import MODEL_COLORS, Color, parse_color
 from vipllava_cli.marks.types import Coordinate, MarkSpec
+from vipllava_cli.storage.json_files import read_json
 from vipllava_cli.storage.similar_names import describe_missing_folder
 
 WIDTH, ALPHA = 3.0, 128 / 255  # of marks in ViP-LLaVA's evaluations
@@ -31,7 +31,7 @@ def read_rows(data: Path, questions: Path | None, fields: Sequence[str]) -> list
         raise InputError(describe_missing_folder(str(data), f"expected in it {expected}"))
     file = questions or _find_json_file(data, expected)
     try:
-        rows = json.loads(file.read_bytes())
+        rows = read_json(file, MAX_DATA_BYTES)
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}; expected {expected}") from None
     except ValueError as error:  # includes UnicodeDecodeError

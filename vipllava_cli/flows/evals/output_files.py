@@ -9,6 +9,7 @@ from typing import Any
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.flows.evals.benchmark import Benchmark
+from vipllava_cli.flows.evals.dataset import MAX_DATA_BYTES
 from vipllava_cli.flows.evals.metrics import (
     COUNT,
     FAILED,
@@ -18,6 +19,7 @@ from vipllava_cli.flows.evals.metrics import (
     format_interval,
 )
 from vipllava_cli.storage.files import atomic_file
+from vipllava_cli.storage.json_files import read_json
 
 SCORES_NAME = "scores.json"
 
@@ -64,7 +66,7 @@ def write_predictions(folder: Path, predictions: Mapping[str, str]) -> Path:
 def read_predictions(file: Path) -> dict[str, str]:
     """Read a file that `write_predictions` or another tool wrote. Raises InputError."""
     try:
-        predictions = json.loads(file.read_bytes())
+        predictions = read_json(file, MAX_DATA_BYTES)
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from None
     except ValueError:

@@ -4,14 +4,15 @@ The records show another model, template or option (`flows/batch/conflicts.py`).
 images show what the records do not: another seed or transform gives other images of equal names.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vipllava_cli.flows.evals.benchmark import Benchmark, DatasetOptions
+from vipllava_cli.flows.evals.dataset import MAX_DATA_BYTES
 from vipllava_cli.flows.evals.output_files import SCORES_NAME
 from vipllava_cli.flows.evals.sample_images import AnotherRunError
+from vipllava_cli.storage.json_files import read_json
 
 # The facts in `scores.json` that decide the questions and images -> their options. A run with another
 # number of rows is the same run.
@@ -30,7 +31,7 @@ def check_same_run(folder: Path, benchmark: Benchmark, options: DatasetOptions) 
     Raises AnotherRunError. Scores that are missing or broken show nothing.
     """
     try:
-        scores = json.loads((folder / SCORES_NAME).read_bytes())
+        scores = read_json(folder / SCORES_NAME, MAX_DATA_BYTES)
     except (OSError, ValueError):
         return
     if not isinstance(scores, dict):

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.evals.normalization import normalize
+from vipllava_cli.storage.regular_files import read_regular
+
+_MAX_BYTES = 16 << 20
 
 Synonyms = Mapping[str, str]  # the normalized form of each name -> that of the first in its group
 
@@ -58,7 +61,7 @@ def _merge(synonyms: Synonyms, groups: Iterable[list[str]]) -> Synonyms:
 
 def _read_lines(file: Path) -> list[str]:
     try:
-        return file.read_text("utf-8-sig").splitlines()
+        return read_regular(file, _MAX_BYTES).decode("utf-8-sig").splitlines()
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
     except ValueError:

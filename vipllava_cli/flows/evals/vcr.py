@@ -6,7 +6,6 @@ The rows are those of ViP-LLaVA's evaluation: `id`, `image`, `meta_dir`, `class_
 polygons of [x, y].
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.evals.benchmark import Benchmark, DatasetOptions
-from vipllava_cli.flows.evals.dataset import Groups, Result, Sample
+from vipllava_cli.flows.evals.dataset import MAX_DATA_BYTES, Groups, Result, Sample
 from vipllava_cli.flows.evals.json_rows import (
     choose_colors,
     find_data_file,
@@ -32,6 +31,7 @@ from vipllava_cli.flows.evals.json_rows import (
 from vipllava_cli.flows.evals.scorers import SCORERS, Scorer, combine
 from vipllava_cli.marks.colors import Color
 from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.storage.json_files import read_json
 
 FIELDS = (
     "id",
@@ -190,7 +190,7 @@ def _read_points(row: Mapping[str, Any], data: Path) -> list[tuple[float, float]
         raise InputError(f'expected "meta_dir", the name of a meta file, found {short_repr(name)}')
     path = find_data_file(data, name)
     try:
-        meta = json.loads(path.read_bytes())
+        meta = read_json(path, MAX_DATA_BYTES)
         boxes = [parse_box(box[:4]) for box in meta["boxes"]]
         segments = meta.get("segms") or [[]] * len(boxes)
         polygons = [

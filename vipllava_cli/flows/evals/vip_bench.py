@@ -4,7 +4,6 @@ The folder is the published one: `bbox/` and `human/`, each with `images/` and `
 `vip-bench-meta-data.json` with the targets. https://huggingface.co/datasets/mucai/ViP-Bench
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -13,10 +12,11 @@ from typing import Any
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.evals.benchmark import Benchmark, DatasetOptions
-from vipllava_cli.flows.evals.dataset import Case, Result, Sample
+from vipllava_cli.flows.evals.dataset import MAX_DATA_BYTES, Case, Result, Sample
 from vipllava_cli.flows.evals.metrics import PublishedFigures
 from vipllava_cli.sources.rows import BadRow
 from vipllava_cli.sources.vip_bench import SPLITS, read_vip_bench
+from vipllava_cli.storage.json_files import read_json
 from vipllava_cli.storage.similar_names import describe_missing_folder
 
 META = "vip-bench-meta-data.json"
@@ -65,7 +65,7 @@ def read_truths(data: Path) -> dict[str, Truth]:
     if not data.is_dir():
         raise InputError(describe_missing_folder(str(data), expected))
     try:
-        meta = json.loads(path.read_bytes())
+        meta = read_json(path, MAX_DATA_BYTES)
         return {id: _parse_truth(entry) for id, entry in meta.items()}
     except FileNotFoundError:
         raise InputError(f"{data} is not ViP-Bench: {expected}") from None

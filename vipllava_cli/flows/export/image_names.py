@@ -11,7 +11,7 @@ from vipllava_cli.images.source import CLIPBOARD, FIRST_FRAME, parse_source, rec
 from vipllava_cli.sources.image_finder import ImageFinder, folders_near
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import STANDARD_INPUT
-from vipllava_cli.storage.zip_archive import is_member
+from vipllava_cli.storage.zip_archive import find_member, is_member
 
 
 class ImagePaths:
@@ -78,7 +78,7 @@ def _peculiarities(name: str, paths: ImagePaths) -> Iterator[str]:
         yield "with #frame=N in the name: other programs show the first frame, or nothing"
     if os.path.isfile(source.location):
         return
-    if any(os.path.isfile(parent) for parent in Path(source.location).parents):
+    if find_member(source.location) is not None:
         yield "in an archive: batch reads them there, and other programs do not"
     else:
         yield "not found: named as in the records"

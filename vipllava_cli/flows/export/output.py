@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.export.image_names import ImagePaths
 from vipllava_cli.flows.export.read_source import SourceFile
 from vipllava_cli.storage.files import atomic_file, unwritable
@@ -89,6 +89,7 @@ def write_folder(export: Export, out: Path) -> None:
     temporary = out.parent / f".vipllava-{secrets.token_hex(8)}"
     try:
         for name, content in export.files.items():
+            _check_inside(name)
             path = temporary / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_bytes(content))
@@ -97,6 +98,15 @@ def write_folder(export: Export, out: Path) -> None:
         raise unwritable(str(out), error) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_inside(name: str) -> None:
+    """Raise InputError for a path that leads out of the folder: names of images come from records."""
+    if os.path.isabs(name) or "\0" in name or ".." in name.replace(os.sep, "/").split("/"):
+        raise InputError(
+            f"the export would write {short_repr(name)}, which is outside of its folder: correct the"
+            " name of the image in the records"
+        )
 
 
 def _replace(out: Path, temporary: Path) -> None:

@@ -43,7 +43,8 @@ def image_stems(images: Sequence[ExportImage], target: Target) -> dict[str, str]
         if is_data_address(name):
             return "image"
         if is_address(name):
-            return name.partition("?")[0].partition("://")[2].rstrip("/")
+            parts = name.partition("?")[0].partition("://")[2].split("/")
+            return "/".join(part for part in parts if part not in ("", ".", "..")) or "image"
         return name.replace("/", "_")
 
     return unique_stems([image.name for image in images], below)

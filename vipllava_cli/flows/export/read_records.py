@@ -1,7 +1,7 @@
 """Records -> images with regions and answers."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from vipllava_cli.errors import InputError
 from vipllava_cli.flows.export.dataset import Answer, Dataset, ExportImage, Region
 from vipllava_cli.marks.colors import Color
 from vipllava_cli.marks.json_marks import is_finite_number, mark_from_json
+from vipllava_cli.marks.parse import check_mark_count
 from vipllava_cli.marks.types import Mark
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.record_file import Json, RecordFile
@@ -88,7 +89,7 @@ def add_row(image: ExportImage, row: AnsweredRow, *, may_add: bool) -> bool:
 
     With `may_add`, regions that the image does not have are added to it.
     """
-    taken: list[int] = []
+    taken: dict[int, None] = {}
     for mark, label in zip(row.marks, row.labels, strict=True):
         position = _find(image, mark, label, row, taken)
         if position is None and may_add:
@@ -96,7 +97,7 @@ def add_row(image: ExportImage, row: AnsweredRow, *, may_add: bool) -> bool:
             image.regions.append(Region(mark, label, row.number, extra))
             position = len(image.regions) - 1
         if position is not None:
-            taken.append(position)
+            taken[position] = None
     if row.marks and not taken:
         return False
     image.group(tuple(taken)).answers.append(row.answer)
@@ -104,7 +105,7 @@ def add_row(image: ExportImage, row: AnsweredRow, *, may_add: bool) -> bool:
 
 
 def _find(
-    image: ExportImage, mark: Mark, label: str | None, row: AnsweredRow, taken: Sequence[int]
+    image: ExportImage, mark: Mark, label: str | None, row: AnsweredRow, taken: Container[int]
 ) -> int | None:
     """Find the region of a mark. Of several at one place, the number or else the label decides."""
     same = [
@@ -126,6 +127,8 @@ def _is_same(one: Mark, other: Mark) -> bool:
     """Return whether two marks are the same region."""
     if one.shape != other.shape or len(one.parts) != len(other.parts):
         return False
+    if abs(one.parts[0][0][0] - other.parts[0][0][0]) > _SAME:
+        return False  # most pairs, at little cost
     return all(
         len(points) == len(others)
         and all(
@@ -143,6 +146,7 @@ def _row(record: Json) -> AnsweredRow:
     """Convert a record. Raises ValueError for one without a valid mark."""
     extra = record.get("extra") or {}
     try:
+        check_mark_count(len(record["marks"]))
         marks = tuple(map(_mark, record["marks"]))
     except InputError as error:
         raise ValueError(str(error)) from None

@@ -23,6 +23,7 @@ from vipllava_cli.images.source import FIRST_FRAME, parse_source
 from vipllava_cli.marks.types import Mark
 from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.storage.counts import count_noun
+from vipllava_cli.storage.regular_files import is_stream
 
 ANSWERS = "answers.jsonl"
 
@@ -88,7 +89,7 @@ def _image_file(name: str) -> tuple[str, Callable[[], bytes]]:
     source = parse_source(name)
     if is_data_address(name):
         return ".png", partial(_png, name)
-    if not source.is_local:
+    if not source.is_local or is_stream(source.location):
         raise InputError(f"{name} is no file")
     if source.frame not in (None, FIRST_FRAME):
         return ".png", partial(_png, name)

@@ -1,6 +1,7 @@
 """Fields from a JSON Schema: an object of text, enum, boolean, integer and number properties."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,6 +11,9 @@ from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.fields.grammar import check_names, named
 from vipllava_cli.flows.fields.schema_forms import flatten, unwrap_schema
 from vipllava_cli.flows.fields.wording import words_of_name
+from vipllava_cli.storage.json_files import read_json
+
+_MAX_BYTES = 1 << 20
 
 _EXAMPLE = '{"type": "object", "properties": {"material": {"enum": ["metal", "wood"]}}}'
 
@@ -44,17 +48,14 @@ class SchemaFields(NamedTuple):
 def read_schema(path: str) -> SchemaFields:
     """Read the fields of a JSON Schema file. Raises InputError."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read()
+        value = read_json(path, _MAX_BYTES, streams=True, object_pairs_hook=_unique)
     except FileNotFoundError:
         raise InputError(f"there is no file {path}: expected a JSON Schema") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text: expected a JSON Schema") from None
-    try:
-        value = json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{path} is no JSON Schema: {error}") from None
     try:
         return fields_of_schema(value)
@@ -66,8 +67,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object. Raises ValueError for two values with one name: JSON would keep the last."""
     values = dict(pairs)
     if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        double = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        double = next(name for name, count in counts.items() if count > 1)
         raise ValueError(f"two values have the name {short_repr(double)}")
     return values
 
