@@ -15,13 +15,14 @@ from vipllava_cli.images.data_address import shorten_in_text
 if TYPE_CHECKING:
     from vipllava_cli.storage.records import Record
 
-# Control characters, escape sequences and overrides of the writing direction, except \n and \t.
-_UNSAFE = {
+# Control characters, escape sequences, line separators and overrides of the writing direction, except
+# \n and \t.
+UNSAFE = {
     code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
     for code in (
         *(c for c in range(32) if c not in (9, 10)),
         *range(127, 160),
-        *range(0x202A, 0x202F),
+        *range(0x2028, 0x202F),
         *range(0x2066, 0x206A),
     )
 }
@@ -29,7 +30,7 @@ _UNSAFE = {
 
 def safe(text: str) -> str:
     """Escape control characters, so that no terminal acts on them."""
-    return text.translate(_UNSAFE).encode("utf-8", "replace").decode("utf-8")
+    return text.translate(UNSAFE).encode("utf-8", "replace").decode("utf-8")
 
 
 def one_line(text: str) -> str:
