@@ -166,7 +166,9 @@ def run_guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
         raise
     except Exception as error:
         if debug:
-            sys.stderr.write(shorten_in_text(traceback.format_exc()))
+            from vipllava_cli.cli.terminal.escapes import safe
+
+            sys.stderr.write(safe(shorten_in_text(traceback.format_exc())))
         if isinstance(error, OSError):
             _discard_stdout()
         from vipllava_cli.cli.terminal.messages import print_error  # `--version` does not need it

@@ -17,7 +17,7 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import screen
 
 from vipllava_cli.cli.repl.key_parser import MAX_PASTE_LENGTH
-from vipllava_cli.cli.terminal.messages import UNSAFE
+from vipllava_cli.cli.terminal.escapes import UNSAFE
 
 MAX_LINE_LENGTH = MAX_PASTE_LENGTH  # characters
 MAX_SEARCH_LENGTH = 1000  # characters of a text to search for
