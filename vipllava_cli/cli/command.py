@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 
 from vipllava_cli.cli.help_page import print_help_end
 from vipllava_cli.cli.options import OLD_NAMES, OPTION_KEYS, MarkOptions
-from vipllava_cli.cli.usage_errors import HELP, help_command, unexpected_arguments
+from vipllava_cli.cli.usage_errors import HELP, check_number, help_command, unexpected_arguments
 from vipllava_cli.cli.words import check_words
 from vipllava_cli.errors import ExitCode, UsageError, VipllavaError
 from vipllava_cli.images.data_address import shorten_in_text
@@ -60,6 +60,9 @@ class OrderedCommand(TyperCommand):
         must_be_valid = not (ctx.resilient_parsing or "help" in ctx.meta["order"])
         if extra and must_be_valid:
             raise UsageError(unexpected_arguments(ctx, extra, values))
+        if must_be_valid:
+            for parameter in self.params:
+                check_number(parameter, values.get(parameter.name))
         ctx.default_map = self._user_defaults(must_be_valid=must_be_valid)
         return super().parse_args(ctx, args)
 

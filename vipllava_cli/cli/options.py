@@ -41,6 +41,7 @@ MODEL_PANEL = "Model"
 ANSWER_PANEL = "Answer"
 OUTPUT_PANEL = "Output"
 
+MAX_FRAME = 999_999_999  # as many digits as `#frame=N` has
 MODEL_VARIABLE = "VIPLLAVA_MODEL"
 
 # Option -> its name in version 0.1.0. The parser accepts the old name, and the help omits it.
@@ -87,6 +88,7 @@ Frame = Annotated[
         "--frame",
         metavar="N",
         min=1,
+        max=MAX_FRAME,
         help="Frame of an animation, or page of a TIFF; the first is 1.",
     ),
 ]

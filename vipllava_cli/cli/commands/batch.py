@@ -25,10 +25,11 @@ from vipllava_cli.cli.options import (
     Zoom,
     out_option,
 )
-from vipllava_cli.errors import ExitCode, UsageError
+from vipllava_cli.errors import ExitCode, UsageError, short_repr
 from vipllava_cli.images.window import parse_window
 from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
+from vipllava_cli.storage.number_text import parse_whole
 
 if TYPE_CHECKING:  # `--help` needs none of these
     from vipllava_cli.cli.batch_outputs import BatchOutputs
@@ -320,11 +321,15 @@ def _parse_batch_size(text: str) -> int | None:
     """Parse `--batch-size`. Returns None for `auto`. Raises UsageError."""
     if text == "auto":
         return None
-    if not text.isdecimal() or not 1 <= int(text) <= _MAX_BATCH_SIZE:
+    try:
+        size = parse_whole(text)
+    except ValueError:
+        size = 0
+    if not 1 <= size <= _MAX_BATCH_SIZE:
         raise UsageError(
-            f"--batch-size {text!r}: expected auto or a number from 1 to {_MAX_BATCH_SIZE}"
+            f"--batch-size {short_repr(text)}: expected auto or a number from 1 to {_MAX_BATCH_SIZE}"
         )
-    return int(text)
+    return size
 
 
 def _finish(
