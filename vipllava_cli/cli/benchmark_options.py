@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 import typer
 
-from vipllava_cli.cli.options import out_option
+from vipllava_cli.cli.options import CsvSafe, out_option
 from vipllava_cli.engine.options import MAX_SEED, TemplateName
 
 if TYPE_CHECKING:  # imports NumPy, which `--help` does not need
@@ -93,6 +93,9 @@ class EvalOptions(Protocol):
     @property
     def force(self) -> bool: ...
 
+    @property
+    def csv_safe(self) -> bool: ...
+
     def dataset(self) -> "DatasetOptions": ...
 
 
@@ -112,6 +115,7 @@ class ClipartOptions:
     ] = ImageTransform.none
     out: Annotated[Path | None, _OUT] = None
     force: Force = False
+    csv_safe: CsvSafe = False
     template: ClassVar[TemplateName] = TemplateName.human
 
     def dataset(self) -> "DatasetOptions":
@@ -134,6 +138,7 @@ class RowOptions:
     seed: Annotated[int, _data("Seed of the marks' colours.", metavar="N", min=0, max=MAX_SEED)] = 0
     template: Template = TemplateName.human
     force: Force = False
+    csv_safe: CsvSafe = False
 
     def dataset(self) -> "DatasetOptions":
         from vipllava_cli.flows.evals.benchmark import DatasetOptions
@@ -168,6 +173,7 @@ class VipBenchOptions:
     limit: Limit = None
     template: Template = TemplateName.human
     force: Force = False
+    csv_safe: CsvSafe = False
     predictions: Annotated[
         Path | None,
         _data(

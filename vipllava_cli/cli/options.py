@@ -79,6 +79,13 @@ Pick = Annotated[
     ),
 ]
 Force = Annotated[bool, output_flag("Overwrite an existing file.", "--force")]
+CsvSafe = Annotated[
+    bool,
+    output_flag(
+        "For spreadsheets: put ' before a CSV cell that begins with =, +, -, @, a tab or a return.",
+        "--csv-safe",
+    ),
+]
 Json = Annotated[bool, output_flag("Print JSON.", "--json")]
 IMAGE_HELP = "Image file, http(s) address, clipboard:, or - for standard input."
 ImageSource = Annotated[str, typer.Argument(help=IMAGE_HELP)]

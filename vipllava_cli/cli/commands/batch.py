@@ -16,6 +16,7 @@ from vipllava_cli.cli.options import (
     OUTPUT_PANEL,
     AnswerOptions,
     Choices,
+    CsvSafe,
     Frame,
     MarkOptions,
     ModelOptions,
@@ -153,6 +154,7 @@ def batch(
             "--force",
         ),
     ] = False,
+    csv_safe: CsvSafe = False,
     fail_fast: Annotated[bool, _output("Stop at the first failed row.", "--fail-fast")] = False,
     dry_run: Annotated[
         bool,
@@ -175,7 +177,12 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
-    from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
+    from vipllava_cli.cli.batch_outputs import (
+        check_csv_safe,
+        check_outputs,
+        check_replaced,
+        make_marked_folder,
+    )
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
     from vipllava_cli.cli.model_loading import identify_model, model_view_size, open_model
     from vipllava_cli.engine.prompts.questions import strip_question
@@ -190,6 +197,8 @@ def batch(
     fields.refuse_questions(question or (), "--question")
     on_conflict = choose_on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
+    if csv_safe:
+        check_csv_safe(out)
     outputs = check_outputs(names, out, report, force=force, dry_run=dry_run and not pick)
     size = _parse_batch_size(batch_size)
     task = BatchTask(
@@ -231,7 +240,7 @@ def batch(
             summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
         os._exit(ExitCode.INTERRUPTED)
-    _finish(summary, outputs, task, messages)
+    _finish(summary, outputs, task, messages, csv_safe=csv_safe)
     _print_next_command(summary, source, outputs, messages, fresh=fresh)
     return _exit_code(summary, is_interrupted=is_interrupted)
 
@@ -333,7 +342,12 @@ def _parse_batch_size(text: str) -> int | None:
 
 
 def _finish(
-    summary: "BatchSummary", outputs: "BatchOutputs", task: "BatchTask", messages: "Messages"
+    summary: "BatchSummary",
+    outputs: "BatchOutputs",
+    task: "BatchTask",
+    messages: "Messages",
+    *,
+    csv_safe: bool,
 ) -> None:
     """Print the summary, and write the table and the page of a finished run."""
     from vipllava_cli.cli.html.report import write_report
@@ -345,7 +359,7 @@ def _finish(
         messages.note("the source has no rows: nothing to ask or write")
         return
     if summary.finished and outputs.table:
-        write_table(partial(read_journal, outputs.journal), outputs.table)
+        write_table(partial(read_journal, outputs.journal), outputs.table, csv_safe=csv_safe)
     print_summary(summary, str(outputs.out), messages, task.on_conflict)
     if summary.finished and outputs.report:
         write_report(outputs.journal, outputs.report, force=True, messages=messages)
