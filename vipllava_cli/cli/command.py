@@ -79,7 +79,15 @@ class OrderedCommand(TyperCommand):
             if must_be_valid:
                 raise
             return {}
-        return {name: saved[name] for name in names if saved.get(name) is not None}
+        values = {name: saved[name] for name in names if saved.get(name) is not None}
+        # The help prints the defaults as they are.
+        return values if must_be_valid else {name: _printable(values[name]) for name in values}
+
+
+def _printable(value: Any) -> Any:
+    from vipllava_cli.cli.terminal.escapes import safe
+
+    return value if isinstance(value, int | float) else safe(str(value))
 
 
 def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
