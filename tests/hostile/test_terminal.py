@@ -87,8 +87,8 @@ KEYS: dict[str, str | bytes] = {
     "doubled text": "text\x01\x0b" + "\x19\x19\x01\x0b" * 40,
     "macro in itself": "\x18(ab\x18e\x18)" + "\x18e" * 20,
     "macro without an end": "\x18(" + "ab" * 5000,
-    "search": "\x12" + "x" * 5000,
-    "search without an end": "\x12\x12\x12\x1b",
+    "search": "\x12" + "x" * 5000 + "\x03",  # ends the search only
+    "search without an end": "\x12\x12\x12\x03",
     "completion": "/\t\t\t",
     "quoted": "\x11\x11\x11\x11",
 }
