@@ -12,7 +12,7 @@ from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.batch.task import BatchTask, OnConflict
 from vipllava_cli.storage.files import check_writable, make_folder
 from vipllava_cli.storage.journal import read_journal
-from vipllava_cli.storage.tables import CSV, TABLES, check_table, is_edited, journal_path
+from vipllava_cli.storage.tables import TABLES, check_table, is_edited, journal_path
 
 
 class BatchOutputs(NamedTuple):
@@ -65,14 +65,6 @@ def check_outputs(
         check_page_name(outputs.report)
         check_writable(str(outputs.report), force=True)
     return outputs
-
-
-def check_csv_safe(out: str | Path | None) -> None:
-    """Check that `--csv-safe` is about a CSV file. Raises UsageError."""
-    if out is not None and Path(out).suffix.lower() != CSV:
-        raise UsageError(
-            f"--csv-safe is about CSV: give --out a name that ends in {CSV}, not {out}"
-        )
 
 
 def _unused_name() -> str:

@@ -177,12 +177,7 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
-    from vipllava_cli.cli.batch_outputs import (
-        check_csv_safe,
-        check_outputs,
-        check_replaced,
-        make_marked_folder,
-    )
+    from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
     from vipllava_cli.cli.model_loading import identify_model, model_view_size, open_model
     from vipllava_cli.engine.prompts.questions import strip_question
@@ -197,8 +192,7 @@ def batch(
     fields.refuse_questions(question or (), "--question")
     on_conflict = choose_on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
-    if csv_safe:
-        check_csv_safe(out)
+    _check_csv_safe(out, csv_safe=csv_safe)
     outputs = check_outputs(names, out, report, force=force, dry_run=dry_run and not pick)
     size = _parse_batch_size(batch_size)
     task = BatchTask(
@@ -339,6 +333,12 @@ def _parse_batch_size(text: str) -> int | None:
             f"--batch-size {short_repr(text)}: expected auto or a number from 1 to {_MAX_BATCH_SIZE}"
         )
     return size
+
+
+def _check_csv_safe(out: str | None, *, csv_safe: bool) -> None:
+    """Check that `--csv-safe` is about a CSV file. Raises UsageError."""
+    if csv_safe and out is not None and not out.lower().endswith(".csv"):
+        raise UsageError(f"--csv-safe is about CSV: give --out a name that ends in .csv, not {out}")
 
 
 def _finish(
