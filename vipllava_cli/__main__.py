@@ -12,6 +12,7 @@ def main() -> None:
     try:
         _open_missing_streams()
         _escape_unencodable_text()
+        _escape_messages()
         from vipllava_cli.cli.app import app
 
         code = app(prog_name="vipllava", standalone_mode=False)
@@ -43,6 +44,13 @@ def _escape_unencodable_text() -> None:
     """Write a character that the encoding of stdout lacks as an escape, as stderr does."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _escape_messages() -> None:
+    """Escape the control characters of tracebacks, and of warnings and logs of libraries."""
+    from vipllava_cli.cli.terminal.escapes import EscapedStream
+
+    sys.stderr = EscapedStream(sys.stderr)
 
 
 _STREAMS = (

@@ -25,7 +25,10 @@ ZOO = str(SAMPLES / "zoo-red-box.png")
         (["ask", ZOO, "q", "--per", "x"], "of vipllava ask: it belongs to vipllava batch"),
         (["ask", ZOO, "q", "--max-new-tokens", "0"], "expected a whole number from 1 to"),
         (["ask", ZOO, "q", "--width", "wide"], "invalid --width 'wide': expected a number"),
-        (["plan", "--length", "0"], "invalid --length '0': expected a whole number of at least 1"),
+        (
+            ["plan", "--length", "0"],
+            "invalid --length '0': expected a whole number from 1 to 1000000000",
+        ),
         (["ask", ZOO, "q", "--template", "vicunna"], "vicuna or chat; did you mean vicuna?"),
         (["models", "pul"], "unknown command 'pul'; did you mean `vipllava models pull`?"),
         (["pull", "7b"], "did you mean `vipllava models pull`?"),

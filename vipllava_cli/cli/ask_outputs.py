@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from rich.cells import cell_len
 
 from vipllava_cli.cli.image_source import image_path
+from vipllava_cli.cli.terminal.escapes import safe
 from vipllava_cli.cli.terminal.image import check_can_show
 from vipllava_cli.cli.terminal.json_output import print_json
-from vipllava_cli.cli.terminal.messages import Messages, one_line, safe
+from vipllava_cli.cli.terminal.messages import Messages, one_line
 from vipllava_cli.engine.fields import FieldValue
 from vipllava_cli.errors import UsageError
 from vipllava_cli.images.save import check_output

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 import typer
 
-from vipllava_cli.cli.options import out_option
-from vipllava_cli.engine.options import TemplateName
+from vipllava_cli.cli.options import CsvSafe, out_option
+from vipllava_cli.engine.options import MAX_SEED, TemplateName
 
 if TYPE_CHECKING:  # imports NumPy, which `--help` does not need
     from vipllava_cli.flows.evals.benchmark import DatasetOptions
@@ -70,7 +70,12 @@ Out = Annotated[Path, _OUT]
 Force = Annotated[
     bool, _data("Start over if --out holds another run, and replace its answers.", "--force")
 ]
-Limit = Annotated[int | None, _data("Use only the first N rows.", "--limit", metavar="N", min=1)]
+MAX_ROWS = 1_000_000_000  # of a benchmark
+
+Limit = Annotated[
+    int | None,
+    _data("Use only the first N rows.", "--limit", metavar="N", min=1, max=MAX_ROWS),
+]
 Template = Annotated[
     TemplateName, _data("Prompt template; the published runs use vicuna.", "--template")
 ]
@@ -88,6 +93,9 @@ class EvalOptions(Protocol):
     @property
     def force(self) -> bool: ...
 
+    @property
+    def csv_safe(self) -> bool: ...
+
     def dataset(self) -> "DatasetOptions": ...
 
 
@@ -95,8 +103,8 @@ class EvalOptions(Protocol):
 class ClipartOptions:
     """The scenes of `clipart`."""
 
-    n: Annotated[int, _data("Number of scenes.", "--n", metavar="N", min=1)] = 200
-    seed: Annotated[int, _data("Seed of the scenes.", metavar="N", min=0)] = 0
+    n: Annotated[int, _data("Number of scenes.", "--n", metavar="N", min=1, max=MAX_ROWS)] = 200
+    seed: Annotated[int, _data("Seed of the scenes.", metavar="N", min=0, max=MAX_SEED)] = 0
     transform: Annotated[
         ImageTransform,
         _data(
@@ -107,6 +115,7 @@ class ClipartOptions:
     ] = ImageTransform.none
     out: Annotated[Path | None, _OUT] = None
     force: Force = False
+    csv_safe: CsvSafe = False
     template: ClassVar[TemplateName] = TemplateName.human
 
     def dataset(self) -> "DatasetOptions":
@@ -126,9 +135,10 @@ class RowOptions:
         _data("JSON array of rows. (default: the only JSON file in --data)", metavar="FILE"),
     ] = None
     limit: Limit = None
-    seed: Annotated[int, _data("Seed of the marks' colours.", metavar="N", min=0)] = 0
+    seed: Annotated[int, _data("Seed of the marks' colours.", metavar="N", min=0, max=MAX_SEED)] = 0
     template: Template = TemplateName.human
     force: Force = False
+    csv_safe: CsvSafe = False
 
     def dataset(self) -> "DatasetOptions":
         from vipllava_cli.flows.evals.benchmark import DatasetOptions
@@ -163,6 +173,7 @@ class VipBenchOptions:
     limit: Limit = None
     template: Template = TemplateName.human
     force: Force = False
+    csv_safe: CsvSafe = False
     predictions: Annotated[
         Path | None,
         _data(

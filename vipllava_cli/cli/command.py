@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 
 from vipllava_cli.cli.help_page import print_help_end
 from vipllava_cli.cli.options import OLD_NAMES, OPTION_KEYS, MarkOptions
-from vipllava_cli.cli.usage_errors import HELP, help_command, unexpected_arguments
+from vipllava_cli.cli.usage_errors import HELP, check_number, help_command, unexpected_arguments
 from vipllava_cli.cli.words import check_words
 from vipllava_cli.errors import ExitCode, UsageError, VipllavaError
 from vipllava_cli.images.data_address import shorten_in_text
@@ -60,6 +60,9 @@ class OrderedCommand(TyperCommand):
         must_be_valid = not (ctx.resilient_parsing or "help" in ctx.meta["order"])
         if extra and must_be_valid:
             raise UsageError(unexpected_arguments(ctx, extra, values))
+        if must_be_valid:
+            for parameter in self.params:
+                check_number(parameter, values.get(parameter.name))
         ctx.default_map = self._user_defaults(must_be_valid=must_be_valid)
         return super().parse_args(ctx, args)
 
@@ -76,7 +79,15 @@ class OrderedCommand(TyperCommand):
             if must_be_valid:
                 raise
             return {}
-        return {name: saved[name] for name in names if saved.get(name) is not None}
+        values = {name: saved[name] for name in names if saved.get(name) is not None}
+        # The help prints the defaults as they are.
+        return values if must_be_valid else {name: _printable(values[name]) for name in values}
+
+
+def _printable(value: Any) -> Any:
+    from vipllava_cli.cli.terminal.escapes import safe
+
+    return value if isinstance(value, int | float) else safe(str(value))
 
 
 def command(body: Callable[..., ExitCode | None]) -> Callable[..., None]:
@@ -166,7 +177,9 @@ def run_guarded(body: Callable[[], int | None], *, debug: bool = False) -> int:
         raise
     except Exception as error:
         if debug:
-            sys.stderr.write(shorten_in_text(traceback.format_exc()))
+            from vipllava_cli.cli.terminal.escapes import safe
+
+            sys.stderr.write(safe(shorten_in_text(traceback.format_exc())))
         if isinstance(error, OSError):
             _discard_stdout()
         from vipllava_cli.cli.terminal.messages import print_error  # `--version` does not need it

@@ -63,7 +63,7 @@ def join_equals_signs() -> None:
     """Rewrite the words that bash passes: it splits `--model=7` into three, at the `=`."""
     words = os.environ.get("COMP_WORDS", "").split("\n")
     current = os.environ.get("COMP_CWORD", "")
-    if "=" not in words or not current.isdecimal():
+    if "=" not in words or not (current.isascii() and current.isdecimal() and len(current) < 10):
         return
     kept = [at for at, word in enumerate(words) if word != "=" or at >= int(current)]
     os.environ["COMP_WORDS"] = "\n".join(words[at] for at in kept)

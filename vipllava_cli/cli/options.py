@@ -41,6 +41,7 @@ MODEL_PANEL = "Model"
 ANSWER_PANEL = "Answer"
 OUTPUT_PANEL = "Output"
 
+MAX_FRAME = 999_999_999  # as many digits as `#frame=N` has
 MODEL_VARIABLE = "VIPLLAVA_MODEL"
 
 # Option -> its name in version 0.1.0. The parser accepts the old name, and the help omits it.
@@ -78,6 +79,13 @@ Pick = Annotated[
     ),
 ]
 Force = Annotated[bool, output_flag("Overwrite an existing file.", "--force")]
+CsvSafe = Annotated[
+    bool,
+    output_flag(
+        "For spreadsheets: put ' before a CSV cell that begins with =, +, -, @, a tab or a return.",
+        "--csv-safe",
+    ),
+]
 Json = Annotated[bool, output_flag("Print JSON.", "--json")]
 IMAGE_HELP = "Image file, http(s) address, clipboard:, or - for standard input."
 ImageSource = Annotated[str, typer.Argument(help=IMAGE_HELP)]
@@ -87,6 +95,7 @@ Frame = Annotated[
         "--frame",
         metavar="N",
         min=1,
+        max=MAX_FRAME,
         help="Frame of an animation, or page of a TIFF; the first is 1.",
     ),
 ]

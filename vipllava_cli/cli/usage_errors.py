@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +17,9 @@ from typer.exceptions import TyperException
 from vipllava_cli.cli.options import OLD_NAMES, OPTION_KEYS
 from vipllava_cli.cli.suggestions import did_you_mean, near, one_of
 from vipllava_cli.cli.words import value_form
-from vipllava_cli.errors import short_repr
+from vipllava_cli.errors import UsageError, short_repr
+from vipllava_cli.marks.shape_table import MAX_WIDTH
+from vipllava_cli.storage.number_text import parse_number, parse_whole
 
 _PYDANTIC_PREFIX = "Value error, "
 _MIN_CHOICE = 3  # characters
@@ -125,6 +127,30 @@ def help_command(context: Any) -> str:
     return f"`{_path(context)} --help`"
 
 
+# Options whose lower bound is excluded: `MarkStyle` checks the bounds.
+_STYLES: Mapping[str, str] = {
+    "width": f"a number above 0 and at most {MAX_WIDTH:g}",
+    "alpha": "a number above 0 and at most 1",
+}
+
+
+def check_number(parameter: Any, text: object) -> None:
+    """Check the text of a number, before `int` and `float`, which accept more. Raises UsageError."""
+    parse = _NUMBERS.get(parameter.type_descriptor.annotation)
+    if parse is None or not isinstance(text, str):
+        return
+    try:
+        parse(text)
+    except ValueError:
+        name = _long_name(parameter) if _is_option(parameter) else str(parameter.name)
+        raise UsageError(
+            f"invalid {name} {short_repr(text)}: expected {expected_value(parameter)}"
+        ) from None
+
+
+_NUMBERS: Mapping[Any, Callable[[str], float]] = {int: parse_whole, float: parse_number}
+
+
 def expected_value(parameter: Any) -> str:
     """Describe the values that an option or argument takes; empty if any text is one."""
     kind = parameter.type_descriptor
@@ -133,6 +159,8 @@ def expected_value(parameter: Any) -> str:
     number = {int: "a whole number", float: "a number"}.get(kind.annotation)
     if number is None:
         return ""
+    if parameter.name in _STYLES:
+        return _STYLES[parameter.name]
     low, high = (
         None if bound is None else f"{bound:g}" for bound in (parameter.min, parameter.max)
     )

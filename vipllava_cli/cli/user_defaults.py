@@ -14,7 +14,7 @@ from typer._click.exceptions import BadParameter
 
 from vipllava_cli.cli.options import OPTION_KEYS, AnswerOptions, ModelOptions
 from vipllava_cli.cli.suggestions import did_you_mean, one_of
-from vipllava_cli.cli.usage_errors import describe_invalid_value
+from vipllava_cli.cli.usage_errors import check_number, describe_invalid_value
 from vipllava_cli.engine.options import DEFAULT_MODEL
 from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.storage.settings import UserSettings, settings_file
@@ -52,6 +52,7 @@ def parse_value(context: typer.Context, key: str, text: str) -> str | int | floa
     """Check a value as the option does, and return it for the settings file. Raises UsageError."""
     parameter = definition(context, key)
     try:
+        check_number(parameter, text)
         value = parameter.process_value(_ask_context(context, UserSettings()), text)
     except BadParameter as error:
         raise UsageError(describe_invalid_value(key, error)) from None

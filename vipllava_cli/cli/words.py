@@ -13,7 +13,7 @@ from vipllava_cli.errors import UsageError
 from vipllava_cli.marks.shape_table import SHAPES
 
 _OPTIONAL = re.compile(r"\[[^]]*\]")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?%?,?")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?%?,?")
 _LONG_DASHES = "\u2013\u2014"  # word processors write them for two hyphens
 
 

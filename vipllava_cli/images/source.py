@@ -15,7 +15,7 @@ from vipllava_cli.storage.files import STANDARD_INPUT
 CLIPBOARD = "clipboard:"
 FIRST_FRAME = 1
 
-_FRAME = re.compile(r"#frame=(\d{1,9})\Z")
+_FRAME = re.compile(r"#frame=([0-9]{1,9})\Z")
 _FILE_URL = re.compile(r"file:(?://(?P<host>[^/]*))?(?P<path>/.*)", re.IGNORECASE | re.DOTALL)
 _LOCAL_HOSTS = ("", "localhost")
 

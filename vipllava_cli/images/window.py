@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vipllava_cli.errors import UsageError, short_repr
+from vipllava_cli.storage.number_text import parse_number
 
 Window = tuple[float, float]
 
@@ -16,7 +17,7 @@ def parse_window(text: str | None) -> Window | None:
     if text is None:
         return None
     try:
-        values = [float(part) for part in text.split(",")]
+        values = [parse_number(part.strip(" ")) for part in text.split(",")]
     except ValueError:
         values = []
     return check_window(values, f"--window {short_repr(text)}")

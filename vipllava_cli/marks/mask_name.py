@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.images.source import is_address, local_path
 
-_VALUE = r"(?:\d{1,20}|#[0-9a-fA-F]{6})"
+_VALUE = r"(?:[0-9]{1,20}|#[0-9a-fA-F]{6})"
 _CHOSEN = re.compile(rf"(?P<file>.+):(?P<values>{_VALUE}(?:,{_VALUE})*)\Z", re.DOTALL)
-_NUMBERS_ONLY = re.compile(r"\d{1,20}(?:,\d{1,20})*\Z")
+_NUMBERS_ONLY = re.compile(r"[0-9]{1,20}(?:,[0-9]{1,20})*\Z")
 _HOST_ONLY = re.compile(r"https?://[^/]*\Z", re.IGNORECASE)
 
 

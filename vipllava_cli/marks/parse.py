@@ -1,6 +1,5 @@
 """Parse the value of `--box` and the other options of marks."""
 
-import math
 import re
 from typing import Any
 
@@ -9,11 +8,12 @@ from vipllava_cli.marks.colors import parse_color
 from vipllava_cli.marks.mask_name import names_region
 from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units, with_article
 from vipllava_cli.marks.types import Coordinate, MarkSpec
+from vipllava_cli.storage.number_text import parse_number
 
 MAX_POINTS = 500_000  # of a mark; the outline of a mask has as many as its region has border pixels
 MAX_MARKS = 10_000  # of an image
 
-_UNIT = re.compile(r"(?<=\d) ?[a-z]+(?=\s*(?:,|$))", re.IGNORECASE)
+_UNIT = re.compile(r"(?<=[0-9]) ?[a-z]+(?=\s*(?:,|$))", re.IGNORECASE)
 
 
 def parse_mark(shape: str, text: str, units: str = Units.px) -> MarkSpec:
@@ -102,12 +102,11 @@ def _advise_on_units(text: str) -> str:
 
 
 def _parse_number(text: str) -> float | None:
-    """Parse a finite number, or return None. Rejects `1_000`, which `float` accepts."""
+    """Parse a finite number, or return None."""
     try:
-        value = float(text if "_" not in text else "")
+        return parse_number(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
 
 
 def _starts_with_number(text: str) -> bool:

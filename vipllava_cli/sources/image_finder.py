@@ -39,7 +39,7 @@ _FOLDER_NAMES = (
 )
 
 _ADDRESS = re.compile(r"https?://|data:", re.IGNORECASE)
-_FRAME = re.compile(r"#frame=\d{1,9}\Z")
+_FRAME = re.compile(r"#frame=[0-9]{1,9}\Z")
 _FOREIGN_ROOT = re.compile(r"\A(?:file:)?/*(?:[A-Za-z]:)?/*", re.IGNORECASE)
 
 

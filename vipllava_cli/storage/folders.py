@@ -1,6 +1,7 @@
 """XDG folders: the user's settings and the program's state."""
 
 import os
+import stat
 from pathlib import Path
 
 from vipllava_cli.errors import InputError
@@ -30,11 +31,19 @@ def private_file(name: str) -> Path:
     path = state_folder() / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600))
-        path.chmod(0o600)
+        file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | _NO_WAIT, 0o600)
+        is_regular = stat.S_ISREG(os.fstat(file).st_mode)
+        os.close(file)
+        if is_regular:
+            path.chmod(0o600)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
+    if not is_regular:
+        raise InputError(f"{path} cannot be written: it is no regular file; remove it")
     return path
+
+
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # for a reader of a pipe
 
 
 def _folder(kind: str, variable: str, default: str) -> Path:

@@ -25,7 +25,7 @@ def binary_size(size: float) -> str:
 
 def parse_size(text: str) -> int:
     """Parse `8GiB`, `500MB` or `1.5 gib` to bytes. Raises UsageError."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text)
+    match = re.fullmatch(r" *([0-9]{1,30}(?:\.[0-9]{1,30})?) *([a-zA-Z]*) *", text)
     if not match or match[2].lower() not in _UNITS:
         raise UsageError(
             f"{short_repr(text)} is not a size: expected a number and a unit, like 8GiB"

@@ -16,9 +16,11 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.storage.csv_cells import text_cell, text_rows
 from vipllava_cli.storage.field_columns import find_field_columns
 from vipllava_cli.storage.files import atomic_file
 
+CSV = ".csv"
 _BLOCK = 1 << 20  # bytes that a comparison of files reads at a time
 _ROW_GROUP = 1000  # rows of a Parquet row group; bounds the memory of a conversion
 
@@ -60,16 +62,17 @@ Rows = Iterator[dict[str, Any]]
 Records = Callable[[], Iterable[Mapping[str, Any]]]
 
 
-def write_table(read: Records, path: Path) -> None:
+def write_table(read: Records, path: Path, *, csv_safe: bool = False) -> None:
     """Write records to a `.csv` or `.parquet` file, by the suffix. Raises InputError.
 
-    Calls `read` several times: the first passes only collect the fields.
+    Calls `read` several times: the first passes only collect the fields. `csv_safe`: no cell of a CSV
+    file is a formula for a spreadsheet.
     """
     with atomic_file(str(path)) as file:
-        _write(read, path, file)
+        _write(read, path, file, csv_safe=csv_safe)
 
 
-def _write(read: Records, path: Path, file: BinaryIO) -> None:
+def _write(read: Records, path: Path, file: BinaryIO, *, csv_safe: bool) -> None:
     answered = find_field_columns(read(), {*_COLUMNS, "extra", ""})
     taken = [column for each in answered for column in each.columns]
     fields = _source_columns(read(), taken)
@@ -79,26 +82,34 @@ def _write(read: Records, path: Path, file: BinaryIO) -> None:
     types = _insert_after("answer", types, {k: v for each in answered for k, v in each.types()})
     if has_rest:
         types["extra"] = "string"
-    rows = (
+    rows: Rows = (
         _flatten(record, columns, has_rest=has_rest)
         | {column: _cell(value) for each in answered for column, value in each.cells(record)}
         for record in read()
     )
-    _WRITERS[path.suffix.lower()](rows, types, file)
+    suffix = path.suffix.lower()
+    if csv_safe and suffix == CSV:
+        rows, types = text_rows(rows), {text_cell(name): types[name] for name in types}
+    _WRITERS[suffix](rows, types, file)
 
 
 def is_edited(table: Path, records: Path, read: Records) -> bool:
-    """Return whether a CSV file was changed after it was made from these records.
+    """Return whether a CSV file was changed after it was made from these records, in either way.
 
     A table that is older than its records was left behind by a run that did not finish.
     """
-    if table.suffix.lower() != ".csv" or table.stat().st_mtime_ns < records.stat().st_mtime_ns:
+    if table.suffix.lower() != CSV or table.stat().st_mtime_ns < records.stat().st_mtime_ns:
         return False
+    return not any(_is_made(table, read, csv_safe=csv_safe) for csv_safe in (False, True))
+
+
+def _is_made(table: Path, read: Records, *, csv_safe: bool) -> bool:
+    """Return whether a CSV file is what these records make."""
     with TemporaryFile() as made, table.open("rb") as existing:
-        _write(read, table, made)
+        _write(read, table, made, csv_safe=csv_safe)
         made.seek(0)
         blocks = zip_longest(*(iter(partial(each.read, _BLOCK), b"") for each in (made, existing)))
-        return any(one != other for one, other in blocks)
+        return all(one == other for one, other in blocks)
 
 
 def journal_path(table: Path) -> Path:
@@ -230,7 +241,7 @@ def _write_parquet(rows: Rows, types: Mapping[str, str], file: BinaryIO) -> None
 
 
 _WRITERS: Mapping[str, Callable[[Rows, Mapping[str, str], BinaryIO], None]] = {
-    ".csv": _write_csv,
+    CSV: _write_csv,
     ".parquet": _write_parquet,
 }
 TABLES = tuple(_WRITERS)

@@ -13,7 +13,8 @@ from tests.conftest import Run
 from tests.support.browser import Page
 from tests.support.report_pages import BOX, HOSTILE, failed, hostile_row, page_of, results, row
 from vipllava_cli.cli.html.report import write_report
-from vipllava_cli.cli.terminal.messages import Messages, safe
+from vipllava_cli.cli.terminal.escapes import safe
+from vipllava_cli.cli.terminal.messages import Messages
 
 pytestmark = pytest.mark.browser
 

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import Run
 from tests.support.comparisons import write_answers, write_two_files
 from tests.support.report_pages import blocks, images
-from vipllava_cli.cli.terminal.messages import safe
+from vipllava_cli.cli.terminal.escapes import safe
 from vipllava_cli.errors import ExitCode
 
 

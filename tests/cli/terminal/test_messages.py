@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from vipllava_cli.cli.terminal.messages import Messages, one_line, print_answer, print_choices, safe
+from vipllava_cli.cli.terminal.escapes import safe
+from vipllava_cli.cli.terminal.messages import Messages, one_line, print_answer, print_choices
 
 
 def printed(*, quiet: bool = False, verbose: bool = False) -> str:

@@ -16,6 +16,7 @@ from vipllava_cli.cli.options import (
     OUTPUT_PANEL,
     AnswerOptions,
     Choices,
+    CsvSafe,
     Frame,
     MarkOptions,
     ModelOptions,
@@ -25,10 +26,11 @@ from vipllava_cli.cli.options import (
     Zoom,
     out_option,
 )
-from vipllava_cli.errors import ExitCode, UsageError
+from vipllava_cli.errors import ExitCode, UsageError, short_repr
 from vipllava_cli.images.window import parse_window
 from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
+from vipllava_cli.storage.number_text import parse_whole
 
 if TYPE_CHECKING:  # `--help` needs none of these
     from vipllava_cli.cli.batch_outputs import BatchOutputs
@@ -152,6 +154,7 @@ def batch(
             "--force",
         ),
     ] = False,
+    csv_safe: CsvSafe = False,
     fail_fast: Annotated[bool, _output("Stop at the first failed row.", "--fail-fast")] = False,
     dry_run: Annotated[
         bool,
@@ -189,6 +192,7 @@ def batch(
     fields.refuse_questions(question or (), "--question")
     on_conflict = choose_on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
+    _check_csv_safe(out, csv_safe=csv_safe)
     outputs = check_outputs(names, out, report, force=force, dry_run=dry_run and not pick)
     size = _parse_batch_size(batch_size)
     task = BatchTask(
@@ -230,7 +234,7 @@ def batch(
             summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
         os._exit(ExitCode.INTERRUPTED)
-    _finish(summary, outputs, task, messages)
+    _finish(summary, outputs, task, messages, csv_safe=csv_safe)
     _print_next_command(summary, source, outputs, messages, fresh=fresh)
     return _exit_code(summary, is_interrupted=is_interrupted)
 
@@ -320,15 +324,30 @@ def _parse_batch_size(text: str) -> int | None:
     """Parse `--batch-size`. Returns None for `auto`. Raises UsageError."""
     if text == "auto":
         return None
-    if not text.isdecimal() or not 1 <= int(text) <= _MAX_BATCH_SIZE:
+    try:
+        size = parse_whole(text)
+    except ValueError:
+        size = 0
+    if not 1 <= size <= _MAX_BATCH_SIZE:
         raise UsageError(
-            f"--batch-size {text!r}: expected auto or a number from 1 to {_MAX_BATCH_SIZE}"
+            f"--batch-size {short_repr(text)}: expected auto or a number from 1 to {_MAX_BATCH_SIZE}"
         )
-    return int(text)
+    return size
+
+
+def _check_csv_safe(out: str | None, *, csv_safe: bool) -> None:
+    """Check that `--csv-safe` is about a CSV file. Raises UsageError."""
+    if csv_safe and out is not None and not out.lower().endswith(".csv"):
+        raise UsageError(f"--csv-safe is about CSV: give --out a name that ends in .csv, not {out}")
 
 
 def _finish(
-    summary: "BatchSummary", outputs: "BatchOutputs", task: "BatchTask", messages: "Messages"
+    summary: "BatchSummary",
+    outputs: "BatchOutputs",
+    task: "BatchTask",
+    messages: "Messages",
+    *,
+    csv_safe: bool,
 ) -> None:
     """Print the summary, and write the table and the page of a finished run."""
     from vipllava_cli.cli.html.report import write_report
@@ -340,7 +359,7 @@ def _finish(
         messages.note("the source has no rows: nothing to ask or write")
         return
     if summary.finished and outputs.table:
-        write_table(partial(read_journal, outputs.journal), outputs.table)
+        write_table(partial(read_journal, outputs.journal), outputs.table, csv_safe=csv_safe)
     print_summary(summary, str(outputs.out), messages, task.on_conflict)
     if summary.finished and outputs.report:
         write_report(outputs.journal, outputs.report, force=True, messages=messages)

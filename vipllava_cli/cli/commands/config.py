@@ -133,6 +133,8 @@ def path() -> None:
 
     vipllava config path
     """
+    from vipllava_cli.cli.terminal.escapes import safe
     from vipllava_cli.storage.settings import settings_file
 
-    sys.stdout.write(f"{settings_file()}\n")
+    name = str(settings_file())
+    sys.stdout.write((safe(name) if sys.stdout.isatty() else name) + "\n")

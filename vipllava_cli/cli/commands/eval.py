@@ -111,6 +111,7 @@ def vip_bench(
             messages.note(
                 f"{unknown} of the predictions do not belong to a question of {questions.data}"
             )
+    evaluation.csv_safe = questions.csv_safe
     if judge is None:
         messages.note(
             "nothing is graded: choose a judge with --judge-model and --judge-url, or --judge exact"
@@ -137,6 +138,7 @@ def _run(
     with ExitStack() as stack:
         folder = options.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         evaluation = _answer(name, options, folder, model, messages)
+        evaluation.csv_safe = options.csv_safe
         score_results(evaluation)
     return _print_scores(evaluation, json=json)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vipllava_cli.cli.command import command
-from vipllava_cli.cli.options import OutputOptions, out_option, output_flag
+from vipllava_cli.cli.options import CsvSafe, OutputOptions, out_option, output_flag
 from vipllava_cli.errors import UsageError
 from vipllava_cli.flows.export.formats import ExportFormat
 
@@ -64,6 +64,7 @@ def export(
     force: Annotated[
         bool, output_flag("Replace an existing file, or an earlier export.", "--force")
     ] = False,
+    csv_safe: CsvSafe = False,
     *,
     output: OutputOptions,
 ) -> None:
@@ -84,9 +85,11 @@ def export(
         raise UsageError("an export cannot go to stdout: give a file or a folder with -o OUT")
     if source is None and (images or encoding or coco):
         raise UsageError("--images, --encoding and --coco are about --source: add --source FILE")
+    if csv_safe and to is not ExportFormat.csv:
+        raise UsageError(f"--csv-safe is about CSV, not {to.value}: remove it, or use --to csv")
     records = find_records(results)
     if records != results:
         messages.note(f"the records are in {records}")
     options = ReadOptions(tuple(images or ()), encoding, coco)
-    task = ExportTask(records, to, out, source, label_from_answer, force, options)
+    task = ExportTask(records, to, out, source, label_from_answer, force, options, csv_safe)
     messages.note(*write_export(task))

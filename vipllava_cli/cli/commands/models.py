@@ -178,6 +178,8 @@ def _confirm(question: str, messages: "Messages") -> None:
     """Ask the user. Raises UsageError if the answer is not yes or there is no terminal."""
     if not (sys.stdin.isatty() and messages.console.is_terminal):
         raise UsageError(f"{question.rstrip('?')} needs confirmation: add --yes")
-    messages.console.print(f"{question} [y/N] ", end="", markup=False)
+    from vipllava_cli.cli.terminal.messages import one_line
+
+    messages.console.print(f"{one_line(question)} [y/N] ", end="", markup=False)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise UsageError("cancelled: the answer was not y")

@@ -11,6 +11,8 @@ from vipllava_cli.errors import UsageError
 
 SPEED_PANEL = "Speed of another machine"
 
+MAX_LENGTH = 1_000_000_000  # tokens
+
 
 @command
 def plan(
@@ -26,6 +28,7 @@ def plan(
             help="Length of prompt and answer, in tokens. (default: the image's tokens plus 512)",
             metavar="N",
             min=1,
+            max=MAX_LENGTH,
             rich_help_panel=MODEL_PANEL,
         ),
     ] = None,

@@ -7,7 +7,8 @@ from typing import Any
 from vipllava_cli.cli.html.page import ReportPage, write_page
 from vipllava_cli.cli.html.report import cell_text, report_row
 from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnail_spec
-from vipllava_cli.cli.terminal.messages import Messages, safe
+from vipllava_cli.cli.terminal.escapes import safe
+from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.flows.evals.compare import Comparison
 from vipllava_cli.flows.evals.compared_fields import compared_fields
 from vipllava_cli.flows.evals.metrics import ACCURACY, INTERVAL, format_interval

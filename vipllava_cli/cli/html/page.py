@@ -22,7 +22,8 @@ from typing import Any, BinaryIO
 from rich.progress import track
 
 from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnails
-from vipllava_cli.cli.terminal.messages import Messages, safe
+from vipllava_cli.cli.terminal.escapes import safe
+from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.errors import UsageError
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import atomic_file

@@ -7,7 +7,8 @@ from typing import Any
 
 from vipllava_cli.cli.html.page import ReportPage, write_page
 from vipllava_cli.cli.html.thumbnails import ThumbnailSpec, thumbnail_spec
-from vipllava_cli.cli.terminal.messages import Messages, safe
+from vipllava_cli.cli.terminal.escapes import safe
+from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import display_name

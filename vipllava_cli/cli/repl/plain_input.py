@@ -1,15 +1,20 @@
 """Line input without redrawing: from a pipe or a file, or from a terminal with `--plain`."""
 
 import sys
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from vipllava_cli.cli.terminal.escapes import safe, unescaped
 from vipllava_cli.cli.terminal.keyboard import Keyboard
-from vipllava_cli.cli.terminal.messages import one_line, safe
+from vipllava_cli.cli.terminal.messages import one_line
+from vipllava_cli.errors import UsageError
 
 QUOTES = '"""'
+MAX_TYPED_LENGTH = 50_000  # characters of a line typed ahead
+MAX_LINE_BYTES = 1_000_000  # of stdin
 YES, NO = frozenset({"", "y", "yes"}), frozenset({"n", "no"})
 
 
@@ -36,9 +41,15 @@ class PipeInput:
         """See `LineInput.read`. Bytes that are not UTF-8 become surrogates."""
         if sys.stdin is None:
             raise EOFError
-        line = sys.stdin.buffer.readline()
+        line = sys.stdin.buffer.readline(MAX_LINE_BYTES + 1)
         if not line:
             raise EOFError
+        if len(line) > MAX_LINE_BYTES:
+            _skip_line(line)
+            raise UsageError(
+                f"a line of stdin has more than {MAX_LINE_BYTES:,} bytes: expected one question"
+                " per line"
+            )
         return line.decode("utf-8", "surrogateescape").rstrip("\r\n")
 
     def confirm(self, question: str) -> bool:
@@ -46,12 +57,18 @@ class PipeInput:
         return True
 
 
+def _skip_line(start: bytes) -> None:
+    """Read the rest of a line."""
+    while start and not start.endswith(b"\n"):
+        start = sys.stdin.buffer.readline(MAX_LINE_BYTES)
+
+
 class PlainInput(PipeInput):
     """Reads lines that a person types after a prompt; three quotes enclose several lines."""
 
     def __init__(self, keyboard: Keyboard | None = None) -> None:
         self._keyboard = keyboard or Keyboard()
-        self._keys_ahead = ""  # typed before the prompt, and not read yet
+        self._keys_ahead = deque[str]()  # typed before the prompt, and not read yet
 
     def read(self) -> str:
         """See `LineInput.read`."""
@@ -88,7 +105,7 @@ class PlainInput(PipeInput):
         line = TypedLine()
         try:
             while self._has_key(wait=bool(line.text)):
-                key, self._keys_ahead = self._keys_ahead[0], self._keys_ahead[1:]
+                key = self._keys_ahead.popleft()
                 if key in "\r\n":
                     _write("\n")
                     return line.text
@@ -101,7 +118,8 @@ class PlainInput(PipeInput):
 
     def _has_key(self, *, wait: bool) -> bool:
         """Return whether there is a typed key to read; `wait` for one."""
-        self._keys_ahead = self._keys_ahead or self._keyboard.read(wait=wait)
+        if not self._keys_ahead:
+            self._keys_ahead.extend(self._keyboard.read(wait=wait))
         return bool(self._keys_ahead)
 
 
@@ -124,6 +142,8 @@ class TypedLine:
             return self._erase_from(self.text.rstrip().rfind(" ") + 1)
         if key == _END:
             return ""
+        if len(self.text) == MAX_TYPED_LENGTH:
+            return "\a"
         self.text += key
         return _visible(key)
 
@@ -139,7 +159,7 @@ def _visible(text: str) -> str:
 
 def _write(text: str) -> None:
     """Write on the terminal: stdout, unless it goes to a file."""
-    stream = sys.stdout if sys.stdout.isatty() else sys.stderr
+    stream = sys.stdout if sys.stdout.isatty() else unescaped(sys.stderr)
     stream.write(text)
     stream.flush()
 

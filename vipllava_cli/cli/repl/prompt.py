@@ -1,28 +1,36 @@
 """The prompt on a terminal: line editing, history, completion, several lines, an editor."""
 
 import os
+import re
 import shlex
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit import Application, PromptSession
+from prompt_toolkit.application import get_app
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import is_searching
-from prompt_toolkit.history import DummyHistory, FileHistory, InMemoryHistory
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.history import DummyHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.search import stop_search
 
+from vipllava_cli.cli.repl.history import BoundedHistory
+from vipllava_cli.cli.repl.key_parser import MAX_PASTE_LENGTH, Paste, bound_keys
+from vipllava_cli.cli.repl.line_limits import LineLimits, draw_safely, without_macros
+from vipllava_cli.cli.repl.path_completion import complete_path
 from vipllava_cli.cli.repl.plain_input import LineAbandoned, ask_yes_no, is_closed, strip_quotes
 from vipllava_cli.cli.repl.typed_paths import unquoted_path
+from vipllava_cli.cli.repl.unknown_commands import LEAVE
 from vipllava_cli.cli.terminal.keyboard import Keyboard
 from vipllava_cli.sources.folder import image_suffixes
 
-MAX_PASTE_LENGTH = 50_000  # characters; prompt_toolkit takes seconds to lay out more
+_FAREWELL = re.compile(rf"{LEAVE}\s*[\r\n]\s*\Z")
 
 # For each command, the words that Tab completes after its name; None stands for a path.
 Completions = Mapping[str, tuple[str, ...] | None]
@@ -41,10 +49,12 @@ class TerminalPrompt:
         self._note = note
         self._keyboard = keyboard
         self._pending_edit: Callable[[str], str] | None = None
+        self._is_leaving = False
         self._session: PromptSession[str] = PromptSession(
-            history=_NotedHistory(history, note) if history else InMemoryHistory(),
+            history=BoundedHistory(history, note),
             completer=_CommandCompleter(completions),
             complete_while_typing=False,
+            complete_in_thread=True,  # a folder may be slow, and Ctrl-C must not wait for it
             key_bindings=self._key_bindings(),
             multiline=True,
             prompt_continuation="  ",
@@ -52,20 +62,29 @@ class TerminalPrompt:
         self._confirm_session: PromptSession[str] = PromptSession(
             history=DummyHistory(), key_bindings=_interrupt_keys()
         )
+        draw_safely()
+        self._limits = _limit(self._session, self._tell)
+        self._confirm_limits = _limit(self._confirm_session, lambda message: None)
 
     def read(self) -> str:
         """See `LineInput.read`."""
         text = ""
+        self._limits.forget()
         while True:
             self._pending_edit, self._session.app.erase_when_done = None, False
+            self._limits.start(text)
             text = _prompt(self._session, "> ", self._keyboard, text)
             if self._pending_edit is None:
                 return strip_quotes(text)
             with self._keyboard.echoing():
                 text = self._pending_edit(text)
+            if self._is_leaving:
+                return LEAVE
 
     def confirm(self, question: str) -> bool:
         """Return whether the user agrees."""
+        self._confirm_limits.forget()
+        self._confirm_limits.start("")
         return ask_yes_no(
             question, lambda text: _prompt(self._confirm_session, text, self._keyboard)
         )
@@ -93,35 +112,55 @@ class TerminalPrompt:
 
         @keys.add(Keys.BracketedPaste)
         def _(event: KeyPressEvent) -> None:
-            pasted = event.data.replace("\r\n", "\n").replace("\r", "\n")
-            if len(pasted) <= MAX_PASTE_LENGTH:
-                event.current_buffer.insert_text(pasted)
+            paste = event.data
+            if isinstance(paste, Paste) and (not paste.is_ended or paste.length > len(paste)):
+                self._suspend(event.app, partial(self._refuse_paste, paste=paste))
             else:
-                self._suspend(event, lambda text: self._refuse_paste(text, len(pasted)))
+                event.current_buffer.insert_text(paste.replace("\r\n", "\n").replace("\r", "\n"))
 
         @keys.add("c-g", filter=~is_searching)
         def _(event: KeyPressEvent) -> None:
-            self._suspend(event, lambda text: _edit(text, self._note))
+            self._suspend(event.app, lambda text: _edit(text, self._note))
 
         return keys
 
-    def _suspend(self, event: KeyPressEvent, edit: Callable[[str], str]) -> None:
+    def _tell(self, message: str) -> None:
+        """Print a note above the prompt."""
+
+        def tell(text: str) -> str:
+            self._note(message)
+            return text
+
+        self._suspend(get_app(), tell)
+
+    def _suspend(self, app: Application[str], edit: Callable[[str], str]) -> None:
         """Leave the prompt, give the terminal to `edit`, and prompt again with the text it returns.
 
         If `edit` ran inside the application, a Ctrl-C could block the application forever.
         """
-        if event.app.future is not None and not event.app.future.done():
+        if app.future is not None and not app.future.done():
             if is_searching():
                 stop_search()
-            self._pending_edit, event.app.erase_when_done = edit, True
-            event.app.exit(result=self._session.default_buffer.text)
+            self._pending_edit, app.erase_when_done = edit, True
+            app.exit(result=self._session.default_buffer.text)
 
-    def _refuse_paste(self, text: str, length: int) -> str:
-        self._note(
-            f"the pasted text has {length} characters and was ignored: the limit is"
-            f" {MAX_PASTE_LENGTH}"
-        )
+    def _refuse_paste(self, text: str, *, paste: Paste) -> str:
+        # Somebody who could not end a paste typed this.
+        self._is_leaving = not paste.is_ended and _FAREWELL.search(paste) is not None
+        if self._is_leaving:
+            return text
+        why = f"the limit is {MAX_PASTE_LENGTH}" if paste.is_ended else "its end did not come"
+        self._note(f"the pasted text has {paste.length} characters and was ignored: {why}")
         return text
+
+
+def _limit(session: PromptSession[str], tell: Callable[[str], None]) -> LineLimits:
+    """Bound the keys and the text of a prompt. `tell` prints a note above it."""
+    bound_keys(session.app.input)
+    limits = LineLimits(session, tell)
+    own = [session.key_bindings] if session.key_bindings else []
+    session.key_bindings = merge_key_bindings([*own, limits.refuse_repeats()])
+    return limits
 
 
 def _prompt(
@@ -166,40 +205,11 @@ def _prompt(
     return text
 
 
-class _NotedHistory(FileHistory):
-    """A history file. If it cannot be written, prints one note and keeps entries in memory."""
-
-    def __init__(self, path: Path, note: Callable[[str], None]) -> None:
-        super().__init__(str(path))
-        self._note: Callable[[str], None] | None = note
-
-    def load_history_strings(self) -> Iterable[str]:
-        """Return the entries of the file, newest first; none if it cannot be read."""
-        try:
-            return super().load_history_strings()
-        except OSError:
-            return []
-
-    def store_string(self, string: str) -> None:
-        """Append an entry to the file."""
-        try:
-            super().store_string(string)
-        except OSError as error:
-            if self._note:
-                self._note(f"the history cannot be written: {error.strerror}")
-            self._note = None
-
-
 class _CommandCompleter(Completer):
     """Completes the path of an image, the names of slash commands, and the word or path after them."""
 
     def __init__(self, completions: Completions) -> None:
         self._completions = completions
-        self._paths = PathCompleter(expanduser=True)
-        self._images = PathCompleter(
-            expanduser=True,
-            file_filter=lambda name: os.path.isdir(name) or name.lower().endswith(image_suffixes()),
-        )
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
@@ -208,36 +218,33 @@ class _CommandCompleter(Completer):
         text = document.text_before_cursor
         name, space, argument = text.partition(" ")
         if not name.startswith("/") or "/" in name[1:]:
-            yield from _complete_path(self._images, text, complete_event)
+            yield from complete_path(unquoted_path(text), _names_image)
             return
         if not space:
             yield from _complete_word(name, self._completions)
             return
         words = self._completions.get(name, ())
         if words is None:
-            yield from _complete_path(self._paths, argument, complete_event)
+            yield from complete_path(unquoted_path(argument))
         else:
             yield from _complete_word(argument, words)
 
 
-def _complete_path(
-    paths: PathCompleter, text: str, complete_event: CompleteEvent
-) -> Iterable[Completion]:
-    for path in paths.get_completions(Document(unquoted_path(text)), complete_event):
-        slash = "/" if path.display_text.endswith("/") else ""
-        yield Completion(path.text + slash, path.start_position, path.display)
+def _names_image(name: str) -> bool:
+    return name.lower().endswith(image_suffixes())
 
 
-def _complete_word(text: str, words: Iterable[str]) -> Iterable[Completion]:
+def _complete_word(text: str, words: Iterable[str]) -> Iterator[Completion]:
     return (Completion(word, -len(text)) for word in words if word.startswith(text))
 
 
 def _interrupt_keys() -> KeyBindings:
     """Ctrl-C discards a line that has text; on an empty line it raises KeyboardInterrupt."""
     keys = KeyBindings()
+    without_macros(keys)
 
-    @keys.add("c-c", filter=~is_searching)
-    @keys.add(Keys.SIGINT)
+    @keys.add("c-c", filter=~is_searching, eager=True)
+    @keys.add(Keys.SIGINT, eager=True)
     def _(event: KeyPressEvent) -> None:
         is_reading = event.app.future is not None and not event.app.future.done()
         if is_reading:  # otherwise the signal came just after the line was sent

@@ -14,6 +14,7 @@ from vipllava_cli.flows.chat.chat import Chat
 from vipllava_cli.images.window import Window, format_window, parse_window
 from vipllava_cli.marks.shape_table import MAX_WIDTH, Units
 from vipllava_cli.marks.types import MarkStyle
+from vipllava_cli.storage.number_text import parse_number, parse_whole
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Setting:
 
 def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
-        value = kind(text)
+        value = parse_whole(text) if kind is int else parse_number(text)
         if not low <= value <= high:
             raise ValueError
         return value
@@ -94,7 +95,7 @@ def _style_setting(name: str, high: float) -> Setting:
     """Return the setting for a number of the style of new marks. `MarkStyle` checks its bounds."""
 
     def parse(text: str) -> float:
-        value = float(text)
+        value = parse_number(text)
         MarkStyle(**{name: value})
         return value
 

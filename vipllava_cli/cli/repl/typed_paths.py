@@ -101,4 +101,4 @@ def _read_word(text: str, *, stop_at_space: bool = True) -> tuple[str, int]:
 def _image_name_ends() -> re.Pattern[str]:
     """Match the suffix of an image's name, and its frame, before a space or at the end."""
     suffixes = "|".join(map(re.escape, image_suffixes()))
-    return re.compile(rf"(?:{suffixes})(?:#frame=\d+)?(?=\s|$)", re.IGNORECASE)
+    return re.compile(rf"(?:{suffixes})(?:#frame=[0-9]+)?(?=\s|$)", re.IGNORECASE)

@@ -7,15 +7,17 @@ from vipllava_cli.cli.repl.settings import SETTINGS
 from vipllava_cli.cli.suggestions import near
 from vipllava_cli.errors import short_repr
 
+LEAVE = "/exit"
+
 # Words that are a command if the line consists of nothing else.
 BARE_WORDS: Mapping[str, str] = {
-    **dict.fromkeys(("exit", "quit", "bye", "exit()", "quit()", ":q", ":q!", ":wq"), "/exit"),
+    **dict.fromkeys(("exit", "quit", "bye", "exit()", "quit()", ":q", ":q!", ":wq"), LEAVE),
     **dict.fromkeys(("help", "?", "help()"), "/help"),
 }
 
 # The same command under the name of another chat.
 OTHER_NAMES: Mapping[str, str] = {
-    **dict.fromkeys(("/bye", "/q", "/quit"), "/exit"),
+    **dict.fromkeys(("/bye", "/q", "/quit"), LEAVE),
     **dict.fromkeys(("/?", "/h", "/commands"), "/help"),
     **dict.fromkeys(("/clear", "/new"), "/reset"),
     **dict.fromkeys(("/regen", "/regenerate"), "/retry"),

@@ -11,8 +11,9 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from vipllava_cli.cli.terminal.escapes import safe
 from vipllava_cli.cli.terminal.markdown import markdown
-from vipllava_cli.cli.terminal.messages import Messages, print_answer, print_piece, safe
+from vipllava_cli.cli.terminal.messages import Messages, print_answer, print_piece
 from vipllava_cli.flows.chat.state import RecordedTurn
 
 # Generates an answer. Takes `on_text`, for each piece of text, and `stop`, which returns True when

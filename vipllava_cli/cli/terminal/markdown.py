@@ -3,7 +3,7 @@
 from markdown_it import MarkdownIt
 from rich.markdown import Markdown
 
-from vipllava_cli.cli.terminal.messages import safe
+from vipllava_cli.cli.terminal.escapes import safe
 
 
 def markdown(text: str) -> Markdown:

@@ -4,32 +4,17 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vipllava_cli.cli.terminal.escapes import safe, unescaped
 from vipllava_cli.images.data_address import shorten_in_text
 
 if TYPE_CHECKING:
     from vipllava_cli.storage.records import Record
-
-# Control characters, escape sequences and overrides of the writing direction, except \n and \t.
-_UNSAFE = {
-    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
-    for code in (
-        *(c for c in range(32) if c not in (9, 10)),
-        *range(127, 160),
-        *range(0x202A, 0x202F),
-        *range(0x2066, 0x206A),
-    )
-}
-
-
-def safe(text: str) -> str:
-    """Escape control characters, so that no terminal acts on them."""
-    return text.translate(_UNSAFE).encode("utf-8", "replace").decode("utf-8")
 
 
 def one_line(text: str) -> str:
@@ -38,7 +23,19 @@ def one_line(text: str) -> str:
 
 
 class _Console(Console):
-    """A console that ignores write errors: a closed stderr does not stop the work."""
+    """A console that ignores write errors: a closed stderr does not stop the work.
+
+    Rich 15.0.0 gives it what libraries write on stderr while a bar is shown: that is escaped too.
+    """
+
+    @property
+    def file(self) -> IO[str]:
+        """The stream below the one that escapes."""
+        return unescaped(super().file)
+
+    @file.setter
+    def file(self, stream: IO[str]) -> None:
+        self._file = stream
 
     def on_broken_pipe(self) -> None:
         """Ignore that stderr is closed."""
@@ -46,7 +43,14 @@ class _Console(Console):
     def print(self, *objects: Any, **options: Any) -> None:
         """Print like Rich, but ignore write errors."""
         with suppress(OSError):
-            super().print(*objects, **options)
+            super().print(*map(_checked, objects), **options)
+
+
+def _checked(printed: object) -> object:
+    """Escape a text of Rich that contains a control character."""
+    if isinstance(printed, Text) and safe(printed.plain) != printed.plain:
+        return Text(safe(printed.plain))
+    return printed
 
 
 def stderr_console() -> Console:
@@ -112,7 +116,7 @@ class Messages:
         """Show a spinner on a terminal while the block runs."""
         if self.quiet or not self.console.is_terminal:
             return nullcontext()
-        return self.console.status(activity)
+        return self.console.status(Text(one_line(activity)))
 
     def _print_prefixed(self, prefix: str, style: str, message: str) -> None:
         self.console.print(Text.assemble((prefix, style), one_line(message)))

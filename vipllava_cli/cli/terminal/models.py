@@ -60,7 +60,7 @@ def print_facts(facts: Mapping[str, object]) -> None:
     """Print one name and value per row."""
     table = _fact_table()
     for name, value in facts.items():
-        table.add_row(name, Text(one_line(_format_fact(name, value))))
+        table.add_row(Text(one_line(name)), Text(one_line(_format_fact(name, value))))
     table_console().print(table)
 
 
@@ -87,14 +87,14 @@ def watch_download(
         yield lambda _: None
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=messages.console) as progress:
-        task = progress.add_task(activity, total=total)
+        task = progress.add_task(one_line(activity), total=total)
         yield lambda count: progress.advance(task, count)
 
 

@@ -35,7 +35,7 @@ def placement_table(placement: Placement) -> Table:
     for name, location, parts in _groups(placement):
         size = sum(needs.weights(part) for part in parts)
         if size:
-            table.add_row(name, location_name(location), binary_size(size))
+            table.add_row(Text(one_line(name)), location_name(location), binary_size(size))
     for location in placement.budgets:
         size = placement.cache_at(location)
         if size:

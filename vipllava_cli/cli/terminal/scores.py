@@ -40,10 +40,11 @@ def print_scores(metrics: Sequence[Metric], benchmark: Benchmark) -> None:
         if not models and [(row.kind, row.group) for row in rows] == [benchmark.overall]:
             continue
         table = Table(box=None, padding=(0, 2, 0, 0))
-        table.add_column(f"{kind}, {scorer}" if several else kind, overflow="fold")
+        heading = f"{kind}, {scorer}" if several else kind
+        table.add_column(Text(one_line(heading)), overflow="fold")
         ungraded = (UNGRADED,) if has_ungraded else ()
         for title in (benchmark.measure, INTERVAL, COUNT, FAILED, *ungraded, *models):
-            table.add_column(title, justify="right", no_wrap=title not in models)
+            table.add_column(Text(one_line(title)), justify="right", no_wrap=title not in models)
         for metric in rows:
             table.add_row(
                 Text(one_line(metric.group)),

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
-from vipllava_cli.cli.terminal.messages import Messages, one_line, safe
+from vipllava_cli.cli.terminal.escapes import safe
+from vipllava_cli.cli.terminal.messages import Messages, one_line
 from vipllava_cli.cli.terminal.progress import short_id
 from vipllava_cli.flows.batch.run import BatchSummary
 from vipllava_cli.flows.batch.task import OnConflict

@@ -14,6 +14,7 @@ from vipllava_cli.engine.hardware.machine import (
     Speed,
 )
 from vipllava_cli.errors import UsageError, short_repr
+from vipllava_cli.storage.number_text import parse_number
 from vipllava_cli.storage.sizes import parse_size
 
 BANDWIDTH, TFLOPS = "--bandwidth", "--tflops"
@@ -117,7 +118,7 @@ def _parse_bandwidth(text: str) -> float:
 def _parse_tflops(text: str) -> float:
     """Parse `400` or `0.5`, in 10^12 operations a second. Raises UsageError."""
     try:
-        value = float(text)
+        value = parse_number(text)
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:

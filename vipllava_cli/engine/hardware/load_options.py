@@ -32,7 +32,7 @@ class LoadOptions:
 
 def parse_max_memory(text: str) -> dict[Location, int]:
     """Parse `0=8GiB,cpu=20GiB` to bytes by location. Raises UsageError."""
-    bare = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt])?(i?b)?\s*", text, re.IGNORECASE)
+    bare = re.fullmatch(r" *([0-9]+(?:\.[0-9]+)?) *([kmgt])?(i?b)? *", text, re.IGNORECASE)
     if bare:  # a size alone, for no device
         size = f"{bare[1]}{(bare[2] or 'G').upper()}iB"
         raise UsageError(
@@ -56,7 +56,7 @@ def parse_by_location(
     values: dict[Location, str] = {}
     for entry in text.split(","):
         location, separator, written = (piece.strip() for piece in entry.partition("="))
-        is_gpu = location.isascii() and location.isdigit()
+        is_gpu = location.isascii() and location.isdigit() and len(location) < 10
         if not separator or not written or not (is_gpu or location in names):
             raise UsageError(
                 f"invalid {option} {short_repr(entry.strip())}: expected a GPU number or"
@@ -82,7 +82,7 @@ def _exact_size(size: int) -> str:
 
 
 def _parse_limit(text: str) -> int:
-    if text.isdecimal() and int(text) < _MIN_BYTES:
+    if text.isascii() and text.isdecimal() and len(text) < 30 and int(text) < _MIN_BYTES:
         raise UsageError(f"invalid --max-memory {short_repr(text)}: use {text}GiB")
     try:
         return parse_size(text)

@@ -17,7 +17,7 @@ from vipllava_cli.marks.types import Mark
 
 _MAX_LISTED = 20  # columns in a message
 
-_PLACEHOLDER = re.compile(r"\{(?:(?P<number>\d{1,6})|(?P<column>[^\W\d][^{}]{0,60}))\}")
+_PLACEHOLDER = re.compile(r"\{(?:(?P<number>[0-9]{1,6})|(?P<column>[^\W\d][^{}]{0,60}))\}")
 
 
 def strip_question(text: str) -> str:

@@ -6,14 +6,13 @@ so that the text of a file cannot act on the model or the terminal.
 """
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from vipllava_cli.engine.prompts.control_words import neutralize
 from vipllava_cli.errors import InputError, UsageError, short_repr
-from vipllava_cli.flows.chat.state import ChatState, RecordedTurn
+from vipllava_cli.flows.chat.state import ChatState, RecordedTurn, json_text
 from vipllava_cli.images.source import absolute_name
 from vipllava_cli.images.window import Window, check_window
 from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
@@ -27,9 +26,6 @@ from vipllava_cli.storage.similar_names import advise_on_name
 
 KIND = "conversation"
 MAX_SESSION_BYTES = 64 << 20  # a long conversation has 1 MB
-
-# A list of numbers that json.dumps spread over several lines.
-_NUMBER_LIST = re.compile(r"\[\n\s+((?:-?[\d.eE+-]+,\n\s+)*-?[\d.eE+-]+)\n\s+\]")
 
 # The type of each field, and its description in error messages.
 _FIELDS: Mapping[str, tuple[tuple[type, ...], str]] = {
@@ -59,18 +55,17 @@ def write_session(state: ChatState, name: str, *, private: bool = False) -> None
         **({"window": marked.file.window} if marked and marked.file.window else {}),
         "zoom": state.zoom,
         "left_out": state.dropped_turns,
-        "turns": [_turn_to_json(turn) for turn in state.turns],
     }
-    text = json.dumps(value, indent=2)
-    text = _NUMBER_LIST.sub(lambda match: f"[{' '.join(match[1].split())}]", text)
+    text = json_text(value).removesuffix("\n}") + f',\n  "turns": [{_turn_list(state.turns)}]\n}}\n'
     with atomic_file(name, private=private) as file:
-        file.write(text.encode() + b"\n")
+        file.write(text.encode())
 
 
-def _turn_to_json(turn: RecordedTurn) -> dict[str, Any]:
-    row = turn.record.to_json()
-    row["extra"] |= {"picture": turn.image_fingerprint, "tokens": list(turn.tokens)}
-    return row
+def _turn_list(turns: Sequence[RecordedTurn]) -> str:
+    """Format the elements of the list of turns, indented as `json_text` would indent them."""
+    rows = (turn.json_text.replace("\n", "\n    ") for turn in turns)
+    text = ",\n    ".join(rows)
+    return f"\n    {text}\n  " if text else ""
 
 
 @dataclass(frozen=True)

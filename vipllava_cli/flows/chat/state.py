@@ -1,6 +1,9 @@
 """The state of a conversation, as frozen values: the marked image and the turns so far."""
 
+import json
+import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from vipllava_cli.engine.prompts.templates import Turn
@@ -14,6 +17,15 @@ CONTINUABLE = ("length", "stopped")  # finish reasons of an answer that the mode
 
 # Two images look the same to the model if these are equal: fingerprint, marks, numbers, crop, window.
 ImageKey = tuple[str, list[dict[str, Any]], bool, tuple[int, int, int, int] | None, Window | None]
+
+# A list of numbers that json.dumps spread over several lines.
+_NUMBER_LIST = re.compile(r"\[\n\s+((?:-?[\d.eE+-]+,\n\s+)*-?[\d.eE+-]+)\n\s+\]")
+
+
+def json_text(value: object) -> str:
+    """Format a value as indented JSON, with each list of numbers on one line."""
+    text = json.dumps(value, indent=2)
+    return _NUMBER_LIST.sub(lambda match: f"[{' '.join(match[1].split())}]", text)
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,13 @@ class RecordedTurn:
     def turn(self) -> Turn:
         """The turn as the engine takes it."""
         return Turn(self.question, self.answer, self.tokens)
+
+    @cached_property
+    def json_text(self) -> str:
+        """The turn as indented JSON. It is made once: a session is saved after each of its turns."""
+        row = self.record.to_json()
+        row["extra"] |= {"picture": self.image_fingerprint, "tokens": list(self.tokens)}
+        return json_text(row)
 
     @property
     def image_key(self) -> ImageKey:

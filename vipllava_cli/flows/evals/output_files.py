@@ -18,6 +18,7 @@ from vipllava_cli.flows.evals.metrics import (
     Metric,
     format_interval,
 )
+from vipllava_cli.storage.csv_cells import text_cell
 from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.json_files import read_json
 
@@ -40,7 +41,12 @@ _CSV_COLUMNS = ("rule", "what", "group", "right", "low", "high", "of", "failed")
 
 
 def write_scores(
-    folder: Path, metrics: Sequence[Metric], facts: Mapping[str, Any], benchmark: Benchmark
+    folder: Path,
+    metrics: Sequence[Metric],
+    facts: Mapping[str, Any],
+    benchmark: Benchmark,
+    *,
+    csv_safe: bool = False,
 ) -> None:
     """Write `scores.json`, `scores.csv` and `scores.md`. Raises InputError.
 
@@ -49,7 +55,7 @@ def write_scores(
     heading = f"{facts['benchmark']}, {facts.get('model') or facts['predictions']}"
     texts = {
         SCORES_NAME: format_json(metrics, facts),
-        "scores.csv": format_csv(metrics),
+        "scores.csv": format_csv(metrics, csv_safe=csv_safe),
         "scores.md": format_markdown(metrics, heading, facts, benchmark),
     }
     for name, text in texts.items():
@@ -105,13 +111,14 @@ def scores_to_json(metrics: Sequence[Metric], facts: Mapping[str, Any]) -> dict[
     return {**facts, "figures": figures}
 
 
-def format_csv(metrics: Sequence[Metric]) -> str:
+def format_csv(metrics: Sequence[Metric], *, csv_safe: bool = False) -> str:
     """Format one line for each metric. Percentages have two decimals."""
+    cell = text_cell if csv_safe else str
     text = StringIO()
     lines = csv.writer(text, lineterminator="\n")
     models = published_models(metrics)
     ungraded = _ungraded_column(metrics)
-    lines.writerow([*_CSV_COLUMNS, *models, *ungraded])
+    lines.writerow([*_CSV_COLUMNS, *map(cell, models), *ungraded])
     for metric in metrics:
         scores = [_percent(share, 2) for share in (metric.score, metric.low, metric.high)]
         published = [metric.published.get(model, "") for model in models]
@@ -119,8 +126,8 @@ def format_csv(metrics: Sequence[Metric]) -> str:
         lines.writerow(
             [
                 metric.scorer,
-                metric.kind,
-                metric.group,
+                cell(metric.kind),
+                cell(metric.group),
                 *scores,
                 *counts,
                 *published,

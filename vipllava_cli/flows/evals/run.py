@@ -67,6 +67,7 @@ class Evaluation:
     facts: dict[str, Any]
     metrics: list[Metric] = field(default_factory=list)
     ungraded: int = 0
+    csv_safe: bool = False
 
     @property
     def failed(self) -> int:
@@ -251,4 +252,10 @@ def _score(
     }
     if scores:
         store_scores(evaluation.folder / RECORDS_NAME, scores)
-    write_scores(evaluation.folder, evaluation.metrics, evaluation.facts, benchmark)
+    write_scores(
+        evaluation.folder,
+        evaluation.metrics,
+        evaluation.facts,
+        benchmark,
+        csv_safe=evaluation.csv_safe,
+    )

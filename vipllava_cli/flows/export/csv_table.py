@@ -15,6 +15,7 @@ from vipllava_cli.flows.export.geometry import rounded
 from vipllava_cli.flows.export.image_names import relative_names
 from vipllava_cli.flows.export.manifest_marks import written_marks
 from vipllava_cli.flows.export.output import SINGLE, Export, Target
+from vipllava_cli.storage.csv_cells import text_cell, text_rows
 
 _COLUMNS = ("id", "image", "width", "height", "label", "x1", "y1", "x2", "y2", "marks")
 _READ_AS_ROW = ("questions", "choices")  # attributes of these names would change how a row is read
@@ -30,6 +31,8 @@ def write_csv(dataset: Dataset, target: Target) -> Export:
     found = dict.fromkeys(name for row in rows for name in row)
     columns = [*_COLUMNS, *(name for name in found if name not in _COLUMNS)]
     text = io.StringIO(newline="")
+    if target.csv_safe:
+        rows, columns = list(text_rows(rows)), [text_cell(name) for name in columns]
     writer = csv.DictWriter(text, columns)
     writer.writeheader()
     writer.writerows(rows)

@@ -75,6 +75,7 @@ class ExportTask:
     label_from_answer: bool = False
     force: bool = False
     options: ReadOptions = DEFAULT_OPTIONS
+    csv_safe: bool = False
 
 
 def export(task: ExportTask) -> list[str]:
@@ -116,6 +117,7 @@ def _write(
         task.options.encoding,
         task.out.suffix.lower(),
         is_folder,
+        task.csv_safe,
     )
     if not is_same_format:
         dataset.drop_unread_images()

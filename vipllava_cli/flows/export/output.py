@@ -29,7 +29,8 @@ class Target:
     """Where an export goes. Names in it are relative to `folder`.
 
     `source` is the file to add answers to, if it has the format of the export. `suffix` is that of the
-    output. `is_folder` tells whether the output is a folder.
+    output. `is_folder` tells whether the output is a folder. `csv_safe`: no cell of a CSV file is a
+    formula for a spreadsheet.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class Target:
     encoding: str | None = None
     suffix: str = ""
     is_folder: bool = False
+    csv_safe: bool = False
 
 
 @dataclass
