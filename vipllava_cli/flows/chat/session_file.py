@@ -5,7 +5,6 @@ and the token ids of the answer ("tokens"). Reading checks every field and neutr
 so that the text of a file cannot act on the model or the terminal.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
