@@ -4,7 +4,6 @@ import os
 import shlex
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from vipllava_cli.cli.repl.plain_input import LineAbandoned, ask_yes_no, is_clos
 from vipllava_cli.cli.repl.typed_paths import unquoted_path
 from vipllava_cli.cli.terminal.keyboard import Keyboard
 from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.storage.temporary_folder import temporary_folder
 
 MAX_PASTE_LENGTH = 50_000  # characters; prompt_toolkit takes seconds to lay out more
 
@@ -253,7 +253,7 @@ def _interrupt_keys() -> KeyBindings:
 def _edit(text: str, note: Callable[[str], None]) -> str:
     """Open the text in the user's editor. If the editor fails, print a note and keep the text."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         path = Path(folder) / "question.txt"
         path.write_bytes(text.encode("utf-8", "replace"))
         try:
