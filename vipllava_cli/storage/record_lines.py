@@ -4,6 +4,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, BinaryIO
 
 from vipllava_cli.storage.records import SCHEMA
@@ -34,11 +35,11 @@ def decode_line(line: bytes | str, *, verify: bool = True) -> Any:
     Raises ValueError if the line is not JSON or has no bounds, and with `verify` ChecksumError if its
     content does not fit its checksum. Spaces and escapes may differ from those of `encode_line`.
     """
-    opened = ("{", "[") if isinstance(line, str) else (b"{", b"[")
-    if sum(map(line.count, opened)) > MAX_CONTAINERS:  # type: ignore[arg-type]
+    text = line if isinstance(line, str) else line.decode()
+    if text.count("{") + text.count("[") > MAX_CONTAINERS:
         raise ValueError(f"the line contains more than {MAX_CONTAINERS:,} lists and objects")
     try:
-        return _remove_checksum(json.loads(line), verify=verify)
+        return _remove_checksum(json.loads(text), verify=verify)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
 
@@ -49,7 +50,7 @@ def find_rows(line: bytes) -> Iterator[tuple[int, int, Any]]:
     Yields the offset, the length and the row without its checksum, which fits.
     """
     starts = [match.start() for match in _STARTS.finditer(line)]
-    for start, end in zip(starts, [*starts[1:], len(line)], strict=True):
+    for start, end in pairwise([*starts, len(line)]):
         text = line[start:end].decode("ascii", "replace")
         try:
             row, length = _DECODER.raw_decode(text)

@@ -133,11 +133,10 @@ _FIELD_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "fields": _OBJECT,
     "field_probabilities": _OBJECT,
     "window": _LIST,
-    "choices": _LIST,
 }
 
 _NULLABLE = ("width", "height", "crop", "dtype", "device", "window")  # in a record with an answer
-_OPTIONAL = ("error", "fields", "field_probabilities", "choices")
+_OPTIONAL = ("error", "fields", "field_probabilities")
 _REQUIRED = tuple(name for name in _FIELD_TYPES if name not in (*_NULLABLE, *_OPTIONAL))
 
 
@@ -189,7 +188,8 @@ def _check_grade(row: Mapping[str, Any]) -> None:
 def _check_items(row: Mapping[str, Any]) -> None:
     """Check the lists of a record, as far as they are there. Raises ValueError."""
     for name in ("marks", "choices"):
-        if not all(isinstance(item, dict) for item in row.get(name) or ()):
+        items = row.get(name) or []
+        if not (isinstance(items, list) and all(isinstance(item, dict) for item in items)):
             raise ValueError(f"a record's {name} are objects")
     crop, window = row.get("crop"), row.get("window")
     if crop is not None and (len(crop) != 4 or not all(type(edge) is int for edge in crop)):
@@ -208,7 +208,7 @@ def _check_type(name: str, value: Any, or_null: str) -> None:
 def record_from_json(row: Any) -> Record:
     """Read a record with an answer from the object that `to_json` returns. Raises InputError."""
     try:
-        row = check_record(row, required=_REQUIRED, optional=(*_NULLABLE, "choices"))
+        row = check_record(row, required=_REQUIRED, optional=_NULLABLE)
         _check_items(row)
     except ValueError as error:
         raise InputError(str(error)) from None
