@@ -15,6 +15,7 @@ MAX_LINE = 1 << 26  # bytes; a longer line is read in parts
 MAX_CONTAINERS = 1 << 20  # lists and objects in a line, of about 90 bytes of memory each
 MAX_DEPTH = 100  # of lists and objects: Python cannot write what is nested much deeper
 
+_MIN_LENGTH = len(LINE_START) + len('", "key": "", "error": null}')  # bytes of a row
 _DECODER = json.JSONDecoder()
 _STARTS = re.compile(re.escape(LINE_START))
 
@@ -51,6 +52,8 @@ def find_rows(line: bytes) -> Iterator[tuple[int, int, Any]]:
     """
     starts = [match.start() for match in _STARTS.finditer(line)]
     for start, end in pairwise([*starts, len(line)]):
+        if end - start < _MIN_LENGTH:
+            continue
         text = line[start:end].decode("ascii", "replace")
         try:
             row, length = _DECODER.raw_decode(text)
