@@ -80,6 +80,7 @@ def end_cleanly_on_signals() -> None:
     def end(number: int, frame: Any) -> None:
         if os.getpid() == owner:  # a fork must not remove the files of its parent
             remove_temporary_files()
+            _show_cursor()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
@@ -90,6 +91,14 @@ def end_cleanly_on_signals() -> None:
             _handlers[number] = end
 
 
+def _show_cursor() -> None:
+    """Show the cursor of the terminal, which a progress bar hides."""
+    with suppress(OSError):
+        if os.isatty(_STDERR) and os.environ.get("TERM", "dumb") != "dumb":
+            os.write(_STDERR, b"\x1b[?25h")
+
+
+_STDERR = 2
 _handlers: dict[int, Callable[[int, Any], None]] = {}
 
 
