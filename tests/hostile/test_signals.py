@@ -23,6 +23,7 @@ from vipllava_cli.storage.journal import read_journal
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 NUM_IMAGES = 60
+NUM_MOMENTS = 4  # of each signal
 CODES: Mapping[signal.Signals, tuple[int, ...]] = {
     signal.SIGINT: (130,),
     signal.SIGTERM: (-signal.SIGTERM,),  # 143 in a shell
@@ -49,10 +50,25 @@ def work(tmp_path: Path) -> Path:
     return folder
 
 
-class Program:
-    """The command in a process of its own, which has torch imported."""
+# The command with an engine that takes little time to open, and some to answer.
+FAKE_MODEL = """
+import sys, time
+sys.path.insert(0, sys.argv.pop(1))
+from tests.support.fake_engine import FakeEngine
+from vipllava_cli.__main__ import main
+from vipllava_cli.cli import model_loading
 
-    def __init__(self, folder: Path, *arguments: str | Path) -> None:
+model_loading.open_model = lambda *_: FakeEngine(seconds=0.02)
+main()
+"""
+FAKE = ("-c", FAKE_MODEL, str(ROOT))
+REAL = ("-m", "vipllava_cli")
+
+
+class Program:
+    """The command in a process of its own, which has most modules from the start."""
+
+    def __init__(self, folder: Path, *arguments: str | Path, program: Sequence[str] = FAKE) -> None:
         environment = {
             **os.environ,
             "TMPDIR": str(folder / "tmp"),
@@ -63,7 +79,7 @@ class Program:
         null = os.open(os.devnull, os.O_RDONLY)
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         self.started = warm.start(
-            *("-m", "vipllava_cli", *map(str, arguments)),
+            *(*program, *map(str, arguments)),
             env=environment,
             folder=folder,
             streams=(null, log, log),
@@ -114,10 +130,9 @@ def batch(images: Path, *more: str | Path) -> Sequence[str | Path]:
 def test_a_batch_that_signals_stop_at_random_moments_loses_and_doubles_nothing(
     work: Path, images: Path, number: signal.Signals
 ) -> None:
-    """Eight moments for each of five signals."""
     out, moments = work / "r.jsonl", Random(number)
     known: dict[str, bytes] = {}
-    for _ in range(8):
+    for _ in range(NUM_MOMENTS):
         size = file_size(out)
         program = Program(work, *batch(images, "--save-marked", "marked"))
         wait_until(lambda size=size: file_size(out) > size, program)  # type: ignore[misc]
@@ -189,7 +204,7 @@ def records(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("records") / "many.jsonl"
     rows = [
         {**row, "id": f"{number}", "image": str(images / f"{number % NUM_IMAGES}.png")}
-        for number in range(3000)
+        for number in range(1500)
     ]
     path.write_text("".join(json.dumps({**row, "extra": {"n": "x"}}) + "\n" for row in rows))
     return path
@@ -201,25 +216,24 @@ def test_a_signal_at_any_moment_of_a_command_leaves_no_temporary_file(
 ) -> None:
     moments = Random(name)
     large = work.with_name("large.png")
-    Image.new("RGB", (2000, 2000)).save(large)
+    Image.new("RGB", (1500, 1500)).save(large)
     values = {"image": large, "images": images, "records": records}
     command = [part.format(**values) for part in COMMANDS[name]]
-    codes = []
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT):
         program = Program(work, *command)
-        time.sleep(moments.uniform(0.1, 1.5))
+        wait_until(lambda program=program: has_begun(program), program)  # type: ignore[misc]
+        time.sleep(moments.uniform(0.0, 0.8))
         with_started = program.started.wait(0.0)
         if with_started is None:
             program.send(number)
             start = time.monotonic()
-            code = program.wait()
-            codes.append(code)
-            assert code in (*CODES[number], 0, 3, 6), program.text
+            # It may have ended by itself. `--truth` names a column without right answers.
+            assert program.wait() in (*CODES[number], 0, 3), program.text
             assert time.monotonic() - start < 10
         assert temporary_files(work) == [], (name, number)
 
 
-START_UP = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+START_UP = (0.0, 0.1, 0.4, 0.9)  # seconds after the first line of the program
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -227,9 +241,9 @@ def test_a_signal_during_start_up_and_loading_ends_the_program_at_once(
     work: Path, images: Path, number: signal.Signals
 ) -> None:
     for seconds in START_UP:
-        program = Program(work, *batch(images))
+        program = Program(work, *batch(images), program=REAL)
         wait_until(lambda program=program: has_begun(program), program)  # type: ignore[misc]
-        time.sleep(seconds / 2)
+        time.sleep(seconds)
         program.send(number)
         start = time.monotonic()
         assert program.wait() in CODES[number], program.text
@@ -283,7 +297,7 @@ def test_one_interrupt_ends_a_batch_that_loads_its_model(work: Path, images: Pat
 
 def test_nohup_keeps_a_batch_running(work: Path, images: Path) -> None:
     process = subprocess.Popen(
-        ["nohup", sys.executable, "-m", "vipllava_cli", *map(str, batch(images))],
+        ["nohup", sys.executable, *FAKE, *map(str, batch(images))],
         cwd=work,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
