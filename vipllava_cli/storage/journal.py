@@ -242,6 +242,8 @@ class Journal:
         for line in scan_lines(self.file):
             for record in line.records:
                 self._add_loaded(record)
+                if record.offset > line.offset:  # after a byte order mark
+                    self._has_damage = True
             if line.is_damaged:
                 damaged.append(line.number)
                 self._add_damaged(line)

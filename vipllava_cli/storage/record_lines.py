@@ -40,7 +40,7 @@ def decode_line(line: bytes | str, *, verify: bool = True) -> Any:
     if text.count("{") + text.count("[") > MAX_CONTAINERS:
         raise ValueError(f"the line contains more than {MAX_CONTAINERS:,} lists and objects")
     try:
-        return _remove_checksum(json.loads(text), verify=verify)
+        return _remove_checksum(json.loads(text), text, verify=verify)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
 
@@ -58,22 +58,30 @@ def find_rows(line: bytes) -> Iterator[tuple[int, int, Any]]:
         try:
             row, length = _DECODER.raw_decode(text)
             if "\ufffd" not in text[:length]:
-                yield start, length, _remove_checksum(row, verify=True)
+                yield start, length, _remove_checksum(row, text[:length], verify=True)
         except (ValueError, RecursionError):
             continue
 
 
-def _remove_checksum(row: Any, *, verify: bool) -> Any:
-    """Return a row without its checksum. Raises ValueError."""
+def _remove_checksum(row: Any, text: str, *, verify: bool) -> Any:
+    """Return the row of a text without its checksum. Raises ValueError."""
     if not isinstance(row, dict):
         return row
     checksum = row.pop(CHECKSUM, None)
-    if checksum is None:
-        if _has_damaged_checksum(row) or _is_deep(row):
-            raise ValueError("the row has a damaged checksum, or is nested too deeply")
-    elif verify and checksum != f"{zlib.crc32(json.dumps(row).encode()):08x}":
+    if checksum is None and (_has_damaged_checksum(row) or _is_deep(row)):
+        raise ValueError("the row has a damaged checksum, or is nested too deeply")
+    own_text = json.dumps(row)
+    if verify and checksum not in (None, f"{zlib.crc32(own_text.encode()):08x}"):
         raise ChecksumError("the content does not fit the checksum")
+    if not text.startswith(own_text[:-1]):  # edited, or two rows that became one
+        json.loads(text, object_pairs_hook=_check_names)
     return row
+
+
+def _check_names(pairs: list[tuple[str, Any]]) -> None:
+    """Check that an object has no name twice: JSON takes the last value. Raises ValueError."""
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("the row has a field twice")
 
 
 def _has_damaged_checksum(row: dict[str, Any]) -> bool:
