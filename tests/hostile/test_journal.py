@@ -49,6 +49,12 @@ def test_a_damaged_journal_costs_only_the_rows_that_were_hit(
             left.unlink()
 
 
+def test_a_record_without_marks_does_not_end_the_rows_of_the_run(base: Base, path: Path) -> None:
+    data = damaged_journal(base, "missing_field", 3, 1)
+    assert b'"marks"' not in data.splitlines()[3]
+    assert list(find_faults(base, "missing_field", data, path)) == []
+
+
 READERS = (
     ("report", "{}", "-o", "page.html", "--force"),
     ("compare", "{}", "--truth", "n"),

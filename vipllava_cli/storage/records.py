@@ -139,12 +139,6 @@ _NULLABLE = ("width", "height", "crop", "dtype", "device", "window")  # in a rec
 _OPTIONAL = ("error", "fields", "field_probabilities")
 _REQUIRED = tuple(name for name in _FIELD_TYPES if name not in (*_NULLABLE, *_OPTIONAL))
 
-# In every record of every version, also of a row that failed.
-_ALWAYS = (
-    *("id", "key", "image", "marks", "numbers", "question"),
-    *("model", "revision", "template", "options", "extra"),
-)
-
 
 def check_record(
     row: Any, *, required: Iterable[str], optional: Iterable[str] = ()
@@ -167,8 +161,7 @@ def check_record(
 def check_stored(row: Any) -> dict[str, Any]:
     """Check a row of a journal: a record of a batch, or a grade of a judge. Raises ValueError.
 
-    A record has the fields that say what was asked, and all its fields have the types of a record. An
-    answer has a key.
+    Fields may be missing, but those that are there have the types of a record. An answer has a key.
     """
     checked = check_record(row, required=("id", "key"))
     if "error" not in checked:
@@ -176,7 +169,7 @@ def check_stored(row: Any) -> dict[str, Any]:
     if "score" in checked:  # a grade; its error is text
         _check_grade(checked)
     else:
-        check_record(checked, required=_ALWAYS, optional=_FIELD_TYPES)
+        check_record(checked, required=(), optional=_FIELD_TYPES)
         if checked["error"] is None:
             _check_type("answer", checked.get("answer"), "")
         _check_items(checked)
