@@ -13,12 +13,17 @@ def main() -> None:
         _open_missing_streams()
         _escape_unencodable_text()
         _escape_messages()
+        from vipllava_cli.storage.ending import end_cleanly_on_signals, end_process
+
+        end_cleanly_on_signals()
         from vipllava_cli.cli.app import app
 
         code = app(prog_name="vipllava", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:
+        if "vipllava_cli.storage.ending" in sys.modules:
+            end_process(code)
         # If the interrupt passed through `exec`, which the dataclass decorator calls, CPython ends
         # the process by the signal and ignores the exit code of `sys.exit`.
         os._exit(code)

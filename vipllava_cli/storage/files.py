@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.storage.ending import creation_lock, temporary_path
 
 STANDARD_INPUT = STANDARD_OUTPUT = "-"
 
@@ -89,22 +90,24 @@ def atomic_file(name: str, *, private: bool = False) -> Iterator[BinaryIO]:
     if the file cannot be written.
     """
     path = Path(os.path.realpath(name))  # a link stays a link; its target is replaced
-    temporary: Path | None = None
     try:
-        temporary, file = _open_temporary(path.parent, 0o600 if private else 0o666)
-        with file:
-            if not private:
-                _copy_permissions(path, file)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        temporary = None
+        with temporary_path(temporary_name(path.parent)) as temporary:
+            with _create(temporary, 0o600 if private else 0o666) as file:
+                if not private:
+                    _copy_permissions(path, file)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     except OSError as error:
         raise unwritable(name, error) from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+
+
+def temporary_name(folder: Path) -> Path:
+    """Return an unused name in a folder."""
+    while os.path.lexists(path := folder / f".vipllava-{secrets.token_hex(8)}"):
+        pass
+    return path
 
 
 def unwritable(name: str, error: Exception) -> InputError:
@@ -123,16 +126,11 @@ def _copy_permissions(path: Path, file: BinaryIO) -> None:
         os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
 
 
-def _open_temporary(folder: Path, mode: int) -> tuple[Path, BinaryIO]:
-    """Create a file with an unused name.
+def _create(path: Path, mode: int) -> BinaryIO:
+    """Create a file.
 
     The kernel applies the umask to `mode`. Python can only read the umask by setting it, which is
     not safe while other threads create files.
     """
-    while True:
-        path = folder / f".vipllava-{secrets.token_hex(8)}"
-        try:
-            descriptor = os.open(path, _NEW_FILE, mode)
-        except FileExistsError:
-            continue
-        return path, os.fdopen(descriptor, "wb")
+    with creation_lock:
+        return os.fdopen(os.open(path, _NEW_FILE, mode), "wb")

@@ -9,29 +9,32 @@ their rows again. Before it writes, it copies these lines to a file beside the j
 """
 
 import os
-import stat
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from filelock import lock_descriptor
-
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.storage.damaged_copy import damaged_copy, save_damaged
+from vipllava_cli.storage.ending import removed_at_end
 from vipllava_cli.storage.files import atomic_file, same_open_file, unused_name
-from vipllava_cli.storage.record_lines import LINE_START, decode_line, encode_line, iter_lines
-from vipllava_cli.storage.records import check_record
+from vipllava_cli.storage.journal_file import open_locked, sync_folder, write_all
+from vipllava_cli.storage.journal_scan import FoundRecord, ScannedLine, parse_row, scan_lines
+from vipllava_cli.storage.record_lines import CHECKSUM, LINE_START, encode_line
 
-DAMAGED_SUFFIX = ".damaged"  # of the copy of lines that are no records
 MAX_SKIPPED_LINES = 1000  # before the first record: a large file of another kind is not read
 
 
 @dataclass(frozen=True, slots=True)
 class RecordLocation:
-    """The offset of a record in the file, in bytes, and its key. A failed row has no key."""
+    """The place of a record in the file, in bytes, and its key. A failed row has no key."""
 
     offset: int
+    length: int
     key: str | None
 
 
@@ -39,29 +42,39 @@ class RecordLocation:
 class Journal:
     """An open file of records, locked against other runs. Use it as a context manager.
 
-    `notes` holds lines for the user about the state of the file.
+    `is_new`: this run has created the file. `notes` holds lines for the user about its state.
     """
 
     path: Path
     file: FileIO
+    is_new: bool = False
     notes: list[str] = field(default_factory=list)
     _by_id: dict[str, RecordLocation] = field(default_factory=dict)
-    _by_key: dict[str, int] = field(default_factory=dict)
-    _repeated: list[tuple[int, int]] = field(default_factory=list)
+    _by_key: dict[str, RecordLocation] = field(default_factory=dict)
+    _repeated: list[tuple[RecordLocation, RecordLocation]] = field(default_factory=list)
     _damaged: list[tuple[int, int]] = field(default_factory=list)  # offset and length
     _end: int = 0  # of the last record
+    _lacks_end: bool = False  # of its line
     _size: int = 0  # of the file
     _lines: int = 0
     _has_damage: bool = False
+    _at_end: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> "Journal":
+        self._at_end.enter_context(removed_at_end(self._remove_empty))
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if os.fstat(self.file.fileno()).st_size == 0 and same_open_file(self.file, self.path):
-            # Unlink before the lock is released: another run may be waiting for the lock.
-            self.path.unlink(missing_ok=True)
+        # Unlink before the lock is released: another run may open the file as soon as that is free.
+        self._remove_empty()
+        self._at_end.close()
         self.file.close()
+
+    def _remove_empty(self) -> None:
+        """Remove the file if this run created it and wrote nothing. Never another program's file."""
+        is_empty = os.fstat(self.file.fileno()).st_size == 0
+        if self.is_new and is_empty and same_open_file(self.file, self.path):
+            self.path.unlink(missing_ok=True)
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -87,26 +100,32 @@ class Journal:
 
     def find_answer(self, key: str) -> dict[str, Any] | None:
         """Return the record of any row with this key, or None."""
-        offset = self._by_key.get(key)
-        return None if offset is None else self._read(offset)
+        location = self._by_key.get(key)
+        return None if location is None else self._read(location)
 
     def find_record(self, id: str) -> dict[str, Any] | None:
         """Return the record with the answer to the row with this id, or None."""
-        return self._read(self._by_id[id].offset) if self.has_answer(id) else None
+        return self._read(self._by_id[id]) if self.has_answer(id) else None
 
-    def _read(self, offset: int) -> dict[str, Any]:
+    def _read(self, location: RecordLocation) -> dict[str, Any]:
         """Read a record of the index. Raises InputError if another program has changed the file."""
-        try:
-            with self.path.open("rb") as file:
-                file.seek(offset)
-                record = _parse_record(file.readline())
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be read: {error.strerror}") from None
+        record = parse_row(self._bytes(location))
         if record is None:
             raise InputError(
                 f"another program has changed {self.path} during this run: repeat the command"
             )
         return record
+
+    def _bytes(self, location: RecordLocation) -> bytes:
+        """Read a record as it is in the open file, whatever is at the path now. Thread-safe."""
+        try:
+            if sys.platform == "win32":
+                with self.path.open("rb") as file:
+                    file.seek(location.offset)
+                    return file.read(location.length)
+            return os.pread(self.file.fileno(), location.length, location.offset)
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be read: {error.strerror}") from None
 
     def iter_repeated(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Iterate over the answers that later ones in the file replace, each with the later one."""
@@ -120,67 +139,65 @@ class Journal:
         records that remain go to a new file beside it, and InputError names that.
         """
         lines = [encode_line(row) for row in rows]
-        data = b"".join(lines)
         self._check_unchanged(lines)
         self._save_damaged()
+        start = self._end + self._lacks_end
         try:
             # `--fresh` opens the file with an end of 0: the old records disappear only here.
             self.file.truncate(self._end)
             self.file.seek(self._end)
-            _write_all(self.file, data)
+            write_all(self.file, b"\n" * self._lacks_end + b"".join(lines))
             os.fsync(self.file.fileno())
         except OSError as error:
-            self.file.truncate(self._end)
+            with suppress(OSError):
+                self.file.truncate(self._end)
             self._size = self._end
             raise InputError(
                 f"{self.path} cannot be written: {error.strerror}; the {len(self)} earlier rows are"
                 " in it. Free some space, then repeat the command to continue"
             ) from None
+        if self.is_new and not self._lines:
+            sync_folder(self.path)
         for row, line in zip(rows, lines, strict=True):
-            self._add(row, self._end)
-            self._end += len(line)
-        self._size = self._end
+            self._add(row, start, len(line))
+            start += len(line)
+        self._end = self._size = start
+        self._lacks_end = False
 
     def _check_unchanged(self, lines: Sequence[bytes]) -> None:
         """Check that the file is as this run left it, else save the records and `lines` elsewhere."""
         is_same = same_open_file(self.file, self.path)
         if is_same and os.fstat(self.file.fileno()).st_size == self._size:
             return
-        rescued = unused_name(self.path.with_name(f"{self.path.stem}.rescued{self.path.suffix}"))
-        count = 0
-        with atomic_file(str(rescued)) as new:
-            with open(os.dup(self.file.fileno()), "rb") as old:
-                old.seek(0)
-                for line in iter_lines(old):
-                    if _parse_record(line) is not None:
-                        new.write(line.removesuffix(b"\n") + b"\n")
-                        count += 1
-            new.writelines(lines)
+        rescued, count = self._rescue(lines)
         what = "changed" if is_same else "removed or replaced"
         raise InputError(
             f"another program has {what} {self.path} during this run: {rescued} holds the"
-            f" {count + len(lines)} records that remain; to continue, repeat the command with"
-            f" --out {rescued}"
+            f" {count} records that remain; to continue, repeat the command with --out {rescued}"
         )
+
+    def _rescue(self, lines: Sequence[bytes]) -> tuple[Path, int]:
+        """Write the records of the open file, and `lines`, to a new file. Returns it, and their number.
+
+        It is beside the journal, or in the temporary folder if that folder has disappeared too.
+        """
+        name = f"{self.path.stem}.rescued{self.path.suffix}"
+        folder = self.path.parent if self.path.parent.is_dir() else Path(tempfile.gettempdir())
+        rescued, count = unused_name(folder / name), len(lines)
+        is_private = not os.fstat(self.file.fileno()).st_mode & 0o077
+        with atomic_file(str(rescued), private=is_private) as new:
+            for line in scan_lines(self.file):
+                for record in line.records:
+                    new.write(_whole_line(self._bytes(_location(record))))
+                    count += 1
+            new.writelines(lines)
+        return rescued, count
 
     def _save_damaged(self) -> None:
         """Copy the damaged lines to a file of their own, once. Raises InputError."""
-        if not self._damaged:
-            return
-        copy = self.path.with_name(self.path.name + DAMAGED_SUFFIX)
-        try:
-            with self.path.open("rb") as old, copy.open("ab") as new:
-                for offset, length in self._damaged:
-                    old.seek(offset)
-                    new.write(old.read(length).removesuffix(b"\n") + b"\n")
-                new.flush()
-                os.fsync(new.fileno())
-        except OSError as error:
-            raise InputError(
-                f"{copy}, the copy of damaged lines, cannot be written: {error.strerror}; free some"
-                " space, or make the folder writable"
-            ) from None
-        self._damaged.clear()
+        if self._damaged:
+            save_damaged(self.file, self._damaged, damaged_copy(self.path))
+            self._damaged.clear()
 
     def finish_in_order(self, order: Sequence[str]) -> int:
         """Sort the records by this order of ids, and drop records that later ones replace.
@@ -190,12 +207,13 @@ class Journal:
         """
         listed = dict.fromkeys(order)
         unlisted = [id for id in self._by_id if id not in listed and self.has_answer(id)]
-        offsets = [self._by_id[id].offset for id in (*listed, *unlisted)]
+        places = [self._by_id[id] for id in (*listed, *unlisted)]
+        offsets = [place.offset for place in places]
         self._check_unchanged(())
         self._save_damaged()
         if self._has_damage or len(offsets) < self._lines or offsets != sorted(offsets):
             try:
-                self._write_in_order(offsets)
+                self._write_in_order(places)
             except InputError as error:
                 raise InputError(
                     f"{self.path} contains all rows, but not in the source's order ({error}): free some"
@@ -203,54 +221,65 @@ class Journal:
                 ) from None
         return len(unlisted)
 
-    def _write_in_order(self, offsets: Sequence[int]) -> None:
-        with self.path.open("rb") as old, atomic_file(str(self.path)) as new:
-            for offset in offsets:
-                old.seek(offset)
-                new.write(old.readline())
+    def _write_in_order(self, places: Sequence[RecordLocation]) -> None:
+        with atomic_file(str(self.path)) as new:
+            for place in places:
+                new.write(_whole_line(self._bytes(place)))
 
-    def _add(self, row: Mapping[str, Any], offset: int) -> None:
+    def _add(self, row: Mapping[str, Any], offset: int, length: int) -> None:
         """Add a row of the file to the index."""
-        key = None if row["error"] else row["key"]
-        self._by_id[row["id"]] = RecordLocation(offset, key)
-        if key:
-            self._by_key[key] = offset
+        location = RecordLocation(offset, length, None if row["error"] else row["key"])
+        self._by_id[row["id"]] = location
+        if location.key:
+            self._by_key[location.key] = location
         self._lines += 1
 
     def _load(self) -> None:
         """Build the index from the file. Raises InputError if the file is no journal."""
-        is_ended, is_journal, numbers, start = True, False, list[int](), 0
-        for number, line in enumerate(_iter_file(self.path), 1):
-            row = _parse_record(line)
-            if row is not None:
-                self._add_loaded(row, start)
-                is_ended = line.endswith(b"\n")
-                self._end = start + len(line)
-            elif line.strip() or not self._by_id:
-                is_journal = is_journal or _parse_record(line, verify=False) is not None
-                if not (self._by_id or is_journal) and number == MAX_SKIPPED_LINES:
-                    raise _not_a_journal(self.path)
-                numbers.append(number)
-                self._damaged.append((start, len(line)))
-            start += len(line)
-        self._size = start
-        if numbers:
-            is_cut = start > self._end and not line.endswith(b"\n")
-            is_cut_record = is_cut and LINE_START.startswith(line[: len(LINE_START)])
-            if not (self._by_id or is_journal or is_cut_record):
+        damaged: list[int] = []
+        is_journal = is_newer = False
+        line = None
+        for line in scan_lines(self.file):
+            for record in line.records:
+                self._add_loaded(record)
+                if record.offset > line.offset:  # after a byte order mark
+                    self._has_damage = True
+            if line.is_damaged:
+                damaged.append(line.number)
+                self._add_damaged(line)
+                is_journal = is_journal or line.is_from_run
+                is_newer = is_newer or line.is_newer
+                if line.is_newer and CHECKSUM.encode() in line.text:  # it is not a damaged digit
+                    raise _newer_version(self.path)
+            if not (self._by_id or is_journal) and len(damaged) == MAX_SKIPPED_LINES:
                 raise _not_a_journal(self.path)
-            self._note_damage(numbers, is_cut=is_cut)
-        if not is_ended and self._end == self._size:  # an editor left out the last line end
-            self.file.seek(self._end)
-            _write_all(self.file, b"\n")
-            self._end += 1
-            self._size += 1
+        self._size = os.fstat(self.file.fileno()).st_size
+        is_cut = line is not None and line.is_damaged and not line.text.endswith(b"\n")
+        if self._size and not (self._by_id or is_journal or _is_cut_record(line, is_cut=is_cut)):
+            raise _newer_version(self.path) if is_newer else _not_a_journal(self.path)
+        if damaged:
+            self._note_damage(damaged, is_cut=is_cut)
 
-    def _add_loaded(self, row: Mapping[str, Any], offset: int) -> None:
+    def _add_loaded(self, record: FoundRecord) -> None:
+        row, location = record.row, _location(record)
         earlier = self._by_id.get(row["id"])
-        if earlier and earlier.key and not row["error"]:
-            self._repeated.append((earlier.offset, offset))
-        self._add(row, offset)
+        if earlier and earlier.key and row["error"] and row["key"] in ("", earlier.key):
+            # A run never fails a row after its answer: the lines are not in their order.
+            self._lines += 1
+        else:
+            if earlier and earlier.key and not row["error"]:
+                self._repeated.append((earlier, location))
+            self._add(row, record.offset, record.length)
+        self._end = record.offset + record.length
+        self._lacks_end = not record.is_ended
+
+    def _add_damaged(self, line: ScannedLine) -> None:
+        """Note the place of a damaged line. A very long line comes in parts, which become one."""
+        start, length = self._damaged[-1] if self._damaged else (0, 0)
+        if line.continues and start + length == line.offset:
+            self._damaged[-1] = (start, length + len(line.text))
+        else:
+            self._damaged.append((line.offset, len(line.text)))
 
     def _note_damage(self, numbers: Sequence[int], *, is_cut: bool) -> None:
         """Add a note about the lines with these numbers. `is_cut`: the last one has no end."""
@@ -262,7 +291,7 @@ class Journal:
         else:
             first = f"from line {numbers[0]} on"
             what = f"{len(numbers)} lines of {self.path} are damaged, {first}: their rows are"
-        copy = f"{self.path.name}{DAMAGED_SUFFIX}"
+        copy = damaged_copy(self.path).name
         self.notes.append(f"{what} asked again, and {copy} keeps what the file held")
 
 
@@ -274,26 +303,12 @@ def open_journal(path: Path, *, fresh: bool = False, force: bool = False) -> Jou
     Raises InputError if the file cannot be written, is not a journal, or belongs to another run.
     Raises UsageError for `fresh` without `force` if the file is not empty.
     """
+    file, is_new, notes = open_locked(path)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        why = f"there is no folder {path.parent}" if not path.parent.is_dir() else error.strerror
-        raise InputError(f"{path} cannot be written: {why}; give another path") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise InputError(
-            f"{path} is not a regular file, so no run can continue it: give another path"
-        )
-    file = FileIO(descriptor, "r+")  # unbuffered: a write reaches the system at once
-    try:
-        if not lock_descriptor(file.fileno(), blocking=False) or not same_open_file(file, path):
-            raise InputError(
-                f"another run is writing {path}: wait for it, stop it, or give another --out"
-            )
         size = os.fstat(file.fileno()).st_size
         if fresh and size and not force:
             raise UsageError(f"{path} is not empty: --fresh --force deletes its records")
-        journal = Journal(path, file, _size=size)
+        journal = Journal(path, file, is_new, notes, _size=size)
         if not fresh:
             journal._load()
     except BaseException:
@@ -302,23 +317,26 @@ def open_journal(path: Path, *, fresh: bool = False, force: bool = False) -> Jou
     return journal
 
 
-def _write_all(file: FileIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
+def _location(record: FoundRecord) -> RecordLocation:
+    row = record.row
+    return RecordLocation(record.offset, record.length, None if row["error"] else row["key"])
 
 
-def _parse_record(line: bytes, *, verify: bool = True) -> dict[str, Any] | None:
-    """Parse a line of a journal. Returns None if it is not a record, or if it is damaged.
+def _whole_line(record: bytes) -> bytes:
+    return record.removesuffix(b"\n") + b"\n"
 
-    A record of a batch and a grade of a judge differ in their other fields, and in the type of
-    `error`.
-    """
-    try:
-        row = check_record(decode_line(line, verify=verify), required=("id", "key"))
-    except ValueError:
-        return None
-    return row if "error" in row else None
+
+def _is_cut_record(line: ScannedLine | None, *, is_cut: bool) -> bool:
+    """Return whether the only line is the start of a record, or the zeros that a power cut leaves."""
+    if line is None or not is_cut or line.number > 1:
+        return False
+    return LINE_START.startswith(line.text[: len(LINE_START)]) or not line.text.strip(b"\0")
+
+
+def _newer_version(path: Path) -> InputError:
+    return InputError(
+        f"{path} has records of a newer version of vipllava: update vipllava, or give another --out"
+    )
 
 
 def _not_a_journal(path: Path) -> InputError:
@@ -328,11 +346,8 @@ def _not_a_journal(path: Path) -> InputError:
     )
 
 
-def _iter_file(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        yield from iter_lines(file)
-
-
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the records of a finished journal, in the order of the file."""
-    yield from filter(None, map(_parse_record, _iter_file(path)))
+    with FileIO(path) as file:
+        for line in scan_lines(file):
+            yield from (record.row for record in line.records)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.storage.files import STANDARD_INPUT
-from vipllava_cli.storage.record_lines import decode_line
+from vipllava_cli.storage.record_lines import ChecksumError, decode_line, iter_lines
 from vipllava_cli.storage.records import SCHEMA, check_record
 from vipllava_cli.storage.regular_files import open_regular
 from vipllava_cli.storage.similar_names import advise_on_name
@@ -34,14 +34,16 @@ class RecordFile(Generic[T]):
     """Iterates over the records of a file, or of standard input for `-`, as `convert` returns them.
 
     A record for which `convert` raises ValueError counts as a line that is not a record. `name` is
-    for messages; if it is empty, the name of the file is used. `skipped_lines` lists the numbers of the
-    lines that are not records; it is complete when the iteration ends.
+    for messages; if it is empty, the name of the file is used. When the iteration ends, `skipped_lines`
+    lists the numbers of the lines that are not records, and `changed_lines` those of records that do not
+    fit their checksum.
     """
 
     path: Path
     convert: Callable[[Json], T]
     name: str = ""
     skipped_lines: list[int] = field(default_factory=list)
+    changed_lines: list[int] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -52,9 +54,10 @@ class RecordFile(Generic[T]):
         """Raises InputError if the file is not readable or contains no record."""
         has_records, first_skipped = False, b""
         with _open(self.path) as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(iter_lines(file), 1):
                 try:
-                    converted = self.convert(_parse_record(line))
+                    record, is_changed = _parse_record(line)
+                    converted = self.convert(record)
                 except ValueError:
                     if line.strip():
                         first_skipped = first_skipped or line
@@ -63,6 +66,7 @@ class RecordFile(Generic[T]):
                         break
                 else:
                     has_records = True
+                    self.changed_lines += [number] if is_changed else []
                     yield converted
         if not has_records:
             raise InputError(
@@ -73,15 +77,23 @@ class RecordFile(Generic[T]):
 
     @property
     def skipped_note(self) -> str:
-        """A note about the skipped lines, or empty text."""
-        if not self.skipped_lines:
-            return ""
-        if len(self.skipped_lines) == 1:
-            return f"{self.title}: line {self.skipped_lines[0]} is not a record and was skipped"
-        return (
-            f"{self.title}: {len(self.skipped_lines)} lines are not records and were skipped;"
-            f" the first is line {self.skipped_lines[0]}"
-        )
+        """A note about skipped lines and changed records, or empty text."""
+        skipped, changed = self.skipped_lines, self.changed_lines
+        notes = []
+        if len(skipped) == 1:
+            notes.append(f"line {skipped[0]} is not a record and was skipped")
+        elif skipped:
+            notes.append(
+                f"{len(skipped)} lines are not records and were skipped; the first is line {skipped[0]}"
+            )
+        if len(changed) == 1:
+            notes.append(f"line {changed[0]} was edited or damaged after the run")
+        elif changed:
+            notes.append(
+                f"{len(changed)} records were edited or damaged after the run; the first is in line"
+                f" {changed[0]}"
+            )
+        return f"{self.title}: {'; '.join(notes)}" if notes else ""
 
 
 @contextmanager
@@ -104,16 +116,24 @@ def _open(results: Path) -> Iterator[BinaryIO]:
         raise InputError(f"{results} cannot be read: {error.strerror or error}") from None
 
 
-def _parse_record(line: bytes) -> Json:
-    """Parse a line. Raises ValueError if it is not a complete record."""
+def _parse_record(line: bytes) -> tuple[Json, bool]:
+    """Parse a line. Returns the record, and whether it does not fit its checksum: an edited one counts.
+
+    Raises ValueError if it is not a complete record.
+    """
+    text, is_changed = line.decode("utf-8-sig"), False
+    try:
+        row = decode_line(text)
+    except ChecksumError:
+        row, is_changed = decode_line(text, verify=False), True
     record = check_record(
-        decode_line(line.decode("utf-8-sig"), verify=False),  # an edited record counts
+        row,
         required=("image", "marks"),
         optional=("question", "answer", "error", "extra", "fields", "field_probabilities"),
     )
     if record.get("answer") is None and record.get("error") is None:
         raise ValueError("a record has an answer or an error")
-    return record
+    return record, is_changed
 
 
 def _describe(line: bytes) -> str:

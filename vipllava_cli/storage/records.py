@@ -148,7 +148,7 @@ def check_record(
     A `required` field has a value. An `optional` field may be null or missing. Other fields are not
     checked. Raises ValueError.
     """
-    if not isinstance(row, dict) or row.get("schema") != SCHEMA:
+    if not isinstance(row, dict) or row.get("schema") != SCHEMA or row["schema"] is True:
         raise ValueError(f'a record is an object with "schema": {SCHEMA}, not {short_repr(row)}')
     for name in required:
         _check_type(name, row.get(name), "")
@@ -156,6 +156,46 @@ def check_record(
         if row.get(name) is not None:
             _check_type(name, row[name], " or null")
     return row
+
+
+def check_stored(row: Any) -> dict[str, Any]:
+    """Check a row of a journal: a record of a batch, or a grade of a judge. Raises ValueError.
+
+    Fields may be missing, but those that are there have the types of a record. An answer has a key.
+    """
+    checked = check_record(row, required=("id", "key"))
+    if "error" not in checked:
+        raise ValueError("a row has an error, or null in its place")
+    if "score" in checked:  # a grade; its error is text
+        _check_grade(checked)
+    else:
+        check_record(checked, required=(), optional=_FIELD_TYPES)
+        if checked["error"] is None:
+            _check_type("answer", checked.get("answer"), "")
+        _check_items(checked)
+    if checked["error"] is None and not checked["key"]:
+        raise ValueError("an answer has a key")
+    return checked
+
+
+def _check_grade(row: Mapping[str, Any]) -> None:
+    score, error = row["score"], row["error"]
+    is_score = isinstance(score, int | float) and not isinstance(score, bool)
+    if not (isinstance(error, str) or (error is None and is_score and 0 <= score <= 1)):
+        raise ValueError("a grade is a number from 0 to 1, or has an error")
+
+
+def _check_items(row: Mapping[str, Any]) -> None:
+    """Check the lists of a record, as far as they are there. Raises ValueError."""
+    for name in ("marks", "choices"):
+        items = row.get(name) or []
+        if not (isinstance(items, list) and all(isinstance(item, dict) for item in items)):
+            raise ValueError(f"a record's {name} are objects")
+    crop, window = row.get("crop"), row.get("window")
+    if crop is not None and (len(crop) != 4 or not all(type(edge) is int for edge in crop)):
+        raise ValueError(f"a record's crop is four whole numbers, not {short_repr(crop)}")
+    if window is not None and (len(window) != 2 or not {*map(type, window)} <= {int, float}):
+        raise ValueError(f"a record's window is two numbers, not {short_repr(window)}")
 
 
 def _check_type(name: str, value: Any, or_null: str) -> None:
@@ -169,19 +209,12 @@ def record_from_json(row: Any) -> Record:
     """Read a record with an answer from the object that `to_json` returns. Raises InputError."""
     try:
         row = check_record(row, required=_REQUIRED, optional=_NULLABLE)
+        _check_items(row)
     except ValueError as error:
         raise InputError(str(error)) from None
     values = {name: row.get(name) for name in (*_REQUIRED, *_NULLABLE)}
-    if not all(isinstance(mark, dict) for mark in row["marks"]):
-        raise InputError("a record's marks are objects")
-    crop = values["crop"]
-    if crop is not None and (len(crop) != 4 or not all(type(edge) is int for edge in crop)):
-        raise InputError(f"a record's crop is four whole numbers, not {short_repr(crop)}")
-    window = values["window"]
-    if window is not None and (len(window) != 2 or not {*map(type, window)} <= {int, float}):
-        raise InputError(f"a record's window is two numbers, not {short_repr(window)}")
-    values |= {"marks": tuple(row["marks"]), "crop": crop and tuple(crop)}
-    values["window"] = window and tuple(window)
+    values["marks"] = tuple(row["marks"])
+    values |= {name: row.get(name) and tuple(row[name]) for name in ("crop", "window")}
     request = {each.name: values.pop(each.name) for each in fields(Request)}
     return Record(Request(**request), **values)
 

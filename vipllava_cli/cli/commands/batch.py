@@ -1,6 +1,5 @@
 """`vipllava batch`: ask about many images, and resume after a stop."""
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -186,6 +185,7 @@ def batch(
     from vipllava_cli.sources.arguments import parse_arguments
     from vipllava_cli.sources.open import read_sources
     from vipllava_cli.sources.read_options import ReadOptions
+    from vipllava_cli.storage.ending import end_process
     from vipllava_cli.storage.journal import open_journal
 
     messages = output.messages()
@@ -233,7 +233,7 @@ def batch(
             run = partial(BatchRun, source, task, journal, opener, fail_fast=fail_fast)
             summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
-        os._exit(ExitCode.INTERRUPTED)
+        end_process(ExitCode.INTERRUPTED)
     _finish(summary, outputs, task, messages, csv_safe=csv_safe)
     _print_next_command(summary, source, outputs, messages, fresh=fresh)
     return _exit_code(summary, is_interrupted=is_interrupted)
@@ -294,12 +294,12 @@ def _run(
     total = source.total and source.total * max(len(task.questions), 1)
     with watch_progress(messages, total) as listener:
         run = make_run(listener=listener, on_image=None if messages.quiet else check)
-        with stop_on_interrupt(run.stop, messages) as interrupted:
-            summary = run()
+        with stop_on_interrupt(run, messages) as interrupted:
+            run()
     for line in kinds.lines():
         messages.note(line)
     photos.warn_of_all(messages)
-    return summary, interrupted.is_set()
+    return run.summary, interrupted.is_set()
 
 
 def _pick_marks(

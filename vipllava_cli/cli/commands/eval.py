@@ -1,6 +1,5 @@
 """`vipllava eval`: run a benchmark and score it. One function for each benchmark of the registry."""
 
-import tempfile
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -134,9 +133,10 @@ def _run(
 ) -> ExitCode:
     """Answer and score a benchmark, and print the scores."""
     from vipllava_cli.flows.evals.run import score_results
+    from vipllava_cli.storage.temporary_folder import temporary_folder
 
     with ExitStack() as stack:
-        folder = options.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = options.out or Path(stack.enter_context(temporary_folder()))
         evaluation = _answer(name, options, folder, model, messages)
         evaluation.csv_safe = options.csv_safe
         score_results(evaluation)

@@ -5,7 +5,6 @@ import re
 import shlex
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -29,6 +28,7 @@ from vipllava_cli.cli.repl.typed_paths import unquoted_path
 from vipllava_cli.cli.repl.unknown_commands import LEAVE
 from vipllava_cli.cli.terminal.keyboard import Keyboard
 from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.storage.temporary_folder import temporary_folder
 
 _FAREWELL = re.compile(rf"{LEAVE}\s*[\r\n]\s*\Z")
 
@@ -260,7 +260,7 @@ def _interrupt_keys() -> KeyBindings:
 def _edit(text: str, note: Callable[[str], None]) -> str:
     """Open the text in the user's editor. If the editor fails, print a note and keep the text."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         path = Path(folder) / "question.txt"
         path.write_bytes(text.encode("utf-8", "replace"))
         try:

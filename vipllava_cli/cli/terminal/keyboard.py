@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from vipllava_cli.storage.ending import has_default_action, remove_temporary_files
+
 if sys.platform != "win32":
     import termios
 
@@ -139,6 +141,7 @@ def hidden_typing(*, is_interactive: bool, is_plain: bool) -> Iterator[Keyboard]
 
     def on_end(number: int, frame: object) -> None:
         keyboard.discard()
+        remove_temporary_files()
         act(number)
 
     def on_stop(number: int, frame: object) -> None:
@@ -171,11 +174,10 @@ def _default_signals_handled(
     handlers: Mapping[signal.Signals, Callable[[int, Any], None]],
 ) -> Iterator[None]:
     """Handle signals while the block runs, but none that is ignored, as under `nohup`."""
-    numbers = [number for number in handlers if signal.getsignal(number) is signal.SIG_DFL]
-    for number in numbers:
-        signal.signal(number, handlers[number])
+    numbers = filter(has_default_action, handlers)
+    previous = {number: signal.signal(number, handlers[number]) for number in numbers}
     try:
         yield
     finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -89,7 +89,10 @@ def _marks(value: Any, other: Any) -> str:
     if text != other_text:
         return _excerpt(text, other_text) or "no marks"
     pairs = ((one, two) for one, two in zip(marks, others, strict=True) if one != two)
-    mark, other_mark = next(pairs)
+    # A StopIteration here would end the rows of the run. A record edited by hand may have no marks.
+    mark, other_mark = next(pairs, ({}, {}))
+    if mark == other_mark:
+        return "no list of marks" if value is None else "no marks"
     name, found = _first_difference(mark, other_mark)
     return f"a mark without {name}" if found is None else f"a mark of {name} {found}"
 
@@ -123,10 +126,14 @@ def _options(value: Any, other: Any) -> str:
     return f"no {option}" if found is None else f"{option} {found}"
 
 
-def _first_difference(value: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str | None]:
+def _first_difference(
+    value: Mapping[str, Any] | None, other: Mapping[str, Any] | None
+) -> tuple[str, str | None]:
     """Return the name of the first entry that differs, and its value as text."""
+    value, other = value or {}, other or {}  # a record edited by hand may have none
     names = dict.fromkeys((*value, *other))
-    name = next(name for name in names if value.get(name) != other.get(name))
+    differing = (name for name in names if value.get(name) != other.get(name))
+    name = next(differing, "settings")
     found = value.get(name)
     return name, None if found is None else _excerpt(_join(found))
 
@@ -141,7 +148,11 @@ def _join(value: Any) -> str:
 
 def _field(field: Mapping[str, Any]) -> str:
     """Return a field of an answer as `material: metal|wood`."""
-    return f"{field.get('name')}: {'|'.join(field.get('choices') or [str(field.get('type'))])}"
+    choices = field.get("choices")
+    values = (
+        map(str, choices) if choices and isinstance(choices, list) else [str(field.get("type"))]
+    )
+    return f"{field.get('name')}: {'|'.join(values)}"
 
 
 def _image(value: Any, other: Any) -> str:

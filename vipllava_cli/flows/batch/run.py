@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol
@@ -105,6 +106,7 @@ class BatchRun:
     stop: threading.Event = field(default_factory=threading.Event)
     on_image: Callable[[ImageFile], object] | None = None
     summary: BatchSummary = field(default_factory=BatchSummary)
+    is_answering: bool = False  # answers are made, or on their way to the disk
     _engine: Engine | None = None
     _pixels: WeightedSemaphore = field(
         default_factory=lambda: WeightedSemaphore(MAX_DECODED_PIXELS)
@@ -121,9 +123,10 @@ class BatchRun:
         try:
             self._answer_all(self._iter_prepared(pool))
         finally:
-            is_interrupt = isinstance(sys.exception(), KeyboardInterrupt)
+            # After Ctrl-C, a thread may still wait for a slow disk or server.
+            is_interrupt = isinstance(sys.exception(), KeyboardInterrupt) or self.stop.is_set()
             pool.shutdown(wait=not is_interrupt, cancel_futures=True)
-        self.summary.seconds = time.monotonic() - start
+            self.summary.seconds = time.monotonic() - start
         if not self.stop.is_set():
             order = with_siblings(self._record_ids, self.journal)
             self.summary.siblings = len(order) - len(self._record_ids)
@@ -182,7 +185,8 @@ class BatchRun:
         pending: list[PendingQuestion] = []
         threshold = self.batch_size or 1  # the first batch starts at once, later ones are grouped
         for planned in rows:
-            pending += self._write_resolved(planned)
+            with self._answering():
+                pending += self._write_resolved(planned)
             if self.stop.is_set():
                 return
             if len(pending) >= max(threshold, self.batch_size or 1):
@@ -227,7 +231,16 @@ class BatchRun:
         for batch in group_into_batches(pending, self.batch_size or 1):
             if self.stop.is_set():
                 return
-            self._answer_batch(batch)
+            with self._answering():
+                self._answer_batch(batch)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        self.is_answering = True
+        try:
+            yield
+        finally:
+            self.is_answering = False
 
     def _answer_batch(self, batch: Sequence[PendingQuestion]) -> None:
         """Answer one batch, and write each part of it as soon as it is answered."""

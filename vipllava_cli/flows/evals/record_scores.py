@@ -43,4 +43,4 @@ def _with_scores(
     own = scores.get(record["id"])
     if own is None:
         return dict(record)
-    return {**record, "extra": {**record["extra"], SCORES: dict(own)}}
+    return {**record, "extra": {**(record.get("extra") or {}), SCORES: dict(own)}}

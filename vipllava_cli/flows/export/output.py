@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import secrets
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.export.image_names import ImagePaths
 from vipllava_cli.flows.export.read_source import SourceFile
-from vipllava_cli.storage.files import atomic_file, unwritable
+from vipllava_cli.storage.ending import remove_path, removed_at_end, temporary_path
+from vipllava_cli.storage.files import atomic_file, temporary_name, unwritable
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -88,18 +87,16 @@ def write_file(export: Export, out: Path) -> None:
 def write_folder(export: Export, out: Path) -> None:
     """Write a folder beside its place, and move it there. Raises InputError."""
     out = Path(os.path.realpath(out))
-    temporary = out.parent / f".vipllava-{secrets.token_hex(8)}"
-    try:
-        for name, content in export.files.items():
-            _check_inside(name)
-            path = temporary / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_bytes(content))
-        _replace(out, temporary)
-    except OSError as error:
-        raise unwritable(str(out), error) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with temporary_path(temporary_name(out.parent)) as temporary:
+        try:
+            for name, content in export.files.items():
+                _check_inside(name)
+                path = temporary / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(_bytes(content))
+            _replace(out, temporary)
+        except OSError as error:
+            raise unwritable(str(out), error) from None
 
 
 def _check_inside(name: str) -> None:
@@ -114,15 +111,20 @@ def _check_inside(name: str) -> None:
 def _replace(out: Path, temporary: Path) -> None:
     """Move a folder to its place, and the folder that was there away."""
     old = temporary.with_name(f"{temporary.name}-old")
-    if out.exists():
-        os.replace(out, old)
-    try:
-        os.replace(temporary, out)
-    except OSError:
-        if old.exists():
+
+    def settle() -> None:
+        if os.path.lexists(out):
+            remove_path(old)
+        elif os.path.lexists(old):
             os.replace(old, out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+
+    with removed_at_end(settle):
+        try:
+            if out.exists():
+                os.replace(out, old)
+            os.replace(temporary, out)
+        finally:
+            settle()
 
 
 def _bytes(content: Content) -> bytes:

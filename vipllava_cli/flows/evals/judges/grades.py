@@ -65,7 +65,7 @@ class GradeFile:
     def find(self, row: GradingRow) -> Grade | None:
         """Return the grade of a row in the file, or None. A failed grade does not count."""
         line = self.journal.find_answer(self.key(row))
-        if line is None:
+        if line is None or not _is_grade(line):
             return None
         grade = Grade(line["id"], **{name: line[name] for name in _GRADE_FIELDS})
         return grade if grade.id == row.id else share_grade(grade, row)
@@ -77,6 +77,16 @@ class GradeFile:
         line |= {"question": row.question, "wanted": row.target, "answer": row.answer}
         line |= {name: getattr(grade, name) for name in _GRADE_FIELDS}
         self.journal.append([line])
+
+
+def _is_grade(line: Mapping[str, Any]) -> bool:
+    """Return whether a line of the file has all fields of a grade, as this program writes them."""
+    counts = ("tries", "prompt_tokens", "answer_tokens")
+    return (
+        isinstance(line.get("score"), int | float)
+        and isinstance(line.get("raw"), str)
+        and all(isinstance(line.get(name), int) for name in counts)
+    )
 
 
 def open_grades(path: Path, judge: str) -> GradeFile:

@@ -1,0 +1,99 @@
+"""Find the records in a file, also after a disaster: whole lines, and records inside damaged lines."""
+
+import codecs
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from io import FileIO
+from typing import Any
+
+from vipllava_cli.storage.record_lines import (
+    LINE_START,
+    ChecksumError,
+    decode_line,
+    find_rows,
+    iter_lines,
+)
+from vipllava_cli.storage.records import SCHEMA, check_stored
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRecord:
+    """A record, and its place in the file in bytes: with the line end, if it is a whole line."""
+
+    offset: int
+    length: int
+    row: dict[str, Any]
+    is_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedLine:
+    """A line of a file, with its number from 1, and its offset in bytes.
+
+    `is_damaged`: it is not exactly one record. It may contain some anyway. `is_from_run`: a run has
+    written it, as far as one can tell. `is_newer`: a newer version has written it.
+    """
+
+    number: int
+    offset: int
+    text: bytes
+    records: tuple[FoundRecord, ...] = ()
+    is_damaged: bool = False
+    is_from_run: bool = False
+    is_newer: bool = False
+    continues: bool = False  # the line before, which is too long to be read at once
+
+
+def scan_lines(file: FileIO) -> Iterator[ScannedLine]:
+    """Iterate over the lines of an open file that are not blank."""
+    with open(os.dup(file.fileno()), "rb") as reader:
+        reader.seek(0)
+        offset, is_whole = 0, True
+        for number, text in enumerate(iter_lines(reader), 1):
+            if text.strip():
+                yield _scan(number, offset, text, continues=not is_whole)
+            offset, is_whole = offset + len(text), text.endswith(b"\n")
+
+
+def _scan(number: int, offset: int, text: bytes, *, continues: bool) -> ScannedLine:
+    mark = len(codecs.BOM_UTF8) if text.startswith(codecs.BOM_UTF8) else 0
+    is_json, is_newer, is_ended = False, False, text.endswith(b"\n")
+    try:
+        row = decode_line(text[mark:])
+        is_json, is_newer = True, _is_newer(row)
+        record = FoundRecord(offset + mark, len(text) - mark, check_stored(row), is_ended)
+        return ScannedLine(number, offset, text, (record,))
+    except ChecksumError:
+        is_from_run = True
+    except ValueError:
+        is_from_run = not is_json and LINE_START in text
+    found = []
+    for start, length, row in () if is_json else find_rows(text):
+        with suppress(ValueError):
+            found.append(FoundRecord(offset + start, length, check_stored(row)))
+    return ScannedLine(
+        number,
+        offset,
+        text,
+        tuple(found),
+        is_damaged=True,
+        is_from_run=is_from_run,
+        is_newer=is_newer,
+        continues=continues,
+    )
+
+
+def _is_newer(row: Any) -> bool:
+    """Return whether a newer version wrote a row."""
+    schema = row.get("schema") if isinstance(row, dict) else None
+    return type(schema) is int and schema > SCHEMA and isinstance(row.get("id"), str)
+
+
+def parse_row(data: bytes) -> dict[str, Any] | None:
+    """Parse a record that was found before. Returns None if it is none any more."""
+    try:
+        return check_stored(decode_line(data))
+    except ValueError:
+        return None
