@@ -2,11 +2,11 @@
 
 import os
 import sys
-from pathlib import Path
 
 from PIL import UnidentifiedImageError
 
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.images.fetch import read_file
 from vipllava_cli.images.save import encode_in_memory
 
 _NO_IMAGE = "the clipboard holds no image: copy an image, not its file or address, or give a file"
@@ -46,7 +46,7 @@ def _read_only_file(names: list[str]) -> bytes:
             " `vipllava batch`"
         )
     try:
-        return Path(names[0]).read_bytes()
+        return read_file(names[0])
     except OSError as error:
         raise InputError(f"{names[0]} on the clipboard cannot be read: {error.strerror}") from None
 

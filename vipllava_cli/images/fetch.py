@@ -1,9 +1,10 @@
 """Read bytes from a path, standard input, the clipboard or an http(s) address, within limits."""
 
+import os
+import stat
 import sys
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import BinaryIO
 
 from vipllava_cli.errors import InputError
@@ -34,8 +35,7 @@ def read_bytes(source: str) -> bytes:
     try:
         if source == STANDARD_INPUT:
             return read_limited(sys.stdin.buffer, MAX_BYTES, display_name(source))
-        with Path(source).open("rb") as file:
-            return read_limited(file, MAX_BYTES, display_name(source))
+        return read_file(source)
     except NotADirectoryError:  # a part of the path is a file, perhaps an archive
         data = read_member(source, MAX_BYTES)
         if data is not None:
@@ -55,11 +55,47 @@ def read_bytes(source: str) -> bytes:
         raise InputError(f"{display_name(source)} cannot be read: {_reason(error)}") from None
 
 
+def read_file(path: str) -> bytes:
+    """Read a regular file. Raises OSError, and InputError for another kind of file and a large one.
+
+    A pipe without a writer would wait forever, and a device or a file of the system has no end.
+    """
+    name = display_name(path)
+    _check_regular(os.stat(path), name)  # opening a device can already have an effect
+    descriptor = os.open(path, os.O_RDONLY | _NEVER_WAIT)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        _check_regular(status, name)
+        if status.st_size == 0:  # or one that the system makes when it is read, as in /proc
+            return b""
+        if status.st_size > MAX_BYTES:
+            raise InputError(_too_large(name, MAX_BYTES))
+        return read_limited(file, MAX_BYTES, name)
+
+
+_NEVER_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def _check_regular(status: os.stat_result, name: str) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError
+    if not stat.S_ISREG(status.st_mode):
+        kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        kind = kinds.get(stat.S_IFMT(status.st_mode), "a device")
+        raise InputError(
+            f"{name} is {kind}: expected an image file; give - to read an image from standard input"
+        )
+
+
+def _too_large(name: str, max_bytes: int) -> str:
+    return f"{name} is larger than {max_bytes >> 20} MiB: give a smaller file"
+
+
 def read_limited(file: BinaryIO, max_bytes: int, name: str) -> bytes:
     """Read a file, which may be an endless device. Raises InputError above `max_bytes`."""
     data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
-        raise InputError(f"{name} is larger than {max_bytes >> 20} MiB: give a smaller file")
+        raise InputError(_too_large(name, max_bytes))
     return data
 
 
@@ -106,6 +142,7 @@ class _Download(threading.Thread):
         import httpx2  # takes 0.1 s, and few commands need it
 
         from vipllava_cli.storage.web import explain, make_client, user_agent
+        from vipllava_cli.storage.web_guard import body_chunks
 
         headers = {
             "Accept": "image/*,*/*;q=0.5",
@@ -114,12 +151,12 @@ class _Download(threading.Thread):
         }
         try:
             with (
-                make_client(timeout=DOWNLOAD_SECONDS, headers=headers) as client,
+                make_client(guarded=True, timeout=DOWNLOAD_SECONDS, headers=headers) as client,
                 client.stream("GET", self.address) as response,
             ):
                 if response.status_code != httpx2.codes.OK:
                     raise InputError(self._refusal(response.status_code, response.reason_phrase))
-                for chunk in response.iter_bytes():
+                for chunk in body_chunks(response, MAX_DOWNLOAD_BYTES + 1):
                     self.data += chunk
                     if len(self.data) > MAX_DOWNLOAD_BYTES:
                         raise InputError(

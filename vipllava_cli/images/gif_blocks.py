@@ -5,6 +5,7 @@ from vipllava_cli.errors import InputError
 MAX_FRAMES = 20_000  # eleven minutes of 30 frames a second
 MAX_EXTENSIONS = 100_000
 MAX_TEXT = 4 << 20  # bytes of comments and other extensions
+MAX_JUNK = 1 << 16  # bytes between blocks
 MAX_SUB_BLOCKS = 2_000_000  # of at most 255 bytes: full ones for twice the largest file
 
 _HEADER, _EXTENSION, _IMAGE, _END = 13, 0x21, 0x2C, 0x3B
@@ -17,7 +18,8 @@ def check_gif(data: bytes, name: str, frame: int) -> tuple[tuple[int, int], int]
     that does not fit. Raises InputError for too many blocks.
     """
     width, height = (int.from_bytes(data[at : at + 2], "little") for at in (6, 8))
-    at, frames, extensions, text, blocks = _HEADER + _palette(data, 10), 0, 0, 0, 0
+    at, frames, extensions = _HEADER + _palette(data, 10), 0, 0
+    text = blocks = junk = 0
     while at < len(data) and data[at] != _END:
         if data[at] == _IMAGE:
             frames += at + 10 <= len(data)
@@ -37,9 +39,9 @@ def check_gif(data: bytes, name: str, frame: int) -> tuple[tuple[int, int], int]
             text += at - start
         else:
             at += 1  # Pillow goes on at the next byte, too
-            text += 1
+            junk += 1
         is_full = frames > MAX_FRAMES or extensions > MAX_EXTENSIONS or text > MAX_TEXT
-        if is_full or blocks > MAX_SUB_BLOCKS:
+        if is_full or blocks > MAX_SUB_BLOCKS or junk > MAX_JUNK:
             raise InputError(
                 f"{name} holds more than an animation needs: expected at most {MAX_FRAMES:,} frames"
                 f" and {MAX_TEXT >> 20} MiB of comments; save one frame as a PNG"

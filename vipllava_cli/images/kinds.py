@@ -1,4 +1,4 @@
-"""The formats of Pillow that an encoded image can have, from its first bytes, and how far to trust them."""
+"""The formats that an encoded image can have by its first bytes, and which need a worker."""
 
 from collections.abc import Callable
 

@@ -23,6 +23,7 @@ _UNFINISHED = re.compile(rb"P[1-6Ff](?:[\s\d.+-]|#[^\n]*\n)*(?:#[^\n]*)?")
 _FLOAT_KINDS, _COLOR_KINDS, _TEXT_KINDS, _BIT_KINDS = b"Ff", b"36F", b"123", b"14"
 _PACKED_BITS, _PLAIN_BITS = b"4", b"1"
 _TEXT_CHUNK = 1 << 20  # bytes of text that become numbers at a time
+_MAX_DIGITS = 10  # of a number, with leading zeros
 _SPACES = b" \t\n\r\v\f"
 
 
@@ -124,17 +125,39 @@ def _read_text(data: bytes, header: NetpbmHeader, count: int) -> NDArray[Any]:
     values = np.empty(count, np.uint16)
     done = at = 0
     while done < count and at < len(text):
-        end = at + _TEXT_CHUNK
-        while end < len(text) and text[end] not in _SPACES:
-            end += 1
-        numbers = np.array(list(map(int, text[at:end].split())), np.int64)[: count - done]
-        if numbers.size and not 0 <= numbers.min() <= numbers.max() <= header.top:
+        numbers, end = _read_numbers(text, at)
+        numbers = numbers[: count - done]
+        if numbers.max(initial=0) > header.top:
             raise ValueError(f"a value is not between 0 and {header.top:g}")
         values[done : done + numbers.size] = numbers
         done, at = done + numbers.size, end
     if done < count:
         raise ValueError("image file is truncated")
     return values
+
+
+def _read_numbers(text: bytes, at: int) -> tuple[NDArray[np.int64], int]:
+    """Read the complete numbers of a chunk of text. Returns them and where the rest starts."""
+    chunk = np.frombuffer(text, np.uint8, min(_TEXT_CHUNK, len(text) - at), at)
+    digits = chunk - ord("0")
+    is_digit = digits <= 9
+    if not (is_digit | np.isin(chunk, np.frombuffer(_SPACES, np.uint8))).all():
+        raise ValueError("a value is no number")
+    if at + len(chunk) < len(text):  # a number at the end of the chunk may go on after it
+        spaces = np.flatnonzero(~is_digit)
+        used = int(spaces[-1]) + 1 if spaces.size else 0
+    else:
+        used = len(chunk)
+    edges = np.diff(is_digit[:used].astype(np.int8), prepend=0, append=0)
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    lengths = ends - starts
+    if used == 0 or lengths.max(initial=0) > _MAX_DIGITS:
+        raise ValueError(f"a value has more than {_MAX_DIGITS} digits")
+    numbers = np.zeros(len(starts), np.int64)
+    for place in range(int(lengths.max(initial=0))):
+        has_digit = lengths > place
+        numbers[has_digit] += digits[ends[has_digit] - 1 - place].astype(np.int64) * 10**place
+    return numbers, at + used
 
 
 def _read_bits(data: bytes, header: NetpbmHeader) -> NDArray[np.uint8]:

@@ -128,7 +128,10 @@ def _silence_libtiff() -> None:
 
 # --- messages --------------------------------------------------------------------------------
 
-_IMAGE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_IMAGE_STARTS = (
+    *(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *(b"icns", b"qoif", b"DDS ", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "),
+)
 
 
 def unknown_file(data: bytes, name: str) -> str:
@@ -141,7 +144,8 @@ def unknown_file(data: bytes, name: str) -> str:
             f"{name} holds {page.describe()} with the compression {page.compression_name()}, which is"
             " not read: save it as a PNG"
         )
-    if data.startswith(_IMAGE_STARTS) and not find_container(data):
+    is_image = data.startswith(_IMAGE_STARTS) or image_formats(data)[:1] in (("AVIF",), ("WEBP",))
+    if is_image and not find_container(data):
         return _damaged(name, "incomplete header")
     return f"{name} is not an image: expected {EXPECTED}, found {describe(data)}"
 

@@ -101,7 +101,9 @@ def read_pixels(data: bytes, name: str, frame: int, *, any_bits: bool = False) -
     direct = _read_directly(data, name, frame, any_bits=any_bits)
     if direct is not None:
         with reported(name):
-            _check_memory(direct.size, name, data, direct.bytes_per_pixel, is_deep=True)
+            _check_memory(
+                direct.size, name, data, direct.bytes_per_pixel, is_deep=bool(direct.kind)
+            )
             found = direct.read()
         if isinstance(found, Samples):
             return Pixels(None, found, direct.orientation)
@@ -275,9 +277,8 @@ def _read_netpbm_directly(
 
 # --- memory ----------------------------------------------------------------------------------
 
-_MAX_SURE_BYTES = 2_000_000_000  # of memory, for an image whose file may be far too small for it
-_PIXELS_PER_BYTE = 1000  # of a lossy format: more than in an image of one colour
-_DEEP_PIXELS_PER_BYTE = 50  # of a format of more than 8 bits
+MAX_DEEP_BYTES = 2_500_000_000  # of memory, for values of more than 8 bits
+_PIXELS_PER_BYTE = 1000  # of the formats that need a worker: more than in an image of one colour
 
 
 def _check_memory(
@@ -287,22 +288,22 @@ def _check_memory(
 
     A few bytes can announce the largest image. Decoders of some formats then take its memory first.
     """
-    stored, is_unbounded = len(data), needs_worker(data)
     pixels = size[0] * size[1]
     if pixels <= UNCHECKED_PIXELS:
         return
-    needed = pixels * bytes_per_pixel
-    if needed > free_memory():
+    needed, free = pixels * bytes_per_pixel, free_memory()
+    if needed > free:
         raise InputError(
             f"{name} ({size[0]}x{size[1]} pixels) does not fit into the free memory: expected"
-            f" {needed / 1e9:.1f} GB, found {free_memory() / 1e9:.1f} GB;"
-            " scale it down first"
+            f" {needed / 1e9:.1f} GB, found {free / 1e9:.1f} GB; scale it down first"
         )
-    per_byte = _DEEP_PIXELS_PER_BYTE if is_deep else _PIXELS_PER_BYTE
-    may_be_bomb = is_unbounded or (is_deep and needed > _MAX_SURE_BYTES)
-    if may_be_bomb and stored * per_byte < pixels:
+    if is_deep and needed > MAX_DEEP_BYTES:
         raise InputError(
-            f"{name} announces {size[0]}x{size[1]} pixels in a file of {stored:,} bytes, and needs"
-            f" {needed / 1e9:.1f} GB: expected at least {pixels // per_byte:,} bytes; scale it down"
-            " first"
+            f"{name} ({size[0]}x{size[1]} pixels of more than 8 bits) needs {needed / 1e9:.1f} GB of"
+            f" memory, above the limit of {MAX_DEEP_BYTES / 1e9:.1f} GB: scale it down first"
+        )
+    if needs_worker(data) and len(data) * _PIXELS_PER_BYTE < pixels:
+        raise InputError(
+            f"{name} announces {size[0]}x{size[1]} pixels in a file of {len(data):,} bytes: expected"
+            f" at least {pixels // _PIXELS_PER_BYTE:,} bytes; scale it down first"
         )

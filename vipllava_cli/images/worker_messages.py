@@ -59,7 +59,7 @@ def pack_pixels(pixels: Pixels) -> tuple[Fields, list[bytes | memoryview]]:
     if image.palette is not None:
         palette_mode = image.im.getpalettemode()
         blocks.append(image.im.getpalette(palette_mode, palette_mode))
-    transparency = image.info.get("transparency")
+    transparency: Any = image.info.get("transparency")
     is_bytes = isinstance(transparency, bytes)
     fields["image"] = {
         "mode": image.mode,
@@ -101,8 +101,11 @@ def _describe(samples: Samples) -> Fields:
 
 
 def _blocks(samples: Samples) -> list[bytes | memoryview]:
-    arrays = [samples.values] if samples.alpha is None else [samples.values, samples.alpha]
-    return [memoryview(np.ascontiguousarray(array)).cast("B") for array in arrays]
+    arrays: list[Any] = (
+        [samples.values] if samples.alpha is None else [samples.values, samples.alpha]
+    )
+    contiguous: list[Any] = [np.ascontiguousarray(array) for array in arrays]
+    return [memoryview(array).cast("B") for array in contiguous]
 
 
 def _samples(about: Fields, blocks: Sequence[bytes]) -> Samples:

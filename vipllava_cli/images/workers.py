@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.pixels import Header, Pixels
@@ -81,7 +81,7 @@ class _Worker:
 
     def __init__(self) -> None:
         paths = [os.path.abspath(path) for path in sys.path]
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-I", "-c", _START, json.dumps(paths)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -89,18 +89,19 @@ class _Worker:
             env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             start_new_session=True,  # Ctrl-C in a terminal is for this process
         )
+        self._process = process
+        self._requests = cast(BinaryIO, process.stdin)
+        self._answers = cast(BinaryIO, process.stdout)
 
     def ask(self, data: bytes, seconds: float, request: Fields) -> tuple[Fields, Sequence[bytes]]:
         """Send a request and wait for its answer. Raises _EndedError."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         is_late = threading.Event()
         timer = threading.Timer(seconds, self._end_late, (is_late,))
         timer.daemon = True
         timer.start()
         try:
-            send(self._process.stdin, request, [data])
-            return receive(self._process.stdout)
+            send(self._requests, request, [data])
+            return receive(self._answers)
         except (OSError, EOFError, ValueError):
             self.end()
             code = self._process.returncode
@@ -115,10 +116,9 @@ class _Worker:
     def end(self) -> None:
         """End the process, if it has not ended yet."""
         self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        for pipe in (self._requests, self._answers):
+            with suppress(OSError):
+                pipe.close()
         self._process.wait()
 
     def _end_late(self, is_late: threading.Event) -> None:
