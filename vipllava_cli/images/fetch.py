@@ -182,9 +182,11 @@ class _Download(threading.Thread):
         advice = _STATUS_ADVICE.get(status) or (
             "the server has a problem, try again later" if status >= 500 else "check the address"
         )
-        return f"{self.display_name} answered {status} {phrase}: expected an image; {advice}"
+        shown = "".join(filter(str.isprintable, phrase))[:_MAX_PHRASE]
+        return f"{self.display_name} answered {status} {shown}: expected an image; {advice}"
 
 
+_MAX_PHRASE = 60  # characters
 _REMEDY = ": check the address and the network, or give a file"
 _IN_BROWSER = "open it in a browser, save the image and give the file"
 _STATUS_ADVICE: Mapping[int, str] = {

@@ -20,7 +20,9 @@ from vipllava_cli.images.source import FIRST_FRAME
 from vipllava_cli.images.worker_messages import Fields, receive, send, unpack_pixels
 
 HEADER_SECONDS = 20.0
-PIXELS_SECONDS = 50.0  # 200 million pixels of JPEG 2000 take about 40 s
+PIXELS_SECONDS = 50.0
+# JPEG 2000 takes about a second for a MB: a real image of 200 million pixels gets more time.
+_FREE_BYTES, _BYTES_PER_SECOND = 32 << 20, 500_000
 
 # The modules of this process, and none of the working folder.
 _START = (
@@ -44,9 +46,8 @@ def read_orientation(data: bytes, name: str) -> int:
 
 def read_pixels(data: bytes, name: str, frame: int, *, any_bits: bool = False) -> Pixels:
     """Call `pixels.read_pixels` in a worker. Raises InputError."""
-    fields, blocks = _ask(
-        data, PIXELS_SECONDS, kind="pixels", name=name, frame=frame, any_bits=any_bits
-    )
+    seconds = PIXELS_SECONDS + max(len(data) - _FREE_BYTES, 0) / _BYTES_PER_SECOND
+    fields, blocks = _ask(data, seconds, kind="pixels", name=name, frame=frame, any_bits=any_bits)
     return unpack_pixels(fields, blocks)
 
 
@@ -113,6 +114,10 @@ class _Worker:
         finally:
             timer.cancel()
 
+    def is_alive(self) -> bool:
+        """Return whether the process waits for a request."""
+        return self._process.poll() is None
+
     def end(self) -> None:
         """End the process, if it has not ended yet."""
         self._process.kill()
@@ -130,10 +135,14 @@ _IDLE: list[_Worker] = []
 
 
 def _take() -> _Worker:
-    try:
-        return _IDLE.pop()
-    except IndexError:
-        return _Worker()
+    while True:
+        try:
+            worker = _IDLE.pop()
+        except IndexError:
+            return _Worker()
+        if worker.is_alive():  # the system may have ended it meanwhile
+            return worker
+        worker.end()
 
 
 @atexit.register
