@@ -26,15 +26,14 @@ from vipllava_cli.images.source import FIRST_FRAME
 # Attacks that a bounded reader survives: it leaves out the bomb, or reads the first image.
 READ = frozenset(
     {
-        "14000 x 14000 JPEG of 1 kB",
+        "6000 x 6000 JPEG of 1 kB",
         "1 strip claims 4 GB",
         "APNG of 4 billion frames",
         "IDAT with zeros for 2 GB",
         "5000 x 3000, maxval 1",
         "5000 x 3000, maxval 254",
         "PFM with scale 1e999",
-        "QOI of 5000 x 3000",
-        "QOI of 6000 x 6000 runs",
+        "QOI of 3000 x 3000 runs",
         "Raw profile bomb",
         "WebP of 1 million chunks",
         "arithmetic JPEG",
@@ -84,7 +83,7 @@ def test_a_hostile_image_ends_in_its_budget(tmp_path: Path, name: str) -> None:
 
 QUESTION = "what is in the red box?"
 GOOD = SAMPLES / "zoo-red-box.png"
-_EACH = ("98 MB of EXIF segments", "2 million text chunks", "40 MB comment", "icon with a PNG bomb")
+_EACH = ("5000 scans", "2 million text chunks", "40 MB comment", "icon with a PNG bomb")
 COMMANDS = {
     "ask": ("ask", "{}", QUESTION),
     "chat": ("chat", "{}"),
@@ -172,7 +171,7 @@ def test_a_file_that_becomes_a_pipe_after_the_check_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
-    monkeypatch.setattr(fetch.os, "stat", lambda path: os.lstat(GOOD))
+    monkeypatch.setattr("vipllava_cli.images.fetch.os.stat", lambda path: os.lstat(GOOD))
     with pytest.raises(InputError, match="is a pipe"):
         load_image(str(tmp_path / "pipe"))
 
@@ -187,10 +186,10 @@ def test_a_file_that_becomes_a_pipe_after_the_check_is_refused(
         "data:image/png," + "%41" * (MAX_ESCAPED // 2),
         "data:" + "a" * 1_000_000,
         "data:" + ";" * 200 + "," + "A" * 1_000_000,
-        "data:image/png;base64," + "\n" * 1_000_000,
+        "data:image/png;base64," + " " * 1_000_000,
         "data:image/png;base64," + "\u00e9" * 1000,
     ],
-    ids=["huge", "huge escaped", "no comma", "many parameters", "empty lines", "not ASCII"],
+    ids=["huge", "huge escaped", "no comma", "many parameters", "spaces", "not ASCII"],
 )
 def test_a_data_address_of_absurd_size_is_refused(address: str) -> None:
     start = time.monotonic()
