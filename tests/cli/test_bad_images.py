@@ -13,7 +13,7 @@ from PIL import Image
 from tests.conftest import Run
 from tests.support.commands import BOX, QUESTION, assert_error_line, run_in_process
 from vipllava_cli.errors import ExitCode
-from vipllava_cli.images import load
+from vipllava_cli.images import pixels
 
 
 def huge_png() -> bytes:
@@ -77,7 +77,7 @@ def test_an_image_above_the_free_memory_is_refused(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.new("1", (10_000, 5_000)).save(tmp_path / "large.png")
-    monkeypatch.setattr(load, "free_memory", lambda: 500_000_000)
+    monkeypatch.setattr(pixels, "free_memory", lambda: 500_000_000)
     result = run("annotate", tmp_path / "large.png", "-o", tmp_path / "out.png")
     assert_error_line(result, ExitCode.INPUT, "expected 0.6 GB, found 0.5 GB")
 

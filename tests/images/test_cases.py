@@ -108,7 +108,7 @@ CONTAINERS = {
 def test_containers_that_are_no_images_are_named(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "_register_heic", lambda: False)
+    monkeypatch.setattr(opening, "_has_heic", lambda: False)
     with pytest.raises(InputError, match=CONTAINERS[name]) as error:
         open_image(str(CASES / "75-img-odd-containers" / name))
     assert "\n" not in str(error.value)

@@ -9,7 +9,8 @@ from PIL import Image
 from tests.support.images import ORANGE, animation, encode, frame_grey, has_center_color
 from vipllava_cli.errors import InputError
 from vipllava_cli.images import stretch
-from vipllava_cli.images.load import Header, decode, fingerprint, load_image, read_header, to_rgb
+from vipllava_cli.images.load import decode, fingerprint, load_image, read_header, to_rgb
+from vipllava_cli.images.pixels import Header
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])

@@ -77,7 +77,7 @@ def heic(brand: bytes, *others: bytes) -> bytes:
 def test_heic_without_its_package_names_the_extra(
     brand: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "_register_heic", lambda: False)
+    monkeypatch.setattr(opening, "_has_heic", lambda: False)
     with pytest.raises(InputError, match=r"HEIC image.*pip install 'vipllava\[heic\]'"):
         read_header(heic(brand), "photo.heic")
 

@@ -9,7 +9,8 @@ from PIL import Image
 
 from tests.support.deep_images import ramp, tiff
 from vipllava_cli.errors import InputError
-from vipllava_cli.images.load import Header, decode, decode_values, read_header, read_orientation
+from vipllava_cli.images.load import decode, decode_values, read_header, read_orientation
+from vipllava_cli.images.pixels import Header
 from vipllava_cli.images.source import Source
 from vipllava_cli.marks.marked_image import ImageFile
 

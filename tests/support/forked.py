@@ -1,25 +1,28 @@
-"""The command in a fork of this process, with a budget of time and memory.
+"""The command in a fork of this process, with its time and memory.
 
-A fork has its own streams, memory and end, and needs no imports: an attack that should be refused at
-once costs a few milliseconds. Its peak memory includes that of the tests.
+A fork needs no imports: an attack that should be refused at once costs a few milliseconds. Its peak
+memory includes that of the tests.
 """
 
 import os
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
+import cv2  # noqa: F401 - imported for the forks
+import psutil  # noqa: F401
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.support.budget import Measured, wait_for
+import vipllava_cli.cli.commands.annotate
+import vipllava_cli.cli.commands.ask
+import vipllava_cli.cli.marked_image  # noqa: F401
+from tests.support.budget import MAX_SECONDS, Measured, wait_for
 from vipllava_cli.cli.app import app
-
-OUR_BUG = 1
 
 
 @cache
@@ -37,23 +40,32 @@ def run_forked(
     *arguments: str | Path,
     folder: Path,
     environment: Mapping[str, str] | None = None,
-    stdin: int | None = None,
-    max_seconds: float = 30.0,
+    stdin: int | bytes | None = None,
+    max_seconds: float = MAX_SECONDS,
 ) -> Measured:
     """Run `vipllava` in `folder`, and kill it when its time is over: the code is then negative.
 
-    `stdin` is an open file; without one, it is empty.
+    `stdin` is an open file or its content; without one, it is empty.
     """
     import_all()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with ExitStack() as stack:
+        out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
+        if isinstance(stdin, int):
+            given = stdin
+        else:
+            content = stack.enter_context(tempfile.TemporaryFile())
+            content.write(stdin or b"")
+            content.seek(0)
+            given = content.fileno()
         start = time.monotonic()
         process = os.fork()
         if process == 0:
-            try:
-                given = os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin
-                _run(list(map(str, arguments)), folder, environment, (given, out, err))
-            finally:
-                os._exit(OUR_BUG)
+            os.setsid()
+            for number, descriptor in enumerate((given, out.fileno(), err.fileno())):
+                os.dup2(descriptor, number)
+            os.chdir(folder)
+            os.environ.update(environment or {})
+            _become(list(map(str, arguments)))
         code, usage = wait_for(process, start + max_seconds)
         seconds = time.monotonic() - start
         texts = []
@@ -64,28 +76,22 @@ def run_forked(
     return Measured(code, texts[0], texts[1], seconds, usage.ru_maxrss * kilobyte)
 
 
-def _run(
-    arguments: list[str],
-    folder: Path,
-    environment: Mapping[str, str] | None,
-    streams: tuple[object, ...],
-) -> None:
-    """Run the command with these streams, and end the process."""
-    os.setsid()
-    for number, stream in enumerate(streams):
-        os.dup2(stream if isinstance(stream, int) else stream.fileno(), number)  # type: ignore[attr-defined]
-    sys.stdin, sys.stdout, sys.stderr = (
-        os.fdopen(number, mode, closefd=False) for number, mode in ((0, "r"), (1, "w"), (2, "w"))
-    )
-    os.chdir(folder)
-    os.environ.update(environment or {})
+def _become(arguments: list[str]) -> None:
+    """Turn this fork into the command. Never returns."""
+    code = 1
     try:
-        code = app(arguments, prog_name="vipllava", standalone_mode=False)
-    except SystemExit as ended:
-        code = ended.code
-    except BaseException:
-        traceback.print_exc()
-        code = OUR_BUG
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code or 0)
+        for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+        sys.argv = ["vipllava", *arguments]
+        from vipllava_cli.__main__ import main
+        from vipllava_cli.images.workers import end_workers
+
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        end_workers()  # so that their memory counts, too
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)

@@ -2,12 +2,13 @@
 
 import os
 import sys
-from pathlib import Path
 
 from PIL import UnidentifiedImageError
 
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.images.fetch import MAX_BYTES
 from vipllava_cli.images.save import encode_in_memory
+from vipllava_cli.storage.regular_files import read_regular
 
 _NO_IMAGE = "the clipboard holds no image: copy an image, not its file or address, or give a file"
 
@@ -46,7 +47,7 @@ def _read_only_file(names: list[str]) -> bytes:
             " `vipllava batch`"
         )
     try:
-        return Path(names[0]).read_bytes()
+        return read_regular(names[0], MAX_BYTES)
     except OSError as error:
         raise InputError(f"{names[0]} on the clipboard cannot be read: {error.strerror}") from None
 

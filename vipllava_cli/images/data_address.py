@@ -8,6 +8,8 @@ from urllib.parse import unquote_to_bytes
 from vipllava_cli.errors import InputError
 
 _ADDRESS = re.compile(r"data:(?P<type>[^,]{0,200}),", re.IGNORECASE)
+MAX_BASE64 = 86 << 20  # characters, of about 64 MiB
+MAX_ESCAPED = 4 << 20  # characters without base64, each of which can take 100 bytes of memory
 _MAX_SHOWN = 40  # characters in a message
 _HASH_DIGITS = 8
 _IN_TEXT = re.compile(r"data:[^,\s]{0,100},[\w+/=%-]{60,}", re.IGNORECASE)
@@ -33,8 +35,12 @@ def read_data_address(address: str) -> bytes:
             f"{shorten_data_address(address)} is not a valid address: expected"
             " data:image/png;base64,…"
         )
+    is_base64 = head["type"].lower().rstrip().endswith(";base64")
+    if len(address) > (MAX_BASE64 if is_base64 else MAX_ESCAPED):
+        advice = "give a file" if is_base64 else "encode it as base64, or give a file"
+        raise InputError(f"{shorten_data_address(address)} is too long for an image: {advice}")
     content = address[head.end() :]
-    if not head["type"].lower().rstrip().endswith(";base64"):
+    if not is_base64:
         return unquote_to_bytes(content)
     try:
         return base64.b64decode("".join(content.split()), validate=True)

@@ -3,13 +3,12 @@
 import sys
 import threading
 from collections.abc import Mapping
-from typing import BinaryIO
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.data_address import is_data_address, read_data_address
 from vipllava_cli.images.source import CLIPBOARD, display_name, is_address
 from vipllava_cli.storage.files import STANDARD_INPUT
-from vipllava_cli.storage.regular_files import open_regular
+from vipllava_cli.storage.regular_files import open_regular, read_whole
 from vipllava_cli.storage.zip_archive import read_member
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -33,9 +32,9 @@ def read_bytes(source: str) -> bytes:
         return read_clipboard()
     try:
         if source == STANDARD_INPUT:
-            return read_limited(sys.stdin.buffer, MAX_BYTES, display_name(source))
+            return read_whole(sys.stdin.buffer, MAX_BYTES, display_name(source))
         with open_regular(source, streams=True) as file:
-            return read_limited(file, MAX_BYTES, display_name(source))
+            return read_whole(file, MAX_BYTES, display_name(source))
     except NotADirectoryError:  # a part of the path is a file, perhaps an archive
         data = read_member(source, MAX_BYTES)
         if data is not None:
@@ -53,14 +52,6 @@ def read_bytes(source: str) -> bytes:
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{display_name(source)} cannot be read: {_reason(error)}") from None
-
-
-def read_limited(file: BinaryIO, max_bytes: int, name: str) -> bytes:
-    """Read a file, which may be an endless device. Raises InputError above `max_bytes`."""
-    data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise InputError(f"{name} is larger than {max_bytes >> 20} MiB: give a smaller file")
-    return data
 
 
 # --- the web ---------------------------------------------------------------------------------
@@ -106,6 +97,7 @@ class _Download(threading.Thread):
         import httpx2  # takes 0.1 s, and few commands need it
 
         from vipllava_cli.storage.web import explain, make_client, user_agent
+        from vipllava_cli.storage.web_guard import body_chunks
 
         headers = {
             "Accept": "image/*,*/*;q=0.5",
@@ -114,12 +106,12 @@ class _Download(threading.Thread):
         }
         try:
             with (
-                make_client(timeout=DOWNLOAD_SECONDS, headers=headers) as client,
+                make_client(guarded=True, timeout=DOWNLOAD_SECONDS, headers=headers) as client,
                 client.stream("GET", self.address) as response,
             ):
                 if response.status_code != httpx2.codes.OK:
                     raise InputError(self._refusal(response.status_code, response.reason_phrase))
-                for chunk in response.iter_bytes():
+                for chunk in body_chunks(response, MAX_DOWNLOAD_BYTES + 1):
                     self.data += chunk
                     if len(self.data) > MAX_DOWNLOAD_BYTES:
                         raise InputError(
@@ -145,9 +137,11 @@ class _Download(threading.Thread):
         advice = _STATUS_ADVICE.get(status) or (
             "the server has a problem, try again later" if status >= 500 else "check the address"
         )
-        return f"{self.display_name} answered {status} {phrase}: expected an image; {advice}"
+        shown = "".join(filter(str.isprintable, phrase))[:_MAX_PHRASE]
+        return f"{self.display_name} answered {status} {shown}: expected an image; {advice}"
 
 
+_MAX_PHRASE = 60  # characters
 _REMEDY = ": check the address and the network, or give a file"
 _IN_BROWSER = "open it in a browser, save the image and give the file"
 _STATUS_ADVICE: Mapping[int, str] = {

@@ -7,16 +7,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib.util import find_spec
 
 from PIL import Image, UnidentifiedImageError, _imaging
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.kinds import image_formats
 from vipllava_cli.images.memory import free_memory
-from vipllava_cli.images.png_chunks import PNG_START, without_large_text
+from vipllava_cli.images.png_chunks import without_large_text
 from vipllava_cli.images.signatures import HEIC_NEEDS_EXTRA, describe, find_container, is_heic
 from vipllava_cli.images.source import FIRST_FRAME
-from vipllava_cli.images.tiff_page import read_page
+from vipllava_cli.images.tiff_page import page_as_first, read_page
 
+# What `image_formats` finds. Other formats of Pillow are never opened: some run programs.
 FORMATS = (
     *("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF"),
     *("JPEG2000", "ICO", "ICNS", "QOI", "DDS", "PCX", "SGI", "TGA"),
@@ -43,21 +46,40 @@ def check_size(size: tuple[int, int], name: str) -> None:
 
 
 @contextmanager
-def opened_image(data: bytes, name: str) -> Iterator[Image.Image]:
-    """Open an image and read its header. Turn every error in the block into an InputError."""
-    if not data:
-        raise InputError(f"{name} is empty: expected {EXPECTED}")
+def opened_image(data: bytes, name: str, frame: int = FIRST_FRAME) -> Iterator[Image.Image]:
+    """Open an image at a frame, and read its header. Turn every error in the block into an InputError.
+
+    `data` has passed `check_structure`.
+    """
     _silence_libtiff()
-    formats = _formats(data, name)
-    if data.startswith(PNG_START):
-        data = without_large_text(data)
+    formats = image_formats(data)
+    if "HEIF" in formats:
+        _register_heic()
+    if formats == ("PNG",):
+        data = without_large_text(data, name)
+    if formats == ("TIFF",) and frame > FIRST_FRAME:
+        data, frame = page_as_first(data, frame), FIRST_FRAME
     with reported(name):
         try:
             image = Image.open(io.BytesIO(data), formats=formats)
         except UnidentifiedImageError:
-            raise InputError(_unknown(data, name)) from None
+            raise InputError(unknown_file(data, name)) from None
         check_size(image.size, name)
+        if frame > FIRST_FRAME:
+            image.seek(frame - FIRST_FRAME)
+            check_size(image.size, name)
         yield image
+
+
+def check_file(data: bytes, name: str) -> None:
+    """Raise InputError for a file that is no image, or that needs a package. Opens nothing."""
+    if not data:
+        raise InputError(f"{name} is empty: expected {EXPECTED}")
+    formats = image_formats(data)
+    if not formats:
+        raise InputError(unknown_file(data, name))
+    if "HEIF" in formats and not _has_heic():
+        raise InputError(f"{name} cannot be read: expected {EXPECTED}, {HEIC_NEEDS_EXTRA}")
 
 
 @contextmanager
@@ -77,42 +99,18 @@ def reported(name: str) -> Iterator[None]:
         raise InputError(_damaged(name, reason)) from None
 
 
-def _formats(data: bytes, name: str) -> tuple[str, ...]:
-    """Return the formats to try. Raises InputError for HEIC without its package."""
-    if is_heic(data):
-        if not _register_heic():
-            raise InputError(f"{name} cannot be read: expected {EXPECTED}, {HEIC_NEEDS_EXTRA}")
-        return ("HEIF",)
-    return FORMATS if _looks_like_tga(data) else FORMATS[:-1]
+@cache
+def _has_heic() -> bool:
+    """Return whether the package that reads HEIC is installed."""
+    return find_spec("pillow_heif") is not None
 
 
 @cache
-def _register_heic() -> bool:
-    """Let Pillow open HEIC images, if the package is installed. It turns them upright itself."""
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        return False
+def _register_heic() -> None:
+    """Let Pillow open HEIC images. It turns them upright itself."""
+    from pillow_heif import register_heif_opener
+
     register_heif_opener(thumbnails=False)
-    return True
-
-
-_TGA_KINDS = {1: (8,), 2: (15, 16, 24, 32), 3: (8, 16), 9: (8,), 10: (15, 16, 24, 32), 11: (8, 16)}
-_TGA_HEADER = 18
-
-
-def _looks_like_tga(data: bytes) -> bool:
-    """Return whether a file is a TGA image, which has no signature at its start."""
-    if len(data) < _TGA_HEADER or data[2] not in _TGA_KINDS:
-        return False
-    has_palette, bits = data[1], data[16]
-    width, height = (int.from_bytes(data[at : at + 2], "little") for at in (12, 14))
-    if has_palette > 1 or bits not in _TGA_KINDS[data[2]] or not (width and height):
-        return False
-    if data[2] in (1, 9) and not has_palette:
-        return False
-    is_packed = data[2] > 8
-    return is_packed or len(data) >= _TGA_HEADER + width * height * ((bits + 7) // 8)
 
 
 @cache
@@ -130,10 +128,13 @@ def _silence_libtiff() -> None:
 
 # --- messages --------------------------------------------------------------------------------
 
-_IMAGE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_IMAGE_STARTS = (
+    *(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *(b"icns", b"qoif", b"DDS ", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "),
+)
 
 
-def _unknown(data: bytes, name: str) -> str:
+def unknown_file(data: bytes, name: str) -> str:
     """Return the message about a file that Pillow does not know."""
     if is_heic(data):
         return _damaged(name, "incomplete HEIC image")
@@ -143,7 +144,8 @@ def _unknown(data: bytes, name: str) -> str:
             f"{name} holds {page.describe()} with the compression {page.compression_name()}, which is"
             " not read: save it as a PNG"
         )
-    if data.startswith(_IMAGE_STARTS) and not find_container(data):
+    is_image = data.startswith(_IMAGE_STARTS) or image_formats(data)[:1] in (("AVIF",), ("WEBP",))
+    if is_image and not find_container(data):
         return _damaged(name, "incomplete header")
     return f"{name} is not an image: expected {EXPECTED}, found {describe(data)}"
 

@@ -7,18 +7,32 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from vipllava_cli.errors import InputError
+
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 _UNUSED = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+_PIXELS = (b"IDAT", b"fdAT", b"fcTL")
 _ORIENTATION_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 _WITH_ORIENTATION = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0")
 _MAX_KEPT = 1 << 18  # bytes of a text, packed and unpacked
+MAX_CHUNKS = 200_000  # of pixels: 1.3 KiB each in the largest file
+MAX_OTHER_CHUNKS = 10_000
 
 
-def without_large_text(data: bytes) -> bytes:
-    """Return the PNG without text and profile, except for small metadata with an orientation."""
-    parts, kept = [], 0
-    for start, end, kind in _chunks(data):
+def without_large_text(data: bytes, name: str) -> bytes:
+    """Return the PNG without text and profile, except for small metadata with an orientation.
+
+    Pillow 13.0.0 goes over all chunks in Python. Raises InputError for more than images have.
+    """
+    parts, kept, others = [], 0, 0
+    for number, (start, end, kind) in enumerate(_chunks(data)):
+        others += kind not in _PIXELS
+        if number == MAX_CHUNKS or others > MAX_OTHER_CHUNKS:
+            raise InputError(
+                f"{name} holds more chunks than pixels need: expected at most {MAX_CHUNKS:,}, and"
+                f" {MAX_OTHER_CHUNKS:,} of text and the like; save it again with another program"
+            )
         if kind in _UNUSED and not _is_needed(data[start + 8 : end - 4], kind):
             parts.append(data[kept:start])
             kept = end

@@ -64,8 +64,8 @@ HEIC_BRANDS = (
     *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
     *(b"mif1", b"msf1", b"mif2", b"heif"),
 )
-_AVIF_BRANDS = (b"avif", b"avis")
-_SHARED_BRANDS = (b"mif1", b"msf1", b"mif2", b"heif")  # of HEIC and of AVIF
+AVIF_BRANDS = (b"avif", b"avis")
+SHARED_BRANDS = (b"mif1", b"msf1", b"mif2", b"heif")  # of HEIC and of AVIF
 _MEDIA_START = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # of a QuickTime video
 _HEADER_BYTES = 4096
 
@@ -82,15 +82,15 @@ def is_heic(data: bytes) -> bool:
         return False
     size = min(max(int.from_bytes(data[:4], "big"), 16), _HEADER_BYTES)
     others = [data[at : at + 4] for at in range(16, size, 4)]
-    if brand not in _SHARED_BRANDS or any(other in HEIC_BRANDS[:8] for other in others):
+    if brand not in SHARED_BRANDS or any(other in HEIC_BRANDS[:8] for other in others):
         return True
-    is_avif = any(other in _AVIF_BRANDS for other in others) or b"av01" in data[:_HEADER_BYTES]
+    is_avif = any(other in AVIF_BRANDS for other in others) or b"av01" in data[:_HEADER_BYTES]
     return not is_avif
 
 
 def find_container(data: bytes) -> str:
     """Return what a file is that is no image, and what to do. Empty text if nothing is known."""
-    if data[4:8] == b"ftyp" and data[8:12] not in (*HEIC_BRANDS, *_AVIF_BRANDS):
+    if data[4:8] == b"ftyp" and data[8:12] not in (*HEIC_BRANDS, *AVIF_BRANDS):
         if data[8:12] == b"crx ":
             return _RAW
         if data[8:12] == b"jxl ":

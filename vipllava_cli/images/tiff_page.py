@@ -1,16 +1,19 @@
 """The layout of a page of a TIFF, from its tags."""
 
 import io
-from collections.abc import Iterator
+import struct
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL.TiffImagePlugin import COMPRESSION_INFO, PREFIXES, ImageFileDirectory_v2
 
+from vipllava_cli.errors import InputError
 from vipllava_cli.images.signatures import RAW_SUFFIXES
 
 MAX_PAGES = 100_000
+MAX_NUMBERS = 1_000_000  # in the tags of a page: strips of one row, and small tiles
+_MAX_TILED_PIXELS = 1 << 26  # of the tiles of a small image
 
 _SUBFILE_TYPE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _STRIP_OFFSETS, _ORIENTATION, _BANDS, _STRIP_ROWS, _STRIP_BYTES = 273, 274, 277, 278, 279
@@ -136,42 +139,126 @@ class TiffPage:
 
 
 def read_page(data: bytes, frame: int, name: str) -> TiffPage | None:
-    """Read the tags of a page, from 1. Returns None for a file that is no TIFF or is damaged there."""
+    """Read the tags of a page, from 1. Returns None for a file that is no TIFF or is damaged there.
+
+    Raises InputError for tags and tiles beyond all reason.
+    """
     if not data.startswith(tuple(PREFIXES)):
         return None
     try:
-        pages = list(_iter_directories(data))
-        if not 1 <= frame <= len(pages):
+        places = find_pages(data)
+        if not 1 <= frame <= len(places):
             return None
-        is_raw = _is_raw(pages[0], name)
-        return _to_page(pages[frame - 1], data, is_raw=is_raw, pages=len(pages))
+        is_raw = _is_raw(_read_directory(data, places[0], name), name)
+        directory = _read_directory(data, places[frame - 1], name)
+        page = _to_page(directory, data, is_raw=is_raw, pages=len(places))
+    except InputError:
+        raise
     except (
         Exception
     ):  # Pillow raises many kinds of errors for damaged tags, and then in its own way
         return None
+    _check_tiles(page, name)
+    return page
 
 
-def _iter_directories(data: bytes) -> Iterator[ImageFileDirectory_v2]:
+def page_as_first(data: bytes, frame: int) -> bytes:
+    """Return a TIFF whose first page is the page `frame`, from 1. Raises IndexError without it.
+
+    Pillow 13.0.0 reads the tags of all pages before it.
+    """
+    layout, place = _layout(data), find_pages(data)[frame - 1]
+    at = 8 if layout.is_big else 4
+    start = struct.pack(layout.place, place)
+    return b"".join([data[:at], start, data[at + len(start) :]])
+
+
+def find_pages(data: bytes) -> list[int]:
+    """Return where the pages of a TIFF are, up to a damaged one, a loop or MAX_PAGES."""
+    layout = _layout(data)
+    head_size, entry_size = struct.calcsize(layout.count), struct.calcsize(layout.entry)
+    places: dict[int, None] = {}
+    try:
+        (place,) = struct.unpack_from(layout.place, data, 8 if layout.is_big else 4)
+        while place and place not in places and len(places) < MAX_PAGES:
+            (count,) = struct.unpack_from(layout.count, data, place)
+            entries = place + head_size
+            (following,) = struct.unpack_from(layout.place, data, entries + count * entry_size)
+            if not _has_width(data, layout, entries, count):
+                break
+            places[place] = None
+            place = following
+    except (struct.error, OverflowError):  # a damaged later page does not matter for the first
+        pass
+    return list(places)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The forms of a place, of a count of tags and of a tag, for `struct`."""
+
+    is_big: bool
+    place: str
+    count: str
+    entry: str
+
+
+def _layout(data: bytes) -> _Layout:
+    order = "<" if data[:2] == b"II" else ">"
+    place, count, entry = ("Q", "Q", "HHQQ") if _is_big(data) else ("L", "H", "HHLL")
+    return _Layout(_is_big(data), order + place, order + count, order + entry)
+
+
+def _has_width(data: bytes, layout: _Layout, entries: int, count: int) -> bool:
+    """Return whether a page has a width, which is one of its first tags: their numbers ascend."""
+    size = struct.calcsize(layout.entry)
+    return any(
+        struct.unpack_from(layout.entry, data, entries + number * size)[0] == _WIDTH
+        for number in range(min(count, _FIRST_TAGS))
+    )
+
+
+_FIRST_TAGS = 64
+_NUMBER_TYPES = frozenset((3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 16, 17, 18))  # not bytes and text
+
+
+def _read_directory(data: bytes, place: int, name: str) -> ImageFileDirectory_v2:
+    """Read the tags of a page. Raises InputError for too many numbers, and Pillow's errors."""
+    layout = _layout(data)
+    (count,) = struct.unpack_from(layout.count, data, place)
+    first, size = place + struct.calcsize(layout.count), struct.calcsize(layout.entry)
+    numbers = 0
+    for start in range(first, first + count * size, size):
+        _, kind, values, _ = struct.unpack_from(layout.entry, data, start)
+        if kind in _NUMBER_TYPES and values <= len(data):  # Pillow skips a tag larger than the file
+            numbers += values
+    if numbers > MAX_NUMBERS:
+        raise InputError(
+            f"{name} holds {numbers:,} numbers in its tags: expected at most {MAX_NUMBERS:,}; save it"
+            " again with larger strips or tiles, as `tiffcp -r 64 IN.tif OUT.tif` does"
+        )
     file = io.BytesIO(data)
     head, order = file.read(16), data[:2]
     # Pillow takes a big-endian BigTIFF for a TIFF, unless the byte order comes separately.
-    head = b"II+\0" + head[4:] if _is_big(data) else head[:8]
+    head = b"II+\0" + head[4:] if layout.is_big else head[:8]
     directory = ImageFileDirectory_v2(head, order)
-    place, seen = directory.next, set[int]()
-    while place and place not in seen and len(seen) < MAX_PAGES:
-        seen.add(place)
-        file.seek(place)
-        try:
-            directory = ImageFileDirectory_v2(head, order)
-            directory.load(file)
-            if _WIDTH not in directory:
-                return
-        except Exception:
-            if len(seen) == 1:
-                raise
-            return  # a damaged later page does not matter for the first
-        yield directory
-        place = directory.next
+    file.seek(place)
+    directory.load(file)
+    return directory
+
+
+def _check_tiles(page: TiffPage, name: str) -> None:
+    """Raise InputError for tiles that are much larger than their image."""
+    if not page.tile_columns or page.block_rows <= 0:
+        return
+    columns = -(-page.width // page.tile_columns) * page.tile_columns
+    rows = -(-page.height // page.block_rows) * page.block_rows
+    if columns * rows > 4 * page.width * page.height + _MAX_TILED_PIXELS:
+        raise InputError(
+            f"{name} is {page.width}x{page.height} pixels in tiles of"
+            f" {page.tile_columns}x{page.block_rows}: expected smaller tiles; save it again without"
+            " tiles, as `tiffcp -s IN.tif OUT.tif` does"
+        )
 
 
 def _is_big(data: bytes) -> bool:
