@@ -1,9 +1,14 @@
 """Slow, plain versions of fast code, to compare results."""
 
+from collections import deque
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-import cv2
+from vipllava_cli.flows.batch.record_ids import RecordIds
+from vipllava_cli.marks import draw
+from vipllava_cli.marks.types import Mark
 
 
 def decompress_runs(compressed: str) -> list[int]:
@@ -88,3 +93,21 @@ def decode_brush(rle: list[int], width: int, height: int) -> NDArray[np.uint8]:
                 values[single] = min(read(word), 255)
         place = end
     return (values.reshape(height, width, 4)[..., 3] > 0).astype(np.uint8)
+
+
+def coverage(mark: Mark, width: int, height: int) -> NDArray[np.uint8]:
+    """Draw a mark on a canvas of the size of the image."""
+    canvas = draw.Canvas(np.zeros((height, width), np.uint8), 0, 0, width, height)
+    draw._DRAWERS[mark.shape](canvas, mark, draw.line_width(mark, width, height))
+    return canvas.pixels
+
+
+def first_free(
+    self: RecordIds, ids: deque[str] | None, own: str, *, is_own_free: bool = False
+) -> str | None:
+    """Return the first id that no row has claimed, and look at all of them each time."""
+    for id in ids or ():
+        is_own = is_own_free and id == own
+        if id not in self._variants and (is_own or not self._is_claimed(id)):
+            return id
+    return None

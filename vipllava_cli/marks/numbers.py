@@ -59,7 +59,9 @@ def _plate_on(side: int, number: int, size: float) -> tuple[int, int]:
     larger than the image has no place, whatever the digits measure.
     """
     margin = round(size * 0.5) + 1
-    return (margin, margin) if margin > side and size >= _MIN_FONT_SIZE else _plate_size(number, size)
+    return (
+        (margin, margin) if margin > side and size >= _MIN_FONT_SIZE else _plate_size(number, size)
+    )
 
 
 @lru_cache(maxsize=4096)  # a number has one size for many plates, and several steps ask for it
