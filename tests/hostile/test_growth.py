@@ -224,7 +224,7 @@ def test_a_mask_of_noise_is_refused_before_it_takes_memory(tmp_path: Path, name:
     Image.fromarray(pixels.astype(np.uint8) * 255).save(tmp_path / "mask.png")
     Image.new("RGB", pixels.shape[::-1]).save(tmp_path / "image.png")
     result = run_in(tmp_path, "annotate", "image.png", "--mask", "mask.png", "-o", "out.png")
-    assert_refused(result, ExitCode.INPUT_ERROR, max_bytes=MAX_BYTES)
+    assert_refused(result, ExitCode.INPUT, max_bytes=MAX_BYTES)
     assert f"more than {MAX_EDGES} edges" in result.stderr
     assert not (tmp_path / "out.png").exists()
 

@@ -168,10 +168,14 @@ def _check_edges(inside: NDArray[np.uint8], name: str) -> None:
     count, above = 0, np.zeros((1, inside.shape[1]), bool)
     for rows, _ in _bands(inside, 0):
         filled = rows != 0
-        count += np.count_nonzero(filled[:, 1:] != filled[:, :-1])
-        count += np.count_nonzero(filled[:, 0]) + np.count_nonzero(filled[:, -1])
-        count += np.count_nonzero(filled[1:] != filled[:-1])
-        count += np.count_nonzero(filled[:1] != above)
+        changes = (
+            filled[:, 1:] != filled[:, :-1],
+            filled[:, :1],
+            filled[:, -1:],
+            filled[1:] != filled[:-1],
+            filled[:1] != above,
+        )
+        count += sum(int(np.count_nonzero(change)) for change in changes)
         above = filled[-1:]
         if count > MAX_EDGES:
             raise noise_error(name)

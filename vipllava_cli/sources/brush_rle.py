@@ -89,7 +89,7 @@ class _Bits:
         self._move(count * word)
         data = np.frombuffer(self._data[first : (self._at + 7) >> 3], np.uint8)
         bits = np.unpackbits(data)[skipped : skipped + count * word]
-        is_set: NDArray[np.bool_] = bits.reshape(count, word).any(axis=1)
+        is_set: NDArray[np.bool_] = np.asarray(bits.reshape(count, word).any(axis=1))
         return is_set
 
     def _move(self, count: int) -> None:
