@@ -5,7 +5,7 @@ object. A label map has a value for each of several regions (Pascal VOC, Citysca
 instances), and the user chooses one: taking all of them, or the brightest, would be a wrong region.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from vipllava_cli.storage.counts import count_noun
 
 Region = NDArray[np.bool_]
 
+_BAND_PIXELS = 1 << 24  # in one step
 _MAX_LISTED_VALUES = 8  # in a message
 _MAX_COLORS = 256  # of a label map in colour; a photograph has more
 _GRAY_SPREAD = 40  # between the channels of a gray pixel in a JPEG
@@ -70,10 +71,10 @@ def read_pixels(image: Image.Image, name: str) -> MaskPixels:
         return MaskPixels(name, np.asarray(gray_image), is_lossy=is_lossy, visible=visible)
     if image.mode in ("1", "I", "F") or image.mode.startswith("I;16"):
         return MaskPixels(name, _numbers(np.asarray(image)))
-    colors = np.asarray(image.convert("RGB"))
-    if (np.ptp(colors, axis=2) <= (_GRAY_SPREAD if is_lossy else 0)).all():
+    colors = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    if _is_gray(colors, _GRAY_SPREAD if is_lossy else 0):
         return MaskPixels(name, colors[:, :, 1], is_lossy=is_lossy, visible=visible)
-    codes = colors.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    codes = _pack_colors(colors)
     return MaskPixels(name, codes, is_color=True, is_lossy=is_lossy, visible=visible)
 
 
@@ -95,11 +96,10 @@ def read_samples(samples: Samples, name: str) -> MaskPixels:
 
 def _color_codes(colors: NDArray[Any], name: str, visible: Region | None) -> NDArray[np.int32]:
     """Return colours as 0xrrggbb. Where opacity shows the object, rounded ones are good enough."""
-    weights = np.array([1 << 16, 1 << 8, 1], np.int32)
     if colors.dtype == np.uint8:
-        return colors.astype(np.int32) @ weights
+        return _pack_colors(colors)
     if colors.dtype == np.uint16 and (visible is not None or not (colors % 257).any()):
-        return (colors >> 8).astype(np.int32) @ weights
+        return _pack_colors((colors >> 8).astype(np.uint8))
     if visible is not None:
         return np.zeros(colors.shape[:2], np.int32)
     raise InputError(
@@ -163,21 +163,45 @@ def choose_region(pixels: MaskPixels, image: Image.Image | None, values: Sequenc
 def _as_colors(pixels: MaskPixels, image: Image.Image | None) -> MaskPixels:
     if pixels.is_color or image is None:
         return pixels
-    codes = np.asarray(image.convert("RGB")).astype(np.int32) @ np.array([1 << 16, 1 << 8, 1])
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    codes = _pack_colors(np.asarray(rgb))
     return MaskPixels(pixels.name, codes, is_color=True)
 
 
 # --- pixels ----------------------------------------------------------------------------------
 
 
+def _bands(values: NDArray[Any]) -> Iterator[slice]:
+    """Yield the rows of bands: temporary arrays of a mask of 196 megapixels stay small."""
+    rows = max(_BAND_PIXELS // max(values.shape[1] if values.ndim > 1 else 1, 1), 1)
+    for first in range(0, len(values), rows):
+        yield slice(first, first + rows)
+
+
+def _is_gray(colors: NDArray[np.uint8], spread: int) -> bool:
+    """Return whether the channels of each pixel differ by at most `spread`."""
+    return all(
+        int((colors[band].max(axis=2) - colors[band].min(axis=2)).max(initial=0)) <= spread
+        for band in _bands(colors)
+    )
+
+
+def _pack_colors(colors: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return colours [height, width, 3] as 0xrrggbb."""
+    codes = np.empty(colors.shape[:2], np.int32)
+    for band in _bands(colors):
+        codes[band] = colors[band].astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    return codes
+
+
 def _visible(image: Image.Image) -> Region | None:
     """Return which pixels are more than half as opaque as the most opaque one."""
-    return _more_opaque(np.asarray(image.convert("RGBA").getchannel("A")))
+    alpha = image if "A" in image.getbands() else image.convert("RGBA")
+    return _more_opaque(np.asarray(alpha.getchannel("A")))
 
 
-def _more_opaque(opacity: NDArray[np.uint8]) -> Region | None:
-    alpha = opacity.astype(np.int32)
-    visible: Region = alpha * 2 > alpha.max()
+def _more_opaque(opacity: NDArray[Any]) -> Region | None:
+    visible: Region = opacity > int(opacity.max()) // 2
     return None if visible.all() else visible
 
 
@@ -220,7 +244,7 @@ def _opaque_region(pixels: MaskPixels) -> Region | None:
     """
     visible = pixels.visible
     assert visible is not None
-    levels = np.unique(pixels.values[visible])
+    levels, _ = _count_values(pixels.values[visible])
     if len(levels) <= 1:
         return visible
     hidden = np.where(visible, pixels.values, np.zeros_like(pixels.values))
@@ -247,15 +271,21 @@ def _colored_region(codes: NDArray[Any], *, is_lossy: bool) -> Region | None:
     if len(levels) <= 2:
         region: Region = codes != 0
         return region if len(levels) == 1 or levels[0] == 0 else None
-    colors = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1)
-    bright = bright_region(colors.max(axis=2), is_lossy=is_lossy)
+    brightest = np.empty(codes.shape, np.uint8)
+    for band in _bands(codes):
+        brightest[band] = np.maximum.reduce([codes[band] >> shift & 255 for shift in (16, 8, 0)])
+    bright = bright_region(brightest, is_lossy=is_lossy)
     if bright is None:
         return None
     # A JPEG mixes the colours at an edge.
     inner = cv2.erode(bright.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-    shades = colors[inner if inner.any() else bright]
-    distances = np.abs(shades - np.median(shades, axis=0)).max(axis=1)
-    return bright if (distances <= _SAME_COLOR).mean() >= _MIN_SAME_COLOR else None
+    shades = codes[inner if inner.any() else bright]
+    is_same = np.ones(shades.shape, bool)
+    for shift in (16, 8, 0):
+        channel = (shades >> shift & 255).astype(np.uint8)
+        middle = float(np.median(channel))
+        is_same &= (channel >= middle - _SAME_COLOR) & (channel <= middle + _SAME_COLOR)
+    return bright if is_same.mean() >= _MIN_SAME_COLOR else None
 
 
 def bright_region(values: NDArray[Any], *, is_lossy: bool = False) -> Region | None:
@@ -283,7 +313,7 @@ def _is_soft(values: NDArray[Any], levels: NDArray[Any], *, is_lossy: bool) -> b
     span = top - low
     if span < _MIN_SPAN or low * 4 > top:
         return False
-    area_levels = np.unique(values[_find_areas(values, 3)])
+    area_levels, _ = _count_values(values[_find_areas(values, 3)])
     reach = span * _NOISE
     # Noise is around the bright pixels, too: the values 0, 1, 2, 3 and 255 are classes and a border.
     has_noise = len(area_levels) <= _MAX_AREA_SHARE * len(levels) and levels[-2] > low + reach
@@ -316,8 +346,12 @@ def _find_areas(values: NDArray[Any], side: int, tolerance: float = 0.0) -> Regi
 
 def _count_values(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the different values in ascending order, and how many pixels have each."""
-    if values.dtype in (np.uint8, np.uint16):
-        counts = np.bincount(values.reshape(-1))
+    top = int(values.max()) if values.dtype.kind in "ui" and values.size else 0
+    # Counting is faster than sorting. A small mask has no use for a count of each colour.
+    if top < max(values.size, 1 << 16) and values.dtype.kind in "ui" and values.min(initial=0) >= 0:
+        counts = np.zeros(top + 1, np.int64)
+        for band in _bands(values):
+            counts += np.bincount(values[band].reshape(-1), minlength=top + 1)
         levels = np.flatnonzero(counts)
         return levels, counts[levels]
     return np.unique(values, return_counts=True)

@@ -1,6 +1,6 @@
 """Convert mask images to the outlines of masks and contours."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import cv2
@@ -18,6 +18,9 @@ from vipllava_cli.marks.types import Coordinate, MarkSpec
 from vipllava_cli.storage.regular_files import is_stream
 
 Size = tuple[int, int]  # width, height
+
+MAX_EDGES = 1_000_000  # between pixels inside and outside; a point of an outline takes 350 bytes
+_BAND_PIXELS = 1 << 22  # pixels looked at in one step
 
 
 def load_mask_outlines(
@@ -105,7 +108,7 @@ def turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 
 def _outline(region: NDArray[np.uint8], name: str) -> tuple[tuple[Coordinate, ...], ...]:
-    parts = trace_outlines(region)
+    parts = trace_outlines(region, name=f"the mask {name}")
     if not any(map(_has_area, parts)):
         parts = trace_thin_outlines(region)
     if not parts:
@@ -113,28 +116,80 @@ def _outline(region: NDArray[np.uint8], name: str) -> tuple[tuple[Coordinate, ..
     return tuple(tuple(map(Coordinate, part)) for part in parts)
 
 
-def trace_outlines(inside: NDArray[np.uint8]) -> list[list[float]]:
+def trace_outlines(
+    inside: NDArray[np.uint8], *, left: int = 0, name: str = "the mask"
+) -> list[list[float]]:
     """Trace the outlines, with holes, of the nonzero pixels of a uint8 array [height, width].
 
     Each outline is a flat list x, y, x, y, … through the centres of pixels. Outlines of fewer than
-    three pixels are dropped.
+    three pixels are dropped. `left` is the column of the image at which the array starts. Raises
+    InputError for more than `MAX_EDGES`, before it takes memory for the points.
     """
-    contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    return [
-        [float(value) + 0.5 for value in contour.reshape(-1)]
-        for contour in contours
-        if len(contour) >= 3
-    ]
+    part, (x, y) = _crop(inside)
+    _check_edges(part, name)
+    # A copy of the region with a margin, not of the complete array.
+    contours, _ = cv2.findContours(
+        part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x + left, y)
+    )
+    return [(contour.reshape(-1) + 0.5).tolist() for contour in contours if len(contour) >= 3]
 
 
 def trace_thin_outlines(inside: NDArray[np.uint8]) -> list[list[float]]:
     """Trace a region of single pixels and thin lines: a rectangle around each run of a row."""
-    edges = np.diff(np.pad(inside.astype(bool), ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    starts, ends = np.argwhere(edges == 1), np.argwhere(edges == -1)
+    part, (x, y) = _crop(inside)
     return [
-        [float(value) for value in (left, y, right, y, right, y + 1, left, y + 1)]
-        for (y, left), (_, right) in zip(starts.tolist(), ends.tolist(), strict=True)
+        [float(value) for value in (left, top, right, top, right, top + 1, left, top + 1)]
+        for rows, first in _bands(part, y)
+        for top, left, right in _row_runs(rows, x, first)
     ]
+
+
+def _row_runs(rows: NDArray[np.uint8], x: int, y: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the runs of nonzero pixels in rows at `x`, `y`: row, first column, column after it."""
+    edges = np.diff(np.pad(rows.astype(bool), ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    starts, ends = np.argwhere(edges == 1), np.argwhere(edges == -1)
+    for (row, left), (_, right) in zip(starts.tolist(), ends.tolist(), strict=True):
+        yield row + y, left + x, right + x
+
+
+def _crop(inside: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Return the part of an array that holds its nonzero pixels, and its column and row."""
+    x, y, width, height = cv2.boundingRect(inside)
+    return inside[y : y + height, x : x + width], (x, y)
+
+
+def _bands(inside: NDArray[np.uint8], first: int) -> Iterator[tuple[NDArray[np.uint8], int]]:
+    """Yield bands of rows with the number of their first row: temporary arrays stay small."""
+    height, width = inside.shape
+    rows = max(_BAND_PIXELS // max(width, 1), 1)
+    for row in range(0, height, rows):
+        yield inside[row : row + rows], first + row
+
+
+def _check_edges(inside: NDArray[np.uint8], name: str) -> None:
+    """Check that a region has no more than `MAX_EDGES` between its pixels and others."""
+    count, above = 0, np.zeros((1, inside.shape[1]), bool)
+    for rows, _ in _bands(inside, 0):
+        filled = rows != 0
+        changes = (
+            filled[:, 1:] != filled[:, :-1],
+            filled[:, :1],
+            filled[:, -1:],
+            filled[1:] != filled[:-1],
+            filled[:1] != above,
+        )
+        count += sum(int(np.count_nonzero(change)) for change in changes)
+        above = filled[-1:]
+        if count > MAX_EDGES:
+            raise noise_error(name)
+
+
+def noise_error(name: str) -> InputError:
+    """Return the error for a region of too many edges."""
+    return InputError(
+        f"the outline of {name} has more than {MAX_EDGES} edges, as noise has: expected a region;"
+        " smooth the mask, or give a box"
+    )
 
 
 def _has_area(part: Sequence[float]) -> bool:

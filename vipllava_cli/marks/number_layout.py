@@ -123,13 +123,7 @@ class _Placer:
         self._is_used = np.zeros(columns * rows, bool)
         self._plates: dict[tuple[int, int], list[Plate]] = defaultdict(list)
         self._small = _SmallMarks(bounds, image, self._cell)
-        self._covers = np.array(
-            [
-                self._small.covered_by(Plate(int(x), int(y), *self._cell)) > 0
-                for x, y in zip(self._lefts, self._tops, strict=True)
-            ],
-            bool,
-        )
+        self._covers = self._small.covered_by_all(self._lefts, self._tops, self._cell) > 0
 
     def place(self) -> tuple[Plate, ...]:
         """Place the numbers in their order, until one has no room."""
@@ -253,3 +247,15 @@ class _SmallMarks:
         bottom = -(-(plate.top + plate.height) // self._scale)
         sums = self._sums
         return int(sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left])
+
+    def covered_by_all(
+        self, lefts: NDArray[np.int64], tops: NDArray[np.int64], size: Size
+    ) -> NDArray[np.int64]:
+        """Return how much of small marks each of many plates of one size covers."""
+        left, top = lefts // self._scale, tops // self._scale
+        right, bottom = -(-(lefts + size[0]) // self._scale), -(-(tops + size[1]) // self._scale)
+        sums = self._sums
+        covered: NDArray[np.int64] = (
+            sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+        )
+        return covered

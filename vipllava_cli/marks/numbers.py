@@ -1,6 +1,7 @@
 """Write 1, 2, 3 beside marks, on plates in the colours of the marks."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
@@ -32,7 +33,7 @@ _DOTS: Mapping[str, tuple[str, ...]] = {
 def place_numbers(marks: Sequence[Mark], image: tuple[int, int]) -> Layout:
     """Place the numbers of marks on an image of this width and height."""
     size = max(_SIZE * max(image) / MODEL_VIEW_SIDE, _MIN_DEFAULT_SIZE)
-    return lay_out([mark.bounds for mark in marks], image, size, _plate_size)
+    return lay_out([mark.bounds for mark in marks], image, size, partial(_plate_on, min(image)))
 
 
 def count_numbers(count: int, image: tuple[int, int]) -> int:
@@ -51,6 +52,19 @@ def draw_numbers(image: Image.Image, marks: Sequence[Mark]) -> None:
         image.paste(Image.fromarray(pixels), (plate.left, plate.top))
 
 
+def _plate_on(side: int, number: int, size: float) -> tuple[int, int]:
+    """Return the size of a plate on an image whose shorter side is `side`.
+
+    OpenCV 5.0.0 takes a second to measure a digit of 50,000 pixels. A plate whose margin alone is
+    larger than the image has no place, whatever the digits measure.
+    """
+    margin = round(size * 0.5) + 1
+    return (
+        (margin, margin) if margin > side and size >= _MIN_FONT_SIZE else _plate_size(number, size)
+    )
+
+
+@lru_cache(maxsize=4096)  # a number has one size for many plates, and several steps ask for it
 def _plate_size(number: int, size: float) -> tuple[int, int]:
     """Return the width and height of the plate of a number."""
     if size < _MIN_FONT_SIZE:

@@ -12,10 +12,11 @@ content: a folder may move. Any other image is another request.
 import json
 import os
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from vipllava_cli.engine.options import GenerationOptions
@@ -36,12 +37,17 @@ from vipllava_cli.storage.records import stable_key
 Conditions = Mapping[str, Any]
 Size = tuple[int, int]
 
+_MAX_SIZES = 8  # of one image in the journal that a row is compared at
+
 
 class FamilyAnswers(NamedTuple):
-    """The ids of a family's answers: by location and size of the image, then by request; and by key."""
+    """The ids of a family's answers: by location and size of the image, then by request; and by key.
 
-    by_image: Mapping[str, Mapping[Size, Mapping[int, Sequence[str]]]]
-    by_key: Mapping[str, Sequence[str]]
+    Ids that rows have claimed leave the deques, so that equal requests do not walk over them again.
+    """
+
+    by_image: Mapping[str, Mapping[Size, Mapping[int, deque[str]]]]
+    by_key: Mapping[str, deque[str]]
 
 
 class NumberedRow(NamedTuple):
@@ -97,7 +103,7 @@ class RecordIds:
         self._row_numbers: dict[tuple[str, int], int] = defaultdict(lambda: 1)  # the last one tried
         self._variant_numbers: dict[Family, int] = defaultdict(lambda: 2)  # the next one to try
         self._numbered: Mapping[Family, Sequence[str]] | None = None
-        self._index = lru_cache(maxsize=64)(self._read_family)
+        self._index = cache(self._read_family)  # each answer is in one family
         self._open_file = lru_cache(maxsize=1)(open_regular_file)
         # Adjacent rows often have equal marks, sizes and questions.
         self._resolve = lru_cache(maxsize=64)(self._resolve_marks)
@@ -122,7 +128,7 @@ class RecordIds:
         """Give a row an id of its own: the second `a.png` becomes `a.png~2`."""
         number = self._row_numbers[row.id, count]
         id = row.id if number == 1 else f"{row.id}~{number}"
-        while not self._taken.isdisjoint(record_ids(id, count)):
+        while any(each in self._taken for each in iter_record_ids(id, count)):
             number += 1
             id = f"{row.id}~{number}"
         self._row_numbers[row.id, count] = number
@@ -165,20 +171,40 @@ class RecordIds:
         """
         answers = self._index(family(id))
         location = _location(row.image)
-        for size, ids in answers.by_image.get(location, {}).items():
+        for size, ids in islice(answers.by_image.get(location, {}).items(), _MAX_SIZES):
             conditions = self._conditions(row, text, size)
-            for variant in ids.get(_hash(conditions), ()) if conditions else ():
-                if not self._is_claimed(variant):
-                    return variant
+            variant = self._first_free(ids.get(_hash(conditions)), id) if conditions else None
+            if variant:
+                return variant
         if not answers.by_image.keys() - {location}:
             return None
         file = self._open(row)
         conditions = self._conditions(row, text, file.size) if file else None
         key = _key(conditions, file.fingerprint) if file and conditions else ""
-        for variant in answers.by_key.get(key, ()):
-            if variant not in self._variants and (variant == id or not self._is_claimed(variant)):
-                return variant
-        return None
+        return self._first_free(answers.by_key.get(key), id, is_own_free=True)
+
+    def _first_free(
+        self, ids: deque[str] | None, own: str, *, is_own_free: bool = False
+    ) -> str | None:
+        """Return the first id that no row has claimed, and drop the claimed ones before it.
+
+        `own` is the id of the row that asks. It stays: another row may take it if this row moves.
+        """
+        has_own, found = False, None
+        while ids and found is None:
+            if ids[0] == own and own not in self._variants:
+                if is_own_free:
+                    found = own
+                    break
+                has_own = True
+                ids.popleft()
+            elif self._is_claimed(ids[0]):
+                ids.popleft()
+            else:
+                found = ids[0]
+        if has_own and ids is not None:
+            ids.appendleft(own)
+        return found
 
     def _is_claimed(self, id: str) -> bool:
         return id in self._variants or (id in self._taken and id not in self._moved)
@@ -198,16 +224,16 @@ class RecordIds:
         """Index the answers of a family."""
         if self._numbered is None:
             self._numbered = group_by_family(id for id in self._journal.ids() if "~" in id)
-        by_image: dict[str, dict[Size, dict[int, list[str]]]] = {}
-        by_key: dict[str, list[str]] = {}
+        by_image: dict[str, dict[Size, dict[int, deque[str]]]] = {}
+        by_key: dict[str, deque[str]] = {}
         for id in (members.variant(1), *self._numbered.get(members, ())):
             record = self._journal.find_record(id)
             size = _size(record) if record else None
             if record and size:
                 recorded = _recorded(record)
                 sizes = by_image.setdefault(recorded["image"], {})
-                sizes.setdefault(size, {}).setdefault(_hash(recorded), []).append(id)
-                by_key.setdefault(record["key"], []).append(id)
+                sizes.setdefault(size, {}).setdefault(_hash(recorded), deque()).append(id)
+                by_key.setdefault(record["key"], deque()).append(id)
         return FamilyAnswers(by_image, by_key)
 
     def _requested(self, row: Row, text: str, record: Mapping[str, Any]) -> Conditions | None:
@@ -275,7 +301,14 @@ class RecordIds:
 
 def record_ids(id: str, count: int) -> list[str]:
     """Return the ids of a row's records: one for each of its questions."""
-    return [id] if count == 1 else [f"{id}:q{number}" for number in range(1, count + 1)]
+    return list(iter_record_ids(id, count))
+
+
+def iter_record_ids(id: str, count: int) -> Iterator[str]:
+    """Iterate over the ids of a row's records."""
+    if count == 1:
+        return iter((id,))
+    return (f"{id}:q{number}" for number in range(1, count + 1))
 
 
 _ID = re.compile(r"(?P<base>.*?)(?:~(?P<number>\d+))?(?P<question>:q\d+)?", re.DOTALL)
