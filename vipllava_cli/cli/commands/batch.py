@@ -174,7 +174,7 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
-    from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
+    from vipllava_cli.cli.batch_outputs import check_marked_folder, check_outputs, check_replaced
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
     from vipllava_cli.cli.model_loading import identify_model, model_view_size, open_model
     from vipllava_cli.engine.prompts.questions import strip_question
@@ -183,13 +183,17 @@ def batch(
     from vipllava_cli.sources.arguments import parse_arguments
     from vipllava_cli.sources.open import read_sources
     from vipllava_cli.sources.read_options import ReadOptions
+    from vipllava_cli.storage.files import make_folder
     from vipllava_cli.storage.journal import open_journal
 
     messages = output.messages()
     fields.refuse_questions(question or (), "--question")
     on_conflict = choose_on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
-    outputs = check_outputs(names, out, report, force=force, dry_run=dry_run and not pick)
+    inputs = [*(images or ()), *([coco] if coco else []), *marks.files()]
+    outputs = check_outputs(
+        names, out, report, force=force, dry_run=dry_run and not pick, inputs=inputs
+    )
     size = _parse_batch_size(batch_size)
     task = BatchTask(
         model=identify_model(model),
@@ -203,6 +207,7 @@ def batch(
         template=answer.template.value,
         options=fields.add_to(answer.options(choices), messages),
         save_marked=save_marked,
+        replaces_marked=force,
         on_conflict=on_conflict,
         view_size=model_view_size(model),
     )
@@ -221,10 +226,12 @@ def batch(
                 source = picked
             task = check_conflicts(task, source, journal, force=force)
             check_replaced(outputs, task, force=force)
+            if save_marked:
+                check_marked_folder(save_marked, names, source, force=force)
             if dry_run:
                 return _print_plan(source, task, journal, messages)
             if save_marked:
-                make_marked_folder(save_marked, names)
+                make_folder(save_marked)
             opener = partial(open_model, model, messages)
             run = partial(BatchRun, source, task, journal, opener, fail_fast=fail_fast)
             summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)

@@ -11,8 +11,8 @@ from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.chat.chat import Chat
 from vipllava_cli.flows.chat.session_file import write_session
 from vipllava_cli.flows.chat.state import ChatState
-from vipllava_cli.storage.files import check_writable
 from vipllava_cli.storage.folders import private_file
+from vipllava_cli.storage.outputs import check_writable
 
 LAST_SESSION = "last-chat.json"
 
@@ -61,7 +61,7 @@ class Autosave:
         is_own = self.file is not None and os.path.realpath(name) == os.path.realpath(self.file)
         if os.path.lexists(name) and not is_own:
             raise UsageError(f"{name} already exists: give another name")
-        check_writable(name, force=True)
+        check_writable(name)
         write_session(state, name)
         self.file = name
 
