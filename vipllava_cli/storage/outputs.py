@@ -114,6 +114,15 @@ def is_one_place(one: str | Path, other: str | Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other) or same_file(one, other)
 
 
+def file_identity(name: str) -> tuple[int, ...] | None:
+    """Return what differs once another program writes a file or puts one there; None without a file."""
+    try:
+        status = os.stat(name)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 # --- what is there ----------------------------------------------------------------------------
 
 
