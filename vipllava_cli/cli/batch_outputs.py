@@ -40,12 +40,12 @@ class BatchOutputs(NamedTuple):
 
 def check_outputs(
     sources: Sequence[str],
+    inputs: Sequence[str],
     out: str | None,
     report: str | None,
     *,
     force: bool,
     dry_run: bool = False,
-    inputs: Sequence[str] = (),
 ) -> BatchOutputs:
     """Check that the outputs can be written, differ from each other, and keep existing files.
 
@@ -87,11 +87,15 @@ def _unused_name() -> str:
     return os.path.join(tempfile.gettempdir(), f"vipllava-{secrets.token_hex(8)}.jsonl")
 
 
-def check_replaced(outputs: BatchOutputs, task: BatchTask, *, force: bool) -> None:
-    """Check the files that the end of the run replaces: the page, and a table edited by hand.
+def check_replaced(
+    outputs: BatchOutputs, task: BatchTask, sources: Sequence[str], rows: Source, *, force: bool
+) -> None:
+    """Check the files that the run replaces: marked images, the page, and a table edited by hand.
 
-    `force` allows both. The journal is open. Raises InputError.
+    `force` allows most. The journal is open. Raises UsageError, InputError.
     """
+    if task.save_marked:
+        _check_marked_folder(task.save_marked, sources, rows, force=force)
     if force:
         return
     # `refuse`: a conflict may come, and `--force` would replace answers.
@@ -111,7 +115,9 @@ def check_replaced(outputs: BatchOutputs, task: BatchTask, *, force: bool) -> No
         )
 
 
-def check_marked_folder(folder: Path, sources: Sequence[str], rows: Source, *, force: bool) -> None:
+def _check_marked_folder(
+    folder: Path, sources: Sequence[str], rows: Source, *, force: bool
+) -> None:
     """Check that no file that a run did not make lies where `--save-marked` writes.
 
     Raises UsageError if the folder is inside a source, InputError.

@@ -174,7 +174,7 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
-    from vipllava_cli.cli.batch_outputs import check_marked_folder, check_outputs, check_replaced
+    from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
     from vipllava_cli.cli.model_loading import identify_model, model_view_size, open_model
     from vipllava_cli.engine.prompts.questions import strip_question
@@ -183,7 +183,6 @@ def batch(
     from vipllava_cli.sources.arguments import parse_arguments
     from vipllava_cli.sources.open import read_sources
     from vipllava_cli.sources.read_options import ReadOptions
-    from vipllava_cli.storage.files import make_folder
     from vipllava_cli.storage.journal import open_journal
 
     messages = output.messages()
@@ -191,9 +190,7 @@ def batch(
     on_conflict = choose_on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
     inputs = [*(images or ()), *([coco] if coco else []), *marks.files()]
-    outputs = check_outputs(
-        names, out, report, force=force, dry_run=dry_run and not pick, inputs=inputs
-    )
+    outputs = check_outputs(names, inputs, out, report, force=force, dry_run=dry_run and not pick)
     size = _parse_batch_size(batch_size)
     task = BatchTask(
         model=identify_model(model),
@@ -225,13 +222,9 @@ def batch(
                     return ExitCode.INTERRUPTED
                 source = picked
             task = check_conflicts(task, source, journal, force=force)
-            check_replaced(outputs, task, force=force)
-            if save_marked:
-                check_marked_folder(save_marked, names, source, force=force)
+            check_replaced(outputs, task, names, source, force=force)
             if dry_run:
                 return _print_plan(source, task, journal, messages)
-            if save_marked:
-                make_folder(save_marked)
             opener = partial(open_model, model, messages)
             run = partial(BatchRun, source, task, journal, opener, fail_fast=fail_fast)
             summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
@@ -287,7 +280,10 @@ def _run(
     from vipllava_cli.cli.photo_warning import PhotoWarning
     from vipllava_cli.cli.terminal.progress import watch_progress
     from vipllava_cli.flows.batch.image_notes import ImageNotes
+    from vipllava_cli.storage.files import make_folder
 
+    if task.save_marked:
+        make_folder(task.save_marked)
     photos, kinds = PhotoWarning(task.model[0]), ImageNotes()
 
     def check(file: "ImageFile") -> None:
