@@ -1,12 +1,13 @@
 """The user's saved settings: `settings.json` in the config folder."""
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.storage.files import atomic_file, make_folder
 from vipllava_cli.storage.folders import config_folder
 
@@ -31,12 +32,19 @@ def settings_file() -> Path:
 
 def read_settings() -> UserSettings:
     """Read the settings. Without a file, return the defaults. Raises UsageError for a damaged file."""
-    path = settings_file()
     try:
+        path = settings_file()
+    except InputError:  # no home folder: there are no settings
+        return UserSettings()
+    try:
+        if path.exists() and not path.is_file():  # a pipe would never answer, a device never end
+            raise ValueError("it is not a regular file")
         return _from_json(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError):
         return UserSettings()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise  # the file is not to blame
         why = " ".join(str(error).split())
         raise UsageError(
             f"the settings in {path} cannot be read ({why}): expected"
