@@ -485,6 +485,8 @@ def test_a_temporary_folder_that_cannot_be_used(
 
 @pytest.mark.parametrize("now", [0, 4_102_444_800], ids=["1970", "2100"])
 def test_a_clock_that_is_wrong(run: Run, monkeypatch: pytest.MonkeyPatch, now: int) -> None:
+    with ZipFile("images.zip", "w") as archive:
+        archive.writestr("a.png", Path("images/00.png").read_bytes())
     for path in Path("images").iterdir():
         os.utime(path, (now, now))
     monkeypatch.setattr("time.time", lambda: float(now))
@@ -493,8 +495,6 @@ def test_a_clock_that_is_wrong(run: Run, monkeypatch: pytest.MonkeyPatch, now: i
         assert run(*command).code == DONE
         for name in ("r.csv", "r.csv.jsonl", "r.html"):
             os.utime(name, (now, now))
-    with ZipFile("images.zip", "w") as archive:
-        archive.writestr("a.png", Path("images/00.png").read_bytes())
     assert run("batch", "images.zip", "--model", "tiny", "-q", "--out", "z.jsonl").code == DONE
 
 
