@@ -7,8 +7,10 @@ itself must be broken.
 import os
 import resource
 import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import mkdtemp
 from zipfile import ZipFile
@@ -16,7 +18,7 @@ from zipfile import ZipFile
 import pytest
 from PIL import Image
 
-from tests.conftest import Run
+from tests.conftest import ROOT, Run
 from tests.support.disasters import (
     NOBODY,
     after_append,
@@ -79,7 +81,7 @@ WARM_UP = (
 )
 
 
-def assert_resumes(run: Run, before: dict[str, object], *command: str) -> None:
+def assert_resumes(run: Run, before: Mapping[str, object], *command: str) -> None:
     """The same command ends whole, and answers no row again."""
     result = run(*(command or BATCH))
     assert result.code == DONE, result.stderr
@@ -180,8 +182,13 @@ def test_the_working_folder_vanishes(run: Run, monkeypatch: pytest.MonkeyPatch) 
     os.mkdir("work")
     os.rename("images", "work/images")
     os.chdir("work")
+
+    def vanish() -> None:
+        os.rename("images", "../images")
+        os.rmdir(root / "work")
+
     with monkeypatch.context() as patch:
-        after_append(patch, lambda: (os.rename("images", "../images"), os.rmdir(root / "work")))
+        after_append(patch, vanish)
         result = run(*BATCH[:-1], str(root / "r.jsonl"))
     os.chdir(root)
     assert result.code == SOME, result.stderr
@@ -507,3 +514,45 @@ def test_names_that_are_not_utf_8(run: Run) -> None:
     assert result.code == DONE, result.stderr
     assert len(answers(Path(f"{name}.jsonl"))) == 1
     assert len(os.listdir("marked")) == 1
+
+
+# --- processes of their own ------------------------------------------------------------------
+
+ANNOTATE = "annotate images/00.png --box 1,1,9,9"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "codes", "message"),
+    [
+        (f"ulimit -n 32; $V {ANNOTATE} -o b.png", (0,), ""),
+        (f"ulimit -n 16; $V {ANNOTATE} -o b.png", (0, 3), ""),
+        (f"ulimit -n 8; $V {ANNOTATE} -o b.png", (0, 3), ""),
+        (f"ulimit -v 300000; $V {ANNOTATE} -o b.png", (0, 5), ""),
+        (f"$V {ANNOTATE} -o - >/dev/full", (3,), "the output cannot be written"),
+        (f"$V {ANNOTATE} -o - | true; exit ${{PIPESTATUS[0]}}", (0, 141), ""),
+        (f"$V {ANNOTATE} -o b.png 2>/dev/full", (0,), ""),
+        ("$V config show | head -1; exit ${PIPESTATUS[0]}", (0, 141), ""),
+        ("$V doctor >&-", (3,), "the output cannot be written"),
+        (f"LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 $V {ANNOTATE} -o $'caf\\xe9.png'", (0,), ""),
+        (f"LC_ALL=POSIX $V {ANNOTATE} -o caf\u00e9.png", (0,), ""),
+        (f"umask 0777; $V {ANNOTATE} -o b.png", (0,), ""),
+    ],
+)
+def test_limits_and_streams_of_a_process(
+    folder: Path, command: str, codes: tuple[int, ...], message: str
+) -> None:
+    result = subprocess.run(
+        ["bash", "-c", command.replace("$V", f"{sys.executable} -m vipllava_cli")],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    text = result.stderr.decode("utf-8", "replace")
+    assert result.returncode in codes, (result.returncode, text[-2000:])
+    assert message in text
+    assert "Traceback" not in text
+    assert "a bug in vipllava" not in text
+    assert len(text.splitlines()) <= 3
+    assert not [name for name in os.listdir() if name.startswith(".vipllava-")]

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -57,7 +58,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.link("marks.json", "marks.png")
 
 
-def write_lines(name: str, rows: list[dict[str, object]]) -> None:
+def write_lines(name: str, rows: Sequence[Mapping[str, object]]) -> None:
     Path(name).write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
