@@ -191,6 +191,12 @@ def _describe(error: Exception) -> tuple[str, ExitCode]:
                 "out of memory: use a smaller image, or close other programs",
                 ExitCode.GENERATION,
             )
+        case ImportError() if any(text in str(error) for text in _NO_MEMORY):
+            return (
+                "out of memory while a library loads: raise the limit, as `ulimit -v unlimited` does,"
+                " or close other programs",
+                ExitCode.GENERATION,
+            )
         case ImportError() if ".so" in str(error):
             return (
                 f"a system library is missing ({error}): on Debian and Ubuntu, OpenCV needs"
@@ -202,6 +208,10 @@ def _describe(error: Exception) -> tuple[str, ExitCode]:
         " of --debug",
         ExitCode.BUG,
     )
+
+
+# What the loader of shared libraries says (glibc 2.36).
+_NO_MEMORY = ("failed to map segment", "annot allocate memory")
 
 
 def _describe_system_error(error: OSError) -> str:
