@@ -313,7 +313,7 @@ def test_devices_that_are_full(run: Run) -> None:
 # --- few descriptors -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("spare", [0, 1, 2, 3, 4, 6, 9])
+@pytest.mark.parametrize("spare", [0, 1, 3, 6])
 def test_few_descriptors_lose_nothing(run: Run, spare: int) -> None:
     """Each number of free descriptors fails at another place."""
     first = os.open(os.devnull, os.O_RDONLY)
