@@ -12,7 +12,7 @@ from threading import Event, Thread
 import pytest
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.storage.files import atomic_file, check_not_input, check_writable, make_folder
+from vipllava_cli.storage.files import atomic_file, make_folder
 
 POSIX_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="permissions are POSIX's")
 
@@ -129,24 +129,6 @@ def test_an_existing_temporary_name_is_not_reused(
 def test_a_path_in_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write(tmp_path / "gone" / "out")
-    with pytest.raises(InputError, match="there is no folder"):
-        check_writable(str(tmp_path / "gone" / "out"), force=True)
-
-
-def test_an_existing_file_needs_force(tmp_path: Path) -> None:
-    (tmp_path / "out").touch()
-    with pytest.raises(InputError, match="already exists: --force"):
-        check_writable(str(tmp_path / "out"), force=False)
-    check_writable(str(tmp_path / "out"), force=True)
-
-
-def test_an_input_is_recognized_through_another_name(tmp_path: Path) -> None:
-    path, link = tmp_path / "in", tmp_path / "link"
-    path.touch()
-    link.symlink_to(path)
-    with pytest.raises(InputError, match="would lose it"):
-        check_not_input([str(path), "-"], str(link))
-    check_not_input([str(path), "-"], str(tmp_path / "out"))
 
 
 def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:

@@ -12,15 +12,16 @@ from vipllava_cli.cli.terminal.image import check_can_show
 from vipllava_cli.cli.terminal.json_output import print_json
 from vipllava_cli.cli.terminal.messages import Messages, one_line
 from vipllava_cli.engine.fields import FieldValue
-from vipllava_cli.errors import UsageError
-from vipllava_cli.images.save import check_output
+from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.images.save import check_image_output
 from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.storage.counts import count_noun
-from vipllava_cli.storage.files import (
-    STANDARD_OUTPUT,
-    atomic_file,
-    check_not_input,
-    check_writable,
+from vipllava_cli.storage.files import atomic_file
+from vipllava_cli.storage.outputs import (
+    OutputKind,
+    check_distinct,
+    check_output,
+    is_standard_output,
 )
 from vipllava_cli.storage.records import Record, field_text
 
@@ -71,11 +72,19 @@ class AskOutputs:
             self.lines.append(line)
 
     def finish(self, messages: Messages) -> None:
-        """Write the file of answers, if there is one, and print a note. Raises InputError."""
+        """Write the file of answers, if there is one, and print a note.
+
+        Raises InputError if that fails, after it has written the answers on stdout.
+        """
         if self.answers is None:
             return
-        with atomic_file(self.answers) as file:
-            file.writelines(f"{line}\n".encode() for line in self.lines)
+        try:
+            with atomic_file(self.answers) as file:
+                file.writelines(f"{line}\n".encode() for line in self.lines)
+        except InputError as error:  # the model has run: its answers must not be lost
+            sys.stdout.writelines(f"{line}\n" for line in self.lines)
+            sys.stdout.flush()
+            raise InputError(f"{error}; stdout has the answers") from None
         messages.note(f"wrote {self.answers}, {count_noun(len(self.lines), 'answer')}")
 
 
@@ -83,11 +92,11 @@ def check_ask_outputs(
     out: str | None, marked: str | None, inputs: Iterable[str], *, show: bool, force: bool
 ) -> AskOutputs:
     """Check, before a model loads, that every output can be written. Raises UsageError, InputError."""
-    answers = None if out == STANDARD_OUTPUT else out
-    paths = [path for path in (answers, marked) if path is not None]
+    answers = None if out and is_standard_output(out) else out
     if show:
         check_can_show(instead="use --save-marked FILE")
-    if marked == STANDARD_OUTPUT:
+    names = [image_path(name) for name in inputs]
+    if marked and is_standard_output(marked):
         raise UsageError(
             "--save-marked - would mix the image with the answers: name a file, or use"
             " `vipllava annotate IMAGE -o -`"
@@ -98,10 +107,8 @@ def check_ask_outputs(
                 f"-o {answers} would hold text, not an image: name it like answers.txt;"
                 " --save-marked FILE writes the marked image"
             )
-        check_writable(answers, force=force)
+        check_output(answers, OutputKind.answers, force=force, inputs=names)
     if marked is not None:
-        check_output(marked, force=force)
-    names = [image_path(name) for name in inputs]
-    for path in paths:
-        check_not_input(names, path)
+        check_image_output(marked, force=force, inputs=names)
+    check_distinct(path for path in (answers, marked) if path is not None)
     return AskOutputs(answers)

@@ -10,8 +10,18 @@ from typing import NamedTuple
 
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.batch.task import BatchTask, OnConflict
-from vipllava_cli.storage.files import check_writable, make_folder
+from vipllava_cli.images.save import check_marked_output, marked_image_path
+from vipllava_cli.images.source import parse_source
+from vipllava_cli.sources.rows import BadRow, Source
+from vipllava_cli.storage.files import OutputError
 from vipllava_cli.storage.journal import read_journal
+from vipllava_cli.storage.outputs import (
+    OutputKind,
+    check_not_input,
+    check_output,
+    is_one_place,
+    is_page_of,
+)
 from vipllava_cli.storage.tables import TABLES, check_table, is_edited, journal_path
 
 
@@ -30,6 +40,7 @@ class BatchOutputs(NamedTuple):
 
 def check_outputs(
     sources: Sequence[str],
+    inputs: Sequence[str],
     out: str | None,
     report: str | None,
     *,
@@ -39,7 +50,8 @@ def check_outputs(
     """Check that the outputs can be written, differ from each other, and keep existing files.
 
     An existing journal is not an error: the run resumes it. `check_replaced` checks other
-    files. A dry run needs no `out`. Raises UsageError, InputError.
+    files. A dry run needs no `out`. `inputs` are files that the run reads besides the sources.
+    Raises UsageError, InputError.
     """
     if out is None and dry_run:
         out = _unused_name()
@@ -56,14 +68,17 @@ def check_outputs(
         report=Path(report) if report else None,
     )
     _check_distinct(sources, *outputs)
+    for each in filter(None, outputs):
+        check_not_input((*sources, *inputs), str(each))
     if outputs.table:
         check_table(outputs.table)
-        check_writable(out, force=force or outputs.journal.exists())
+        kind = OutputKind.parquet if suffix == ".parquet" else OutputKind.text
+        check_output(out, kind, force=force or outputs.journal.exists())
     if outputs.report:
         from vipllava_cli.cli.html.page import check_page_name
 
         check_page_name(outputs.report)
-        check_writable(str(outputs.report), force=True)
+        check_output(str(outputs.report), OutputKind.page, force=True)
     return outputs
 
 
@@ -72,19 +87,24 @@ def _unused_name() -> str:
     return os.path.join(tempfile.gettempdir(), f"vipllava-{secrets.token_hex(8)}.jsonl")
 
 
-def check_replaced(outputs: BatchOutputs, task: BatchTask, *, force: bool) -> None:
-    """Check the files that the end of the run replaces: the page, and a table edited by hand.
+def check_replaced(
+    outputs: BatchOutputs, task: BatchTask, sources: Sequence[str], rows: Source, *, force: bool
+) -> None:
+    """Check the files that the run replaces: marked images, the page, and a table edited by hand.
 
-    `force` allows both. The journal is open. Raises InputError.
+    `force` allows most. The journal is open. Raises UsageError, InputError.
     """
+    if task.save_marked:
+        _check_marked_folder(task.save_marked, sources, rows, force=force)
     if force:
         return
     # `refuse`: a conflict may come, and `--force` would replace answers.
     is_kept = task.on_conflict is OnConflict.keep_both
     kept = f" (answers in {outputs.journal} are kept)" if is_kept else ""
-    if outputs.report and os.path.lexists(outputs.report):
+    report = outputs.report
+    if report and os.path.lexists(report) and not is_page_of(report, outputs.journal):
         raise InputError(
-            f"{outputs.report} already exists: add --force to overwrite the page{kept}, or give"
+            f"{report} already exists: add --force to overwrite the page{kept}, or give"
             " --report another name"
         )
     table, read = outputs.table, partial(read_journal, outputs.journal)
@@ -95,23 +115,44 @@ def check_replaced(outputs: BatchOutputs, task: BatchTask, *, force: bool) -> No
         )
 
 
-def make_marked_folder(folder: Path, sources: Sequence[str]) -> None:
-    """Make the folder of `--save-marked`. Raises UsageError if it is inside a source, InputError."""
+def _check_marked_folder(
+    folder: Path, sources: Sequence[str], rows: Source, *, force: bool
+) -> None:
+    """Check that no file that a run did not make lies where `--save-marked` writes.
+
+    Raises UsageError if the folder is inside a source, InputError.
+    """
     for source in filter(os.path.isdir, sources):
         if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(source)):
             raise UsageError(
                 f"--save-marked {folder} is inside the source, so the next run would read the marked"
                 " images: give a folder outside the source"
             )
-    make_folder(folder)
+    if not folder.is_dir() or not any(folder.iterdir()) or not rows.is_rereadable:
+        return  # the run checks each file again when it writes it
+    images, targets = set[str](), dict[str, Path]()
+    for row in rows.rows:
+        if isinstance(row, BadRow):
+            continue
+        image, target = parse_source(row.image).location, marked_image_path(folder, row.id)
+        if is_one_place(os.path.dirname(image), folder):
+            images.add(os.path.realpath(image))
+        if os.path.lexists(target):
+            targets[os.path.realpath(target)] = target
+    for path, target in targets.items():
+        if path in images:
+            raise OutputError(
+                f"{target} is an image of the source, and the marked image of another row or of itself"
+                " would replace it: give --save-marked another folder"
+            )
+        check_marked_output(target, force=force)
 
 
 def _check_distinct(sources: Sequence[str], *outputs: Path | None) -> None:
     """Refuse outputs that would overwrite each other or the source. Raises UsageError."""
-    taken = dict.fromkeys(map(os.path.realpath, sources), "the source")
-    for output in outputs:
-        if output is not None:
-            path = os.path.realpath(output)
-            if path in taken:
-                raise UsageError(f"{output} is also {taken[path]}: give it another name")
-            taken[path] = "another output"
+    taken = [(source, "the source") for source in sources]
+    for output in filter(None, outputs):
+        for other, what in taken:
+            if is_one_place(other, output):
+                raise UsageError(f"{output} is also {what}: give it another name")
+        taken.append((str(output), "another output"))

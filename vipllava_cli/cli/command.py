@@ -1,12 +1,14 @@
 """Turn a function into a subcommand: option groups become flags, errors become exit codes."""
 
 import dataclasses
+import errno
 import functools
 import inspect
 import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, get_type_hints
 
 import typer
@@ -195,11 +197,17 @@ def _describe(error: Exception) -> tuple[str, ExitCode]:
     match error:
         case VipllavaError():
             return str(error), error.exit_code
-        case OSError():  # files raise InputError, so this is stdout
-            return f"the output cannot be written: {error.strerror or error}", ExitCode.INPUT
+        case OSError():
+            return _describe_system_error(error), ExitCode.INPUT
         case MemoryError():
             return (
                 "out of memory: use a smaller image, or close other programs",
+                ExitCode.GENERATION,
+            )
+        case ImportError() if any(text in str(error) for text in _NO_MEMORY):
+            return (
+                "out of memory while a library loads: raise the limit, as `ulimit -v unlimited` does,"
+                " or close other programs",
                 ExitCode.GENERATION,
             )
         case ImportError() if ".so" in str(error):
@@ -215,6 +223,23 @@ def _describe(error: Exception) -> tuple[str, ExitCode]:
     )
 
 
+# What the loader of shared libraries says (glibc 2.36).
+_NO_MEMORY = ("failed to map segment", "annot allocate memory")
+
+
+def _describe_system_error(error: OSError) -> str:
+    """Describe an error of the system that no reader or writer of a file has turned into another."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "too many files are open: raise the limit, as `ulimit -n 1024` does, and try again"
+    if error.errno == errno.ENOENT and error.filename is None:
+        return "the working folder no longer exists: change to another with `cd`"
+    if error.filename is not None:
+        name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+        return f"{name} cannot be used: {error.strerror}; check its permissions and its folder"
+    return f"the output cannot be written: {error.strerror or error}"
+
+
 def _discard_stdout() -> None:
     """Redirect stdout to nowhere: flushing it at exit would raise the error again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):  # no descriptor is free, or the stream has none
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

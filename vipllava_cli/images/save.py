@@ -2,16 +2,25 @@
 
 import hashlib
 import io
+import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.load import DEEP_MODES, to_rgb
-from vipllava_cli.storage.files import STANDARD_OUTPUT, atomic_file, check_writable, unwritable
+from vipllava_cli.images.source import parse_source
+from vipllava_cli.storage.files import OutputError, atomic_file, unwritable
+from vipllava_cli.storage.outputs import (
+    OutputKind,
+    check_output,
+    is_one_place,
+    is_standard_output,
+)
 
 # Format and options of each suffix. JPEG at full chroma resolution keeps thin coloured lines sharp.
 _FORMATS: Mapping[str, tuple[str, Mapping[str, int]]] = {
@@ -25,15 +34,15 @@ _FORMATS: Mapping[str, tuple[str, Mapping[str, int]]] = {
 }
 
 
-def check_output(name: str, *, force: bool) -> None:
+def check_image_output(name: str, *, force: bool, inputs: Iterable[str] = ()) -> None:
     """Check, before any work, that an image can be written. Raises UsageError and InputError."""
-    if name == STANDARD_OUTPUT:
+    if is_standard_output(name):
         if sys.stdout.isatty():
             raise UsageError("-o - writes a PNG to stdout, and stdout is a terminal: redirect it")
         return
     if Path(name).suffix.lower() not in _FORMATS:
         raise UsageError(f"{name} has no image suffix: expected one of {', '.join(_FORMATS)}")
-    check_writable(name, force=force)
+    check_output(name, OutputKind.image, force=force, inputs=inputs)
 
 
 def save_image(image: Image.Image, name: str, *, force: bool) -> None:
@@ -41,8 +50,8 @@ def save_image(image: Image.Image, name: str, *, force: bool) -> None:
 
     Raises UsageError for an unknown suffix, and InputError for a path that cannot be written.
     """
-    check_output(name, force=force)
-    if name == STANDARD_OUTPUT:
+    check_image_output(name, force=force)
+    if is_standard_output(name):
         image.save(sys.stdout.buffer, "PNG")
         return
     format, options = _FORMATS[Path(name).suffix.lower()]
@@ -51,6 +60,39 @@ def save_image(image: Image.Image, name: str, *, force: bool) -> None:
             image.save(file, format, **options)
     except ValueError as error:  # the image is too large for the format
         raise unwritable(name, error) from None
+
+
+def save_marked_image(image: Image.Image, path: Path, *, source: str, force: bool) -> None:
+    """Write the marked image of a row, with a mark of this program in its head.
+
+    Replaces such an image, and another file with `force`, but never `source`. Raises OutputError.
+    """
+    if os.path.lexists(path):
+        check_marked_output(path, force=force)
+        if is_one_place(parse_source(source).location, path):
+            raise OutputError(f"{path} is the image of its row: give --save-marked another folder")
+    made = PngImagePlugin.PngInfo()
+    made.add_text(*_MADE_BY)
+    with atomic_file(str(path)) as file:
+        image.save(file, "PNG", pnginfo=made)
+
+
+def check_marked_output(path: Path, *, force: bool) -> None:
+    """Check that an existing file is a marked image of this program. Raises OutputError."""
+    is_own = False
+    if path.is_file():  # a pipe would never answer
+        with suppress(OSError), path.open("rb") as file:
+            is_own = _MADE_CHUNK in file.read(_HEAD_BYTES)
+        is_own = is_own or force
+    if not is_own:
+        raise OutputError(
+            f"{path} exists, and no run made it: move it, or give --save-marked another folder"
+        )
+
+
+_MADE_BY = ("Software", "vipllava")
+_MADE_CHUNK = b"tEXt" + "\0".join(_MADE_BY).encode()
+_HEAD_BYTES = 256  # hold the chunk, which comes after the size
 
 
 def encode_in_memory(image: Image.Image, name: str) -> bytes:

@@ -1,10 +1,10 @@
-"""Atomic output files, and checks that a path is safe to write."""
+"""Atomic output files, and which file a path leads to."""
 
 import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
@@ -18,36 +18,8 @@ STANDARD_INPUT = STANDARD_OUTPUT = "-"
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
-def check_writable(name: str, *, force: bool) -> None:
-    """Check that a file can be created at a path, or replaced with `force`. Raises InputError."""
-    if os.path.isdir(name):
-        raise InputError(f"{name} is a folder: name a file in it")
-    if os.path.exists(name) and not os.path.isfile(name):  # `atomic_file` would replace it
-        raise InputError(f"{name} is a pipe or a device: give the path of a file")
-    try:
-        os.lstat(name)
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError) as error:  # the name is too long, or the folder is not accessible
-        raise unwritable(name, error) from None
-    else:
-        if not force:
-            raise InputError(f"{name} already exists: --force overwrites it")
-    folder = Path(name).parent
-    if not os.path.isdir(folder):
-        raise InputError(f"there is no folder {folder}: create it first")
-
-
-def check_not_input(inputs: Iterable[str], name: str) -> None:
-    """Refuse an output path that is one of the inputs, also through links. Raises InputError.
-
-    `--force` does not lift this check.
-    """
-    for source in inputs:
-        if same_file(source, name):
-            raise InputError(
-                f"{name} is an input, and writing there would lose it: give another path"
-            )
+class OutputError(InputError):
+    """A place cannot be written. It ends a run, because later rows would fail too."""
 
 
 def same_file(one: str | Path, other: str | Path) -> bool:
@@ -110,10 +82,10 @@ def temporary_name(folder: Path) -> Path:
     return path
 
 
-def unwritable(name: str, error: Exception) -> InputError:
-    """Return the InputError for a path that cannot be written."""
+def unwritable(name: str, error: Exception) -> OutputError:
+    """Return the error for a path that cannot be written."""
     why = getattr(error, "strerror", None) or str(error)
-    return InputError(
+    return OutputError(
         f"{name} cannot be written: {why}; no partial file remains, give another path"
     )
 

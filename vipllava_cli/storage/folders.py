@@ -8,7 +8,7 @@ from vipllava_cli.errors import InputError
 
 
 def config_folder() -> Path:
-    """Return the settings folder, which may not exist yet.
+    """Return the settings folder, which may not exist yet. Raises InputError without a home.
 
     It is `VIPLLAVA_HOME/config`, or `vipllava` in the XDG config folder.
     """
@@ -16,7 +16,7 @@ def config_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """Return the state folder, which may not exist yet.
+    """Return the state folder, which may not exist yet. Raises InputError without a home.
 
     It is `VIPLLAVA_HOME/state`, or `vipllava` in the XDG state folder.
     """
@@ -52,4 +52,11 @@ def _folder(kind: str, variable: str, default: str) -> Path:
         return Path(home) / kind
     base = os.environ.get(variable, "")
     # The XDG specification says to ignore relative paths.
-    return (Path(base) if os.path.isabs(base) else Path.home() / default) / "vipllava"
+    if os.path.isabs(base):
+        return Path(base) / "vipllava"
+    try:
+        return Path.home() / default / "vipllava"
+    except RuntimeError:  # a user that the system does not know, as in a container
+        raise InputError(
+            "this user has no home folder: set VIPLLAVA_HOME to a folder for settings and history"
+        ) from None

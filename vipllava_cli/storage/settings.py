@@ -1,5 +1,6 @@
 """The user's saved settings: `settings.json` in the config folder."""
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,12 +35,17 @@ def settings_file() -> Path:
 
 def read_settings() -> UserSettings:
     """Read the settings. Without a file, return the defaults. Raises UsageError for a damaged file."""
-    path = settings_file()
+    try:
+        path = settings_file()
+    except InputError:  # no home folder: there are no settings
+        return UserSettings()
     try:
         return _from_json(read_json(path, _MAX_BYTES))
     except (FileNotFoundError, NotADirectoryError):
         return UserSettings()
     except (OSError, ValueError, InputError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise  # the file is not to blame
         why = " ".join(str(error).split())
         raise UsageError(
             f"the settings in {path} cannot be read ({why}): expected"

@@ -52,18 +52,18 @@ def annotate(
     from vipllava_cli.cli.marked_image import open_marked_image, pick_more_marks
     from vipllava_cli.cli.terminal.image import check_can_show
     from vipllava_cli.flows.numbering import with_numbers
-    from vipllava_cli.images.save import check_output, save_image
+    from vipllava_cli.images.save import check_image_output, save_image
     from vipllava_cli.images.square import model_view as as_model_view
     from vipllava_cli.marks.marked_image import zoom_in
     from vipllava_cli.marks.shape_table import MODEL_VIEW_SIDE
-    from vipllava_cli.storage.files import STANDARD_OUTPUT, check_not_input
+    from vipllava_cli.storage.outputs import is_standard_output
 
     if not (out or show or pick):
         raise UsageError("no output chosen: add -o FILE, --show or --pick")
     if out:
-        check_output(out, force=force)
-        check_not_input(map(image_path, (image, *marks.files())), out)
-    if out == STANDARD_OUTPUT and (show or pick):
+        inputs = map(image_path, (image, *marks.files()))
+        check_image_output(out, force=force, inputs=inputs)
+    if out and is_standard_output(out) and (show or pick):
         raise UsageError("-o - cannot be used with --show or --pick: they write to stdout too")
     if show:
         check_can_show()
@@ -82,7 +82,7 @@ def annotate(
         drawn = as_model_view(drawn, MODEL_VIEW_SIDE)
     if out:
         save_image(drawn, out, force=force)
-        where = "to stdout" if out == STANDARD_OUTPUT else out
+        where = "to stdout" if is_standard_output(out) else out
         count = "1 mark" if len(marked.marks) == 1 else f"{len(marked.marks)} marks"
         messages.note(f"wrote {where}, {drawn.width}x{drawn.height} pixels, {count}")
     if show:

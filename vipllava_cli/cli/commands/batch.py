@@ -29,6 +29,7 @@ from vipllava_cli.errors import ExitCode, UsageError, short_repr
 from vipllava_cli.images.window import parse_window
 from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
+from vipllava_cli.storage.ending import end_process
 from vipllava_cli.storage.number_text import parse_whole
 
 if TYPE_CHECKING:  # `--help` needs none of these
@@ -176,7 +177,7 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
-    from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
+    from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
     from vipllava_cli.cli.model_loading import identify_model, model_view_size, open_model
     from vipllava_cli.engine.prompts.questions import strip_question
@@ -185,7 +186,6 @@ def batch(
     from vipllava_cli.sources.arguments import parse_arguments
     from vipllava_cli.sources.open import read_sources
     from vipllava_cli.sources.read_options import ReadOptions
-    from vipllava_cli.storage.ending import end_process
     from vipllava_cli.storage.journal import open_journal
 
     messages = output.messages()
@@ -193,7 +193,8 @@ def batch(
     on_conflict = choose_on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
     _check_csv_safe(out, csv_safe=csv_safe)
-    outputs = check_outputs(names, out, report, force=force, dry_run=dry_run and not pick)
+    inputs = [*(images or ()), *([coco] if coco else []), *marks.files()]
+    outputs = check_outputs(names, inputs, out, report, force=force, dry_run=dry_run and not pick)
     size = _parse_batch_size(batch_size)
     task = BatchTask(
         model=identify_model(model),
@@ -207,6 +208,7 @@ def batch(
         template=answer.template.value,
         options=fields.add_to(answer.options(choices), messages),
         save_marked=save_marked,
+        replaces_marked=force,
         on_conflict=on_conflict,
         view_size=model_view_size(model),
     )
@@ -224,11 +226,9 @@ def batch(
                     return ExitCode.INTERRUPTED
                 source = picked
             task = check_conflicts(task, source, journal, force=force)
-            check_replaced(outputs, task, force=force)
+            check_replaced(outputs, task, names, source, force=force)
             if dry_run:
                 return _print_plan(source, task, journal, messages)
-            if save_marked:
-                make_marked_folder(save_marked, names)
             opener = partial(open_model, model, messages)
             run = partial(BatchRun, source, task, journal, opener, fail_fast=fail_fast)
             summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
@@ -284,7 +284,10 @@ def _run(
     from vipllava_cli.cli.photo_warning import PhotoWarning
     from vipllava_cli.cli.terminal.progress import watch_progress
     from vipllava_cli.flows.batch.image_notes import ImageNotes
+    from vipllava_cli.storage.files import make_folder
 
+    if task.save_marked:
+        make_folder(task.save_marked)
     photos, kinds = PhotoWarning(task.model[0]), ImageNotes()
 
     def check(file: "ImageFile") -> None:

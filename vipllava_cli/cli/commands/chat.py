@@ -200,7 +200,7 @@ def _open_autosave(
 ) -> "Autosave":
     """Check `--save` before the model loads. Raises InputError if the file cannot be written."""
     from vipllava_cli.cli.repl.session import Autosave
-    from vipllava_cli.storage.files import check_writable
+    from vipllava_cli.storage.outputs import check_writable
 
     if save is not None:
         is_resumed = resume is not None and os.path.realpath(save) == os.path.realpath(resume)
@@ -208,7 +208,7 @@ def _open_autosave(
             raise InputError(
                 f"{save} already exists: give another name, or resume it with --resume {save}"
             )
-        check_writable(save, force=True)
+        check_writable(save)
     return Autosave(messages, save, keep_last)
 
 

@@ -70,19 +70,23 @@ def compare(
     from vipllava_cli.flows.evals.answer_rule import AnswerRule, rule_with_synonyms
     from vipllava_cli.flows.evals.compare import compare as compare_files
     from vipllava_cli.flows.evals.result_files import find_records
-    from vipllava_cli.storage.files import check_writable, same_file
+    from vipllava_cli.storage.files import same_file
+    from vipllava_cli.storage.outputs import OutputKind, check_output, is_standard_output
 
     messages = output.messages()
     _check_names(results, truth)
     if strict and synonyms is not None:
         raise UsageError("--strict compares the texts as they are: remove --synonyms")
     if out is not None:
+        if is_standard_output(str(out)):
+            raise UsageError("a page cannot go to stdout: give a file with -o FILE")
         if any(same_file(path, out) for path in (*results, *map(find_records, results))):
             raise UsageError(
                 f"{out} is one of the files to compare: give another path for the page"
             )
         check_page_name(out)
-        check_writable(str(out), force=force)
+        inputs = [str(synonyms)] if synonyms else []
+        check_output(str(out), OutputKind.page, force=force, inputs=inputs)
     rule = AnswerRule(strict) if synonyms is None else rule_with_synonyms(synonyms)
     comparison = compare_files(results, truth, rule)
     messages.note(*comparison.notes())

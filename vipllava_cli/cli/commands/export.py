@@ -78,10 +78,10 @@ def export(
     from vipllava_cli.flows.export.export import ExportTask
     from vipllava_cli.flows.export.export import export as write_export
     from vipllava_cli.sources.read_options import ReadOptions
-    from vipllava_cli.storage.files import STANDARD_OUTPUT
+    from vipllava_cli.storage.outputs import is_standard_output
 
     messages = output.messages()
-    if str(out) == STANDARD_OUTPUT:
+    if is_standard_output(str(out)):
         raise UsageError("an export cannot go to stdout: give a file or a folder with -o OUT")
     if source is None and (images or encoding or coco):
         raise UsageError("--images, --encoding and --coco are about --source: add --source FILE")

@@ -33,13 +33,14 @@ def report(
     """
     from vipllava_cli.cli.html.page import check_page_name
     from vipllava_cli.cli.html.report import write_report
-    from vipllava_cli.storage.files import STANDARD_INPUT, STANDARD_OUTPUT, same_file
+    from vipllava_cli.storage.files import STANDARD_INPUT, same_file
+    from vipllava_cli.storage.outputs import is_standard_output
     from vipllava_cli.storage.tables import records_path
 
     source, messages = Path(results), output.messages()
     if out is None and results == STANDARD_INPUT:
         raise UsageError("records from standard input need a name for the page: add -o FILE")
-    if out == STANDARD_OUTPUT:
+    if out and is_standard_output(out):
         raise UsageError("a page cannot go to stdout: give a file with -o FILE")
     path = source.parent / f"{source.stem}.html" if out is None else Path(out)
     if same_file(source, path):

@@ -27,6 +27,7 @@ from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.errors import UsageError
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import atomic_file
+from vipllava_cli.storage.outputs import page_mark
 from vipllava_cli.storage.record_file import Json
 
 SIDE = 240  # pixels: longer side of a thumbnail
@@ -44,7 +45,8 @@ class ReportPage:
     on the page. `skipped_note` describes what the page leaves out, or is empty.
 
     `kinds` are the groups of rows to select from, and `counts` the figures at the top; without
-    `kinds`, the script counts answered and failed rows.
+    `kinds`, the script counts answered and failed rows. `records` is the file that the page shows; the
+    page may be made again from it.
     """
 
     title: str
@@ -55,6 +57,7 @@ class ReportPage:
     skipped_note: str
     kinds: Sequence[str] | None = None
     counts: Sequence[tuple[str, str]] = ()
+    records: Path | None = None
 
 
 def check_page_name(path: Path) -> None:
@@ -72,16 +75,16 @@ _OTHER_SUFFIXES = (".pdf", ".png", ".jpg", ".csv", ".json", ".jsonl", ".parquet"
 def write_page(page: ReportPage, out: Path, messages: Messages) -> float:
     """Write the page atomically. Returns its size in MB. Raises InputError."""
     with atomic_file(str(out)) as file:
-        missing = _write(page, file, messages)
+        missing = _write(page, page_mark(out, page.records), file, messages)
         size = file.tell() / 1e6
     if missing:
         messages.note(f"{count_noun(missing, 'image')} cannot be shown: the page says why")
     return size
 
 
-def _write(page: ReportPage, file: BinaryIO, messages: Messages) -> int:
+def _write(page: ReportPage, mark: str, file: BinaryIO, messages: Messages) -> int:
     """Write the page. Returns the number of images that cannot be shown."""
-    head, tail = _shell(page)
+    head, tail = _shell(page, mark)
     groups = _group_by_image(page.views)
     side = LARGE_SIDE if len(page.views) <= FEW_IMAGES else SIDE
     missing = 0
@@ -128,7 +131,7 @@ def _with_bar(groups: Sequence[Sequence[int]], messages: Messages) -> Iterator[S
     )
 
 
-def _shell(page: ReportPage) -> tuple[bytes, bytes]:
+def _shell(page: ReportPage, mark: str) -> tuple[bytes, bytes]:
     """Fill in the HTML, CSS and script files. Returns the page before and after its images."""
     html, style, *scripts = (
         files("vipllava_cli.cli.html").joinpath(name).read_text(encoding="utf-8")
@@ -145,6 +148,7 @@ def _shell(page: ReportPage) -> tuple[bytes, bytes]:
         "rows": page.rows,
     }
     filled = string.Template(head).substitute(
+        mark=mark,
         style=style,
         style_hash=_hash(style),
         script=script,

@@ -14,7 +14,7 @@ from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import display_name
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.storage.counts import count_noun
-from vipllava_cli.storage.files import check_writable
+from vipllava_cli.storage.outputs import OutputKind, check_output, is_page_of
 from vipllava_cli.storage.record_file import Json, RecordFile
 
 
@@ -25,7 +25,7 @@ def write_report(results: Path, out: Path, *, force: bool, messages: Messages) -
     """
     if out.exists() and results.exists() and out.samefile(results):
         raise UsageError(f"{out} is the record file itself: give the page another name with -o")
-    check_writable(str(out), force=force)
+    check_output(str(out), OutputKind.page, force=force or is_page_of(out, results))
     records = RecordFile(results, lambda record: (report_row(record), thumbnail_spec(record)))
     rows: list[Json] = []
     views: dict[ThumbnailSpec, int] = {}
@@ -34,7 +34,13 @@ def write_report(results: Path, out: Path, *, force: bool, messages: Messages) -
     if records.skipped_note:
         messages.note(records.skipped_note)
     page = ReportPage(
-        records.title, str(results.parent), rows, list(views), FACTS, records.skipped_note
+        records.title,
+        str(results.parent),
+        rows,
+        list(views),
+        FACTS,
+        records.skipped_note,
+        records=results,
     )
     size = write_page(page, out, messages)
     messages.note(f"wrote {out}, {count_noun(len(rows), 'row')}, {size:.1f} MB")

@@ -11,8 +11,8 @@ from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.chat.chat import Chat
 from vipllava_cli.flows.chat.session_file import write_session
 from vipllava_cli.flows.chat.state import ChatState
-from vipllava_cli.storage.files import check_writable
 from vipllava_cli.storage.folders import private_file
+from vipllava_cli.storage.outputs import check_writable, file_identity, is_one_place
 
 LAST_SESSION = "last-chat.json"
 
@@ -41,11 +41,14 @@ class Autosave:
     file: str | None = None
     keep_last: bool = False
 
+    def __post_init__(self) -> None:
+        self._left = file_identity(self.file) if self.file else None
+
     def save(self, state: ChatState) -> None:
         """Save. If a file cannot be written, print an error once and stop saving to it."""
         if self.file:
             try:
-                write_session(state, self.file)
+                self._write(state, self.file)
             except InputError as error:
                 self.messages.error(str(error))
                 self.file = None
@@ -58,12 +61,25 @@ class Autosave:
 
     def save_to(self, name: str, state: ChatState) -> None:
         """Save to this file from now on. Raises UsageError if it exists, InputError otherwise."""
-        is_own = self.file is not None and os.path.realpath(name) == os.path.realpath(self.file)
+        is_own = self.file is not None and is_one_place(name, self.file)
         if os.path.lexists(name) and not is_own:
             raise UsageError(f"{name} already exists: give another name")
-        check_writable(name, force=True)
-        write_session(state, name)
+        check_writable(name)
+        if not is_own:
+            self._left = None
+        self._write(state, name)
         self.file = name
+
+    def _write(self, state: ChatState, name: str) -> None:
+        """Write the session file. Raises InputError, also if another program has changed it."""
+        found = file_identity(name)
+        if found not in (None, self._left):
+            raise InputError(
+                f"{name} was changed by another program, so it no longer gets this conversation:"
+                " /save NAME saves to another file"
+            )
+        write_session(state, name)
+        self._left = file_identity(name)
 
 
 @dataclass

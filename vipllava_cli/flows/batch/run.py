@@ -27,10 +27,11 @@ from vipllava_cli.flows.batch.read_ahead import map_ahead
 from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids, with_siblings
 from vipllava_cli.flows.batch.semaphore import WeightedSemaphore
 from vipllava_cli.flows.batch.task import BatchTask
-from vipllava_cli.images.save import marked_image_path, save_image
+from vipllava_cli.images.save import marked_image_path, save_marked_image
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.marks.marked_image import ImageFile
 from vipllava_cli.sources.rows import Source
+from vipllava_cli.storage.files import OutputError
 from vipllava_cli.storage.journal import Journal
 from vipllava_cli.storage.records import Record, Request, failure
 
@@ -168,9 +169,12 @@ class BatchRun:
                     self.on_image(marked_image.file)
                 if self.task.save_marked:
                     path = marked_image_path(self.task.save_marked, planned.marked_id)
-                    save_image(drawn, str(path), force=True)
+                    source = marked_image.file.source
+                    save_marked_image(drawn, path, source=source, force=self.task.replaces_marked)
                 view = engine.view(pad_to_square(drawn))
                 return replace(planned, marked_image=None, view=view)
+        except OutputError:
+            raise
         except Exception as error:  # one bad row never stops the run
             return planned.fail_pending(error)
 

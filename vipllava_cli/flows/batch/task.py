@@ -37,8 +37,9 @@ class BatchTask:
 
     `model` is the model's name and revision. `questions` apply to rows without questions of their own.
     `marks` are drawn after the row's marks. `frame` is for images whose name chooses no frame, and
-    `window` for images of more than 8 bits. `save_marked` is a folder for the marked images, or None.
-    With `view_size`, rows with regions too small for the model get a note.
+    `window` for images of more than 8 bits. `save_marked` is a folder for the marked images, or None;
+    with `replaces_marked`, they replace files of the same names that no run made. With `view_size`, rows
+    with regions too small for the model get a note.
     """
 
     model: tuple[str, str]
@@ -52,6 +53,7 @@ class BatchTask:
     template: str = DEFAULT_TEMPLATE
     options: GenerationOptions = GREEDY
     save_marked: Path | None = None
+    replaces_marked: bool = False
     on_conflict: OnConflict = OnConflict.refuse
     view_size: ViewSize | None = None
 

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,11 @@ from vipllava_cli.flows.evals.metrics import (
 from vipllava_cli.storage.csv_cells import text_cell
 from vipllava_cli.storage.files import atomic_file
 from vipllava_cli.storage.json_files import read_json
+from vipllava_cli.storage.outputs import check_not_input, check_writable
+from vipllava_cli.storage.record_file import RECORDS_NAME
 
 SCORES_NAME = "scores.json"
+PREDICTIONS_NAME = "predictions.json"
 
 # Key in scores.json -> the attribute of a metric.
 _JSON_KEYS: Mapping[str, str] = {
@@ -64,9 +69,32 @@ def write_scores(
 
 def write_predictions(folder: Path, predictions: Mapping[str, str]) -> Path:
     """Write `predictions.json`, one object of answers by id. Returns its path. Raises InputError."""
-    path = folder / "predictions.json"
+    path = folder / PREDICTIONS_NAME
     _write(path, json.dumps(predictions, indent=1) + "\n")
     return path
+
+
+def check_run_folder(folder: Path, inputs: Sequence[Path] = ()) -> None:
+    """Check that a run replaces no file in its folder that no run made. Raises InputError.
+
+    `inputs` are the stored predictions, if the run has no answers of its own.
+    """
+    for name, start in _STARTS.items():
+        path = folder / name
+        check_not_input(map(str, inputs), str(path))
+        if not os.path.lexists(path):
+            continue
+        check_writable(str(path))
+        with suppress(FileNotFoundError), path.open("rb") as file:  # a link that leads nowhere
+            if not file.read(len(start)).startswith(start):
+                raise _foreign(path)
+    predictions = folder / PREDICTIONS_NAME
+    if os.path.lexists(predictions) and not (inputs or (folder / RECORDS_NAME).exists()):
+        raise _foreign(predictions)
+
+
+def _foreign(path: Path) -> InputError:
+    return InputError(f"{path} exists, and no run of eval made it: move it, or give another --out")
 
 
 def read_predictions(file: Path) -> dict[str, str]:
@@ -84,6 +112,14 @@ def read_predictions(file: Path) -> dict[str, str]:
             f'{file} does not hold predictions: expected one JSON object, {{"v1_0": "…", …}}'
         )
     return predictions
+
+
+# The files of a run -> how each starts.
+_STARTS: Mapping[str, bytes] = {
+    SCORES_NAME: b'{\n  "benchmark"',
+    "scores.csv": ",".join(_CSV_COLUMNS[:4]).encode(),
+    "scores.md": b"# ",
+}
 
 
 def _write(path: Path, text: str) -> None:

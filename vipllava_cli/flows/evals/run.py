@@ -27,6 +27,7 @@ from vipllava_cli.flows.evals.metrics import (
 )
 from vipllava_cli.flows.evals.output_files import (
     SCORES_NAME,
+    check_run_folder,
     read_predictions,
     write_predictions,
     write_scores,
@@ -92,6 +93,7 @@ def answer_samples(
     be written, and ModelError.
     """
     samples = benchmark.load(options)  # before the folder is created: it may raise
+    check_run_folder(folder)
     make_folder(folder)
     choices = tuple("ABCD") if options.by == LIKELIHOOD else ()
     task = BatchTask(
@@ -137,6 +139,7 @@ def load_predictions(
     assert benchmark.from_predictions is not None
     stored = read_predictions(file)
     results = benchmark.from_predictions(options, stored)
+    check_run_folder(folder, [file])
     make_folder(folder)
     unknown = len(stored.keys() - {result.id for result in results})
     limited = list(islice(results, options.limit))

@@ -1,11 +1,13 @@
 """Write the images that a benchmark makes itself, and never over those of another run."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.png_chunks import PNG_START
 from vipllava_cli.storage.files import atomic_file
 
 
@@ -26,12 +28,25 @@ def save_sample_image(image: Image.Image, path: Path, *, overwrite: bool) -> Non
         raise AnotherRunError(
             f"{path} is not the image of this run, as after a run with another --seed or --transform"
         )
+    if found is None and os.path.lexists(path):
+        _check_png(path)
     with atomic_file(str(path)) as file:
         image.save(file, "PNG", compress_level=1)
 
 
+def _check_png(path: Path) -> None:
+    """Check that what cannot be read is a PNG of a stopped run. Raises InputError."""
+    if path.is_file():
+        with path.open("rb") as file:
+            if PNG_START.startswith(file.read(len(PNG_START))):
+                return
+    raise InputError(f"{path} exists, and no run of eval made it: move it, or give another --out")
+
+
 def _read_pixels(path: Path) -> np.ndarray | None:
     """Read the pixels of an image. Returns None if it is missing, or cut short by a stop."""
+    if not path.is_file():  # a pipe would never answer
+        return None
     try:
         with Image.open(path) as image:
             return np.asarray(image)

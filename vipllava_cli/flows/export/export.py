@@ -33,7 +33,8 @@ from vipllava_cli.sources.archives import find_archive, unpack_source
 from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.sources.read_options import DEFAULT_OPTIONS, ReadOptions
 from vipllava_cli.storage.counts import count_noun
-from vipllava_cli.storage.files import check_not_input, check_writable, same_file
+from vipllava_cli.storage.files import same_file
+from vipllava_cli.storage.outputs import OutputKind, check_not_input, check_output
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,10 @@ def _summary(out: Path, dataset: Dataset) -> str:
 def _check_out(task: ExportTask, writer: Writer) -> bool:
     """Check the output, and return whether it is a folder. Raises UsageError and InputError."""
     out, suffix = task.out, task.out.suffix.lower()
-    check_not_input(filter(None, [str(task.results), task.source]), str(out))
+    options = task.options
+    named = (str(task.results), task.source, options.coco, *options.image_folders)
+    inputs = tuple(filter(None, named))
+    check_not_input(inputs, str(out))
     is_folder = writer.is_folder and not (writer.may_be_file and suffix == writer.suffixes[0])
     if is_folder:
         if suffix in _FILE_SUFFIXES:
@@ -183,7 +187,7 @@ def _check_out(task: ExportTask, writer: Writer) -> bool:
             f"{out} has the suffix of another format, and {task.format} needs {writer.suffixes[0]}: use"
             f" {out.with_suffix(writer.suffixes[0])}"
         )
-    check_writable(str(out), force=task.force)
+    check_output(str(out), OutputKind.text, force=task.force, inputs=inputs)
     return False
 
 
