@@ -6,6 +6,7 @@ settings of the requests adapt to the server (`request_settings`).
 
 import os
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from vipllava_cli.flows.evals.judges.instructions import VERSION, messages
 from vipllava_cli.flows.evals.judges.request_settings import AdaptiveSettings, RequestSettings
 from vipllava_cli.flows.evals.judges.score_text import read_score
 from vipllava_cli.flows.evals.judges.server_errors import ServerError, parse_error
-from vipllava_cli.flows.evals.judges.waits import MAX_WAIT, retry_after
+from vipllava_cli.flows.evals.judges.waits import MAX_WAIT, retry_after, wait_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,8 @@ PAUSE = 1.0  # seconds
 MAX_REPLIES = 5  # replies without a grade, then the row is ungraded
 MAX_RETRIES = 5  # after errors that may pass; each wait is twice as long as the one before
 MAX_TIMEOUTS = 3  # requests for a row that get no reply in time
+MAX_REPLY_BYTES = 4 << 20  # a stream takes some 300 bytes for each of 8192 tokens
+WHOLE_REPLY = 2.0  # the time for a whole reply, in timeouts
 _SAID_WAIT = 2.0  # seconds that a server asks for; a note says a longer wait
 
 
@@ -99,16 +102,24 @@ class ChatJudge:
         import openai
 
         from vipllava_cli.storage.web import make_client, user_agent
+        from vipllava_cli.storage.web_guard import ReplyLimits
 
         try:
             client = openai.OpenAI(
                 api_key=self.key or "none",
                 base_url=self.address.base if self.address else None,
                 default_query=self.address.query if self.address else None,
-                default_headers={"User-Agent": user_agent()},
+                default_headers={
+                    "User-Agent": user_agent(),
+                    "Accept-Encoding": "gzip, deflate",  # what the guard unpacks
+                },
                 timeout=self.timeout,
                 max_retries=0,
-                http_client=make_client(openai.DefaultHttpxClient, timeout=self.timeout),
+                http_client=make_client(
+                    openai.DefaultHttpxClient,
+                    limits=ReplyLimits(MAX_REPLY_BYTES, WHOLE_REPLY * self.timeout),
+                    timeout=self.timeout,
+                ),
             )
         except Exception as error:  # an invalid OPENAI_BASE_URL, and other variables of the client
             reason = str(error).partition("\n")[0][:120].replace(self.key or "\0", "…")
@@ -251,7 +262,7 @@ class _RowRequest:
             if self._never_connected(error):
                 raise self._unreachable() from None
             self.timeouts += 1
-            text = f"{self._server} sent nothing for {self.judge.timeout:g} s"
+            text = f"{self._server} {self._delay(error)}"
             if self.timeouts >= MAX_TIMEOUTS:
                 raise _UngradedError(
                     f"{text}, {self.timeouts} times: a larger --judge-timeout may help"
@@ -265,10 +276,8 @@ class _RowRequest:
             if isinstance(answer, _RetryableError) and self.settings.rejects(used, reason):
                 answer = _RejectedError(str(answer), reason)
             raise answer from None
-        except (ValueError, AttributeError, TypeError, LookupError, openai.OpenAIError) as error:
-            raise _RetryableError(
-                f"{self._server} sent a reply that cannot be read ({type(error).__name__})"
-            ) from None
+        except Exception as error:  # openai 3.54.0 raises many kinds for odd replies and settings
+            raise self._foreign_error(error) from None
 
     def _wait_for(self, error: "_RetryableError | Exception") -> None:
         """Wait after an error that may pass. Raises _UngradedError after too many, ModelError."""
@@ -280,15 +289,41 @@ class _RowRequest:
                 raise ModelError(f"{error}: start it, or check --judge-url")
             raise _UngradedError(f"{error}, the last of {self.errors} errors")
         if error.wait >= _SAID_WAIT:
-            self.settings.note_once(f"{error}: waiting {error.wait:.0f} s, as it asks", "wait")
+            asked = wait_in_words(error.wait)
+            self.settings.note_once(f"{error}: waiting {asked}, as it asks", "wait")
         longest = self.judge.pause * 2 ** (self.errors - 1)
         self.stop.wait(max(error.wait, longest * self.jitter.uniform(0.5, 1.0)))
 
     # --- errors of the server ----------------------------------------------------------------
 
-    def _connection_error(self, error: Exception) -> Exception:
+    def _foreign_error(self, error: Exception) -> Exception:
         from vipllava_cli.storage.web import explain
 
+        advice = explain(error, str(self.client.base_url))
+        if advice:
+            return ModelError(f"{self._server} cannot be reached: {advice}")
+        kind = type(error).__name__
+        return _RetryableError(f"{self._server} sent a reply that cannot be read ({kind})")
+
+    def _delay(self, error: Exception) -> str:
+        """Say how a reply was late. The guard of the connection names replies that trickle."""
+        found = re.match("it (sent .*)", str(error.__cause__))
+        return found[1] if found else f"sent nothing for {self.judge.timeout:g} s"
+
+    def _connection_error(self, error: Exception) -> Exception:
+        import httpx2
+
+        from vipllava_cli.storage.web import explain
+        from vipllava_cli.storage.web_guard import BodyError, LongBodyError
+
+        cause = error.__cause__
+        if isinstance(cause, httpx2.TooManyRedirects | httpx2.UnsupportedProtocol):
+            problem = "redirects too often, or to no valid address"
+            return ModelError(f"{self._server} {problem}: check --judge-url")
+        if isinstance(cause, BodyError):
+            text = f"{self._server} sent a reply that cannot be read: {cause}"
+            is_long = isinstance(cause, LongBodyError)
+            return _UngradedError(text) if is_long else _RetryableError(text)
         advice = explain(error, str(self.client.base_url))
         if advice:
             return ModelError(f"{self._server} cannot be reached: {advice}")
@@ -321,8 +356,8 @@ class _RowRequest:
         wait = retry_after(headers)
         if wait > MAX_WAIT:
             return ModelError(
-                f"{status}, and asks to wait {wait:.0f} s: repeat the command then to continue from"
-                " here"
+                f"{status}, and asks to wait {wait_in_words(wait)}: repeat the command then to continue"
+                " from here"
             )
         return _RetryableError(status, wait=wait)
 
