@@ -133,7 +133,7 @@ class ChatJudge:
         self, client: "OpenAI", settings: AdaptiveSettings, row: GradingRow, stop: threading.Event
     ) -> Grade:
         """Raises ModelError if no row can be graded, StoppedError if the run ends."""
-        request = _RowRequest(self, client, settings, row, stop, random.Random(row.id))
+        request = _RowRequest(self, client, settings, row, stop, random.Random(row.id))  # noqa: S311 - waits, the same in every run
         score, error = None, None
         try:
             score = request.score()
