@@ -113,6 +113,7 @@ class ModelInputs:
 
     # --- tokens --------------------------------------------------------------------------------
 
+    @translate_errors()
     def encode(self, text: str) -> tuple[int, ...]:
         """Tokenize a prompt from its start, with the image token repeated `image_tokens` times.
 
