@@ -234,5 +234,7 @@ def _write_reference(remote: RemoteModel) -> None:
     if remote.hub.revision != remote.commit:
         path = repository_folder(remote.hub.repository) / "refs" / remote.hub.revision
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():  # `atomic_file` would replace the file that it leads to
+            path.unlink()
         with atomic_file(str(path)) as file:
             file.write(remote.commit.encode())
