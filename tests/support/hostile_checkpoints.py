@@ -333,7 +333,7 @@ REFUSED: Mapping[str, Attack] = {
     "added tokens are texts": tokenizer(added_tokens=["<image>"]),
     # the files beside the tokenizer
     **{
-        f"{file}: {field} {value!r:.20}": fields(file, **{field: value})
+        f"{file}: {field} {value!r:.20}": fields(file, "", **{field: value})
         for file, field, value in (
             ("tokenizer_config.json", "bos_token", 7),
             ("tokenizer_config.json", "bos_token", ""),
