@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := check
 check: lint types test
-.PHONY: check demo test test-fast lint types docs man train bench lock clean
+.PHONY: check demo test test-fast lint audit types docs man train bench lock clean
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
@@ -43,6 +43,18 @@ lint: $(VENV)/developing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	-@$(MAKE) --no-print-directory audit
+
+# Look for known faults of the packages in constraints.txt. Passes, and says why, where that cannot run:
+# without pip-audit (`pip install pip-audit`), and without an answer of its advisory service in time.
+AUDIT_SECONDS ?= 60
+audit: $(VENV)/developing
+	@if ! [ -x $(BIN)/pip-audit ]; then echo "audit: not run, pip-audit is not installed"; exit 0; fi; \
+	if found=$$(timeout $(AUDIT_SECONDS) $(BIN)/pip-audit --requirement constraints.txt --no-deps \
+	  --disable-pip --timeout 10 --progress-spinner off 2>&1 </dev/null); then \
+	  echo "audit: no known faults in constraints.txt"; \
+	elif grep -q 'known vulnerabilit' <<<"$$found"; then echo "$$found"; exit 1; \
+	else echo "audit: not run, the advisory service did not answer"; fi
 
 types: $(VENV)/developing
 	$(BIN)/mypy

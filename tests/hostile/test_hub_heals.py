@@ -1,12 +1,15 @@
 """A pull that was stopped or whose files were damaged: the same command ends whole."""
 
 import hashlib
+import os
 import random
+import re
 import resource
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,7 @@ pytestmark = pytest.mark.slow
 PAGE = b"<!doctype html>\n<html><title>Sign in</title></html>"
 MIB = 1 << 20
 MAX_TWICE = 0.05  # of the weights
-STOPS = 5
+STOPS = 10
 
 
 @pytest.fixture
@@ -135,31 +138,44 @@ def test_a_file_in_place_of_the_cache_is_one_line(hub: HostileHub, tmp_path: Pat
     assert (tmp_path / "hf").read_text() == "mine"
 
 
-def slow_weights(hub: HostileHub) -> Any:
-    """Send the weights from the first byte that is asked for, 64 KiB every 2 ms."""
+def slow_weights(hub: HostileHub, starts: list[int]) -> Any:
+    """Send the weights from the first byte that is asked for, 16 KiB every 2 ms.
+
+    Adds each first byte to `starts`.
+    """
 
     def reply(handler: Any) -> None:
         good = hub.files[WEIGHTS]
         first = int((handler.headers.get("Range") or "bytes=0-")[6:-1])
+        starts.append(first)
         headers = {"Content_Range": f"bytes {first}-{len(good) - 1}/{len(good)}"} if first else {}
         handler.send(206 if first else 200, b"", len(good) - first, **headers)
-        for start in range(first, len(good), 65536):
-            handler.wfile.write(good[start : start + 65536])
+        for start in range(first, len(good), 1 << 14):
+            handler.wfile.write(good[start : start + (1 << 14)])
             time.sleep(0.002)
 
     return reply
 
 
+def wait_for_more(path: Path, process: Any) -> None:
+    """Wait until a running pull has written to a file."""
+    before, ends = size_of(path), time.monotonic() + 40
+    while time.monotonic() < ends and size_of(path) <= before and process.poll() is None:
+        time.sleep(0.01)
+
+
 def test_kills_at_random_moments_lose_nothing(hub: HostileHub, tmp_path: Path) -> None:
-    hub.target, hub.reply = WEIGHTS, slow_weights(hub)
+    starts: list[int] = []
+    hub.target, hub.reply = WEIGHTS, slow_weights(hub, starts)
     sizes = [0]
     chance = random.Random(24)
-    for _ in range(STOPS):
+    for number in range(STOPS):
         process = start_pull(hub, tmp_path)
-        before, ends = sizes[-1], time.monotonic() + 20
-        while time.monotonic() < ends and size_of(part(hub, tmp_path)) <= before:
-            time.sleep(0.01)
-        time.sleep(chance.random() / 20)
+        if number % 5 == 4:  # at any moment of its start
+            time.sleep(chance.random())
+        else:
+            wait_for_more(part(hub, tmp_path), process)
+            time.sleep(chance.random() / 30)
         process.kill()
         process.wait()
         sizes.append(size_of(part(hub, tmp_path)))
@@ -169,7 +185,78 @@ def test_kills_at_random_moments_lose_nothing(hub: HostileHub, tmp_path: Path) -
     hub.asked.clear()
     assert pull(hub, tmp_path).code == 0
     assert is_whole(hub, tmp_path)
-    assert hub.sent(WEIGHTS) <= len(hub.files[WEIGHTS]) - sizes[-1]
+    assert set(starts) <= set(sizes)  # every run continues where the one before ended
+    assert hub.sent(WEIGHTS) == len(hub.files[WEIGHTS]) - sizes[-1]
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[bool]:
+    """Mount a disk of 64 MiB at a folder. Yields whether that is possible: root may do it."""
+    folder.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+    is_mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    try:
+        yield is_mounted
+    finally:
+        if is_mounted:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(filler: Path, free: int) -> None:
+    """Fill the disk of a file, but for so many bytes."""
+    chunk, size = 32 * MIB, 0
+    with filler.open("wb") as file:
+        while chunk >= 4096:  # bytes of a page
+            try:
+                os.posix_fallocate(file.fileno(), size, chunk)
+                size += chunk
+            except OSError:
+                chunk //= 2
+    os.truncate(filler, max(size - free, 0))
+
+
+def stop_writing(process: Any, filler: Path, part: Path, *, is_disk: bool) -> None:
+    """Fill the disk of a running pull. Without a disk of its own, forbid it to write more."""
+    if is_disk:
+        fill(filler, 0)
+    else:
+        limit = size_of(part) + 1234
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+
+def test_ten_full_disks_lose_nothing(hub: HostileHub, tmp_path: Path) -> None:
+    """A disk that is full from the start, nearly full, and seven times full in the middle."""
+    starts: list[int] = []
+    chance = random.Random(24)
+    filler = tmp_path / "hf" / "filler"
+    with small_disk(tmp_path / "hf") as is_disk:
+        for free in (0, 40_000, MIB) if is_disk else ():
+            fill(filler, free)
+            ended = pull(hub, tmp_path)
+            assert (ended.code, ended.stderr.count("\n")) == (3, 1), ended.stderr
+            assert re.search("is full: free some|has too little space", ended.stderr)
+            filler.unlink()
+        hub.target, hub.reply = WEIGHTS, slow_weights(hub, starts)
+        sizes = [size_of(part(hub, tmp_path))]
+        for _ in range(7):
+            process = start_pull(hub, tmp_path)
+            wait_for_more(part(hub, tmp_path), process)
+            time.sleep(chance.random() / 50)
+            stop_writing(process, filler, part(hub, tmp_path), is_disk=is_disk)
+            assert process.wait(60) == 3
+            error = (tmp_path / "stderr").read_text().splitlines()[-1]
+            assert "is full: free some space, then run the same command to continue" in error
+            filler.unlink(missing_ok=True)
+            sizes.append(size_of(part(hub, tmp_path)))
+        assert sizes == sorted(sizes)
+        assert sizes[-1] > 0
+        hub.reply = None
+        hub.asked.clear()
+        ended = pull(hub, tmp_path)
+        assert ended.code == 0, ended.stderr
+        assert is_whole(hub, tmp_path)
+        assert set(starts) <= set(sizes)  # every run continues where the one before ended
+        assert hub.sent(WEIGHTS) == len(hub.files[WEIGHTS]) - sizes[-1]
 
 
 def size_of(path: Path) -> int:

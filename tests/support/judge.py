@@ -4,6 +4,7 @@ It gives an answer the number that the answer begins with, so that a test knows 
 """
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -84,7 +85,7 @@ class JudgeServer:
 @contextmanager
 def serving(judge: JudgeServer) -> Iterator[JudgeServer]:
     """Serve until the end of the block."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"judge": judge}))
+    server = _QuietServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"judge": judge}))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -96,6 +97,14 @@ def serving(judge: JudgeServer) -> Iterator[JudgeServer]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _QuietServer(ThreadingHTTPServer):
+    """A server that says nothing when a client closes a connection."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

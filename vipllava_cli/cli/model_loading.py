@@ -7,9 +7,8 @@ from vipllava_cli.cli.options import ModelOptions
 from vipllava_cli.cli.photo_warning import advise_photo_model
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.engine.base import Engine, ViewSize
-from vipllava_cli.engine.open import identify, ignored_settings, open_engine, read_view_size
+from vipllava_cli.engine.open import identify, ignored_settings_note, open_engine, read_view_size
 from vipllava_cli.engine.options import DEFAULT_MODEL
-from vipllava_cli.errors import short_repr
 from vipllava_cli.storage.daily_stamp import take_daily_turn
 from vipllava_cli.storage.sizes import binary_size
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from vipllava_cli.engine.hardware.placement_types import Placement
 
 _TINY_STAMP = "tiny-notice"
-_MAX_FIELDS = 5  # names in a note
 
 
 def open_model(options: ModelOptions, messages: Messages) -> Engine:
@@ -36,8 +34,8 @@ def open_model(options: ModelOptions, messages: Messages) -> Engine:
             on_plan=partial(_show_placement, messages),
         )
     info = engine.info
-    if ignored := ignored_settings(chosen.model or DEFAULT_MODEL, chosen.revision):
-        messages.note(_ignored_notice(info.name, ignored))
+    if ignored := ignored_settings_note(chosen.model or DEFAULT_MODEL, chosen.revision):
+        messages.note(ignored)
     messages.detail(f"{info.name} at {info.revision}, {info.dtype} on {info.device}")
     return engine
 
@@ -48,16 +46,6 @@ def _tiny_notice() -> str:
         f"using the default model {DEFAULT_MODEL}, which knows only clip-art scenes;"
         f" {advise_photo_model('vipllava models use {}')}; `vipllava models use {DEFAULT_MODEL}`"
         " hides this note"
-    )
-
-
-def _ignored_notice(name: str, fields: list[str]) -> str:
-    """Name the settings of a checkpoint that change no answer here."""
-    more = f" and {len(fields) - _MAX_FIELDS} more" if len(fields) > _MAX_FIELDS else ""
-    shown = ", ".join(short_repr(field).strip("'") for field in fields[:_MAX_FIELDS])
-    return (
-        f"generation_config.json of {name} sets {shown}{more}, which is not used: only the options of"
-        " this command and the token ids of that file count"
     )
 
 

@@ -176,7 +176,7 @@ def expected_value(parameter: Any) -> str:
 
 def _missing(error: MissingParameter) -> str:
     context, first = error.ctx, error.param
-    assert context is not None
+    assert context is not None  # noqa: S101 - click sets it on every error of a command
     required = [each for each in context.command.params if each.required]
     missing = [each for each in required if each is first or each.name not in context.params]
     names = [
@@ -227,7 +227,7 @@ def _refused_value(error: BadParameter) -> object:
 
 def _unknown_option(error: NoSuchOption) -> str:
     context, typed = error.ctx, error.option_name
-    assert context is not None
+    assert context is not None  # noqa: S101 - click sets it on every error of a command
     command = context.command
     what = f"unknown option {typed}"
     plain = typed.lstrip("-").replace("-", "_")

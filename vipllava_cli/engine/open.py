@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vipllava_cli.engine.base import Engine, ViewSize
 from vipllava_cli.engine.options import DEFAULT_MODEL
+from vipllava_cli.errors import short_repr
 
 if TYPE_CHECKING:
     from vipllava_cli.engine.hardware.load_options import LoadOptions
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # These libraries log on import, or about layers on the disk. Users do not need these messages.
 _VERBOSE_LIBRARIES = ("torchao", "torch.utils._pytree", "accelerate")
+
+_MAX_FIELDS = 5  # names in a note
 
 # Large memory pages for torch's allocator, if the system has them: the kernel takes longer to map a
 # gigabyte in small pages than the program takes to fill it. Torch reads this variable on import.
@@ -58,6 +61,22 @@ def ignored_settings(model: str = DEFAULT_MODEL, revision: str | None = None) ->
 
     checkpoint = find_checkpoint(model, revision)
     return ignored_generation_fields(read_generation(checkpoint.folder, checkpoint.name))
+
+
+def ignored_settings_note(model: str = DEFAULT_MODEL, revision: str | None = None) -> str:
+    """Name the settings of a checkpoint that change no answer here; empty without any.
+
+    Raises ModelError.
+    """
+    fields = ignored_settings(model, revision)
+    if not fields:
+        return ""
+    more = f" and {len(fields) - _MAX_FIELDS} more" if len(fields) > _MAX_FIELDS else ""
+    shown = ", ".join(short_repr(field).strip("'") for field in fields[:_MAX_FIELDS])
+    return (
+        f"generation_config.json of {model} sets {shown}{more}, which is not used: only the options"
+        " that you give and the token ids of that file count"
+    )
 
 
 def read_view_size(model: str = DEFAULT_MODEL, revision: str | None = None) -> ViewSize:

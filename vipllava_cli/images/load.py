@@ -66,7 +66,7 @@ def decode_values(
     with reported(name):
         if read.samples is not None:
             return _show(read.samples, name, over, window, turn)
-        assert read.image is not None
+        assert read.image is not None  # noqa: S101 - it holds samples or an image
         return Decoded(to_rgb(_turned(read.image, turn), over=over))
 
 
@@ -90,7 +90,7 @@ def decode_stored(data: bytes, name: str, *, frame: int = FIRST_FRAME) -> Stored
         if read.samples is not None:
             upright = read.samples if turn is None else turn_samples(read.samples, turn)
             return StoredImage(None, upright, turn is not None)
-        assert read.image is not None
+        assert read.image is not None  # noqa: S101 - it holds samples or an image
         image = _turned(read.image, turn)
         image.format = read.image.format
         return StoredImage(image, None, turn is not None)

@@ -94,7 +94,7 @@ def _read_bands(page: TiffPage, data: bytes) -> NDArray[Any]:
 def _read_plane(page: TiffPage, data: bytes) -> NDArray[Any]:
     """Return the values of interleaved bands, [height, width, bands]."""
     dtype = page.dtype
-    assert dtype is not None  # `check_page`
+    assert dtype is not None  # noqa: S101 - `check_page`
     columns = page.tile_columns or page.width
     blocks = -(-page.width // columns)
     row_bytes = -(-columns * page.bands * page.bits[0] // 8)

@@ -53,7 +53,7 @@ def pack_pixels(pixels: Pixels) -> tuple[Fields, list[bytes | memoryview]]:
     if pixels.samples is not None:
         return fields | {"samples": _describe(pixels.samples)}, _blocks(pixels.samples)
     image = pixels.image
-    assert image is not None
+    assert image is not None  # noqa: S101 - it holds samples or an image
     blocks: list[bytes | memoryview] = [image.tobytes()]
     palette_mode = None
     if image.palette is not None:

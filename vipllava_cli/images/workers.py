@@ -82,7 +82,7 @@ class _Worker:
 
     def __init__(self) -> None:
         paths = [os.path.abspath(path) for path in sys.path]
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - this Python, with a constant text
             [sys.executable, "-I", "-c", _START, json.dumps(paths)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -243,7 +243,7 @@ def _opaque_region(pixels: MaskPixels) -> Region | None:
     A cut-out of one colour or of a photograph shows the object by its transparency alone.
     """
     visible = pixels.visible
-    assert visible is not None
+    assert visible is not None  # noqa: S101 - the caller checks for transparency
     levels, _ = _count_values(pixels.values[visible])
     if len(levels) <= 1:
         return visible

@@ -53,7 +53,7 @@ def _load_region(name: MaskName) -> tuple[NDArray[np.uint8], bool]:
         raise InputError(f"the mask {shown} is what the shell opened: expected a file")
     stored = decode_stored(read_bytes(source.location), shown, frame=source.frame or FIRST_FRAME)
     if stored.samples is None:
-        assert stored.image is not None
+        assert stored.image is not None  # noqa: S101 - one of the two is set
         pixels = read_pixels(stored.image, shown)
     else:
         pixels = read_samples(stored.samples, shown)

@@ -139,7 +139,7 @@ def _compress(rows: Iterable[Row | BadRow]) -> list[_Chunk]:
 
 
 def _decompress(chunk: _Chunk) -> list[Row | BadRow]:
-    rows: list[Row | BadRow] = pickle.loads(zlib.decompress(chunk.data))
+    rows: list[Row | BadRow] = pickle.loads(zlib.decompress(chunk.data))  # noqa: S301 - rows that this process packed, see `_compress`
     return rows
 
 

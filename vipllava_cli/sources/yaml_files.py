@@ -31,7 +31,7 @@ def load_yaml(file: str, encoding: str | None = None) -> Mapping[str, Any]:
     text = decode_text(read_data(file, MAX_BYTES), file, encoding)
     try:
         _check_events(text)
-        content = yaml.load(text, _loader())
+        content = yaml.load(text, _loader())  # noqa: S506 - a safe loader
     except (yaml.YAMLError, *_OTHERS) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else str(error).partition("\n")[0]

@@ -10,13 +10,14 @@ import re
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import httpx2
 from httpx2._utils import get_environment_proxies
 
-from vipllava_cli.storage.web_guard import GuardedTransport
+from vipllava_cli.storage.web_guard import GuardedTransport, ReplyLimits
 
 # Imported by name: the types of the package's lazy names are imported from higher layers.
 VERSION: str = import_module("vipllava_cli").__version__
@@ -44,36 +45,51 @@ def user_agent() -> str:
 
 
 def make_client(
-    factory: Callable[..., httpx2.Client] = httpx2.Client, *, guarded: bool = False, **options: Any
+    factory: Callable[..., httpx2.Client] = httpx2.Client,
+    *,
+    guarded: bool = False,
+    limits: ReplyLimits | None = None,
+    **options: Any,
 ) -> httpx2.Client:
     """Make an HTTP client that follows redirects and uses the proxies of the environment.
 
     A proxy that cannot be used is an error only of a request that needs it, so that NO_PROXY helps. The
-    request then raises ProxySettingError. A `guarded` client ends replies that are too slow, see
-    `web_guard`; one thread uses it.
+    request then raises ProxySettingError. A `guarded` client ends replies that are too slow, and one
+    with `limits` those that are too long, see `web_guard`.
     """
+    guard = _Guard(guarded or limits is not None, limits)
     options.setdefault("follow_redirects", True)
     options.setdefault("max_redirects", MAX_REDIRECTS)
     mounts = {
-        pattern: None if address is None else _LazyProxy(address, guarded=guarded)
+        pattern: None if address is None else _LazyProxy(address, guard)
         for pattern, address in get_environment_proxies().items()
     }
-    return factory(transport=_LazyTransport(guarded=guarded), mounts=mounts, **options)
+    return factory(transport=_LazyTransport(guard), mounts=mounts, **options)
+
+
+@dataclass(frozen=True)
+class _Guard:
+    """Whether and how the replies to a client are limited."""
+
+    is_on: bool
+    limits: ReplyLimits | None
+
+    def watch(self, transport: httpx2.HTTPTransport) -> httpx2.BaseTransport:
+        return GuardedTransport(transport, self.limits) if self.is_on else transport
 
 
 class _LazyTransport(httpx2.BaseTransport):
     """A transport that is made at its first request, when its errors belong to an address."""
 
-    def __init__(self, *, guarded: bool) -> None:
+    def __init__(self, guard: _Guard) -> None:
         self._transport: httpx2.BaseTransport | None = None
         self._lock = threading.Lock()  # threads share a client
-        self._guarded = guarded
+        self._guard = guard
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         with self._lock:
             if self._transport is None:
-                made = self._make()
-                self._transport = GuardedTransport(made) if self._guarded else made
+                self._transport = self._guard.watch(self._make())
         return self._transport.handle_request(request)
 
     def close(self) -> None:
@@ -87,8 +103,8 @@ class _LazyTransport(httpx2.BaseTransport):
 class _LazyProxy(_LazyTransport):
     """A transport over a proxy."""
 
-    def __init__(self, address: str, *, guarded: bool) -> None:
-        super().__init__(guarded=guarded)
+    def __init__(self, address: str, guard: _Guard) -> None:
+        super().__init__(guard)
         self._address = address
 
     def _make(self) -> httpx2.HTTPTransport:

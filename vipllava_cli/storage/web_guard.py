@@ -1,8 +1,10 @@
 """Limits of what a web server can make a request cost: time, headers, redirects, packed bodies."""
 
+import threading
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpcore2
@@ -20,25 +22,40 @@ class BodyError(httpx2.DecodingError):
     """A body that cannot be unpacked within its limit. The text is a reason in a few words."""
 
 
+class LongBodyError(BodyError):
+    """A body above its limit."""
+
+
+@dataclass(frozen=True)
+class ReplyLimits:
+    """Limits of a whole reply: unpacked bytes of its body, and seconds from request to end."""
+
+    max_body: int
+    max_seconds: float
+
+
 class GuardedTransport(httpx2.BaseTransport):
     """A transport that ends slow replies and endless headers, with a TransportError.
 
     A reply is slow if it stays below MIN_BYTES_PER_SECOND for twice the read time-out. A time-out of
-    the library limits only the time between two bytes. One thread uses a guarded transport.
+    the library limits only the time between two bytes. With `limits`, a body is unpacked here and read
+    as UTF-8, and a longer one raises LongBodyError. Threads may share a guarded transport.
     """
 
-    def __init__(self, transport: httpx2.HTTPTransport) -> None:
+    def __init__(self, transport: httpx2.HTTPTransport, limits: ReplyLimits | None = None) -> None:
         self._transport = transport
+        self._limits = limits
         self._watch = _Watch()
         # httpx2 2.16.2 has no option for the network of a transport; its httpcore2 pool has one.
         pool: Any = transport._pool
         pool._network_backend = _GuardedBackend(pool._network_backend, self._watch)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        self._watch.begin(MAX_HEADER_BYTES)
+        seconds = self._limits.max_seconds if self._limits else None
+        self._watch.begin(MAX_HEADER_BYTES, seconds)
         response = self._transport.handle_request(request)
-        self._watch.begin(None)
-        return response
+        self._watch.begin_body()
+        return _bounded(response, self._limits.max_body) if self._limits else response
 
     def close(self) -> None:
         self._transport.close()
@@ -65,6 +82,44 @@ def body_chunks(response: httpx2.Response, limit: int) -> Iterator[bytes]:
         left -= len(chunk)
 
 
+def _bounded(response: httpx2.Response, limit: int) -> httpx2.Response:
+    """Return a response whose body is unpacked, limited, and text in UTF-8.
+
+    httpx2 2.16.2 decodes a body with any codec that the server names: punycode takes a time that grows
+    with the square of the length.
+    """
+    headers = [
+        (name, value.partition(b";")[0] if name.lower() == b"content-type" else value)
+        for name, value in response.headers.raw  # bytes: a value may not be ASCII
+        if name.lower() not in (b"content-encoding", b"content-length")
+    ]
+    return httpx2.Response(
+        response.status_code,
+        headers=headers,
+        stream=_BoundedBody(response, limit),
+        extensions=response.extensions,
+    )
+
+
+class _BoundedBody(httpx2.SyncByteStream):
+    """The unpacked body of a response, which raises LongBodyError after `limit` bytes."""
+
+    def __init__(self, response: httpx2.Response, limit: int) -> None:
+        self._response = response
+        self._limit = limit
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = self._limit
+        for chunk in body_chunks(self._response, self._limit + 1):
+            left -= len(chunk)
+            if left < 0:
+                raise LongBodyError(f"its body has more than {self._limit >> 20} MiB")
+            yield chunk
+
+    def close(self) -> None:
+        self._response.close()
+
+
 def _unpack(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Unpack in pieces of bounded size. httpx2 2.16.2 unpacks each received piece whole."""
     unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
@@ -84,26 +139,39 @@ def _unpack(chunks: Iterator[bytes]) -> Iterator[bytes]:
 # --- the network -----------------------------------------------------------------------------
 
 
-class _Watch:
-    """The bytes and the waiting time of the current request."""
+class _Watch(threading.local):
+    """The bytes and the waiting time of the current request of each thread."""
 
     def __init__(self) -> None:
         self.begin(None)
 
-    def begin(self, max_bytes: int | None) -> None:
-        """Start to count. `max_bytes` limits what may arrive until the next start."""
+    def begin(self, max_bytes: int | None, max_seconds: float | None = None) -> None:
+        """Start a request. `max_bytes` limits what may arrive before its body, `max_seconds` its time."""
         self._left = max_bytes
+        self._max_seconds = float("inf") if max_seconds is None else max_seconds
+        self._ends = time.monotonic() + self._max_seconds
+        self._restart()
+
+    def begin_body(self) -> None:
+        """Count the bytes of the body: its reader limits them."""
+        self._left = None
         self._restart()
 
     def _restart(self) -> None:
         self._received = 0
         self._waited = 0.0
 
+    def check_end(self) -> None:
+        """Raise ReadTimeout if the time for the whole reply is over."""
+        if time.monotonic() > self._ends:
+            raise httpcore2.ReadTimeout(f"it sent no whole reply in {self._max_seconds:g} s")
+
     def time_left(self, timeout: float | None) -> float | None:
         """Return how long to wait for the next bytes."""
         if timeout is None:
             return None
-        return min(timeout, max(timeout * _PATIENCE - self._waited, 0.01))
+        left = min(timeout * _PATIENCE - self._waited, self._ends - time.monotonic())
+        return min(timeout, max(left, 0.01))
 
     def count(self, received: int, waited: float, timeout: float | None) -> None:
         """Count received bytes. Raises httpcore2's errors above the limits."""
@@ -113,6 +181,7 @@ class _Watch:
             self._left -= received
             if self._left < 0:
                 raise httpcore2.RemoteProtocolError("the headers of its reply have no end")
+        self.check_end()
         if timeout is not None and self._waited >= timeout * _PATIENCE:
             if self._received < MIN_BYTES_PER_SECOND * self._waited:
                 raise httpcore2.ReadTimeout(
@@ -147,7 +216,11 @@ class _GuardedStream(httpcore2.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         started = time.monotonic()
-        data = self._stream.read(max_bytes, self._watch.time_left(timeout))
+        try:
+            data = self._stream.read(max_bytes, self._watch.time_left(timeout))
+        except httpcore2.ReadTimeout:
+            self._watch.check_end()
+            raise
         self._watch.count(len(data), time.monotonic() - started, timeout)
         return data
 

@@ -264,7 +264,7 @@ def _edit(text: str, note: Callable[[str], None]) -> str:
         path = Path(folder) / "question.txt"
         path.write_bytes(text.encode("utf-8", "replace"))
         try:
-            process = subprocess.run([*shlex.split(editor), str(path)], check=False)
+            process = subprocess.run([*shlex.split(editor), str(path)], check=False)  # noqa: S603 - the user's own editor
             if process.returncode == 0:
                 return path.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
             note(f"the editor {editor} failed with exit code {process.returncode}: text kept")

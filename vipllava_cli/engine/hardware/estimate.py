@@ -142,6 +142,7 @@ def _read_any_config(name: str, revision: str | None) -> tuple[Mapping[str, Any]
     config = read_config(folder, name)
     if not all((folder / file).is_file() for file in weight_files(folder, name)):
         return config, 0  # a partial download: loading it reports the missing files
+    find_checkpoint(name, revision)  # a model that cannot load has no plan
     return fitted_config(folder, name), 0
 
 

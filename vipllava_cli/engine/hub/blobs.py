@@ -103,6 +103,8 @@ class Blob:
     def _receive(self, client: HubClient, commit: str, advance: Callable[[int], None]) -> int:
         """Complete the partial file. Returns how many bytes of it are from an earlier run."""
         self.partial_path.parent.mkdir(parents=True, exist_ok=True)
+        if self.partial_path.is_symlink() or not self.partial_path.is_file():
+            self.partial_path.unlink(missing_ok=True)  # a link or a pipe is not ours to write to
         with self.partial_path.open("ab", buffering=0) as out:
             kept = self._trim(out)
             advance(kept)

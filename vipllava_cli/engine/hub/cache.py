@@ -1,12 +1,22 @@
-"""The local Hugging Face cache, in the layout of huggingface_hub."""
+"""The local Hugging Face cache, in the layout of huggingface_hub.
 
+The files in it are not trusted: huggingface_hub 2.4.0 reads a reference of any size, waits for ever on
+a named pipe in its place, and reads every reference of the cache to list its models.
+"""
+
+import re
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from huggingface_hub import constants, scan_cache_dir, try_to_load_from_cache
-from huggingface_hub.errors import CacheNotFound
+from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
+
+from vipllava_cli.engine.hub.cached_names import cached_folders
+
+_COMMIT = re.compile(r"[0-9A-Za-z]{1,64}", re.ASCII)
+_MAX_REFERENCE = 100  # bytes
 
 
 def cache_folder() -> Path:
@@ -21,11 +31,23 @@ def repository_folder(repository: str) -> Path:
 
 def snapshot_folder(repository: str, revision: str) -> Path | None:
     """Find the folder of a cached revision, which may lack files. None if it is not cached."""
-    try:
-        config = try_to_load_from_cache(repository, "config.json", revision=revision)
-    except (OSError, ValueError):  # huggingface_hub 2.4.0 reads a damaged reference unguarded
+    folder = repository_folder(repository)
+    commit = _read_reference(folder / "refs" / revision) or revision
+    if not _COMMIT.fullmatch(commit):
         return None
-    return Path(config).parent if isinstance(config, str) else None
+    snapshot = folder / "snapshots" / commit
+    return snapshot if (snapshot / "config.json").is_file() else None
+
+
+def _read_reference(path: Path) -> str:
+    """Return the commit in a file of `refs/`, empty if there is none. Opens only a small file."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_REFERENCE:
+            return ""
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def has_cached_files(repository: str) -> bool:
@@ -41,27 +63,11 @@ def cached_size(repository: str) -> int:
 
 def cached_repositories() -> Iterator[str]:
     """Yield the names of the cached model repositories, of any architecture, sorted."""
-    try:
-        repositories = scan_cache_dir(cache_folder()).repos
-    except CacheNotFound:
-        return
-    yield from sorted(repo.repo_id for repo in repositories if repo.repo_type == "model")
+    return (name for name, _ in cached_folders())
 
 
 def remove_repository(repository: str) -> None:
     """Delete every revision of a repository, and its partial downloads."""
-    try:
-        cache = scan_cache_dir(cache_folder())
-    except CacheNotFound:
-        return
-    revisions = [
-        revision.commit_hash
-        for repo in cache.repos
-        if (repo.repo_id, repo.repo_type) == (repository, "model")
-        for revision in repo.revisions
-    ]
-    if revisions:  # the library knows which files several revisions share
-        cache.delete_revisions(*revisions).execute()
     folder = repository_folder(repository)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(cache_folder() / ".locks" / folder.name, ignore_errors=True)

@@ -17,13 +17,16 @@ from vipllava_cli.engine.hub.checkpoints import (
     find_checkpoint,
     hub_name,
     read_config,
+    read_generation,
     weight_shapes,
 )
+from vipllava_cli.engine.hub.checks.schema import ignored_generation_fields
 from vipllava_cli.engine.hub.names import canonical_name
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
-from vipllava_cli.errors import ModelError
+from vipllava_cli.errors import ModelError, short_repr
 
 _PACKAGE_LICENCE = "Apache-2.0"
+_MAX_FIELDS = 20  # names of a fact
 _UNKNOWN_LICENCE = "see its page"
 
 
@@ -92,12 +95,21 @@ def model_facts(name: str, revision: str | None = None) -> Mapping[str, object]:
         "parameters": count_parameters(checkpoint.folder, name),
         "size": _folder_size(checkpoint.folder),
         **_shape_facts(read_config(checkpoint.folder, name)),
+        **_ignored_facts(read_generation(checkpoint.folder, name)),
     }
 
 
 def count_parameters(folder: Path, name: str) -> int:
     """Count the numbers in all weights of a checkpoint. Raises ModelError."""
     return sum(prod(shape) for shape in weight_shapes(folder, name).values())
+
+
+def _ignored_facts(generation: Mapping[str, Any]) -> dict[str, object]:
+    """Name the fields of a generation_config.json that the program does not use, if there are any."""
+    fields = ignored_generation_fields(generation)
+    shown = ", ".join(short_repr(field).strip("'") for field in fields[:_MAX_FIELDS])
+    more = f" and {len(fields) - _MAX_FIELDS} more" if len(fields) > _MAX_FIELDS else ""
+    return {"not used": f"{shown}{more} of generation_config.json"} if fields else {}
 
 
 def _shape_facts(config: Mapping[str, Any]) -> dict[str, object]:

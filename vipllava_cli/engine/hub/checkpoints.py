@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.hub.cache import has_cached_files, snapshot_folder
+from vipllava_cli.engine.hub.checks.fields import check_fields
 from vipllava_cli.engine.hub.checks.files import MAX_BYTES, check_files, read_json, regular_size
 from vipllava_cli.engine.hub.checks.schema import (
     check_config,
@@ -17,6 +18,7 @@ from vipllava_cli.engine.hub.checks.schema import (
     check_image_processor,
 )
 from vipllava_cli.engine.hub.checks.tokenizer import check_tokenizer
+from vipllava_cli.engine.hub.checks.tokenizer_files import PROCESSOR_RULES, check_tokenizer_file
 from vipllava_cli.engine.hub.checks.weights import check_weights, read_header
 from vipllava_cli.engine.hub.config_defaults import VISION_DEFAULTS
 from vipllava_cli.engine.hub.config_fixes import fix_config
@@ -170,6 +172,7 @@ def _check_contents(folder: Path, name: str, fingerprint: tuple[object, ...]) ->
     check_generation(read_generation(folder, name), rows, name)
     for file, part in _PROCESSOR_FILES.items():
         processor = _read_json_object(folder / file, name, may_be_missing=True)
+        check_fields(processor, PROCESSOR_RULES, f"{name}: {file}: ")
         images = processor.get(part, {}) if part else processor
         if not isinstance(images, dict):
             raise ModelError(f"{name}: {file}: {part} is {short_repr(images)}: expected an object")
@@ -179,7 +182,10 @@ def _check_contents(folder: Path, name: str, fingerprint: tuple[object, ...]) ->
     if tokenizer.is_file():
         check_tokenizer(read_json(tokenizer, name, max_depth=None), rows, name)
     for file in _TOKENIZER_CONFIGS:
-        _read_json_object(folder / file, name, may_be_missing=True)
+        values = _read_json_object(folder / file, name, may_be_missing=True)
+        check_tokenizer_file(values, file, rows, name)
+    old_template = _read_json_object(folder / "chat_template.json", name, may_be_missing=True)
+    check_fields(old_template, PROCESSOR_RULES, f"{name}: chat_template.json: ")
 
 
 def _fingerprint(folder: Path, files: Iterable[str]) -> tuple[object, ...]:

@@ -221,6 +221,8 @@ def _locked(name: str, remote: RemoteModel) -> Iterator[None]:
 def _link_snapshot(remote: RemoteModel) -> Path:
     """Link the downloaded files in the folder of the commit. Returns the folder."""
     snapshot = repository_folder(remote.hub.repository) / "snapshots" / remote.commit
+    if snapshot.is_symlink():  # to a folder whose files are not ours to replace
+        snapshot.unlink()
     snapshot.mkdir(parents=True, exist_ok=True)
     for blob in remote.blobs:
         blob.link(snapshot)
@@ -232,5 +234,7 @@ def _write_reference(remote: RemoteModel) -> None:
     if remote.hub.revision != remote.commit:
         path = repository_folder(remote.hub.repository) / "refs" / remote.hub.revision
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():  # `atomic_file` would replace the file that it leads to
+            path.unlink()
         with atomic_file(str(path)) as file:
             file.write(remote.commit.encode())

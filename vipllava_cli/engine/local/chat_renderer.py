@@ -55,8 +55,8 @@ class ChatRenderer:
         process = self._process
         if process.poll() is not None:
             raise self._error("its process ended")
-        assert process.stdin is not None
-        assert process.stdout is not None
+        assert process.stdin is not None  # noqa: S101 - a pipe, see `_process`
+        assert process.stdout is not None  # noqa: S101 - a pipe, see `_process`
         output = process.stdout.fileno()
         reply: bytes | None = b""
         with suppress(OSError):
@@ -83,7 +83,7 @@ class ChatRenderer:
     @cached_property
     def _process(self) -> "subprocess.Popen[bytes]":
         path = os.pathsep.join([str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH", "")])
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - a fixed program of our own
             [sys.executable, "-m", _WORKER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -91,6 +91,7 @@ class LocalConversation:
         first_token_seconds = (stream.first_token_time or time.perf_counter()) - start
         return Reply(answer, tokens, prefill_tokens, first_token_seconds)
 
+    @translate_errors()
     def _finish(self, answer: AnswerTokens) -> tuple[str, tuple[int, ...]]:
         """Return the text of an answer, and its tokens for the next prompt."""
         if answer.is_complete:
@@ -181,6 +182,7 @@ class LocalConversation:
             return turn.tokens
         return self._tokens_after(":", lead + turn.answer)
 
+    @translate_errors()
     def _decode_to(self, tokens: tuple[int, ...], answer: str) -> bool:
         """Return whether tokens decode to the answer, without special tokens or a stop text.
 

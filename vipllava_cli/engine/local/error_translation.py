@@ -5,9 +5,13 @@ from contextlib import contextmanager
 
 import torch
 
-from vipllava_cli.errors import GenerationError, OutOfMemoryError
+from vipllava_cli.errors import GenerationError, ModelError, OutOfMemoryError, VipllavaError
 
 _OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory")  # of CUDA and the CPU allocator
+
+# A panic of the Rust code in tokenizers and safetensors. It is no Exception, and has no public name
+# (tokenizers 0.23.3, safetensors 0.8.0).
+_PANIC = "PanicException"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -17,15 +21,40 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def is_library_error(error: BaseException) -> bool:
+    """Return whether a library raised an exception: any kind, or a panic of its Rust code."""
+    return isinstance(error, Exception) or _is_panic(error)
+
+
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn what torch raises during a run into GenerationError or OutOfMemoryError."""
+    """Turn what libraries raise during a run into GenerationError, OutOfMemoryError or ModelError.
+
+    Errors of this program and of the output, which a stream of text writes, stay as they are.
+    """
     try:
         yield
-    except (RuntimeError, ValueError, IndexError, MemoryError) as error:
+    except (VipllavaError, OSError):
+        raise
+    except BaseException as error:  # tokenizers and transformers raise any kind
+        if not is_library_error(error):
+            raise
         if is_out_of_memory(error):
             raise OutOfMemoryError(
                 "out of memory while answering: use a smaller model, --dtype bf16 or --device cpu"
             ) from error
-        reason = " ".join(str(error).split())[:300]
+        reason = error_text(error)
+        if _is_panic(error):
+            raise ModelError(
+                f"the tokenizer of the model failed: {reason}; get the checkpoint again"
+            ) from error
         raise GenerationError(f"generation failed: {reason}") from error
+
+
+def error_text(error: BaseException) -> str:
+    """Return the text of an exception in one line."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _is_panic(error: BaseException) -> bool:
+    return type(error).__name__ == _PANIC

@@ -251,6 +251,7 @@ class LocalEngine(ModelInputs):
             mask[row, cached : cached + longest - len(ids)] = 0
         return torch.tensor(padded, device=self.device), mask.to(self.device)
 
+    @translate_errors()
     def _make_answer(self, prompt: Prompt, new_ids: list[int], seconds: float) -> Answer:
         answer = AnswerEnd(self.tokenizer, self.end_tokens, self.pad_token).trim(new_ids)
         return Answer(

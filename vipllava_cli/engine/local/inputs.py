@@ -50,6 +50,7 @@ class ModelInputs:
             patch_size=vision.patch_size,
         )
 
+    @translate_errors()
     def view(self, image: Image.Image) -> ModelView:
         """See `Engine.view`. Pixels are float32 [1, 3, side, side] on the CPU."""
         return ModelView(self.processor.image_processor(image, return_tensors="pt")["pixel_values"])
@@ -113,6 +114,7 @@ class ModelInputs:
 
     # --- tokens --------------------------------------------------------------------------------
 
+    @translate_errors()
     def encode(self, text: str) -> tuple[int, ...]:
         """Tokenize a prompt from its start, with the image token repeated `image_tokens` times.
 

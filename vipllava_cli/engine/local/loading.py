@@ -21,7 +21,11 @@ from vipllava_cli.engine.hardware.placement import plan_placement
 from vipllava_cli.engine.hardware.placement_types import Placement
 from vipllava_cli.engine.hub.checkpoints import Checkpoint, fitted_config
 from vipllava_cli.engine.hub.checks.schema import GENERATION_RULES
-from vipllava_cli.engine.local.error_translation import is_out_of_memory
+from vipllava_cli.engine.local.error_translation import (
+    error_text,
+    is_library_error,
+    is_out_of_memory,
+)
 from vipllava_cli.engine.local.processor import load_processor
 from vipllava_cli.engine.local.quantization import (
     WidenedModel,
@@ -39,10 +43,6 @@ DTYPES: Mapping[str, torch.dtype] = {
 
 # Values of `--attention` that have another name in transformers.
 _ATTENTION: Mapping[str, str] = {"flash": "flash_attention_2"}
-
-# A panic of the Rust code in tokenizers and safetensors. It is no Exception, and has no public name
-# (tokenizers 0.23.3, safetensors 0.8.0).
-_PANIC = "PanicException"
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,13 @@ def load(
         raise
     # tokenizers 0.23.3 raises Exception itself, and transformers 5.23.0 any kind for damaged files.
     except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+        if not is_library_error(error):
             raise
         if is_out_of_memory(error):
             raise OutOfMemoryError(
                 f"out of memory while loading {name}: use a smaller model or --dtype bf16"
             ) from error
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ModelError(f"{name} cannot be loaded: {reason}") from error
+        raise ModelError(f"{name} cannot be loaded: {error_text(error)}") from error
     return Loaded(model, processor, placement)
 
 

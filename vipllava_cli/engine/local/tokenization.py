@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from vipllava_cli.engine.local.error_translation import translate_errors
+
 # Characters before a text on which its first token may depend.
 CONTEXT_LENGTH = 8
 
@@ -17,5 +19,6 @@ def tokens_after(tokenizer: Any, before: str, text: str) -> tuple[int, ...]:
     return _tokenize(tokenizer, text)
 
 
+@translate_errors()
 def _tokenize(tokenizer: Any, text: str) -> tuple[int, ...]:
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -31,7 +31,7 @@ class ImageChat:
     def ask(self, question: str) -> Response:
         """Ask the next question. Raises UsageError, InputError, GenerationError."""
         turn = self._chat.ask(check_question(question))
-        assert turn is not None  # only `stop` makes it None
+        assert turn is not None  # noqa: S101 - only `stop` makes it None
         notes, self._notes[:] = tuple(self._notes), []
         return to_response(turn.record, notes)
 

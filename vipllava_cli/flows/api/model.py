@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +11,7 @@ from itertools import islice
 from typing import TypedDict
 
 from vipllava_cli.engine.base import Engine, ModelInfo
-from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.open import ignored_settings_note, open_engine
 from vipllava_cli.engine.options import (
     DEFAULT_MODEL,
     DEFAULT_TEMPLATE,
@@ -81,6 +82,8 @@ def load_model(
 ) -> Model:
     """Load a model into memory. Downloads nothing: `vipllava models pull NAME` does.
 
+    Warns of settings in the model's generation_config.json, which are not used.
+
     Args:
         name: `tiny`, `7b`, `13b`, a name on the hub, or a folder.
         revision: A branch, tag or commit on the hub.
@@ -104,7 +107,11 @@ def load_model(
         max_memory=None if max_memory is None else parse_max_memory(str(max_memory)),
         attention=check_name(attention, Attention, "attention"),
     )
-    return Model(open_engine(check_path(name, "name"), revision=revision, load_options=options))
+    model = check_path(name, "name")
+    engine = open_engine(model, revision=revision, load_options=options)
+    if note := ignored_settings_note(model, revision):
+        warnings.warn(note, stacklevel=2)
+    return Model(engine)
 
 
 class Model:

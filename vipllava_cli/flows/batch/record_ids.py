@@ -317,7 +317,7 @@ _ID = re.compile(r"(?P<base>.*?)(?:~(?P<number>\d+))?(?P<question>:q\d+)?", re.D
 def family(id: str) -> Family:
     """Return the family of an id."""
     match = _ID.fullmatch(id)
-    assert match  # `base` matches any text
+    assert match  # noqa: S101 - `base` matches any text
     return Family(match["base"], match["question"] or "")
 
 

@@ -249,7 +249,7 @@ class BatchRun:
     def _answer_batch(self, batch: Sequence[PendingQuestion]) -> None:
         """Answer one batch, and write each part of it as soon as it is answered."""
         engine = self._engine
-        assert engine is not None
+        assert engine is not None  # noqa: S101 - the run opens it before the first batch
         options = batch[0].options
         requests = iter([question.request for question in batch])
         for part in iter_parts(

@@ -134,7 +134,7 @@ def choose_colors(id: str, seed: int, count: int) -> list[Color]:
     The model's named colours come first.
     """
     trained, others = list(MODEL_COLORS), [parse_color(name) for name in _MORE_COLORS]
-    Random(f"{seed}:{id}").shuffle(trained)
+    Random(f"{seed}:{id}").shuffle(trained)  # noqa: S311 - colours, which must be the same in every run
     if count > len(trained) + len(others):
         raise InputError(
             f"the row names {count} objects, but there are only {len(trained) + len(others)} colours"

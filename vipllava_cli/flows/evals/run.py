@@ -136,7 +136,7 @@ def load_predictions(
 
     Returns the evaluation, and the number of answers that belong to no question. Raises InputError.
     """
-    assert benchmark.from_predictions is not None
+    assert benchmark.from_predictions is not None  # noqa: S101 - the command checks the benchmark
     stored = read_predictions(file)
     results = benchmark.from_predictions(options, stored)
     check_run_folder(folder, [file])

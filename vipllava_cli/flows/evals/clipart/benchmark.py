@@ -131,7 +131,7 @@ def _move_mark(rng: Generator, marked: MarkedScene) -> Iterator[MarkedScene]:
 
 def _naming_case(rng: Generator, marked: MarkedScene, settings: SceneSettings) -> Case:
     scene_turn = ask(QuestionGenerator(rng, marked, settings, measured=True), "naming", 0)
-    assert scene_turn is not None
+    assert scene_turn is not None  # noqa: S101 - every scene has an object to name
     return Case(scene_turn.question, scene_turn.answer, ALL)
 
 

@@ -6,6 +6,7 @@ settings of the requests adapt to the server (`request_settings`).
 
 import os
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,13 +24,18 @@ from vipllava_cli.flows.evals.judges.completion import (
     RefusedReplyError,
     parse_completion,
 )
+from vipllava_cli.flows.evals.judges.failures import (
+    RejectedError,
+    RetryableError,
+    UngradedError,
+)
 from vipllava_cli.flows.evals.judges.grades import Grade, GradingRow
 from vipllava_cli.flows.evals.judges.grading import GradeFunction, Judge, StoppedError
 from vipllava_cli.flows.evals.judges.instructions import VERSION, messages
 from vipllava_cli.flows.evals.judges.request_settings import AdaptiveSettings, RequestSettings
 from vipllava_cli.flows.evals.judges.score_text import read_score
 from vipllava_cli.flows.evals.judges.server_errors import ServerError, parse_error
-from vipllava_cli.flows.evals.judges.waits import MAX_WAIT, retry_after
+from vipllava_cli.flows.evals.judges.waits import MAX_WAIT, retry_after, wait_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +50,8 @@ PAUSE = 1.0  # seconds
 MAX_REPLIES = 5  # replies without a grade, then the row is ungraded
 MAX_RETRIES = 5  # after errors that may pass; each wait is twice as long as the one before
 MAX_TIMEOUTS = 3  # requests for a row that get no reply in time
+MAX_REPLY_BYTES = 4 << 20  # a stream takes some 300 bytes for each of 8192 tokens
+WHOLE_REPLY = 2.0  # the time for a whole reply, in timeouts
 _SAID_WAIT = 2.0  # seconds that a server asks for; a note says a longer wait
 
 
@@ -99,16 +107,24 @@ class ChatJudge:
         import openai
 
         from vipllava_cli.storage.web import make_client, user_agent
+        from vipllava_cli.storage.web_guard import ReplyLimits
 
         try:
             client = openai.OpenAI(
                 api_key=self.key or "none",
                 base_url=self.address.base if self.address else None,
                 default_query=self.address.query if self.address else None,
-                default_headers={"User-Agent": user_agent()},
+                default_headers={
+                    "User-Agent": user_agent(),
+                    "Accept-Encoding": "gzip, deflate",  # what the guard unpacks
+                },
                 timeout=self.timeout,
                 max_retries=0,
-                http_client=make_client(openai.DefaultHttpxClient, timeout=self.timeout),
+                http_client=make_client(
+                    openai.DefaultHttpxClient,
+                    limits=ReplyLimits(MAX_REPLY_BYTES, WHOLE_REPLY * self.timeout),
+                    timeout=self.timeout,
+                ),
             )
         except Exception as error:  # an invalid OPENAI_BASE_URL, and other variables of the client
             reason = str(error).partition("\n")[0][:120].replace(self.key or "\0", "…")
@@ -122,11 +138,11 @@ class ChatJudge:
         self, client: "OpenAI", settings: AdaptiveSettings, row: GradingRow, stop: threading.Event
     ) -> Grade:
         """Raises ModelError if no row can be graded, StoppedError if the run ends."""
-        request = _RowRequest(self, client, settings, row, stop, random.Random(row.id))
+        request = _RowRequest(self, client, settings, row, stop, random.Random(row.id))  # noqa: S311 - waits, the same in every run
         score, error = None, None
         try:
             score = request.score()
-        except _UngradedError as ungraded:
+        except UngradedError as ungraded:
             error = str(ungraded)
         return Grade(
             row.id,
@@ -182,7 +198,7 @@ class _RowRequest:
     answer_tokens: int = 0
 
     def score(self) -> float:
-        """Return the number of the first reply that has one. Raises _UngradedError, ModelError."""
+        """Return the number of the first reply that has one. Raises UngradedError, ModelError."""
         number = 0
         while number < MAX_REPLIES:
             used = self.settings.current
@@ -192,7 +208,7 @@ class _RowRequest:
             self.raw = completion.text
             if completion.is_cut_off:
                 if not self.settings.allow_more(used):
-                    raise _UngradedError(
+                    raise UngradedError(
                         f"the reply was cut off after {used.max_reply_tokens} tokens,"
                         f" it began {short_repr(self.judge.hide_key(self.raw))}"
                     )
@@ -201,7 +217,7 @@ class _RowRequest:
             if score is not None:
                 return score
             number += 1
-        raise _UngradedError(
+        raise UngradedError(
             f"none of {MAX_REPLIES} replies gave one number from 0 to 1, the last was"
             f" {short_repr(self.judge.hide_key(self.raw))}"
         )
@@ -211,25 +227,25 @@ class _RowRequest:
     ) -> Completion | None:
         """Get one reply, and retry after errors that may pass. None if the settings have changed.
 
-        Raises _UngradedError, ModelError, StoppedError.
+        Raises UngradedError, ModelError, StoppedError.
         """
         while not self.stop.is_set():
             self.tries += 1
             try:
                 completion = parse_completion(self._post(turns, used))
-            except _RejectedError as rejected:
+            except RejectedError as rejected:
                 if self.settings.adapt(used, rejected.error):
                     return None
-                raise _UngradedError(str(rejected)) from None
+                raise UngradedError(str(rejected)) from None
             except ErrorBodyError as body:
                 if self.settings.adapt(used, body.error):
                     return None
                 self._wait_for(self._body_error(body.error))
             except RefusedReplyError as refused:
-                raise _UngradedError(f"{self._server} {refused}") from None
+                raise UngradedError(f"{self._server} {refused}") from None
             except NoCompletionError as reason:
-                self._wait_for(_RetryableError(f"{self._server} {reason}"))
-            except _RetryableError as error:
+                self._wait_for(RetryableError(f"{self._server} {reason}"))
+            except RetryableError as error:
                 self._wait_for(error)
                 if self.settings.current != used:
                     return None  # another thread has adapted
@@ -240,7 +256,7 @@ class _RowRequest:
         raise StoppedError
 
     def _post(self, turns: "list[ChatCompletionMessageParam]", used: RequestSettings) -> str:
-        """Return the body of a reply. Raises _RetryableError, _RejectedError, and ModelError."""
+        """Return the body of a reply. Raises RetryableError, RejectedError, and ModelError."""
         import openai
 
         try:
@@ -251,53 +267,77 @@ class _RowRequest:
             if self._never_connected(error):
                 raise self._unreachable() from None
             self.timeouts += 1
-            text = f"{self._server} sent nothing for {self.judge.timeout:g} s"
+            text = f"{self._server} {self._delay(error)}"
             if self.timeouts >= MAX_TIMEOUTS:
-                raise _UngradedError(
+                raise UngradedError(
                     f"{text}, {self.timeouts} times: a larger --judge-timeout may help"
                 ) from None
-            raise _RetryableError(text) from None
+            raise RetryableError(text) from None
         except openai.APIConnectionError as error:
             raise self._connection_error(error) from None
         except openai.APIStatusError as error:
             reason = parse_error(error.response.text)
             answer = self._status_error(error.status_code, reason, error.response.headers)
-            if isinstance(answer, _RetryableError) and self.settings.rejects(used, reason):
-                answer = _RejectedError(str(answer), reason)
+            if isinstance(answer, RetryableError) and self.settings.rejects(used, reason):
+                answer = RejectedError(str(answer), reason)
             raise answer from None
-        except (ValueError, AttributeError, TypeError, LookupError, openai.OpenAIError) as error:
-            raise _RetryableError(
-                f"{self._server} sent a reply that cannot be read ({type(error).__name__})"
-            ) from None
+        except Exception as error:  # openai 3.54.0 raises many kinds for odd replies and settings
+            raise self._foreign_error(error) from None
 
-    def _wait_for(self, error: "_RetryableError | Exception") -> None:
-        """Wait after an error that may pass. Raises _UngradedError after too many, ModelError."""
-        if not isinstance(error, _RetryableError):
+    def _wait_for(self, error: "RetryableError | Exception") -> None:
+        """Wait after an error that may pass. Raises UngradedError after too many, ModelError."""
+        if not isinstance(error, RetryableError):
             raise error
         self.errors += 1
         if self.errors > MAX_RETRIES:
             if error.is_unreachable:
                 raise ModelError(f"{error}: start it, or check --judge-url")
-            raise _UngradedError(f"{error}, the last of {self.errors} errors")
+            raise UngradedError(f"{error}, the last of {self.errors} errors")
         if error.wait >= _SAID_WAIT:
-            self.settings.note_once(f"{error}: waiting {error.wait:.0f} s, as it asks", "wait")
+            asked = wait_in_words(error.wait)
+            self.settings.note_once(f"{error}: waiting {asked}, as it asks", "wait")
         longest = self.judge.pause * 2 ** (self.errors - 1)
         self.stop.wait(max(error.wait, longest * self.jitter.uniform(0.5, 1.0)))
 
     # --- errors of the server ----------------------------------------------------------------
 
-    def _connection_error(self, error: Exception) -> Exception:
+    def _foreign_error(self, error: Exception) -> Exception:
         from vipllava_cli.storage.web import explain
 
         advice = explain(error, str(self.client.base_url))
         if advice:
             return ModelError(f"{self._server} cannot be reached: {advice}")
+        kind = type(error).__name__
+        return RetryableError(f"{self._server} sent a reply that cannot be read ({kind})")
+
+    def _delay(self, error: Exception) -> str:
+        """Say how a reply was late. The guard of the connection names replies that trickle."""
+        found = re.match("it (sent .*)", str(error.__cause__))
+        return found[1] if found else f"sent nothing for {self.judge.timeout:g} s"
+
+    def _connection_error(self, error: Exception) -> Exception:
+        import httpx2
+
+        from vipllava_cli.storage.web import explain
+        from vipllava_cli.storage.web_guard import BodyError, LongBodyError
+
+        cause = error.__cause__
+        if isinstance(cause, httpx2.TooManyRedirects | httpx2.UnsupportedProtocol):
+            problem = "redirects too often, or to no valid address"
+            return ModelError(f"{self._server} {problem}: check --judge-url")
+        if isinstance(cause, BodyError):
+            text = f"{self._server} sent a reply that cannot be read: {cause}"
+            is_long = isinstance(cause, LongBodyError)
+            return UngradedError(text) if is_long else RetryableError(text)
+        advice = explain(error, str(self.client.base_url))
+        if advice:
+            return ModelError(f"{self._server} cannot be reached: {advice}")
         if self._never_connected(error):
             return self._unreachable()
-        return _RetryableError(f"{self._server} closed the connection")
+        return RetryableError(f"{self._server} closed the connection")
 
-    def _unreachable(self) -> "_RetryableError":
-        return _RetryableError(f"{self._server} is unreachable", is_unreachable=True)
+    def _unreachable(self) -> "RetryableError":
+        return RetryableError(f"{self._server} is unreachable", is_unreachable=True)
 
     @staticmethod
     def _never_connected(error: Exception) -> bool:
@@ -317,14 +357,14 @@ class _RowRequest:
         if remedy:
             return ModelError(f"{status}: {remedy}{self._address_advice(code)}")
         if code not in _RETRYABLE and code < 500:
-            return _RejectedError(status, error)  # this row gets the same status again
+            return RejectedError(status, error)  # this row gets the same status again
         wait = retry_after(headers)
         if wait > MAX_WAIT:
             return ModelError(
-                f"{status}, and asks to wait {wait:.0f} s: repeat the command then to continue from"
-                " here"
+                f"{status}, and asks to wait {wait_in_words(wait)}: repeat the command then to continue"
+                " from here"
             )
-        return _RetryableError(status, wait=wait)
+        return RetryableError(status, wait=wait)
 
     def _body_error(self, error: ServerError) -> Exception:
         """Return the exception for an error in a body with the status of a success."""
@@ -333,7 +373,7 @@ class _RowRequest:
         if code in _RETRYABLE or code >= 500 or code in _FATAL or error.code in _FATAL_CODES:
             return self._status_error(code, error, {})
         detail = self.judge.hide_key(error.detail)
-        return _UngradedError(f"{self._server} sent an error instead of a reply{detail}")
+        return UngradedError(f"{self._server} sent an error instead of a reply{detail}")
 
     def _address_advice(self, code: int) -> str:
         address = self.judge.address
@@ -345,28 +385,3 @@ class _RowRequest:
     def _server(self) -> str:
         shown = self.judge.address.shown if self.judge.address else "its default address"
         return f"the judge at {shown}"
-
-
-class _UngradedError(Exception):
-    """A row that cannot be graded; other rows may be."""
-
-
-class _RejectedError(Exception):
-    """An error status for the request as it is. Other settings may get a reply."""
-
-    def __init__(self, text: str, error: ServerError) -> None:
-        super().__init__(text)
-        self.error = error
-
-
-class _RetryableError(Exception):
-    """An error that may pass.
-
-    `wait` is the time that the server asks for, in seconds. `is_unreachable` means that nothing
-    listens at the address.
-    """
-
-    def __init__(self, text: str, *, wait: float = 0.0, is_unreachable: bool = False) -> None:
-        super().__init__(text)
-        self.wait = wait
-        self.is_unreachable = is_unreachable

@@ -9,6 +9,8 @@ from vipllava_cli.flows.evals.judges.event_stream import is_stream, join_stream
 from vipllava_cli.flows.evals.judges.score_text import final_text, read_score
 from vipllava_cli.flows.evals.judges.server_errors import ServerError, find_error, is_web_page
 
+MAX_REPLY_LENGTH = 200_000  # characters; 8192 tokens have some 40,000
+_MAX_COUNT = 1 << 40  # tokens
 _COMPLETE = ("", "stop", "eos", "eos_token", "end_turn", "stop_sequence")
 CUT_OFF = ("length", "max_tokens", "model_length")
 _FILTERS = ("content_filter", "safety", "recitation", "blocklist", "prohibited_content", "spii")
@@ -51,7 +53,7 @@ def parse_completion(body: str) -> Completion:
         raise RefusedReplyError("sent a web page, not a chat completion: check --judge-url")
     try:
         value = join_stream(body) if is_stream(body) else json.loads(body)
-    except (ValueError, RecursionError, TypeError, AttributeError):
+    except (ValueError, RecursionError, TypeError, AttributeError, LookupError):
         raise NoCompletionError("sent a reply that is not JSON, so not a chat completion") from None
     error = find_error(value)
     if error is not None:
@@ -68,6 +70,8 @@ def parse_completion(body: str) -> Completion:
     if not isinstance(message, dict):
         raise NoCompletionError("sent a chat completion without a message")
     usage, text = value.get("usage"), _reply_text(message)
+    if len(text) > MAX_REPLY_LENGTH:
+        raise NoCompletionError(f"sent a reply of {len(text)} characters")
     return Completion(
         text,
         _is_cut_off(choice, message) or final_text(text) is None,
@@ -130,4 +134,4 @@ def _text(content: Any) -> str:
 
 def _count(usage: Any, name: str) -> int:
     count = usage.get(name) if isinstance(usage, dict) else None
-    return count if type(count) is int and count > 0 else 0
+    return count if type(count) is int and 0 < count < _MAX_COUNT else 0

@@ -72,13 +72,14 @@ _SCALE = re.compile(
     re.IGNORECASE,
 )
 _MARKUP = re.compile(
-    r"[*_`#>$~]+|\\[()\[\]]|\\,|<[^<>\n]{0,40}>|\[+(?=\s*[-+.,0-9])|(?<=[0-9])\s*\]+"
+    r"[*_`#>$~]+|\\[()\[\]]|\\,|<[^<>\n]{0,40}>|(?<!\[)\[+(?=\s*[-+.,0-9])|(?<=[0-9])\s*\]+"
 )
 _COMMAND = re.compile(r"\\(?:boxed|text|textbf|mathbf|mathrm|fbox)\s*\{([^{}]*)\}")
 _FRACTION = re.compile(rf"\\[dt]?frac\s*\{{\s*({_NUMBER})\s*\}}\s*\{{\s*({_NUMBER})\s*\}}")
 _FENCE = re.compile(r"```[a-z]*\n(.*)```", re.IGNORECASE | re.DOTALL)
 _SPACES = re.compile(r"[^\S\n]+")
 _JSON_KEYS = ("score", "grade", "rating", "final_score", "mark", "value", "points")
+_HUGE = 10**9
 _MAX_LENGTH = 10_000  # characters; a longer reply is no grade
 
 
@@ -92,6 +93,8 @@ def read_score(reply: str) -> float | None:
     if text is None or len(text) > _MAX_LENGTH:
         return None
     text = _SPACES.sub(" ", _without_symbols(unicodedata.normalize("NFKC", text))).strip()
+    if len(text) > _MAX_LENGTH:  # one letter may become eighteen
+        return None
     found = _from_json(text)
     if found is not None:
         return found if 0.0 <= found <= 1.0 else None
@@ -126,7 +129,7 @@ def _from_json(text: str) -> float | None:
 
 def _from_field(value: Any) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if -_HUGE < value < _HUGE else float("nan")  # no float is that large
     found = _ONLY_VALUE.fullmatch(value) if isinstance(value, str) else None
     score = _value(found) if found else None
     return float("nan") if score is None else score

@@ -9,11 +9,15 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
+from itertools import islice
 from typing import Any
 
 SYSTEM_ROLE = "the system role"  # stands beside the parameters that a server may reject
 
 MAX_MESSAGE = 200  # characters of a server's message in an error
+MAX_BODY = 100_000  # characters of an error's body that count
+_MAX_TEXT = 4000  # characters of a message in which parameters are looked for
+_MAX_DEPTH = 20  # levels of a body that are read
 
 
 @dataclass(frozen=True)
@@ -33,18 +37,18 @@ class ServerError:
 
 def parse_error(body: str) -> ServerError:
     """Parse the body of a response with an error status."""
+    body = body[:MAX_BODY]
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return ServerError(_page_text(body) if is_web_page(body) else body)
-    found = find_error(value)
-    return found or ServerError("; ".join(_texts(value)) or body)
+        return ServerError(_page_text(body) if is_web_page(body) else body[:_MAX_TEXT])
+    return find_error(value) or ServerError(_joined(value) or body[:_MAX_TEXT])
 
 
 def find_error(value: Any) -> ServerError | None:
     """Return the error in a JSON body of any status, None if it holds none."""
-    if isinstance(value, list):  # Gemini
-        return find_error(value[0]) if len(value) == 1 else None
+    if isinstance(value, list) and len(value) == 1:  # Gemini
+        value = value[0]
     if not isinstance(value, Mapping):
         return None
     error = value.get("error")
@@ -56,8 +60,8 @@ def find_error(value: Any) -> ServerError | None:
     code = inner.get("code", inner.get("status", value.get("code", "")))
     param = inner.get("param")
     return ServerError(
-        "; ".join(_texts(error or value)),
-        code=str(code if isinstance(code, str | int) else ""),
+        _joined(error or value),
+        code=str(code)[:_MAX_TEXT] if isinstance(code, str) or type(code) is int else "",
         param=param if isinstance(param, str) else "",
     )
 
@@ -71,7 +75,7 @@ _HTML = re.IGNORECASE | re.DOTALL
 
 
 def _page_text(body: str) -> str:
-    title = re.search(r"<title[^>]*>(.{0,200}?)</title", body, _HTML)
+    title = re.search(r"<title[^>]{0,200}>(.{0,200}?)</title", body[:MAX_BODY], _HTML)
     return f"a web page{f': {unescape(title[1]).strip()}' if title else ''}"
 
 
@@ -81,20 +85,28 @@ _ECHOES = (
 )  # fmt: skip
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _joined(value: Any) -> str:
+    """Join the first texts of a JSON value that explain the error."""
+    return "; ".join(text[:_MAX_TEXT] for text in islice(_texts(value), _MAX_DEPTH))[:_MAX_TEXT]
+
+
+def _texts(value: Any, levels: int = _MAX_DEPTH) -> Iterator[str]:
     """Yield the texts of a JSON value that explain the error, and the places that it names."""
+    if not levels:
+        return
     if isinstance(value, str):
         if value.strip():
             yield value
     elif isinstance(value, Mapping):
         if isinstance(value.get("loc"), list):
-            yield ".".join(map(str, value["loc"]))
+            places = [each for each in value["loc"][:_MAX_DEPTH] if isinstance(each, str | int)]
+            yield ".".join(str(each)[:MAX_MESSAGE] for each in places)
         for key, inner in value.items():
             if key not in _ECHOES:
-                yield from _texts(inner)
+                yield from _texts(inner, levels - 1)
     elif isinstance(value, list):
         for inner in value[:20]:
-            yield from _texts(inner)
+            yield from _texts(inner, levels - 1)
 
 
 # --- rejected parameters ---------------------------------------------------------------------
