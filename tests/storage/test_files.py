@@ -126,6 +126,16 @@ def test_an_existing_temporary_name_is_not_reused(
     assert (tmp_path / ".vipllava-taken").read_bytes() == b"of another process"
 
 
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_pipe_is_not_replaced_also_through_a_link(tmp_path: Path, is_link: bool) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    path = tmp_path / ("link" if is_link else "pipe")
+    with pytest.raises(InputError, match="not a regular file"), atomic_file(str(path)) as file:
+        file.write(b"text")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
 def test_a_path_in_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write(tmp_path / "gone" / "out")

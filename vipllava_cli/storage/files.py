@@ -1,5 +1,6 @@
 """Atomic output files, and which file a path leads to."""
 
+import errno
 import os
 import secrets
 import stat
@@ -59,10 +60,12 @@ def atomic_file(name: str, *, private: bool = False) -> Iterator[BinaryIO]:
     """Open a temporary file that replaces `name` when the block ends, or disappears on an error.
 
     Only its owner can read a `private` file. A replaced file keeps its permissions. Raises InputError
-    if the file cannot be written.
+    if the file cannot be written, and for a device, a pipe or a folder, which it would replace.
     """
     path = Path(os.path.realpath(name))  # a link stays a link; its target is replaced
     try:
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "it is not a regular file")
         with temporary_path(temporary_name(path.parent)) as temporary:
             with _create(temporary, 0o600 if private else 0o666) as file:
                 if not private:
