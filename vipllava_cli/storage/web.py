@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 from httpx2._utils import get_environment_proxies
 
-from vipllava_cli.storage.web_guard import GuardedTransport
+from vipllava_cli.storage.web_guard import MIN_BYTES_PER_SECOND, GuardedTransport
 
 # Imported by name: the types of the package's lazy names are imported from higher layers.
 VERSION: str = import_module("vipllava_cli").__version__
@@ -44,36 +44,45 @@ def user_agent() -> str:
 
 
 def make_client(
-    factory: Callable[..., httpx2.Client] = httpx2.Client, *, guarded: bool = False, **options: Any
+    factory: Callable[..., httpx2.Client] = httpx2.Client,
+    *,
+    guarded: bool = False,
+    min_speed: float = MIN_BYTES_PER_SECOND,
+    **options: Any,
 ) -> httpx2.Client:
     """Make an HTTP client that follows redirects and uses the proxies of the environment.
 
     A proxy that cannot be used is an error only of a request that needs it, so that NO_PROXY helps. The
-    request then raises ProxySettingError. A `guarded` client ends replies that are too slow, see
-    `web_guard`; one thread uses it.
+    request then raises ProxySettingError. A `guarded` client ends replies that are slower than
+    `min_speed` bytes a second, see `web_guard`; one thread uses it.
     """
     options.setdefault("follow_redirects", True)
     options.setdefault("max_redirects", MAX_REDIRECTS)
+    guard = min_speed if guarded else None
     mounts = {
-        pattern: None if address is None else _LazyProxy(address, guarded=guarded)
+        pattern: None if address is None else _LazyProxy(address, min_speed=guard)
         for pattern, address in get_environment_proxies().items()
     }
-    return factory(transport=_LazyTransport(guarded=guarded), mounts=mounts, **options)
+    return factory(transport=_LazyTransport(min_speed=guard), mounts=mounts, **options)
 
 
 class _LazyTransport(httpx2.BaseTransport):
-    """A transport that is made at its first request, when its errors belong to an address."""
+    """A transport that is made at its first request, when its errors belong to an address.
 
-    def __init__(self, *, guarded: bool) -> None:
+    It is guarded if there is a `min_speed`.
+    """
+
+    def __init__(self, *, min_speed: float | None) -> None:
         self._transport: httpx2.BaseTransport | None = None
         self._lock = threading.Lock()  # threads share a client
-        self._guarded = guarded
+        self._min_speed = min_speed
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         with self._lock:
             if self._transport is None:
                 made = self._make()
-                self._transport = GuardedTransport(made) if self._guarded else made
+                speed = self._min_speed
+                self._transport = made if speed is None else GuardedTransport(made, speed)
         return self._transport.handle_request(request)
 
     def close(self) -> None:
@@ -87,8 +96,8 @@ class _LazyTransport(httpx2.BaseTransport):
 class _LazyProxy(_LazyTransport):
     """A transport over a proxy."""
 
-    def __init__(self, address: str, *, guarded: bool) -> None:
-        super().__init__(guarded=guarded)
+    def __init__(self, address: str, *, min_speed: float | None) -> None:
+        super().__init__(min_speed=min_speed)
         self._address = address
 
     def _make(self) -> httpx2.HTTPTransport:

@@ -23,13 +23,15 @@ class BodyError(httpx2.DecodingError):
 class GuardedTransport(httpx2.BaseTransport):
     """A transport that ends slow replies and endless headers, with a TransportError.
 
-    A reply is slow if it stays below MIN_BYTES_PER_SECOND for twice the read time-out. A time-out of
-    the library limits only the time between two bytes. One thread uses a guarded transport.
+    A reply is slow if it stays below `min_speed` bytes a second for twice the read time-out. A time-out
+    of the library limits only the time between two bytes. One thread uses a guarded transport.
     """
 
-    def __init__(self, transport: httpx2.HTTPTransport) -> None:
+    def __init__(
+        self, transport: httpx2.HTTPTransport, min_speed: float = MIN_BYTES_PER_SECOND
+    ) -> None:
         self._transport = transport
-        self._watch = _Watch()
+        self._watch = _Watch(min_speed)
         # httpx2 2.16.2 has no option for the network of a transport; its httpcore2 pool has one.
         pool: Any = transport._pool
         pool._network_backend = _GuardedBackend(pool._network_backend, self._watch)
@@ -87,7 +89,8 @@ def _unpack(chunks: Iterator[bytes]) -> Iterator[bytes]:
 class _Watch:
     """The bytes and the waiting time of the current request."""
 
-    def __init__(self) -> None:
+    def __init__(self, min_speed: float) -> None:
+        self._min_speed = min_speed
         self.begin(None)
 
     def begin(self, max_bytes: int | None) -> None:
@@ -114,7 +117,7 @@ class _Watch:
             if self._left < 0:
                 raise httpcore2.RemoteProtocolError("the headers of its reply have no end")
         if timeout is not None and self._waited >= timeout * _PATIENCE:
-            if self._received < MIN_BYTES_PER_SECOND * self._waited:
+            if self._received < self._min_speed * self._waited:
                 raise httpcore2.ReadTimeout(
                     f"it sent {self._received} bytes in {self._waited:.0f} s"
                 )

@@ -25,6 +25,7 @@ from vipllava_cli.cli.options import (
     Zoom,
     out_option,
 )
+from vipllava_cli.cli.server_options import ParallelServerFlags
 from vipllava_cli.errors import ExitCode, UsageError
 from vipllava_cli.images.window import parse_window
 from vipllava_cli.marks.shape_table import Units
@@ -164,6 +165,7 @@ def batch(
     window: ValueWindow = None,
     zoom: Zoom = False,
     model: ModelOptions,
+    server: ParallelServerFlags,
     answer: AnswerOptions,
     choices: Choices = None,
     fields: FieldOptions,
@@ -225,7 +227,7 @@ def batch(
                 return _print_plan(source, task, journal, messages)
             if save_marked:
                 make_marked_folder(save_marked, names)
-            opener = partial(open_model, model, messages)
+            opener = partial(open_model, model, messages, server)
             run = partial(BatchRun, source, task, journal, opener, fail_fast=fail_fast)
             summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads

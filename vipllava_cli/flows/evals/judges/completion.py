@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vipllava_cli.flows.evals.judges.event_stream import is_stream, join_stream
+from vipllava_cli.engine.server.event_stream import is_stream, join_stream
+from vipllava_cli.engine.server.server_errors import ServerError, find_error, is_web_page
 from vipllava_cli.flows.evals.judges.score_text import final_text, read_score
-from vipllava_cli.flows.evals.judges.server_errors import ServerError, find_error, is_web_page
 
 _COMPLETE = ("", "stop", "eos", "eos_token", "end_turn", "stop_sequence")
 CUT_OFF = ("length", "max_tokens", "model_length")
