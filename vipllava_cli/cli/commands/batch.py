@@ -179,6 +179,8 @@ def batch(
     from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
     from vipllava_cli.cli.model_loading import identify_model, model_view_size, open_model
+    from vipllava_cli.engine.open import find_server
+    from vipllava_cli.engine.options import DEFAULT_MODEL
     from vipllava_cli.engine.prompts.questions import strip_question
     from vipllava_cli.flows.batch.run import BatchRun
     from vipllava_cli.flows.batch.task import BatchTask
@@ -193,6 +195,9 @@ def batch(
     names, pattern_notes = parse_arguments(sources, question or ())
     outputs = check_outputs(names, out, report, force=force, dry_run=dry_run and not pick)
     size = _parse_batch_size(batch_size)
+    if size is not None and find_server(model.chosen().model or DEFAULT_MODEL):
+        messages.note("--batch-size has no effect on a server: --parallel sends several requests")
+        size = None
     task = BatchTask(
         model=identify_model(model),
         questions=tuple(map(strip_question, question or ())),

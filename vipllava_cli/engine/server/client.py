@@ -125,7 +125,8 @@ class ServerClient:
                     raise self.status_error(response, self.deadline())
                 return Reply().read(response, self.deadline())
         except (NoCompletionError, FailedReplyError, PassingError) as error:
-            raise ModelError(f"{self.label} {error}") from None
+            text = str(error) if isinstance(error, PassingError) else f"{self.label} {error}"
+            raise ModelError(text) from None
         except Exception as error:
             raise self.as_model_error(self.transport_error(error)) from None
 
@@ -220,7 +221,8 @@ class ServerClient:
     def as_model_error(self, error: Exception) -> Exception:
         if isinstance(error, PassingError) and error.is_unreachable:
             return UnreachableError(f"{error}: start it, or check its address")
-        return ModelError(str(error)) if isinstance(error, PassingError) else error
+        is_answer = isinstance(error, PassingError | RejectedError)
+        return ModelError(str(error)) if is_answer else error
 
 
 class UnreachableError(ModelError):

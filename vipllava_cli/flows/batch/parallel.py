@@ -1,0 +1,63 @@
+"""Answer batches in several threads, for an engine that takes several at a time."""
+
+import threading
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+B = TypeVar("B")
+A = TypeVar("A")
+
+
+class ParallelAnswers(Generic[B, A]):
+    """Calls `answer` for batches in at most `parallel` threads.
+
+    Outcomes come in the order in which they are ready. They belong to one thread, which calls all
+    methods; only `answer` runs in others.
+    """
+
+    def __init__(self, answer: Callable[[B], A], parallel: int) -> None:
+        self._answer = answer
+        self._parallel = parallel
+        self._batches: SimpleQueue[B | None] = SimpleQueue()
+        self._outcomes: SimpleQueue[A | BaseException] = SimpleQueue()
+        self._threads = 0
+        self._running = 0
+
+    def add(self, batch: B) -> Iterator[A]:
+        """Start a batch. Yields the outcomes that are ready, at least one if all threads are busy.
+
+        Raises what `answer` raises.
+        """
+        while self._running >= self._parallel or (self._running and not self._outcomes.empty()):
+            yield self._next()
+        self._running += 1
+        if self._threads < self._parallel:
+            self._threads += 1
+            # Daemon threads: after an error or Ctrl-C, the program does not wait for a slow answer.
+            threading.Thread(target=self._work, daemon=True).start()
+        self._batches.put(batch)
+
+    def finish(self) -> Iterator[A]:
+        """Yield the outcomes of all batches in flight. Raises what `answer` raises."""
+        while self._running:
+            yield self._next()
+
+    def close(self) -> None:
+        """End the threads that wait for a batch."""
+        for _ in range(self._threads):
+            self._batches.put(None)
+
+    def _next(self) -> A:
+        outcome = self._outcomes.get()
+        self._running -= 1
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def _work(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            try:
+                self._outcomes.put(self._answer(batch))
+            except BaseException as error:
+                self._outcomes.put(error)
