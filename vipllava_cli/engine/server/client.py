@@ -8,6 +8,7 @@ import json
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -88,10 +89,13 @@ class ServerClient:
     form: AdaptiveForm = field(init=False)
 
     def __post_init__(self) -> None:
-        self.form = AdaptiveForm(lambda text: self.on_note(f"{self.server.model}: {text}"))
+        on_note, model = self.on_note, self.server.model
+        self.form = AdaptiveForm(lambda text: on_note(f"{model}: {text}"))
         self.has_answered = False
         self.is_closed = threading.Event()
         self._local = threading.local()
+        self._connections: list[httpx2.Client] = []
+        weakref.finalize(self, _close_all, self._connections)
 
     @property
     def label(self) -> str:
@@ -143,6 +147,7 @@ class ServerClient:
                 timeout=self.timeout,
                 follow_redirects=False,  # a redirected request would lose its body or send it elsewhere
             )
+            self._connections.append(self._local.client)
         client: httpx2.Client = self._local.client
         return client
 
@@ -223,6 +228,11 @@ class ServerClient:
             return UnreachableError(f"{error}: start it, or check its address")
         is_answer = isinstance(error, PassingError | RejectedError)
         return ModelError(str(error)) if is_answer else error
+
+
+def _close_all(connections: "list[httpx2.Client]") -> None:
+    for connection in connections:
+        connection.close()
 
 
 class UnreachableError(ModelError):
