@@ -1,4 +1,4 @@
-"""A chat completions server on the loopback interface that sees images, and plays the faults of real ones.
+"""A chat completions server on the loopback interface that sees images, and plays real faults.
 
 It answers a question with `the answer to QUESTION`, and checks that images are PNG or JPEG data URLs.
 """

@@ -52,7 +52,10 @@ def test_answers_after_errors_that_pass(way: str, streams: bool) -> None:
         ("400", "answered 400 (this question is not allowed)"),
         ("error as answer", "ended its reply with 'error' (out of memory)"),
         ("filter", "ended its reply by a content filter before an answer"),
-        ("thinks", "did not begin within 256 tokens, which its thoughts took: raise --max-new-tokens"),
+        (
+            "thinks",
+            "did not begin within 256 tokens, which its thoughts took: raise --max-new-tokens",
+        ),
         ("empty", "gave an empty answer: ask in other words"),
     ],
 )
