@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def _local() -> Iterator[Opened]:
     yield Opened(engine, break_at)
 
 
-def _server(parallel: int) -> Callable[[], Iterator[Opened]]:
+def _server(parallel: int) -> Callable[[], AbstractContextManager[Opened]]:
     @contextmanager
     def opened() -> Iterator[Opened]:
         state = VisionServer(key=KEY, answers={"Answer with exactly one": "- Yes."})
@@ -83,7 +83,7 @@ def opened(
 ) -> Iterator[Opened]:
     monkeypatch.setenv("VIPLLAVA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("VIPLLAVA_KEY_BOX", KEY)
-    with ENGINES[request.param]() as engine:  # type: ignore[attr-defined]
+    with ENGINES[request.param]() as engine:
         yield engine
 
 
@@ -181,7 +181,8 @@ def test_chooses_one_of_the_choices(opened: Opened, red_image: Path) -> None:
 
 
 def test_converses_over_several_turns(opened: Opened, red_image: Path) -> None:
-    view, turns = opened.engine.view(_square(red_image)), []
+    view = opened.engine.view(_square(red_image))
+    turns: list[Turn] = []
     conversation = opened.engine.start_conversation()
     short = replace(GREEDY, max_new_tokens=8)
     for question in ("what is it?", "is it red?", "why?"):

@@ -258,7 +258,7 @@ def _image_urls(body: Mapping[str, Any]) -> list[str]:
 
 
 def _last_text(body: Mapping[str, Any]) -> str:
-    return [part["text"] for part in _parts(body) if part["type"] == "text"][-1]
+    return str([part["text"] for part in _parts(body) if part["type"] == "text"][-1])
 
 
 _ERROR = {"error": {"message": "the model crashed", "code": 500}}

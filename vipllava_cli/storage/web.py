@@ -48,6 +48,7 @@ def make_client(
     *,
     guarded: bool = False,
     min_speed: float = MIN_BYTES_PER_SECOND,
+    certificates: ssl.SSLContext | None = None,
     **options: Any,
 ) -> httpx2.Client:
     """Make an HTTP client that follows redirects and uses the proxies of the environment.
@@ -55,15 +56,16 @@ def make_client(
     A proxy that cannot be used is an error only of a request that needs it, so that NO_PROXY helps. The
     request then raises ProxySettingError. A `guarded` client ends replies that are slower than
     `min_speed` bytes a second, see `web_guard`; one thread uses it.
+    Clients of several threads may share the `certificates` that `load_certificates` returns.
     """
     options.setdefault("follow_redirects", True)
     options.setdefault("max_redirects", MAX_REDIRECTS)
     guard = min_speed if guarded else None
     mounts = {
-        pattern: None if address is None else _LazyProxy(address, min_speed=guard)
+        pattern: None if address is None else _LazyProxy(address, guard, certificates)
         for pattern, address in get_environment_proxies().items()
     }
-    return factory(transport=_LazyTransport(min_speed=guard), mounts=mounts, **options)
+    return factory(transport=_LazyTransport(guard, certificates), mounts=mounts, **options)
 
 
 class _LazyTransport(httpx2.BaseTransport):
@@ -72,8 +74,9 @@ class _LazyTransport(httpx2.BaseTransport):
     It is guarded if there is a `min_speed`.
     """
 
-    def __init__(self, *, min_speed: float | None) -> None:
+    def __init__(self, min_speed: float | None, certificates: ssl.SSLContext | None = None) -> None:
         self._transport: httpx2.BaseTransport | None = None
+        self._certificates = certificates
         self._lock = threading.Lock()  # threads share a client
         self._min_speed = min_speed
 
@@ -90,21 +93,34 @@ class _LazyTransport(httpx2.BaseTransport):
             self._transport.close()
 
     def _make(self) -> httpx2.HTTPTransport:
-        return httpx2.HTTPTransport(verify=_certificates())
+        return httpx2.HTTPTransport(verify=self._verify())
+
+    def _verify(self) -> Any:
+        return self._certificates or _certificates()
 
 
 class _LazyProxy(_LazyTransport):
     """A transport over a proxy."""
 
-    def __init__(self, address: str, *, min_speed: float | None) -> None:
-        super().__init__(min_speed=min_speed)
+    def __init__(
+        self,
+        address: str,
+        min_speed: float | None,
+        certificates: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(min_speed, certificates)
         self._address = address
 
     def _make(self) -> httpx2.HTTPTransport:
         problem = _proxy_problem(self._address)
         if problem:
             raise ProxySettingError(problem)
-        return httpx2.HTTPTransport(verify=_certificates(), proxy=httpx2.Proxy(self._address))
+        return httpx2.HTTPTransport(verify=self._verify(), proxy=httpx2.Proxy(self._address))
+
+
+def load_certificates() -> ssl.SSLContext:
+    """Load the trusted certificates, which takes about 30 ms."""
+    return httpx2.create_ssl_context(verify=_certificates())
 
 
 def _certificates() -> Any:

@@ -6,7 +6,6 @@ import pytest
 
 from tests.support.server_engines import engine_at
 from tests.support.vision_server import VisionServer, serving
-from vipllava_cli.engine.server import image_check
 from vipllava_cli.errors import ModelError
 
 
@@ -19,7 +18,7 @@ def test_takes_more_prompt_tokens_as_proof_once_a_day() -> None:
 
 
 def test_takes_a_number_that_is_read_as_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_check.secrets, "randbelow", lambda _: 2345)
+    monkeypatch.setattr("secrets.randbelow", lambda _: 2345)
     state = VisionServer(counts_tokens=False, answers={"Which number": "It shows 12 345."})
     with serving(state) as server:
         engine_at(server)

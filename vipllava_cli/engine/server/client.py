@@ -6,6 +6,7 @@ and no further package is needed.
 
 import json
 import random
+import ssl
 import threading
 import time
 import weakref
@@ -94,6 +95,8 @@ class ServerClient:
         self.has_answered = False
         self.is_closed = threading.Event()
         self._local = threading.local()
+        self._lock = threading.Lock()
+        self._certificates: ssl.SSLContext | None = None
         self._connections: list[httpx2.Client] = []
         weakref.finalize(self, _close_all, self._connections)
 
@@ -139,11 +142,14 @@ class ServerClient:
     def http(self) -> "httpx2.Client":
         """Return the connections of this thread."""
         if not hasattr(self._local, "client"):
-            from vipllava_cli.storage.web import make_client
+            from vipllava_cli.storage.web import load_certificates, make_client
 
+            with self._lock:  # one thread loads them for all
+                self._certificates = self._certificates or load_certificates()
             self._local.client = make_client(
                 guarded=True,
                 min_speed=MIN_SPEED,
+                certificates=self._certificates,
                 timeout=self.timeout,
                 follow_redirects=False,  # a redirected request would lose its body or send it elsewhere
             )

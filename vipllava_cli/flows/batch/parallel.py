@@ -23,37 +23,52 @@ class ParallelAnswers(Generic[B, A]):
         self._outcomes: SimpleQueue[A | BaseException] = SimpleQueue()
         self._threads = 0
         self._running = 0
+        self._error: BaseException | None = None
 
-    def add(self, batch: B) -> Iterator[A]:
-        """Start a batch. Yields the outcomes that are ready, at least one if all threads are busy.
+    def add(self, batch: B) -> list[A]:
+        """Start a batch. Returns the outcomes that are ready, at least one if all threads are busy.
 
         Raises what `answer` raises.
         """
-        while self._running >= self._parallel or (self._running and not self._outcomes.empty()):
-            yield self._next()
+        is_full = self._running >= self._parallel
+        ready = self._ready() if is_full or self._error or not self._outcomes.empty() else []
+        if self._error:
+            return ready
         self._running += 1
         if self._threads < self._parallel:
             self._threads += 1
             # Daemon threads: after an error or Ctrl-C, the program does not wait for a slow answer.
             threading.Thread(target=self._work, daemon=True).start()
         self._batches.put(batch)
+        return ready
 
-    def finish(self) -> Iterator[A]:
-        """Yield the outcomes of all batches in flight. Raises what `answer` raises."""
-        while self._running:
-            yield self._next()
+    def finish(self) -> Iterator[list[A]]:
+        """Yield the outcomes of all batches in flight, several at a time. Raises what `answer` raises."""
+        while self._running or self._error:
+            yield self._ready()
 
     def close(self) -> None:
         """End the threads that wait for a batch."""
         for _ in range(self._threads):
             self._batches.put(None)
 
-    def _next(self) -> A:
-        outcome = self._outcomes.get()
-        self._running -= 1
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
+    def _ready(self) -> list[A]:
+        """Wait for an outcome, and return it with all others that are ready.
+
+        After an error no batch starts. The outcomes of those in flight are returned first; the next call
+        raises the error.
+        """
+        ready: list[A] = []
+        while self._running and (self._error or not ready or not self._outcomes.empty()):
+            outcome = self._outcomes.get()
+            self._running -= 1
+            if isinstance(outcome, BaseException):
+                self._error = self._error or outcome
+            else:
+                ready.append(outcome)
+        if self._error and not ready:
+            raise self._error
+        return ready
 
     def _work(self) -> None:
         while (batch := self._batches.get()) is not None:

@@ -128,7 +128,8 @@ class BatchRun:
         try:
             self._answer_all(self._iter_prepared(pool))
             if self._parallel:
-                self._write_outcomes(self._parallel.finish())
+                for outcomes in self._parallel.finish():
+                    self._write_outcomes(outcomes)
         finally:
             if self._parallel:
                 self._parallel.close()
@@ -255,9 +256,14 @@ class BatchRun:
         return list(self._outcomes(batch))
 
     def _write_outcomes(self, batches: Iterable[Iterable[Outcome]]) -> None:
-        for outcomes in batches:
-            for outcome in outcomes:
-                self._write_outcome(outcome)
+        """Write the outcomes of several batches: all records together, which is one write to the disk."""
+        outcomes = [outcome for batch in batches for outcome in batch]
+        records = [each for outcome in outcomes if isinstance(outcome, list) for each in outcome]
+        if records:
+            self._write_answers(records)
+        for outcome in outcomes:
+            if isinstance(outcome, tuple):
+                self._write_failure(*outcome)
 
     def _answer_batch(self, batch: Sequence[PendingQuestion]) -> None:
         """Answer one batch, and write each part of it as soon as it is answered."""
