@@ -8,6 +8,7 @@ import pytest
 from vipllava_cli.engine.open import find_server
 from vipllava_cli.engine.server.config import make_server_model, parse_url
 from vipllava_cli.engine.server.keys import find_key
+from vipllava_cli.engine.server.opening import ServerOptions, open_server
 from vipllava_cli.errors import ModelError, UsageError
 
 
@@ -82,3 +83,24 @@ def test_names_damaged_settings(home: Path) -> None:
     path.write_text(json.dumps({"servers": {"box": 3}}))
     with pytest.raises(UsageError, match="servers must be an object of objects"):
         find_server("box")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_noted"),
+    [
+        ("http://localhost:9/v1", False),
+        ("http://[::1]:9/v1", False),
+        ("https://192.0.2.1/v1", False),
+        ("http://192.0.2.1/v1", True),
+    ],
+)
+def test_notes_a_key_that_travels_unencrypted(
+    url: str, is_noted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIPLLAVA_KEY_BOX", "sk-box")
+    notes: list[str] = []
+    server = make_server_model("box", url, "m")
+    open_server(server, ServerOptions(checks_images=False), notes.append)
+    assert [f"travels unencrypted to {url}: use an https:// address" in note for note in notes] == [
+        True
+    ] * is_noted

@@ -1,6 +1,7 @@
 """Open the engine of a server model."""
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -49,7 +50,18 @@ def open_server(
     client = ServerClient(
         server, key, on_note or _logger.warning, timeout=chosen.timeout, pause=chosen.pause
     )
+    if key.value and _is_open(server.url):
+        client.on_note(
+            f"the key in {key.origin} travels unencrypted to {server.shown_url}: use an https:// address"
+        )
     engine = ServerEngine(client, chosen.parallel)
     if chosen.checks_images:
         check_images_once_a_day(engine)
     return engine
+
+
+def _is_open(url: str) -> bool:
+    """Return whether others can read what goes to an address: no encryption, and another machine."""
+    scheme, _, rest = url.partition("://")
+    host = re.split(r"[/:?]", rest.removeprefix("["))[0]
+    return scheme == "http" and not (host in ("localhost", "") or host.startswith("127."))
