@@ -179,8 +179,6 @@ def batch(
     from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced, make_marked_folder
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
     from vipllava_cli.cli.model_loading import identify_model, model_view_size, open_model
-    from vipllava_cli.engine.open import find_server
-    from vipllava_cli.engine.options import DEFAULT_MODEL
     from vipllava_cli.engine.prompts.questions import strip_question
     from vipllava_cli.flows.batch.run import BatchRun
     from vipllava_cli.flows.batch.task import BatchTask
@@ -194,10 +192,7 @@ def batch(
     on_conflict = choose_on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
     outputs = check_outputs(names, out, report, force=force, dry_run=dry_run and not pick)
-    size = _parse_batch_size(batch_size)
-    if size is not None and find_server(model.chosen().model or DEFAULT_MODEL):
-        messages.note("--batch-size has no effect on a server: --parallel sends several requests")
-        size = None
+    size = _choose_batch_size(batch_size, model, messages)
     task = BatchTask(
         model=identify_model(model),
         questions=tuple(map(strip_question, question or ())),
@@ -321,6 +316,18 @@ def _pick_marks(
     path = manifest_path(outputs.out)
     command = marks_command(sys.argv, sources=sources, manifest=str(path))
     return pick_series(rows, path, common, messages, command=command)
+
+
+def _choose_batch_size(text: str, model: ModelOptions, messages: "Messages") -> int | None:
+    """Return the value of `--batch-size`, None for `auto` and for servers. Raises UsageError."""
+    from vipllava_cli.engine.open import find_server
+    from vipllava_cli.engine.options import DEFAULT_MODEL
+
+    size = _parse_batch_size(text)
+    if size is None or find_server(model.chosen().model or DEFAULT_MODEL) is None:
+        return size
+    messages.note("--batch-size has no effect on a server: --parallel sends several requests")
+    return None
 
 
 def _parse_batch_size(text: str) -> int | None:
