@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from PIL import Image
@@ -104,6 +106,7 @@ def test_notes_options_that_a_server_decides(box: VisionServer, image: Path, run
     refused = run("ask", image, "where?", "--model", "box", "--template", "vicuna")
     assert_error_line(refused, 2, "which has a prompt template of its own: remove --template")
     assert_error_line(run("plan", "box"), 2, "a plan is for models on this machine")
+    assert_error_line(run("models", "pull", "box"), 2, "it needs no download")
 
 
 @pytest.mark.parametrize("option", ["--timeout=5", "--no-image-check", "--parallel=3"])
@@ -256,3 +259,52 @@ def test_parallel_requests_are_at_least_twenty_times_as_fast(
         if "seconds" in line
     )
     assert seconds <= 200 * box.latency / 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "loaded", "absent"),
+    [
+        ("box", "vipllava_cli.engine.server", "torch"),
+        ("tiny", "torch", "vipllava_cli.engine.server"),
+    ],
+)
+def test_loads_only_what_the_model_needs(
+    model: str, loaded: str, absent: str, box: VisionServer, image: Path
+) -> None:
+    program = (
+        "import sys; from vipllava_cli.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"sys.exit(10 * ({loaded!r} in sys.modules) + ({absent!r} in sys.modules))"
+    )
+    command = [sys.executable, "-c", program, "ask", str(image), "what?", "--model", model]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 10
+
+
+def test_takes_a_key_from_the_keyring(
+    box: VisionServer, image: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyring = ModuleType("keyring")
+    keyring.__spec__ = ModuleSpec("keyring", None)
+    keyring.get_password = lambda *names: {("vipllava", "box"): KEY}.get(names)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    monkeypatch.delenv("VIPLLAVA_KEY_BOX")
+    assert "in the keyring" in run("models", "info", "box").stdout
+    assert run("ask", image, "where?", "--model", "box").stdout == "the answer to where?\n"
+    monkeypatch.delitem(sys.modules, "keyring")
+    refused = run("ask", image, "where?", "--model", "box")
+    assert_error_line(
+        refused, 4, "answered 401 (no such key: None): check the key in VIPLLAVA_KEY_BOX"
+    )
+
+
+def test_reports_choices_without_probabilities(box: VisionServer, tmp_path: Path, run: Run) -> None:
+    box.answers = {"exactly one of these choices": "cat"}
+    out, page = tmp_path / "out.jsonl", tmp_path / "page.html"
+    command = ["batch", manifest(tmp_path, 3), "-o", out, "--model", "box", "--choices", "dog,cat"]
+    assert run(*command, "--report", page).code == 0
+    assert [record["answer"] for record in records(out)] == ["cat"] * 3
+    assert "cat" in page.read_text()
+    asked = run("ask", tmp_path / "image.png", "--model", "box", "--fields", "pet: dog|cat")
+    assert (asked.code, asked.stdout) == (0, "pet: cat\n")

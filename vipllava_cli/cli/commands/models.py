@@ -115,9 +115,14 @@ def pull(
     from vipllava_cli.engine.hub import download
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
     from vipllava_cli.engine.hub.names import canonical_name
+    from vipllava_cli.engine.open import find_server
     from vipllava_cli.storage.sizes import decimal_size
 
     messages = output.messages()
+    if find_server(name) is not None:
+        raise UsageError(
+            f"{name} runs on a server: it needs no download, use it with --model {name}"
+        )
     name = canonical_name(name)
     advice = f"it needs no download, `vipllava models use {shlex.quote(name)}` makes it the default"
     hub = _hub_name(name, revision, advice)
