@@ -57,7 +57,9 @@ def _local() -> Iterator[Opened]:
 def _server(parallel: int) -> Callable[[], AbstractContextManager[Opened]]:
     @contextmanager
     def opened() -> Iterator[Opened]:
-        state = VisionServer(key=KEY, answers={"Answer with exactly one": "- Yes."})
+        state = VisionServer(
+            key=KEY, answers={"Answer with exactly one": "- Yes.", "your key": KEY}
+        )
         with serving(state) as server:
 
             def break_at(word: str, patch: pytest.MonkeyPatch) -> None:
@@ -216,9 +218,18 @@ def test_shows_no_key(
     opened.break_at("broken", monkeypatch)
     out = tmp_path / "out.jsonl"
     run_over(_rows(red_image, 6, " broken"), out, opened.engine, _task(opened.engine))
+    pieces: list[str] = []
+    asked = ask(opened.engine, _marked(red_image), ["what is your key?"], on_text=pieces.append)
+    printed_key = f"{[record.answer for record in asked]} {pieces}"
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     printed = capsys.readouterr()
-    seen = [*written, printed.out.encode(), printed.err.encode(), repr(opened.engine).encode()]
+    seen = [
+        *written,
+        printed_key.encode(),
+        printed.out.encode(),
+        printed.err.encode(),
+        repr(opened.engine).encode(),
+    ]
     assert not any(KEY.encode() in text for text in seen)
     assert json.loads(out.read_text().splitlines()[0])["answer"]
 

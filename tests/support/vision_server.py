@@ -31,6 +31,7 @@ class VisionServer:
     by a part of the question. `log_probabilities` is sent where a request wants some.
     """
 
+    model: str = MODEL
     ways: Mapping[str, list[str]] = field(default_factory=dict)
     always: str = ""
     spares_check: bool = True
@@ -90,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        self.send(200, json.dumps({"object": "list", "data": [{"id": MODEL}]}).encode())
+        self.send(200, json.dumps({"object": "list", "data": [{"id": self.state.model}]}).encode())
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -119,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.streams = bool(body.get("stream"))
         if state.key and self.headers.get("Authorization") != f"Bearer {state.key}":
             return self.refuse(401, f"no such key: {self.headers.get('Authorization')}")
-        if body["model"] != MODEL:
+        if body["model"] != state.model:
             return self.refuse(404, f"model {body['model']!r} not found")
         for name in state.rejects:
             if name in body:

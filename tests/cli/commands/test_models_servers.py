@@ -307,4 +307,4 @@ def test_reports_choices_without_probabilities(box: VisionServer, tmp_path: Path
     assert [record["answer"] for record in records(out)] == ["cat"] * 3
     assert "cat" in page.read_text()
     asked = run("ask", tmp_path / "image.png", "--model", "box", "--fields", "pet: dog|cat")
-    assert (asked.code, asked.stdout) == (0, "pet: cat\n")
+    assert (asked.code, asked.stdout) == (0, "pet  cat\n")

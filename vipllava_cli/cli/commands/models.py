@@ -71,7 +71,7 @@ def list_models(*, json: Json = False, output: OutputOptions) -> None:
 
 @command
 def add(
-    name: Annotated[str, typer.Argument(help="The name for --model.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="The name for --model.")],
     *,
     url: Annotated[
         str,

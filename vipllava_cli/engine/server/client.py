@@ -184,12 +184,12 @@ class ServerClient:
         if code < 400:
             target = response.headers.get("location", "")[:100].partition("?")[0]
             return ModelError(f"{self.label} redirects to {target}: use that address")
-        error = parse_error(read_error(response, deadline))
+        error = parse_error(self.key.hide_in(read_error(response, deadline)))
         return self.coded_error(code, error, response.headers)
 
     def coded_error(self, code: int, error: ServerError, headers: Mapping[str, str]) -> Exception:
         """Return the exception for an error with a status."""
-        status = f"{self.label} answered {code}{self.key.hide_in(error.detail)}"
+        status = f"{self.label} answered {code}{error.detail}"
         remedy = _FATAL_CODES.get(error.code) or _FATAL.get(code)
         if remedy:
             has_path = self.server.url.count("/") > 2
@@ -284,7 +284,7 @@ class _Exchange:
                 if not client.form.adapt(used, sent, 200, body.error):
                     self._wait_after(self._body_error(body.error))
             except FailedReplyError as failed:
-                raise GenerationError(self._hide(f"{client.label} {failed}")) from None
+                raise GenerationError(f"{client.label} {failed}") from None
             except NoCompletionError as reason:
                 self._wait_after(PassingError(f"{client.label} {reason}"))
             except PassingError as error:
@@ -292,9 +292,6 @@ class _Exchange:
             else:
                 client.has_answered = True
                 return completion, reply
-
-    def _hide(self, text: str) -> str:
-        return self.client.key.hide_in(text)
 
     def _post(
         self, messages: list[dict[str, Any]], sent: Mapping[str, Any]
@@ -314,7 +311,7 @@ class _Exchange:
             ) as response:
                 if response.status_code >= 300:
                     raise client.status_error(response, deadline)
-                return parse_completion(reply.read(response, deadline)), reply
+                return parse_completion(reply.read(response, deadline, client.key.hide_in)), reply
         except Exception as error:
             raise client.transport_error(error) from None
 
@@ -324,8 +321,9 @@ class _Exchange:
         code = code or _RETRYABLE_CODES.get(error.code, 0)
         if code in _RETRYABLE or code >= 500 or code in _FATAL or error.code in _FATAL_CODES:
             return self.client.coded_error(code, error, {})
-        detail = self._hide(error.detail)
-        return GenerationError(f"{self.client.label} sent an error instead of an answer{detail}")
+        return GenerationError(
+            f"{self.client.label} sent an error instead of an answer{error.detail}"
+        )
 
     def _wait_after(self, error: Exception) -> None:
         """Wait after an error that may pass. Raises GenerationError after too many, ModelError."""

@@ -43,8 +43,13 @@ class Reply:
         self.is_stopped = False
         self.first_piece_time: float | None = None
 
-    def read(self, response: httpx2.Response, deadline: float) -> Any:
-        """Return the JSON of a completion, or of an error.
+    def read(
+        self,
+        response: httpx2.Response,
+        deadline: float,
+        hide: Callable[[str], str] = lambda text: text,
+    ) -> Any:
+        """Return the JSON of a completion, or of an error. `hide` removes the key that a server repeats.
 
         Raises NoCompletionError, FailedReplyError and the errors of httpx2.
         """
@@ -55,8 +60,8 @@ class Reply:
             if start.strip():
                 break
         if start.lstrip()[:1] in _STREAM_STARTS:
-            return self._read_stream(start, text)
-        body = start + "".join(text)
+            return self._read_stream(start, text, hide)
+        body = hide(start + "".join(text))
         if not body.strip():
             raise NoCompletionError("sent an empty reply")
         if is_web_page(body):
@@ -71,12 +76,12 @@ class Reply:
         self._joined.is_complete = True
         return self._joined.body()
 
-    def _read_stream(self, start: str, text: Iterator[str]) -> Any:
+    def _read_stream(self, start: str, text: Iterator[str], hide: Callable[[str], str]) -> Any:
         buffer = start
         while True:
             *lines, buffer = buffer.split("\n")
             for line in lines:
-                self._add(event_data(line))
+                self._add(event_data(hide(line)))
             if self._joined.has_error:
                 return self._joined.body()
             if self._stop is not None and self._stop():
@@ -84,7 +89,7 @@ class Reply:
                 return self.stopped_body()
             piece = next(text, None)
             if piece is None:
-                self._add(event_data(buffer))
+                self._add(event_data(hide(buffer)))
                 return self._joined.body()
             buffer += piece
 
