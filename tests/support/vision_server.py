@@ -221,6 +221,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.recv(1)
         self.close_connection = True
 
+    def drip(self, events: Sequence[str], pause: float) -> None:
+        """Send events one by one, slower than a download may be."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for event in events:
+            time.sleep(pause)
+            self.wfile.write(f"{event}\n\n".encode())
+            self.wfile.flush()
+        self.close_connection = True
+
     def send_endlessly(self) -> None:
         """Send a body that has no end."""
         self.send_response(200)
@@ -262,6 +274,9 @@ def _last_text(body: Mapping[str, Any]) -> str:
     return str([part["text"] for part in _parts(body) if part["type"] == "text"][-1])
 
 
+_SLOW_WORDS = [
+    f"data: {event}" for event in _events({"content": "the answer to where?"}, "stop", {})
+]
 _ERROR = {"error": {"message": "the model crashed", "code": 500}}
 WAYS: Mapping[str, Callable[[_Handler], None]] = {
     "401": lambda handler: handler.refuse(401, "no such key"),
@@ -281,6 +296,8 @@ WAYS: Mapping[str, Callable[[_Handler], None]] = {
     "empty": lambda handler: handler.reply(""),
     "filter": lambda handler: handler.reply("", "content_filter"),
     "thinks": lambda handler: handler.reply("<think>first I look", "length"),
+    "slow words": lambda handler: handler.drip(_SLOW_WORDS, 0.15),
+    "keep-alives": lambda handler: handler.drip([": ping"] * 1000, 0.05),
     "endless": lambda handler: handler.send_endlessly(),
     "redirect": lambda handler: handler.send(307, b"", Location="http://127.0.0.1:1/v1"),
 }

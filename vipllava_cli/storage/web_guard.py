@@ -106,6 +106,8 @@ class _Watch:
         """Return how long to wait for the next bytes."""
         if timeout is None:
             return None
+        if self._received >= self._min_speed * timeout * _PATIENCE:
+            return timeout  # fast enough, whenever the next bytes come
         return min(timeout, max(timeout * _PATIENCE - self._waited, 0.01))
 
     def count(self, received: int, waited: float, timeout: float | None) -> None:
@@ -117,7 +119,7 @@ class _Watch:
             if self._left < 0:
                 raise httpcore2.RemoteProtocolError("the headers of its reply have no end")
         if timeout is not None and self._waited >= timeout * _PATIENCE:
-            if self._received < self._min_speed * self._waited:
+            if self._received < self._min_speed * timeout * _PATIENCE:
                 raise httpcore2.ReadTimeout(
                     f"it sent {self._received} bytes in {self._waited:.0f} s"
                 )

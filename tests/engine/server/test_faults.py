@@ -105,6 +105,22 @@ def test_ends_a_stalled_request() -> None:
         ask(engine_at(server, timeout=0.5))
 
 
+def test_reads_the_words_of_a_slow_model() -> None:
+    with serving(VisionServer(ways={"where": ["slow words"]})) as server:
+        assert ask(engine_at(server, timeout=0.4), streams=True) == ANSWER
+    assert server.rows() == {"where?": 1}
+
+
+def test_ends_a_reply_that_only_keeps_the_connection_alive() -> None:
+    start = time.monotonic()
+    with (
+        serving(VisionServer(always="keep-alives")) as server,
+        pytest.raises(GenerationError, match="2 times: a larger --timeout may help"),
+    ):
+        ask(engine_at(server, timeout=0.1), streams=True)
+    assert time.monotonic() - start < 10
+
+
 @pytest.mark.parametrize("streams", [False, True])
 @pytest.mark.parametrize("rejected", ["max_tokens", "seed", "temperature", "top_p"])
 def test_drops_rejected_parameters_with_one_note(rejected: str, streams: bool) -> None:
