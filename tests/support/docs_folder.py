@@ -94,7 +94,7 @@ class Shell:
 
 
 def _bash(line: str) -> list[str]:
-    line = line.replace(OLLAMA, f"${VISION_SERVER}")
+    line = line.replace(OLLAMA, f"${{{VISION_SERVER}:-{OLLAMA}}}")
     return ["bash", "-c", re.sub(r"--n \d+(?![\d.])", "--n 2", line)]
 
 
