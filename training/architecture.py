@@ -104,7 +104,7 @@ def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     )
     model.train_from_iterator(texts, trainer)
     model = _unmark_special(model, byte_tokens)
-    model.add_tokens([AddedToken("###", normalized=False, special=False)])
+    model.add_tokens([AddedToken("###", normalized=False, special=True)])
     model.post_processor = processors.TemplateProcessing(
         single="<s> $A", special_tokens=[("<s>", _SPECIAL_TOKENS.index("<s>"))]
     )

@@ -12,6 +12,7 @@ from transformers import LlavaProcessor, VipLlavaForConditionalGeneration
 from training.architecture import make_processor, make_tokenizer
 from training.dataset import tokenizer_texts
 from training.model import TrainingModel
+from vipllava_cli.engine.prompts.templates import STOPS
 
 
 def state_folder(folder: Path, stage_name: str) -> Path:
@@ -73,8 +74,13 @@ def load_processor(
 def save_model(
     model: VipLlavaForConditionalGeneration, processor: LlavaProcessor, folder: Path
 ) -> None:
-    """Save the model like the public checkpoints: float16 safetensors, configs, processor."""
-    model.generation_config.eos_token_id = model.config.text_config.eos_token_id
+    """Save the model like the public checkpoints: float16 safetensors, configs, processor.
+
+    Its configuration declares both ends of an answer, so that other programs stop there, too.
+    """
+    ends = [model.config.text_config.eos_token_id]
+    ends += processor.tokenizer.convert_tokens_to_ids(list(STOPS))
+    model.generation_config.eos_token_id = ends
     model.generation_config.pad_token_id = model.config.text_config.pad_token_id
     model.half().save_pretrained(folder)
     processor.save_pretrained(folder)

@@ -27,7 +27,13 @@ def test_the_variables_of_the_code_are_listed() -> None:
 
 @pytest.mark.parametrize(
     ("words", "page"),
-    [([], "index.md"), (["ask"], "ask.md"), (["models", "pull"], "models.md"), (["eval"], "eval")],
+    [
+        ([], "index.md"),
+        (["ask"], "ask.md"),
+        (["models", "pull"], "models.md"),
+        (["models", "add"], "servers.md"),
+        (["eval"], "eval"),
+    ],
 )
 def test_the_last_line_is_the_address_of_a_page(run: Run, words: list[str], page: str) -> None:
     last = run(*words, "--help").stdout.rstrip().splitlines()[-1]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.docs.test_docs import page_id
-from tests.support import judge
-from tests.support.docs_folder import Shell, open_shell
+from tests.support import judge, vision_server
+from tests.support.docs_folder import VISION_SERVER, Shell, open_shell
 from tests.support.pages import PAGES, Example, Page
 
 pytestmark = pytest.mark.model
@@ -52,9 +52,15 @@ TESTED = [page for page in PAGES if page.path.name != "releasing.md" and example
 
 @pytest.fixture
 def shell(tmp_path: Path, environment: dict[str, str]) -> Iterator[Shell]:
-    """Open a shell in which `7b` is the shipped model, and the judge gives every answer 1.0."""
-    with judge.serving(judge.JudgeServer(grade="1.0")) as server:
+    """Open a shell in which `7b` is the shipped model, the judge gives every answer 1.0, and a
+    stand-in for Ollama runs.
+    """
+    with (
+        judge.serving(judge.JudgeServer(grade="1.0")) as server,
+        vision_server.serving(vision_server.VisionServer(model="qwen3-vl")) as ollama,
+    ):
         servers = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "key"}
+        servers[VISION_SERVER] = ollama.url
         yield open_shell(tmp_path, {**environment, **servers, "TERM": "xterm-256color"})
 
 

@@ -17,9 +17,9 @@ from tests.conftest import SAMPLES, Run
 from tests.support import benchmark_files as files
 from tests.support.budget import assert_refused, run_measured
 from tests.support.judge import JudgeServer, lines, serving
+from vipllava_cli.engine.server.waits import retry_after
 from vipllava_cli.errors import ExitCode
 from vipllava_cli.flows.evals.judges import chat
-from vipllava_cli.flows.evals.judges.waits import retry_after
 
 pytestmark = pytest.mark.slow
 

@@ -57,6 +57,10 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
 _TYPED = {"vipllava chat ": "\x04", "vipllava models remove ": "y\n", " --show": ""}
 
 
+OLLAMA = "http://localhost:11434/v1"  # the server of the pages
+VISION_SERVER = "VISION_SERVER"  # the variable with the address of the stand-in for it
+
+
 @dataclass(frozen=True)
 class Shell:
     """Runs command lines in a folder, with the `vipllava` of this checkout."""
@@ -90,6 +94,7 @@ class Shell:
 
 
 def _bash(line: str) -> list[str]:
+    line = line.replace(OLLAMA, f"${{{VISION_SERVER}:-{OLLAMA}}}")
     return ["bash", "-c", re.sub(r"--n \d+(?![\d.])", "--n 2", line)]
 
 

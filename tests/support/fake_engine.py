@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from PIL import Image
 
-from vipllava_cli.engine.base import Answer, Choice, ModelInfo, ModelView, Prompt, Reply
+from vipllava_cli.engine.base import Answer, Choice, ModelInfo, ModelView, Prompt, Reply, Usage
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
@@ -22,13 +22,15 @@ class FakeEngine:
     """Answers with a checksum of the pixels and the question.
 
     A batch of more than `fits` prompts is out of memory. A question that contains `broken` fails. Each
-    batch takes `seconds`. `batches` lists the sizes of the batches.
+    batch takes `seconds`. `batches` lists the sizes of the batches. `parallel` threads may ask at a time.
     """
 
     fits: int = 1000
     broken: str = "\0"
     seconds: float = 0.0
     info: ModelInfo = INFO
+    parallel: int = 1
+    usage: Usage | None = None
     batches: list[int] = field(default_factory=list)
 
     def view(self, image: Image.Image) -> ModelView:

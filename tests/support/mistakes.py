@@ -164,6 +164,22 @@ _LINES: dict[str, tuple[tuple[str, int], ...]] = {
         ("vipllava models list --json=", 2),
         ("vipllava models list | true", 141),
     ),
+    "models add": (
+        ("vipllava add qwen --url http://localhost:11434/v1 --model qwen3-vl", 2),
+        ("vipllava models add qwen vl --url http://localhost:11434/v1 --model qwen3-vl", 2),
+        ("vipllava models add qwen", 2),
+        (
+            "vipllava models add qwen --url http://localhost:11434/v1 --model qwen3-vl --price 0.25,2",
+            2,
+        ),
+        ("vipllava models ad qwen --url http://localhost:11434/v1 --model qwen3-vl", 2),
+        (
+            "vipllava models add qwen --url http://localhost:11434/v1 --model qwen3-vl --key MY_KEY",
+            2,
+        ),
+        ("vipllava models add qwen --url", 2),
+        ("vipllava models add qwen --url http://localhost:11434/v1 --model qwen3-vl | true", 0),
+    ),
     "models pull": (
         ("vipllava pull 7b", 2),
         ("vipllava models pull 7b 13b", 2),

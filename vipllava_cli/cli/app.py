@@ -18,7 +18,7 @@ from vipllava_cli.cli.commands.doctor import doctor
 from vipllava_cli.cli.commands.eval import clipart, demo, pointqa, vcr, vip_bench, visual7w
 from vipllava_cli.cli.commands.export import export
 from vipllava_cli.cli.commands.help import help, version
-from vipllava_cli.cli.commands.models import info, list_models, pull, remove, use
+from vipllava_cli.cli.commands.models import add, info, list_models, pull, remove, use
 from vipllava_cli.cli.commands.plan import plan
 from vipllava_cli.cli.commands.report import report
 from vipllava_cli.cli.group import Group, Program
@@ -102,10 +102,13 @@ for benchmark in (clipart, vip_bench, visual7w, pointqa, vcr):
 evals.command(cls=OrderedCommand, hidden=True)(demo)  # the name of version 0.1.0
 
 models = _group(
-    "models", "List, download, choose and remove models.", "vipllava models pull 7b", MODELS_PANEL
+    "models",
+    "List, add, download, choose and remove models.",
+    "vipllava models pull 7b",
+    MODELS_PANEL,
 )
 models.command("list", cls=OrderedCommand)(list_models)
-for body in (pull, use, info, remove):
+for body in (add, pull, use, info, remove):
     models.command(cls=OrderedCommand)(body)
 _add(plan, MODELS_PANEL)
 _add(doctor, MODELS_PANEL)

@@ -38,6 +38,12 @@ class BatchOutputs(NamedTuple):
         return self.table or self.journal
 
 
+def check_csv_safe(out: str | None, *, csv_safe: bool) -> None:
+    """Check that `--csv-safe` is about a CSV file. Raises UsageError."""
+    if csv_safe and out is not None and not out.lower().endswith(".csv"):
+        raise UsageError(f"--csv-safe is about CSV: give --out a name that ends in .csv, not {out}")
+
+
 def check_outputs(
     sources: Sequence[str],
     inputs: Sequence[str],

@@ -6,6 +6,8 @@ from typing import Any
 
 import typer
 
+from vipllava_cli.errors import UsageError
+
 Completions = list[tuple[str, str]]  # the words, each with a description for zsh and fish
 
 
@@ -13,7 +15,8 @@ def complete_models() -> Completions:
     """Return the names that `--model` takes: the short ones, and those in the local cache."""
     from vipllava_cli.engine.hub.registry import BUNDLED
 
-    return [*((name, "part of this package") for name in BUNDLED), *complete_hub_models()]
+    shipped = ((name, "part of this package") for name in BUNDLED)
+    return [*shipped, *complete_hub_models(), *_servers()]
 
 
 def complete_hub_models() -> Completions:
@@ -31,13 +34,25 @@ def complete_downloaded_models() -> Completions:
     from vipllava_cli.engine.hub.registry import PUBLISHED
 
     short_names = {published.repository: name for name, published in PUBLISHED.items()}
-    return [(short_names.get(name, name), where) for name, where in _cached()]
+    downloaded = [(short_names.get(name, name), where) for name, where in _cached()]
+    return [*downloaded, *_servers()]
 
 
 def _cached() -> Iterator[tuple[str, str]]:
     from vipllava_cli.engine.hub.cached_names import cached_names
 
     return ((name, "on this machine") for name in cached_names())
+
+
+def _servers() -> Completions:
+    """Return the names of models on servers."""
+    from vipllava_cli.storage.settings import read_settings
+
+    try:
+        servers = read_settings().servers
+    except UsageError:  # a damaged file completes nothing
+        return []
+    return [(name, f"on a server: {entry.get('model', '')}") for name, entry in servers.items()]
 
 
 def complete_settings() -> list[str]:

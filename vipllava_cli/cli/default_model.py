@@ -19,8 +19,15 @@ def set_default_model(name: str, revision: str | None, messages: "Messages") -> 
     from vipllava_cli.engine.hub.cache import has_cached_files
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint, hub_name
     from vipllava_cli.engine.hub.names import canonical_name, explain_absent
+    from vipllava_cli.engine.open import find_server, refuse_revision
     from vipllava_cli.storage.settings import read_settings, settings_file, write_settings
 
+    if find_server(name) is not None:
+        refuse_revision(name, revision)
+        write_settings(replace(read_settings(), model=name, revision=None))
+        messages.say(f"default model is now {name}, on a server ({settings_file()})")
+        _warn_of_variable(messages)
+        return
     name = canonical_name(name)
     hub = hub_name(name, revision)
     if hub and not has_cached_files(hub.repository) and (advice := explain_absent(hub.repository)):
@@ -30,10 +37,14 @@ def set_default_model(name: str, revision: str | None, messages: "Messages") -> 
     write_settings(replace(read_settings(), model=model, revision=revision))
     version = f" at revision {revision}" if revision else ""
     messages.say(f"default model is now {name}{version} ({settings_file()})")
-    variable = os.environ.get(MODEL_VARIABLE)
-    if variable:
-        messages.warning(f"{MODEL_VARIABLE} is set and overrides this choice: {variable}")
+    _warn_of_variable(messages)
     try:
         find_checkpoint(name, revision)
     except ModelError as error:
         messages.note(str(error))
+
+
+def _warn_of_variable(messages: "Messages") -> None:
+    variable = os.environ.get(MODEL_VARIABLE)
+    if variable:
+        messages.warning(f"{MODEL_VARIABLE} is set and overrides this choice: {variable}")

@@ -14,7 +14,8 @@ ENVIRONMENT: Mapping[str, str] = {
     "HF_ENDPOINT": "Address of a mirror of the Hugging Face Hub.",
     "HF_HUB_OFFLINE": "1 prevents every connection to the Hugging Face Hub.",
     "HF_TOKEN": "Token for private models on the Hugging Face Hub.",
-    "OPENAI_API_KEY": "Key of the judge of `eval vip-bench --judge-url`.",
+    "OPENAI_BASE_URL": "Address of the server of `--model openai:MODEL`.",
+    "OPENAI_API_KEY": "Key for `--model openai:MODEL`, and for the judge of `eval vip-bench`.",
     "VISUAL, EDITOR": "Editor that Ctrl-G opens in a chat.",
     "NO_COLOR": "Any value turns off colours.",
 }
@@ -30,6 +31,7 @@ PAGES: Mapping[str, str] = {
     "export": "export.md",
     "eval": "evaluation.md",
     "models": "models.md",
+    "models add": "servers.md",
     "plan": "models.md",
     "doctor": "models.md",
     "config": "models.md",
@@ -44,7 +46,8 @@ def documentation_address(context: Any) -> str | None:
     """
     package = Path(vipllava_cli.__file__).parent
     words = context.command_path.split()[1:]
-    name = PAGES.get(words[0], _FIRST_PAGE) if words else _FIRST_PAGE
+    first = PAGES.get(words[0], _FIRST_PAGE) if words else _FIRST_PAGE
+    name = PAGES.get(" ".join(words[:2]), first)
     for folder in (package / "docs", package.parent / "docs"):
         if (folder / name).is_file():
             return (folder / name).as_uri()

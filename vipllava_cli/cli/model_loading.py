@@ -1,29 +1,45 @@
 """Open the model that the options name."""
 
+from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING
 
 from vipllava_cli.cli.options import ModelOptions
 from vipllava_cli.cli.photo_warning import advise_photo_model
+from vipllava_cli.cli.server_options import NO_SERVER_FLAGS, ServerFlags
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.engine.base import Engine, ViewSize
-from vipllava_cli.engine.open import identify, ignored_settings_note, open_engine, read_view_size
+from vipllava_cli.engine.open import (
+    find_server,
+    identify,
+    ignored_settings_note,
+    open_engine,
+    read_view_size,
+)
 from vipllava_cli.engine.options import DEFAULT_MODEL
 from vipllava_cli.storage.daily_stamp import take_daily_turn
+from vipllava_cli.storage.settings import read_settings
 from vipllava_cli.storage.sizes import binary_size
 
 if TYPE_CHECKING:
     from vipllava_cli.engine.hardware.placement_types import Placement
+    from vipllava_cli.engine.server.config import ServerModel
 
 _TINY_STAMP = "tiny-notice"
 
 
-def open_model(options: ModelOptions, messages: Messages) -> Engine:
-    """Load the chosen model. Once a day, print a note if nobody chose it.
+def open_model(
+    options: ModelOptions, messages: Messages, server: ServerFlags = NO_SERVER_FLAGS
+) -> Engine:
+    """Load the chosen model, or connect to its server. Once a day, print a note if nobody chose it.
 
     Raises UsageError, ModelError.
     """
     chosen = options.chosen()
+    on_server = find_server(chosen.model or DEFAULT_MODEL)
+    if on_server is not None:
+        return open_server_model(on_server, options, chosen.revision, server, messages)
+    server.refuse_for_local(chosen.model or DEFAULT_MODEL)
     if not (chosen.model or messages.quiet) and take_daily_turn(_TINY_STAMP):
         messages.note(_tiny_notice())
     with messages.waiting("loading the model"):
@@ -36,7 +52,40 @@ def open_model(options: ModelOptions, messages: Messages) -> Engine:
     info = engine.info
     if ignored := ignored_settings_note(chosen.model or DEFAULT_MODEL, chosen.revision):
         messages.note(ignored)
-    messages.detail(f"{info.name} at {info.revision}, {info.dtype} on {info.device}")
+    messages.detail(info.summary)
+    return engine
+
+
+def open_server_model(
+    server: "ServerModel",
+    options: ModelOptions,
+    revision: str | None,
+    flags: ServerFlags,
+    messages: Messages,
+) -> Engine:
+    """Connect to the server of a model. Print a note about options that mean nothing there."""
+    saved = read_settings().options
+    unused = [
+        f"--{each.name.replace('_', '-')}"
+        for each in fields(ModelOptions)
+        if each.name not in ("model", "revision")
+        and getattr(options, each.name) != each.default
+        and getattr(options, each.name) != saved.get(each.name)
+    ]
+    if unused:
+        have = "has" if len(unused) == 1 else "have"
+        messages.note(
+            f"{' and '.join(unused)} {have} no effect: {server.name} runs on a server, which decides"
+            " that itself"
+        )
+    with messages.waiting(f"checking that images reach {server.model}"):
+        engine = open_engine(
+            server.name,
+            revision=revision,
+            server_options=flags.server_options(),
+            on_note=messages.note,
+        )
+    messages.detail(engine.info.summary)
     return engine
 
 
@@ -64,8 +113,11 @@ def _show_placement(messages: Messages, placement: "Placement") -> None:
         )
 
 
-def model_view_size(options: ModelOptions) -> ViewSize:
-    """Return what the chosen model sees, without loading it. Raises UsageError, ModelError."""
+def model_view_size(options: ModelOptions) -> ViewSize | None:
+    """Return what the chosen model sees, without loading it; None if a server runs it.
+
+    Raises UsageError, ModelError.
+    """
     chosen = options.chosen()
     return read_view_size(chosen.model or DEFAULT_MODEL, chosen.revision)
 

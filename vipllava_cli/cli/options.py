@@ -245,8 +245,9 @@ class ModelOptions:
     model: Annotated[
         str | None,
         _model(
-            "tiny (shipped), 7b, 13b, a Hugging Face name or a local folder. (default: the model"
-            " set with `vipllava models use`, else tiny)",
+            "tiny (shipped), 7b, 13b, a Hugging Face name, a local folder, a server named with"
+            " `vipllava models add`, or openai:MODEL. (default: the model set with `vipllava models"
+            " use`, else tiny)",
             "-m",
             "--model",
             metavar="NAME",

@@ -1,5 +1,6 @@
 """The interface of an engine, which answers questions for the flows. Imports no torch."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -24,18 +25,28 @@ class ModelInfo:
     """The model behind an engine, as records name it.
 
     `dtype` is the precision of the decoder: `bf16`, `fp16`, `fp32`, `int8` or `nf4`. The model sees a
-    square of `image_side` pixels in patches of `patch_size` pixels.
+    square of `image_side` pixels in patches of `patch_size` pixels; None if that is unknown. A model on
+    a server has the server's address as `revision`, the `device` `server` and an empty `dtype`.
     """
 
     name: str
     revision: str
     device: str
     dtype: str
-    image_side: int
-    patch_size: int
+    image_side: int | None = None
+    patch_size: int | None = None
 
     @property
-    def view_size(self) -> ViewSize:
+    def summary(self) -> str:
+        """One line for a person."""
+        where = self.device if not self.dtype else f"{self.dtype} on {self.device}"
+        return f"{self.name} at {self.revision}, {where}"
+
+    @property
+    def view_size(self) -> ViewSize | None:
+        """What the model sees; None if that is unknown."""
+        if self.image_side is None or self.patch_size is None:
+            return None
         return ViewSize(self.image_side, self.patch_size)
 
 
@@ -56,9 +67,10 @@ class Choice:
 class Answer:
     """An answer of the model.
 
-    `finish_reason` is `stop`, `length` (cut at the token limit) or, in a conversation, `stopped` (by
-    the user). `seconds` is the answer's share of its batch's time. `choices` are in the order of
-    the options.
+    `finish_reason` is `stop`, `length` (cut at the token limit), `content_filter` (cut by a filter of
+    the server) or, in a conversation, `stopped` (by the user). `seconds` is the answer's share of its
+    batch's time. `choices` are in the order of the options; none if the model is on a server that
+    gives no probabilities.
     """
 
     text: str
@@ -67,6 +79,15 @@ class Answer:
     answer_tokens: int
     seconds: float
     choices: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The tokens that the answers of an engine took so far, and their cost if prices are known."""
+
+    prompt_tokens: int
+    answer_tokens: int
+    cost: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +120,13 @@ class Reply:
     first_token_seconds: float
 
 
+NO_LIMIT = sys.maxsize
+
+
 class Conversation(Protocol):
     """Answers turn after turn. Each prompt reuses the KV cache of the previous one.
 
-    `max_tokens` is the limit for a prompt and its answer together.
+    `max_tokens` is the limit for a prompt and its answer together, NO_LIMIT if it is unknown.
     """
 
     max_tokens: int
@@ -136,10 +160,17 @@ class Conversation(Protocol):
 class Engine(Protocol):
     """Answers questions about marked images. `info` describes its model.
 
-    Answers keep the order of the prompts. `OutOfMemoryError` is a GenerationError.
+    Answers keep the order of the prompts. `OutOfMemoryError` is a GenerationError. `parallel` is how
+    many threads may call `answer_batch` and `answer_each` at a time.
     """
 
     info: ModelInfo
+    parallel: int
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens of all answers so far; None for an engine whose answers cost nothing."""
+        ...
 
     def view(self, image: "Image.Image") -> ModelView:
         """Preprocess a square RGB image. Thread-safe."""

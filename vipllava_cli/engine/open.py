@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from vipllava_cli.engine.base import Engine, ViewSize
 from vipllava_cli.engine.options import DEFAULT_MODEL
-from vipllava_cli.errors import short_repr
+from vipllava_cli.errors import UsageError, short_repr
 
 if TYPE_CHECKING:
     from vipllava_cli.engine.hardware.load_options import LoadOptions
     from vipllava_cli.engine.hardware.placement_types import Placement
+    from vipllava_cli.engine.server.config import ServerModel
+    from vipllava_cli.engine.server.opening import ServerOptions
 
 # These libraries log on import, or about layers on the disk. Users do not need these messages.
 _VERBOSE_LIBRARIES = ("torchao", "torch.utils._pytree", "accelerate")
@@ -31,15 +33,24 @@ def open_engine(
     dtype: str = "auto",
     load_options: "LoadOptions | None" = None,
     on_plan: "Callable[[Placement], None] | None" = None,
+    server_options: "ServerOptions | None" = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Engine:
-    """Load a model: `tiny`, `7b`, `13b`, a hub name or a folder.
+    """Load a model: `tiny`, `7b`, `13b`, a hub name, a folder, or the name of a model on a server.
 
-    `load_options` override `device` and `dtype`. `on_plan` receives the placement before the weights
-    are loaded.
+    `load_options` override `device` and `dtype`; a server decides about them itself. `on_plan` receives
+    the placement before the weights are loaded. `server_options` and `on_note` are for servers: what
+    changes during the answers becomes a note for the user.
 
     Raises UsageError for a revision of a model that has none, ModelError if the model is missing,
-    damaged or does not fit, and OutOfMemoryError.
+    damaged or does not fit, or if its server cannot be used, and OutOfMemoryError.
     """
+    server = find_server(model)
+    if server is not None:
+        from vipllava_cli.engine.server.opening import open_server
+
+        refuse_revision(model, revision)
+        return open_server(server, server_options, on_note)
     from vipllava_cli.engine.hardware.load_options import LoadOptions
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
 
@@ -54,8 +65,30 @@ def open_engine(
     return LocalEngine(checkpoint, load(checkpoint, chosen, on_plan))
 
 
+def find_server(model: str) -> "ServerModel | None":
+    """Return the model on a server that a name means, None for the name of a model on this machine.
+
+    Raises UsageError if the settings cannot be read.
+    """
+    from vipllava_cli.storage.settings import read_settings
+
+    if not (model.startswith("openai:") or model in read_settings().servers):
+        return None
+    from vipllava_cli.engine.server.config import find_server_model
+
+    return find_server_model(model)
+
+
+def refuse_revision(model: str, revision: str | None) -> None:
+    """Raise UsageError if a revision of a model on a server is given."""
+    if revision is not None:
+        raise UsageError(f"{model} runs on a server and has no revisions: remove --revision")
+
+
 def ignored_settings(model: str = DEFAULT_MODEL, revision: str | None = None) -> list[str]:
     """Return the fields of generation_config.json that the program does not use. Raises ModelError."""
+    if find_server(model):
+        return []
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint, read_generation
     from vipllava_cli.engine.hub.checks.schema import ignored_generation_fields
 
@@ -79,8 +112,13 @@ def ignored_settings_note(model: str = DEFAULT_MODEL, revision: str | None = Non
     )
 
 
-def read_view_size(model: str = DEFAULT_MODEL, revision: str | None = None) -> ViewSize:
-    """Return what a model sees, from its config and without torch. Raises ModelError."""
+def read_view_size(model: str = DEFAULT_MODEL, revision: str | None = None) -> ViewSize | None:
+    """Return what a model sees, from its config and without torch; None for a model on a server.
+
+    Raises ModelError.
+    """
+    if find_server(model):
+        return None
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint, read_config
     from vipllava_cli.engine.hub.config_defaults import VISION_DEFAULTS
 
@@ -92,6 +130,12 @@ def read_view_size(model: str = DEFAULT_MODEL, revision: str | None = None) -> V
 
 def identify(model: str = DEFAULT_MODEL, revision: str | None = None) -> tuple[str, str]:
     """Return the name and revision that records will contain, without torch. Raises ModelError."""
+    server = find_server(model)
+    if server is not None:
+        from vipllava_cli.engine.server.engine import info_of
+
+        refuse_revision(model, revision)
+        return info_of(server).name, info_of(server).revision
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
 
     checkpoint = find_checkpoint(model, revision)

@@ -5,11 +5,13 @@ from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.types import Mark
 
 
-def find_small_mark(view: ViewSize, marked_image: MarkedImage) -> Mark | None:
+def find_small_mark(view: ViewSize | None, marked_image: MarkedImage) -> Mark | None:
     """Find the first mark whose region is smaller than one patch in the model's view.
 
-    Arrows and points mark no region, so they never count.
+    Arrows and points mark no region, so they never count. Without a view there is none.
     """
+    if view is None:
+        return None
     crop = marked_image.crop
     size = marked_image.file.size if crop is None else (crop[2] - crop[0], crop[3] - crop[1])
     patch = view.patch_size * max(size) / view.image_side  # in pixels of the image
@@ -20,7 +22,7 @@ def find_small_mark(view: ViewSize, marked_image: MarkedImage) -> Mark | None:
     return None
 
 
-def small_mark_note(view: ViewSize, marked_image: MarkedImage) -> str | None:
+def small_mark_note(view: ViewSize | None, marked_image: MarkedImage) -> str | None:
     """Return a note for the command line if a mark is too small for the model."""
     mark = find_small_mark(view, marked_image)
     if mark is None:

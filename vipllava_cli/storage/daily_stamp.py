@@ -15,13 +15,24 @@ def take_daily_turn(name: str) -> bool:
     The stamp is an empty file whose time says when. Returns True each time if the state folder
     cannot be written; raises nothing.
     """
-    path = state_folder() / name
+    if is_stamped(name):
+        return False
+    stamp(name)
+    return True
+
+
+def is_stamped(name: str) -> bool:
+    """Return whether the stamp of a name is younger than a day. Raises nothing."""
     with suppress(OSError):
-        age = time.time() - path.stat().st_mtime
-        if 0 <= age < _DAY:  # a time in the future is that of a clock that was wrong
-            return False
+        age = time.time() - (state_folder() / name).stat().st_mtime
+        return 0 <= age < _DAY  # a time in the future is that of a clock that was wrong
+    return False
+
+
+def stamp(name: str) -> None:
+    """Write a stamp with the time of now. Raises nothing."""
+    path = state_folder() / name
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         os.utime(path)
-    return True

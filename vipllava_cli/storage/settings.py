@@ -19,13 +19,15 @@ _MAX_BYTES = 1 << 20
 class UserSettings:
     """The user's defaults, for runs without a flag or an environment variable.
 
-    `options` holds all entries of the file other than the model and its revision: defaults of options
-    by name, and entries of other versions, which are kept.
+    `servers` holds the models that run on servers, by the names that the user gave them. `options` holds
+    all other entries of the file: defaults of options by name, and entries of other versions, which are
+    kept.
     """
 
     model: str | None = None
     revision: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def settings_file() -> Path:
@@ -58,6 +60,7 @@ def write_settings(settings: UserSettings) -> None:
     path = settings_file()
     make_folder(path.parent)
     values = {"model": settings.model, "revision": settings.revision, **settings.options}
+    values["servers"] = dict(settings.servers) or None
     values = {name: value for name, value in values.items() if value is not None}
     with atomic_file(str(path)) as file:
         file.write((json.dumps(values) + "\n").encode())
@@ -71,4 +74,7 @@ def _from_json(values: Any) -> UserSettings:
     model, revision = options.pop("model", None), options.pop("revision", None)
     if not all(value is None or isinstance(value, str) for value in (model, revision)):
         raise ValueError("model and revision must be text")
-    return UserSettings(model, revision, options)
+    servers = options.pop("servers", None) or {}
+    if not (isinstance(servers, dict) and all(isinstance(each, dict) for each in servers.values())):
+        raise ValueError("servers must be an object of objects")
+    return UserSettings(model, revision, options, servers)

@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 from httpx2._utils import get_environment_proxies
 
-from vipllava_cli.storage.web_guard import GuardedTransport, ReplyLimits
+from vipllava_cli.storage.web_guard import MIN_BYTES_PER_SECOND, GuardedTransport, ReplyLimits
 
 # Imported by name: the types of the package's lazy names are imported from higher layers.
 VERSION: str = import_module("vipllava_cli").__version__
@@ -49,22 +49,25 @@ def make_client(
     *,
     guarded: bool = False,
     limits: ReplyLimits | None = None,
+    min_speed: float = MIN_BYTES_PER_SECOND,
+    certificates: ssl.SSLContext | None = None,
     **options: Any,
 ) -> httpx2.Client:
     """Make an HTTP client that follows redirects and uses the proxies of the environment.
 
     A proxy that cannot be used is an error only of a request that needs it, so that NO_PROXY helps. The
-    request then raises ProxySettingError. A `guarded` client ends replies that are too slow, and one
-    with `limits` those that are too long, see `web_guard`.
+    request then raises ProxySettingError. A `guarded` client ends replies that are slower than
+    `min_speed` bytes a second, and one with `limits` those that are too long, see `web_guard`.
+    Clients of several threads may share the `certificates` that `load_certificates` returns.
     """
-    guard = _Guard(guarded or limits is not None, limits)
+    guard = _Guard(guarded or limits is not None, limits, min_speed)
     options.setdefault("follow_redirects", True)
     options.setdefault("max_redirects", MAX_REDIRECTS)
     mounts = {
-        pattern: None if address is None else _LazyProxy(address, guard)
+        pattern: None if address is None else _LazyProxy(address, guard, certificates)
         for pattern, address in get_environment_proxies().items()
     }
-    return factory(transport=_LazyTransport(guard), mounts=mounts, **options)
+    return factory(transport=_LazyTransport(guard, certificates), mounts=mounts, **options)
 
 
 @dataclass(frozen=True)
@@ -73,16 +76,20 @@ class _Guard:
 
     is_on: bool
     limits: ReplyLimits | None
+    min_speed: float
 
     def watch(self, transport: httpx2.HTTPTransport) -> httpx2.BaseTransport:
-        return GuardedTransport(transport, self.limits) if self.is_on else transport
+        if not self.is_on:
+            return transport
+        return GuardedTransport(transport, self.limits, self.min_speed)
 
 
 class _LazyTransport(httpx2.BaseTransport):
     """A transport that is made at its first request, when its errors belong to an address."""
 
-    def __init__(self, guard: _Guard) -> None:
+    def __init__(self, guard: _Guard, certificates: ssl.SSLContext | None = None) -> None:
         self._transport: httpx2.BaseTransport | None = None
+        self._certificates = certificates
         self._lock = threading.Lock()  # threads share a client
         self._guard = guard
 
@@ -97,21 +104,31 @@ class _LazyTransport(httpx2.BaseTransport):
             self._transport.close()
 
     def _make(self) -> httpx2.HTTPTransport:
-        return httpx2.HTTPTransport(verify=_certificates())
+        return httpx2.HTTPTransport(verify=self._verify())
+
+    def _verify(self) -> Any:
+        return self._certificates or _certificates()
 
 
 class _LazyProxy(_LazyTransport):
     """A transport over a proxy."""
 
-    def __init__(self, address: str, guard: _Guard) -> None:
-        super().__init__(guard)
+    def __init__(
+        self, address: str, guard: _Guard, certificates: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(guard, certificates)
         self._address = address
 
     def _make(self) -> httpx2.HTTPTransport:
         problem = _proxy_problem(self._address)
         if problem:
             raise ProxySettingError(problem)
-        return httpx2.HTTPTransport(verify=_certificates(), proxy=httpx2.Proxy(self._address))
+        return httpx2.HTTPTransport(verify=self._verify(), proxy=httpx2.Proxy(self._address))
+
+
+def load_certificates() -> ssl.SSLContext:
+    """Load the trusted certificates, which takes about 30 ms."""
+    return httpx2.create_ssl_context(verify=_certificates())
 
 
 def _certificates() -> Any:

@@ -37,15 +37,20 @@ class ReplyLimits:
 class GuardedTransport(httpx2.BaseTransport):
     """A transport that ends slow replies and endless headers, with a TransportError.
 
-    A reply is slow if it stays below MIN_BYTES_PER_SECOND for twice the read time-out. A time-out of
-    the library limits only the time between two bytes. With `limits`, a body is unpacked here and read
-    as UTF-8, and a longer one raises LongBodyError. Threads may share a guarded transport.
+    A reply is slow if it stays below `min_speed` bytes a second for twice the read time-out. A time-out
+    of the library limits only the time between two bytes. With `limits`, a body is unpacked here and
+    read as UTF-8, and a longer one raises LongBodyError. Threads may share a guarded transport.
     """
 
-    def __init__(self, transport: httpx2.HTTPTransport, limits: ReplyLimits | None = None) -> None:
+    def __init__(
+        self,
+        transport: httpx2.HTTPTransport,
+        limits: ReplyLimits | None = None,
+        min_speed: float = MIN_BYTES_PER_SECOND,
+    ) -> None:
         self._transport = transport
         self._limits = limits
-        self._watch = _Watch()
+        self._watch = _Watch(min_speed)
         # httpx2 2.16.2 has no option for the network of a transport; its httpcore2 pool has one.
         pool: Any = transport._pool
         pool._network_backend = _GuardedBackend(pool._network_backend, self._watch)
@@ -142,7 +147,8 @@ def _unpack(chunks: Iterator[bytes]) -> Iterator[bytes]:
 class _Watch(threading.local):
     """The bytes and the waiting time of the current request of each thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, min_speed: float) -> None:
+        self._min_speed = min_speed
         self.begin(None)
 
     def begin(self, max_bytes: int | None, max_seconds: float | None = None) -> None:
@@ -170,7 +176,9 @@ class _Watch(threading.local):
         """Return how long to wait for the next bytes."""
         if timeout is None:
             return None
-        left = min(timeout * _PATIENCE - self._waited, self._ends - time.monotonic())
+        left = self._ends - time.monotonic()
+        if self._received < self._min_speed * timeout * _PATIENCE:  # else it is fast enough
+            left = min(left, timeout * _PATIENCE - self._waited)
         return min(timeout, max(left, 0.01))
 
     def count(self, received: int, waited: float, timeout: float | None) -> None:
@@ -183,7 +191,7 @@ class _Watch(threading.local):
                 raise httpcore2.RemoteProtocolError("the headers of its reply have no end")
         self.check_end()
         if timeout is not None and self._waited >= timeout * _PATIENCE:
-            if self._received < MIN_BYTES_PER_SECOND * self._waited:
+            if self._received < self._min_speed * timeout * _PATIENCE:
                 raise httpcore2.ReadTimeout(
                     f"it sent {self._received} bytes in {self._waited:.0f} s"
                 )

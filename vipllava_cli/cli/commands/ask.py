@@ -22,6 +22,7 @@ from vipllava_cli.cli.options import (
     out_option,
     output_flag,
 )
+from vipllava_cli.cli.server_options import ServerFlags
 from vipllava_cli.errors import ExitCode
 from vipllava_cli.images.window import parse_window
 
@@ -48,6 +49,7 @@ def ask(
     window: ValueWindow = None,
     zoom: Zoom = False,
     model: ModelOptions,
+    server: ServerFlags,
     answer: AnswerOptions,
     choices: Choices = None,
     fields: FieldOptions,
@@ -102,7 +104,7 @@ def ask(
         marked = zoom_in(marked)
     if show:
         _show(marked)
-    engine = open_model(model, messages)
+    engine = open_model(model, messages, server)
     if save_marked is not None:
         _save_marked(marked, save_marked, messages, force=force)
     small_note = small_mark_note(engine.info.view_size, marked)

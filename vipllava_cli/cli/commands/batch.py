@@ -25,6 +25,7 @@ from vipllava_cli.cli.options import (
     Zoom,
     out_option,
 )
+from vipllava_cli.cli.server_options import ParallelServerFlags
 from vipllava_cli.errors import ExitCode, UsageError, short_repr
 from vipllava_cli.images.window import parse_window
 from vipllava_cli.marks.shape_table import Units
@@ -167,6 +168,7 @@ def batch(
     window: ValueWindow = None,
     zoom: Zoom = False,
     model: ModelOptions,
+    server: ParallelServerFlags,
     answer: AnswerOptions,
     choices: Choices = None,
     fields: FieldOptions,
@@ -177,7 +179,7 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
-    from vipllava_cli.cli.batch_outputs import check_outputs, check_replaced
+    from vipllava_cli.cli.batch_outputs import check_csv_safe, check_outputs, check_replaced
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
     from vipllava_cli.cli.model_loading import identify_model, model_view_size, open_model
     from vipllava_cli.engine.prompts.questions import strip_question
@@ -192,10 +194,10 @@ def batch(
     fields.refuse_questions(question or (), "--question")
     on_conflict = choose_on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
-    _check_csv_safe(out, csv_safe=csv_safe)
+    check_csv_safe(out, csv_safe=csv_safe)
     inputs = [*(images or ()), *([coco] if coco else []), *marks.files()]
     outputs = check_outputs(names, inputs, out, report, force=force, dry_run=dry_run and not pick)
-    size = _parse_batch_size(batch_size)
+    size = _choose_batch_size(batch_size, model, messages)
     task = BatchTask(
         model=identify_model(model),
         questions=tuple(map(strip_question, question or ())),
@@ -229,7 +231,7 @@ def batch(
             check_replaced(outputs, task, names, source, force=force)
             if dry_run:
                 return _print_plan(source, task, journal, messages)
-            opener = partial(open_model, model, messages)
+            opener = partial(open_model, model, messages, server)
             run = partial(BatchRun, source, task, journal, opener, fail_fast=fail_fast)
             summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
@@ -323,6 +325,18 @@ def _pick_marks(
     return pick_series(rows, path, common, messages, command=command)
 
 
+def _choose_batch_size(text: str, model: ModelOptions, messages: "Messages") -> int | None:
+    """Return the value of `--batch-size`, None for `auto` and for servers. Raises UsageError."""
+    from vipllava_cli.engine.open import find_server
+    from vipllava_cli.engine.options import DEFAULT_MODEL
+
+    size = _parse_batch_size(text)
+    if size is None or find_server(model.chosen().model or DEFAULT_MODEL) is None:
+        return size
+    messages.note("--batch-size has no effect on a server: --parallel sends several requests")
+    return None
+
+
 def _parse_batch_size(text: str) -> int | None:
     """Parse `--batch-size`. Returns None for `auto`. Raises UsageError."""
     if text == "auto":
@@ -336,12 +350,6 @@ def _parse_batch_size(text: str) -> int | None:
             f"--batch-size {short_repr(text)}: expected auto or a number from 1 to {_MAX_BATCH_SIZE}"
         )
     return size
-
-
-def _check_csv_safe(out: str | None, *, csv_safe: bool) -> None:
-    """Check that `--csv-safe` is about a CSV file. Raises UsageError."""
-    if csv_safe and out is not None and not out.lower().endswith(".csv"):
-        raise UsageError(f"--csv-safe is about CSV: give --out a name that ends in .csv, not {out}")
 
 
 def _finish(

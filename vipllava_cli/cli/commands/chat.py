@@ -19,6 +19,7 @@ from vipllava_cli.cli.options import (
     Zoom,
     output_flag,
 )
+from vipllava_cli.cli.server_options import ServerFlags
 from vipllava_cli.errors import ExitCode, InputError, UsageError
 from vipllava_cli.images.window import parse_window
 
@@ -62,6 +63,7 @@ def chat(
     window: ValueWindow = None,
     zoom: Zoom = False,
     model: ModelOptions,
+    server: ServerFlags,
     answer: AnswerOptions,
     plain: Annotated[
         bool, output_flag("For screen readers: no colour, no spinner, no redrawing.", "--plain")
@@ -103,7 +105,7 @@ def chat(
         state = ChatState(zoom=zoom)
         if image is not None:
             state = ChatState(open_marked_image(image, marks, messages, frame, shown), zoom)
-        conversation = _open_chat(state, marks, messages, model, answer, shown)
+        conversation = _open_chat(state, marks, messages, model, server, answer, shown)
         if saved is not None:
             _resume(conversation, saved, marks)
         renderer, line_input = _open_terminal(
@@ -125,6 +127,7 @@ def _open_chat(
     marks: MarkOptions,
     messages: "Messages",
     model: ModelOptions,
+    server: ServerFlags,
     answer: AnswerOptions,
     window: "Window | None",
 ) -> "Chat":
@@ -132,7 +135,7 @@ def _open_chat(
     from vipllava_cli.cli.model_loading import open_model
     from vipllava_cli.flows.chat.chat import Chat, ChatSettings
 
-    engine = open_model(model, messages)
+    engine = open_model(model, messages, server)
     settings = ChatSettings(
         answer.template.value, answer.options(), marks.units.value, marks.style(), window
     )

@@ -14,7 +14,9 @@ def doctor(*, model: ModelOptions, json: Json = False, output: OutputOptions) ->
     from vipllava_cli.cli.terminal.json_output import print_json
     from vipllava_cli.cli.terminal.models import print_sections
     from vipllava_cli.engine.hardware.doctor import diagnose, diagnose_choice
+    from vipllava_cli.engine.open import find_server
     from vipllava_cli.engine.options import DEFAULT_MODEL
+    from vipllava_cli.engine.server.diagnosis import diagnose_servers
     from vipllava_cli.storage.settings import settings_file
 
     messages = output.messages()
@@ -23,9 +25,11 @@ def doctor(*, model: ModelOptions, json: Json = False, output: OutputOptions) ->
     with messages.waiting("checking this machine"):
         facts = diagnose()
         facts["terminal"] = {"images": drawing_method(), "settings": str(settings_file())}
-        facts["chosen"] = {"model": f"{name}: {_reason(model)}"} | diagnose_choice(
-            name, chosen.revision, model.load_options()
-        )
+        facts["chosen"] = {"model": f"{name}: {_reason(model)}"}
+        if find_server(name) is None:
+            facts["chosen"] |= diagnose_choice(name, chosen.revision, model.load_options())
+    with messages.waiting("asking the servers"):
+        facts |= diagnose_servers(name, messages.note)
     if json:
         print_json(facts)
     else:

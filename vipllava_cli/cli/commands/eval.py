@@ -15,65 +15,93 @@ from vipllava_cli.cli.benchmark_options import (
 )
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import Json, ModelOptions, OutputOptions
+from vipllava_cli.cli.server_options import ParallelServerFlags
 from vipllava_cli.errors import ExitCode
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.flows.evals.run import Evaluation
 
+ChosenModel = tuple[ModelOptions, ParallelServerFlags]
+
 
 @command
 def clipart(
-    *, scenes: ClipartOptions, model: ModelOptions, json: Json = False, output: OutputOptions
+    *,
+    scenes: ClipartOptions,
+    model: ModelOptions,
+    server: ParallelServerFlags,
+    json: Json = False,
+    output: OutputOptions,
 ) -> ExitCode:
     """Clip-art scenes, held out from training: answer questions about every mark.
 
     vipllava eval clipart --n 500
     """
-    return _run("clipart", scenes, model, output.messages(), json=json)
+    return _run("clipart", scenes, (model, server), output.messages(), json=json)
 
 
 @command
 def demo(
-    *, scenes: ClipartOptions, model: ModelOptions, json: Json = False, output: OutputOptions
+    *,
+    scenes: ClipartOptions,
+    model: ModelOptions,
+    server: ParallelServerFlags,
+    json: Json = False,
+    output: OutputOptions,
 ) -> ExitCode:
     """Run `eval clipart` by its name in version 0.1.0."""
     messages = output.messages()
     messages.warning("`eval demo` is now `eval clipart`: use the new name")
-    return _run("clipart", scenes, model, messages, json=json)
+    return _run("clipart", scenes, (model, server), messages, json=json)
 
 
 @command
 def visual7w(
-    *, rows: ChoiceOptions, model: ModelOptions, json: Json = False, output: OutputOptions
+    *,
+    rows: ChoiceOptions,
+    model: ModelOptions,
+    server: ParallelServerFlags,
+    json: Json = False,
+    output: OutputOptions,
 ) -> ExitCode:
     """Visual7W, pointing: choose which of four boxes answers the question.
 
     vipllava eval visual7w --data v7w/ --out v7w-7b/ --model 7b
     """
-    return _run("visual7w", rows, model, output.messages(), json=json)
+    return _run("visual7w", rows, (model, server), output.messages(), json=json)
 
 
 @command
 def pointqa(
-    *, rows: RowOptions, model: ModelOptions, json: Json = False, output: OutputOptions
+    *,
+    rows: RowOptions,
+    model: ModelOptions,
+    server: ParallelServerFlags,
+    json: Json = False,
+    output: OutputOptions,
 ) -> ExitCode:
     """PointQA-LookTwice: answer a question about all objects like the one in the box.
 
     vipllava eval pointqa --data pointqa/ --out pointqa-7b/ --model 7b
     """
-    return _run("pointqa", rows, model, output.messages(), json=json)
+    return _run("pointqa", rows, (model, server), output.messages(), json=json)
 
 
 @command
 def vcr(
-    *, rows: ChoiceOptions, model: ModelOptions, json: Json = False, output: OutputOptions
+    *,
+    rows: ChoiceOptions,
+    model: ModelOptions,
+    server: ParallelServerFlags,
+    json: Json = False,
+    output: OutputOptions,
 ) -> ExitCode:
     """VCR: choose an answer about persons and objects at points, and its rationale.
 
     vipllava eval vcr --data vcr/ --out vcr-7b/ --model 7b
     """
-    return _run("vcr", rows, model, output.messages(), json=json)
+    return _run("vcr", rows, (model, server), output.messages(), json=json)
 
 
 @command
@@ -82,6 +110,7 @@ def vip_bench(
     questions: VipBenchOptions,
     judging: JudgeOptions,
     model: ModelOptions,
+    server: ParallelServerFlags,
     json: Json = False,
     output: OutputOptions,
 ) -> ExitCode:
@@ -100,7 +129,7 @@ def vip_bench(
 
     messages, judge = output.messages(), judging.select()
     if questions.predictions is None:
-        evaluation = _answer("vip-bench", questions, questions.out, model, messages)
+        evaluation = _answer("vip-bench", questions, questions.out, (model, server), messages)
         messages.say(f"wrote {save_predictions(evaluation)}, {len(evaluation.results)} answers")
     else:
         evaluation, unknown = load_predictions(
@@ -129,7 +158,7 @@ def vip_bench(
 
 
 def _run(
-    name: str, options: EvalOptions, model: ModelOptions, messages: "Messages", *, json: bool
+    name: str, options: EvalOptions, model: ChosenModel, messages: "Messages", *, json: bool
 ) -> ExitCode:
     """Answer and score a benchmark, and print the scores."""
     from vipllava_cli.flows.evals.run import score_results
@@ -144,15 +173,15 @@ def _run(
 
 
 def _answer(
-    name: str, options: EvalOptions, folder: Path, model: ModelOptions, messages: "Messages"
+    name: str, options: EvalOptions, folder: Path, model: ChosenModel, messages: "Messages"
 ) -> "Evaluation":
     from vipllava_cli.cli.model_loading import identify_model, open_model
     from vipllava_cli.cli.terminal.progress import watch_progress
     from vipllava_cli.flows.evals.registry import BENCHMARKS
     from vipllava_cli.flows.evals.run import EvalModel, answer_samples
 
-    opener = partial(open_model, model, messages)
-    chosen = EvalModel(*identify_model(model), opener, options.template.value)
+    opener = partial(open_model, model[0], messages, model[1])
+    chosen = EvalModel(*identify_model(model[0]), opener, options.template.value)
     with watch_progress(messages, None) as listener:
         return answer_samples(
             BENCHMARKS[name], options.dataset(), folder, chosen, listener, force=options.force

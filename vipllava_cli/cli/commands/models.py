@@ -1,4 +1,4 @@
-"""`vipllava models`: list, download, choose, describe and remove models."""
+"""`vipllava models`: list, add, download, choose, describe and remove models."""
 
 import os
 import shlex
@@ -28,7 +28,8 @@ CONFIRM_BYTES = 1_000_000_000  # a larger download needs confirmation
 Name = Annotated[
     str,
     typer.Argument(
-        help="tiny, 7b, 13b, a Hugging Face name or a local folder.", autocompletion=complete_models
+        help="tiny, 7b, 13b, a Hugging Face name, a local folder or a name of `models add`.",
+        autocompletion=complete_models,
     ),
 ]
 
@@ -50,18 +51,56 @@ def list_models(*, json: Json = False, output: OutputOptions) -> None:
     """
     from vipllava_cli.cli.terminal.json_output import print_json
     from vipllava_cli.cli.terminal.models import model_to_json, print_models
+    from vipllava_cli.cli.terminal.servers import print_servers, server_to_json
     from vipllava_cli.engine.hub.catalog import known_models
     from vipllava_cli.engine.hub.names import canonical_name
     from vipllava_cli.engine.options import DEFAULT_MODEL
+    from vipllava_cli.engine.server.config import server_models
     from vipllava_cli.storage.settings import read_settings
 
     named = os.environ.get(MODEL_VARIABLE) or read_settings().model or DEFAULT_MODEL
     chosen = canonical_name(named)
-    models = list(known_models())
+    models, servers = list(known_models()), list(server_models().values())
     if json:
-        print_json([model_to_json(model, chosen) for model in models])
+        rows = [model_to_json(model, chosen) for model in models]
+        print_json([*rows, *(server_to_json(server, named) for server in servers)])
     else:
         print_models(models, chosen)
+        print_servers(servers, named)
+
+
+@command
+def add(
+    name: Annotated[str, typer.Argument(help="The name for --model.")],
+    *,
+    url: Annotated[
+        str,
+        typer.Option(help="Address of the server, which often ends in /v1.", metavar="URL"),
+    ],
+    model: Annotated[str, typer.Option(help="The model's name on the server.", metavar="MODEL")],
+    key_env: Annotated[
+        str | None,
+        typer.Option(
+            help="Environment variable that holds the key. (default: VIPLLAVA_KEY_NAME)",
+            metavar="VARIABLE",
+        ),
+    ] = None,
+    prices: Annotated[
+        str | None,
+        typer.Option(
+            help="Prices of a million tokens, of the prompt and of the answer, to count the cost.",
+            metavar="PROMPT,ANSWER",
+        ),
+    ] = None,
+    output: OutputOptions,
+) -> None:
+    """Name a model on a server that speaks OpenAI's protocol, such as Ollama or vLLM.
+
+    vipllava models add qwen --url http://localhost:11434/v1 --model qwen3-vl
+    """
+    from vipllava_cli.cli.server_settings import add_server
+
+    add_server(name, url, model, key_env, prices, output.messages())
 
 
 @command
@@ -76,9 +115,14 @@ def pull(
     from vipllava_cli.engine.hub import download
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
     from vipllava_cli.engine.hub.names import canonical_name
+    from vipllava_cli.engine.open import find_server
     from vipllava_cli.storage.sizes import decimal_size
 
     messages = output.messages()
+    if find_server(name) is not None:
+        raise UsageError(
+            f"{name} runs on a server: it needs no download, use it with --model {name}"
+        )
     name = canonical_name(name)
     advice = f"it needs no download, `vipllava models use {shlex.quote(name)}` makes it the default"
     hub = _hub_name(name, revision, advice)
@@ -121,9 +165,14 @@ def info(
     """
     from vipllava_cli.cli.terminal.json_output import print_json
     from vipllava_cli.cli.terminal.models import print_facts
+    from vipllava_cli.cli.terminal.servers import server_facts
     from vipllava_cli.engine.hub.catalog import model_facts
+    from vipllava_cli.engine.open import find_server, refuse_revision
 
-    facts = model_facts(name, revision)
+    server = find_server(name)
+    if server is not None:
+        refuse_revision(name, revision)
+    facts = model_facts(name, revision) if server is None else server_facts(server)
     if json:
         print_json({key.replace(" ", "_"): value for key, value in facts.items()})
     else:
@@ -132,10 +181,11 @@ def info(
 
 @command
 def remove(name: DownloadedName, yes: Yes = False, *, output: OutputOptions) -> None:
-    """Delete all revisions of a downloaded model.
+    """Delete all revisions of a downloaded model, or forget a name of a model on a server.
 
     vipllava models remove 7b
     """
+    from vipllava_cli.cli.server_settings import remove_server
     from vipllava_cli.engine.hub.cache import (
         cached_size,
         has_cached_files,
@@ -147,6 +197,9 @@ def remove(name: DownloadedName, yes: Yes = False, *, output: OutputOptions) -> 
     from vipllava_cli.storage.sizes import decimal_size
 
     messages = output.messages()
+    if name in read_settings().servers:
+        remove_server(name, messages)
+        return
     name = canonical_name(name)
     hub = _hub_name(name, None, f"it is no download, {_LIST_DOWNLOADED}")
     if not has_cached_files(hub.repository):

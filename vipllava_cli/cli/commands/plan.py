@@ -64,6 +64,7 @@ def plan(
     from vipllava_cli.cli.terminal.plan import plan_as_json, plan_table
     from vipllava_cli.engine.hardware.estimate import make_plan
     from vipllava_cli.engine.hardware.given_speeds import parse_speeds
+    from vipllava_cli.engine.open import find_server
     from vipllava_cli.engine.options import DEFAULT_MODEL
 
     source = ctx.get_parameter_source("model")
@@ -71,6 +72,11 @@ def plan(
         raise UsageError(f"two models, {name} and --model {model.model}: give one of them")
     chosen = replace(model, model=name or model.model).chosen()
     messages = output.messages()
+    if find_server(chosen.model or DEFAULT_MODEL):
+        raise UsageError(
+            f"{chosen.model} runs on a server, and a plan is for models on this machine: name one,"
+            " like `vipllava plan 7b`"
+        )
     given = parse_speeds(bandwidth, tflops)
     with messages.waiting("measuring this machine"):
         planned = make_plan(

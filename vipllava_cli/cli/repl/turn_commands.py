@@ -2,6 +2,8 @@
 
 from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.cli.terminal.answers import AnswerTask
+from vipllava_cli.engine.base import NO_LIMIT
+from vipllava_cli.flows.chat.chat import Chat
 from vipllava_cli.flows.chat.state import ChatState
 
 
@@ -63,9 +65,9 @@ def stats(session: ChatSession, argument: str) -> None:
     count, dropped = len(chat.state.turns), chat.state.dropped_turns
     turns = "1 turn" if count == 1 else f"{count} turns"
     lines = [
-        f"{info.name} at {info.revision}, {info.dtype} on {info.device}",
+        info.summary,
         f"{turns}, the oldest {dropped} dropped" if dropped else turns,
-        f"{chat.used_tokens} of {chat.conversation.max_tokens} tokens used",
+        _used_tokens(chat),
     ]
     if chat.reply:
         answer = chat.reply.answer
@@ -76,3 +78,10 @@ def stats(session: ChatSession, argument: str) -> None:
             f" {cached} of them cached"
         )
     session.messages.tell("\n".join(lines))
+
+
+def _used_tokens(chat: Chat) -> str:
+    limit = chat.conversation.max_tokens
+    if limit == NO_LIMIT:
+        return f"about {chat.used_tokens} tokens used; the server knows the limit"
+    return f"{chat.used_tokens} of {limit} tokens used"

@@ -61,6 +61,11 @@ def summary_table(summary: BatchSummary, out: str) -> Table:
     done = summary.answered + summary.failed
     rate = f", {done / max(summary.seconds, 1e-3):.1f} rows/s" if done else ""
     table.add_row(f"{summary.seconds:.1f}", Text(f"seconds{rate}"))
+    if summary.usage:
+        table.add_row(str(summary.usage.prompt_tokens), Text("prompt tokens on the server"))
+        table.add_row(str(summary.usage.answer_tokens), Text("answer tokens on the server"))
+    if summary.usage and summary.usage.cost is not None:
+        table.add_row(f"{summary.usage.cost:.4f}", Text("cost, by the prices of `models add`"))
     table.add_row("in", Text(one_line(out)))
     return table
 

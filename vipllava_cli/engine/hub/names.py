@@ -58,7 +58,10 @@ def explain_unknown(name: str) -> str:
     advice = _find_advice(_UNKNOWN_KINDS, name)
     if advice:
         return f"{name} {advice}"
-    expected = f"expected {', '.join(SHORT_NAMES)}, a hub name like owner/name, or a folder"
+    expected = (
+        f"expected {', '.join(SHORT_NAMES)}, a hub name like owner/name, a folder, or a server named"
+        " with `vipllava models add`"
+    )
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         return f"there is no folder {short_name(name)}: {expected}"
     similar = suggest(name)
@@ -202,7 +205,8 @@ _FAMILIES: tuple[tuple[str, str], ...] = (
 )
 
 _HOSTED_ADVICE = (
-    "runs on its maker's servers, and this program runs models on this machine: " + USE_INSTEAD
+    "runs on its maker's servers: name it with `vipllava models add NAME --url URL --model MODEL`, and"
+    f" use that name; on this machine, {USE_INSTEAD}"
 )
 _HOSTED = (
     r"(?:(?:openai|anthropic|google|xai|x-ai|mistralai)/)?"
@@ -210,7 +214,10 @@ _HOSTED = (
     r"(?:max|plus)|nova-(?:lite|pro)).*"
 )
 _OLLAMA = r"(?:ollama/.+|(?!https?:)[\w.-]+:[\w.-]+)"
-_OLLAMA_ADVICE = f"is a name of Ollama, whose models are not loaded: {USE_INSTEAD}"
+_OLLAMA_ADVICE = (
+    "is a name of Ollama: name its server with `vipllava models add NAME --url"
+    f" http://localhost:11434/v1 --model MODEL`, and use that name; on this machine, {USE_INSTEAD}"
+)
 _OTHER_FAMILIES = (
     r"(llava|qwen|internvl|paligemma|gemma|idefics|smolvlm|llama|phi-?\d|pixtral|mistral|molmo|blip"
     r"|instructblip|florence|moondream|minicpm|clip)"

@@ -30,6 +30,9 @@ from vipllava_cli.engine.options import GREEDY, GenerationOptions
 class LocalEngine(ModelInputs):
     """Implements `Engine` with a transformers model in this process."""
 
+    parallel = 1
+    usage = None
+
     def answer(
         self,
         prompts: Sequence[Prompt],

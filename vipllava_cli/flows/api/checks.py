@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vipllava_cli.engine.options import (
     MAX_NEW_TOKENS,
@@ -21,6 +22,9 @@ from vipllava_cli.engine.options import (
 )
 from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.marks.shapes import Shape
+
+if TYPE_CHECKING:
+    from vipllava_cli.engine.server.opening import ServerOptions
 
 # Name, type, minimum and maximum of each number in GenerationOptions.
 _RANGES: tuple[tuple[str, type, float, float], ...] = (
@@ -118,3 +122,23 @@ def check_row(row: Any, number: int, fields: Iterable[str], *, has_fields: bool 
             f"row {number} has an unknown field {short_repr(unknown[0])}:"
             f" the fields of a row are {', '.join(fields)}"
         )
+
+
+def check_server_options(
+    parallel: int | None, timeout: float | None, check_images: bool | None
+) -> ServerOptions:
+    """Return the options for a server. Raises UsageError."""
+    from vipllava_cli.engine.server.opening import DEFAULTS
+
+    chosen = DEFAULTS
+    if parallel is not None:
+        if type(parallel) is not int or not 1 <= parallel <= 256:
+            raise UsageError(f"parallel is a number from 1 to 256, not {short_repr(parallel)}")
+        chosen = replace(chosen, parallel=parallel)
+    if timeout is not None:
+        if type(timeout) not in (int, float) or not 0.1 <= timeout <= 3600:
+            raise UsageError(
+                f"timeout is a number of seconds from 0.1 to 3600, not {short_repr(timeout)}"
+            )
+        chosen = replace(chosen, timeout=float(timeout))
+    return chosen if check_images is None else replace(chosen, checks_images=bool(check_images))

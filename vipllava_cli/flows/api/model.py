@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TypedDict
 
 from vipllava_cli.engine.base import Engine, ModelInfo
-from vipllava_cli.engine.open import ignored_settings_note, open_engine
+from vipllava_cli.engine.open import find_server, ignored_settings_note, open_engine
 from vipllava_cli.engine.options import (
     DEFAULT_MODEL,
     DEFAULT_TEMPLATE,
@@ -40,6 +40,7 @@ from vipllava_cli.flows.api.checks import (
     check_question,
     check_row,
     check_rows,
+    check_server_options,
 )
 from vipllava_cli.flows.api.fields import FieldsInput, typed_question, with_fields
 from vipllava_cli.flows.api.inputs import (
@@ -50,7 +51,7 @@ from vipllava_cli.flows.api.inputs import (
     with_choices,
 )
 from vipllava_cli.flows.api.response import Response, to_response
-from vipllava_cli.flows.batch.fallback import answer_with_fallback
+from vipllava_cli.flows.batch.fallback import answer_in_parallel
 from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.requests import make_request
@@ -79,22 +80,33 @@ def load_model(
     quantize: str | None = None,
     max_memory: str | None = None,
     attention: str = "auto",
+    parallel: int | None = None,
+    timeout: float | None = None,
+    check_images: bool | None = None,
 ) -> Model:
     """Load a model into memory. Downloads nothing: `vipllava models pull NAME` does.
 
     Warns of settings in the model's generation_config.json, which are not used.
 
     Args:
-        name: `tiny`, `7b`, `13b`, a name on the hub, or a folder.
+        name: `tiny`, `7b`, `13b`, a name on the hub, a folder, a server named with `vipllava models
+            add`, or `openai:MODEL`.
         revision: A branch, tag or commit on the hub.
         device: `auto`, `cpu`, `mps`, `cuda` for all GPUs, or `cuda:1` for one.
         dtype: `auto`, `bf16`, `fp16` or `fp32`.
         quantize: `int8` or `nf4` for the decoder layers.
         max_memory: Limits by device, like `0=8GiB,cpu=20GiB`.
         attention: `auto`, `sdpa`, `flash` or `eager`.
+        parallel: Requests to a server at a time; 4 if not given.
+        timeout: Seconds to wait for the next byte of a server; 120 if not given.
+        check_images: Whether to check once a day that images reach the model on a server.
+
+    The options from `device` to `attention` are for models on this machine, and those after them for
+    models on servers.
 
     Raises:
-        ModelError: The model is missing, is not a ViP-LLaVA checkpoint, or does not fit.
+        ModelError: The model is missing, is not a ViP-LLaVA checkpoint, or does not fit; or its server
+            cannot be used.
         UsageError: An option is invalid.
 
     """
@@ -107,11 +119,23 @@ def load_model(
         max_memory=None if max_memory is None else parse_max_memory(str(max_memory)),
         attention=check_name(attention, Attention, "attention"),
     )
-    model = check_path(name, "name")
-    engine = open_engine(model, revision=revision, load_options=options)
-    if note := ignored_settings_note(model, revision):
-        warnings.warn(note, stacklevel=2)
-    return Model(engine)
+    given = check_path(name, "name")
+    if find_server(given) is None:
+        if any(option is not None for option in (parallel, timeout, check_images)):
+            raise UsageError(
+                f"parallel, timeout and check_images are for models on servers, and {given} runs on"
+                " this machine: remove them"
+            )
+        engine = open_engine(given, revision=revision, load_options=options)
+        if note := ignored_settings_note(given, revision):
+            warnings.warn(note, stacklevel=2)
+        return Model(engine)
+    if options != LoadOptions():
+        raise UsageError(
+            f"{given} runs on a server: remove device, dtype, quantize, max_memory and attention"
+        )
+    settings = check_server_options(parallel, timeout, check_images)
+    return Model(open_engine(given, revision=revision, server_options=settings))
 
 
 class Model:
@@ -205,6 +229,7 @@ class Model:
         settings = _BatchSettings(numbers, zoom, shown, template, chosen)
         prompts = batch_size or self._engine.max_batch_size()
         size = prompts if batch_size else max(prompts // max(len(chosen.fields), 1), 1)
+        size *= self._engine.parallel
         return self._answers(numbered, size, settings)
 
     def chat(
@@ -282,7 +307,8 @@ class Model:
                 if isinstance((row := planned[index]).prompts, tuple)
             ]
             answer = partial(answer_prompts, self._engine, options=options)
-            outcomes |= zip(indices, answer_with_fallback(answer, prompts), strict=True)
+            parallel = self._engine.parallel
+            outcomes |= zip(indices, answer_in_parallel(answer, prompts, parallel), strict=True)
         for index, row in enumerate(planned):
             outcome = row.prompts if isinstance(row.prompts, VipllavaError) else outcomes[index]
             if isinstance(outcome, tuple):

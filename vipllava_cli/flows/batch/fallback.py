@@ -1,6 +1,7 @@
 """Answer a batch that may not fit into memory or may hold a row that fails."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from vipllava_cli.errors import GenerationError, OutOfMemoryError
@@ -21,6 +22,17 @@ def answer_with_fallback(
     for part in iter_parts(answer, questions):
         outcomes += [part] if isinstance(part, GenerationError) else part
     return outcomes
+
+
+def answer_in_parallel(
+    answer: Callable[[Sequence[T]], Sequence[A]], questions: Sequence[T], parallel: int
+) -> list[A | GenerationError]:
+    """Return the outcomes of `answer_with_fallback`; if `parallel`, so many questions at a time."""
+    if parallel == 1:
+        return answer_with_fallback(answer, questions)
+    with ThreadPoolExecutor(parallel) as pool:
+        outcomes = pool.map(lambda one: answer_with_fallback(answer, [one]), questions)
+        return [outcome for [outcome] in outcomes]
 
 
 def iter_parts(

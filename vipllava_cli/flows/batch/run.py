@@ -15,13 +15,14 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol
 
-from vipllava_cli.engine.base import Engine
+from vipllava_cli.engine.base import Engine, Usage
 from vipllava_cli.errors import GenerationError
 from vipllava_cli.flows.answering import answer_prompts, make_answer_record, make_prompts
 from vipllava_cli.flows.batch.failures import FailureGroups
 from vipllava_cli.flows.batch.fallback import iter_parts
 from vipllava_cli.flows.batch.grouping import PendingQuestion, group_into_batches
 from vipllava_cli.flows.batch.notes import RowNotes
+from vipllava_cli.flows.batch.parallel import ParallelAnswers
 from vipllava_cli.flows.batch.plan import PlannedRow, Planner
 from vipllava_cli.flows.batch.read_ahead import map_ahead
 from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids, with_siblings
@@ -43,6 +44,9 @@ MAX_ROWS_BEFORE_MODEL = (
 MAX_GROUPED_BATCHES = 4  # batches' worth of rows that are grouped by length together
 MAX_GROUPED_ROWS = 128  # limit of the above, unless one batch is larger: views stay in memory
 
+# The records of questions that are answered, or a question with its error.
+Outcome = list[Record] | tuple[Request, GenerationError]
+
 
 @dataclass
 class BatchSummary:
@@ -50,7 +54,8 @@ class BatchSummary:
 
     `kept` answers were in the journal. `copied` ones come from another row with the same request.
     `truncated` answers ended at the token limit. `replaced` counts the earlier answers that this run
-    dropped: their images have changed, or the task replaces answers to other requests. `siblings`
+    dropped: their images have changed, or the task replaces answers to other requests. `usage` counts
+    the tokens of an engine whose answers may cost money. `siblings`
     counts the journal's answers to other requests about listed rows, `unlisted` those whose rows the
     source does not contain now. `failures` counts errors by type, `failure_groups` by message.
     """
@@ -66,6 +71,7 @@ class BatchSummary:
     failure_groups: FailureGroups = field(default_factory=FailureGroups)
     seconds: float = 0.0
     finished: bool = False
+    usage: Usage | None = None
 
     @property
     def rows(self) -> int:
@@ -107,15 +113,21 @@ class BatchRun:
     stop: threading.Event = field(default_factory=threading.Event)
     on_image: Callable[[ImageFile], object] | None = None
     summary: BatchSummary = field(default_factory=BatchSummary)
-    is_answering: bool = False  # answers are made, or on their way to the disk
     _engine: Engine | None = None
+    _is_answering: bool = False
     _pixels: WeightedSemaphore = field(
         default_factory=lambda: WeightedSemaphore(MAX_DECODED_PIXELS)
     )
+    _parallel: "ParallelAnswers[Sequence[PendingQuestion], list[Outcome]] | None" = None
     _record_ids: list[str] = field(default_factory=list)  # in the order of the source
 
     def __post_init__(self) -> None:
         self._notes = RowNotes(self.listener.note)
+
+    @property
+    def is_answering(self) -> bool:
+        """Return whether answers are made, or on their way to the disk."""
+        return self._is_answering or self._parallel is not None
 
     def __call__(self) -> BatchSummary:
         """Answer every row. Raises ModelError, and InputError if the journal cannot be written."""
@@ -123,11 +135,17 @@ class BatchRun:
         pool = ThreadPoolExecutor(NUM_READERS)
         try:
             self._answer_all(self._iter_prepared(pool))
+            if self._parallel:
+                for outcomes in self._parallel.finish():
+                    self._write_outcomes(outcomes)
         finally:
+            if self._parallel:
+                self._parallel.close()
             # After Ctrl-C, a thread may still wait for a slow disk or server.
             is_interrupt = isinstance(sys.exception(), KeyboardInterrupt) or self.stop.is_set()
             pool.shutdown(wait=not is_interrupt, cancel_futures=True)
             self.summary.seconds = time.monotonic() - start
+            self.summary.usage = self._engine.usage if self._engine else None
         if not self.stop.is_set():
             order = with_siblings(self._record_ids, self.journal)
             self.summary.siblings = len(order) - len(self._record_ids)
@@ -181,6 +199,7 @@ class BatchRun:
     def _max_grouped(self) -> int:
         """Return how many rows are read and grouped together, or 0 before the model is open."""
         batch_size = self.batch_size if self._engine and self.batch_size else 0
+        batch_size *= self._engine.parallel if self._engine else 1
         return max(batch_size, min(MAX_GROUPED_BATCHES * batch_size, MAX_GROUPED_ROWS))
 
     # --- answering ---------------------------------------------------------------------------
@@ -236,18 +255,45 @@ class BatchRun:
             if self.stop.is_set():
                 return
             with self._answering():
-                self._answer_batch(batch)
+                if self._engine and self._engine.parallel > 1:
+                    self._start_batch(batch, self._engine.parallel)
+                else:
+                    self._answer_batch(batch)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        self.is_answering = True
+        self._is_answering = True
         try:
             yield
         finally:
-            self.is_answering = False
+            self._is_answering = False
+
+    def _start_batch(self, batch: Sequence[PendingQuestion], parallel: int) -> None:
+        """Answer one batch in another thread, and write those that are answered."""
+        if self._parallel is None:
+            self._parallel = ParallelAnswers(self._collect, parallel)
+        self._write_outcomes(self._parallel.add(batch))
+
+    def _collect(self, batch: Sequence[PendingQuestion]) -> list[Outcome]:
+        return list(self._outcomes(batch))
+
+    def _write_outcomes(self, batches: Iterable[Iterable[Outcome]]) -> None:
+        """Write the outcomes of several batches: all records together, which is one write to the disk."""
+        outcomes = [outcome for batch in batches for outcome in batch]
+        records = [each for outcome in outcomes if isinstance(outcome, list) for each in outcome]
+        if records:
+            self._write_answers(records)
+        for outcome in outcomes:
+            if isinstance(outcome, tuple):
+                self._write_failure(*outcome)
 
     def _answer_batch(self, batch: Sequence[PendingQuestion]) -> None:
         """Answer one batch, and write each part of it as soon as it is answered."""
+        for outcome in self._outcomes(batch):
+            self._write_outcome(outcome)
+
+    def _outcomes(self, batch: Sequence[PendingQuestion]) -> Iterator[Outcome]:
+        """Yield the records of the parts of a batch, or the error of a question."""
         engine = self._engine
         assert engine is not None  # noqa: S101 - the run opens it before the first batch
         options = batch[0].options
@@ -259,14 +305,13 @@ class BatchRun:
             on_halved=lambda size: self._lower_batch_size(size * len(batch[0].prompts)),
         ):
             if isinstance(part, GenerationError):
-                self._write_failure(next(requests), part)
+                yield next(requests), part
             else:
                 some = list(islice(requests, len(part)))
-                records = [
+                yield [
                     make_answer_record(request, answers, options, engine.info)
                     for request, answers in zip(some, part, strict=True)
                 ]
-                self._write_answers(records)
 
     def _lower_batch_size(self, prompts: int) -> None:
         """Halve the batch size after a full batch: later ones would not fit either."""
@@ -274,6 +319,12 @@ class BatchRun:
             self.batch_size = prompts // 2
 
     # --- writing -----------------------------------------------------------------------------
+
+    def _write_outcome(self, outcome: Outcome) -> None:
+        if isinstance(outcome, tuple):
+            self._write_failure(*outcome)
+        else:
+            self._write_answers(outcome)
 
     def _write_answers(self, records: Sequence[Record]) -> None:
         self._append([record.to_json() for record in records])

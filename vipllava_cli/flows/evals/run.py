@@ -1,12 +1,12 @@
 """Run a benchmark: dataset -> batch of questions -> results -> scores, all in one folder."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.engine.base import Engine
+from vipllava_cli.engine.base import Engine, Usage
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.engine.prompts.control_words import drop_image_word
 from vipllava_cli.errors import InputError, ModelError
@@ -103,8 +103,12 @@ def answer_samples(
     )
     batch, path = SampleBatch(folder), folder / RECORDS_NAME
 
+    usage: Usage | None = None
+
     def answer(journal: Journal) -> None:
-        BatchRun(Source(batch.rows(samples), "eval"), task, journal, model.open, listener)()
+        nonlocal usage
+        run = BatchRun(Source(batch.rows(samples), "eval"), task, journal, model.open, listener)
+        usage = run().usage
 
     try:
         with open_journal(path) as journal:
@@ -126,7 +130,12 @@ def answer_samples(
         raise InputError(f"{options.data} has no rows: expected at least one question")
     results = list(batch.results(read_journal(path)))
     source = {"model": model.name, "revision": model.revision, "template": model.template}
-    return _evaluation(benchmark, options, folder, results, source)
+    evaluation = _evaluation(benchmark, options, folder, results, source)
+    if usage is not None:
+        evaluation.facts["tokens of this run"] = {
+            name: value for name, value in asdict(usage).items() if value is not None
+        }
+    return evaluation
 
 
 def load_predictions(

@@ -15,6 +15,8 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from vipllava_cli.engine.server.server_errors import ServerError, parse_error
+from vipllava_cli.engine.server.waits import MAX_WAIT, retry_after, wait_in_words
 from vipllava_cli.errors import ModelError, UsageError, short_repr
 from vipllava_cli.flows.evals.judges.addresses import JudgeAddress, parse_address
 from vipllava_cli.flows.evals.judges.completion import (
@@ -34,8 +36,6 @@ from vipllava_cli.flows.evals.judges.grading import GradeFunction, Judge, Stoppe
 from vipllava_cli.flows.evals.judges.instructions import VERSION, messages
 from vipllava_cli.flows.evals.judges.request_settings import AdaptiveSettings, RequestSettings
 from vipllava_cli.flows.evals.judges.score_text import read_score
-from vipllava_cli.flows.evals.judges.server_errors import ServerError, parse_error
-from vipllava_cli.flows.evals.judges.waits import MAX_WAIT, retry_after, wait_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vipllava_cli.flows.evals.judges.event_stream import is_stream, join_stream
+from vipllava_cli.engine.server.event_stream import is_stream, join_stream
+from vipllava_cli.engine.server.server_errors import ServerError, find_error, is_web_page
 from vipllava_cli.flows.evals.judges.score_text import final_text, read_score
-from vipllava_cli.flows.evals.judges.server_errors import ServerError, find_error, is_web_page
 
 MAX_REPLY_LENGTH = 200_000  # characters; 8192 tokens have some 40,000
 _MAX_COUNT = 1 << 40  # tokens

@@ -1,6 +1,6 @@
 """What a request to a judge ends with, when it gets no grade."""
 
-from vipllava_cli.flows.evals.judges.server_errors import ServerError
+from vipllava_cli.engine.server.server_errors import ServerError
 
 
 class UngradedError(Exception):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from vipllava_cli.flows.evals.judges.server_errors import (
+from vipllava_cli.engine.server.server_errors import (
     SYSTEM_ROLE,
     ServerError,
     is_too_long,

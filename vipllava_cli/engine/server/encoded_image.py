@@ -1,0 +1,48 @@
+"""A square image as a data URL. All servers take PNG and JPEG, and some take nothing else."""
+
+import base64
+import io
+import threading
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+MAX_BYTES = 3 << 20  # 4 MiB in base64: several hosted models take at most 5 MB an image
+SMALL_SIDE = 1024  # pixels, after a server has found an image too large
+_JPEG = {"quality": 95, "subsampling": 0}  # full chroma resolution keeps thin coloured lines sharp
+
+
+@dataclass
+class EncodedImage:
+    """An image in the form in which requests hold it. Thread-safe."""
+
+    data: bytes
+    format: str
+    side: int
+    _small: "EncodedImage | None" = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def url(self, max_side: int | None = None) -> str:
+        """Return the data URL, of at most `max_side` pixels a side."""
+        if max_side is not None and self.side > max_side:
+            return self._shrunk(max_side).url()
+        text = base64.b64encode(self.data).decode()
+        return f"data:image/{self.format.lower()};base64,{text}"
+
+    def _shrunk(self, side: int) -> "EncodedImage":
+        with self._lock:
+            if self._small is None:
+                image = Image.open(io.BytesIO(self.data)).convert("RGB")
+                self._small = encode(image.resize((side, side), Image.Resampling.LANCZOS))
+            return self._small
+
+
+def encode(image: Image.Image) -> EncodedImage:
+    """Encode a square RGB image: as PNG, above MAX_BYTES as JPEG, and then at half the size."""
+    while True:
+        for format, options in (("PNG", {}), ("JPEG", _JPEG)):
+            encoded = io.BytesIO()
+            image.save(encoded, format, **options)
+            if encoded.tell() <= MAX_BYTES:
+                return EncodedImage(encoded.getvalue(), format, image.width)
+        image = image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)

@@ -1,0 +1,94 @@
+"""The events of a streamed completion -> the body of one completion."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_END = "[DONE]"
+_TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+
+
+def is_stream(body: str) -> bool:
+    """Return whether a body is a stream of events."""
+    return body.lstrip().startswith(("data:", "event:", "id:", ": ", ":"))
+
+
+class StreamedCompletion:
+    """Joins the parts that the events of a stream hold."""
+
+    def __init__(self) -> None:
+        self._message: dict[str, str] = {}
+        self._reason: Any = None
+        self._usage: Any = None
+        self._log_probabilities: list[Any] = []
+        self._other: Any = None
+        self.is_complete = False
+
+    def add(self, event: str) -> str:
+        """Add the data of an event. Returns its piece of the answer. Raises ValueError for no JSON."""
+        if event == _END:
+            self.is_complete = True
+            return ""
+        part = json.loads(event)
+        if not isinstance(part, Mapping) or "choices" not in part:
+            self._other = part
+            return ""
+        self._usage = part.get("usage") or self._usage
+        return "".join(self._add_choice(choice) for choice in part["choices"] or ())
+
+    def _add_choice(self, choice: Mapping[str, Any]) -> str:
+        if "error" in choice:
+            self._other = {"error": choice["error"]}
+            return ""
+        self._reason = choice.get("finish_reason") or self._reason
+        self.is_complete = self.is_complete or bool(self._reason)
+        listed = (choice.get("logprobs") or {}).get("content")
+        self._log_probabilities += listed if isinstance(listed, list) else []
+        texts = choice.get("delta") or choice.get("message") or {}
+        for name in _TEXTS:
+            if isinstance(texts.get(name), str):
+                self._message[name] = self._message.get(name, "") + texts[name]
+        content = texts.get("content")
+        return content if isinstance(content, str) else ""
+
+    def body(self) -> Any:
+        """Return the completion, or the error that an event holds.
+
+        A stream that stopped before its end gives a completion without choices.
+        """
+        if self._other is not None:
+            return self._other
+        if not self.is_complete:
+            return {"choices": []}
+        choice: dict[str, Any] = {"message": self._message, "finish_reason": self._reason}
+        if self._log_probabilities:
+            choice["logprobs"] = {"content": self._log_probabilities}
+        return {"choices": [choice], "usage": self._usage}
+
+    @property
+    def has_error(self) -> bool:
+        return self._other is not None
+
+
+def join_stream(body: str) -> Any:
+    """Return the completion of which a stream sends the parts, or the error that it sends.
+
+    A stream that stops before its end gives a completion without choices. Raises ValueError for a part
+    that is not JSON.
+    """
+    joined = StreamedCompletion()
+    for event in _events(body):
+        joined.add(event)
+        if joined.has_error:
+            break
+    return joined.body()
+
+
+def event_data(line: str) -> str:
+    """Return the data of a line of a stream, empty for other lines."""
+    return line[5:].strip() if line.startswith("data:") else ""
+
+
+def _events(body: str) -> Iterator[str]:
+    """Yield the data of each event."""
+    return filter(None, map(event_data, body.splitlines()))
