@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipllava_cli.cli.batch_size import choose_batch_size
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.field_options import FieldOptions
 from vipllava_cli.cli.options import (
@@ -26,12 +27,11 @@ from vipllava_cli.cli.options import (
     out_option,
 )
 from vipllava_cli.cli.server_options import ParallelServerFlags
-from vipllava_cli.errors import ExitCode, UsageError, short_repr
+from vipllava_cli.errors import ExitCode, UsageError
 from vipllava_cli.images.window import parse_window
 from vipllava_cli.marks.shape_table import Units
 from vipllava_cli.sources.formats import RowUnit, SourceFormat
 from vipllava_cli.storage.ending import end_process
-from vipllava_cli.storage.number_text import parse_whole
 
 if TYPE_CHECKING:  # `--help` needs none of these
     from vipllava_cli.cli.batch_outputs import BatchOutputs
@@ -52,7 +52,6 @@ LabelFromAnswer = Annotated[
 ]
 
 SOURCE_PANEL = "Source"
-_MAX_BATCH_SIZE = 4096
 
 
 def _source(help: str, *names: str, **more: Any) -> Any:
@@ -197,7 +196,7 @@ def batch(
     check_csv_safe(out, csv_safe=csv_safe)
     inputs = [*(images or ()), *([coco] if coco else []), *marks.files()]
     outputs = check_outputs(names, inputs, out, report, force=force, dry_run=dry_run and not pick)
-    size = _choose_batch_size(batch_size, model, messages)
+    size = choose_batch_size(batch_size, model, messages)
     task = BatchTask(
         model=identify_model(model),
         questions=tuple(map(strip_question, question or ())),
@@ -323,33 +322,6 @@ def _pick_marks(
     path = manifest_path(outputs.out)
     command = marks_command(sys.argv, sources=sources, manifest=str(path))
     return pick_series(rows, path, common, messages, command=command)
-
-
-def _choose_batch_size(text: str, model: ModelOptions, messages: "Messages") -> int | None:
-    """Return the value of `--batch-size`, None for `auto` and for servers. Raises UsageError."""
-    from vipllava_cli.engine.open import find_server
-    from vipllava_cli.engine.options import DEFAULT_MODEL
-
-    size = _parse_batch_size(text)
-    if size is None or find_server(model.chosen().model or DEFAULT_MODEL) is None:
-        return size
-    messages.note("--batch-size has no effect on a server: --parallel sends several requests")
-    return None
-
-
-def _parse_batch_size(text: str) -> int | None:
-    """Parse `--batch-size`. Returns None for `auto`. Raises UsageError."""
-    if text == "auto":
-        return None
-    try:
-        size = parse_whole(text)
-    except ValueError:
-        size = 0
-    if not 1 <= size <= _MAX_BATCH_SIZE:
-        raise UsageError(
-            f"--batch-size {short_repr(text)}: expected auto or a number from 1 to {_MAX_BATCH_SIZE}"
-        )
-    return size
 
 
 def _finish(
