@@ -7,7 +7,8 @@ import pytest
 from vipllava_cli.engine.hub import client, download
 from vipllava_cli.engine.hub.checks import files, tokenizer_files, weights
 from vipllava_cli.engine.local import chat_renderer, chat_worker
-from vipllava_cli.flows.evals.judges import chat, waits
+from vipllava_cli.engine.server import waits
+from vipllava_cli.flows.evals.judges import chat
 from vipllava_cli.images import fetch
 from vipllava_cli.storage import web, web_guard
 
