@@ -152,7 +152,7 @@ import sys, time
 sys.path.insert(0, sys.argv.pop(1))
 slow = sys.argv.pop(1)
 from tests.support.fake_engine import FakeEngine
-from vipllava_cli.cli.app import app
+from vipllava_cli.__main__ import main
 from vipllava_cli.cli import model_loading
 
 class SlowEngine(FakeEngine):
@@ -161,8 +161,9 @@ class SlowEngine(FakeEngine):
             time.sleep(60)
         return super().view(image)
 
-model_loading.open_model = lambda *_: SlowEngine(seconds=60 if slow == "answering" else 0.1)
-app()
+seconds = {"answering": 60, "nothing": 2}.get(slow, 0.1)
+model_loading.open_model = lambda *_: SlowEngine(seconds=seconds)
+main()
 """
 
 
@@ -178,6 +179,7 @@ def test_ctrl_c_finishes_the_batch_in_flight_and_names_how_to_resume(
 ) -> None:
     child = start_batch("nothing", images, out)
     wait_until(lambda: file_size(out) > 0)
+    time.sleep(0.5)  # until the next batch has started
     child.send_signal(signal.SIGINT)
     _, stderr = child.communicate(timeout=60)
     assert child.returncode == 130

@@ -178,8 +178,10 @@ def test_standard_input_is_checked_row_by_row(batch: Batch) -> None:
 def test_force_for_the_page_keeps_the_answers_as_the_error_says(batch: Batch) -> None:
     batch("--question", "A?", "--report", "r.html")
     before = Path("r.jsonl").read_bytes()
+    Path("r.html").write_text("mine")
     refused = batch("--question", "A?", "--report", "r.html")
     assert "add --force to overwrite the page (answers in r.jsonl are kept)" in refused.stderr
+    assert Path("r.html").read_text() == "mine"
     assert batch("--question", "A?", "--report", "r.html", "--force").code == 0
     assert Path("r.jsonl").read_bytes() == before
 

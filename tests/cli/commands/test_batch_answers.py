@@ -253,17 +253,20 @@ def test_fresh_keeps_the_old_file_until_the_first_new_answer(tmp_path: Path, run
     assert out.read_bytes() == before
 
 
-def test_a_finished_run_replaces_its_report_only_with_force(tmp_path: Path, run: Run) -> None:
+def test_a_finished_run_replaces_its_report_and_another_file_only_with_force(tmp_path: Path, run: Run) -> None:
     (tmp_path / "in").mkdir()
     shutil.copy(SAMPLES / "garden.png", tmp_path / "in")
     out, report = tmp_path / "r.jsonl", tmp_path / "r.html"
     command = ("batch", tmp_path / "in", "--out", out, "--report", report)
     assert run(*command, "-q").code == 0
     page, answers = report.read_bytes(), out.read_bytes()
+    assert run(*command).code == 0
+    assert report.read_bytes() == page
+    report.write_text("changed")
     again = run(*command)
     assert again.code == 3
     assert "add --force to overwrite the page" in again.stderr
-    report.write_text("changed")
+    assert report.read_text() == "changed"
     forced = run(*command, "--force")
     assert forced.code == 0
     assert "0 answered" in " ".join(forced.stderr.split())
