@@ -253,7 +253,9 @@ def test_fresh_keeps_the_old_file_until_the_first_new_answer(tmp_path: Path, run
     assert out.read_bytes() == before
 
 
-def test_a_finished_run_replaces_its_report_and_another_file_only_with_force(tmp_path: Path, run: Run) -> None:
+def test_a_finished_run_replaces_its_report_and_another_file_only_with_force(
+    tmp_path: Path, run: Run
+) -> None:
     (tmp_path / "in").mkdir()
     shutil.copy(SAMPLES / "garden.png", tmp_path / "in")
     out, report = tmp_path / "r.jsonl", tmp_path / "r.html"
