@@ -79,6 +79,9 @@ def check_run_folder(folder: Path, inputs: Sequence[Path] = ()) -> None:
 
     `inputs` are the stored predictions, if the run has no answers of its own.
     """
+    has_records = (
+        folder / RECORDS_NAME
+    ).exists()  # scores beside them belong to a run, even if damaged
     for name, start in _STARTS.items():
         path = folder / name
         check_not_input(map(str, inputs), str(path))
@@ -86,10 +89,10 @@ def check_run_folder(folder: Path, inputs: Sequence[Path] = ()) -> None:
             continue
         check_writable(str(path))
         with suppress(FileNotFoundError), path.open("rb") as file:  # a link that leads nowhere
-            if not file.read(len(start)).startswith(start):
+            if not has_records and not file.read(len(start)).startswith(start):
                 raise _foreign(path)
     predictions = folder / PREDICTIONS_NAME
-    if os.path.lexists(predictions) and not (inputs or (folder / RECORDS_NAME).exists()):
+    if os.path.lexists(predictions) and not (inputs or has_records):
         raise _foreign(predictions)
 
 
