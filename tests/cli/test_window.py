@@ -138,7 +138,7 @@ def test_an_image_without_values_fails_its_row_only(run: Run, scans: Path) -> No
 def test_a_heic_image_of_a_folder_is_not_passed_over(
     run: Run, scans: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vipllava_cli.images.opening._register_heic", lambda: False)
+    monkeypatch.setattr("vipllava_cli.images.opening._has_heic", lambda: False)
     (scans / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
     result = run("batch", "scans", "--out", "r.jsonl", "--question", "what?", "--dry-run")
     assert result.code == ExitCode.SOME_ROWS_FAILED
