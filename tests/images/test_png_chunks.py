@@ -67,3 +67,10 @@ def test_the_orientation_in_text_still_counts(packed: bool) -> None:
     assert read_orientation(data, "x") == 6
     assert read_header(data, "x").size == (20, 40)
     assert decode(data, "x").size == (20, 40)
+
+
+@pytest.mark.parametrize("after", [bytes(1_000_000), b"\0\0\0\0tEXt\0\0\0\0" * 20_000])
+def test_what_follows_the_image_does_not_matter(after: bytes) -> None:
+    data = encode(Image.new("RGB", (40, 20), ORANGE)) + after
+    assert read_header(data, "x").size == (40, 20)
+    assert has_center_color(decode(data, "x"), ORANGE, 0)

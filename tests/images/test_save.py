@@ -1,5 +1,6 @@
 """Writing images."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,20 @@ def test_different_ids_have_different_safe_paths(tmp_path: Path) -> None:
     assert all(path.parent == tmp_path and path.name[0] != "." for path in paths)
     for path in paths:
         path.touch()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize(("colors", "size", "is_kept"), [
+    (b"RGB ", 3000, True),
+    (b"RGB ", 2_000_000, False),  # Pillow opens no such PNG
+    (b"CMYK", 3000, False),  # the values that are written are RGB
+])  # fmt: skip
+def test_only_a_fit_profile_is_written(
+    tmp_path: Path, suffix: str, colors: bytes, size: int, is_kept: bool
+) -> None:
+    profile = bytes(16) + colors + random.Random(1).randbytes(size)
+    image = Image.new("RGB", (8, 6), "red")
+    image.info["icc_profile"] = profile
+    save_image(image, str(tmp_path / f"out.{suffix}"), force=False)
+    with Image.open(tmp_path / f"out.{suffix}") as written:
+        assert written.info.get("icc_profile") == (profile if is_kept else None)

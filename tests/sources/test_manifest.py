@@ -203,6 +203,7 @@ def test_a_bad_line_of_a_table_is_a_bad_row(tmp_path: Path, line: str, expected:
         ("m.csv", b"photo,question\na.jpg,what?\n", "'photo,question'"),
         ("m.csv", b"image,id,id\na.jpg,1,2\n", "two columns"),
         ("m.csv", b"image,question\n", "no rows"),
+        ("m.csv", b"image,question\ra.jpg,what?\rb.jpg,why?\r", "end in CR only"),
         ("m.csv", b"image\n\xe4.jpg\n", "line 2"),
         ("m.tsv", "image\tid\n".encode("utf-16-le"), "no column 'image'"),
         ("m.tsv", "image\tid\n".encode("utf-16"), "no rows"),

@@ -14,7 +14,10 @@ from vipllava_cli.flows.evals.output_files import format_csv
 from vipllava_cli.storage.csv_cells import text_cell
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+A1", "-A1", "@SUM(A1)", "\tq", "\rq", "=", "-", "+5"])
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+A1", "-A1", "@SUM(A1)", "\tq", "\rq", "=", "-", "+5", "\n=1", "\uff1d1", "\uff201"],
+)
 def test_a_formula_becomes_text(text: str) -> None:
     assert text_cell(text) == f"'{text}"
 

@@ -17,6 +17,8 @@ _RESTARTS_AND_SOI = range(0xD0, 0xD9)
 _SIZED_FRAMES = tuple(marker for marker in range(0xC0, 0xD0) if marker not in (0xC4, 0xC8, 0xCC))
 _BASELINE, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
 _COMMON_CODINGS = (*_BASELINE, _PROGRESSIVE)  # of Huffman: fast in proportion to the file
+_MARKER = re.compile(rb"\xff[^\0\1\xd0-\xd7\xff]", re.DOTALL)  # not in the pixels
+_MAX_MARKERS = 100_000
 _FILL = re.compile(rb"\xff+")
 
 
@@ -74,12 +76,27 @@ def _check_scans(data: bytes, frame: _Segment | None, first: _Segment, name: str
     height, width = (
         int.from_bytes(data[at : at + 2], "big") for at in (frame.start + 1, frame.start + 3)
     )
-    scans = data.count(b"\xff\xda", first.start) + 1
+    scans = _count_scans(data, first)
     if scans > _USUAL_SCANS and scans * width * height > MAX_SCANNED_PIXELS:
         raise InputError(
             f"{name} holds {scans:,} scans of {width}x{height} pixels: expected an image of about 10"
             " scans; save it again with another program"
         )
+
+
+def _count_scans(data: bytes, first: _Segment) -> int:
+    """Count the scans up to the end of the image: a video or another image may follow it.
+
+    Of an image with too many segments, counts the segments.
+    """
+    scans, at = 1, first.end
+    for _ in range(_MAX_MARKERS):
+        found = _MARKER.search(data, at)
+        if found is None or found[0][1] == _EOI:
+            return scans
+        scans += found[0][1] == _SOS
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return _MAX_MARKERS
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:

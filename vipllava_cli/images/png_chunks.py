@@ -13,6 +13,7 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 
 _UNUSED = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _PIXELS = (b"IDAT", b"fdAT", b"fcTL")
+_END = b"IEND"
 _ORIENTATION_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 _WITH_ORIENTATION = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0")
 _MAX_KEPT = 1 << 18  # bytes of a text, packed and unpacked
@@ -45,7 +46,10 @@ def may_have_orientation(data: bytes) -> bool:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Iterate over the start, the end and the kind of each complete chunk."""
+    """Iterate over the start, the end and the kind of each complete chunk, up to the last one.
+
+    Other data may follow it, such as the rest of a sector.
+    """
     start = len(PNG_START)
     while start + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, start)
@@ -53,6 +57,8 @@ def _chunks(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         if end > len(data):
             return
         yield start, end, kind
+        if kind == _END:
+            return
         start = end
 
 

@@ -33,6 +33,10 @@ _FORMATS: Mapping[str, tuple[str, Mapping[str, int]]] = {
     ".tiff": ("TIFF", {}),
 }
 
+_WITH_PROFILE = ("PNG", "TIFF")  # Pillow writes the colour profile of the source
+_MAX_PROFILE = 1 << 20  # bytes; Pillow opens no PNG with a larger one
+_PROFILE_COLORS = slice(16, 20)  # of a profile: what its colours are
+
 
 def check_image_output(name: str, *, force: bool, inputs: Iterable[str] = ()) -> None:
     """Check, before any work, that an image can be written. Raises UsageError and InputError."""
@@ -52,14 +56,22 @@ def save_image(image: Image.Image, name: str, *, force: bool) -> None:
     """
     check_image_output(name, force=force)
     if is_standard_output(name):
-        image.save(sys.stdout.buffer, "PNG")
+        image.save(sys.stdout.buffer, "PNG", icc_profile=_profile_to_keep(image))
         return
     format, options = _FORMATS[Path(name).suffix.lower()]
+    profile = {"icc_profile": _profile_to_keep(image)} if format in _WITH_PROFILE else {}
     try:
         with atomic_file(name) as file:
-            image.save(file, format, **options)
+            image.save(file, format, **options, **profile)
     except ValueError as error:  # the image is too large for the format
         raise unwritable(name, error) from None
+
+
+def _profile_to_keep(image: Image.Image) -> bytes | None:
+    """Return the colour profile of the source, unless it is huge or not one of RGB values."""
+    profile: bytes = image.info.get("icc_profile") or b""
+    is_fit = len(profile) <= _MAX_PROFILE and profile[_PROFILE_COLORS] == b"RGB "
+    return profile if is_fit else None
 
 
 def save_marked_image(image: Image.Image, path: Path, *, source: str, force: bool) -> None:
@@ -74,7 +86,7 @@ def save_marked_image(image: Image.Image, path: Path, *, source: str, force: boo
     made = PngImagePlugin.PngInfo()
     made.add_text(*_MADE_BY)
     with atomic_file(str(path)) as file:
-        image.save(file, "PNG", pnginfo=made)
+        image.save(file, "PNG", pnginfo=made, icc_profile=_profile_to_keep(image))
 
 
 def check_marked_output(path: Path, *, force: bool) -> None:

@@ -187,6 +187,11 @@ def _read_header(name: str, line: str, reader: Iterator[list[str]]) -> list[str]
     except csv.Error:
         header = []
     names = canonical_names(header)
+    if "image" not in names.values() and "\r" in line.rstrip():
+        raise InputError(
+            f"{source_name(name)} has lines that end in CR only, as on old Macs: expected LF or CR LF;"
+            " save it again as CSV with UTF-8"
+        )
     if "image" not in names.values():
         raise InputError(
             f"{source_name(name)} has no column 'image': expected a header like image,question,box;"

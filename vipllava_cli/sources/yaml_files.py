@@ -4,7 +4,7 @@ A kilobyte of YAML can stand for any amount of data: aliases repeat parts of it,
 copy them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,11 @@ MAX_ALIASES = 1_000
 MAX_MERGED = 10_000  # keys of an object with merges
 MAX_DEPTH = 32
 MAX_TEXT = 64 << 10  # characters of one value; some datasets hold the program that downloads them
+NAMES = "names"  # the key of the class names
+# The kinds of values that YAML 1.1 sees in `no`, `010`, `1.50`, `null` and `2020-01-01`.
+_GUESSED_TAGS = frozenset(
+    f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "null", "timestamp")
+)
 _MAX_NUMBER = 15  # characters; Python's numbers of any length take time by the square of it
 
 
@@ -94,4 +99,28 @@ def _loader() -> Any:
 
     for tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
         Loader.add_constructor(tag, construct_number)
+    Loader.add_constructor("tag:yaml.org,2002:map", _construct_object)
     return Loader
+
+
+def _construct_object(loader: Any, node: Any) -> Iterator[dict[Any, Any]]:
+    """Construct an object whose class names are text as it is written: YAML reads `no` as false."""
+    import yaml
+
+    content: dict[Any, Any] = {}
+    yield content  # first, since it may contain itself
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.value == NAMES:
+            _read_as_text(value)
+    content.update(loader.construct_mapping(node))
+
+
+def _read_as_text(names: Any) -> None:
+    """Let the values in a list or an object be text, unless a tag or nothing is written."""
+    import yaml
+
+    if isinstance(names, yaml.CollectionNode):
+        values = (each[1] if isinstance(each, tuple) else each for each in names.value)
+        for value in values:
+            if isinstance(value, yaml.ScalarNode) and value.value and value.tag in _GUESSED_TAGS:
+                value.tag = "tag:yaml.org,2002:str"

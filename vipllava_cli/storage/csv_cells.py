@@ -6,7 +6,8 @@ from typing import Any
 from vipllava_cli.storage.number_text import parse_number
 
 TEXT_MARK = "'"  # a spreadsheet shows the rest of the cell as it is
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_WIDE = ("\uff1d", "\uff0b", "\uff0d", "\uff20")  # =, +, - and @ of East Asian input methods
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", *_WIDE)
 
 
 def text_cell(value: Any) -> Any:

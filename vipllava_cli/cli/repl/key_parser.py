@@ -21,6 +21,7 @@ _PASTE_END = "\x1b[201~"
 _INTERRUPT = "\x03"
 _MAX_SEQUENCE = 40  # characters of an escape sequence; the longest known ones have 20
 _MIN_RUN = 32  # characters that come together and are inserted together
+_RAW_BYTES = frozenset(map(chr, range(0xDC80, 0xDD00)))  # that are not UTF-8, as surrogates
 _MAX_PREFIXES = 10_000  # in the cache of the library's parser
 
 
@@ -80,11 +81,14 @@ class BoundedParser(library.Vt100Parser):
         return ""
 
     def _run_end(self, data: str, at: int) -> int:
-        """Return the end of the printable characters from `at` on that belong to no escape sequence."""
+        """Return the end of the printable characters from `at` on that belong to no escape sequence.
+
+        Bytes that are not UTF-8 count too: a text in another encoding may be typed by a program.
+        """
         if self._since_escape < _MAX_SEQUENCE:
             return at
         end = at
-        while end < len(data) and data[end].isprintable():
+        while end < len(data) and (data[end].isprintable() or data[end] in _RAW_BYTES):
             end += 1
         return end
 
