@@ -82,7 +82,7 @@ def canonical_names(names: Iterable[str]) -> dict[str, str]:
 def region_marks(fields: Mapping[str, Any], units: str = Units.px) -> list[MarkSpec]:
     """Read the marks in columns for regions. Raises InputError."""
     columns: list[list[MarkSpec]] = [
-        _shape_marks(shape, fields.get(shape), units) for shape in SHAPES
+        _shape_marks(shape, fields[shape], units) for shape in SHAPES if shape in fields
     ]
     boxes = _number_lists(fields.get("bbox"), "bbox", "x, y, width, height")
     columns.append([box_mark(x, y, width, height, None, units) for x, y, width, height in boxes])
@@ -99,7 +99,7 @@ def region_marks(fields: Mapping[str, Any], units: str = Units.px) -> list[MarkS
     marks: list[MarkSpec] = []
     for listed in columns:  # several columns may hold the same regions
         check_mark_count(len(marks) + len(listed))
-        known = set(marks)
+        known = set(marks) if marks and listed else ()
         marks += listed if any(mark not in known for mark in listed) else []
     return marks
 
