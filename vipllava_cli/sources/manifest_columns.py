@@ -116,6 +116,8 @@ def image_size(fields: Mapping[str, Any], marks: Sequence[MarkSpec] = ()) -> Dec
     """
     lower = {name.strip().lower(): value for name, value in fields.items()}
     for width, height in _SIZES:
+        if width not in lower:
+            continue
         size = declared_size(lower.get(width), lower.get(height))
         is_box = width == "width" and ({"x", "y"} <= lower.keys() or _is_size_of(size, marks))
         if size and not is_box:
