@@ -107,6 +107,8 @@ class RecordIds:
         # Adjacent rows often have equal marks, sizes and questions.
         self._resolve = lru_cache(maxsize=64)(self._resolve_marks)
         self._conditions_of = lru_cache(maxsize=64)(self._make_conditions)
+        self._last_asked: tuple[Row | None, str, Size] = (None, "", (0, 0))
+        self._last_conditions: Conditions | None = None
         self._locate = lru_cache(maxsize=64)(_location)
 
     def assign(self, row: Row | BadRow) -> NumberedRow:
@@ -147,9 +149,8 @@ class RecordIds:
         if record and requested in (None, self._recorded(record)):
             return id
         variant = self._find_variant(row, id, text)
-        if variant is None and is_free and self._task.on_conflict is OnConflict.replace:
-            return id
-        if variant == id:
+        replaces = variant is None and is_free and self._task.on_conflict is OnConflict.replace
+        if replaces or variant == id:
             return id
         if variant is None:
             if record and requested:
@@ -256,6 +257,13 @@ class RecordIds:
 
     def _conditions(self, row: Row, text: str, size: Size) -> Conditions | None:
         """Return what the row asks about an image of this size. Returns None if that is an error."""
+        last_row, *last = self._last_asked
+        if last_row is not row or last != [text, size]:  # often asked twice in a row
+            self._last_conditions = self._compute_conditions(row, text, size)
+            self._last_asked = row, text, size
+        return self._last_conditions
+
+    def _compute_conditions(self, row: Row, text: str, size: Size) -> Conditions | None:
         specs = self._task.specs(row)
         try:
             marks = self._resolve(specs, size)
@@ -273,7 +281,8 @@ class RecordIds:
         """Return what decides the answer of a record: fields, the frame, and where the image is."""
         image = str(record.get("image"))
         fields = {name: record.get(name) for name in FIELDS}
-        return {**fields, "frame": _frame(image), "image": self._locate(image)}
+        frame = parse_source(image).frame or FIRST_FRAME
+        return {**fields, "frame": frame, "image": self._locate(image)}
 
     def _resolve_marks(self, specs: tuple[MarkSpec, ...], size: Size) -> tuple[Mark, ...]:
         return tuple(resolve_marks(specs, size, style=self._task.style).marks)
@@ -355,10 +364,6 @@ def _number(id: str) -> int:
 
 
 # --- requests --------------------------------------------------------------------------------
-
-
-def _frame(image: str) -> int:
-    return parse_source(image).frame or FIRST_FRAME
 
 
 def _key(conditions: Conditions, fingerprint: str) -> str:
