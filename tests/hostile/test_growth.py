@@ -21,6 +21,8 @@ from vipllava_cli.errors import ExitCode, InputError
 from vipllava_cli.flows.batch.plan import plan_all
 from vipllava_cli.flows.batch.record_ids import RecordIds
 from vipllava_cli.flows.batch.task import BatchTask, OnConflict
+from vipllava_cli.images.load import StoredImage, decode_stored
+from vipllava_cli.marks import masks
 from vipllava_cli.marks.colors import MODEL_COLORS
 from vipllava_cli.marks.draw import coverage, draw
 from vipllava_cli.marks.mask_region import _count_values
@@ -31,8 +33,9 @@ from vipllava_cli.marks.types import Mark, MarkSpec
 from vipllava_cli.sources import run_lengths
 from vipllava_cli.sources.brush_rle import decode_brush
 from vipllava_cli.sources.rows import Row, Source
+from vipllava_cli.storage import journal_scan
 from vipllava_cli.storage.journal import open_journal
-from vipllava_cli.storage.records import Record
+from vipllava_cli.storage.records import Record, check_stored
 
 SIZE = (640, 480)
 MAX_BYTES = 1 << 30  # a child counts the memory of the process of the tests, too
@@ -153,6 +156,53 @@ def test_4000_rows_on_one_image_are_planned_in_the_time_of_their_number(images: 
     out = images / "out.jsonl"
     few, many = (cpu_seconds(plan_states, out, equal_rows(count), BOTH) for count in (1000, 4000))
     assert many < 8 * few + 0.5
+
+
+def test_each_record_is_checked_once_however_often_it_is_read(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, rows = images / "out.jsonl", make_rows(50)
+    write_answers(out, rows)
+    checked = Counter[str]()
+
+    def count(row: Any) -> dict[str, Any]:
+        checked[row["id"]] += 1
+        return check_stored(row)
+
+    monkeypatch.setattr(journal_scan, "check_stored", count)
+    assert all(is_kept for _, is_kept, _ in plan_states(out, rows, BOTH))
+    assert set(checked.values()) == {1}
+
+
+def test_a_record_that_another_program_changes_is_noticed(images: Path) -> None:
+    out, rows = images / "out.jsonl", make_rows(3)
+    write_answers(out, rows)
+    with open_journal(out) as journal:
+        out.write_bytes(out.read_bytes().replace(b"zebra", b"horse"))
+        with pytest.raises(InputError, match="another program has changed"):
+            journal.find_record("a.png")
+
+
+def test_a_mask_file_of_many_rows_is_decoded_once(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.zeros(SIZE[::-1], np.uint8)
+    for number in range(20):
+        values[:, number * 30 : number * 30 + 20] = number + 1
+    Image.fromarray(values).save("map.png")
+    decoded = Counter[str]()
+
+    def count(data: bytes, name: str, *, frame: int) -> StoredImage:
+        decoded[name] += 1
+        return decode_stored(data, name, frame=frame)
+
+    monkeypatch.setattr(masks, "decode_stored", count)
+    specs = [parse_mark("mask", f"map.png:{number + 1}") for number in range(20)]
+    marks = [resolve_marks([spec], SIZE).marks[0] for spec in specs]
+    assert [mark.bounds[0] for mark in marks] == [number * 30 + 0.5 for number in range(20)]
+    assert decoded == {"map.png": 1}
+    Image.fromarray(values[:, ::-1]).save("map.png")  # a changed file is read again
+    assert resolve_marks(specs[:1], SIZE).marks[0].bounds[2] == SIZE[0] - 0.5
 
 
 # --- whole commands --------------------------------------------------------------------------

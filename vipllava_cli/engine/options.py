@@ -4,7 +4,7 @@ Pure Python: `--help` imports this module and nothing heavy with it.
 """
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -40,7 +40,7 @@ class GenerationOptions:
         Leaves out `choices` and `fields` if there are none.
         """
         fields = [field.to_json() for field in self.fields]
-        row = asdict(self) | {"fields": fields}
+        row = vars(self) | {"fields": fields}
         return {
             name: value for name, value in row.items() if value or name not in ("choices", "fields")
         }

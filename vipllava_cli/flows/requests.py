@@ -1,7 +1,8 @@
 """Make the request of a question, with its key, and the record of its answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from vipllava_cli.engine.base import Answer, ModelInfo
@@ -20,8 +21,11 @@ def make_request(
     template: str,
     options: GenerationOptions,
     before: Sequence[tuple[str, str]] = (),
+    *,
+    id: str | None = None,
+    extra: Mapping[str, Any] = MappingProxyType({}),
 ) -> Request:
-    """Make a request. Its id is its key.
+    """Make a request. Its id is its key unless it has one.
 
     `model` is the model's name and revision. `before` holds the earlier questions and answers of a
     conversation. They are part of the key.
@@ -41,7 +45,15 @@ def make_request(
     # The keyword is `picture`, not `image`: it is hashed, and keys must equal those of version 0.1.0.
     key = stable_key(picture=file.fingerprint, **conditions, **history)
     width, height = file.size
-    return Request(id=key, key=key, image=file.source, width=width, height=height, **conditions)
+    return Request(
+        id=key if id is None else id,
+        key=key,
+        image=file.source,
+        width=width,
+        height=height,
+        extra=dict(extra),
+        **conditions,
+    )
 
 
 def request_conditions(

@@ -145,7 +145,8 @@ def _clip(mark: Mark, width: int, height: int) -> Mark:
             " give coordinates inside it"
         )
     clip_parts = _CLIPPERS.get(mark.shape)
-    clipped = replace(mark, parts=clip_parts(mark.parts, width, height)) if clip_parts else mark
+    parts = clip_parts(mark.parts, width, height) if clip_parts else mark.parts
+    clipped = mark if parts == mark.parts else replace(mark, parts=parts)
     if _is_empty(clipped):
         raise InputError(
             f"the {mark.color.name} {mark.shape} at {_format(mark.bounds)} has no"

@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.fetch import read_bytes
-from vipllava_cli.images.load import decode_stored
+from vipllava_cli.images.load import StoredImage, decode_stored
 from vipllava_cli.images.source import FIRST_FRAME, display_name, parse_source
 from vipllava_cli.marks.declared_size import UPRIGHT, has_ratio, swaps_sides
 from vipllava_cli.marks.mask_name import MaskName, split_mask_name
-from vipllava_cli.marks.mask_region import choose_region, find_region, read_pixels, read_samples
+from vipllava_cli.marks.mask_region import (
+    MaskPixels,
+    choose_region,
+    find_region,
+    read_pixels,
+    read_samples,
+)
 from vipllava_cli.marks.types import Coordinate, MarkSpec
 from vipllava_cli.storage.regular_files import is_stream
 
@@ -21,6 +27,7 @@ Size = tuple[int, int]  # width, height
 
 MAX_EDGES = 1_000_000  # between pixels inside and outside; a point of an outline takes 350 bytes
 _BAND_PIXELS = 1 << 22  # pixels looked at in one step
+_MAX_KEPT_PIXELS = 1 << 24  # of a decoded mask that stays in memory
 
 
 def load_mask_outlines(
@@ -51,15 +58,32 @@ def _load_region(name: MaskName) -> tuple[NDArray[np.uint8], bool]:
     shown = display_name(name.file)
     if is_stream(source.location):
         raise InputError(f"the mask {shown} is what the shell opened: expected a file")
-    stored = decode_stored(read_bytes(source.location), shown, frame=source.frame or FIRST_FRAME)
+    stored, pixels = _decode(read_bytes(source.location), shown, source.frame or FIRST_FRAME)
+    chosen = choose_region(pixels, stored.image, name.values) if name.values else None
+    region = find_region(pixels) if chosen is None else chosen
+    return region.astype(np.uint8), stored.is_turned
+
+
+_Decoded = tuple[StoredImage, MaskPixels]
+# The last small mask: rows beside each other often name the regions of one label map.
+_last: tuple[tuple[bytes, str, int], _Decoded] | None = None
+
+
+def _decode(data: bytes, shown: str, frame: int) -> _Decoded:
+    """Decode a mask image to its values [height, width]. Raises InputError."""
+    global _last  # noqa: PLW0603
+    last = _last  # another thread may replace it
+    if last is not None and last[0] == (data, shown, frame):
+        return last[1]
+    stored = decode_stored(data, shown, frame=frame)
     if stored.samples is None:
         assert stored.image is not None  # noqa: S101 - one of the two is set
         pixels = read_pixels(stored.image, shown)
     else:
         pixels = read_samples(stored.samples, shown)
-    chosen = choose_region(pixels, stored.image, name.values) if name.values else None
-    region = find_region(pixels) if chosen is None else chosen
-    return region.astype(np.uint8), stored.is_turned
+    is_small = pixels.values.size <= _MAX_KEPT_PIXELS and len(data) <= _MAX_KEPT_PIXELS
+    _last = ((data, shown, frame), (stored, pixels)) if is_small else None
+    return stored, pixels
 
 
 def _fit(

@@ -44,7 +44,8 @@ def resolve_marks(
     # 5. A line around the image has bounds that include it, yet draws nothing.
     for mark in resolved.marks:
         _check_visible(mark, size)
-    return replace(resolved, notes=(*notes, *shares, *resolved.notes))
+    earlier = (*notes, *shares)
+    return replace(resolved, notes=(*earlier, *resolved.notes)) if earlier else resolved
 
 
 _MAX_SHARE = 1.001  # sums of rounded shares may exceed 1
@@ -63,6 +64,8 @@ def _looks_like_shares(spec: MarkSpec) -> bool:
 
 
 def _fill_style(spec: MarkSpec, style: MarkStyle) -> MarkSpec:
+    if style == NO_STYLE:
+        return spec
     return replace(
         spec,
         width=style.width if spec.width is None else spec.width,

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.sources.formats import SourceFormat
@@ -58,8 +58,6 @@ def list_folder(folder: str) -> Listing:
 
     Raises InputError if the folder does not exist or cannot be read.
     """
-    from natsort import natsorted, ns
-
     if not os.path.isdir(folder):
         found = "is a file" if os.path.exists(folder) else "does not exist"
         raise InputError(f"{folder} {found}: expected a folder")
@@ -81,7 +79,7 @@ def list_folder(folder: str) -> Listing:
     if any(error.filename == folder for error in errors):
         raise InputError(f"cannot read the folder {folder}: {errors[0].strerror}")
     names = (path.replace(os.sep, "/") for path in paths)
-    ordered = natsorted(sorted(names), alg=ns.PATH | ns.IGNORECASE)
+    ordered = _in_natural_order(tuple(sorted(names)))
     is_image = {name: name.lower().endswith(image_suffixes()) for name in ordered}
     return Listing(
         tuple(name for name in ordered if is_image[name]),
@@ -90,6 +88,13 @@ def list_folder(folder: str) -> Listing:
         len(errors),
         tuple(sorted(irregular)),
     )
+
+
+@lru_cache(maxsize=2)  # a run lists its folders several times, and this takes most of the time
+def _in_natural_order(names: tuple[str, ...]) -> tuple[str, ...]:
+    from natsort import natsorted, ns
+
+    return tuple(natsorted(names, alg=ns.PATH | ns.IGNORECASE))
 
 
 @cache

@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import unquote
@@ -153,11 +153,9 @@ class ImageFinder:
         candidates = self._index.get(parts[-1].casefold(), [])
         if len(candidates) < 2:
             return candidates
-        lengths = {path: _common_end(parts, path.split("/")) for path in candidates}
-        longest = [path for path in candidates if lengths[path] == max(lengths.values())]
+        longest = _with_longest(candidates, lambda path: _common_end(parts, path.split("/")))
         own = _slashed(os.path.abspath(folder)).split("/")
-        lengths = {path: _common_end(own, path.split("/")[:-1]) for path in longest}
-        return [path for path in longest if lengths[path] == max(lengths.values())]
+        return _with_longest(longest, lambda path: _common_end(own, path.split("/")[:-1]))
 
     @cached_property
     def _index(self) -> dict[str, list[str]]:
@@ -171,6 +169,12 @@ class ImageFinder:
                 path = _slashed(os.path.normpath(os.path.join(folder, image)))
                 index[image.rpartition("/")[2].casefold()].append(path)
         return index
+
+
+def _with_longest(paths: Sequence[str], length: Callable[[str], int]) -> list[str]:
+    lengths = [length(path) for path in paths]
+    longest = max(lengths)
+    return [path for path, each in zip(paths, lengths, strict=True) if each == longest]
 
 
 def _is_file(path: str) -> bool:

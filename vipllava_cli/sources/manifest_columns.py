@@ -82,7 +82,7 @@ def canonical_names(names: Iterable[str]) -> dict[str, str]:
 def region_marks(fields: Mapping[str, Any], units: str = Units.px) -> list[MarkSpec]:
     """Read the marks in columns for regions. Raises InputError."""
     columns: list[list[MarkSpec]] = [
-        _shape_marks(shape, fields.get(shape), units) for shape in SHAPES
+        _shape_marks(shape, fields[shape], units) for shape in SHAPES if shape in fields
     ]
     boxes = _number_lists(fields.get("bbox"), "bbox", "x, y, width, height")
     columns.append([box_mark(x, y, width, height, None, units) for x, y, width, height in boxes])
@@ -99,7 +99,7 @@ def region_marks(fields: Mapping[str, Any], units: str = Units.px) -> list[MarkS
     marks: list[MarkSpec] = []
     for listed in columns:  # several columns may hold the same regions
         check_mark_count(len(marks) + len(listed))
-        known = set(marks)
+        known = set(marks) if marks and listed else ()
         marks += listed if any(mark not in known for mark in listed) else []
     return marks
 
@@ -116,6 +116,8 @@ def image_size(fields: Mapping[str, Any], marks: Sequence[MarkSpec] = ()) -> Dec
     """
     lower = {name.strip().lower(): value for name, value in fields.items()}
     for width, height in _SIZES:
+        if width not in lower:
+            continue
         size = declared_size(lower.get(width), lower.get(height))
         is_box = width == "width" and ({"x", "y"} <= lower.keys() or _is_size_of(size, marks))
         if size and not is_box:

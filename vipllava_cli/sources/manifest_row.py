@@ -12,7 +12,7 @@ from vipllava_cli.images.source import record_name
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.parse import check_mark_count
 from vipllava_cli.marks.shape_table import Units
-from vipllava_cli.marks.types import MarkSpec
+from vipllava_cli.marks.types import DeclaredSize, MarkSpec
 from vipllava_cli.sources.conversations import with_questions
 from vipllava_cli.sources.files import resolve_path, source_name
 from vipllava_cli.sources.image_finder import FoundImage, ImageFinder
@@ -89,7 +89,7 @@ def row_from_fields(
         return Row(
             _id(fields) or (location.position if is_data_address(image) else record_name(image)),
             found.path,
-            tuple(replace(_resolve_mask_path(location.folder, m), declared=size) for m in marks),
+            tuple(_with_size(_resolve_mask_path(location.folder, mark), size) for mark in marks),
             _questions(fields),
             {name: value for name, value in fields.items() if not is_used(name)},
             _choices(fields),
@@ -102,6 +102,10 @@ def row_from_fields(
             _find_image(image, location).path if image else resolve_path(location.folder, ""),
             location.error(error),
         )
+
+
+def _with_size(mark: MarkSpec, size: DeclaredSize | None) -> MarkSpec:
+    return mark if mark.declared == size else replace(mark, declared=size)
 
 
 def _find_image(image: str, location: RowLocation) -> FoundImage:

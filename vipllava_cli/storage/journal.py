@@ -11,6 +11,7 @@ their rows again. Before it writes, it copies these lines to a file beside the j
 import os
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -31,10 +32,14 @@ MAX_SKIPPED_LINES = 1000  # before the first record: a large file of another kin
 
 @dataclass(frozen=True, slots=True)
 class RecordLocation:
-    """The place of a record in the file, in bytes, and its key. A failed row has no key."""
+    """The place of a record in the file, in bytes, and its key. A failed row has no key.
+
+    `crc` is the CRC-32 of the bytes: with these, the record is the one that was checked.
+    """
 
     offset: int
     length: int
+    crc: int
     key: str | None
 
 
@@ -109,12 +114,12 @@ class Journal:
 
     def _read(self, location: RecordLocation) -> dict[str, Any]:
         """Read a record of the index. Raises InputError if another program has changed the file."""
-        record = parse_row(self._bytes(location))
-        if record is None:
+        data = self._bytes(location)
+        if zlib.crc32(data) != location.crc:
             raise InputError(
                 f"another program has changed {self.path} during this run: repeat the command"
             )
-        return record
+        return parse_row(data)
 
     def _bytes(self, location: RecordLocation) -> bytes:
         """Read a record as it is in the open file, whatever is at the path now. Thread-safe."""
@@ -159,7 +164,7 @@ class Journal:
         if self.is_new and not self._lines:
             sync_folder(self.path)
         for row, line in zip(rows, lines, strict=True):
-            self._add(row, start, len(line))
+            self._add(row, RecordLocation(start, len(line), zlib.crc32(line), _answer_key(row)))
             start += len(line)
         self._end = self._size = start
         self._lacks_end = False
@@ -226,9 +231,8 @@ class Journal:
             for place in places:
                 new.write(_whole_line(self._bytes(place)))
 
-    def _add(self, row: Mapping[str, Any], offset: int, length: int) -> None:
+    def _add(self, row: Mapping[str, Any], location: RecordLocation) -> None:
         """Add a row of the file to the index."""
-        location = RecordLocation(offset, length, None if row["error"] else row["key"])
         self._by_id[row["id"]] = location
         if location.key:
             self._by_key[location.key] = location
@@ -269,7 +273,7 @@ class Journal:
         else:
             if earlier and earlier.key and not row["error"]:
                 self._repeated.append((earlier, location))
-            self._add(row, record.offset, record.length)
+            self._add(row, location)
         self._end = record.offset + record.length
         self._lacks_end = not record.is_ended
 
@@ -318,8 +322,11 @@ def open_journal(path: Path, *, fresh: bool = False, force: bool = False) -> Jou
 
 
 def _location(record: FoundRecord) -> RecordLocation:
-    row = record.row
-    return RecordLocation(record.offset, record.length, None if row["error"] else row["key"])
+    return RecordLocation(record.offset, record.length, record.crc, _answer_key(record.row))
+
+
+def _answer_key(row: Mapping[str, Any]) -> str | None:
+    return None if row["error"] else row["key"]
 
 
 def _whole_line(record: bytes) -> bytes:

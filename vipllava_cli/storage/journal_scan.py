@@ -1,7 +1,9 @@
 """Find the records in a file, also after a disaster: whole lines, and records inside damaged lines."""
 
 import codecs
+import json
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from io import FileIO
 from typing import Any
 
 from vipllava_cli.storage.record_lines import (
+    CHECKSUM,
     LINE_START,
     ChecksumError,
     decode_line,
@@ -20,10 +23,14 @@ from vipllava_cli.storage.records import SCHEMA, check_stored
 
 @dataclass(frozen=True, slots=True)
 class FoundRecord:
-    """A record, and its place in the file in bytes: with the line end, if it is a whole line."""
+    """A record, and its place in the file in bytes: with the line end, if it is a whole line.
+
+    `crc` is the CRC-32 of these bytes.
+    """
 
     offset: int
     length: int
+    crc: int
     row: dict[str, Any]
     is_ended: bool = False
 
@@ -61,9 +68,11 @@ def _scan(number: int, offset: int, text: bytes, *, continues: bool) -> ScannedL
     mark = len(codecs.BOM_UTF8) if text.startswith(codecs.BOM_UTF8) else 0
     is_json, is_newer, is_ended = False, False, text.endswith(b"\n")
     try:
-        row = decode_line(text[mark:])
+        data = text[mark:]
+        row = decode_line(data)
         is_json, is_newer = True, _is_newer(row)
-        record = FoundRecord(offset + mark, len(text) - mark, check_stored(row), is_ended)
+        crc = zlib.crc32(data)
+        record = FoundRecord(offset + mark, len(data), crc, check_stored(row), is_ended)
         return ScannedLine(number, offset, text, (record,))
     except ChecksumError:
         is_from_run = True
@@ -72,7 +81,8 @@ def _scan(number: int, offset: int, text: bytes, *, continues: bool) -> ScannedL
     found = []
     for start, length, row in () if is_json else find_rows(text):
         with suppress(ValueError):
-            found.append(FoundRecord(offset + start, length, check_stored(row)))
+            crc = zlib.crc32(text[start : start + length])
+            found.append(FoundRecord(offset + start, length, crc, check_stored(row)))
     return ScannedLine(
         number,
         offset,
@@ -91,9 +101,8 @@ def _is_newer(row: Any) -> bool:
     return type(schema) is int and schema > SCHEMA and isinstance(row.get("id"), str)
 
 
-def parse_row(data: bytes) -> dict[str, Any] | None:
-    """Parse a record that was found before. Returns None if it is none any more."""
-    try:
-        return check_stored(decode_line(data))
-    except ValueError:
-        return None
+def parse_row(data: bytes) -> dict[str, Any]:
+    """Parse a record that was found, and so checked, before."""
+    row: dict[str, Any] = json.loads(data.decode())
+    row.pop(CHECKSUM, None)
+    return row

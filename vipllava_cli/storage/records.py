@@ -226,11 +226,18 @@ def field_text(value: str | int | float | bool | None) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+_SORTED = json.JSONEncoder(sort_keys=True)  # `json.dumps` would make one for each call
+
+
+def sorted_json(value: Any) -> str:
+    """Return a value as JSON with sorted names."""
+    return _SORTED.encode(value)
+
+
 def stable_key(**parts: Any) -> str:
     """Hash everything that decides an answer to 16 hexadecimal digits.
 
     The names and values of `parts` are part of the file format: equal parts have equal keys in every
     version.
     """
-    text = json.dumps(parts, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(sorted_json(parts).encode()).hexdigest()[:16]

@@ -71,6 +71,8 @@ def object_phrase(mark: Mark) -> str:
 
 def repeated_phrases(marks: Sequence[Mark]) -> set[str]:
     """Return the phrases that name more than one of the marks."""
+    if len(marks) < 2:
+        return set()
     counts = Counter(map(object_phrase, marks))
     return {phrase for phrase, count in counts.items() if count > 1}
 
@@ -85,7 +87,8 @@ def find_undrawn_mark(text: str, marks: Sequence[Mark]) -> str | None:
 
     Returns None if there are no marks: the image itself may contain them.
     """
-    if not marks:
+    named = [match for match in _NAMED_MARK.finditer(text) if not match["tone"]]
+    if not marks or not named:
         return None
     drawn = {
         (color, shape)
@@ -93,9 +96,7 @@ def find_undrawn_mark(text: str, marks: Sequence[Mark]) -> str | None:
         for color in _color_words(mark.color)
         for shape in SHAPE_WORDS[mark.shape]
     }
-    for match in _NAMED_MARK.finditer(text):
-        if match["tone"]:
-            continue
+    for match in named:
         color, shape = match["color"].lower(), match["shape"].lower()
         if (color, shape) not in drawn:
             return f"{color} {shape}"

@@ -145,8 +145,9 @@ class Planner:
         self, row: Row, id: str, marked_image: MarkedImage, text: str
     ) -> PlannedQuestion:
         task, options = self.task, self.task.row_options(row)
-        request = make_request(marked_image, text, task.model, task.template, options)
-        request = replace(request, id=id, extra=dict(row.extra))
+        request = make_request(
+            marked_image, text, task.model, task.template, options, id=id, extra=row.extra
+        )
         if self.journal.is_answered(id, request.key):
             updated = self._updated_record(request)
             return PlannedQuestion(request, options, is_kept=True, updated_record=updated)

@@ -9,7 +9,6 @@ row is that of a record if it has the same path, even with new content, or anoth
 content: a folder may move. Any other image is another request.
 """
 
-import json
 import os
 import re
 from collections import defaultdict, deque
@@ -32,7 +31,7 @@ from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.types import Mark, MarkSpec
 from vipllava_cli.sources.rows import BadRow, Row
 from vipllava_cli.storage.journal import Journal
-from vipllava_cli.storage.records import stable_key
+from vipllava_cli.storage.records import sorted_json, stable_key
 
 Conditions = Mapping[str, Any]
 Size = tuple[int, int]
@@ -108,6 +107,9 @@ class RecordIds:
         # Adjacent rows often have equal marks, sizes and questions.
         self._resolve = lru_cache(maxsize=64)(self._resolve_marks)
         self._conditions_of = lru_cache(maxsize=64)(self._make_conditions)
+        self._last_asked: tuple[Row | None, str, Size] = (None, "", (0, 0))
+        self._last_conditions: Conditions | None = None
+        self._locate = lru_cache(maxsize=64)(_location)
 
     def assign(self, row: Row | BadRow) -> NumberedRow:
         """Return the row with its ids. Raises InputError for a conflict to refuse."""
@@ -128,7 +130,7 @@ class RecordIds:
         """Give a row an id of its own: the second `a.png` becomes `a.png~2`."""
         number = self._row_numbers[row.id, count]
         id = row.id if number == 1 else f"{row.id}~{number}"
-        while any(each in self._taken for each in iter_record_ids(id, count)):
+        while not self._taken.isdisjoint(iter_record_ids(id, count)):
             number += 1
             id = f"{row.id}~{number}"
         self._row_numbers[row.id, count] = number
@@ -144,16 +146,15 @@ class RecordIds:
             return id
         record = self._journal.find_record(id) if is_free else None
         requested = self._requested(row, text, record) if record else None
-        if record and requested in (None, _recorded(record)):
+        if record and requested in (None, self._recorded(record)):
             return id
         variant = self._find_variant(row, id, text)
-        if variant is None and is_free and self._task.on_conflict is OnConflict.replace:
-            return id
-        if variant == id:
+        replaces = variant is None and is_free and self._task.on_conflict is OnConflict.replace
+        if replaces or variant == id:
             return id
         if variant is None:
             if record and requested:
-                self._add_conflict(Conflict(id, _recorded(record), requested))
+                self._add_conflict(Conflict(id, self._recorded(record), requested))
             variant = self._new_variant(id)
         self._moved.add(id)
         self._variants.add(variant)
@@ -170,7 +171,7 @@ class RecordIds:
         Records about the image at the row's path go first, then those about the same content.
         """
         answers = self._index(family(id))
-        location = _location(row.image)
+        location = self._locate(row.image)
         for size, ids in islice(answers.by_image.get(location, {}).items(), _MAX_SIZES):
             conditions = self._conditions(row, text, size)
             variant = self._first_free(ids.get(_hash(conditions)), id) if conditions else None
@@ -230,7 +231,7 @@ class RecordIds:
             record = self._journal.find_record(id)
             size = _size(record) if record else None
             if record and size:
-                recorded = _recorded(record)
+                recorded = self._recorded(record)
                 sizes = by_image.setdefault(recorded["image"], {})
                 sizes.setdefault(size, {}).setdefault(_hash(recorded), deque()).append(id)
                 by_key.setdefault(record["key"], deque()).append(id)
@@ -256,32 +257,46 @@ class RecordIds:
 
     def _conditions(self, row: Row, text: str, size: Size) -> Conditions | None:
         """Return what the row asks about an image of this size. Returns None if that is an error."""
+        last_row, *last = self._last_asked
+        if last_row is not row or last != [text, size]:  # often asked twice in a row
+            self._last_conditions = self._compute_conditions(row, text, size)
+            self._last_asked = row, text, size
+        return self._last_conditions
+
+    def _compute_conditions(self, row: Row, text: str, size: Size) -> Conditions | None:
         specs = self._task.specs(row)
         try:
             marks = self._resolve(specs, size)
             question = prepare_question(text, marks, self._task.columns(row)).text
             numbers = self._task.numbers or needs_numbers(self._task.texts(row), marks)
             frame = self._task.frame_of(row.image)
-            image = _location(row.image)
+            image = self._locate(row.image)
         except VipllavaError:  # the row fails, and the journal keeps its answer
             return None
         options = self._task.row_options(row)
-        conditions = self._conditions_of(specs, size, frame, question, options, numbers)
+        conditions = self._conditions_of(marks, size, frame, question, options, numbers)
         return {**conditions, "image": image}
+
+    def _recorded(self, record: Mapping[str, Any]) -> Conditions:
+        """Return what decides the answer of a record: fields, the frame, and where the image is."""
+        image = str(record.get("image"))
+        fields = {name: record.get(name) for name in FIELDS}
+        frame = parse_source(image).frame or FIRST_FRAME
+        return {**fields, "frame": frame, "image": self._locate(image)}
 
     def _resolve_marks(self, specs: tuple[MarkSpec, ...], size: Size) -> tuple[Mark, ...]:
         return tuple(resolve_marks(specs, size, style=self._task.style).marks)
 
     def _make_conditions(
         self,
-        specs: tuple[MarkSpec, ...],
+        marks: tuple[Mark, ...],
         size: Size,
         frame: int,
         question: str,
         options: GenerationOptions,
         numbers: bool,
     ) -> Conditions:
-        task, marks = self._task, self._resolve(specs, size)
+        task = self._task
         conditions = request_conditions(
             marks,
             numbers=numbers,
@@ -292,8 +307,7 @@ class RecordIds:
             options=options,
             window=task.window,
         )
-        plain = {name: _plain(value) for name, value in conditions.items()}
-        return {"window": None, **plain, "frame": frame}
+        return {"window": None, **_plain(conditions), "frame": frame}
 
 
 # --- ids -------------------------------------------------------------------------------------
@@ -352,13 +366,6 @@ def _number(id: str) -> int:
 # --- requests --------------------------------------------------------------------------------
 
 
-def _recorded(record: Mapping[str, Any]) -> Conditions:
-    """Return what decides the answer of a record: fields, the frame, and where the image is."""
-    frame = parse_source(str(record.get("image"))).frame or FIRST_FRAME
-    fields = {name: record.get(name) for name in FIELDS}
-    return {**fields, "frame": frame, "image": _location(str(record.get("image")))}
-
-
 def _key(conditions: Conditions, fingerprint: str) -> str:
     """Return the key of a request about an image with this content, as records hold it."""
     beside = {name: conditions[name] for name in conditions if name not in ("frame", "image")}
@@ -381,7 +388,7 @@ def _plain(value: Any) -> Any:
 
 
 def _hash(conditions: Conditions) -> int:
-    return hash(json.dumps(conditions, sort_keys=True))
+    return hash(sorted_json(conditions))
 
 
 def _location(image: str) -> str:

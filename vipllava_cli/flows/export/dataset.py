@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from vipllava_cli.flows.export.region_places import RegionPlaces
 from vipllava_cli.marks.types import Mark
 from vipllava_cli.storage.counts import count_noun
 
@@ -68,19 +70,26 @@ class ExportImage:
     name: str
     size: tuple[int, int]
     regions: list[Region] = field(default_factory=list)
-    groups: list[Group] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list, init=False)
+    _by_regions: dict[tuple[int, ...], Group] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def places(self) -> RegionPlaces:
+        """The regions by their place."""
+        return RegionPlaces(self.regions)
 
     def group(self, regions: tuple[int, ...]) -> Group:
         """Return the group of these regions. Adds it if there is none."""
-        found = next((group for group in self.groups if group.regions == regions), None)
+        found = self._by_regions.get(regions)
         if found is None:
-            found = Group(regions)
+            found = self._by_regions[regions] = Group(regions)
             self.groups.append(found)
         return found
 
     def answers_of(self, region: int) -> list[Answer]:
         """Return the answers about a region alone."""
-        return [a for group in self.groups if group.regions == (region,) for a in group.answers]
+        group = self._by_regions.get((region,))
+        return [*group.answers] if group else []
 
     @property
     def answers(self) -> list[Answer]:

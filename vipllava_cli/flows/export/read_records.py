@@ -15,8 +15,6 @@ from vipllava_cli.marks.types import Mark
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.record_file import Json, RecordFile
 
-_SAME = 0.01  # pixels between the points of equal regions
-
 # `a.jpg#2~3:q1` is the first question about the second region of `a.jpg`, third answer.
 _ID_END = re.compile(r"(?:~\d+)?(?::q\d+)?\Z")
 _REGION_NUMBER = re.compile(r"#(\d{1,9})\Z")
@@ -108,35 +106,36 @@ def _find(
     image: ExportImage, mark: Mark, label: str | None, row: AnsweredRow, taken: Container[int]
 ) -> int | None:
     """Find the region of a mark. Of several at one place, the number or else the label decides."""
-    same = [
-        position
-        for position, region, other in image.marked()
-        if position not in taken and _is_same(mark, other)
-    ]
     number = row.number if len(row.marks) == 1 else None
-    if number is not None:
-        numbered = [p for p in same if image.regions[p].number == number]
-        same = numbered or [p for p in same if image.regions[p].number is None]
-    labelled = [p for p in same if image.regions[p].label == label]
-    if number is None and not labelled and any(image.regions[p].label for p in same) and label:
-        return None
-    return next(iter(labelled or same), None)
+    if number is None:
+        return _choose(image, image.places.find(mark), label, taken, is_numbered=False)
+    for each in (number, None):
+        found = image.places.find_numbered(mark, each)
+        position = _choose(image, found, label, taken, is_numbered=True)
+        if position is not None:
+            return position
+    return None
 
 
-def _is_same(one: Mark, other: Mark) -> bool:
-    """Return whether two marks are the same region."""
-    if one.shape != other.shape or len(one.parts) != len(other.parts):
-        return False
-    if abs(one.parts[0][0][0] - other.parts[0][0][0]) > _SAME:
-        return False  # most pairs, at little cost
-    return all(
-        len(points) == len(others)
-        and all(
-            abs(x - u) <= _SAME and abs(y - v) <= _SAME
-            for (x, y), (u, v) in zip(points, others, strict=True)
-        )
-        for points, others in zip(one.parts, other.parts, strict=True)
-    )
+def _choose(
+    image: ExportImage,
+    positions: Iterator[int],
+    label: str | None,
+    taken: Container[int],
+    *,
+    is_numbered: bool,
+) -> int | None:
+    """Return the first region with the label, else the first. None if only other labels are there."""
+    first, has_label = None, False
+    for position in positions:
+        if position in taken:
+            continue
+        region = image.regions[position]
+        if region.label == label:
+            return position
+        first = position if first is None else first
+        has_label = has_label or bool(region.label)
+    return None if has_label and label and not is_numbered else first
 
 
 # --- one record ------------------------------------------------------------------------------

@@ -112,6 +112,7 @@ def _specs(image: AnnotatedImage) -> Iterator[MarkSpec | None]:
 def _of_rows(source: Source) -> list[SourceImage]:
     """Collect the rows of a manifest by their images."""
     images: dict[str, SourceImage] = {}
+    known_of: dict[str, set[object]] = defaultdict(set)
     for row in source.rows:
         if not isinstance(row, Row):
             continue
@@ -119,9 +120,11 @@ def _of_rows(source: Source) -> list[SourceImage]:
         label = row.extra.get("label")
         text = None if label in (None, "") else str(label)
         extra = dict(row.extra) if len(row.marks) == 1 else {}
-        known = set(map(_place, image.regions))
-        new = (SourceRegion(mark, mark.label or text, extra) for mark in row.marks)
-        image.regions.extend(region for region in new if _place(region) not in known)
+        known = known_of[row.image]
+        regions = (SourceRegion(mark, mark.label or text, extra) for mark in row.marks)
+        new = [region for region in regions if _place(region) not in known]
+        image.regions.extend(new)
+        known.update(map(_place, new))
     return list(images.values())
 
 
