@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import ROOT
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.storage.journal import open_journal, read_journal
+from vipllava_cli.storage.record_lines import encode_line
 from vipllava_cli.storage.records import Failure, Record, Request
 
 REQUEST = Request(
@@ -125,12 +126,22 @@ def swap(lines: list[bytes]) -> list[bytes]:
     return [lines[2], lines[1], lines[3], lines[0], lines[1]]
 
 
+def put_into_a_list(lines: list[bytes]) -> list[bytes]:
+    return [lines[0], b"[" + lines[1].rstrip(b"\n") + b"]\n", *lines[2:]]
+
+
+def empty_error(lines: list[bytes]) -> list[bytes]:
+    return [lines[0], encode_line(row("b") | {"answer": None, "error": {}}), *lines[2:]]
+
+
 Damage = Callable[[list[bytes]], list[bytes]]
 DAMAGES: Mapping[Damage, set[str]] = {
     damage_tail: {"d"},
     flip: {"b"},
     insert: set[str](),
     swap: set[str](),
+    put_into_a_list: set[str](),
+    empty_error: {"b"},
 }
 
 

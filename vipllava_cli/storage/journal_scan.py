@@ -62,7 +62,7 @@ def _scan(number: int, offset: int, text: bytes, *, continues: bool) -> ScannedL
     is_json, is_newer, is_ended = False, False, text.endswith(b"\n")
     try:
         row = decode_line(text[mark:])
-        is_json, is_newer = True, _is_newer(row)
+        is_json, is_newer = isinstance(row, dict), _is_newer(row)  # a list may hold records
         record = FoundRecord(offset + mark, len(text) - mark, check_stored(row), is_ended)
         return ScannedLine(number, offset, text, (record,))
     except ChecksumError:
