@@ -26,8 +26,8 @@ NUM_IMAGES = 60
 NUM_MOMENTS = 4  # of each signal
 CODES: Mapping[signal.Signals, tuple[int, ...]] = {
     signal.SIGINT: (130,),
-    signal.SIGTERM: (-signal.SIGTERM,),  # 143 in a shell
-    signal.SIGHUP: (-signal.SIGHUP,),  # 129 in a shell
+    signal.SIGTERM: (143,),
+    signal.SIGHUP: (129,),
     signal.SIGKILL: (-signal.SIGKILL,),
     signal.SIGQUIT: (-signal.SIGQUIT,),
 }

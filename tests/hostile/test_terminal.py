@@ -188,7 +188,7 @@ def test_a_signal_in_a_paste_ends_the_chat(talk: Terminal, number: signal.Signal
     talk.type("\x1b[200~text")
     talk.quiet(0.2)
     os.kill(talk.process, number)
-    assert talk.wait(TIMEOUT) == -number
+    assert talk.wait(TIMEOUT) == 128 + number
 
 
 @pytest.mark.terminal

@@ -47,7 +47,7 @@ def end(tmp_path: Path, code: str) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_removes_the_temporary_files_of_all_threads(tmp_path: Path, number: int) -> None:
-    assert end(tmp_path, f"os.kill(os.getpid(), {int(number)})") == -number
+    assert end(tmp_path, f"os.kill(os.getpid(), {int(number)})") == 128 + number
     assert os.listdir(tmp_path) == ["keep"]
 
 

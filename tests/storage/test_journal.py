@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import ROOT
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.storage.journal import open_journal, read_journal
+from vipllava_cli.storage.record_lines import encode_line
 from vipllava_cli.storage.records import Failure, Record, Request
 
 REQUEST = Request(
@@ -125,12 +126,22 @@ def swap(lines: list[bytes]) -> list[bytes]:
     return [lines[2], lines[1], lines[3], lines[0], lines[1]]
 
 
+def put_into_a_list(lines: list[bytes]) -> list[bytes]:
+    return [lines[0], b"[" + lines[1].rstrip(b"\n") + b"]\n", *lines[2:]]
+
+
+def empty_error(lines: list[bytes]) -> list[bytes]:
+    return [lines[0], encode_line(row("b") | {"answer": None, "error": {}}), *lines[2:]]
+
+
 Damage = Callable[[list[bytes]], list[bytes]]
 DAMAGES: Mapping[Damage, set[str]] = {
     damage_tail: {"d"},
     flip: {"b"},
     insert: set[str](),
     swap: set[str](),
+    put_into_a_list: set[str](),
+    empty_error: {"b"},
 }
 
 
@@ -215,6 +226,42 @@ def test_fresh_deletes_records_only_with_force(path: Path) -> None:
         assert len(journal) == 0
         journal.append([row("b")])
     assert ids(path) == ["b"]
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"PK\3\4\0\0" * 9])
+def test_fresh_never_deletes_an_image_or_an_archive(path: Path, data: bytes) -> None:
+    (path.parent / "photo.png").write_bytes(data)
+    path.hardlink_to(path.parent / "photo.png")
+    with pytest.raises(InputError, match="file of another kind"):
+        open_journal(path, fresh=True, force=True)
+    assert path.read_bytes() == data
+
+
+def test_fresh_deletes_what_a_power_cut_has_left(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal.append([row("a"), row("b")])
+    lines = path.read_bytes().splitlines(keepends=True)
+    for data in (bytes(9000), bytes(300) + b"\n" + lines[1]):
+        path.write_bytes(data)
+        with open_journal(path, fresh=True, force=True) as journal:
+            journal.append([row("c")])
+        assert ids(path) == ["c"]
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_damaged_lines_are_never_added_to_a_file_behind_a_link(
+    path: Path, link: Callable[[Path, Path], None]
+) -> None:
+    with open_journal(path) as journal:
+        journal.append([row("a")])
+    path.write_bytes(path.read_bytes() + b"noise\n")
+    photo = path.parent / "photo.png"
+    photo.write_bytes(b"an image")
+    link(path.with_name("results.jsonl.damaged"), photo)
+    with open_journal(path) as journal:
+        journal.append([row("b")])
+    assert photo.read_bytes() == b"an image"
+    assert path.with_name("results.jsonl-2.damaged").read_bytes() == b"noise\n"
 
 
 def test_an_empty_journal_leaves_no_file(path: Path) -> None:

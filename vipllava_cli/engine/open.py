@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vipllava_cli.engine.base import Engine, ViewSize
 from vipllava_cli.engine.options import DEFAULT_MODEL
 from vipllava_cli.errors import UsageError, short_repr
+from vipllava_cli.storage.folders import check_working_folder
 
 if TYPE_CHECKING:
     from vipllava_cli.engine.hardware.load_options import LoadOptions
@@ -55,6 +56,7 @@ def open_engine(
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
 
     checkpoint = find_checkpoint(model, revision)
+    check_working_folder()
     os.environ.setdefault(*_LARGE_PAGES)
     for library in _VERBOSE_LIBRARIES:
         logging.getLogger(library).setLevel(logging.ERROR)

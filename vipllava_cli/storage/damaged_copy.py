@@ -16,9 +16,17 @@ _PIECE = 1 << 20  # bytes
 
 
 def damaged_copy(journal: Path) -> Path:
-    """Return the path of the copy. It is another one if something else than a file is there."""
+    """Return the path of the copy. It is another one if something else than a file is there.
+
+    A link may lead to a file of the user, to which the copy would be appended.
+    """
     copy = journal.with_name(journal.name + DAMAGED_SUFFIX)
-    return copy if os.path.isfile(copy) or not os.path.lexists(copy) else unused_name(copy)
+    try:
+        status = os.lstat(copy)
+    except OSError:
+        return copy
+    is_own = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+    return copy if is_own else unused_name(copy)
 
 
 def save_damaged(file: FileIO, places: Sequence[tuple[int, int]], copy: Path) -> None:

@@ -1,7 +1,8 @@
 """The end of the program by a signal: no temporary file stays behind.
 
-SIGTERM and SIGHUP end the program as they would without a handler, after its temporary files are
-removed. The caller sees the signal; a shell reports 143 and 129.
+SIGTERM and SIGHUP end the program with the exit codes 143 and 129, after its temporary files are
+removed. They are codes like 130 after Ctrl-C, and those that a shell shows for these signals: every
+caller reads the same number.
 """
 
 import os
@@ -73,6 +74,11 @@ def end_process(code: int) -> NoReturn:
     os._exit(code)
 
 
+def signal_exit_code(number: int) -> int:
+    """Return the exit code of a program that a signal ends, as a shell counts it."""
+    return 128 + number
+
+
 def end_cleanly_on_signals() -> None:
     """Handle the signals that end a program, but none that is ignored, as under `nohup`."""
     owner = os.getpid()
@@ -81,8 +87,7 @@ def end_cleanly_on_signals() -> None:
         if os.getpid() == owner:  # a fork must not remove the files of its parent
             remove_temporary_files()
             _show_cursor()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        os._exit(signal_exit_code(number))
 
     for name in ENDING_SIGNALS:
         number = getattr(signal, name, None)

@@ -46,6 +46,19 @@ def private_file(name: str) -> Path:
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # for a reader of a pipe
 
 
+def check_working_folder() -> None:
+    """Check that the working folder exists. Raises InputError.
+
+    Without it, the MKL of torch 2.13 ends the process when it loads its libraries.
+    """
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise InputError(
+            "the working folder no longer exists: change to another with `cd`"
+        ) from None
+
+
 def _folder(kind: str, variable: str, default: str) -> Path:
     home = os.environ.get("VIPLLAVA_HOME")
     if home:

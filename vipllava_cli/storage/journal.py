@@ -25,6 +25,7 @@ from vipllava_cli.storage.ending import removed_at_end
 from vipllava_cli.storage.files import atomic_file, same_open_file, unused_name
 from vipllava_cli.storage.journal_file import open_locked, sync_folder, write_all
 from vipllava_cli.storage.journal_scan import FoundRecord, ScannedLine, parse_row, scan_lines
+from vipllava_cli.storage.outputs import OutputKind, check_replaceable
 from vipllava_cli.storage.record_lines import CHECKSUM, LINE_START, encode_line
 
 MAX_SKIPPED_LINES = 1000  # before the first record: a large file of another kind is not read
@@ -304,7 +305,8 @@ def open_journal(path: Path, *, fresh: bool = False, force: bool = False) -> Jou
 
     `fresh` ignores the records in the file; the first append deletes them.
 
-    Raises InputError if the file cannot be written, is not a journal, or belongs to another run.
+    Raises InputError if the file cannot be written, is not a journal, or belongs to another run; with
+    `fresh`, if it is an image or an archive.
     Raises UsageError for `fresh` without `force` if the file is not empty.
     """
     file, is_new, notes = open_locked(path)
@@ -312,6 +314,8 @@ def open_journal(path: Path, *, fresh: bool = False, force: bool = False) -> Jou
         size = os.fstat(file.fileno()).st_size
         if fresh and size and not force:
             raise UsageError(f"{path} is not empty: --fresh --force deletes its records")
+        if fresh:
+            check_replaceable(str(path), OutputKind.answers)
         journal = Journal(path, file, is_new, notes, _size=size)
         if not fresh:
             journal._load()

@@ -70,7 +70,7 @@ def _scan(number: int, offset: int, text: bytes, *, continues: bool) -> ScannedL
     try:
         data = text[mark:]
         row = decode_line(data)
-        is_json, is_newer = True, _is_newer(row)
+        is_json, is_newer = isinstance(row, dict), _is_newer(row)  # a list may hold records
         crc = zlib.crc32(data)
         record = FoundRecord(offset + mark, len(data), crc, check_stored(row), is_ended)
         return ScannedLine(number, offset, text, (record,))

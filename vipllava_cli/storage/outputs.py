@@ -140,6 +140,8 @@ def check_replaceable(name: str, kind: OutputKind) -> None:
             f"{name} holds answers, which even --force does not replace: give another path, or move"
             " the file"
         )
+    if kind is OutputKind.answers and (LINE_START in head or not head.strip(b"\0")):
+        return  # records after a power cut
     is_foreign = _IS_FOREIGN.get(kind)
     if is_foreign and is_foreign(head):
         raise InputError(

@@ -164,7 +164,7 @@ def check_stored(row: Any) -> dict[str, Any]:
     Fields may be missing, but those that are there have the types of a record. An answer has a key.
     """
     checked = check_record(row, required=("id", "key"))
-    if "error" not in checked:
+    if checked.get("error", "") in ("", {}):
         raise ValueError("a row has an error, or null in its place")
     if "score" in checked:  # a grade; its error is text
         _check_grade(checked)

@@ -208,7 +208,7 @@ def test_a_signal_that_ends_the_process_leaves_the_terminal_as_before(
         ask(talk, waiting, "one?")
         talk.type("rm everything\r")
         os.kill(talk.process, number)
-        assert talk.wait(TIMEOUT) == -number
+        assert talk.wait(TIMEOUT) == 128 + number
         assert talk.modes() == NORMAL
 
 

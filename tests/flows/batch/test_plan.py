@@ -224,3 +224,15 @@ def test_an_answer_is_copied_under_the_name_of_its_frame(tmp_path: Path, out: Pa
     summary = run_over([Row("b", str(moving))], out, FakeEngine(), replace(TASK, frame=2))
     assert summary.copied == 1
     assert {record["image"] for record in read_journal(out)} == {f"{moving}#frame=2"}
+
+
+def test_a_damaged_image_keeps_its_answer(rows: list[Row], out: Path) -> None:
+    run_over(rows, out, FakeEngine())
+    before = out.read_bytes()
+    whole = Path(rows[3].image).read_bytes()
+    os.truncate(rows[3].image, 50)
+    summary = run_over(rows, out, FakeEngine())
+    assert (summary.kept, summary.failures) == (len(rows) - 1, {"InputError": 1})
+    assert out.read_bytes() == before
+    Path(rows[3].image).write_bytes(whole)
+    assert run_over(rows, out, FakeEngine()).kept == len(rows)

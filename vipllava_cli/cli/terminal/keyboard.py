@@ -12,7 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from vipllava_cli.storage.ending import has_default_action, remove_temporary_files
+from vipllava_cli.storage.ending import (
+    has_default_action,
+    remove_temporary_files,
+    signal_exit_code,
+)
 
 if sys.platform != "win32":
     import termios
@@ -130,22 +134,23 @@ def hidden_typing(*, is_interactive: bool, is_plain: bool) -> Iterator[Keyboard]
         return
     keyboard = Keyboard(sys.stdin.fileno())
 
-    def act(number: int) -> None:
-        """Give the terminal to the shell, then do what the signal does without a handler."""
+    def give_terminal() -> None:
+        """Give the terminal to the shell."""
         keyboard.before_stop()
         if not is_plain:
             with suppress(OSError):  # the terminal is closed
                 os.write(sys.stdout.fileno(), _SHOW_CURSOR)
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
 
     def on_end(number: int, frame: object) -> None:
         keyboard.discard()
         remove_temporary_files()
-        act(number)
+        give_terminal()
+        os._exit(signal_exit_code(number))
 
     def on_stop(number: int, frame: object) -> None:
-        act(number)  # the process stops here, and continues
+        give_terminal()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # the process stops here, and continues
         signal.signal(number, on_stop)
         # without a shell, as in a container, the system does not stop the process
         keyboard.after_stop()

@@ -11,6 +11,7 @@ import psutil
 
 from vipllava_cli.engine.options import gpu_number
 from vipllava_cli.images.memory import free_memory
+from vipllava_cli.storage.folders import check_working_folder
 
 Location = int | str
 """Where weights can be stored: the number of a GPU, `cpu`, `mps` or `disk`."""
@@ -113,6 +114,7 @@ def inspect_machine(only_gpu: int | None = None) -> Machine:
     With `only_gpu`, ask no other GPU for its memory: even that takes memory there, which fails
     where another program has taken all of it.
     """
+    check_working_folder()
     import torch
 
     present = range(torch.cuda.device_count()) if torch.cuda.is_available() else range(0)

@@ -27,7 +27,7 @@ from vipllava_cli.flows.batch.plan import PlannedRow, Planner
 from vipllava_cli.flows.batch.read_ahead import map_ahead
 from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids, with_siblings
 from vipllava_cli.flows.batch.semaphore import WeightedSemaphore
-from vipllava_cli.flows.batch.task import BatchTask
+from vipllava_cli.flows.batch.task import BatchTask, OnConflict
 from vipllava_cli.images.save import marked_image_path, save_marked_image
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.marks.marked_image import ImageFile
@@ -334,9 +334,13 @@ class BatchRun:
             self.listener.advance(self.summary, record.request.id)
 
     def _write_failure(self, request: Request, error: Exception) -> None:
-        """Write a failed record. A row that cannot be read keeps the answer of an earlier run."""
+        """Write a failed record. The answer of an earlier run stays, unless another request replaces it.
+
+        An image that another program has damaged or is still writing must not cost its answer.
+        """
         failed = failure(error)
-        if not request.key and self.journal.has_answer(request.id):
+        is_same = not request.key or self.task.on_conflict is not OnConflict.replace
+        if is_same and self.journal.has_answer(request.id):
             self.listener.note(request.id, f"kept the earlier answer: {failed.message}")
         else:
             self._append([Record(request, error=failed).to_json()])
