@@ -99,12 +99,13 @@ class HubClient:
     ) -> None:
         """Write the bytes of a file from `first` on, and no more than its size. Raises ModelError.
 
-        Continues after a connection that breaks. Errors of `write` are not changed.
+        Continues after a connection that breaks. A server that refuses a part, or sends another, is
+        asked for the whole file instead. Errors of `write` are not changed.
         """
-        at = first
+        at, asks_for_parts = first, True
         while at < file.size:
             try:
-                with self._file(file, commit, at) as chunks:
+                with self._file(file, commit, at, asks_for_parts) as chunks:
                     while (chunk := self._next(chunks)) is not None:
                         write(chunk)
                         at += len(chunk)
@@ -112,6 +113,8 @@ class HubClient:
                             first, self._failures = at, 0
                 if at < file.size:
                     raise TransferError(f"{file.name} ended after {at} of {file.size} bytes")
+            except _NoPartError:
+                asks_for_parts = False
             except TransferError as error:
                 self._count_failure(error)
 
@@ -130,11 +133,18 @@ class HubClient:
                 return json.loads(body), _next_cursor(response)
 
     @contextmanager
-    def _file(self, file: RemoteFile, commit: str, first: int) -> Iterator[Iterator[bytes]]:
-        """Open a file at its byte `first`. Yields the chunks up to its size."""
+    def _file(
+        self, file: RemoteFile, commit: str, first: int, asks_for_part: bool
+    ) -> Iterator[Iterator[bytes]]:
+        """Open a file at its byte `first`. Yields the chunks up to its size.
+
+        Raises _NoPartError if the server does not send the part that it is asked for.
+        """
         address = f"{constants.ENDPOINT}/{self.hub.repository}/resolve/{commit}/{quote(file.name)}"
-        headers = {"Range": f"bytes={first}-"} if first else {}
+        headers = {"Range": f"bytes={first}-"} if first and asks_for_part else {}
         with self._response(address, headers) as response:
+            if headers and not _is_part_or_whole(response, first):
+                raise _NoPartError(f"it sent another part of {file.name}")
             skipped = self._check_file(response, file, first)
             with library_calls(self.name):
                 chunks = body_chunks(response, file.size - first + skipped)
@@ -147,10 +157,10 @@ class HubClient:
             raise refusal(self.name, self.hub, status, headers)
         if headers.get("Content-Type", "").strip().lower().startswith("text/html"):
             raise foreign_answer(self.name, f"a web page in place of {file.name}")
-        is_packed = headers.get("Content-Encoding", "identity").lower() not in ("", "identity")
+        is_packed = _is_packed(response)
         if status == httpx2.codes.PARTIAL_CONTENT:
-            found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-            if is_packed or not found or int(found[1]) != first:
+            found = _sent_part(response, first)
+            if not found:
                 raise foreign_answer(self.name, f"another part of {file.name}")
             whole, skipped = found[3], 0
         else:  # a server may ignore which part was asked for
@@ -260,6 +270,28 @@ class _BusyError(TransferError):
         super().__init__(f"it answered {status}")
         is_number = _SECONDS.fullmatch(retry_after.strip())
         self.wait = float(retry_after) if is_number else None
+
+
+class _NoPartError(TransferError):
+    """A server does not send the part of a file that it was asked for."""
+
+
+def _is_part_or_whole(response: httpx2.Response, first: int) -> bool:
+    """Return whether a reply to a request for a part may be that part, or the whole file."""
+    if response.status_code == httpx2.codes.PARTIAL_CONTENT:
+        return _sent_part(response, first) is not None
+    return response.status_code != httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE
+
+
+def _sent_part(response: httpx2.Response, first: int) -> re.Match[str] | None:
+    """Return the match of the range of a reply that begins at the byte `first`."""
+    found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    return found if found and int(found[1]) == first and not _is_packed(response) else None
+
+
+def _is_packed(response: httpx2.Response) -> bool:
+    encoding = response.headers.get("Content-Encoding", "identity")
+    return encoding.lower() not in ("", "identity")
 
 
 def _make_client() -> httpx2.Client:
