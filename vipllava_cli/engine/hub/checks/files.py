@@ -2,11 +2,13 @@
 
 import json
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from vipllava_cli.errors import ModelError
+from vipllava_cli.errors import ModelError, VipllavaError
 from vipllava_cli.storage.sizes import binary_size
 
 _MIB = 1 << 20
@@ -42,6 +44,39 @@ _KINDS = (
 )
 
 
+_Value = TypeVar("_Value")
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Turn what the system or a library raises while a checkpoint is read into ModelError."""
+    try:
+        yield
+    except (VipllavaError, MemoryError):
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"{name} cannot be read ({reason_of(error)}): get the checkpoint again"
+        ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Return the text of an exception in one short line."""
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return " ".join(str(strerror or error).split())[:120] or type(error).__name__
+
+
+def reads_checkpoint(read: Callable[[Path, str], _Value]) -> Callable[[Path, str], _Value]:
+    """Raise only errors of this program from a function of a checkpoint's folder and name."""
+
+    @wraps(read)
+    def guarded(folder: Path, name: str) -> _Value:
+        with reading(name):
+            return read(folder, name)
+
+    return guarded
+
+
 def check_files(folder: Path, name: str) -> None:
     """Check the kind, the place and the size of every small file that loading reads.
 
@@ -72,9 +107,7 @@ def regular_size(path: Path, name: str) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ModelError(
-            f"{name}: {path.name} cannot be read ({error.strerror or error})"
-        ) from None
+        raise ModelError(f"{name}: {path.name} cannot be read ({reason_of(error)})") from None
     if not stat.S_ISREG(status.st_mode):
         kind = next((text for test, text in _KINDS if test(status.st_mode)), "no regular file")
         raise ModelError(
@@ -109,9 +142,7 @@ def read_json(path: Path, name: str, *, max_depth: int | None = _MAX_DEPTH) -> A
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ModelError(
-            f"{name}: {path.name} cannot be read ({error.strerror or error})"
-        ) from None
+        raise ModelError(f"{name}: {path.name} cannot be read ({reason_of(error)})") from None
     if len(text) > limit:
         raise ModelError(f"{name}: {path.name} has more than {binary_size(limit)}")
     value = parse_json(text, path.name, name)
@@ -127,7 +158,7 @@ def parse_json(text: bytes, file: str, name: str, **options: Any) -> Any:
     except RecursionError:
         raise ModelError(f"{name}: {file} has too many levels") from None
     except ValueError as error:
-        raise ModelError(f"{name}: {file} cannot be read as JSON ({error})") from None
+        raise ModelError(f"{name}: {file} cannot be read as JSON ({reason_of(error)})") from None
 
 
 def _refuse_constant(text: str) -> NoReturn:

@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.engine.hub.checks.files import parse_json, regular_size
+from vipllava_cli.engine.hub.checks.files import parse_json, reason_of, regular_size
 from vipllava_cli.engine.hub.config_defaults import FEATURE_LAYERS, TEXT_DEFAULTS, VISION_DEFAULTS
 from vipllava_cli.errors import ModelError, short_repr
 
@@ -62,7 +62,7 @@ def read_header(path: Path, name: str, advice: str) -> dict[str, Shape]:
                 raise fail(f"it claims a header of {length} bytes")
             text = file.read(length)
     except OSError as error:
-        raise fail(error.strerror or str(error)) from None
+        raise fail(reason_of(error)) from None
     header = parse_json(text, path.name, name, object_pairs_hook=lambda pairs: _unique(pairs, fail))
     if not isinstance(header, dict):
         raise fail("its header is no JSON object")
