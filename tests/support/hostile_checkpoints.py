@@ -144,6 +144,9 @@ def header(change: Callable[[dict[str, Any]], object], tail: bytes = b"") -> Att
     return attack
 
 
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "a" * 64 + "\nsize 14280096\n"
+
+
 def raw_header(text: bytes, length: int | None = None) -> Attack:
     """Replace the whole file by a header."""
     size = len(text) if length is None else length
@@ -340,6 +343,12 @@ REFUSED: Mapping[str, Attack] = {
     "padding of a billion": tokenizer(
         padding={"strategy": {"Fixed": 10**9}, "direction": "Left", "pad_id": 4, "pad_type_id": 0}
     ),
+    "prefix of parts of words": tokenizer("model", continuing_subword_prefix="##"),
+    "pieces of no letter": tokenizer(pre_tokenizer={"type": "FixedLength", "length": 0}),
+    "letters stripped at the end": tokenizer(
+        decoder={"type": "Strip", "content": "a", "start": 0, "stop": 3}
+    ),
+    "template without its tokens": tokenizer("post_processor", special_tokens={}),
     "empty added token": tokenizer(added_tokens=[{"id": 3, "content": ""}]),
     "added tokens are texts": tokenizer(added_tokens=["<image>"]),
     # the files beside the tokenizer
@@ -410,6 +419,8 @@ REFUSED: Mapping[str, Attack] = {
     "nested header": raw_header(nested(10_000).encode()),
     "header is a list": raw_header(b"[]"),
     "header is no text": raw_header(b"\xff" * 100),
+    "pointer in place of weights": write(WEIGHTS, POINTER),
+    "pointer in place of a tokenizer": write("tokenizer.json", POINTER),
     "no weights": raw_header(b"{}"),
     "empty weights": write(WEIGHTS, b""),
     "truncated weights": lambda folder: os.truncate(folder / WEIGHTS, 10_000_000),

@@ -35,6 +35,9 @@ MAX_BYTES: Mapping[str, int] = {
 }
 _MAX_DEPTH = 32  # levels of a JSON file; published ones have at most 6
 
+# The first bytes of what a clone without Git LFS has in place of a large file.
+_POINTER_START = b"version https://git-lfs.github.com/spec/"
+
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -145,10 +148,20 @@ def read_json(path: Path, name: str, *, max_depth: int | None = _MAX_DEPTH) -> A
         raise ModelError(f"{name}: {path.name} cannot be read ({reason_of(error)})") from None
     if len(text) > limit:
         raise ModelError(f"{name}: {path.name} has more than {binary_size(limit)}")
+    check_pointer(text, path.name, name)
     value = parse_json(text, path.name, name)
     if max_depth and _is_deeper(value, max_depth):
         raise ModelError(f"{name}: {path.name} has more than {max_depth} levels")
     return value
+
+
+def check_pointer(start: bytes, file: str, name: str) -> None:
+    """Raise ModelError if a file is a pointer of Git LFS. `start` is at least its first 8 bytes."""
+    if start[: len(_POINTER_START)] == _POINTER_START[: max(len(start), 8)]:
+        raise ModelError(
+            f"{name}: {file} is a pointer of Git LFS in place of the file: run `git lfs pull` in its"
+            " folder, or get the checkpoint again"
+        )
 
 
 def parse_json(text: bytes, file: str, name: str, **options: Any) -> Any:
