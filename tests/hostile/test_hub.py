@@ -11,6 +11,7 @@ from tests.support.hostile_hub import (
     LISTING,
     LOOK_UP,
     OK_HEAD,
+    REPOSITORY,
     VICTIM,
     WEIGHTS,
     Ended,
@@ -301,3 +302,11 @@ def test_a_branch_that_moves_does_not_mix_two_commits(folder: Path) -> None:
         assert pull(hub, folder).code == 0
         assert is_whole(hub, folder)
         assert not any("f" * 40 in path for path in hub.paths)
+
+
+def test_a_pull_asks_the_hub_only_for_its_model(tmp_path: Path) -> None:
+    """huggingface_hub would ask for a list of agents, and keep a reply of any length."""
+    with hostile() as hub:
+        assert pull(hub, tmp_path).code == 0
+        assert hub.paths
+        assert [path for path in hub.paths if REPOSITORY not in path] == []

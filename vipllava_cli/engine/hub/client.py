@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx2
 from huggingface_hub import constants, set_client_factory
-from huggingface_hub.utils._headers import build_hf_headers
+from huggingface_hub.utils._headers import get_token_to_send
 
 from vipllava_cli.engine.hub.checkpoints import HubName
 from vipllava_cli.engine.hub.download_errors import (
@@ -32,7 +32,7 @@ from vipllava_cli.engine.hub.download_errors import (
 from vipllava_cli.engine.hub.endpoint import check_endpoint
 from vipllava_cli.engine.hub.outside_values import RemoteFile
 from vipllava_cli.storage.web import MAX_REDIRECTS, make_client, user_agent
-from vipllava_cli.storage.web_guard import body_chunks
+from vipllava_cli.storage.web_guard import ReplyLimits, body_chunks
 
 MAX_REPLY = 4 << 20  # bytes of JSON
 MAX_PAGES = 100
@@ -248,19 +248,19 @@ class HubClient:
     def _request_headers(self) -> Mapping[str, str]:
         """Return the headers of all requests, the user's token among them. Raises ModelError."""
         # huggingface_hub 2.4.0 raises errors of many kinds for an unreadable token file, and
-        # returns tokens that are not ASCII, which no header can hold.
-        set_client_factory(_make_client)  # it renews a token with requests of its own
+        # returns tokens that are not ASCII, which no header can hold. Its `build_hf_headers` would ask
+        # the hub for a list of agents, and keep a reply of any length.
+        set_client_factory(_make_limited_client)  # it renews a token with requests of its own
         try:
-            headers = build_hf_headers()
+            token = get_token_to_send(None) or ""
         except Exception as error:
             if isinstance(error, OSError) and error.filename:
                 raise unreadable_token(error) from error
             raise unusable_token(self.name, " ".join(str(error).split())[:120]) from error
-        token = headers.get("authorization", "")
         if not (token.isascii() and token.isprintable()):
             raise unusable_token(self.name, "it has characters that no token has")
         headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
-        return headers | ({"Authorization": token} if token else {})
+        return headers | ({"Authorization": f"Bearer {token}"} if token else {})
 
 
 class _BusyError(TransferError):
@@ -294,11 +294,16 @@ def _is_packed(response: httpx2.Response) -> bool:
     return encoding.lower() not in ("", "identity")
 
 
-def _make_client() -> httpx2.Client:
+def _make_limited_client() -> httpx2.Client:
+    return _make_client(ReplyLimits(MAX_REPLY, MAX_WAIT))
+
+
+def _make_client(limits: ReplyLimits | None = None) -> httpx2.Client:
     """Make a client with the proxies of all requests of the program, and with time-outs."""
     seconds = max(1.0, float(constants.HF_HUB_DOWNLOAD_TIMEOUT))
     return make_client(
         guarded=True,
+        limits=limits,
         headers={"User-Agent": user_agent()},
         timeout=httpx2.Timeout(seconds, connect=max(seconds, _CONNECT_SECONDS)),
     )
