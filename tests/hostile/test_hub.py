@@ -310,3 +310,11 @@ def test_a_pull_asks_the_hub_only_for_its_model(tmp_path: Path) -> None:
         assert pull(hub, tmp_path).code == 0
         assert hub.paths
         assert [path for path in hub.paths if REPOSITORY not in path] == []
+
+
+def test_an_index_without_shards_does_not_hide_the_single_file(tmp_path: Path) -> None:
+    with hostile() as hub:
+        hub.files["model.safetensors.index.json"] = b'{"weight_map": {"a": "model-1-of-1.bin"}}'
+        ended = pull(hub, tmp_path)
+        assert ended.code == 0, ended.stderr
+        assert is_whole(hub, tmp_path)
