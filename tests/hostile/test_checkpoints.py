@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from tokenizers import Tokenizer
 
 from tests.conftest import SAMPLES
 from tests.support.budget import (
@@ -20,6 +22,8 @@ from tests.support.hostile_checkpoints import KIND_ATTACKS, REFUSED, fields, fil
 from vipllava_cli.engine.hub.checkpoints import find_checkpoint
 from vipllava_cli.engine.hub.registry import BUNDLED
 from vipllava_cli.engine.local.chat_renderer import ChatRenderer
+from vipllava_cli.engine.open import open_engine
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.errors import ExitCode, ModelError
 
 QUESTION = "what is in the red box?"
@@ -165,6 +169,54 @@ def test_only_token_ids_of_the_generation_config_count(folder: Path) -> None:
     assert note.startswith("note: ")
     assert "max_length, min_new_tokens, no_repeat_ngram_size" in note
     assert "and 1 more" in note
+
+
+def fill_vocabulary(folder: Path) -> None:
+    """Use up all embeddings, so that a new token of the tokenizer has none."""
+    path = folder / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(path))
+    rows = json.loads((folder / "config.json").read_text())["text_config"]["vocab_size"]
+    tokenizer.add_tokens([f"<{number}>" for number in range(tokenizer.get_vocab_size(), rows)])
+    tokenizer.save(str(path))
+
+
+@pytest.mark.model
+def test_special_tokens_without_an_embedding_are_not_used(folder: Path) -> None:
+    """-1 stands for no token, and a new token of the tokenizer is beyond the vocabulary."""
+    fill_vocabulary(folder)
+    fields("generation_config.json", eos_token_id=[-1, 2], pad_token_id=-1)(folder)
+    fields("tokenizer_config.json", pad_token="[PADDING]")(folder)
+    image = Image.open(SAMPLES / "zoo-red-box.png").convert("RGB")
+    questions = (QUESTION, "what?", "what kind of thing is in the red box?")
+    answers = []
+    for engine in (open_engine(str(folder)), open_engine("tiny")):
+        view = engine.view(image)
+        prompts = [engine.prompt(view, each) for each in questions]
+        choices = GenerationOptions(choices=("a penguin", "a red car", "no"))
+        batch = engine.answer_batch(prompts)
+        scored = engine.answer_each(prompts, [choices] * len(prompts))
+        rows = [[each.log_likelihood for each in answer.choices] for answer in scored]
+        answers.append(([each.text for each in batch], rows))
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.model
+def test_a_prompt_with_a_token_without_an_embedding_is_refused(folder: Path) -> None:
+    fill_vocabulary(folder)
+    fields("tokenizer_config.json", bos_token="[START]", extra_special_tokens=["penguin!"])(folder)
+    result = run_in(folder, "ask", SAMPLES / "zoo-red-box.png", "penguin!", "--model", "model")
+    assert_refused(result, ExitCode.MODEL)
+    assert "embeddings" in result.stderr
+
+
+@pytest.mark.model
+def test_a_model_without_an_end_is_refused(folder: Path) -> None:
+    fill_vocabulary(folder)
+    fields("generation_config.json", eos_token_id=-1)(folder)
+    fields("tokenizer_config.json", eos_token="[END]")(folder)
+    result = run_in(folder, *ASK)
+    assert_refused(result, ExitCode.MODEL)
+    assert "no end-of-sequence token" in result.stderr
 
 
 def test_the_shipped_generation_config_needs_no_note() -> None:

@@ -11,6 +11,7 @@ from tests.support.hostile_hub import (
     LISTING,
     LOOK_UP,
     OK_HEAD,
+    REPOSITORY,
     VICTIM,
     WEIGHTS,
     Ended,
@@ -301,3 +302,19 @@ def test_a_branch_that_moves_does_not_mix_two_commits(folder: Path) -> None:
         assert pull(hub, folder).code == 0
         assert is_whole(hub, folder)
         assert not any("f" * 40 in path for path in hub.paths)
+
+
+def test_a_pull_asks_the_hub_only_for_its_model(tmp_path: Path) -> None:
+    """huggingface_hub would ask for a list of agents, and keep a reply of any length."""
+    with hostile() as hub:
+        assert pull(hub, tmp_path).code == 0
+        assert hub.paths
+        assert [path for path in hub.paths if REPOSITORY not in path] == []
+
+
+def test_an_index_without_shards_does_not_hide_the_single_file(tmp_path: Path) -> None:
+    with hostile() as hub:
+        hub.files["model.safetensors.index.json"] = b'{"weight_map": {"a": "model-1-of-1.bin"}}'
+        ended = pull(hub, tmp_path)
+        assert ended.code == 0, ended.stderr
+        assert is_whole(hub, tmp_path)

@@ -26,6 +26,7 @@ from tests.support.hostile_hub import (
     repository_cache,
     stall,
     start_pull,
+    status,
 )
 from tests.support.hub import git_id
 
@@ -155,6 +156,36 @@ def slow_weights(hub: HostileHub, starts: list[int]) -> Any:
             time.sleep(0.002)
 
     return reply
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        status(416, Content_Range="bytes */9"),
+        status(206, b"x"),
+        status(206, b"x", Content_Range="bytes 5-5/9"),
+        status(206, b"--x\r\n", Content_Type="multipart/byteranges; boundary=x"),
+    ],
+    ids=["416", "no range", "another range", "multipart"],
+)
+def test_a_server_that_refuses_parts_sends_the_whole_file(
+    hub: HostileHub, tmp_path: Path, refused: Any
+) -> None:
+    """Without that, the same command would ask for the same part for ever."""
+    good = hub.files[WEIGHTS]
+    part(hub, tmp_path).write_bytes(good[:MIB])
+
+    def reply(handler: Any) -> None:
+        if handler.headers.get("Range"):
+            refused(handler)
+        else:
+            handler.send(200, good)
+
+    hub.target, hub.reply = WEIGHTS, reply
+    ended = pull(hub, tmp_path)
+    assert ended.code == 0, ended.stderr
+    assert hub.replies == 2
+    assert is_whole(hub, tmp_path)
 
 
 def wait_for_more(path: Path, process: Any) -> None:

@@ -15,6 +15,7 @@ import pytest
 import vipllava_cli
 from tests.conftest import SAMPLES, Run
 from tests.support import benchmark_files as files
+from tests.support import web
 from tests.support.budget import assert_refused, run_measured
 from tests.support.judge import JudgeServer, lines, serving
 from vipllava_cli.engine.server.waits import retry_after
@@ -290,6 +291,22 @@ def test_a_judge_that_no_row_can_use_ends_the_run(run: Run, data: Path, name: st
     assert time.monotonic() - started < MAX_SECONDS
     assert result.code == ExitCode.MODEL, result.stderr
     check_line(result.stderr, reason)
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTP"])
+def test_questions_are_not_sent_again_without_encryption(
+    run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """A server behind https:// that redirects to http:// gets no second request."""
+    certificate = web.make_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with serving(JudgeServer()) as plain:
+        address = f"{scheme}{plain.url.removeprefix('http')}/chat/completions"
+        with web.serving(web.WebServer(location=address), certificate) as encrypted:
+            result = run(*command(data, f"{encrypted.address}/v1", "10"))
+        assert not plain.requests
+    assert result.code == ExitCode.MODEL, result.stderr
+    check_line(result.stderr, "redirects from https:// to http://")
 
 
 @pytest.mark.parametrize("name", ["endless body", "gzip bomb", "deep 400", "million places"])

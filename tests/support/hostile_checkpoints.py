@@ -144,6 +144,9 @@ def header(change: Callable[[dict[str, Any]], object], tail: bytes = b"") -> Att
     return attack
 
 
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "a" * 64 + "\nsize 14280096\n"
+
+
 def raw_header(text: bytes, length: int | None = None) -> Attack:
     """Replace the whole file by a header."""
     size = len(text) if length is None else length
@@ -229,6 +232,17 @@ REFUSED: Mapping[str, Attack] = {
     "image token is negative": fields("config.json", image_token_index=-1),
     "image token is huge": fields("config.json", image_token_index=HUGE),
     "unknown activation": fields("config.json", projector_hidden_act="import os"),
+    "rope theta is a truth value": text_config(rope_parameters={"rope_theta": True}),
+    "rope theta is null": text_config(rope_parameters={"rope_theta": None}),
+    "rope theta is a text": text_config(rope_parameters={"rope_theta": "10000"}),
+    "rope theta is negative": text_config(rope_parameters={"rope_theta": -5.0}),
+    "rope type is unknown": text_config(rope_parameters={"rope_type": "evil"}),
+    "rope factor is zero": text_config(rope_parameters={"rope_type": "linear", "factor": 0}),
+    "rope factor is a text": text_config(rope_scaling={"type": "linear", "factor": "x"}),
+    "odd heads": text_config(head_dim=3, num_attention_heads=64, num_key_value_heads=64),
+    "billion labels": fields("config.json", num_labels=10**9),
+    "billion labels of the text": text_config(num_labels=10**9),
+    "billion labels of the image": vision_config(num_labels=10**9),
     "unknown text model": text_config(model_type="mamba"),
     "unknown vision model": vision_config(model_type="sam_vision_model"),
     **{
@@ -329,6 +343,12 @@ REFUSED: Mapping[str, Attack] = {
     "padding of a billion": tokenizer(
         padding={"strategy": {"Fixed": 10**9}, "direction": "Left", "pad_id": 4, "pad_type_id": 0}
     ),
+    "prefix of parts of words": tokenizer("model", continuing_subword_prefix="##"),
+    "pieces of no letter": tokenizer(pre_tokenizer={"type": "FixedLength", "length": 0}),
+    "letters stripped at the end": tokenizer(
+        decoder={"type": "Strip", "content": "a", "start": 0, "stop": 3}
+    ),
+    "template without its tokens": tokenizer("post_processor", special_tokens={}),
     "empty added token": tokenizer(added_tokens=[{"id": 3, "content": ""}]),
     "added tokens are texts": tokenizer(added_tokens=["<image>"]),
     # the files beside the tokenizer
@@ -399,6 +419,8 @@ REFUSED: Mapping[str, Attack] = {
     "nested header": raw_header(nested(10_000).encode()),
     "header is a list": raw_header(b"[]"),
     "header is no text": raw_header(b"\xff" * 100),
+    "pointer in place of weights": write(WEIGHTS, POINTER),
+    "pointer in place of a tokenizer": write("tokenizer.json", POINTER),
     "no weights": raw_header(b"{}"),
     "empty weights": write(WEIGHTS, b""),
     "truncated weights": lambda folder: os.truncate(folder / WEIGHTS, 10_000_000),

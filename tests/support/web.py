@@ -18,13 +18,14 @@ class WebServer:
 
     All paths below `/NNN` get the same status.
     `agents` are the user agents, and `targets` the paths, of the requests. As a proxy, its targets are
-    complete addresses.
+    complete addresses. It redirects what is posted to `location`.
     """
 
     image: bytes = b""
     address: str = ""
     agents: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
+    location: str = ""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -48,6 +49,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.send_response(307)
+        self.send_header("Location", self.web.location)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def do_HEAD(self) -> None:
         self.do_GET()

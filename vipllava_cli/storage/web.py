@@ -36,6 +36,10 @@ class ProxySettingError(httpx2.TransportError):
     """A proxy of the environment cannot be used. The text is one line with advice."""
 
 
+class UnencryptedRedirectError(httpx2.TransportError):
+    """A redirect leads from https:// to http://. The text is one line with advice."""
+
+
 def user_agent() -> str:
     """Return the name that the program gives to web servers."""
     return (
@@ -57,9 +61,13 @@ def make_client(
 
     A proxy that cannot be used is an error only of a request that needs it, so that NO_PROXY helps. The
     request then raises ProxySettingError. A `guarded` client ends replies that are slower than
-    `min_speed` bytes a second, and one with `limits` those that are too long, see `web_guard`.
-    Clients of several threads may share the `certificates` that `load_certificates` returns.
+    `min_speed` bytes a second, and one with `limits` those that are too long, see `web_guard`. One with
+    `limits` sends questions, and refuses to send them again without encryption: a redirect to http://
+    raises UnencryptedRedirectError. Clients of several threads may share the `certificates` that
+    `load_certificates` returns.
     """
+    if limits is not None:
+        options.setdefault("event_hooks", {"response": [_refuse_unencrypted]})
     guard = _Guard(guarded or limits is not None, limits, min_speed)
     options.setdefault("follow_redirects", True)
     options.setdefault("max_redirects", MAX_REDIRECTS)
@@ -68,6 +76,17 @@ def make_client(
         for pattern, address in get_environment_proxies().items()
     }
     return factory(transport=_LazyTransport(guard, certificates), mounts=mounts, **options)
+
+
+def _refuse_unencrypted(response: httpx2.Response) -> None:
+    """Raise UnencryptedRedirectError if a reply leads from https:// to http://."""
+    address = response.headers.get("Location", "").strip().lower()
+    is_encrypted = response.request.url.scheme == "https"
+    if response.has_redirect_location and is_encrypted and address.startswith("http:"):
+        raise UnencryptedRedirectError(
+            "it redirects from https:// to http://, where others can read the questions: check the"
+            " address"
+        )
 
 
 @dataclass(frozen=True)
@@ -198,7 +217,7 @@ def explain(error: BaseException, address: str) -> str:
     """
     chain = list(_chain(error))
     for each in chain:
-        if isinstance(each, ProxySettingError):
+        if isinstance(each, ProxySettingError | UnencryptedRedirectError):
             return str(each)
     for each in chain:
         if isinstance(each, ssl.SSLCertVerificationError):

@@ -84,7 +84,7 @@ def patched_links(error: Exception) -> tuple[Any, str, Any]:
 
 
 def patched_token(error: Exception) -> tuple[Any, str, Any]:
-    return client, "build_hf_headers", raising(error)
+    return client, "get_token_to_send", raising(error)
 
 
 def raising(error: Exception) -> Callable[..., Any]:

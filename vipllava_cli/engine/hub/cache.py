@@ -8,6 +8,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from huggingface_hub import constants
@@ -36,7 +37,10 @@ def snapshot_folder(repository: str, revision: str) -> Path | None:
     if not _COMMIT.fullmatch(commit):
         return None
     snapshot = folder / "snapshots" / commit
-    return snapshot if (snapshot / "config.json").is_file() else None
+    with suppress(OSError):  # a folder that the user may not read
+        if (snapshot / "config.json").is_file():
+            return snapshot
+    return None
 
 
 def _read_reference(path: Path) -> str:

@@ -11,7 +11,14 @@ from typing import Any
 
 from vipllava_cli.engine.hub.cache import has_cached_files, snapshot_folder
 from vipllava_cli.engine.hub.checks.fields import check_fields
-from vipllava_cli.engine.hub.checks.files import MAX_BYTES, check_files, read_json, regular_size
+from vipllava_cli.engine.hub.checks.files import (
+    MAX_BYTES,
+    check_files,
+    read_json,
+    reading,
+    reads_checkpoint,
+    regular_size,
+)
 from vipllava_cli.engine.hub.checks.schema import (
     check_config,
     check_generation,
@@ -76,15 +83,16 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
     Raises ModelError for an unknown name and for a checkpoint that is missing or incomplete, and
     UsageError for a revision of a model that has none.
     """
-    name = canonical_name(name)
-    hub = hub_name(name, revision)
-    if hub:
-        checkpoint = _find_in_cache(name, hub, revision)
-    elif name in BUNDLED:
-        checkpoint = Checkpoint(name, BUNDLED[name], TINY_REVISION)
-    else:
-        checkpoint = Checkpoint(name, Path(name), "local")
-    _check_complete(checkpoint.folder, name)
+    with reading(name):
+        name = canonical_name(name)
+        hub = hub_name(name, revision)
+        if hub:
+            checkpoint = _find_in_cache(name, hub, revision)
+        elif name in BUNDLED:
+            checkpoint = Checkpoint(name, BUNDLED[name], TINY_REVISION)
+        else:
+            checkpoint = Checkpoint(name, Path(name), "local")
+        _check_complete(checkpoint.folder, name)
     return checkpoint
 
 
@@ -198,6 +206,7 @@ def _fingerprint(folder: Path, files: Iterable[str]) -> tuple[object, ...]:
     return tuple(found)
 
 
+@reads_checkpoint
 def read_config(folder: Path, name: str) -> dict[str, Any]:
     """Read the known fields of the config.json of a VipLlava model.
 
@@ -213,6 +222,7 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
     return check_config(config, name)
 
 
+@reads_checkpoint
 def fitted_config(folder: Path, name: str) -> dict[str, Any]:
     """Read the config.json of a complete checkpoint, with its published faults fixed.
 
@@ -224,11 +234,13 @@ def fitted_config(folder: Path, name: str) -> dict[str, Any]:
     return config
 
 
+@reads_checkpoint
 def read_generation(folder: Path, name: str) -> dict[str, Any]:
     """Read generation_config.json, which may be missing. Raises ModelError."""
     return _read_json_object(folder / "generation_config.json", name, may_be_missing=True)
 
 
+@reads_checkpoint
 def weight_files(folder: Path, name: str) -> list[str]:
     """List the files that contain a checkpoint's weights, from its index if it has no single file.
 
@@ -256,6 +268,7 @@ def weight_files(folder: Path, name: str) -> list[str]:
     return [WEIGHTS_FILE]
 
 
+@reads_checkpoint
 def weight_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
     """Read the shape of every weight from the headers of the files. Raises ModelError."""
     shapes: dict[str, tuple[int, ...]] = {}

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx2
 from huggingface_hub import constants, set_client_factory
-from huggingface_hub.utils._headers import build_hf_headers
+from huggingface_hub.utils._headers import get_token_to_send
 
 from vipllava_cli.engine.hub.checkpoints import HubName
 from vipllava_cli.engine.hub.download_errors import (
@@ -32,7 +32,7 @@ from vipllava_cli.engine.hub.download_errors import (
 from vipllava_cli.engine.hub.endpoint import check_endpoint
 from vipllava_cli.engine.hub.outside_values import RemoteFile
 from vipllava_cli.storage.web import MAX_REDIRECTS, make_client, user_agent
-from vipllava_cli.storage.web_guard import body_chunks
+from vipllava_cli.storage.web_guard import ReplyLimits, body_chunks
 
 MAX_REPLY = 4 << 20  # bytes of JSON
 MAX_PAGES = 100
@@ -99,12 +99,13 @@ class HubClient:
     ) -> None:
         """Write the bytes of a file from `first` on, and no more than its size. Raises ModelError.
 
-        Continues after a connection that breaks. Errors of `write` are not changed.
+        Continues after a connection that breaks. A server that refuses a part, or sends another, is
+        asked for the whole file instead. Errors of `write` are not changed.
         """
-        at = first
+        at, asks_for_parts = first, True
         while at < file.size:
             try:
-                with self._file(file, commit, at) as chunks:
+                with self._file(file, commit, at, asks_for_parts) as chunks:
                     while (chunk := self._next(chunks)) is not None:
                         write(chunk)
                         at += len(chunk)
@@ -112,6 +113,8 @@ class HubClient:
                             first, self._failures = at, 0
                 if at < file.size:
                     raise TransferError(f"{file.name} ended after {at} of {file.size} bytes")
+            except _NoPartError:
+                asks_for_parts = False
             except TransferError as error:
                 self._count_failure(error)
 
@@ -130,11 +133,18 @@ class HubClient:
                 return json.loads(body), _next_cursor(response)
 
     @contextmanager
-    def _file(self, file: RemoteFile, commit: str, first: int) -> Iterator[Iterator[bytes]]:
-        """Open a file at its byte `first`. Yields the chunks up to its size."""
+    def _file(
+        self, file: RemoteFile, commit: str, first: int, asks_for_part: bool
+    ) -> Iterator[Iterator[bytes]]:
+        """Open a file at its byte `first`. Yields the chunks up to its size.
+
+        Raises _NoPartError if the server does not send the part that it is asked for.
+        """
         address = f"{constants.ENDPOINT}/{self.hub.repository}/resolve/{commit}/{quote(file.name)}"
-        headers = {"Range": f"bytes={first}-"} if first else {}
+        headers = {"Range": f"bytes={first}-"} if first and asks_for_part else {}
         with self._response(address, headers) as response:
+            if headers and not _is_part_or_whole(response, first):
+                raise _NoPartError(f"it sent another part of {file.name}")
             skipped = self._check_file(response, file, first)
             with library_calls(self.name):
                 chunks = body_chunks(response, file.size - first + skipped)
@@ -147,10 +157,10 @@ class HubClient:
             raise refusal(self.name, self.hub, status, headers)
         if headers.get("Content-Type", "").strip().lower().startswith("text/html"):
             raise foreign_answer(self.name, f"a web page in place of {file.name}")
-        is_packed = headers.get("Content-Encoding", "identity").lower() not in ("", "identity")
+        is_packed = _is_packed(response)
         if status == httpx2.codes.PARTIAL_CONTENT:
-            found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-            if is_packed or not found or int(found[1]) != first:
+            found = _sent_part(response, first)
+            if not found:
                 raise foreign_answer(self.name, f"another part of {file.name}")
             whole, skipped = found[3], 0
         else:  # a server may ignore which part was asked for
@@ -238,19 +248,19 @@ class HubClient:
     def _request_headers(self) -> Mapping[str, str]:
         """Return the headers of all requests, the user's token among them. Raises ModelError."""
         # huggingface_hub 2.4.0 raises errors of many kinds for an unreadable token file, and
-        # returns tokens that are not ASCII, which no header can hold.
-        set_client_factory(_make_client)  # it renews a token with requests of its own
+        # returns tokens that are not ASCII, which no header can hold. Its `build_hf_headers` would ask
+        # the hub for a list of agents, and keep a reply of any length.
+        set_client_factory(_make_limited_client)  # it renews a token with requests of its own
         try:
-            headers = build_hf_headers()
+            token = get_token_to_send(None) or ""
         except Exception as error:
             if isinstance(error, OSError) and error.filename:
                 raise unreadable_token(error) from error
             raise unusable_token(self.name, " ".join(str(error).split())[:120]) from error
-        token = headers.get("authorization", "")
         if not (token.isascii() and token.isprintable()):
             raise unusable_token(self.name, "it has characters that no token has")
         headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
-        return headers | ({"Authorization": token} if token else {})
+        return headers | ({"Authorization": f"Bearer {token}"} if token else {})
 
 
 class _BusyError(TransferError):
@@ -262,11 +272,38 @@ class _BusyError(TransferError):
         self.wait = float(retry_after) if is_number else None
 
 
-def _make_client() -> httpx2.Client:
+class _NoPartError(TransferError):
+    """A server does not send the part of a file that it was asked for."""
+
+
+def _is_part_or_whole(response: httpx2.Response, first: int) -> bool:
+    """Return whether a reply to a request for a part may be that part, or the whole file."""
+    if response.status_code == httpx2.codes.PARTIAL_CONTENT:
+        return _sent_part(response, first) is not None
+    return response.status_code != httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE
+
+
+def _sent_part(response: httpx2.Response, first: int) -> re.Match[str] | None:
+    """Return the match of the range of a reply that begins at the byte `first`."""
+    found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    return found if found and int(found[1]) == first and not _is_packed(response) else None
+
+
+def _is_packed(response: httpx2.Response) -> bool:
+    encoding = response.headers.get("Content-Encoding", "identity")
+    return encoding.lower() not in ("", "identity")
+
+
+def _make_limited_client() -> httpx2.Client:
+    return _make_client(ReplyLimits(MAX_REPLY, MAX_WAIT))
+
+
+def _make_client(limits: ReplyLimits | None = None) -> httpx2.Client:
     """Make a client with the proxies of all requests of the program, and with time-outs."""
     seconds = max(1.0, float(constants.HF_HUB_DOWNLOAD_TIMEOUT))
     return make_client(
         guarded=True,
+        limits=limits,
         headers={"User-Agent": user_agent()},
         timeout=httpx2.Timeout(seconds, connect=max(seconds, _CONNECT_SECONDS)),
     )

@@ -180,9 +180,9 @@ def _needed_files(names: Sequence[str], model: str) -> set[str]:
     """Select configuration, tokenizer, and weights: one file, or the shards beside an index."""
     if CONFIG_FILE not in names:
         raise ModelError(explain_no_config_on_hub(names, model))
-    has_index = INDEX_FILE in names
-    weights = {name for name in names if _SHARD.fullmatch(name)} if has_index else {WEIGHTS_FILE}
-    if not weights or not weights.issubset(names):
+    shards = {name for name in names if _SHARD.fullmatch(name)}
+    weights = shards if shards and INDEX_FILE in names else {WEIGHTS_FILE}
+    if not weights.issubset(names):
         raise ModelError(
             f"{model} has no safetensors on the hub, and other weights are not loaded because they"
             " can run code: get another model or revision"

@@ -4,6 +4,7 @@ import os
 import re
 from urllib.parse import urlsplit
 
+import httpx2
 from huggingface_hub import constants
 
 from vipllava_cli.errors import ModelError, short_repr
@@ -24,8 +25,8 @@ def check_endpoint() -> None:
         parts = urlsplit(given)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
         is_address = is_address and not (parts.query or parts.fragment or re.search(r"\s", given))
-        _ = parts.port
-    except ValueError:
+        _ = parts.port, httpx2.URL(given)
+    except (ValueError, httpx2.InvalidURL):
         is_address = False
     if not is_address:
         raise ModelError(f"{VARIABLE} is {short_repr(hide_password(given))}: {_EXPECTED}")

@@ -13,6 +13,9 @@ _OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory")  # of CUDA and
 # (tokenizers 0.23.3, safetensors 0.8.0).
 _PANIC = "PanicException"
 
+# The note on an error of the output, which tells it from an OSError of a library.
+OUTPUT_NOTE = "raised while the text of an answer was written"
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether Python, CUDA or the CPU allocator ran out of memory."""
@@ -27,17 +30,28 @@ def is_library_error(error: BaseException) -> bool:
 
 
 @contextmanager
+def output_errors() -> Iterator[None]:
+    """Mark an OSError as one of the output, so that `translate_errors` does not change it."""
+    try:
+        yield
+    except OSError as error:
+        error.add_note(OUTPUT_NOTE)
+        raise
+
+
+@contextmanager
 def translate_errors() -> Iterator[None]:
     """Turn what libraries raise during a run into GenerationError, OutOfMemoryError or ModelError.
 
-    Errors of this program and of the output, which a stream of text writes, stay as they are.
+    Errors of this program and of the output, which a stream of text writes (`output_errors`), stay as
+    they are.
     """
     try:
         yield
-    except (VipllavaError, OSError):
+    except VipllavaError:
         raise
     except BaseException as error:  # tokenizers and transformers raise any kind
-        if not is_library_error(error):
+        if not is_library_error(error) or OUTPUT_NOTE in getattr(error, "__notes__", ()):
             raise
         if is_out_of_memory(error):
             raise OutOfMemoryError(

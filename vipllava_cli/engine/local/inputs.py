@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import torch
 from PIL import Image
@@ -132,6 +132,11 @@ class ModelInputs:
                 f"the tokenizer of {self.info.name} does not fit its model: it does not encode"
                 f" {IMAGE} as token {image}; get the checkpoint again"
             )
+        if max(ids) >= self._rows:
+            raise ModelError(
+                f"the tokenizer of {self.info.name} does not fit its model: the prompt has the token"
+                f" {max(ids)}, and the model has {self._rows} embeddings; get the checkpoint again"
+            )
         position = ids.index(image)
         return (*ids[:position], *[image] * self.image_tokens, *ids[position + 1 :])
 
@@ -150,17 +155,33 @@ class ModelInputs:
 
     @property
     def pad_token(self) -> int:
-        """The token that pads rows; the end-of-sequence token if the tokenizer has none."""
+        """The token that pads rows; an end token if the tokenizer has none with an embedding."""
         pad: int | None = self.tokenizer.pad_token_id
-        end: int = self.tokenizer.eos_token_id
-        return end if pad is None else pad
+        return pad if self._has_embedding(pad) else self.end_tokens[0]
 
     @cached_property
     def end_tokens(self) -> list[int]:
-        """The tokens that end an answer: those of generation_config.json, else the tokenizer's."""
-        declared = self.model.generation_config.eos_token_id
-        ends = self.tokenizer.eos_token_id if declared is None else declared
-        return ends if isinstance(ends, list) else [ends]
+        """The tokens that end an answer: those of generation_config.json, else the tokenizer's.
+
+        Leaves out ids that the model cannot generate: -1 stands for none. Raises ModelError if there is
+        no other.
+        """
+        for ends in (self.model.generation_config.eos_token_id, self.tokenizer.eos_token_id):
+            known = filter(self._has_embedding, ends if isinstance(ends, list) else [ends])
+            if found := list(known):
+                return found
+        raise ModelError(
+            f"{self.info.name} has no end-of-sequence token: its answers would have no end; get the"
+            " checkpoint again"
+        )
+
+    def _has_embedding(self, token: int | None) -> TypeGuard[int]:
+        return token is not None and 0 <= token < self._rows
+
+    @cached_property
+    def _rows(self) -> int:
+        rows: int = self.model.config.text_config.vocab_size
+        return rows
 
     # --- generation ----------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
 from vipllava_cli.engine.local.answer_end import answer_text, stable_text
+from vipllava_cli.engine.local.error_translation import output_errors
 
 
 class Stream(BaseStreamer):
@@ -46,5 +47,6 @@ class Stream(BaseStreamer):
 
     def _send(self, text: str) -> None:
         if len(text) > self._sent:
-            self._on_text(text[self._sent :])
+            with output_errors():
+                self._on_text(text[self._sent :])
             self._sent = len(text)

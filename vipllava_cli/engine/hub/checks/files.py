@@ -2,11 +2,13 @@
 
 import json
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from vipllava_cli.errors import ModelError
+from vipllava_cli.errors import ModelError, VipllavaError
 from vipllava_cli.storage.sizes import binary_size
 
 _MIB = 1 << 20
@@ -33,6 +35,9 @@ MAX_BYTES: Mapping[str, int] = {
 }
 _MAX_DEPTH = 32  # levels of a JSON file; published ones have at most 6
 
+# The first bytes of what a clone without Git LFS has in place of a large file.
+_POINTER_START = b"version https://git-lfs.github.com/spec/"
+
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -40,6 +45,39 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+
+
+_Value = TypeVar("_Value")
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Turn what the system or a library raises while a checkpoint is read into ModelError."""
+    try:
+        yield
+    except (VipllavaError, MemoryError):
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"{name} cannot be read ({reason_of(error)}): get the checkpoint again"
+        ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Return the text of an exception in one short line."""
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return " ".join(str(strerror or error).split())[:120] or type(error).__name__
+
+
+def reads_checkpoint(read: Callable[[Path, str], _Value]) -> Callable[[Path, str], _Value]:
+    """Raise only errors of this program from a function of a checkpoint's folder and name."""
+
+    @wraps(read)
+    def guarded(folder: Path, name: str) -> _Value:
+        with reading(name):
+            return read(folder, name)
+
+    return guarded
 
 
 def check_files(folder: Path, name: str) -> None:
@@ -72,9 +110,7 @@ def regular_size(path: Path, name: str) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ModelError(
-            f"{name}: {path.name} cannot be read ({error.strerror or error})"
-        ) from None
+        raise ModelError(f"{name}: {path.name} cannot be read ({reason_of(error)})") from None
     if not stat.S_ISREG(status.st_mode):
         kind = next((text for test, text in _KINDS if test(status.st_mode)), "no regular file")
         raise ModelError(
@@ -109,15 +145,23 @@ def read_json(path: Path, name: str, *, max_depth: int | None = _MAX_DEPTH) -> A
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ModelError(
-            f"{name}: {path.name} cannot be read ({error.strerror or error})"
-        ) from None
+        raise ModelError(f"{name}: {path.name} cannot be read ({reason_of(error)})") from None
     if len(text) > limit:
         raise ModelError(f"{name}: {path.name} has more than {binary_size(limit)}")
+    check_pointer(text, path.name, name)
     value = parse_json(text, path.name, name)
     if max_depth and _is_deeper(value, max_depth):
         raise ModelError(f"{name}: {path.name} has more than {max_depth} levels")
     return value
+
+
+def check_pointer(start: bytes, file: str, name: str) -> None:
+    """Raise ModelError if a file is a pointer of Git LFS. `start` is at least its first 8 bytes."""
+    if start[: len(_POINTER_START)] == _POINTER_START[: max(len(start), 8)]:
+        raise ModelError(
+            f"{name}: {file} is a pointer of Git LFS in place of the file: run `git lfs pull` in its"
+            " folder, or get the checkpoint again"
+        )
 
 
 def parse_json(text: bytes, file: str, name: str, **options: Any) -> Any:
@@ -127,7 +171,7 @@ def parse_json(text: bytes, file: str, name: str, **options: Any) -> Any:
     except RecursionError:
         raise ModelError(f"{name}: {file} has too many levels") from None
     except ValueError as error:
-        raise ModelError(f"{name}: {file} cannot be read as JSON ({error})") from None
+        raise ModelError(f"{name}: {file} cannot be read as JSON ({reason_of(error)})") from None
 
 
 def _refuse_constant(text: str) -> NoReturn:

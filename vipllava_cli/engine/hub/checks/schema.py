@@ -61,7 +61,7 @@ TEXT_RULES: Rules = {
     "hidden_act": one_of(_ACTIVATIONS),
     "attention_bias": FLAG,
     "mlp_bias": FLAG,
-    "rope_theta": number(1, 1e12),
+    "rope_theta": number(1.5, 1e12),
     "rope_scaling": optional(mapping(32)),
     "rope_parameters": optional(mapping(32)),
     "sliding_window": optional(whole(1, 1 << 24)),
@@ -87,6 +87,24 @@ VISION_RULES: Rules = {
     "dtype": optional(one_of(_TYPES)),
     "torch_dtype": optional(one_of(_TYPES)),
 }
+_ROPE_TYPE = optional(one_of(("default", "dynamic", "linear", "llama3", "longrope", "yarn")))
+_ROPE_FACTOR = optional(number(1e-3, 1e6))
+# The fields of `rope_parameters`, which older versions call `rope_scaling`.
+ROPE_RULES: Rules = {
+    "rope_type": _ROPE_TYPE,
+    "type": _ROPE_TYPE,
+    "rope_theta": number(1.5, 1e12),
+    "factor": number(1, 1e4),
+    "original_max_position_embeddings": whole(1, 1 << 24),
+    "partial_rotary_factor": optional(number(0.01, 1)),
+    **dict.fromkeys(
+        ("attention_factor", "beta_fast", "beta_slow", "high_freq_factor", "low_freq_factor"),
+        _ROPE_FACTOR,
+    ),
+}
+# Fields that have no use here. The tokenizer of transformers 5.23.0 reads config.json once more, with all
+# fields, and makes a name for each label.
+UNUSED_RULES: Rules = {"num_labels": optional(whole(0, 1 << 16))}
 # The only fields of generation_config.json that this program uses.
 GENERATION_RULES: Rules = {
     "bos_token_id": _TOKENS,
@@ -123,9 +141,14 @@ def check_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return the known fields of a config.json. Raises ModelError if one is out of its range."""
     where = f"{name}: config.json: "
     known = check_fields(config, ROOT_RULES, where)
+    check_fields(config, UNUSED_RULES, where)
     for part, rules in (("text_config", TEXT_RULES), ("vision_config", VISION_RULES)):
         if isinstance(config.get(part), dict):
             known[part] = check_fields(config[part], rules, f"{where}{part}.")
+            check_fields(config[part], UNUSED_RULES, f"{where}{part}.")
+    for field in ("rope_parameters", "rope_scaling"):
+        rope = known.get("text_config", {}).get(field) or {}
+        check_fields(rope, ROPE_RULES, f"{where}text_config.{field}.")
     _check_relations(known, where)
     return known
 
@@ -136,6 +159,7 @@ def _check_relations(config: Mapping[str, Any], where: str) -> None:
     vision = {**VISION_DEFAULTS, **config.get("vision_config", {})}
     heads = text["num_attention_heads"]
     key_heads = text.get("num_key_value_heads") or heads
+    head_size = text.get("head_dim") or text["hidden_size"] // heads
     side, patch = vision["image_size"], vision["patch_size"]
     tokens = (side // patch) ** 2
     problems = (
@@ -143,6 +167,7 @@ def _check_relations(config: Mapping[str, Any], where: str) -> None:
             bool(text.get("head_dim")) or text["hidden_size"] % heads == 0,
             f"text_config: {heads} heads do not divide the hidden size {text['hidden_size']}",
         ),
+        (head_size % 2 == 0, f"text_config: heads of {head_size} numbers: expected an even number"),
         (heads % key_heads == 0, f"text_config: {key_heads} key heads do not divide {heads} heads"),
         (
             vision["hidden_size"] % vision["num_attention_heads"] == 0,

@@ -108,6 +108,11 @@ def check_tokenizer(value: Any, rows: int, name: str) -> None:
             f"{where}model.dropout is {short_repr(model['dropout'])}: expected null, because answers"
             " would change at random"
         )
+    prefix = model.get("continuing_subword_prefix")
+    if model.get("type", "BPE") == "BPE" and prefix:
+        raise ModelError(
+            f"{where}model.continuing_subword_prefix is {short_repr(prefix)}: expected null"
+        )
     _check_vocabulary(model.get("vocab"), rows, where)
     _check_added(value.get("added_tokens"), rows, where)
 
@@ -171,9 +176,35 @@ def _check_part(part: Any, kinds: frozenset[str], where: str) -> None:
                 raise ModelError(
                     f"{where} has a text of {len(text)} characters: {short_repr(text)}"
                 )
+        _check_values(step, where)
         growth *= _growth(step, where)
     if growth > _MAX_GROWTH:
         raise ModelError(f"{where} makes a text {growth:g} times as long: expected {_MAX_GROWTH}")
+
+
+def _check_values(step: Mapping[str, Any], where: str) -> None:
+    """Raise ModelError for the values on which tokenizers 0.23.3 panics when it tokenizes a text."""
+    kind = step["type"]
+    if kind == "FixedLength" and not (type(step.get("length")) is int and step["length"] > 0):
+        raise ModelError(
+            f"{where} has the length {short_repr(step.get('length'))}: expected 1 or more"
+        )
+    if kind == "Strip" and step.get("stop"):  # of the decoder; its index counts bytes
+        raise ModelError(
+            f"{where} strips {short_repr(step['stop'])} letters at the end: expected 0"
+        )
+    if kind == "TemplateProcessing":
+        known = step.get("special_tokens")
+        for piece in [*_pieces(step.get("single")), *_pieces(step.get("pair"))]:
+            if not isinstance(known, dict) or piece not in known:
+                raise ModelError(f"{where} lacks the special token {short_repr(piece)}")
+
+
+def _pieces(template: Any) -> list[str]:
+    """Return the special tokens that a template names."""
+    steps = template if isinstance(template, list) else []
+    tokens = [each.get("SpecialToken") for each in steps if isinstance(each, dict)]
+    return [str(each.get("id")) for each in tokens if isinstance(each, dict)]
 
 
 def _iter_steps(part: Any) -> Iterator[Any]:

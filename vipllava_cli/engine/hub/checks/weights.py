@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.engine.hub.checks.files import parse_json, regular_size
+from vipllava_cli.engine.hub.checks.files import check_pointer, parse_json, reason_of, regular_size
 from vipllava_cli.engine.hub.config_defaults import FEATURE_LAYERS, TEXT_DEFAULTS, VISION_DEFAULTS
 from vipllava_cli.errors import ModelError, short_repr
 
@@ -57,12 +57,13 @@ def read_header(path: Path, name: str, advice: str) -> dict[str, Shape]:
             start = file.read(_LENGTH_BYTES)
             if len(start) < _LENGTH_BYTES:
                 raise fail(f"it has {size} bytes")
+            check_pointer(start, path.name, name)
             (length,) = struct.unpack("<Q", start)
             if length > min(MAX_HEADER_BYTES, size - _LENGTH_BYTES):
                 raise fail(f"it claims a header of {length} bytes")
             text = file.read(length)
     except OSError as error:
-        raise fail(error.strerror or str(error)) from None
+        raise fail(reason_of(error)) from None
     header = parse_json(text, path.name, name, object_pairs_hook=lambda pairs: _unique(pairs, fail))
     if not isinstance(header, dict):
         raise fail("its header is no JSON object")
