@@ -35,7 +35,7 @@ from vipllava_cli.storage.journal import open_journal
 from vipllava_cli.storage.records import Record
 
 SIZE = (640, 480)
-MAX_BYTES = 1 << 30  # a child counts the memory of the process of the tests, too
+MAX_BYTES = 1 << 30
 BOTH = replace(TASK, on_conflict=OnConflict.keep_both)
 OTHER = replace(BOTH, questions=("what else?",))
 
@@ -161,7 +161,6 @@ def test_4000_rows_on_one_image_are_planned_in_the_time_of_their_number(images: 
 def run_in(folder: Path, *arguments: str | Path) -> Measured:
     environment = os.environ | {
         "HF_HUB_OFFLINE": "1",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
         "VIPLLAVA_HOME": str(folder / "home"),
     }
     return run_measured(*arguments, folder=folder, environment=environment)

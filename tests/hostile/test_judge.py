@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-import vipllava_cli
 from tests.conftest import SAMPLES, Run
 from tests.support import benchmark_files as files
 from tests.support.budget import assert_refused, run_measured
@@ -296,10 +295,7 @@ def test_a_judge_that_no_row_can_use_ends_the_run(run: Run, data: Path, name: st
 def test_a_hostile_judge_costs_little_memory(data: Path, tmp_path: Path, name: str) -> None:
     attack, _ = UNGRADED[name]
     with attacking(attack) as judge:
-        environment = os.environ | {
-            "PYTHONPATH": str(Path(vipllava_cli.__file__).parents[1]),
-            "VIPLLAVA_HOME": str(tmp_path / "home"),
-        }
+        environment = os.environ | {"VIPLLAVA_HOME": str(tmp_path / "home")}
         line = command(data, judge.url, "20")
         result = run_measured(*line, folder=tmp_path, environment=environment)
     assert_refused(result, ExitCode.MODEL, max_bytes=MAX_MEMORY, max_lines=1)
