@@ -24,7 +24,8 @@ pytestmark = pytest.mark.slow
 
 MAX_SECONDS = 20
 MAX_MEMORY = 250 << 20  # bytes, of which the imports take half
-TIMEOUT = "0.3"
+TIMEOUT = "0.3"  # for judges that are slow; the others have time on a busy machine, too
+LONG_TIMEOUT = "8"
 KEY = "sk-0123456789abcdef"
 ROW = ("0", SAMPLES / "zoo-red-box.png", "what is it?", "x", ["rec"])
 
@@ -234,7 +235,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
-def command(data: Path, url: str, timeout: str = TIMEOUT) -> tuple[str | Path, ...]:
+def command(data: Path, url: str, timeout: str = LONG_TIMEOUT) -> tuple[str | Path, ...]:
     return (
         "eval", "vip-bench", "--data", data, "--predictions", data / "answers.json", "--out",
         data / "out", "--judge-url", url, "--judge-model", "judge", "--judge-timeout", timeout, "-q",
@@ -266,7 +267,8 @@ def test_a_hostile_judge_leaves_a_row_ungraded(run: Run, data: Path, name: str) 
     attack, reason = UNGRADED[name]
     started = time.monotonic()
     with attacking(attack) as judge:
-        result = run(*command(data, judge.url))
+        timeout = TIMEOUT if reason == SLOW else LONG_TIMEOUT
+        result = run(*command(data, judge.url, timeout))
         assert time.monotonic() - started < MAX_SECONDS
         assert result.code == ExitCode.MODEL, result.stderr
         check_line(result.stderr, reason)
