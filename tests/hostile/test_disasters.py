@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT, Run
+from tests.support.devices import device, link_to_device
 from tests.support.disasters import (
     NOBODY,
     after_append,
@@ -120,7 +121,7 @@ def _into_loop(path: Path) -> None:
 
 def _into_device(path: Path) -> None:
     path.unlink()
-    path.symlink_to("/dev/zero")
+    link_to_device(path)
 
 
 def _without_folder() -> None:
@@ -302,12 +303,14 @@ def test_a_conversation_on_a_full_disk_goes_on(run: Run) -> None:
 
 def test_devices_that_are_full(run: Run) -> None:
     """What is written to `/dev/full` fails with ENOSPC."""
-    os.symlink("/dev/full", "full.jsonl")
-    os.symlink("/dev/full", "full.png")
+    full = device("full")
+    os.symlink(full, "full.jsonl")
+    os.symlink(full, "full.png")
     assert_one_error(run(*BATCH[:-1], "full.jsonl"), INPUT, "is not a regular file")
     command = ("annotate", "images/00.png", "--box", "1,1,9,9", "-o", "full.png", "--force")
     assert_one_error(run(*command), INPUT, "pipe or a device")
-    assert os.readlink("full.png") == "/dev/full"
+    assert os.readlink("full.png") == full
+    assert not os.path.isfile(full)
 
 
 # --- few descriptors -------------------------------------------------------------------------
@@ -394,7 +397,7 @@ def _pipe(path: Path) -> None:
 
 SETTINGS: dict[str, Callable[[Path], object]] = {
     "pipe": _pipe,
-    "device": lambda path: path.symlink_to("/dev/zero"),
+    "device": link_to_device,
     "folder": Path.mkdir,
     "loop": lambda path: path.symlink_to(path.name),
     "bytes": lambda path: path.write_bytes(b"\xff\0" * 99),

@@ -10,6 +10,7 @@ import pytest
 
 from tests.hostile.test_files import folder, run_in  # noqa: F401
 from tests.support.budget import assert_in_budget, assert_refused, run_measured
+from tests.support.devices import link_to_device
 from vipllava_cli.errors import ExitCode
 
 MAX_SECONDS = 15
@@ -75,8 +76,10 @@ def make(kind: str, path: Path) -> str | None:
         path.symlink_to("pipe")
     elif kind == "folder":
         path.mkdir()
+    elif kind == "device":
+        link_to_device(path, "full")
     else:
-        path.symlink_to("/dev/full" if kind == "device" else "/proc/kmsg")
+        path.symlink_to("/proc/kmsg")
     return None
 
 

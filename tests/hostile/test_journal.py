@@ -19,6 +19,7 @@ from tests.conftest import ROOT, Run
 from tests.storage.test_journal import ids, row
 from tests.support.budget import MAX_LINES
 from tests.support.damaged_journals import DAMAGES, Base, damaged_journal, find_faults, make_base
+from tests.support.devices import link_to_device
 from vipllava_cli.errors import ExitCode, InputError
 from vipllava_cli.flows.evals.judges.grades import GradingRow, open_grades
 from vipllava_cli.storage import journal_file
@@ -256,7 +257,7 @@ def bind_socket(path: Path) -> None:
     [
         os.mkfifo,
         bind_socket,
-        lambda path: path.symlink_to("/dev/null"),
+        lambda path: link_to_device(path, "null"),
         lambda path: path.symlink_to(path),
         os.mkdir,
     ],
