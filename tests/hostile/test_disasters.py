@@ -72,6 +72,7 @@ def folder(run: Run, opened_once: None, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 _IMPORTED: list[bool] = []
+_ANSWERS: list[bytes] = []
 WARM_UP = (
     ASK,
     ("config", "path"),
@@ -80,6 +81,14 @@ WARM_UP = (
     ("eval", "clipart", "--n", "1", "--model", "tiny", "-q"),
     ("chat", "images/00.png", "--model", "tiny", "--save", "c.json"),
 )
+
+
+def write_answers(run: Run, out: str) -> None:
+    """Write the answers of the batch, which are made once."""
+    if not _ANSWERS:
+        assert run(*BATCH[:-1], out).code == DONE
+        _ANSWERS.append(Path(out).read_bytes())
+    Path(out).write_bytes(_ANSWERS[0])
 
 
 def assert_resumes(run: Run, before: Mapping[str, object], *command: str) -> None:
@@ -279,7 +288,7 @@ OTHER_WRITERS = {
 
 @pytest.mark.parametrize("name", OTHER_WRITERS)
 def test_no_file_remains_on_a_full_disk(run: Run, name: str) -> None:
-    assert run(*BATCH).code == DONE
+    write_answers(run, "r.jsonl")
     shutil.copy("r.jsonl", "s.jsonl")
     before = sorted(str(path) for path in Path().rglob("*") if path.is_file())
     with limited(resource.RLIMIT_FSIZE, 5):
@@ -353,7 +362,7 @@ WRITERS = {
 def test_a_folder_without_permission_is_found_before_the_work(
     run: Run, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    assert run(*BATCH[:-1], "kept.jsonl").code == DONE
+    write_answers(run, "kept.jsonl")
     os.mkdir("shut", 0o555)
 
     def fail(*given: object, **more: object) -> None:
