@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ os.environ.pop("LINES", None)
 os.environ["VIPLLAVA_HOME"] = os.devnull  # nobody's own settings; a test that keeps some says where
 
 from tests.support import warm
+from tests.support.devices import kinds_of_devices
 from vipllava_cli.cli.app import app
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.open import open_engine
@@ -56,6 +57,14 @@ def pytest_configure(config: pytest.Config) -> None:
         threads = max((os.cpu_count() or 1) // workers, 1)
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
         config.option.tx = [f"popen//python={warm.share()}"] * workers
+
+
+@pytest.fixture(autouse=True)
+def _devices() -> Iterator[None]:
+    """Fail the test that harms a device of this machine, which root can."""
+    before = kinds_of_devices()
+    yield
+    assert kinds_of_devices() == before, "this test replaced a device: make it again with mknod"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.devices import link_to_device
 from tests.support.hub import COMMIT, StandInHub, git_id
 from vipllava_cli.engine.hub import cache, download
 from vipllava_cli.engine.hub.cached_names import cached_names
@@ -96,7 +97,7 @@ TAMPERED: Mapping[str, tuple[Tamper, bool]] = {
     "reference is absolute": (reference(lambda path: path.write_text("/etc")), False),
     "reference of 1 GB": (reference(huge), False),
     "reference is a pipe": (reference(os.mkfifo), False),
-    "reference is a device": (reference(lambda path: path.symlink_to("/dev/zero")), False),
+    "reference is a device": (reference(link_to_device), False),
     "reference is binary": (reference(lambda path: path.write_bytes(bytes(range(99)))), False),
     "reference is empty": (reference(Path.touch), False),
     "reference to itself": (reference(lambda path: path.symlink_to(path.name)), False),
@@ -105,8 +106,8 @@ TAMPERED: Mapping[str, tuple[Tamper, bool]] = {
     "config links outside": (snapshot_file("config.json", link_to_victim), False),
     "config is a page": (snapshot_file("config.json", lambda path: path.write_text("<p>")), False),
     "weights link outside": (snapshot_file(WEIGHTS, link_to_victim), False),
-    "weights link to /dev/zero": (
-        snapshot_file(WEIGHTS, lambda path: path.symlink_to("/dev/zero")),
+    "weights link to a device": (
+        snapshot_file(WEIGHTS, link_to_device),
         False,
     ),
     "snapshot links outside": (linked_snapshot, False),
@@ -116,8 +117,8 @@ TAMPERED: Mapping[str, tuple[Tamper, bool]] = {
     "blob links outside": (lambda folder, hub: instead(blob(folder, hub), link_to_victim), True),
     "part is a pipe": (part_in_place_of_blob(os.mkfifo), True),
     "part links outside": (part_in_place_of_blob(link_to_victim), True),
-    "part links to /dev/zero": (
-        part_in_place_of_blob(lambda path: path.symlink_to("/dev/zero")),
+    "part links to a device": (
+        part_in_place_of_blob(link_to_device),
         True,
     ),
     "part of 1 GB": (part_in_place_of_blob(huge), True),

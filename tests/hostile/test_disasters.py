@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT, Run
+from tests.support.devices import device, link_to_device
 from tests.support.disasters import (
     NOBODY,
     after_append,
@@ -71,6 +72,7 @@ def folder(run: Run, opened_once: None, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 _IMPORTED: list[bool] = []
+_ANSWERS: list[bytes] = []
 WARM_UP = (
     ASK,
     ("config", "path"),
@@ -79,6 +81,14 @@ WARM_UP = (
     ("eval", "clipart", "--n", "1", "--model", "tiny", "-q"),
     ("chat", "images/00.png", "--model", "tiny", "--save", "c.json"),
 )
+
+
+def write_answers(run: Run, out: str) -> None:
+    """Write the answers of the batch, which are made once."""
+    if not _ANSWERS:
+        assert run(*BATCH[:-1], out).code == DONE
+        _ANSWERS.append(Path(out).read_bytes())
+    Path(out).write_bytes(_ANSWERS[0])
 
 
 def assert_resumes(run: Run, before: Mapping[str, object], *command: str) -> None:
@@ -120,7 +130,7 @@ def _into_loop(path: Path) -> None:
 
 def _into_device(path: Path) -> None:
     path.unlink()
-    path.symlink_to("/dev/zero")
+    link_to_device(path)
 
 
 def _without_folder() -> None:
@@ -156,7 +166,7 @@ def test_a_source_that_changes_costs_only_its_rows(
         monkeypatch.context() as patch,
         as_nobody() if change == "no permission" else limited(resource.RLIMIT_CORE, 0),
     ):
-        if change == "no permission":
+        if change == "no permission" and os.getuid() == 0:
             for path in Path("images").iterdir():
                 os.seteuid(0)
                 os.chown(path, NOBODY, NOBODY)
@@ -278,7 +288,7 @@ OTHER_WRITERS = {
 
 @pytest.mark.parametrize("name", OTHER_WRITERS)
 def test_no_file_remains_on_a_full_disk(run: Run, name: str) -> None:
-    assert run(*BATCH).code == DONE
+    write_answers(run, "r.jsonl")
     shutil.copy("r.jsonl", "s.jsonl")
     before = sorted(str(path) for path in Path().rglob("*") if path.is_file())
     with limited(resource.RLIMIT_FSIZE, 5):
@@ -302,12 +312,14 @@ def test_a_conversation_on_a_full_disk_goes_on(run: Run) -> None:
 
 def test_devices_that_are_full(run: Run) -> None:
     """What is written to `/dev/full` fails with ENOSPC."""
-    os.symlink("/dev/full", "full.jsonl")
-    os.symlink("/dev/full", "full.png")
+    full = device("full")
+    os.symlink(full, "full.jsonl")
+    os.symlink(full, "full.png")
     assert_one_error(run(*BATCH[:-1], "full.jsonl"), INPUT, "is not a regular file")
     command = ("annotate", "images/00.png", "--box", "1,1,9,9", "-o", "full.png", "--force")
     assert_one_error(run(*command), INPUT, "pipe or a device")
-    assert os.readlink("full.png") == "/dev/full"
+    assert os.readlink("full.png") == full
+    assert not os.path.isfile(full)
 
 
 # --- few descriptors -------------------------------------------------------------------------
@@ -320,10 +332,11 @@ def test_few_descriptors_lose_nothing(run: Run, spare: int) -> None:
     os.close(first)
     with limited(resource.RLIMIT_NOFILE, first + spare):
         result = run(*BATCH)
-    assert result.code in (DONE, INPUT, SOME), (result.code, result.stderr)
+    model = int(ExitCode.MODEL)  # its files are checked before anything else
+    assert result.code in (DONE, INPUT, SOME, model), (result.code, result.stderr)
     assert "a bug in vipllava" not in result.stderr, result.stderr
-    if result.code == INPUT:
-        assert_one_error(result, INPUT)
+    if result.code in (INPUT, model):
+        assert_one_error(result, result.code, "Too many open files" if result.code == model else "")
     assert_resumes(run, answers(Path("r.jsonl")))
 
 
@@ -350,7 +363,7 @@ WRITERS = {
 def test_a_folder_without_permission_is_found_before_the_work(
     run: Run, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    assert run(*BATCH[:-1], "kept.jsonl").code == DONE
+    write_answers(run, "kept.jsonl")
     os.mkdir("shut", 0o555)
 
     def fail(*given: object, **more: object) -> None:
@@ -373,6 +386,7 @@ def test_any_umask_keeps_the_answers(run: Run, mask: int) -> None:
         assert_one_error(result, INPUT)
     if Path("r.jsonl").exists():
         assert Path("r.jsonl").stat().st_mode & 0o777 == 0o666 & ~mask
+        Path("r.jsonl").chmod(0o600)  # only root reads a file without permissions
     assert_resumes(run, answers(Path("r.jsonl")))
 
 
@@ -394,7 +408,7 @@ def _pipe(path: Path) -> None:
 
 SETTINGS: dict[str, Callable[[Path], object]] = {
     "pipe": _pipe,
-    "device": lambda path: path.symlink_to("/dev/zero"),
+    "device": link_to_device,
     "folder": Path.mkdir,
     "loop": lambda path: path.symlink_to(path.name),
     "bytes": lambda path: path.write_bytes(b"\xff\0" * 99),

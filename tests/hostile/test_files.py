@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.budget import Measured, assert_in_budget, read_tree
-from tests.support.forked import run_forked
+from tests.support.budget import Measured, assert_in_budget, read_tree, run_measured
 from tests.support.hostile_texts import TEXTS, write
 from tests.support.sources import write_images
 from vipllava_cli.errors import ExitCode
@@ -24,10 +23,10 @@ def folder(tmp_path: Path) -> Path:
     return work
 
 
-def run_in(folder: Path, *arguments: str | Path, stdin: int | None = None) -> Measured:
+def run_in(folder: Path, *arguments: str | Path, stdin: int | bytes = b"") -> Measured:
     """Run the command in its budget. Asserts that it changes no file."""
     before = read_tree(folder)
-    ended = run_forked(*arguments, folder=folder, stdin=stdin, max_seconds=MAX_SECONDS)
+    ended = run_measured(*arguments, folder=folder, stdin=stdin, max_seconds=MAX_SECONDS)
     assert read_tree(folder) == before
     return ended
 

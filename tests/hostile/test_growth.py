@@ -38,7 +38,7 @@ from vipllava_cli.storage.journal import open_journal
 from vipllava_cli.storage.records import Record, check_stored
 
 SIZE = (640, 480)
-MAX_BYTES = 1 << 30  # a child counts the memory of the process of the tests, too
+MAX_BYTES = 1 << 30
 BOTH = replace(TASK, on_conflict=OnConflict.keep_both)
 OTHER = replace(BOTH, questions=("what else?",))
 
@@ -211,7 +211,6 @@ def test_a_mask_file_of_many_rows_is_decoded_once(
 def run_in(folder: Path, *arguments: str | Path) -> Measured:
     environment = os.environ | {
         "HF_HUB_OFFLINE": "1",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
         "VIPLLAVA_HOME": str(folder / "home"),
     }
     return run_measured(*arguments, folder=folder, environment=environment)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.budget import Measured
 from tests.support.hostile_hub import (
     LISTING,
     LOOK_UP,
@@ -14,7 +15,6 @@ from tests.support.hostile_hub import (
     REPOSITORY,
     VICTIM,
     WEIGHTS,
-    Ended,
     HostileHub,
     Reply,
     body,
@@ -232,14 +232,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def check(ended: Ended, code: int, message: str, folder: Path) -> None:
+def check(ended: Measured, code: int, message: str, folder: Path) -> None:
     """Assert the exit code, the message, the budgets and the files of a pull."""
     assert ended.code == code, ended.stderr
     assert message in ended.stderr
     assert 1 <= len(ended.stderr.splitlines()) <= 3, ended.stderr
     assert not any(bad in ended.stderr for bad in ("Traceback", "a bug in", "\x1b"))
     assert ended.seconds < MAX_SECONDS
-    assert ended.memory < MAX_MEMORY
+    assert ended.peak_bytes < MAX_MEMORY
     assert files_outside(folder) == {VICTIM: b"dear"}
     assert sum(path.stat().st_size for path in (folder / "hf").rglob("*") if path.is_file()) < 60e6
 

@@ -29,6 +29,7 @@ from tests.support.hostile_hub import (
     status,
 )
 from tests.support.hub import git_id
+from tests.support.warm import Started
 
 pytestmark = pytest.mark.slow
 
@@ -114,14 +115,11 @@ def test_a_damaged_small_file_is_found(name: str, hub: HostileHub, tmp_path: Pat
 def test_a_full_disk_is_one_line_and_keeps_what_fits(hub: HostileHub, tmp_path: Path) -> None:
     """A limit on the size of a file ends writing as a full disk does, after a part of a block."""
     limit = 3 * MIB + 1234
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old[1]))
-    try:
-        ended = pull(hub, tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, old)
-    assert (ended.code, ended.stderr.count("\n")) == (3, 2), ended.stderr
-    assert "is full: free some space, then run the same command to continue" in ended.stderr
+    process = start_pull(hub, tmp_path)
+    limit_files(process, limit)
+    code, text = process.wait(), (tmp_path / "stderr").read_text()
+    assert (code, text.count("\n")) == (3, 2), text
+    assert "is full: free some space, then run the same command to continue" in text
     assert part(hub, tmp_path).read_bytes() == hub.files[WEIGHTS][:limit]
     hub.asked.clear()
     assert pull(hub, tmp_path).code == 0
@@ -188,7 +186,7 @@ def test_a_server_that_refuses_parts_sends_the_whole_file(
     assert is_whole(hub, tmp_path)
 
 
-def wait_for_more(path: Path, process: Any) -> None:
+def wait_for_more(path: Path, process: Started) -> None:
     """Wait until a running pull has written to a file."""
     before, ends = size_of(path), time.monotonic() + 40
     while time.monotonic() < ends and size_of(path) <= before and process.poll() is None:
@@ -203,7 +201,7 @@ def test_kills_at_random_moments_lose_nothing(hub: HostileHub, tmp_path: Path) -
     for number in range(STOPS):
         process = start_pull(hub, tmp_path)
         if number % 5 == 4:  # at any moment of its start
-            time.sleep(chance.random())
+            time.sleep(chance.random() / 3)
         else:
             wait_for_more(part(hub, tmp_path), process)
             time.sleep(chance.random() / 30)
@@ -246,13 +244,17 @@ def fill(filler: Path, free: int) -> None:
     os.truncate(filler, max(size - free, 0))
 
 
-def stop_writing(process: Any, filler: Path, part: Path, *, is_disk: bool) -> None:
+def limit_files(process: Started, limit: int) -> None:
+    """Forbid a process to write files of more bytes."""
+    resource.prlimit(process.process, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+
+def stop_writing(process: Started, filler: Path, part: Path, *, is_disk: bool) -> None:
     """Fill the disk of a running pull. Without a disk of its own, forbid it to write more."""
     if is_disk:
         fill(filler, 0)
     else:
-        limit = size_of(part) + 1234
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        limit_files(process, size_of(part) + 1234)
 
 
 def test_ten_full_disks_lose_nothing(hub: HostileHub, tmp_path: Path) -> None:
@@ -310,10 +312,10 @@ def test_ctrl_c_ends_a_wait_and_an_endless_body(hub: HostileHub, tmp_path: Path)
     assert interrupt(hub, tmp_path) == 130
 
 
-def interrupt(hub: HostileHub, folder: Path, **variables: str) -> int:
+def interrupt(hub: HostileHub, folder: Path, **variables: str) -> int | None:
     """Send SIGINT after the weights are asked for. Returns the exit code. Fails after 3 seconds."""
     asked = hub.replies
-    process: subprocess.Popen[bytes] = start_pull(hub, folder, **variables)
+    process = start_pull(hub, folder, **variables)
     while hub.replies == asked:
         time.sleep(0.02)
     time.sleep(0.2)

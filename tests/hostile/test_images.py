@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT, SAMPLES
-from tests.support.budget import Measured, assert_in_budget, assert_refused, read_tree
-from tests.support.forked import run_forked
+from tests.support.budget import Measured, assert_in_budget, assert_refused, read_tree, run_measured
 from tests.support.hostile_images import ATTACKS, bmp_rle, ico_with, png, small_png, zeros
 from tests.support.hostile_web import GOOD_REPLIES, REPLIES, hostile_web, path_of
 from tests.support.images import ORANGE, animation, encode, has_center_color
@@ -57,9 +56,9 @@ def run_in(tmp_path: Path, *arguments: str | Path, stdin: bytes = b"") -> Measur
     work = tmp_path / "work"
     work.mkdir(exist_ok=True)
     own = [work, tmp_path / "state"]
-    environment = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+    environment = os.environ | {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
     before = read_tree(tmp_path, own)
-    result = run_forked(*arguments, folder=work, environment=environment, stdin=stdin)
+    result = run_measured(*arguments, folder=work, environment=environment, stdin=stdin)
     assert read_tree(tmp_path, own) == before
     return result
 

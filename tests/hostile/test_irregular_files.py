@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.test_files import folder, run_in  # noqa: F401
-from tests.support.budget import assert_in_budget, assert_refused
+from tests.support.budget import assert_in_budget, assert_refused, run_measured
+from tests.support.devices import link_to_device
 from vipllava_cli.errors import ExitCode
 
 MAX_SECONDS = 15
@@ -75,8 +76,10 @@ def make(kind: str, path: Path) -> str | None:
         path.symlink_to("pipe")
     elif kind == "folder":
         path.mkdir()
+    elif kind == "device":
+        link_to_device(path, "full")
     else:
-        path.symlink_to("/dev/full" if kind == "device" else "/proc/kmsg")
+        path.symlink_to("/proc/kmsg")
     return None
 
 
@@ -197,17 +200,17 @@ def test_a_folder_of_many_files_is_listed_in_its_budget(folder: Path) -> None:  
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "kernel", "folder"])
 def test_settings_are_a_file(folder: Path, kind: str) -> None:  # noqa: F811
-    from tests.support.forked import run_forked
-
     make(kind, folder / "settings.json")
-    ended = run_forked("config", "list", folder=folder, environment={"VIPLLAVA_HOME": str(folder)})
+    ended = run_measured(
+        "config", "list", folder=folder, environment=os.environ | {"VIPLLAVA_HOME": str(folder)}
+    )
     assert_refused(ended, ExitCode.USAGE, max_seconds=MAX_SECONDS)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "9" * 1_000_000, '{"a": ' * 50_000, "\0", "\xff"])
 def test_damaged_settings_are_one_line(folder: Path, text: str) -> None:  # noqa: F811
-    from tests.support.forked import run_forked
-
     (folder / "settings.json").write_text(text, "latin-1")
-    ended = run_forked("config", "list", folder=folder, environment={"VIPLLAVA_HOME": str(folder)})
+    ended = run_measured(
+        "config", "list", folder=folder, environment=os.environ | {"VIPLLAVA_HOME": str(folder)}
+    )
     assert_refused(ended, ExitCode.USAGE, max_seconds=MAX_SECONDS)

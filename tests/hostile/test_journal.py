@@ -19,6 +19,7 @@ from tests.conftest import ROOT, Run
 from tests.storage.test_journal import ids, row
 from tests.support.budget import MAX_LINES
 from tests.support.damaged_journals import DAMAGES, Base, damaged_journal, find_faults, make_base
+from tests.support.devices import link_to_device
 from vipllava_cli.errors import ExitCode, InputError
 from vipllava_cli.flows.evals.judges.grades import GradingRow, open_grades
 from vipllava_cli.storage import journal_file
@@ -256,7 +257,7 @@ def bind_socket(path: Path) -> None:
     [
         os.mkfifo,
         bind_socket,
-        lambda path: path.symlink_to("/dev/null"),
+        lambda path: link_to_device(path, "null"),
         lambda path: path.symlink_to(path),
         os.mkdir,
     ],
@@ -310,10 +311,15 @@ def test_a_damaged_grade_is_made_again(tmp_path: Path, name: str, is_missing: bo
 @pytest.mark.model
 @pytest.mark.usefixtures("opened_once")
 @pytest.mark.parametrize("kind", ["flipped_bits", "nul_tail", "foreign_lines", "joined_lines"])
-def test_a_damaged_journal_of_eval_resumes(tmp_path: Path, run: Run, kind: str) -> None:
-    folder = tmp_path / "run"
+def test_a_damaged_journal_of_eval_resumes(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, run: Run, kind: str
+) -> None:
+    folder, kept = tmp_path / "run", tmp_path_factory.getbasetemp() / "evaluated"
     command = ("eval", "clipart", "--n", "3", "--out", folder, "--model", "tiny", "-q", "--json")
-    assert run(*command).code == ExitCode.DONE
+    if not kept.exists():
+        assert run(*command).code == ExitCode.DONE
+        folder.rename(kept)
+    shutil.copytree(kept, folder)
     records = folder / "records.jsonl"
     scores = (folder / "scores.json").read_bytes()
     lines = records.read_bytes().splitlines(keepends=True)
@@ -332,13 +338,20 @@ def test_a_damaged_journal_of_eval_resumes(tmp_path: Path, run: Run, kind: str) 
 
 
 @pytest.fixture
-def answered(tmp_path: Path, run: Run, opened_once: None) -> tuple[str | Path, ...]:
-    images = tmp_path / "images"
-    images.mkdir()
-    for source in sorted((ROOT / "tests" / "fixtures" / "0.1.0" / "images").iterdir())[:5]:
-        shutil.copy(source, images)
-    command = ("batch", images, "--out", tmp_path / "r.jsonl", "--model", "tiny")
-    assert run(*command).code == ExitCode.DONE
+def answered(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, run: Run, opened_once: None
+) -> tuple[str | Path, ...]:
+    """Write the answers of a batch, which all tests share. Returns its command."""
+    kept = tmp_path_factory.getbasetemp() / "answered"
+    images, out = kept / "images", tmp_path / "r.jsonl"
+    command = ("batch", images, "--out", out, "--model", "tiny")
+    if not kept.exists():
+        images.mkdir(parents=True)
+        for source in sorted((ROOT / "tests" / "fixtures" / "0.1.0" / "images").iterdir())[:5]:
+            shutil.copy(source, images)
+        assert run(*command).code == ExitCode.DONE
+        out.rename(kept / out.name)
+    shutil.copy(kept / out.name, out)
     return command
 
 

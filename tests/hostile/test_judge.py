@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-import vipllava_cli
 from tests.conftest import SAMPLES, Run
 from tests.support import benchmark_files as files
 from tests.support import web
@@ -26,7 +25,8 @@ pytestmark = pytest.mark.slow
 
 MAX_SECONDS = 20
 MAX_MEMORY = 250 << 20  # bytes, of which the imports take half
-TIMEOUT = "0.3"
+TIMEOUT = "0.3"  # for judges that are slow; the others have time on a busy machine, too
+LONG_TIMEOUT = "8"
 KEY = "sk-0123456789abcdef"
 ROW = ("0", SAMPLES / "zoo-red-box.png", "what is it?", "x", ["rec"])
 
@@ -236,7 +236,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
-def command(data: Path, url: str, timeout: str = TIMEOUT) -> tuple[str | Path, ...]:
+def command(data: Path, url: str, timeout: str = LONG_TIMEOUT) -> tuple[str | Path, ...]:
     return (
         "eval", "vip-bench", "--data", data, "--predictions", data / "answers.json", "--out",
         data / "out", "--judge-url", url, "--judge-model", "judge", "--judge-timeout", timeout, "-q",
@@ -268,7 +268,8 @@ def test_a_hostile_judge_leaves_a_row_ungraded(run: Run, data: Path, name: str) 
     attack, reason = UNGRADED[name]
     started = time.monotonic()
     with attacking(attack) as judge:
-        result = run(*command(data, judge.url))
+        timeout = TIMEOUT if reason == SLOW else LONG_TIMEOUT
+        result = run(*command(data, judge.url, timeout))
         assert time.monotonic() - started < MAX_SECONDS
         assert result.code == ExitCode.MODEL, result.stderr
         check_line(result.stderr, reason)
@@ -313,10 +314,7 @@ def test_questions_are_not_sent_again_without_encryption(
 def test_a_hostile_judge_costs_little_memory(data: Path, tmp_path: Path, name: str) -> None:
     attack, _ = UNGRADED[name]
     with attacking(attack) as judge:
-        environment = os.environ | {
-            "PYTHONPATH": str(Path(vipllava_cli.__file__).parents[1]),
-            "VIPLLAVA_HOME": str(tmp_path / "home"),
-        }
+        environment = os.environ | {"VIPLLAVA_HOME": str(tmp_path / "home")}
         line = command(data, judge.url, "20")
         result = run_measured(*line, folder=tmp_path, environment=environment)
     assert_refused(result, ExitCode.MODEL, max_bytes=MAX_MEMORY, max_lines=1)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.conftest import Finished, Run
 from tests.support.budget import read_tree
+from tests.support.devices import link_to_device
 from vipllava_cli.errors import ExitCode
 
 MAX_SECONDS = 10
@@ -52,6 +53,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_lines("records.jsonl", [record])
     os.mkfifo("pipe")
     os.symlink("nowhere/out", "dangling")
+    link_to_device(Path("device"), "null")
     os.symlink("images/0.png", "link.png")
     os.link("rows.jsonl", "twin.jsonl")
     os.link("images/0.png", "hard.png")
@@ -98,7 +100,7 @@ ATTACKS: list[tuple[str, int, str]] = [
     (f"{BATCH} --out r.jsonl --report images.zip --force", INPUT, KIND),
     (f"{BATCH} --out r.jsonl --report notes.html", INPUT, "add --force to overwrite"),
     (f"{BATCH} --out r.jsonl --report pipe --force", INPUT, "pipe or a device"),
-    (f"{BATCH} --out r.jsonl --report /dev/null --force", INPUT, "pipe or a device"),
+    (f"{BATCH} --out r.jsonl --report device --force", INPUT, "pipe or a device"),
     (f"{BATCH} --out r.jsonl --report images --force", INPUT, "is a folder"),
     (f"{BATCH} --out r.jsonl --report dangling --force", INPUT, "there is no folder"),
     (f"{BATCH} --out r.jsonl --report link.webp.html/x", INPUT, "there is no folder"),

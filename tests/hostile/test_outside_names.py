@@ -14,8 +14,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.hostile.test_files import ENDS, assert_bounded, folder, run_in  # noqa: F401
 from tests.hostile.test_irregular_files import RECORD
-from tests.support.budget import assert_in_budget, assert_refused, read_tree
-from tests.support.forked import run_forked
+from tests.support.budget import assert_in_budget, assert_refused, read_tree, run_measured
 from tests.support.zips import overlap_entries, pack, patch_entries
 from vipllava_cli.errors import ExitCode, InputError
 from vipllava_cli.flows.chat.session_file import read_session, resume_chat
@@ -182,7 +181,7 @@ def test_a_record_names_no_path(folder: Path, attack: str) -> None:  # noqa: F81
         ("export", "r.jsonl", "--to", "coco", "-o", "o.json"),
         ("export", "r.jsonl", "--to", "yolo", "-o", "o-yolo"),
     ):
-        ended = run_forked(*arguments, folder=folder, stdin=reading)
+        ended = run_measured(*arguments, folder=folder, stdin=reading)
         assert ended.code in ENDS, (arguments, ended.stderr[-1000:])
         assert_in_budget(ended, max_seconds=MAX_SECONDS)
         assert "\x1b" not in ended.stderr
@@ -196,7 +195,7 @@ def test_addresses_of_one_name_stay_in_the_folder(folder: Path) -> None:  # noqa
     write_records(folder / "r.jsonl", *({"id": n, "image": n} for n in names))
     outside = read_tree(folder.parent, [folder])
     for to in ("labelme", "voc", "yolo"):
-        ended = run_forked("export", "r.jsonl", "--to", to, "-o", to, folder=folder)
+        ended = run_measured("export", "r.jsonl", "--to", to, "-o", to, folder=folder)
         assert ended.code in ENDS, ended.stderr
         assert_in_budget(ended, max_seconds=MAX_SECONDS)
     assert read_tree(folder.parent, [folder]) == outside
@@ -267,9 +266,12 @@ MODEL_NAMES = (
 @pytest.mark.parametrize("name", MODEL_NAMES, ids=lambda name: ascii(name)[:30])
 @pytest.mark.parametrize("command", ["info", "use", "remove"])
 def test_a_model_name_is_no_path(folder: Path, command: str, name: str) -> None:  # noqa: F811
-    environment = {"VIPLLAVA_HOME": str(folder / "home"), "HF_HOME": str(folder / "hf")}
+    environment = os.environ | {
+        "VIPLLAVA_HOME": str(folder / "home"),
+        "HF_HOME": str(folder / "hf"),
+    }
     before = read_tree(folder.parent)
-    ended = run_forked("models", command, "--", name, folder=folder, environment=environment)
+    ended = run_measured("models", command, "--", name, folder=folder, environment=environment)
     assert ended.code in (ExitCode.USAGE, ExitCode.MODEL, ExitCode.INPUT), ended
     assert_refused(ended, ended.code, max_seconds=MAX_SECONDS)
     assert "\x1b" not in ended.stderr

@@ -15,6 +15,7 @@ from prompt_toolkit.keys import Keys
 
 from tests.conftest import SAMPLES, Run
 from tests.support.chat_terminal import TIMEOUT, open_chat
+from tests.support.devices import link_to_device
 from tests.support.terminal import Terminal
 from vipllava_cli.cli.repl.history import MAX_BYTES, MAX_ENTRIES, BoundedHistory
 from vipllava_cli.cli.repl.key_parser import MAX_PASTE_LENGTH, BoundedParser, Paste
@@ -215,7 +216,7 @@ def test_odd_history_files_are_tolerated(home: Path, kind: str) -> None:
     makers: dict[str, Callable[[], object]] = {
         "fifo": lambda: os.mkfifo(path),
         "folder": path.mkdir,
-        "device": lambda: path.symlink_to("/dev/zero"),
+        "device": lambda: link_to_device(path),
         "link": lambda: path.symlink_to(path),
         "denied": lambda: path.symlink_to(home / "no" / "file"),
     }
@@ -239,7 +240,7 @@ def test_the_state_folder_takes_no_odd_files(
     if kind == "fifo":
         os.mkfifo(path)
     else:
-        path.symlink_to("/dev/null")
+        link_to_device(path, "null")
     with pytest.raises(Exception, match="cannot be written"):
         private_file("history")
 

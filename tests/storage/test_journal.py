@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.support.devices import device
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.storage.journal import open_journal, read_journal
 from vipllava_cli.storage.record_lines import encode_line
@@ -327,7 +328,7 @@ def test_a_run_can_continue_after_a_full_disk(path: Path) -> None:
 
 def test_a_device_is_refused() -> None:
     with pytest.raises(InputError, match="is not a regular file"):
-        open_journal(Path("/dev/null"))
+        open_journal(Path(device("null")))
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -1,21 +1,31 @@
 """The command in a process with a budget of time and memory, and what it changed on the disk."""
 
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
+
+from tests.support import warm
 
 MAX_SECONDS = 60.0
 MAX_BYTES = 2 << 30
 MAX_LINES = 3  # of a message
 
-_PAUSE = 0.02  # seconds between two looks at the process
+# The command, which waits for the processes that decode images: so their memory counts, too.
+_COMMAND = """
+import sys
+sys.argv[0] = "vipllava"
+from vipllava_cli.__main__ import main
+from vipllava_cli.images.workers import end_workers
+try:
+    main()
+finally:
+    end_workers()
+"""
 
 
 @dataclass(frozen=True)
@@ -33,48 +43,69 @@ def run_measured(
     *arguments: str | Path,
     folder: Path,
     environment: Mapping[str, str] | None = None,
-    stdin: bytes = b"",
+    stdin: int | bytes = b"",
     max_seconds: float = MAX_SECONDS,
+    server: str = warm.LIGHT,
 ) -> Measured:
-    """Run `vipllava` in `folder`, and kill it when its time is over: the code is then negative."""
+    """Run `vipllava` in `folder`, and kill it when its time is over: the code is then negative.
+
+    The process is a fork of a server of `tests.support.warm`: an attack that should be refused at once
+    costs some milliseconds. `environment`: all its variables; by default, those of this process.
+    `stdin` is an open file or its content.
+    """
+    with _streams(stdin) as (given, out, err):
+        start = time.monotonic()
+        process = start_command(
+            *arguments,
+            folder=folder,
+            environment=environment,
+            streams=(given, out.fileno(), err.fileno()),
+            server=server,
+        )
+        code = process.wait(max_seconds)
+        if code is None:
+            process.kill()
+            code = process.wait(None)
+        seconds = time.monotonic() - start
+        assert code is not None
+        return Measured(code, _text(out), _text(err), seconds, process.peak_bytes)
+
+
+def start_command(
+    *arguments: str | Path,
+    folder: Path,
+    environment: Mapping[str, str] | None,
+    streams: tuple[int, int, int],
+    server: str = warm.LIGHT,
+) -> warm.Started:
+    """Start `vipllava` in `folder` with stdin, stdout and stderr, as a fork of a server."""
+    return warm.start(
+        *("-c", _COMMAND, *map(str, arguments)),
+        env=os.environ if environment is None else environment,
+        folder=folder,
+        streams=streams,
+        server=server,
+    )
+
+
+@contextmanager
+def _streams(stdin: int | bytes) -> Iterator[tuple[int, BinaryIO, BinaryIO]]:
+    """Open the standard input, and empty files for the two outputs."""
     with (
-        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as content,
         tempfile.TemporaryFile() as out,
         tempfile.TemporaryFile() as err,
     ):
-        given.write(stdin)
-        given.seek(0)
-        start = time.monotonic()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "vipllava_cli", *map(str, arguments)],
-            stdin=given,
-            stdout=out,
-            stderr=err,
-            cwd=folder,
-            env=environment,
-            start_new_session=True,
-        )
-        code, usage = wait_for(process.pid, start + max_seconds)
-        process.returncode = code
-        seconds = time.monotonic() - start
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read().decode("utf-8", "replace"))
-    kilobyte = 1 if sys.platform == "darwin" else 1024
-    return Measured(code, texts[0], texts[1], seconds, usage.ru_maxrss * kilobyte)
+        if isinstance(stdin, bytes):
+            content.write(stdin)
+            content.seek(0)
+            stdin = content.fileno()
+        yield stdin, out, err
 
 
-def wait_for(process: int, deadline: float) -> tuple[int, Any]:
-    """Wait for the leader of a session. Returns its exit code, or minus a signal, and its usage."""
-    while True:
-        process_id, status, usage = os.wait4(process, os.WNOHANG)
-        if process_id:
-            return os.waitstatus_to_exitcode(status), usage
-        if time.monotonic() > deadline:
-            os.killpg(process, signal.SIGKILL)
-            deadline = float("inf")
-        time.sleep(_PAUSE)
+def _text(file: BinaryIO) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
 
 
 def assert_refused(

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support.devices import link_to_device
+
 Attack = Callable[[Path], object]
 WEIGHTS = "model.safetensors"
 
@@ -109,10 +111,6 @@ def make_socket(path: Path) -> None:
             server.bind(path.name)
     finally:
         os.chdir(here)
-
-
-def link_to(target: str) -> Callable[[Path], object]:
-    return lambda path: path.symlink_to(target)
 
 
 def link_out(path: Path) -> None:
@@ -451,7 +449,7 @@ KINDS: Mapping[str, Callable[[Path], object]] = {
     "pipe": os.mkfifo,
     "socket": make_socket,
     "folder": Path.mkdir,
-    "device": link_to("/dev/zero"),
+    "device": link_to_device,
     "link out": link_out,
     "link to itself": lambda path: path.symlink_to(path.name),
 }

@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import hub as good_hub
+from tests.support import warm
+from tests.support.budget import Measured, run_measured, start_command
 from tests.support.hub import COMMIT, StandInHub, serving
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 
@@ -203,16 +203,6 @@ def cut(count: int, *, with_length: bool = True) -> Reply:
 # --- runs ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Ended:
-    """A finished run: its exit code, messages, duration in seconds and peak memory in bytes."""
-
-    code: int
-    stderr: str
-    seconds: float
-    memory: int
-
-
 @contextmanager
 def hostile(target: str = "", reply: Reply | None = None, **fields: Any) -> Iterator[HostileHub]:
     """Serve the shipped model as the public 7B, with one misbehaviour."""
@@ -232,48 +222,35 @@ def environment(hub: StandInHub, folder: Path, **more: str) -> dict[str, str]:
         "HF_HUB_DOWNLOAD_TIMEOUT": str(TIMEOUT),
         "VIPLLAVA_HOME": str(folder / "home"),
         "HOME": str(folder / "user"),
-        "PEAK_FILE": str(folder / "peak"),
         **more,
     }
 
 
-# Runs the command, and writes the peak memory of the process. The kernel's figure of a child process
-# begins with that of its parent, so the process reads its own.
-_MEASURED = """
-import atexit, os, resource, runpy, sys
-def report():
-    try:
-        lines = open("/proc/self/status").read().splitlines()
-        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    except OSError:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    open(os.environ["PEAK_FILE"], "w").write(str(peak))
-atexit.register(report)
-runpy.run_module("vipllava_cli", run_name="__main__", alter_sys=True)
-"""
+def command(*more: str) -> tuple[str, ...]:
+    return ("models", "pull", "7b", "--yes", *more)
 
 
-def start_pull(hub: StandInHub, folder: Path, *more: str, **variables: str) -> Any:
-    """Start `vipllava models pull 7b` in a process of its own."""
-    command = [sys.executable, "-c", _MEASURED, "models", "pull", "7b", "--yes", *more]
-    with (folder / "stderr").open("wb") as stderr:
-        return subprocess.Popen(
-            command, env=environment(hub, folder, **variables), stderr=stderr, stdout=stderr
+def start_pull(hub: StandInHub, folder: Path, *more: str, **variables: str) -> warm.Started:
+    """Start `vipllava models pull 7b`, which writes to a file `stderr` in the folder."""
+    with (folder / "stderr").open("wb") as err, Path(os.devnull).open("rb") as none:
+        return start_command(
+            *command(*more),
+            folder=folder,
+            environment=environment(hub, folder, **variables),
+            streams=(none.fileno(), err.fileno(), err.fileno()),
         )
 
 
-def pull(hub: StandInHub, folder: Path, *more: str, **variables: str) -> Ended:
+def pull(hub: StandInHub, folder: Path, *more: str, **variables: str) -> Measured:
     """Run `vipllava models pull 7b`, and measure it."""
-    started = time.monotonic()
-    code = start_pull(hub, folder, *more, **variables).wait()
-    seconds = time.monotonic() - started
-    text = (folder / "stderr").read_text(errors="replace")
-    return Ended(code, text, seconds, int((folder / "peak").read_text()) << 10)
+    return run_measured(
+        *command(*more), folder=folder, environment=environment(hub, folder, **variables)
+    )
 
 
 def files_outside(folder: Path) -> Mapping[str, bytes]:
     """Return the files in a folder but for those of the cache and of the run itself."""
-    own = {folder / name for name in ("hf", "home", "stderr", "peak")}
+    own = {folder / name for name in ("hf", "home", "stderr")}
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))

@@ -1,15 +1,18 @@
-"""Processes that need not import torch again: forks of one server process that has imported it.
+"""Processes that need not import much again: forks of a server process that has imported it.
 
-A fork is a real process with its own streams, terminal, signals and exit code, but it has modules from
-the start. So tests of what the program imports, of code that reads the environment at import (the
-hub's client), and of the start-up time use new processes instead.
+One server has torch, the other has not, and takes little memory. A fork is a real process with its own
+streams, terminal, signals and exit code, but it has modules from the start. So tests of what the
+program imports, of what it does at an import, and of the start-up time use new processes instead.
 """
 
 import array
 import atexit
 import fcntl
+import functools
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import shlex
 import signal
@@ -26,37 +29,64 @@ from functools import cache
 from pathlib import Path
 
 _MAX_REQUEST = 1 << 20  # bytes
-_SHARED = "VIPLLAVA_TESTS_WARM"  # the variable that tells test workers the server's address
-_SERVE = "serve"
+_SHARED = (
+    "VIPLLAVA_TESTS_WARM"  # the variable that tells test workers the address of the whole server
+)
+WHOLE, LIGHT = "serve", "serve-light"
+_NOT_LIGHT = ("vipllava_cli.__main__", "vipllava_cli.engine.local", "vipllava_cli.cli.picker")
 
 
 @dataclass
 class Started:
-    """A running process: its id, and the connection that reports its end."""
+    """A running process: its id, and the connection that reports its end.
+
+    `code` and `peak_bytes` are those of the ended process, its memory with that of its children.
+    """
 
     process: int
     connection: socket.socket
+    code: int | None = None
+    peak_bytes: int = 0
 
     def wait(self, seconds: float | None = 60) -> int | None:
         """Return the exit code, negative for a signal; None if the process still runs after that time."""
+        if self.code is not None:
+            return self.code
         self.connection.settimeout(None if seconds is None else max(seconds, 1e-3))
         try:
-            status = self.connection.recv(64)
+            status, peak = map(int, self.connection.recv(64).split())
         except TimeoutError:
             return None
         self.connection.close()
-        return os.waitstatus_to_exitcode(int(status))
+        self.code, self.peak_bytes = os.waitstatus_to_exitcode(status), peak
+        return self.code
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None if the process still runs."""
+        return self.wait(0)
+
+    def send_signal(self, number: int) -> None:
+        """Signal the process and its children, as a terminal does. One that has ended gets nothing."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 def start(
-    *arguments: str, env: Mapping[str, str], folder: Path, streams: tuple[int, int, int]
+    *arguments: str,
+    env: Mapping[str, str],
+    folder: Path,
+    streams: tuple[int, int, int],
+    server: str = WHOLE,
 ) -> Started:
     """Run `python -m module …` or `python -c code …` with stdin, stdout and stderr.
 
     The first stream that is a terminal becomes the controlling terminal.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    connection.connect(_server())
+    connection.connect(_server(server))
     request = json.dumps([list(arguments), dict(env), str(folder)]).encode()
     connection.sendmsg(
         [request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", streams))]
@@ -66,21 +96,21 @@ def start(
 
 def share() -> str:
     """Share one server with all child processes. Returns a python command for execnet that forks it."""
-    os.environ[_SHARED] = _server()
+    os.environ[_SHARED] = _server(WHOLE)
     return f"{shlex.quote(sys.executable)} -S {shlex.quote(__file__)}"
 
 
 @cache
-def _server() -> str:
-    """Start the server process, which ends with this one. Returns the path of its socket."""
-    if _SHARED in os.environ:
+def _server(kind: str) -> str:
+    """Start a server process, which ends with this one. Returns the path of its socket."""
+    if kind == WHOLE and _SHARED in os.environ:
         return os.environ[_SHARED]
     path = os.path.join(tempfile.mkdtemp(), "warm")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)
     listener.listen()
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.warm", _SERVE, str(listener.fileno())],
+        [sys.executable, "-m", "tests.support.warm", kind, str(listener.fileno())],
         pass_fds=(listener.fileno(),),
         cwd=Path(__file__).parents[2],
     )
@@ -128,8 +158,9 @@ def _watch(connection: socket.socket) -> None:
     for stream in streams:
         os.close(stream)
     connection.send(str(process).encode())
-    _, status = os.waitpid(process, 0)
-    connection.send(str(status).encode())
+    _, status, usage = os.wait4(process, 0)
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    connection.send(f"{status} {peak}".encode())
     os._exit(0)
 
 
@@ -171,6 +202,8 @@ def _become(
     os.environ.update(environment)
     os.chdir(folder)
     time.tzset()
+    if constants := sys.modules.get("huggingface_hub.constants"):
+        importlib.reload(constants)  # it reads the environment when it is imported
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the process ends
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
@@ -190,6 +223,36 @@ def _become(
     os._exit(code)
 
 
+def _import_whole() -> None:
+    import accelerate  # noqa: F401 - imported for the forks
+    import cv2  # noqa: F401
+    import prompt_toolkit  # noqa: F401
+    import rich.markdown  # noqa: F401
+    import transformers.models.vipllava.modeling_vipllava  # noqa: F401
+
+
+def _import_light() -> None:
+    """Import the program without torch."""
+    import cv2  # noqa: F401
+    import psutil  # noqa: F401
+    import tokenizers  # noqa: F401
+    import typer.main
+    from PIL import Image
+    from typer.testing import CliRunner
+
+    import vipllava_cli.cli.app
+
+    for module in pkgutil.walk_packages(vipllava_cli.__path__, "vipllava_cli."):
+        if not module.name.startswith(_NOT_LIGHT):
+            importlib.import_module(module.name)
+    Image.init()
+    # To make the command takes longer than most of its runs. Typer imports more when it runs.
+    typer.main.get_command = functools.cache(typer.main.get_command)
+    typer.main.get_command(vipllava_cli.cli.app.app)
+    CliRunner().invoke(vipllava_cli.cli.app.app, ["config", "path"])
+    assert not {"torch", "transformers", "tkinter"} & set(sys.modules)
+
+
 def _fork(arguments: list[str]) -> int:
     """Run a fork with this process's streams. Returns its exit code."""
     arguments = [argument for argument in arguments if argument != "-u"]
@@ -200,13 +263,7 @@ def _fork(arguments: list[str]) -> int:
 if __name__ == "__main__":
     # Ctrl-C at the tests must not end the server: the test process does that itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.argv[1] != _SERVE:
+    if sys.argv[1] not in (WHOLE, LIGHT):
         sys.exit(_fork(sys.argv[1:]))
-
-    import accelerate  # noqa: F401 - imported for the forks
-    import cv2  # noqa: F401
-    import prompt_toolkit  # noqa: F401
-    import rich.markdown  # noqa: F401
-    import transformers.models.vipllava.modeling_vipllava  # noqa: F401
-
+    _import_whole() if sys.argv[1] == WHOLE else _import_light()
     serve(socket.socket(fileno=int(sys.argv[2])))

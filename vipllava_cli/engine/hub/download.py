@@ -234,7 +234,8 @@ def _write_reference(remote: RemoteModel) -> None:
     if remote.hub.revision != remote.commit:
         path = repository_folder(remote.hub.repository) / "refs" / remote.hub.revision
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_symlink():  # `atomic_file` would replace the file that it leads to
+        # `atomic_file` replaces the file that a link leads to, and refuses pipes.
+        if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
             path.unlink()
         with atomic_file(str(path)) as file:
             file.write(remote.commit.encode())
