@@ -180,6 +180,32 @@ def test_the_mouse_wheel_does_not_disturb_a_drag(desktop: Desktop, wide: Path) -
     assert max(abs(value - wanted) for value, wanted in zip(values, expected, strict=True)) <= 4
 
 
+SHOW = """
+import sys, cv2, numpy
+from vipllava_cli.cli.picker.x11 import is_blank
+cv2.namedWindow("vipllava", cv2.WINDOW_GUI_NORMAL)
+for value in map(int, sys.argv[1:]):
+    for _ in range(40):
+        cv2.imshow("vipllava", numpy.full((300, 400, 3), value, numpy.uint8))
+        cv2.waitKey(50)
+        if is_blank("vipllava", 200, 150) == (value == 0):
+            break
+    print(is_blank("vipllava", 200, 150))
+"""
+
+
+def test_a_window_without_a_drawing_is_noticed(desktop: Desktop) -> None:
+    command = [sys.executable, "-c", SHOW, "0", "90", "0"]
+    for _ in range(3):  # on a busy machine the window sometimes stays empty: that is the fault
+        shown = subprocess.run(
+            command, env=desktop.environment, capture_output=True, text=True, check=True
+        ).stdout.split()
+        assert shown[::2] == ["True", "True"]
+        if shown[1] == "False":
+            return
+    raise AssertionError("a drawing counts as none")
+
+
 # --- the end ---------------------------------------------------------------------------------
 
 

@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from vipllava_cli.cli.picker.canvas import Canvas
@@ -17,14 +19,17 @@ from vipllava_cli.cli.picker.help_strip import Help
 from vipllava_cli.cli.picker.keys import Outcome, edit, key_name
 from vipllava_cli.cli.picker.layout import Size, lay_out
 from vipllava_cli.cli.picker.state import PickerState
-from vipllava_cli.cli.picker.x11 import watch_new_window
+from vipllava_cli.cli.picker.x11 import is_blank, watch_new_window
 
 TITLE = "vipllava"
 _FLAGS = cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL | cv2.WINDOW_FREERATIO
 _MAX_FRAME = 80  # pixels of the frame of a window and its title
 _WAIT_MS = 15  # between two drawings: OpenCV handles the mouse while it waits for a key
-# Qt 5.15 on a busy machine sometimes loses the first drawing of a new window, which then stays empty.
+# Qt 5.15 on a busy machine sometimes loses the first drawing of a new window, or never notices that the
+# window is on the screen, and then draws nothing in it.
 _REDRAW_SECONDS = 0.5
+_BLANK_SECONDS = 1.5  # after which an empty window is opened again
+_MAX_REOPENINGS = 3  # without a drawing
 
 
 class _MouseEvent(NamedTuple):
@@ -42,6 +47,8 @@ class PickerWindow:
         self._events: list[_MouseEvent] = []
         self._place: tuple[int, int] | None = None
         self._is_destroyed: Callable[[], bool] = lambda: False
+        self._next_look = 0.0
+        self._reopenings_left = _MAX_REOPENINGS
 
     def __enter__(self) -> "PickerWindow":
         os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # Qt warns about fonts
@@ -86,8 +93,11 @@ class PickerWindow:
                 key = key_name(cv2.waitKeyEx(_WAIT_MS))
                 if self._is_destroyed() or not _is_open():
                     return Outcome.CANCEL, state
-                if any(event.kind in _WHEEL for event in self._events):
-                    self._reset_zoom()
+                is_zoomed = any(event.kind in _WHEEL for event in self._events)
+                if is_zoomed:
+                    self._reopenings_left = _MAX_REOPENINGS
+                if is_zoomed or self._is_blank(pixels):
+                    self._reopen()
                     shown = None
                 state = self._apply_mouse(state, canvas)
                 if key in outcomes:
@@ -98,13 +108,25 @@ class PickerWindow:
 
     def _open(self) -> None:
         self._is_destroyed = watch_new_window(self._create, TITLE)
+        self._next_look = time.monotonic() + _BLANK_SECONDS
 
     def _create(self) -> None:
         cv2.namedWindow(TITLE, _FLAGS)
         cv2.resizeWindow(TITLE, *self._size)
         cv2.setMouseCallback(TITLE, self._note_mouse)
 
-    def _reset_zoom(self) -> None:
+    def _is_blank(self, pixels: NDArray[np.uint8]) -> bool:
+        """Return whether a new window is still empty. Looks until it is not, some times at most."""
+        if not self._reopenings_left or time.monotonic() < self._next_look:
+            return False
+        row = len(pixels) - 1  # in the help below the image, whose background is not black
+        if pixels[row, 0].any() and is_blank(TITLE, 0, row):
+            self._reopenings_left -= 1
+            return True
+        self._reopenings_left = 0
+        return False
+
+    def _reopen(self) -> None:
         """Open the window again: Qt zooms with the wheel, and drags then move the image."""
         place = cv2.getWindowImageRect(TITLE)[:2]
         # `place` is where the content is, and `moveWindow` puts the frame there. A new measurement on

@@ -14,6 +14,7 @@ from typing import Any
 
 _LOOK_SECONDS = 0.2  # between two looks: each connects to the server
 _MISSED_LOOKS = 2  # in a row, after which the window counts as destroyed
+_ALL_PLANES, _Z_PIXMAP = 0xFFFFFF, 2
 _MANAGER_PROPERTY = b"_NET_SUPPORTING_WM_CHECK"  # of the root window, set by a window manager
 
 
@@ -43,6 +44,21 @@ def watch_new_window(open_window: Callable[[], None], title: str) -> Callable[[]
         return bool(own) and missed_looks >= _MISSED_LOOKS
 
     return is_destroyed
+
+
+def is_blank(title: str, x: int, y: int) -> bool:
+    """Return whether a pixel of the window with this title is black. False where it cannot tell."""
+    if sys.platform != "linux":
+        return False
+    try:
+        library = ctypes.CDLL("libX11.so.6")
+    except OSError:
+        return False
+    with _open_display(library) as display:
+        if display is None or display.has_manager():
+            return False
+        windows = [each for each in display.top_windows() if display.title(each) == title]
+        return bool(windows) and all(display.pixel(window, x, y) == 0 for window in windows)
 
 
 def _top_windows(title: str) -> set[int] | None:
@@ -116,3 +132,15 @@ class _Display:
         text = (name.value or b"").decode(errors="replace")
         self.library.XFree(name)
         return text
+
+    def pixel(self, window: int, x: int, y: int) -> int | None:
+        """Return the value of a pixel on the screen, or None if the window does not show it."""
+        self.library.XGetImage.restype = ctypes.c_void_p
+        self.library.XGetPixel.restype = ctypes.c_ulong
+        place = (ctypes.c_ulong(window), x, y, 1, 1, ctypes.c_ulong(_ALL_PLANES), _Z_PIXMAP)
+        image = ctypes.c_void_p(self.library.XGetImage(self.pointer, *place))
+        if not image:
+            return None
+        value = int(self.library.XGetPixel(image, 0, 0)) & 0xFFFFFF
+        self.library.XDestroyImage(image)
+        return value
