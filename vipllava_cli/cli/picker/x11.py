@@ -48,31 +48,32 @@ def watch_new_window(open_window: Callable[[], None], title: str) -> Callable[[]
 
 def is_blank(title: str, x: int, y: int) -> bool:
     """Return whether a pixel of the window with this title is black. False where it cannot tell."""
-    if sys.platform != "linux":
-        return False
-    try:
-        library = ctypes.CDLL("libX11.so.6")
-    except OSError:
-        return False
-    with _open_display(library) as display:
-        if display is None or display.has_manager():
+    with _unmanaged_display() as display:
+        if display is None:
             return False
-        windows = [each for each in display.top_windows() if display.title(each) == title]
-        return bool(windows) and all(display.pixel(window, x, y) == 0 for window in windows)
+        pixels = [display.pixel(window, x, y) for window in display.titled_windows(title)]
+        return set(pixels) == {0}
 
 
 def _top_windows(title: str) -> set[int] | None:
     """Return the top windows with a title. None with a window manager, and without X11."""
+    with _unmanaged_display() as display:
+        return display.titled_windows(title) if display else None
+
+
+@contextmanager
+def _unmanaged_display() -> Iterator["_Display | None"]:
+    """Connect to the X server. Yields None with a window manager, and without X11."""
     if sys.platform != "linux":
-        return None
+        yield None
+        return
     try:
         library = ctypes.CDLL("libX11.so.6")
     except OSError:
-        return None
+        yield None
+        return
     with _open_display(library) as display:
-        if display is None or display.has_manager():
-            return None
-        return {window for window in display.top_windows() if display.title(window) == title}
+        yield None if display is None or display.has_manager() else display
 
 
 @contextmanager
@@ -124,6 +125,10 @@ class _Display:
         windows = list(children[: count.value]) if children else []
         self.library.XFree(children)
         return windows
+
+    def titled_windows(self, title: str) -> set[int]:
+        """Return the top windows with a title."""
+        return {window for window in self.top_windows() if self.title(window) == title}
 
     def title(self, window: int) -> str:
         """Return the title of a window, empty if it has none or no longer exists."""
