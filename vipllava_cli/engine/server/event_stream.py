@@ -17,7 +17,7 @@ class StreamedCompletion:
     """Joins the parts that the events of a stream hold."""
 
     def __init__(self) -> None:
-        self._message: dict[str, str] = {}
+        self._message: dict[str, list[str]] = {}
         self._reason: Any = None
         self._usage: Any = None
         self._log_probabilities: list[Any] = []
@@ -47,7 +47,7 @@ class StreamedCompletion:
         texts = choice.get("delta") or choice.get("message") or {}
         for name in _TEXTS:
             if isinstance(texts.get(name), str):
-                self._message[name] = self._message.get(name, "") + texts[name]
+                self._message.setdefault(name, []).append(texts[name])
         content = texts.get("content")
         return content if isinstance(content, str) else ""
 
@@ -60,7 +60,8 @@ class StreamedCompletion:
             return self._other
         if not self.is_complete:
             return {"choices": []}
-        choice: dict[str, Any] = {"message": self._message, "finish_reason": self._reason}
+        message = {name: "".join(pieces) for name, pieces in self._message.items()}
+        choice: dict[str, Any] = {"message": message, "finish_reason": self._reason}
         if self._log_probabilities:
             choice["logprobs"] = {"content": self._log_probabilities}
         return {"choices": [choice], "usage": self._usage}

@@ -26,31 +26,41 @@ def split_reasoning(text: str) -> SplitText:
 
 
 class AnswerPieces:
-    """Passes the pieces of a reply on, without the thoughts at its start and spaces around it."""
+    """Passes the pieces of a reply on, without the thoughts at its start and spaces around it.
+
+    Each piece costs its own length: a server may send thoughts or spaces without an end.
+    """
 
     def __init__(self) -> None:
-        self._held = ""
-        self._is_open = False
+        self._tail = ""  # of the text before the answer
+        self._spaces: list[str] = []  # after what was passed on
+        self._is_open = self._is_thinking = self._has_thought = False
 
     def add(self, piece: str) -> str:
         """Return the text to show now."""
+        if not self._is_open:
+            piece = self._after_thoughts(self._tail + piece)
+        shown = piece.rstrip()
+        if shown:
+            self._spaces, spaces = [piece[len(shown) :]], self._spaces
+            return "".join([*spaces, shown])
         if self._is_open:
-            return self._without_last_spaces(piece)
-        self._held += piece
-        text = self._held.lstrip()
-        if text.startswith(_START):
-            _, end, after = text.partition(_END)
-            if not (end and after.strip()):
-                return ""
-            text = after.lstrip()
-        elif not text or _START.startswith(text):
-            return ""
-        self._held, self._is_open = "", True
-        return self._without_last_spaces(text)
+            self._spaces.append(piece)
+        return ""
 
-    def _without_last_spaces(self, piece: str) -> str:
-        """Hold spaces back: those at the end of an answer are not part of it."""
-        text = self._held + piece
-        shown = text.rstrip()
-        self._held = text[len(shown) :]
-        return shown
+    def _after_thoughts(self, text: str) -> str:
+        """Return the start of the answer, empty before it comes."""
+        if not self._is_thinking and not self._has_thought:
+            text = text.lstrip()
+            if text.startswith(_START):
+                self._is_thinking, text = True, text.removeprefix(_START)
+        if self._is_thinking:
+            _, end, after = text.partition(_END)
+            if not end:
+                self._tail = text[1 - len(_END) :]
+                return ""
+            self._is_thinking, self._has_thought, text = False, True, after
+        text = text.lstrip()
+        is_open = text != "" if self._has_thought else not _START.startswith(text)
+        self._tail, self._is_open = "" if is_open else text, is_open
+        return text if is_open else ""

@@ -27,7 +27,7 @@ _STREAM_STARTS = (
 class Reply:
     """A reply while it is read.
 
-    `shown` is the text that `on_text` has received. `is_stopped` means that `stop` ended the reply.
+    `is_stopped` means that `stop` ended the reply.
     """
 
     def __init__(
@@ -39,7 +39,6 @@ class Reply:
         self._stop = stop
         self._pieces = AnswerPieces()
         self._joined = StreamedCompletion()
-        self.shown = ""
         self.is_stopped = False
         self.first_piece_time: float | None = None
 
@@ -104,7 +103,6 @@ class Reply:
             self.first_piece_time = time.perf_counter()
         if self._on_text is not None:
             shown = self._pieces.add(piece)
-            self.shown += shown
             if shown:
                 self._on_text(shown)
 
