@@ -132,7 +132,7 @@ def small_png(*parts: bytes) -> bytes:
 
 
 def endless_apng(frames: int, side: int) -> bytes:
-    """Return an animation that claims so many frames, of which it has one."""
+    """Return an animation of one frame whose header announces `frames`."""
     control = struct.pack(">IIIIIHHBB", 0, side, side, 0, 0, 1, 1, 0, 0)
     return png(
         side, side, zeros((side + 1) * side),

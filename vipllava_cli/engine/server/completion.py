@@ -25,7 +25,7 @@ class Completion:
     """The reply of a server.
 
     `text` has no thoughts; `reasoning` holds them. `is_unanswered` means that the limit of tokens ended
-    the reply before its answer began. `log_probabilities` are those that the server sent, unchecked.
+    the reply before its answer began. The server sent `log_probabilities`; nothing checked them.
     """
 
     text: str

@@ -42,7 +42,7 @@ def find_key(server: ServerModel) -> Key:
 
 
 def key_advice(server: ServerModel) -> str:
-    """Say where the key of a server is looked for."""
+    """Return the advice to check the places that may hold the key of a server."""
     if find_spec("keyring") is None or server.name.startswith(OPENAI):
         return f"check the key in {server.key_variable}"
     return (

@@ -269,7 +269,7 @@ class BatchRun:
             self._is_answering = False
 
     def _start_batch(self, batch: Sequence[PendingQuestion], parallel: int) -> None:
-        """Answer one batch in another thread, and write those that are answered."""
+        """Answer one batch in another thread, and write the finished batches."""
         if self._parallel is None:
             self._parallel = ParallelAnswers(self._collect, parallel)
         self._write_outcomes(self._parallel.add(batch))

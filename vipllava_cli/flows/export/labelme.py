@@ -110,7 +110,7 @@ def _ellipse(mark: Mark) -> Json:
 
 
 def _flags(answers: Sequence[Answer]) -> dict[str, bool]:
-    """Return the choices of answers: true for those that were given."""
+    """Return the choices of the answers, each with whether it is the answer."""
     flags: dict[str, bool] = {}
     for answer in answers:
         for choice in answer.choices:

@@ -15,14 +15,13 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from vipllava_cli.engine.server.completion import ErrorBodyError, NoCompletionError
 from vipllava_cli.engine.server.server_errors import ServerError, parse_error
 from vipllava_cli.engine.server.waits import MAX_WAIT, retry_after, wait_in_words
 from vipllava_cli.errors import ModelError, UsageError, short_repr
 from vipllava_cli.flows.evals.judges.addresses import JudgeAddress, parse_address
 from vipllava_cli.flows.evals.judges.completion import (
     Completion,
-    ErrorBodyError,
-    NoCompletionError,
     RefusedReplyError,
     parse_completion,
 )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vipllava_cli.engine.server.completion import ErrorBodyError, NoCompletionError
 from vipllava_cli.engine.server.event_stream import is_stream, join_stream
 from vipllava_cli.engine.server.server_errors import ServerError, find_error, is_web_page
 from vipllava_cli.flows.evals.judges.score_text import final_text, read_score
@@ -26,20 +27,8 @@ class Completion:
     answer_tokens: int = 0
 
 
-class NoCompletionError(Exception):
-    """A body that is no chat completion. Another try may get one."""
-
-
 class RefusedReplyError(Exception):
     """A completion without a grade, which every try gets: a refusal, or a filter."""
-
-
-class ErrorBodyError(Exception):
-    """An error in a body that has the status of a success."""
-
-    def __init__(self, error: ServerError) -> None:
-        super().__init__(error.message)
-        self.error = error
 
 
 def parse_completion(body: str) -> Completion:
