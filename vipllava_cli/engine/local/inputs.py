@@ -48,6 +48,7 @@ class ModelInputs:
             dtype=loaded.placement.dtype_name,
             image_side=vision.image_size,
             patch_size=vision.patch_size,
+            family=loaded.model.config.model_type,
         )
 
     @translate_errors()

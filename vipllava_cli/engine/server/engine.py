@@ -40,7 +40,7 @@ Message = dict[str, Any]
 
 def info_of(server: ServerModel) -> ModelInfo:
     """Return the model as records name it. A server does not say what its model sees."""
-    return ModelInfo(server.model, server.shown_url, SERVER, "")
+    return ModelInfo(server.model, server.shown_url, SERVER, "", family=server.model)
 
 
 class ServerEngine:

@@ -1,0 +1,170 @@
+"""How each model family writes the place of a region in text. Data only, with the source of each row.
+
+Coordinates are of the image that the model receives, so of the padded one if it was padded.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Unit(StrEnum):
+    """What the numbers count."""
+
+    THOUSANDTHS = "0-1000"  # of the width and the height
+    FRACTIONS = "0-1"
+    PERCENT = "0-100"
+    LOC_BINS = "0-1023"
+    RESIZED_PIXELS = "pixels of the resized image"  # sides are multiples of `patch`
+    SQUARE_FRACTIONS = "0-1 of the image padded to a square"
+
+
+class Order(StrEnum):
+    """In which order a box lists its edges."""
+
+    XYXY = "x1,y1,x2,y2"
+    YXYX = "y1,x1,y2,x2"
+
+
+class Notation(StrEnum):
+    """How a family writes a region, for prompts and for answers."""
+
+    BBOX_2D = '{"bbox_2d": [x1, y1, x2, y2]}'
+    BOX_2D = '{"box_2d": [y1, x1, y2, x2]}'
+    BOX_PARENTHESES = "<box>(x1,y1),(x2,y2)</box>"
+    BOX_LIST = "<box>[[x1, y1, x2, y2]]</box>"
+    BOX_SPACES = "<box>x1 y1 x2 y2</box>"
+    BEGIN_OF_BOX = "<|begin_of_box|>[[x1,y1,x2,y2]]<|end_of_box|>"
+    LOC_TOKENS = "<locNNNN> four times"
+    BRACKETS = "[x1, y1, x2, y2]"
+    POINT_TAG = '<point x="…" y="…">'
+
+
+@dataclass(frozen=True)
+class RegionConvention:
+    """The convention of one model family.
+
+    `name` is a pattern in the name of a model on a server, `model_types` are the values of `model_type`
+    in a config.json. `patch` is the multiple of pixels to which RESIZED_PIXELS models resize.
+    """
+
+    family: str
+    unit: Unit
+    notation: Notation
+    name: re.Pattern[str]
+    model_types: Sequence[str]
+    source: str
+    order: Order = Order.XYXY
+    patch: int = 1
+
+
+def _names(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![a-z]){pattern}", re.IGNORECASE)
+
+
+# The first row that matches a model counts: a later version of a family comes before an earlier one.
+CONVENTIONS: Sequence[RegionConvention] = (
+    RegionConvention(
+        "Qwen3-VL",
+        Unit.THOUSANDTHS,
+        Notation.BBOX_2D,
+        _names(r"qwen-?3(\.\d)?[-_.]?(vl|omni)|qwen-?3\.[5-9]"),
+        ("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "qwen3_omni_moe"),
+        "QwenLM/Qwen3-VL, issues 1485 and 1741, and its 2D grounding cookbook",
+    ),
+    RegionConvention(
+        "Qwen2.5-VL",
+        Unit.RESIZED_PIXELS,
+        Notation.BBOX_2D,
+        _names(r"qwen-?2\.5[-_.]?vl|qwen-?25[-_.]?vl"),
+        ("qwen2_5_vl",),
+        "QwenLM/Qwen3-VL, issues 676, 721 and 1210 (the former Qwen2.5-VL repository)",
+        patch=28,
+    ),
+    RegionConvention(
+        "Qwen2-VL",
+        Unit.THOUSANDTHS,
+        Notation.BOX_PARENTHESES,
+        _names(r"qwen-?2?[-_.]?vl"),
+        ("qwen2_vl",),
+        "QwenLM/Qwen3-VL, issue 663, and the model cards of Qwen-VL and Qwen2-VL",
+    ),
+    RegionConvention(
+        "InternVL",
+        Unit.THOUSANDTHS,
+        Notation.BOX_LIST,
+        _names(r"intern-?vl"),
+        ("internvl", "internvl_chat"),
+        "OpenGVLab/InternVL, issues 227, 844 and 1009",
+    ),
+    RegionConvention(
+        "MiniCPM-V",
+        Unit.THOUSANDTHS,
+        Notation.BOX_SPACES,
+        _names(r"minicpm-?[vo]"),
+        ("minicpmv", "minicpmv4_6"),
+        "OpenBMB/MiniCPM-V, issue 982",
+    ),
+    RegionConvention(
+        "GLM-V",
+        Unit.THOUSANDTHS,
+        Notation.BEGIN_OF_BOX,
+        _names(r"glm-?4\.[1-9]v|glm-?4[56]v"),
+        ("glm4v", "glm4v_moe", "glm46v"),
+        "zai-org/GLM-V, issues 114 and 161",
+    ),
+    RegionConvention(
+        "Kimi-VL",
+        Unit.FRACTIONS,
+        Notation.BBOX_2D,
+        _names(r"kimi-?vl"),
+        ("kimi_vl",),
+        "MoonshotAI/Kimi-VL, issue 56",
+    ),
+    RegionConvention(
+        "Gemini",
+        Unit.THOUSANDTHS,
+        Notation.BOX_2D,
+        _names(r"gemini"),
+        (),
+        "Gemini API documentation, image understanding: object detection",
+        order=Order.YXYX,
+    ),
+    RegionConvention(
+        "PaliGemma",
+        Unit.LOC_BINS,
+        Notation.LOC_TOKENS,
+        _names(r"paligemma"),
+        ("paligemma", "paligemma2"),
+        "PaliGemma, arXiv 2407.07726, section 3",
+        order=Order.YXYX,
+    ),
+    RegionConvention(
+        "Molmo",
+        Unit.PERCENT,
+        Notation.POINT_TAG,
+        _names(r"molmo"),
+        ("molmo",),
+        "Molmo and PixMo, arXiv 2409.17146",
+    ),
+    RegionConvention(
+        "LLaVA-1.5",
+        Unit.SQUARE_FRACTIONS,
+        Notation.BRACKETS,
+        _names(r"(vip-?)?llava"),
+        ("vipllava", "llava"),
+        "LLaVA's training data llava_v1_5_mix665k (RefCOCO and Visual Genome rows)",
+    ),
+)
+
+
+def find_convention(model: str) -> RegionConvention | None:
+    """Find the convention of a model by its `model_type` or by its name on a server.
+
+    Returns None for a family that documents none.
+    """
+    for convention in CONVENTIONS:
+        if model in convention.model_types:
+            return convention
+    return next((each for each in CONVENTIONS if each.name.search(model)), None)
