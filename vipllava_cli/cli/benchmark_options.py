@@ -146,21 +146,50 @@ class RowOptions:
         return DatasetOptions(self.data, self.questions, self.limit, self.seed)
 
 
+ChosenBy = Annotated[
+    By,
+    typer.Option(
+        "--by",
+        help="Answer with the letter that the model writes, the likeliest letter, or the option"
+        " whose text is the likeliest answer to the question alone.",
+        rich_help_panel=SCORE_PANEL,
+    ),
+]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class ChoiceOptions(RowOptions):
     """The rows of a benchmark with multiple-choice questions."""
 
-    by: Annotated[
-        By,
-        typer.Option(
-            help="Answer with the letter that the model writes, the likeliest letter, or the option"
-            " whose text is the likeliest answer to the question alone.",
-            rich_help_panel=SCORE_PANEL,
-        ),
-    ] = By.letter
+    by: ChosenBy = By.letter
 
     def dataset(self) -> "DatasetOptions":
         return replace(super().dataset(), by=self.by.value)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VpBenchOptions:
+    """The rows of VP-Bench."""
+
+    data: Annotated[
+        Path,
+        _data(
+            "Parquet file, folder of such files, pattern like 'stage_1*.parquet', or .tsv table.",
+            "--data",
+            metavar="FILE",
+        ),
+    ]
+    out: Out
+    limit: Limit = None
+    template: Annotated[TemplateName, _data("Prompt template.", "--template")] = TemplateName.human
+    force: Force = False
+    csv_safe: CsvSafe = False
+    by: ChosenBy = By.letter
+
+    def dataset(self) -> "DatasetOptions":
+        from vipllava_cli.flows.evals.benchmark import DatasetOptions
+
+        return DatasetOptions(self.data, limit=self.limit, by=self.by.value)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

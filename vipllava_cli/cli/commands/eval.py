@@ -12,6 +12,7 @@ from vipllava_cli.cli.benchmark_options import (
     JudgeOptions,
     RowOptions,
     VipBenchOptions,
+    VpBenchOptions,
 )
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import Json, ModelOptions, OutputOptions
@@ -54,6 +55,22 @@ def demo(
     messages = output.messages()
     messages.warning("`eval demo` is now `eval clipart`: use the new name")
     return _run("clipart", scenes, (model, server), messages, json=json)
+
+
+@command
+def vp_bench(
+    *,
+    rows: VpBenchOptions,
+    model: ModelOptions,
+    server: ParallelServerFlags,
+    json: Json = False,
+    output: OutputOptions,
+) -> ExitCode:
+    """VP-Bench: choose an answer about marks in eight shapes.
+
+    vipllava eval vp-bench --data vp_bench_stage_1.parquet --out vp-7b/ --model 7b
+    """
+    return _run("vp-bench", rows, (model, server), output.messages(), json=json)
 
 
 @command
