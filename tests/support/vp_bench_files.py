@@ -6,6 +6,7 @@ The columns and their types are those of VP-Bench's repository.
 import base64
 import io
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,14 @@ def png(image: Image.Image) -> str:
     data = io.BytesIO()
     image.save(data, "PNG", compress_level=1)
     return base64.b64encode(data.getvalue()).decode()
+
+
+def small_png(grey: int = 128) -> str:
+    return png(Image.new("RGB", (64, 48), (grey, grey, grey)))
+
+
+def cut_png() -> str:
+    return base64.b64encode(base64.b64decode(small_png())[:40]).decode()
 
 
 def stage_1_rows(count: int) -> list[Row]:
@@ -143,3 +152,20 @@ def stage_2_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 def _by_view(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {row["view"]: {"default": row[name]}} if row.get(name) else {}
+
+
+def write_large(path: Path, count: int) -> Path:
+    """Write rows with different images of 70 KB in one row group, without holding them all."""
+    noise = os.urandom(50_000)
+    head = base64.b64decode(small_png())
+    names = ("index", "question", "A", "B", "answer", "image", "vp_amount", "vp_shape")
+    schema = pa.schema([(name, pa.string()) for name in names])
+    texts = {"question": "what?", "A": "a dog", "B": "a cat", "answer": "B"}
+    texts |= {"vp_amount": "1", "vp_shape": "arrow"}
+    rows = (
+        texts
+        | {"index": str(number)}
+        | {"image": base64.b64encode(head + str(number).encode() + noise).decode()}
+        for number in range(count)
+    )
+    return write_parquet(path, rows, schema=schema)

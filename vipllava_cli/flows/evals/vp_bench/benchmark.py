@@ -19,7 +19,12 @@ from vipllava_cli.flows.evals.vp_bench.cells import (
     text_cell,
 )
 from vipllava_cli.flows.evals.vp_bench.data_files import DataFile, Fields, find_files
-from vipllava_cli.flows.evals.vp_bench.questions import CONTEXT, LETTERS, parse_question
+from vipllava_cli.flows.evals.vp_bench.questions import (
+    CONTEXT,
+    LETTERS,
+    parse_question,
+    without_placeholders,
+)
 from vipllava_cli.flows.evals.vp_bench.regions import BoxForms, find_box_forms, mark_region
 
 # Columns, by their names in the Parquet file and in the table for VLMEvalKit.
@@ -49,9 +54,13 @@ def load(options: DatasetOptions) -> Iterator[Sample]:
 
 
 def facts(options: DatasetOptions) -> dict[str, Any]:
-    """Return the options that the scores name."""
-    stage = _find_stage(find_files(options.data))
-    return {"stage": stage, "by": options.by, "limit": options.limit}
+    """Return the options that the scores name, and how many rows of stage 2 have no answer."""
+    files = find_files(options.data)
+    stage = _find_stage(files)
+    rows = chain.from_iterable(file.rows(("answer",)) for file in files) if stage == 2 else ()
+    unanswered = sum(not isinstance(row, InputError) and not _has_answer(row) for row in rows)
+    left_out = {"rows without an answer": unanswered} if unanswered else {}
+    return {"stage": stage, "by": options.by, "limit": options.limit, **left_out}
 
 
 def _find_stage(files: Sequence[DataFile]) -> int:
@@ -82,7 +91,8 @@ def _stage_1_samples(
             continue
         id, groups = _row_id(fields, number), _groups(fields)
         try:
-            case = parse_question(fields).case(options.by, groups)
+            question = without_placeholders(text_cell(fields["question"]))
+            case = parse_question({**fields, "question": question}).case(options.by, groups)
             yield Sample(id, image_cell(fields["image"]), (case,), extra=_extra(fields))
         except InputError as error:
             yield _failed_sample(id, groups, error)
@@ -128,7 +138,7 @@ def _stage_2_samples(
         if isinstance(fields, InputError):
             yield _failed_sample(str(number), _ALL, fields)
             continue
-        if not text_cell(fields.get("answer")):
+        if not _has_answer(fields):
             continue
         id, groups = _row_id(fields, number), _groups(fields)
         source = text_cell(fields.get(SOURCE))
@@ -136,11 +146,16 @@ def _stage_2_samples(
         try:
             region = mark_region(fields, forms)
             question = region.name_marks(text_cell(fields.get("question")))
-            case = parse_question({**fields, "question": question}).case(options.by, groups)
+            parsed = parse_question({**fields, "question": question}, may_be_free=True)
+            case = parsed.case(options.by, groups)
             image = image_cell(region.image)
             yield Sample(id, image, (case,), region.marks, extra=_extra(fields))
         except InputError as error:
             yield _failed_sample(id, groups, error)
+
+
+def _has_answer(fields: Fields) -> bool:
+    return bool(text_cell(fields.get("answer")))
 
 
 # --- scores ------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ PARQUET, TABLES = ".parquet", (".tsv", ".csv")
 _PARQUET_START = b"PAR1"
 # Images of a batch are in memory together. Files often have all their rows in one row group.
 _BATCH_ROWS = 8
+_RELEASED_AFTER = 16  # batches; the allocator keeps the memory of earlier pages until told
 _BUFFER_BYTES = 1 << 20  # read at a time from each column
 _EXPECTED = "expected the Parquet file of VP-Bench, several such files in a folder, or its .tsv"
 
@@ -52,9 +53,11 @@ class DataFile:
             return
         with _parquet_errors(self.path), _open_parquet(self.path) as file:
             batches = file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False)
-            for batch in batches:
+            for count, batch in enumerate(batches):
                 for number in range(batch.num_rows):
                     yield _row_fields(batch.slice(number, 1))
+                if count % _RELEASED_AFTER == 0:
+                    _release_memory()
 
 
 def find_files(data: Path) -> list[DataFile]:
@@ -96,6 +99,12 @@ def _open_parquet(path: Path) -> Any:
             " 'vipllava[parquet]'`"
         ) from None
     return pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+
+
+def _release_memory() -> None:
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 @contextmanager

@@ -10,12 +10,12 @@ from vipllava_cli.engine.prompts.templates import LETTER_LINE, PHRASE_LINE
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.evals.benchmark import LETTER, LIKELIHOOD, TEXT
 from vipllava_cli.flows.evals.dataset import Case, Groups
-from vipllava_cli.flows.evals.scorers import phrase
+from vipllava_cli.flows.evals.scorers import find_letter
 from vipllava_cli.flows.evals.vp_bench.cells import first_cell, parsed_cell, text_cell
 
 LETTERS = "ABCD"
 CONTEXT = ("context", "hint")  # the second is the name in the file for VLMEvalKit
-_ANSWER = re.compile(r"\(?([A-Za-z])\)?[.:]?")  # `B`, `b.` or `(B)`
+_PLACEHOLDER = re.compile(r"\{(?=[0-9]+\})")
 _OPTION_LINE = re.compile(r"^\s*\(?([A-D])[.):]\s+(.*\S)\s*$", re.MULTILINE)
 _INSTRUCTION = re.compile(r"\n\s*(?:Answer with|Options:|Choices:)[^\n]*$", re.MULTILINE)
 
@@ -44,18 +44,20 @@ class RowQuestion:
             texts = {each: neutralize(text).text for each, text in self.options.items()}
             return Case("\n".join(head), texts[letter], groups, tuple(texts.values()), by_text=True)
         lines = [f"{each}. {text}" for each, text in self.options.items()]
-        last = LETTERS.index(max(self.options))
         return Case(
             "\n".join([*head, *lines, LETTER_LINE]),
             letter,
             groups,
-            tuple(self.options.get(each, "") for each in LETTERS[: last + 1]),
+            _by_position(self.options),
             choices=tuple(self.options) if by == LIKELIHOOD else (),
         )
 
 
-def parse_question(fields: Mapping[str, Any]) -> RowQuestion:
-    """Parse the question of a row. Raises InputError if a part is missing."""
+def parse_question(fields: Mapping[str, Any], *, may_be_free: bool = False) -> RowQuestion:
+    """Parse the question of a row. Raises InputError if a part is missing.
+
+    Only with `may_be_free`, a row without options has an answer in words.
+    """
     question = text_cell(fields.get("question"))
     if not question:
         raise InputError(f'expected a "question", found {short_repr(fields.get("question"))}')
@@ -65,8 +67,9 @@ def parse_question(fields: Mapping[str, Any]) -> RowQuestion:
     options = _parse_options(fields)
     if not options:
         question, options = _split_options(question)
-    if len(options) == 1:
-        raise InputError(f"expected two options or more, found only {next(iter(options))}")
+    if len(options) == 1 or not (options or (may_be_free and len(answer) > 1)):
+        found = f"only {next(iter(options))}" if options else "none"
+        raise InputError(f"expected two options or more in A to D, found {found}")
     return RowQuestion(question, text_cell(first_cell(fields, CONTEXT)), options, answer)
 
 
@@ -101,15 +104,23 @@ def _split_options(question: str) -> tuple[str, dict[str, str]]:
 
 def _find_answer(answer: str, options: Mapping[str, str]) -> str:
     """Return the letter of the right option. The answer may also be its text. Raises InputError."""
-    match = _ANSWER.fullmatch(answer)
-    if match and match[1].upper() in options:
-        return match[1].upper()
-    same = [letter for letter, text in options.items() if phrase(text, answer)]
-    if len(same) != 1 or match or answer.isdecimal():  # a number may count options from 0 or from 1
+    # A number may count the options from 0 or from 1.
+    letter = None if answer.isdecimal() else find_letter(answer, _by_position(options))
+    if letter not in options:
         raise InputError(
             f'expected an "answer" among {_join(tuple(options))}, found {short_repr(answer)}'
         )
-    return same[0]
+    return str(letter)
+
+
+def _by_position(options: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the options from A to the last one, empty where there is none."""
+    return tuple(options.get(each, "") for each in LETTERS[: LETTERS.index(max(options)) + 1])
+
+
+def without_placeholders(text: str) -> str:
+    """Break up `{1}`, which would stand for a mark that the program draws."""
+    return _PLACEHOLDER.sub("{ ", text)
 
 
 def _join(letters: Sequence[str]) -> str:

@@ -117,6 +117,7 @@ def _regions(value: Any, views: Sequence[str], name: str) -> dict[str, list[Numb
 
 def _of_role(region: Any) -> Any:
     """Return the region of the first role that has one."""
+    region = parsed_cell(region)
     if not isinstance(region, Mapping):
         return region
     given = {role: each for role, each in region.items() if each}
@@ -125,7 +126,6 @@ def _of_role(region: Any) -> Any:
 
 def _numbers(region: Any, name: str) -> Iterator[Numbers]:
     """Iterate over the boxes or polygons of a region. Raises InputError."""
-    region = parsed_cell(region)
     if region is None or region == []:
         return
     least = 4 if name == "meta_bbox" else 6
