@@ -23,7 +23,6 @@ from vipllava_cli.flows.evals.output_files import (
     published_models,
 )
 
-
 MAX_GROUPS = 60  # of a kind in a table; the files have all of them
 
 
