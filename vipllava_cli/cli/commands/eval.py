@@ -194,15 +194,20 @@ def _answer(
 ) -> "Evaluation":
     from vipllava_cli.cli.model_loading import identify_model, open_model
     from vipllava_cli.cli.terminal.progress import watch_progress
+    from vipllava_cli.cli.terminal.summary import failure_lines
     from vipllava_cli.flows.evals.registry import BENCHMARKS
     from vipllava_cli.flows.evals.run import EvalModel, answer_samples
+    from vipllava_cli.storage.record_file import RECORDS_NAME
 
     opener = partial(open_model, model[0], messages, model[1])
     chosen = EvalModel(*identify_model(model[0]), opener, options.template.value)
     with watch_progress(messages, None) as listener:
-        return answer_samples(
+        evaluation = answer_samples(
             BENCHMARKS[name], options.dataset(), folder, chosen, listener, force=options.force
         )
+    for line in failure_lines(evaluation.summary, str(folder / RECORDS_NAME)):
+        messages.say(line)
+    return evaluation
 
 
 def _print_scores(evaluation: "Evaluation", *, json: bool) -> ExitCode:
