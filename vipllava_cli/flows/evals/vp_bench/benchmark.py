@@ -110,13 +110,13 @@ def _groups(fields: Fields) -> Groups:
     """Return the groups of a row. A row with marks of several shapes counts in each shape."""
     amount, task = text_cell(fields.get(AMOUNT)), text_cell(first_cell(fields, TASK))
     attributes = item_texts(fields.get(PROPERTIES))
-    several = " ".join(text_cell(fields.get(PROPERTIES)).split()) if len(attributes) > 1 else ""
+    written = " ".join(text_cell(fields.get(PROPERTIES)).split())
     groups: Mapping[str, str | tuple[str, ...]] = {
         "task": task,
         "shape": item_texts(first_cell(fields, SHAPE)),
         "amount": amount,
         "attribute": attributes,
-        "attributes": several,
+        "attributes": "" if attributes == (written,) else written,
     }
     return {**_ALL, **{kind: group for kind, group in groups.items() if group}}
 
