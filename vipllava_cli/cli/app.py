@@ -15,7 +15,15 @@ from vipllava_cli.cli.commands.chat import chat
 from vipllava_cli.cli.commands.compare import compare
 from vipllava_cli.cli.commands.config import path, set_value, show, unset
 from vipllava_cli.cli.commands.doctor import doctor
-from vipllava_cli.cli.commands.eval import clipart, demo, pointqa, vcr, vip_bench, visual7w
+from vipllava_cli.cli.commands.eval import (
+    clipart,
+    demo,
+    pointqa,
+    vcr,
+    vip_bench,
+    visual7w,
+    vp_bench,
+)
 from vipllava_cli.cli.commands.export import export
 from vipllava_cli.cli.commands.help import help, version
 from vipllava_cli.cli.commands.models import add, info, list_models, pull, remove, use
@@ -97,7 +105,7 @@ _add(compare, RESULTS_PANEL)
 _add(export, RESULTS_PANEL)
 
 evals = _group("eval", "Run a benchmark and score it.", "vipllava eval clipart", RESULTS_PANEL)
-for benchmark in (clipart, vip_bench, visual7w, pointqa, vcr):
+for benchmark in (clipart, vp_bench, vip_bench, visual7w, pointqa, vcr):
     evals.command(cls=OrderedCommand)(benchmark)
 evals.command(cls=OrderedCommand, hidden=True)(demo)  # the name of version 0.1.0
 

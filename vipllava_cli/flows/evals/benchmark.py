@@ -21,7 +21,8 @@ class DatasetOptions:
     model chooses an option: the letter that it writes, the likeliest letter, or the option whose
     text is the likeliest answer.
 
-    Only `clipart` has `scenes` (their number) and `transform`; only `vip-bench` has `split`.
+    `max_new_tokens` replaces the benchmark's limit of an answer. Only `clipart` has `scenes` (their
+    number) and `transform`; only `vip-bench` has `split`.
     """
 
     data: Path = Path()
@@ -32,6 +33,7 @@ class DatasetOptions:
     split: str = "bbox"
     scenes: int = 200
     transform: str = "none"
+    max_new_tokens: int | None = None
 
     @property
     def by_text(self) -> bool:
