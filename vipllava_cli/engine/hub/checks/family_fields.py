@@ -34,6 +34,7 @@ _MAX_LAYERS = 512
 _SIZE, _WIDE, _HEADS = whole(1, 1 << 16), whole(1, 1 << 18), whole(1, 512)
 _LAYERS = whole(1, _MAX_LAYERS)
 _TOKEN, _TOKENS = optional(whole(-1, _MAX_TOKEN)), optional(one_or_more(-1, _MAX_TOKEN, 64))
+_IMAGE_TOKEN = optional(whole(0, _MAX_TOKEN))
 _SHARE, _EPSILON, _FACTOR = number(0, 1), number(0, 1), number(-1e6, 1e6)
 _CAP = optional(number(1e-3, 1e6))
 _POSITIONS = whole(1, 1 << 24)
@@ -93,13 +94,11 @@ FAMILY_RULES: Rules = {
     **dict.fromkeys(
         (
             "boi_token_index",
-            "bos_token_id",
             "eoi_token_index",
             "image_end_token_id",
             "image_start_token_id",
             "image_token_id",
             "image_token_index",
-            "pad_token_id",
             "video_end_token_id",
             "video_start_token_id",
             "video_token_id",
@@ -107,8 +106,10 @@ FAMILY_RULES: Rules = {
             "vision_end_token_id",
             "vision_start_token_id",
         ),
-        _TOKEN,
+        _IMAGE_TOKEN,
     ),
+    "bos_token_id": _TOKEN,
+    "pad_token_id": _TOKEN,
     "eos_token_id": _TOKENS,
     "visual_indicator_token_ids": _list_of(whole(0, _MAX_TOKEN), 64),
     # from the vision tower to the text model
@@ -246,7 +247,6 @@ _FAMILY_ROPE_RULES: Rules = {
     "max_position_embeddings": _POSITIONS,
     "mrope_interleaved": FLAG,
     "mrope_section": _list_of(whole(1, 512), 3),
-    "rope_theta": optional(number(1.5, 1e12)),
     "truncate": optional(FLAG),
 }  # fmt: skip
 
