@@ -53,7 +53,7 @@ _OF_IMAGES = (
 )
 SHARED: Mapping[str, Attack] = {
     name: attack
-    for name, attack in (hostile.REFUSED | hostile.KIND_ATTACKS).items()
+    for name, attack in {**hostile.REFUSED, **hostile.KIND_ATTACKS}.items()
     if name not in (*_OWN, *_OF_WEIGHTS, *_OF_IMAGES)
 }
 
