@@ -15,7 +15,7 @@ from transformers.generation.stopping_criteria import StoppingCriteriaList
 
 from vipllava_cli.engine.base import Answer, ModelView, Prompt
 from vipllava_cli.engine.hardware.batch_size import answer_threads, current_batch_size
-from vipllava_cli.engine.local.answer_end import AnswerEnd, answer_text
+from vipllava_cli.engine.local.answer_end import answer_text
 from vipllava_cli.engine.local.choice_tree import Encoder, score_choice_trees
 from vipllava_cli.engine.local.conversation import LocalConversation
 from vipllava_cli.engine.local.error_translation import translate_errors
@@ -28,7 +28,10 @@ from vipllava_cli.engine.options import GREEDY, GenerationOptions
 
 
 class LocalEngine(ModelInputs):
-    """Implements `Engine` with a transformers model in this process."""
+    """Implements `Engine` with a transformers model in this process.
+
+    A subclass adds the inputs of a kind of model: see `local/engines.py`.
+    """
 
     parallel = 1
     usage = None
@@ -57,7 +60,7 @@ class LocalEngine(ModelInputs):
             if options.choices:
                 yield score_choices(self, prompt, cache, options.choices, start)
                 continue
-            streamer = on_text and Stream(self.tokenizer, on_text)
+            streamer = on_text and Stream(self.tokenizer, on_text, stops=self.stops)
             yield self._generate([prompt], cache, options, start, streamer)[0]
 
     def answer_batch(
@@ -110,7 +113,7 @@ class LocalEngine(ModelInputs):
 
     def start_conversation(self) -> LocalConversation:
         """See `Engine.start_conversation`."""
-        return LocalConversation(self)
+        raise NotImplementedError
 
     def max_batch_size(self) -> int:
         """See `Engine.max_batch_size`."""
@@ -222,14 +225,14 @@ class LocalEngine(ModelInputs):
         with torch.inference_mode(), torch.random.fork_rng(self.gpus), translate_errors():
             torch.manual_seed(options.seed)
             views = [prompt.view for prompt in prompts]
-            images = {"pixel_values": self.stack_pixels(views)} if cache is None else {}
+            images = self.image_inputs(views, ids) if cache is None else {}
             output = self.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 past_key_values=cache,
                 generation_config=config,
                 logits_processor=FINITE_SCORES,
-                stopping_criteria=StoppingCriteriaList([self.stop_criterion]),
+                stopping_criteria=StoppingCriteriaList(self.stop_criteria),
                 streamer=streamer,
                 **images,
             )
@@ -256,9 +259,9 @@ class LocalEngine(ModelInputs):
 
     @translate_errors()
     def _make_answer(self, prompt: Prompt, new_ids: list[int], seconds: float) -> Answer:
-        answer = AnswerEnd(self.tokenizer, self.end_tokens, self.pad_token).trim(new_ids)
+        answer = self.answer_end.trim(new_ids)
         return Answer(
-            answer_text(self.tokenizer, answer.ids).rstrip(),
+            answer_text(self.tokenizer, answer.ids, self.stops).rstrip(),
             "stop" if answer.is_complete else "length",
             len(prompt.ids),
             len(answer.ids),
