@@ -12,7 +12,7 @@ from vipllava_cli.engine.options import (
     gpu_number,
     parse_device,
 )
-from vipllava_cli.engine.prompts.templates import TEMPLATES
+from vipllava_cli.engine.prompts.templates import TEMPLATES, choose_template
 from vipllava_cli.errors import UsageError
 
 
@@ -21,7 +21,7 @@ def test_the_tables_are_complete() -> None:
     assert set(ITEM_BYTES) == set(Dtype) - {Dtype.auto}
     chosen_later = {TemplateName.auto, TemplateName.chat}  # by the model; the processor has `chat`
     assert set(TEMPLATES) == set(TemplateName) - chosen_later
-    assert DEFAULT_TEMPLATE in TEMPLATES
+    assert choose_template(DEFAULT_TEMPLATE, "tiny", is_vipllava=True) in TEMPLATES
 
 
 @pytest.mark.parametrize(
