@@ -62,6 +62,8 @@ def _write_model(
         if role in roles
     }
     values["text_config"] = {**values["text_config"], "vocab_size": rows, **ids}
+    if layout.model_type == "mllama":  # its image token is after those that it can generate
+        values["text_config"]["vocab_size"] = tokenizer.token_to_id("<|image|>")
     if layout.model_type in ("paligemma", "ovis2"):
         values["vocab_size"] = rows
     config = AutoConfig.for_model(layout.model_type, **values)

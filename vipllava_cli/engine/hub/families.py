@@ -40,7 +40,7 @@ _ROWS = (
     ),
     ModelFamily(
         "llava",
-        "LLaVA-1.5 and Pixtral",
+        "LLaVA-1.5 (Pixtral)",
         _LLAVA_TEXTS,
         (_CLIP, _SIGLIP, _PIXTRAL),
         (
@@ -182,3 +182,9 @@ _ROWS = (
 )
 
 FAMILIES: Mapping[str, ModelFamily] = {row.model_type: row for row in _ROWS}
+
+
+def family_names() -> str:
+    """List the supported families, for a message."""
+    names = [row.name for row in _ROWS]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
