@@ -7,15 +7,16 @@ from typing import Any, TypeGuard, cast
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import DynamicCache, GenerationConfig
 from transformers.generation.stopping_criteria import StopStringCriteria
 
 from vipllava_cli.engine.base import ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.local.chat_renderer import ChatRenderer
+from vipllava_cli.engine.local.decoding import Decoder
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.loading import Loaded
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
+from vipllava_cli.engine.local.roomy_cache import new_cache
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.engine.prompts.control_words import IMAGE
 from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
@@ -189,7 +190,7 @@ class ModelInputs:
     def prefill_images(self, views: Sequence[ModelView], ids: tuple[int, ...]) -> PrefixCache:
         """Run the model over the prompt up to the end of the image, for all views in one batch."""
         start = ids[: self.image_end(ids)]
-        cache = DynamicCache(config=self.model.config.get_text_config())
+        cache = new_cache(self.model.config.get_text_config())
         with torch.inference_mode(), translate_errors():
             self.model(
                 input_ids=torch.tensor([start], device=self.device).expand(len(views), -1),
@@ -209,22 +210,10 @@ class ModelInputs:
         """Limit the answer to the tokens that remain in the model's context after the prompt."""
         return min(options.max_new_tokens, self.max_tokens - len(prompt.ids))
 
-    def generation_config(
-        self, options: GenerationOptions, max_new_tokens: int
-    ) -> GenerationConfig:
-        """Translate the options for `generate`. Ignores the checkpoint's own sampling defaults."""
-        sampling: dict[str, Any] = (
-            {"do_sample": True, "temperature": options.temperature, "top_p": options.top_p}
-            if options.temperature > 0
-            else {"do_sample": False}
-        )
-        return GenerationConfig(
-            max_new_tokens=max_new_tokens,
-            bos_token_id=self.tokenizer.bos_token_id,
-            eos_token_id=self.end_tokens,
-            pad_token_id=self.pad_token,
-            **sampling,
-        )
+    @cached_property
+    def decoder(self) -> Decoder:
+        """The decode loop for this model."""
+        return Decoder(self.model, self.tokenizer, self.end_tokens, self.device)
 
     @cached_property
     def stop_criterion(self) -> StopStringCriteria:
