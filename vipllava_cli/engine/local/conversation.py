@@ -8,11 +8,8 @@ so an answer always equals that of a run over the complete prompt.
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from vipllava_cli.engine.base import Answer, ModelView, Prompt, Reply
 from vipllava_cli.engine.local.answer_end import (
@@ -21,11 +18,12 @@ from vipllava_cli.engine.local.answer_end import (
     contains_stop,
     stable_text,
 )
+from vipllava_cli.engine.local.decoding import DecodeRequest
 from vipllava_cli.engine.local.error_translation import translate_errors
-from vipllava_cli.engine.local.finite_scores import FINITE_SCORES
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
 from vipllava_cli.engine.local.streaming import Stream
+from vipllava_cli.engine.local.token_generation import generate_tokens
 from vipllava_cli.engine.local.tokenization import tokens_after
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
@@ -75,12 +73,11 @@ class LocalConversation:
         prompt = Prompt(view, self.encode_turns(turns, template))
         inputs.check_prompt_length(len(prompt.ids))
         start_ids = self.answer_tokens(turns[-1])
-        config = inputs.generation_config(options, inputs.max_new_tokens_for(prompt, options))
         stream = Stream(self._tokenizer, on_text or _discard, start_ids, inputs.stops)
         prefill_tokens = 0
         is_interrupted = False
         try:
-            cached = self._generate(prompt, config, options.seed, stream, stop)
+            cached = self._generate(prompt, options, stream, stop)
             prefill_tokens = len(prompt.ids) - cached
         except KeyboardInterrupt:  # in the model: keep the tokens so far, lose the cache
             is_interrupted = True
@@ -111,8 +108,7 @@ class LocalConversation:
     def _generate(
         self,
         prompt: Prompt,
-        config: GenerationConfig,
-        seed: int,
+        options: GenerationOptions,
         stream: Stream,
         stop: Callable[[], bool] | None,
     ) -> int:
@@ -122,21 +118,16 @@ class LocalConversation:
         cached = 0 if prefix is None else len(prefix.ids)
         if prefix is None:
             prefix = inputs.prefill_images([prompt.view], prompt.ids)
-        ids = torch.tensor([prompt.ids], device=inputs.device)
-        criteria: list[StoppingCriteria] = [*inputs.stop_criteria]
-        if stop is not None:
-            criteria.append(UserStop(stop))
-        with torch.inference_mode(), torch.random.fork_rng(inputs.gpus), translate_errors():
-            torch.manual_seed(seed)
-            inputs.model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                past_key_values=prefix.cache,
-                generation_config=config,
-                logits_processor=FINITE_SCORES,
-                streamer=stream,
-                stopping_criteria=StoppingCriteriaList(criteria),
-            )
+        request = DecodeRequest(
+            torch.tensor([prompt.ids]),
+            None,
+            inputs.max_new_tokens_for(prompt, options),
+            options,
+            prefix.cache,
+            stream=stream,
+            stop=stop,
+        )
+        generate_tokens(inputs, request)
         all_ids = (*prompt.ids, *stream.new_ids)
         cached_ids = all_ids[: prefix.cache.get_seq_length()]
         self._prefix = PrefixCache(prompt.view, cached_ids, prefix.cache)
@@ -191,16 +182,6 @@ class LocalConversation:
         decoded: str = self._tokenizer.decode(list(tokens), skip_special_tokens=False)
         is_equal = decoded.strip(_UNSTABLE_ENDING) == answer.strip(_UNSTABLE_ENDING)
         return is_equal and not contains_stop(self._tokenizer, tokens, self._inputs.stops)
-
-
-class UserStop(StoppingCriteria):
-    """Stops generation after the token at which `stop` returns True."""
-
-    def __init__(self, stop: Callable[[], bool]) -> None:
-        self._stop = stop
-
-    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
-        return torch.full((len(input_ids),), self._stop(), device=input_ids.device)
 
 
 def _discard(text: str) -> None:

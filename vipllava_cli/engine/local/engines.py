@@ -48,8 +48,8 @@ class FamilyEngine(FamilyInputs, LocalEngine):
             if options.choices:
                 yield score_choices_plain(self, prompt, options.choices, start)
                 continue
-            streamer = on_text and Stream(self.tokenizer, on_text, stops=self.stops)
-            yield self._generate([prompt], None, options, start, streamer)[0]
+            stream = on_text and Stream(self.tokenizer, on_text, stops=self.stops)
+            yield self._generate([prompt], None, (), options, start, stream)[0]
 
     def answer_batch(
         self, prompts: Sequence[Prompt], options: GenerationOptions = GREEDY
@@ -68,7 +68,7 @@ class FamilyEngine(FamilyInputs, LocalEngine):
         for (_, shared), rows in groups.items():
             group = [prompts[row] for row in rows]
             found = (
-                self._generate(group, None, options, start)
+                self._generate(group, None, (), options, start)
                 if shared is None
                 else self._answer_group(group, options)
             )

@@ -4,15 +4,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from vipllava_cli.engine.base import ModelView, Prompt, Reply
-from vipllava_cli.engine.local.conversation import LocalConversation, UserStop
-from vipllava_cli.engine.local.error_translation import translate_errors
-from vipllava_cli.engine.local.finite_scores import FINITE_SCORES
+from vipllava_cli.engine.local.conversation import LocalConversation
+from vipllava_cli.engine.local.decoding import DecodeRequest
 from vipllava_cli.engine.local.streaming import Stream
+from vipllava_cli.engine.local.token_generation import generate_tokens
 from vipllava_cli.engine.local.tokenization import CONTEXT_LENGTH
-from vipllava_cli.engine.options import DEFAULT_TEMPLATE
+from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import ModelError
 
@@ -53,27 +52,24 @@ class FamilyConversation(LocalConversation):
     def _generate(
         self,
         prompt: Prompt,
-        config: GenerationConfig,
-        seed: int,
+        options: GenerationOptions,
         stream: Stream,
         stop: Callable[[], bool] | None,
     ) -> int:
         inputs = self._inputs
         if not inputs.plain_reason:
-            return super()._generate(prompt, config, seed, stream, stop)
-        ids = torch.tensor([prompt.ids], device=inputs.device)
-        criteria: list[StoppingCriteria] = [] if stop is None else [UserStop(stop)]
-        with torch.inference_mode(), torch.random.fork_rng(inputs.gpus), translate_errors():
-            torch.manual_seed(seed)
-            inputs.model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                generation_config=config,
-                logits_processor=FINITE_SCORES,
-                streamer=stream,
-                stopping_criteria=StoppingCriteriaList(criteria),
-                **inputs.image_inputs([prompt.view], ids),
-            )
+            return super()._generate(prompt, options, stream, stop)
+        ids = torch.tensor([prompt.ids])
+        request = DecodeRequest(
+            ids,
+            None,
+            inputs.max_new_tokens_for(prompt, options),
+            options,
+            images=inputs.image_inputs([prompt.view], ids),
+            stream=stream,
+            stop=stop,
+        )
+        generate_tokens(inputs, request)
         return 0
 
     # --- tokens ----------------------------------------------------------------------------------

@@ -7,16 +7,17 @@ from typing import Any, TypeGuard
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import DynamicCache, GenerationConfig
 from transformers.generation.stopping_criteria import StopStringCriteria
 
 from vipllava_cli.engine.base import NO_LIMIT, ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.local.answer_end import AnswerEnd
 from vipllava_cli.engine.local.chat_renderer import ChatRenderer
+from vipllava_cli.engine.local.decoding import Decoder
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.loading import Loaded
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
+from vipllava_cli.engine.local.roomy_cache import new_cache
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import ModelError, UsageError
@@ -31,6 +32,7 @@ class ModelInputs:
     """
 
     stops: Sequence[str] = ()
+    has_own_loop = False  # in place of `generate` of transformers: see `token_generation.py`
     without_template_advice = "get the checkpoint again"
 
     def __init__(self, checkpoint: Checkpoint, loaded: Loaded) -> None:
@@ -149,7 +151,7 @@ class ModelInputs:
 
     @cached_property
     def _rows(self) -> int:
-        rows: int = self.model.config.get_text_config().vocab_size
+        rows: int = self.model.get_input_embeddings().weight.shape[0]
         return rows
 
     # --- generation ----------------------------------------------------------------------------
@@ -158,7 +160,7 @@ class ModelInputs:
         """Run the model over the prompt up to the end of the image, for all views in one batch."""
         start = ids[: self.image_end(ids)]
         rows = torch.tensor([start], device=self.device).expand(len(views), -1)
-        cache = DynamicCache(config=self.model.config.get_text_config())
+        cache = new_cache(self.model.config.get_text_config())
         with torch.inference_mode(), translate_errors():
             self.model(
                 input_ids=rows,
@@ -173,22 +175,10 @@ class ModelInputs:
         """Limit the answer to the tokens that remain in the model's context after the prompt."""
         return min(options.max_new_tokens, self.max_tokens - len(prompt.ids))
 
-    def generation_config(
-        self, options: GenerationOptions, max_new_tokens: int
-    ) -> GenerationConfig:
-        """Translate the options for `generate`. Ignores the checkpoint's own sampling defaults."""
-        sampling: dict[str, Any] = (
-            {"do_sample": True, "temperature": options.temperature, "top_p": options.top_p}
-            if options.temperature > 0
-            else {"do_sample": False}
-        )
-        return GenerationConfig(
-            max_new_tokens=max_new_tokens,
-            bos_token_id=self.tokenizer.bos_token_id,
-            eos_token_id=self.end_tokens,
-            pad_token_id=self.pad_token,
-            **sampling,
-        )
+    @cached_property
+    def decoder(self) -> Decoder:
+        """The decode loop for this model."""
+        return Decoder(self.model, self.tokenizer, self.end_tokens, self.device)
 
     @cached_property
     def stop_criteria(self) -> list[StopStringCriteria]:

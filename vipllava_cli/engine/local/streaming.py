@@ -41,7 +41,11 @@ class Stream(BaseStreamer):
         if not self._has_prompt:
             self._has_prompt = True
             return
-        self.new_ids += value.flatten().tolist()
+        self.add(value.flatten().tolist())
+
+    def add(self, tokens: Sequence[int]) -> None:
+        """Take new tokens."""
+        self.new_ids += tokens
         self.first_token_time = self.first_token_time or time.perf_counter()
         self._send(stable_text(self._text(), self._stops))
 

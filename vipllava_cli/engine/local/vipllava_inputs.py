@@ -24,6 +24,7 @@ class VipLlavaInputs(ModelInputs):
     """Encodes prompts and images for ViP-LLaVA."""
 
     stops = STOPS
+    has_own_loop = True
     without_template_advice = "use --template human or vicuna"
 
     def make_info(self, checkpoint: Checkpoint) -> ModelInfo:
