@@ -15,9 +15,10 @@ from transformers import (
 
 from vipllava_cli.engine.hardware.family_spec import read_family_spec
 from vipllava_cli.engine.hardware.model_spec import ModelSpec, read_model_spec
-from vipllava_cli.engine.hub.checkpoints import Checkpoint, fitted_config
+from vipllava_cli.engine.hub.checkpoints import Checkpoint, fitted_config, weight_shapes
 from vipllava_cli.engine.local.families import RunFamily, find_family
 from vipllava_cli.engine.local.family_processor import load_family_processor
+from vipllava_cli.engine.local.family_weights import check_family_shapes
 from vipllava_cli.engine.local.processor import load_processor
 
 
@@ -43,10 +44,13 @@ def find_source(checkpoint: Checkpoint) -> ModelSource:
         return _vipllava_source(checkpoint, VipLlavaConfig.from_dict(fixed), read_model_spec(fixed))
     values = {key: value for key, value in fixed.items() if key != "model_type"}
     config = AutoConfig.for_model(family.model_type, **values)
+    model_class = AutoModelForImageTextToText._model_mapping[type(config)]
+    shapes = weight_shapes(checkpoint.folder, checkpoint.name)
+    check_family_shapes(config, model_class, shapes, checkpoint.name)
     return ModelSource(
         config,
         read_family_spec(fixed),
-        AutoModelForImageTextToText._model_mapping[type(config)],
+        model_class,
         lambda: load_family_processor(checkpoint, family),
         family,
     )
