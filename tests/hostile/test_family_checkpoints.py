@@ -5,13 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from tests.hostile.test_checkpoints import COMMANDS, run_in
+from tests.hostile.test_checkpoints import COMMANDS, LOOP, run_in
 from tests.support.budget import assert_refused
 from tests.support.family_checkpoints import make_family_checkpoint
 from tests.support.hostile_checkpoints import text_config
 from tests.support.hostile_families import FAMILY_ATTACKS, SHARED, TARGETS, config
 from vipllava_cli.engine.hub.checkpoints import find_checkpoint, read_config
+from vipllava_cli.engine.open import open_engine
 from vipllava_cli.errors import ExitCode, ModelError
 
 pytestmark = pytest.mark.model
@@ -56,6 +58,27 @@ def test_fields_that_run_code_do_not_reach_the_model(make: Callable[[str], Path]
     config(**harmful)(folder)
     text_config(**harmful)(folder)
     assert read_config(folder, "model") == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        (LOOP, "more than 1 seconds"),
+        ("{{ 'a' * 10**10 }}", "too much memory"),
+        ("{{ ''.__class__.__mro__ }}", "unsafe"),
+        ("{{ raise_exception('no') }}", "no"),
+    ],
+)
+def test_a_hostile_chat_template_is_refused(
+    make: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, template: str, reason: str
+) -> None:
+    monkeypatch.setattr("vipllava_cli.engine.local.chat_renderer.RENDER_SECONDS", 1.0)
+    folder = make("qwen3_vl")
+    (folder / "chat_template.jinja").write_text(template)
+    engine = open_engine(str(folder))
+    view = engine.view(Image.new("RGB", (64, 64)))
+    with pytest.raises(ModelError, match=reason):
+        engine.prompt(view, "what?")
 
 
 @pytest.mark.parametrize("command", ["ask", "batch", "plan", "info"])
