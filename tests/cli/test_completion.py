@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLES
+from vipllava_cli.engine.hub.families import FAMILIES
 
+EXAMPLES = [row.example for row in FAMILIES.values() if row.model_type != "vipllava"]
 ZOO = str(SAMPLES / "zoo-red-box.png")
 
 
@@ -61,7 +63,8 @@ def complete(cache: Path, *words: str) -> list[str]:
         ([ZOO, "q", "--ell"], ["--ellipse"]),
         (["models", "use", "a"], ["ann/my-vip"]),
         (["models", "info", "t"], ["tiny"]),
-        (["models", "pull", ""], ["7b", "13b", "ann/my-vip"]),
+        (["models", "pull", ""], ["7b", "13b", "ann/my-vip", *EXAMPLES]),
+        (["models", "pull", "google/"], ["google/gemma-3-4b-it"]),
         (["models", "remove", ""], ["ann/my-vip"]),
         (["plan", "7"], ["7b"]),
         (["help", "models", "p"], ["pull"]),

@@ -44,8 +44,7 @@ def _made(family: str, in_shards: bool, dtype: torch.dtype) -> Path:
     tokenizer = make_tokenizer(layout.tokenizer)
     _write_tokenizer(folder, layout, tokenizer)
     _write_processor(folder, layout)
-    if family in TEMPLATES:
-        (folder / "chat_template.jinja").write_text(TEMPLATES[family])
+    (folder / "chat_template.jinja").write_text(TEMPLATES[family])
     _write_model(folder, layout, tokenizer, dtype, "170KB" if in_shards else "5GB")
     return folder
 
@@ -64,7 +63,7 @@ def _write_model(
     values["text_config"] = {**values["text_config"], "vocab_size": rows, **ids}
     if layout.model_type == "mllama":  # its image token is after those that it can generate
         values["text_config"]["vocab_size"] = tokenizer.token_to_id("<|image|>")
-    if layout.model_type in ("paligemma", "ovis2"):
+    if layout.model_type == "ovis2":
         values["vocab_size"] = rows
     config = AutoConfig.for_model(layout.model_type, **values)
     model = AutoModelForImageTextToText.from_config(config, dtype=dtype)

@@ -174,21 +174,6 @@ def _gemma3(id_of: IdOf) -> dict[str, Any]:
     }
 
 
-def _paligemma(id_of: IdOf) -> dict[str, Any]:
-    return {
-        "image_token_index": id_of("<image>"),
-        "projection_dim": HIDDEN,
-        "hidden_size": HIDDEN,
-        "text_config": {"model_type": "gemma", **_WIDE_HEADS, "num_image_tokens": 16},
-        "vision_config": {
-            "model_type": "siglip_vision_model",
-            **_VISION,
-            "projection_dim": HIDDEN,
-            "vision_use_head": False,
-        },
-    }
-
-
 def _pixtral(id_of: IdOf) -> dict[str, Any]:
     return {
         "image_token_index": id_of("[IMG]"),
@@ -405,10 +390,6 @@ LAYOUTS: Mapping[str, FamilyLayout] = {
     "gemma3": FamilyLayout(
         "gemma3", family_tokens.GEMMA3, _gemma3, "Gemma3ImageProcessor", {"size": _SQUARE},
         "Gemma3Processor", ("<eos>", "<end_of_turn>"), {"image_seq_length": 4},
-    ),
-    "paligemma": FamilyLayout(
-        "paligemma", family_tokens.PALIGEMMA, _paligemma, "SiglipImageProcessor",
-        {"size": _SQUARE, "image_seq_length": 16}, "PaliGemmaProcessor", ("<eos>",),
     ),
     "pixtral": FamilyLayout(
         "llava", family_tokens.TEKKEN, _pixtral, "PixtralImageProcessor",

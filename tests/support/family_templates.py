@@ -154,7 +154,7 @@ _AYA = (
 _HELPFUL = "You are a helpful assistant."
 _QWEN_IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
 
-# The chat template of each family, by its model_type. PaliGemma publishes none.
+# The chat template of each family, by its name.
 TEMPLATES: Mapping[str, str] = {
     "llava": _LLAVA,
     "llava_next": _LLAVA_NEXT,

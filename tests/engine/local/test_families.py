@@ -166,7 +166,7 @@ def test_a_conversation_equals_fresh_runs(
         assert conversation.count(asked, view=view) == reply.answer.prompt_tokens
         turns.append(Turn(question, reply.answer.text, reply.tokens))
     [alone] = engine.answer([engine.prompt(view, QUESTIONS[0])], SHORT)
-    assert turns[0].answer == alone.text
+    assert turns[0].answer == alone.text.rstrip(" \ufffd"), "but for part of a letter at its end"
 
 
 def test_the_turns_of_a_conversation_are_those_of_the_template(

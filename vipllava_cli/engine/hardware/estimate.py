@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from huggingface_hub.constants import is_offline_mode
+
 from vipllava_cli.engine.hardware.family_spec import read_family_spec
 from vipllava_cli.engine.hardware.given_speeds import MEASURE, GivenSpeeds, Link
 from vipllava_cli.engine.hardware.load_options import LoadOptions
@@ -41,7 +43,7 @@ from vipllava_cli.engine.hub.checkpoints import (
     weight_files,
 )
 from vipllava_cli.engine.hub.families import VIPLLAVA
-from vipllava_cli.engine.hub.names import canonical_name
+from vipllava_cli.engine.hub.names import canonical_name, explain_absent
 from vipllava_cli.engine.hub.registry import PUBLISHED
 from vipllava_cli.engine.options import gpu_number
 from vipllava_cli.errors import ModelError, UsageError
@@ -147,6 +149,10 @@ def _read_any_config(name: str, revision: str | None) -> tuple[Mapping[str, Any]
     )
     if published and folder is None:
         return published.config, published.size
+    if folder is None and hub and not is_offline_mode() and not explain_absent(hub.repository):
+        from vipllava_cli.engine.hub.download import read_remote_config
+
+        return read_remote_config(name, hub)
     if folder is None:
         folder = find_checkpoint(name, revision).folder
     config = read_config(folder, name)

@@ -124,14 +124,6 @@ _ROWS = (
         "google/gemma-3-4b-it",
     ),
     ModelFamily(
-        "paligemma",
-        "PaliGemma",
-        ("gemma", "gemma2"),
-        (_SIGLIP,),
-        ("SiglipImageProcessor",),
-        "google/paligemma2-3b-mix-224",
-    ),
-    ModelFamily(
         "mistral3",
         "Mistral 3",
         ("mistral", "ministral3"),

@@ -34,6 +34,7 @@ _MAX_LAYERS = 512
 _SIZE, _WIDE, _HEADS = whole(1, 1 << 16), whole(1, 1 << 18), whole(1, 512)
 _LAYERS = whole(1, _MAX_LAYERS)
 _TOKEN, _TOKENS = optional(whole(-1, _MAX_TOKEN)), optional(one_or_more(-1, _MAX_TOKEN, 64))
+_IMAGE_TOKEN = optional(whole(0, _MAX_TOKEN))
 _SHARE, _EPSILON, _FACTOR = number(0, 1), number(0, 1), number(-1e6, 1e6)
 _CAP = optional(number(1e-3, 1e6))
 _POSITIONS = whole(1, 1 << 24)
@@ -93,13 +94,11 @@ FAMILY_RULES: Rules = {
     **dict.fromkeys(
         (
             "boi_token_index",
-            "bos_token_id",
             "eoi_token_index",
             "image_end_token_id",
             "image_start_token_id",
             "image_token_id",
             "image_token_index",
-            "pad_token_id",
             "video_end_token_id",
             "video_start_token_id",
             "video_token_id",
@@ -107,8 +106,10 @@ FAMILY_RULES: Rules = {
             "vision_end_token_id",
             "vision_start_token_id",
         ),
-        _TOKEN,
+        _IMAGE_TOKEN,
     ),
+    "bos_token_id": _TOKEN,
+    "pad_token_id": _TOKEN,
     "eos_token_id": _TOKENS,
     "visual_indicator_token_ids": _list_of(whole(0, _MAX_TOKEN), 64),
     # from the vision tower to the text model
@@ -188,9 +189,7 @@ FAMILY_RULES: Rules = {
     "num_key_value_heads": optional(_HEADS),
     "attention_bias": FLAG,
     "attention_chunk_size": optional(_POSITIONS),
-    "attn_temperature_tuning": optional(
-        Rule("a flag or a number", lambda value: type(value) in (bool, int))
-    ),
+    "attn_temperature_tuning": FLAG,
     "attn_scale": _FACTOR,
     "floor_scale": whole(1, 1 << 24),
     "qkv_bias": FLAG,
@@ -246,25 +245,14 @@ _FAMILY_ROPE_RULES: Rules = {
     "max_position_embeddings": _POSITIONS,
     "mrope_interleaved": FLAG,
     "mrope_section": _list_of(whole(1, 512), 3),
-    "rope_theta": optional(number(1.5, 1e12)),
     "truncate": optional(FLAG),
 }  # fmt: skip
 
 _PARTS = ("text_config", "vision_config")
-# Qwen2-VL and Qwen2.5-VL publish the fields of the text model beside those of the whole.
+# Published without a part for the text model, whose fields are beside `vision_config`.
 _FLAT = ("qwen2_vl", "qwen2_5_vl")
-_FLAT_ROOT = frozenset(
-    (
-        "dtype",
-        "image_token_id",
-        "model_type",
-        "tie_word_embeddings",
-        "torch_dtype",
-        "video_token_id",
-        "vision_end_token_id",
-        "vision_start_token_id",
-    )
-)
+_OF_TEXT = ("bos_token_id", "eos_token_id", "pad_token_id")
+_OF_ALL = ("dtype", "model_type", "tie_word_embeddings", "torch_dtype")
 
 
 def check_family_config(
@@ -283,13 +271,19 @@ def check_family_config(
     for part in _PARTS:
         values = config.get(part)
         if values is None and part == "text_config" and family.model_type in _FLAT:
-            values = {field: known.pop(field) for field in known.keys() - _FLAT_ROOT}
+            values = {field: known.pop(field) for field in list(known) if _is_of_text(field)}
         if not isinstance(values, dict):
             raise ModelError(
                 f"{name}: config.json lacks {part}, or it is no object: get the checkpoint again"
             )
         known[part] = _check_part(values, types[part], f"{where}{part}.")
     return known
+
+
+def _is_of_text(field: str) -> bool:
+    """Return whether a field beside the parts is one of the text model."""
+    is_token = field.endswith(("_token_id", "_token_index"))
+    return field in _OF_TEXT or not (is_token or field in _OF_ALL or field in _PARTS)
 
 
 def _check_part(
