@@ -54,6 +54,7 @@ def open_model(
     if ignored := ignored_settings_note(chosen.model or DEFAULT_MODEL, chosen.revision):
         messages.note(ignored)
     messages.detail(info.summary)
+    messages.detail(info.image_note)
     return engine
 
 

@@ -32,7 +32,8 @@ class ModelInfo:
     square of `image_side` pixels in patches of `patch_size` pixels; None if that is unknown. A model on
     a server has the server's address as `revision`, the `device` `server` and an empty `dtype`.
     `family` is the `model_type` of a checkpoint, or the name of a model on its server. `pads_image` says
-    whether images are padded to a square before the model's processor gets them.
+    whether images are padded to a square before the model's processor gets them. `image_note` says in
+    a line for a person how questions about one image share the work.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ModelInfo:
     patch_size: int | None = None
     family: str = ""
     pads_image: bool = True
+    image_note: str = ""
 
     def template_for(self, template: str) -> str:
         """Return the template that a choice of one means for this model.

@@ -35,7 +35,9 @@ def read_family_spec(config: Mapping[str, Any]) -> ModelSpec:
     """
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
+    from transformers.utils.logging import set_verbosity_error
 
+    set_verbosity_error()  # token ids of a config may be those of no token; the checks allow that
     _check_layers(config)
     values = {key: value for key, value in config.items() if key != "model_type"}
     parsed = AutoConfig.for_model(config["model_type"], **values)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from vipllava_cli.engine.local.fused_norms import fused_norms
 from vipllava_cli.engine.local.roomy_cache import RoomyLayer
 
 _logger = logging.getLogger("vipllava")
@@ -35,9 +36,8 @@ class PlainSteps:
         self._length = cache.get_seq_length()
         self._mask: Tensor | None = None
         if is_token is not None:
-            self._mask = _step_mask(
-                model, torch.nn.functional.pad(is_token, (0, limit), value=True)
-            )
+            is_seen = torch.nn.functional.pad(is_token, (0, limit), value=True)
+            self._mask = _step_mask(model, is_seen, cache.layers[0].keys.dtype)
 
     def step(self, tokens: Tensor) -> Tensor:
         """Take the newest tokens [rows]. Returns the scores [rows, vocabulary] of the next ones."""
@@ -117,10 +117,15 @@ class StaticSteps:
 
     def _forward(self) -> Tensor:
         is_seen = self._is_token & (self._columns <= self._index)
-        with _fixed_positions(self._layers, self._index), _masked_attention(self._model):
+        dtype = self._layers[0].keys.dtype
+        with (
+            _fixed_positions(self._layers, self._index),
+            _masked_attention(self._model),
+            fused_norms(self._model),
+        ):
             output = self._model(
                 input_ids=self._tokens,
-                attention_mask=_additive(is_seen, self._model.dtype),
+                attention_mask=_additive(is_seen, dtype),
                 position_ids=self.positions,
                 past_key_values=self.cache,
                 use_cache=True,
@@ -180,13 +185,13 @@ def _masked_attention(model: Any) -> Iterator[None]:
         config._attn_implementation = chosen
 
 
-def _step_mask(model: Any, is_token: Tensor) -> Tensor:
+def _step_mask(model: Any, is_token: Tensor, dtype: torch.dtype) -> Tensor:
     """Return the mask of steps over one token each, in the form that the attention takes."""
     attention = model.config.get_text_config()._attn_implementation
     if attention == "sdpa":
         return is_token[:, None, None]
     if attention == "eager":
-        return _additive(is_token[:, None, None], model.dtype)
+        return _additive(is_token[:, None, None], dtype)
     return is_token
 
 

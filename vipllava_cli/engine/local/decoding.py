@@ -7,6 +7,7 @@ KV cache, and searches the vocabulary for stop texts; and its rows wait for the 
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -29,7 +30,7 @@ _logger = logging.getLogger("vipllava")
 
 _ROUND_TO = 64  # tokens: prompts of similar length share a CUDA graph
 _MAX_ROOM = 256  # tokens for answers in a cache of fixed size; longer ones move to a larger cache
-_MAX_KEPT = 2  # CUDA graphs with their caches
+_MAX_SPARE_ROWS = 4  # of another CUDA graph and its cache that stay in memory
 _STEPS_AHEAD = 1  # of a GPU while Python looks at a token
 
 
@@ -84,7 +85,7 @@ class Decoder:
         Raises GenerationError if the model computes no numbers, and what torch raises.
         """
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), self._on_device():
                 return self._run(request)
         except BaseException:
             self._kept.clear()  # memory may be short, or a cache damaged
@@ -116,6 +117,11 @@ class Decoder:
             _add_new_tokens(request.cache, steps.cache if steps else cache)
         return answers.ids
 
+    def _on_device(self) -> AbstractContextManager[object]:
+        """Make the GPU of the model the one whose streams and graphs torch uses."""
+        is_gpu = self._device.type == "cuda"
+        return torch.cuda.device(self._device) if is_gpu else nullcontext()
+
     def _start_cache(self, request: DecodeRequest) -> DynamicCache:
         """Return the cache of a run, with the tokens of the prompts that are cached."""
         given, rows = request.cache, request.cached_rows
@@ -131,12 +137,16 @@ class Decoder:
                 self._kept.move_to_end(key)
                 cache = self._kept[key].empty_cache()
             else:
-                while len(self._kept) >= _MAX_KEPT:
-                    self._kept.popitem(last=False)
+                self._make_place()
                 cache = new_cache(self._config, key[1])
         if given is not None:
             fill_cache(cache, given, rows)
         return cache
+
+    def _make_place(self) -> None:
+        """Forget graphs and their caches, so that the memory for another cache is free."""
+        while len(self._kept) > 1 or sum(rows for rows, _ in self._kept) > _MAX_SPARE_ROWS:
+            self._kept.popitem(last=False)
 
     def _size(self, request: DecodeRequest) -> tuple[int, int]:
         """Return the rows of a cache of fixed size, and its tokens in each row."""
@@ -215,8 +225,6 @@ class Decoder:
         fill_cache(larger.cache, steps.cache)
         larger.begin(is_token, steps.positions)
         larger.prepare()
-        while len(self._kept) > _MAX_KEPT:
-            self._kept.popitem(last=False)
         return larger
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from vipllava_cli.engine.base import ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.local.error_translation import translate_errors
-from vipllava_cli.engine.local.families import RunFamily
+from vipllava_cli.engine.local.families import WINDOW, RunFamily
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.loading import Loaded
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE
@@ -72,10 +72,11 @@ class FamilyInputs(ModelInputs):
             patch_size=vision.patch_size if has_square else None,
             family=self.model.config.model_type,
             pads_image=has_square,
+            image_note=self.image_note,
         )
 
-    @property
-    def plain_reason(self) -> str:
+    @cached_property
+    def plain_reason(self) -> str:  # type: ignore[override]
         """Why each question reads its image again; empty if a prefix cache serves all of them."""
         text = self.model.config.get_text_config()
         layers = getattr(text, "layer_types", None) or ()
@@ -83,7 +84,7 @@ class FamilyInputs(ModelInputs):
             getattr(text, "sliding_window", None) or any("full" not in layer for layer in layers)
         ):
             return self.family.plain_reason
-        return "its layers see a window of the prompt"
+        return WINDOW
 
     # --- images ----------------------------------------------------------------------------------
 
@@ -99,6 +100,7 @@ class FamilyInputs(ModelInputs):
                 padding=False,
                 add_special_tokens=False,
                 return_text_replacement_offsets=True,
+                return_mm_token_type_ids=False,
             )
         replaced = inputs.get("text_replacement_offsets")
         cross_mask = inputs.get(_CROSS_MASK)
@@ -178,13 +180,14 @@ class FamilyInputs(ModelInputs):
 
     @cached_property
     def _control_words(self) -> frozenset[str]:
-        """The special tokens that a prompt is made of."""
+        """The special tokens that make up a prompt or end an answer."""
         added = self.tokenizer.added_tokens_decoder.values()
         special = {str(token) for token in added if token.special and str(token).strip()}
         sample = self._render((_SAMPLE, Turn("question")))
-        image_words = self.tokenizer.convert_ids_to_tokens(list(self._image_ids))
+        ids = [*self._image_ids, *self.end_tokens]
         words = {word for word in special if word in sample}
-        return frozenset({self.processor.image_token, *image_words, *words})
+        known = (word for word in self.tokenizer.convert_ids_to_tokens(ids) if word)
+        return frozenset({self.processor.image_token, *known, *words})
 
     @cached_property
     def before_answer(self) -> str:

@@ -34,6 +34,7 @@ class ModelInputs:
     stops: Sequence[str] = ()
     has_own_loop = False  # in place of `generate` of transformers: see `token_generation.py`
     without_template_advice = "get the checkpoint again"
+    plain_reason = ""  # why each question reads its image again
 
     def __init__(self, checkpoint: Checkpoint, loaded: Loaded) -> None:
         self.model = loaded.model
@@ -71,6 +72,13 @@ class ModelInputs:
     def image_inputs(self, views: Sequence[ModelView], ids: Tensor) -> Mapping[str, Tensor]:
         """Return the model's inputs for the images of prompts, whose ids are [views, longest]."""
         raise NotImplementedError
+
+    @property
+    def image_note(self) -> str:
+        """See `ModelInfo.image_note`."""
+        if self.plain_reason:
+            return f"each question reads its image again: {self.plain_reason}"
+        return "questions about one image share its prefix cache"
 
     # --- text ----------------------------------------------------------------------------------
 

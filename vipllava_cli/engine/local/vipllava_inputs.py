@@ -38,6 +38,7 @@ class VipLlavaInputs(ModelInputs):
             image_side=vision.image_size,
             patch_size=vision.patch_size,
             family=VIPLLAVA,
+            image_note=self.image_note,
         )
 
     @property
