@@ -11,7 +11,6 @@ from tests.conftest import Run
 from tests.support.family_checkpoints import make_family_checkpoint
 from tests.support.hub import COMMIT, StandInHub, serving
 from vipllava_cli.cli.completion import complete_hub_models, complete_models
-from vipllava_cli.engine.hardware.estimate import _read_any_config
 from vipllava_cli.engine.hub.checkpoints import find_checkpoint, hub_name, read_config
 from vipllava_cli.engine.hub.download import read_remote_config
 from vipllava_cli.errors import ModelError
@@ -70,20 +69,26 @@ def test_a_model_of_another_family_is_pulled_listed_described_and_removed(
         find_checkpoint(NAME)
 
 
-def test_only_the_config_is_downloaded_for_a_plan(hub: StandInHub) -> None:
+def test_only_the_config_is_downloaded_for_a_plan(hub: StandInHub, run: Run) -> None:
     name = hub_name(NAME)
     assert name is not None
     config, missing = read_remote_config(NAME, name)
     assert [file for file, _, _ in hub.asked] == ["config.json"]
     assert missing > sum(len(hub.files[shard]) for shard in shards_of(hub))
-    assert _read_any_config(NAME, None) == (config, missing)
+    planned = run("plan", NAME, "--max-memory", "cpu=8GiB", "--json")
+    parts = json.loads(planned.stdout)["parts"]
+    assert sum(part["parameters"] for part in parts) == 200_608
+    assert {file for file, _, _ in hub.asked} == {"config.json"}
     assert config["text_config"]["num_hidden_layers"] == 2
 
 
-def test_a_plan_without_the_hub_names_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_without_the_hub_names_the_download(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match=f"download it with `vipllava models pull {NAME}`"):
-        _read_any_config(NAME, None)
+    refused = run("plan", NAME)
+    assert refused.code == 4
+    assert f"download it with `vipllava models pull {NAME}`" in refused.stderr
 
 
 @pytest.mark.parametrize(
