@@ -7,7 +7,7 @@ import json
 import shutil
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from tests.support.family_tokenizers import make_tokenizer
 __all__ = ["FAMILIES", "make_family_checkpoint"]
 
 _SHARD_BYTES = 200_000
+_FOLDERS: list[TemporaryDirectory[str]] = []  # removed when the process ends
 _SPARE_ROWS = 8  # of the embeddings: published models have more rows than tokens
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token")
 
@@ -39,7 +40,8 @@ def make_family_checkpoint(
 
 @cache
 def _made(family: str, in_shards: bool, dtype: torch.dtype) -> Path:
-    folder = Path(mkdtemp(prefix=f"vipllava-{family}-"))
+    _FOLDERS.append(TemporaryDirectory(prefix=f"vipllava-{family}-"))
+    folder = Path(_FOLDERS[-1].name)
     layout = LAYOUTS[family]
     tokenizer = make_tokenizer(layout.tokenizer)
     _write_tokenizer(folder, layout, tokenizer)
