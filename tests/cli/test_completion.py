@@ -70,7 +70,7 @@ def complete(cache: Path, *words: str) -> list[str]:
         (["help", "models", "p"], ["pull"]),
         (["help", "conf"], ["config"]),
         (["config", "set", "te"], ["template"]),
-        (["config", "set", "template", ""], ["human", "vicuna", "chat"]),
+        (["config", "set", "template", ""], ["auto", "human", "vicuna", "chat"]),
         (["config", "set", "model", "t"], ["tiny"]),
         (["config", "set", "max-new-tokens", ""], []),
         (["ask", "sample_im"], []),  # the shell completes files
