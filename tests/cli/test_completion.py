@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLES
+from vipllava_cli.engine.hub.families import FAMILIES
 
+EXAMPLES = [row.example for row in FAMILIES.values() if row.model_type != "vipllava"]
 ZOO = str(SAMPLES / "zoo-red-box.png")
 
 
@@ -61,13 +63,14 @@ def complete(cache: Path, *words: str) -> list[str]:
         ([ZOO, "q", "--ell"], ["--ellipse"]),
         (["models", "use", "a"], ["ann/my-vip"]),
         (["models", "info", "t"], ["tiny"]),
-        (["models", "pull", ""], ["7b", "13b", "ann/my-vip"]),
+        (["models", "pull", ""], ["7b", "13b", "ann/my-vip", *EXAMPLES]),
+        (["models", "pull", "google/"], ["google/gemma-3-4b-it"]),
         (["models", "remove", ""], ["ann/my-vip"]),
         (["plan", "7"], ["7b"]),
         (["help", "models", "p"], ["pull"]),
         (["help", "conf"], ["config"]),
         (["config", "set", "te"], ["template"]),
-        (["config", "set", "template", ""], ["human", "vicuna", "chat"]),
+        (["config", "set", "template", ""], ["auto", "human", "vicuna", "chat"]),
         (["config", "set", "model", "t"], ["tiny"]),
         (["config", "set", "max-new-tokens", ""], []),
         (["ask", "sample_im"], []),  # the shell completes files

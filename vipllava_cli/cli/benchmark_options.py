@@ -129,7 +129,7 @@ class ClipartOptions:
     out: Annotated[Path | None, _OUT] = None
     force: Force = False
     csv_safe: CsvSafe = False
-    template: ClassVar[TemplateName] = TemplateName.human
+    template: ClassVar[TemplateName] = TemplateName.auto
 
     def dataset(self) -> "DatasetOptions":
         from vipllava_cli.flows.evals.benchmark import DatasetOptions
@@ -155,7 +155,7 @@ class RowOptions:
     limit: Limit = None
     seed: Annotated[int, _data("Seed of the marks' colours.", metavar="N", min=0, max=MAX_SEED)] = 0
     answer_limit: AnswerLimit = None
-    template: Template = TemplateName.human
+    template: Template = TemplateName.auto
     force: Force = False
     csv_safe: CsvSafe = False
 
@@ -225,7 +225,7 @@ class VipBenchOptions:
     split: Annotated[Split, _data("Images with boxes, or with marks drawn by people.")] = Split.bbox
     limit: Limit = None
     answer_limit: AnswerLimit = None
-    template: Template = TemplateName.human
+    template: Template = TemplateName.auto
     force: Force = False
     csv_safe: CsvSafe = False
     predictions: Annotated[

@@ -16,11 +16,21 @@ def complete_models() -> Completions:
     from vipllava_cli.engine.hub.registry import BUNDLED
 
     shipped = ((name, "part of this package") for name in BUNDLED)
-    return [*shipped, *complete_hub_models(), *_servers()]
+    return [*shipped, *_hub_models(), *_servers()]
 
 
 def complete_hub_models() -> Completions:
-    """Return the names that `models pull` takes."""
+    """Return the names that `models pull` takes: the usual ones, and an example of each family."""
+    from vipllava_cli.engine.hub.families import FAMILIES, VIPLLAVA
+
+    known = _hub_models()
+    names = {name for name, _ in known}
+    examples = [(row.example, row.name) for row in FAMILIES.values() if row.model_type != VIPLLAVA]
+    return [*known, *(each for each in examples if each[0] not in names)]
+
+
+def _hub_models() -> Completions:
+    """Return the short names of models on the hub, and the names in the local cache."""
     from vipllava_cli.engine.hub.registry import PUBLISHED
     from vipllava_cli.storage.sizes import decimal_size
 

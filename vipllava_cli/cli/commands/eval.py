@@ -192,7 +192,7 @@ def _run(
 def _answer(
     name: str, options: EvalOptions, folder: Path, model: ChosenModel, messages: "Messages"
 ) -> "Evaluation":
-    from vipllava_cli.cli.model_loading import identify_model, open_model
+    from vipllava_cli.cli.model_loading import chosen_template, identify_model, open_model
     from vipllava_cli.cli.terminal.progress import watch_progress
     from vipllava_cli.cli.terminal.summary import failure_lines
     from vipllava_cli.flows.evals.registry import BENCHMARKS
@@ -200,7 +200,8 @@ def _answer(
     from vipllava_cli.storage.record_file import RECORDS_NAME
 
     opener = partial(open_model, model[0], messages, model[1])
-    chosen = EvalModel(*identify_model(model[0]), opener, options.template.value)
+    template = chosen_template(options.template.value, model[0])
+    chosen = EvalModel(*identify_model(model[0]), opener, template)
     with watch_progress(messages, None) as listener:
         evaluation = answer_samples(
             BENCHMARKS[name], options.dataset(), folder, chosen, listener, force=options.force

@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from huggingface_hub.constants import is_offline_mode
+
+from vipllava_cli.engine.hardware.family_spec import read_family_spec
 from vipllava_cli.engine.hardware.given_speeds import MEASURE, GivenSpeeds, Link
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import (
@@ -22,6 +25,7 @@ from vipllava_cli.engine.hardware.model_spec import (
     LAYER,
     PROJECTOR,
     TOWER,
+    ModelSpec,
     read_model_spec,
 )
 from vipllava_cli.engine.hardware.placement import plan_placement
@@ -38,7 +42,8 @@ from vipllava_cli.engine.hub.checkpoints import (
     read_config,
     weight_files,
 )
-from vipllava_cli.engine.hub.names import canonical_name
+from vipllava_cli.engine.hub.families import VIPLLAVA
+from vipllava_cli.engine.hub.names import canonical_name, explain_absent
 from vipllava_cli.engine.hub.registry import PUBLISHED
 from vipllava_cli.engine.options import gpu_number
 from vipllava_cli.errors import ModelError, UsageError
@@ -93,12 +98,7 @@ def make_plan(
     name = canonical_name(name)
     config, download_size = _read_any_config(name, revision)
     machine = inspect_machine(gpu_number(load_options.device))
-    try:
-        spec = read_model_spec(config)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"{name}: config.json does not describe a VipLlava model ({error})"
-        ) from None
+    spec = _read_spec(config, name)
     placement = plan_placement(
         spec, load_options, machine, hypothetical=load_options.max_memory is not None
     )
@@ -115,6 +115,18 @@ def make_plan(
         download_size,
         tuple(number for number in gpus if number not in machine.names),
     )
+
+
+def _read_spec(config: Mapping[str, Any], name: str) -> ModelSpec:
+    """Count the parts of a model. Raises ModelError."""
+    model_type = config.get("model_type", VIPLLAVA)
+    try:
+        return read_model_spec(config) if model_type == VIPLLAVA else read_family_spec(config)
+    except Exception as error:  # transformers raises any kind for a config that it does not know
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{name}: config.json does not describe a {model_type} model ({reason})"
+        ) from None
 
 
 def _check_given(given: GivenSpeeds, placement: Placement) -> None:
@@ -137,6 +149,10 @@ def _read_any_config(name: str, revision: str | None) -> tuple[Mapping[str, Any]
     )
     if published and folder is None:
         return published.config, published.size
+    if folder is None and hub and not is_offline_mode() and not explain_absent(hub.repository):
+        from vipllava_cli.engine.hub.download import read_remote_config
+
+        return read_remote_config(name, hub)
     if folder is None:
         folder = find_checkpoint(name, revision).folder
     config = read_config(folder, name)

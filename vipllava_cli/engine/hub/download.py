@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from vipllava_cli.engine.hub.blobs import Blob
 from vipllava_cli.engine.hub.cache import cache_folder, repository_folder
 from vipllava_cli.engine.hub.checkpoints import INDEX_FILE, WEIGHTS_FILE, HubName, read_config
+from vipllava_cli.engine.hub.checks.files import MAX_BYTES
 from vipllava_cli.engine.hub.client import HubClient
 from vipllava_cli.engine.hub.download_errors import disk_errors, foreign_answer
 from vipllava_cli.engine.hub.names import explain_no_config_on_hub
@@ -72,7 +74,19 @@ def look_up(name: str, hub: HubName, note: Callable[[str], None]) -> RemoteModel
             config = RemoteModel(hub, commit, (listed[CONFIG_FILE],))
             _check_config(client, config)
     needed = _needed_files(names, name)
-    return RemoteModel(hub, commit, tuple(listed[each] for each in names if each in needed))
+    # Small files first: they are there when the weights fail.
+    ordered = sorted(needed, key=lambda file: (file not in MAX_BYTES, names.index(file)))
+    return RemoteModel(hub, commit, tuple(listed[each] for each in ordered))
+
+
+def read_remote_config(name: str, hub: HubName) -> tuple[dict[str, Any], int]:
+    """Return the config of a model on the hub, and the bytes to download. Downloads its config.json.
+
+    Raises ModelError.
+    """
+    remote = look_up(name, hub, lambda _: None)
+    folder = repository_folder(hub.repository) / "snapshots" / remote.commit
+    return read_config(folder, name), remote.missing_size
 
 
 def check_disk_space(remote: RemoteModel) -> None:
@@ -177,7 +191,7 @@ def _check_config(client: HubClient, config: RemoteModel) -> None:
 
 
 def _needed_files(names: Sequence[str], model: str) -> set[str]:
-    """Select configuration, tokenizer, and weights: one file, or the shards beside an index."""
+    """Select what loading reads of configuration and tokenizer, and the weights: one file, or shards."""
     if CONFIG_FILE not in names:
         raise ModelError(explain_no_config_on_hub(names, model))
     shards = {name for name in names if _SHARD.fullmatch(name)}
@@ -193,7 +207,7 @@ def _needed_files(names: Sequence[str], model: str) -> set[str]:
             f"{model} has {len(small)} small files on the hub, and at most {MAX_SMALL_FILES} are"
             " downloaded: get another model or revision"
         )
-    return weights | small
+    return weights | small & MAX_BYTES.keys()
 
 
 def _may_be_needed(name: str) -> bool:

@@ -30,7 +30,7 @@ _ITEM_BYTES: Mapping[str, int] = {
 _WEIGHT_TYPES = ("BF16", "F16", "F32", "F64")
 
 # Numbers that older checkpoints store, and that the model computes itself.
-_COMPUTED = ("rotary_emb.inv_freq", "embeddings.position_ids")
+COMPUTED = ("rotary_emb.inv_freq", "embeddings.position_ids")
 
 # Older names of weights -> the names of `expected_shapes`, in this order.
 _NAME_RULES = (
@@ -99,7 +99,7 @@ def _offsets(weight: str, entry: Any, fail: Any) -> tuple[int, int]:
     label = short_repr(weight)
     if not (isinstance(kind, str) and kind in _ITEM_BYTES):
         raise fail(f"{label} has the type {short_repr(kind)}")
-    if kind not in _WEIGHT_TYPES and not weight.endswith(_COMPUTED):
+    if kind not in _WEIGHT_TYPES and not weight.endswith(COMPUTED):
         raise fail(f"{label} has the type {kind}: expected {', '.join(_WEIGHT_TYPES)}")
     if not (_are_counts(shape) and len(shape) <= _MAX_RANK and all(shape)):
         raise fail(f"{label} has the shape {short_repr(shape)}")
@@ -132,14 +132,14 @@ def check_weights(
         canonical = canonical_weight(weight)
         if canonical in found:
             doubled.append(weight)
-        if not canonical.endswith(_COMPUTED):
+        if not canonical.endswith(COMPUTED):
             found[canonical] = tuple(shape)
-    _refuse("repeated", doubled, name)
+    refuse_weights("repeated", doubled, name)
     expected = expected_shapes(config)
     optional = {"lm_head.weight"} if _is_tied(config) else set()
-    _refuse("missing", expected.keys() - found.keys() - optional, name)
-    _refuse("unexpected", found.keys() - expected.keys(), name)
-    _refuse(
+    refuse_weights("missing", expected.keys() - found.keys() - optional, name)
+    refuse_weights("unexpected", found.keys() - expected.keys(), name)
+    refuse_weights(
         "mismatched",
         [
             f"{weight} {list(shape)} for {list(expected[weight])}"
@@ -150,7 +150,7 @@ def check_weights(
     )
 
 
-def _refuse(problem: str, weights: Iterable[str], name: str) -> None:
+def refuse_weights(problem: str, weights: Iterable[str], name: str) -> None:
     """Raise ModelError if there are weights with this problem."""
     names = sorted(weights)
     if names:
