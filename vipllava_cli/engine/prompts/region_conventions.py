@@ -4,9 +4,12 @@ Coordinates are of the image that the model receives, so of the padded one if it
 """
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from vipllava_cli.images.resized import SizeLimits
 
 
 class Unit(StrEnum):
@@ -46,7 +49,8 @@ class RegionConvention:
     """The convention of one model family.
 
     `name` is a pattern in the name of a model on a server, `model_types` are the values of `model_type`
-    in a config.json. `patch` is the multiple of pixels to which RESIZED_PIXELS models resize.
+    in a config.json. RESIZED_PIXELS models resize to sides in multiples of `patch` pixels, with
+    `min_pixels` to `max_pixels` in all.
     """
 
     family: str
@@ -57,6 +61,13 @@ class RegionConvention:
     source: str
     order: Order = Order.XYXY
     patch: int = 1
+    min_pixels: int = 1
+    max_pixels: int = sys.maxsize
+
+    @property
+    def size_limits(self) -> SizeLimits:
+        """The sizes that a RESIZED_PIXELS model reads as they are."""
+        return SizeLimits(self.patch, self.min_pixels, self.max_pixels)
 
 
 def _names(pattern: str) -> re.Pattern[str]:
@@ -79,8 +90,11 @@ CONVENTIONS: Sequence[RegionConvention] = (
         Notation.BBOX_2D,
         _names(r"qwen-?2\.5[-_.]?vl|qwen-?25[-_.]?vl"),
         ("qwen2_5_vl",),
-        "QwenLM/Qwen3-VL, issues 676, 721 and 1210 (the former Qwen2.5-VL repository)",
+        "QwenLM/Qwen3-VL, issues 676, 721 and 1210 (the former Qwen2.5-VL repository); limits:"
+        " preprocessor_config.json of Qwen/Qwen2.5-VL-7B-Instruct",
         patch=28,
+        min_pixels=56 * 56,
+        max_pixels=28 * 28 * 16384,
     ),
     RegionConvention(
         "Qwen2-VL",
