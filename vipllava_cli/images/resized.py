@@ -10,7 +10,7 @@ Size = tuple[int, int]  # width, height
 
 @dataclass(frozen=True)
 class SizeLimits:
-    """The sizes that a model reads as they are: sides in multiples, and a number of pixels between two."""
+    """The sizes that a model reads as they are: the multiple of their sides, and their pixels."""
 
     multiple: int
     min_pixels: int
@@ -24,12 +24,12 @@ def fit_size(size: Size, limits: SizeLimits) -> Size:
     """
     width, height = size
     step = limits.multiple
-    rounded = tuple(max(round(side / step), 1) * step for side in size)
+    rounded = tuple(round(side / step) * step for side in size)
     pixels = rounded[0] * rounded[1]
     if pixels > limits.max_pixels:
         shrink = math.sqrt(width * height / limits.max_pixels)
         rounded = tuple(max(math.floor(side / shrink / step), 1) * step for side in size)
-    elif pixels < limits.min_pixels:
+    elif pixels < limits.min_pixels:  # also a side that was rounded to 0
         grow = math.sqrt(limits.min_pixels / (width * height))
         rounded = tuple(math.ceil(side * grow / step) * step for side in size)
     return rounded[0], rounded[1]

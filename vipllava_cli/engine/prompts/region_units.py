@@ -60,7 +60,7 @@ def to_pixels(numbers: Sequence[float], size: Size, convention: RegionConvention
 def _axes(
     count: int, size: Size, convention: RegionConvention
 ) -> list[tuple[int, float, float, float]]:
-    """Return for each coordinate in x, y order: its index, the shift before its scale, and the full side."""
+    """Return for each coordinate, x first: its index, its shift and then its scale, and the full side."""
     full_size: tuple[float, float]
     shifts, sides = (0.0, 0.0), (float(size[0]), float(size[1]))
     if convention.unit is Unit.RESIZED_PIXELS:
