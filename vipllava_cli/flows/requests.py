@@ -7,6 +7,7 @@ from typing import Any
 
 from vipllava_cli.engine.base import Answer, ModelInfo
 from vipllava_cli.engine.options import GenerationOptions
+from vipllava_cli.flows.pointing.record_marks import find_record_marks
 from vipllava_cli.images.window import Window
 from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage
@@ -86,7 +87,8 @@ def request_conditions(
 
 
 def make_record(request: Request, answer: Answer, info: ModelInfo) -> Record:
-    """Make the record of an answered request."""
+    """Make the record of an answered request, with the marks that the answer points at."""
+    found = find_record_marks(request, answer.text, info.family, answer.image_side)
     return Record(
         request,
         answer=answer.text,
@@ -97,4 +99,6 @@ def make_record(request: Request, answer: Answer, info: ModelInfo) -> Record:
         device=info.device,
         seconds=round(answer.seconds, 3),
         choices=tuple(asdict(choice) for choice in answer.choices) or None,
+        answer_marks=tuple(map(mark_to_json, found.marks)) or None,
+        note=found.note,
     )

@@ -1,9 +1,31 @@
 """The square view of an image that the model sees."""
 
+from typing import NamedTuple
+
 from PIL import Image
 
 PADDING = (122, 116, 104)  # the mean pixel of CLIP, with which ViP-LLaVA's training pads
 MAX_SIDE = 8192  # pixels of a square: above the input of any model, and small enough for memory
+
+
+class SquarePlace(NamedTuple):
+    """Where an image lies in its square of `side` pixels: its left, top, width and height there."""
+
+    side: int
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def place_in_square(size: tuple[int, int]) -> SquarePlace:
+    """Return where `pad_to_square` puts an image of this width and height."""
+    longest = max(size)
+    side = min(longest, MAX_SIDE)
+    width, height = size
+    if longest > MAX_SIDE:
+        width, height = (max(round(length * MAX_SIDE / longest), 1) for length in size)
+    return SquarePlace(side, (side - width) // 2, (side - height) // 2, width, height)
 
 
 def pad_to_square(image: Image.Image) -> Image.Image:
@@ -12,22 +34,15 @@ def pad_to_square(image: Image.Image) -> Image.Image:
     ViP-LLaVA trains on such squares. The checkpoint's own processor crops the centre instead, and
     can crop a mark away.
     """
-    image = _shrink(image, MAX_SIDE)
-    width, height = image.size
-    if width == height:
+    place = place_in_square(image.size)
+    inner = (place.width, place.height)
+    if image.size != inner:
+        image = image.resize(inner, Image.Resampling.BICUBIC)
+    if place.width == place.height:
         return image
-    side = max(width, height)
-    canvas = Image.new("RGB", (side, side), PADDING)
-    canvas.paste(image, ((side - width) // 2, (side - height) // 2))
+    canvas = Image.new("RGB", (place.side, place.side), PADDING)
+    canvas.paste(image, (place.left, place.top))
     return canvas
-
-
-def _shrink(image: Image.Image, side: int) -> Image.Image:
-    longest = max(image.size)
-    if longest <= side:
-        return image
-    width, height = (max(round(length * side / longest), 1) for length in image.size)
-    return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def model_view(image: Image.Image, side: int) -> Image.Image:
