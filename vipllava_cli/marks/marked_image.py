@@ -27,6 +27,7 @@ from vipllava_cli.images.source import (
 from vipllava_cli.images.stretch import WINDOW_OPTION, kind_note
 from vipllava_cli.images.window import Window
 from vipllava_cli.marks.draw import draw
+from vipllava_cli.marks.labels import draw_labels
 from vipllava_cli.marks.types import Mark, shift_mark
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.regular_files import is_stream
@@ -129,20 +130,39 @@ class MarkedImage:
     """An image file and the marks on it.
 
     `crop` is the part that the model sees: left, top, right, bottom in pixels. None is the full image.
+    `answer_marks` are those that an answer points at. They are drawn with their labels, and for people
+    only: the model does not see them.
     """
 
     file: ImageFile
     marks: tuple[Mark, ...] = ()
     numbers: bool = False
     crop: tuple[int, int, int, int] | None = None
+    answer_marks: tuple[Mark, ...] = ()
 
     def drawn(self) -> Image.Image:
         """Draw the marks on the image, or on its crop. Raises InputError."""
-        image = self.file.image
-        if self.crop is None:
-            return draw(image, self.marks, numbers=self.numbers)
-        marks = [shift_mark(mark, -self.crop[0], -self.crop[1]) for mark in self.marks]
-        return draw(image.crop(self.crop), marks, numbers=self.numbers)
+        image, marks = self.file.image, self.marks
+        if self.crop is not None:
+            image = image.crop(self.crop)
+            marks = tuple(shift_mark(mark, -self.crop[0], -self.crop[1]) for mark in marks)
+        drawn = draw(image, marks, numbers=self.numbers)
+        return draw_answer_marks(drawn, self.answer_marks, self.crop)
+
+
+def draw_answer_marks(
+    image: Image.Image,
+    marks: Sequence[Mark],
+    crop: tuple[int, int, int, int] | None = None,
+) -> Image.Image:
+    """Draw the marks that an answer points at, with their labels, on an image or on its crop."""
+    if not marks:
+        return image
+    if crop is not None:
+        marks = [shift_mark(mark, -crop[0], -crop[1]) for mark in marks]
+    drawn = draw(image, marks)
+    draw_labels(drawn, marks)
+    return drawn
 
 
 def zoom_in(marked: MarkedImage) -> MarkedImage:

@@ -90,6 +90,7 @@ def report_row(record: Json) -> Json:
         "cut": record.get("finish_reason") == "length",
         "seconds": seconds if _is_duration(seconds) else None,
         "marks": [_mark(mark) for mark in record["marks"]],
+        "answerMarks": [_mark(mark) for mark in record.get("answer_marks") or ()],
         "model": cell_text(record.get("model")),
         "extra": [
             [safe(name), cell_text(value)] for name, value in (record.get("extra") or {}).items()

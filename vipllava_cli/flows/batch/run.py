@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from vipllava_cli.engine.base import Engine, Usage
 from vipllava_cli.errors import GenerationError
 from vipllava_cli.flows.answering import answer_prompts, make_answer_record, make_prompts
+from vipllava_cli.flows.batch.answer_drawing import AnswerDrawing
 from vipllava_cli.flows.batch.failures import FailureGroups
 from vipllava_cli.flows.batch.fallback import iter_parts
 from vipllava_cli.flows.batch.grouping import PendingQuestion, group_into_batches
@@ -123,6 +124,7 @@ class BatchRun:
 
     def __post_init__(self) -> None:
         self._notes = RowNotes(self.listener.note)
+        self._drawing = AnswerDrawing(self.task.save_marked)
 
     @property
     def is_answering(self) -> bool:
@@ -225,6 +227,7 @@ class BatchRun:
             request, error = question.request, question.error
             self._record_ids.append(request.id)
             if question.is_pending and planned.view and self._engine:
+                self._drawing.expect(request.id, planned.marked_id)
                 try:
                     prompts = make_prompts(
                         self._engine,
@@ -330,6 +333,9 @@ class BatchRun:
         self._append([record.to_json() for record in records])
         self.summary.truncated += sum(record.finish_reason == "length" for record in records)
         for record in records:
+            for note in (record.note, self._drawing.draw(record)):
+                if note:
+                    self.listener.note(record.request.id, note)
             self.summary.answered += 1
             self.listener.advance(self.summary, record.request.id)
 
