@@ -87,5 +87,5 @@ def test_the_error_for_a_wrong_mark_is_one_line(value: object) -> None:
 def test_a_marks_file_is_a_list_or_an_object_with_one(value: Any, tmp_path: Path) -> None:
     path = tmp_path / "marks.json"
     path.write_text(json.dumps(value))
-    specs = read_marks_file(str(path), "percent")
+    specs = read_marks_file(str(path), "percent").marks
     assert specs == [mark_from_json(BOX, "percent")] * 2

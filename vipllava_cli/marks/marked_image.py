@@ -167,9 +167,8 @@ def draw_answer_marks(
 
 def zoom_in(marked: MarkedImage) -> MarkedImage:
     """Crop to the marks and their context. An image without marks is not cropped."""
-    if not marked.marks:
-        return marked
-    return replace(marked, crop=crop_around(marked.marks, marked.file.size))
+    marks = (*marked.marks, *marked.answer_marks)
+    return replace(marked, crop=crop_around(marks, marked.file.size)) if marks else marked
 
 
 def crop_around(marks: Sequence[Mark], size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -74,6 +74,7 @@ def ask(
 
     vipllava ask cat.jpg "what is in the red box?" --box 20,80,340,300
     """
+    from vipllava_cli.cli.answer_images import AnswerImages
     from vipllava_cli.cli.ask_arguments import read_arguments
     from vipllava_cli.cli.ask_outputs import check_ask_outputs
     from vipllava_cli.cli.marked_image import open_marked_image, pick_more_marks
@@ -121,6 +122,7 @@ def ask(
         options=options,
         on_text=print_piece if streams else None,
     )
+    found = AnswerImages(marked, save_marked, messages, shows=show)
     for record in records:
         if json:
             outputs.write_record(record)
@@ -128,6 +130,8 @@ def ask(
             outputs.write_answer(record, streamed=streams, single_line=len(asked) > 1)
             print_probabilities(record, messages)
         _note_length(record, options.max_new_tokens, messages)
+        found.add(record)
+    found.finish()
     outputs.finish(messages)
     return ExitCode.DONE
 

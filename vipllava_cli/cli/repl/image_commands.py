@@ -9,6 +9,7 @@ from vipllava_cli.cli.image_source import open_named_image
 from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.cli.repl.turn_commands import show_answer
 from vipllava_cli.cli.repl.typed_paths import split_source, typed_path
+from vipllava_cli.cli.terminal.answer_marks import describe_mark
 from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.flows.chat.chat import WINDOW_SETTING
 from vipllava_cli.flows.chat.state import ChatState
@@ -86,14 +87,6 @@ def describe_image(state: ChatState) -> str:
     return f"{display_name(state.marked.file.source)}, {width}x{height}, {marks or 'no marks'}"
 
 
-def describe_mark(mark: Mark) -> str:
-    """Describe a mark as the user can type it: `box red:10,20,110,220`."""
-    coords = mark_to_json(mark)["coords"]
-    parts = coords if isinstance(coords[0], list) else [coords]
-    numbers = " and ".join(",".join(f"{value:g}" for value in part) for part in parts)
-    return f"{mark.shape} {mark.color}:{numbers}"
-
-
 def note_small_mark(session: ChatSession) -> None:
     """Print a note if a mark is too small for the model."""
     state = session.chat.state
@@ -155,6 +148,30 @@ def unmark(session: ChatSession, argument: str) -> None:
     session.save()
 
 
+def use(session: ChatSession, argument: str) -> None:
+    """Add the marks that the last answer points at, or the one with this number. Raises UsageError."""
+    found = session.chat.answer_marks
+    if not found:
+        raise UsageError(
+            'the last answer points at nothing on this image: ask for boxes, such as "Where is the'
+            ' cat? Answer with its box."'
+        )
+    numbers = range(1, len(found) + 1)
+    if argument:
+        is_number = argument.isascii() and argument.isdecimal()
+        if not (is_number and len(argument) <= _MAX_NUMBER_LENGTH and int(argument) in numbers):
+            expected = "only 1" if len(found) == 1 else f"1 to {len(found)}"
+            raise UsageError(
+                f"/use takes the number of a mark of the last answer, {expected}, not"
+                f" {short_repr(argument)}; /use alone adds all of them"
+            )
+        numbers = range(int(argument), int(argument) + 1)
+    for number in numbers:
+        spec = mark_from_json(mark_to_json(found[number - 1]))
+        taken = {mark.color for mark in session.chat.state.marked_image.marks}
+        _add_mark(session, replace(spec, color=None) if spec.color in taken else spec)
+
+
 def pick(session: ChatSession, argument: str) -> None:
     """Add marks that the user draws in a window. Raises UsageError without a display."""
     from vipllava_cli.cli.picker.pick import pick_marks
@@ -174,10 +191,10 @@ def pick(session: ChatSession, argument: str) -> None:
 
 
 def show_image(session: ChatSession, argument: str) -> None:
-    """Show the marked image in the terminal."""
+    """Show the marked image in the terminal, with the marks that the last answer points at."""
     from vipllava_cli.cli.terminal.image import show
 
-    show(_draw_for_terminal(session))
+    show(_draw_for_terminal(session, session.chat.answer_marks))
 
 
 def show_model_view(session: ChatSession, argument: str) -> None:
@@ -188,10 +205,10 @@ def show_model_view(session: ChatSession, argument: str) -> None:
     show(pad_to_square(drawn) if side is None else model_view(drawn, side))
 
 
-def _draw_for_terminal(session: ChatSession) -> Image.Image:
+def _draw_for_terminal(session: ChatSession, found: tuple[Mark, ...] = ()) -> Image.Image:
     image = session.chat.state.input_image
     if session.is_plain:
         raise UsageError(
             "--plain shows no images: `vipllava annotate IMAGE -o FILE` writes one to a file"
         )
-    return image.drawn()
+    return replace(image, answer_marks=found).drawn()

@@ -11,7 +11,7 @@ from vipllava_cli.engine.base import Engine, ModelView, Reply
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.questions import prepare_question
 from vipllava_cli.engine.prompts.templates import Turn
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.chat.state import (
     CONTINUABLE,
     ChatState,
@@ -24,6 +24,7 @@ from vipllava_cli.flows.requests import make_record, make_request
 from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.images.window import Window
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage
+from vipllava_cli.marks.recorded_marks import read_recorded_marks
 from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks
 from vipllava_cli.marks.types import Mark, MarkSpec, MarkStyle
 
@@ -247,6 +248,18 @@ class Chat:
         marks = (*marked.marks, *resolved.marks)
         self.update_state(replace(self.state, marked=replace(marked, marks=marks)))
         return resolved.marks[0]
+
+    @property
+    def answer_marks(self) -> tuple[Mark, ...]:
+        """The marks that the last answer points at, if it is about this image file."""
+        marked = self.state.marked
+        last = self.state.turns[-1] if self.state.turns else None
+        if marked is None or last is None or last.image_fingerprint != marked.file.fingerprint:
+            return ()
+        try:
+            return read_recorded_marks(last.record.answer_marks or (), marked.file.size)
+        except InputError:  # of an edited session file
+            return ()
 
     def remove_mark(self, number: int | None) -> None:
         """Remove the mark with this number, from 1, or all marks for None. Raises UsageError."""

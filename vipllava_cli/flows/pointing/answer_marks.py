@@ -30,7 +30,9 @@ from vipllava_cli.storage.counts import count_noun
 Box = tuple[float, float, float, float]
 
 _SLACK = 0.02  # of the model's image: how far beyond its edge a number may be
-_MIN_BARE_SIDE = 0.01  # of the model's image: the smallest side of a box that is only four numbers
+_MIN_BARE_SIDE = (
+    0.01  # of the model's image: the smallest side of a box of four whole numbers in prose
+)
 _MIN_SIDE = 1e-3  # pixels
 
 _WHOLE_UNITS = (Unit.THOUSANDTHS, Unit.LOC_BINS, Unit.RESIZED_PIXELS)
@@ -102,7 +104,8 @@ def _find_place(region: TextRegion, known: RegionConvention | None, seen: SeenIm
     slack = _SLACK * side
     if not all(-slack <= value <= side + slack for value in place):
         return ()
-    if region.written is PROSE and min(_sides(place)) < _MIN_BARE_SIDE * side:
+    is_bare = region.written is PROSE and convention.unit in _WHOLE_UNITS
+    if is_bare and min(place[2] - place[0], place[3] - place[1]) < _MIN_BARE_SIDE * side:
         return ()
     scales = (right - left) / square.width, (bottom - top) / square.height
     corners = [
@@ -140,10 +143,6 @@ def _is_other_unit(region: TextRegion, convention: RegionConvention) -> bool:
         return has_fraction and all(0 <= value <= 1 for value in numbers)
     is_bare = region.written is PROSE
     return is_bare and not has_fraction
-
-
-def _sides(place: Sequence[float]) -> tuple[float, float]:
-    return place[2] - place[0], place[3] - place[1]
 
 
 def _clip(corners: Sequence[tuple[float, float]], part: Box) -> Place:

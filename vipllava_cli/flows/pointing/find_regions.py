@@ -1,14 +1,14 @@
 """The final answer -> the regions in it, in the order of the text, each one once."""
 
 import re
+from itertools import islice
 
 from vipllava_cli.flows.pointing.json_regions import find_json_regions
 from vipllava_cli.flows.pointing.prose import find_bare_boxes
-from vipllava_cli.flows.pointing.regions import TextRegion, without_overlaps
+from vipllava_cli.flows.pointing.regions import MAX_REGIONS, TextRegion, without_overlaps
 from vipllava_cli.flows.pointing.tags import TAG_FINDERS
 
 MAX_TEXT = 1 << 20  # characters that are read of an answer
-MAX_REGIONS = 1000  # of an answer
 
 _HAS_NUMBERS = re.compile(r"[\[(<\"'=>_]\s{0,9}[0-9.+-]|loc[0-9]")
 _THOUGHTS = re.compile(
@@ -21,14 +21,14 @@ def find_regions(text: str) -> list[TextRegion]:
     answer = final_answer(text[:MAX_TEXT])
     if not _HAS_NUMBERS.search(answer):
         return []
-    tagged = [region for find in TAG_FINDERS for region in find(answer)]
+    tagged = [region for find in TAG_FINDERS for region in islice(find(answer), MAX_REGIONS)]
     tagged.sort(key=lambda region: region.start)
     in_json, objects = find_json_regions(answer)
     found = [*tagged, *without_overlaps(in_json, _spans(tagged))]
     found.sort(key=lambda region: region.start)
     # The other lists of an object are no places.
     taken = sorted([*_spans(found), *objects])
-    bare = sorted(find_bare_boxes(answer), key=lambda region: region.start)
+    bare = sorted(islice(find_bare_boxes(answer), MAX_REGIONS), key=lambda region: region.start)
     found += without_overlaps(bare, taken)
     found.sort(key=lambda region: region.start)
     return found[:MAX_REGIONS]

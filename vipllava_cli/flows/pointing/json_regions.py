@@ -7,10 +7,12 @@ regions of the objects that are complete: an answer may be cut at its token limi
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from vipllava_cli.flows.pointing.regions import (
     BOX,
     JSON,
+    MAX_REGIONS,
     POINT,
     TextRegion,
     clean_label,
@@ -68,7 +70,10 @@ class _Reader:
 
     def read(self) -> None:
         position = 0
-        while (match := _TOKEN.search(self.text, position)) is not None:
+        while len(self.found) < MAX_REGIONS:
+            match = _TOKEN.search(self.text, position)
+            if match is None:
+                break
             position = match.end()
             kind = match.lastgroup
             if kind == "open":
@@ -141,7 +146,7 @@ def find_json_regions(text: str) -> tuple[list[TextRegion], list[tuple[int, int]
 
 def _read_list(text: str, count: int) -> Iterator[tuple[float, ...]]:
     """Yield the numbers of one region, or of each region in a list of lists."""
-    for inside in iter_lists(text):
+    for inside in islice(iter_lists(text), MAX_REGIONS):
         yield read_numbers(inside, count)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vipllava_cli.engine.prompts.region_conventions import Order, Unit
 
+MAX_REGIONS = 1000  # of an answer
 MAX_LABEL = 100  # characters; more is a sentence, not a name
 BOX, POINT = 4, 2  # numbers
 

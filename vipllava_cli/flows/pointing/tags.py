@@ -27,7 +27,7 @@ from vipllava_cli.flows.pointing.regions import (
 _REF_OR_BOX = re.compile(
     r"(?:<ref>|<\|object_ref_start\|>)(?P<ref>[^<>]*)(?:</ref>|<\|object_ref_end\|>)"
     r"|(?P<tag><box>|<\|box_start\|>|<\|begin_of_box\|>|<point>)(?P<inside>[^<>]*)"
-    r"(?P<end></box>|<\|box_end\|>|<\|end_of_box\|>|</point>|\Z)"
+    r"(?P<end></box>|<\|box_end\|>|<\|end_of_box\|>|</point>|<[/|a-z_]{0,12}\Z|\Z)"
 )
 _NUMBERS_ONLY = re.compile(r"[\s0-9.,;()\[\]+eE-]*")
 _PAIR = re.compile(r"\(([^()]*)\)")
