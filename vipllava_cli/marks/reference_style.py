@@ -22,6 +22,11 @@ class ReferenceStyle(StrEnum):
         """Whether questions contain the coordinates of marks."""
         return self in (ReferenceStyle.coordinates, ReferenceStyle.coordinates_drawn)
 
+    @property
+    def recorded(self) -> str | None:
+        """The value in a record: None for drawn marks, as records of version 0.1.0 have no style."""
+        return None if self is ReferenceStyle.drawn else self.value
+
     def needs_numbers(self, marks: int) -> bool:
         """Return whether the numbers of so many marks are drawn, because questions name them."""
         return self is ReferenceStyle.numbered or (self is ReferenceStyle.crop and marks > 1)

@@ -22,7 +22,8 @@ class Request:
     settings. If the image or a mark is not readable, `key` is empty, and `width` and `height` are
     None. `width` and `height` are pixels of the upright image. `crop` is the part that the model
     sees: left, top, right, bottom in pixels, or None for the whole image. `extra` holds other columns
-    of the row. `window` is the range of `--window`, if there is one.
+    of the row. `window` is the range of `--window`, if there is one. `mark_style` is how the question
+    refers to the marks, None for the words of drawn ones.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Request:
     options: Mapping[str, Any]
     extra: Mapping[str, Any] = field(default_factory=dict)
     window: tuple[float, float] | None = None
+    mark_style: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Record:
         row |= {each.name: getattr(self, each.name) for each in fields(self)[1:]}
         row["marks"] = [dict(mark) for mark in request.marks]
         row["options"], row["extra"] = dict(request.options), dict(request.extra)
-        for name in ("choices", "fields", "field_probabilities", "window"):
+        for name in ("choices", "fields", "field_probabilities", "window", "mark_style"):
             if row[name] is None:
                 del row[name]
         row["error"] = None if error is None else {"type": error.type, "message": error.message}
@@ -133,9 +135,11 @@ _FIELD_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "fields": _OBJECT,
     "field_probabilities": _OBJECT,
     "window": _LIST,
+    "mark_style": _TEXT,
 }
 
-_NULLABLE = ("width", "height", "crop", "dtype", "device", "window")  # in a record with an answer
+# In a record with an answer.
+_NULLABLE = ("width", "height", "crop", "dtype", "device", "window", "mark_style")
 _OPTIONAL = ("error", "fields", "field_probabilities")
 _REQUIRED = tuple(name for name in _FIELD_TYPES if name not in (*_NULLABLE, *_OPTIONAL))
 

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from PIL import Image
-
 from vipllava_cli.cli.image_source import open_named_image
 from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.cli.repl.turn_commands import show_answer
@@ -20,8 +18,9 @@ from vipllava_cli.images.source import (
     parse_source,
     record_name,
 )
-from vipllava_cli.images.square import model_view, pad_to_square
+from vipllava_cli.images.square import model_view
 from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
+from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.shape_table import SHAPES
 from vipllava_cli.marks.types import Mark, MarkSpec
@@ -97,7 +96,9 @@ def describe_mark(mark: Mark) -> str:
 def note_small_mark(session: ChatSession) -> None:
     """Print a note if a mark is too small for the model."""
     state = session.chat.state
-    small = state.marked and find_small_mark(session.chat.engine.info.view_size, state.input_image)
+    small = state.marked and find_small_mark(
+        session.chat.engine.info.view_size, session.chat.input_image
+    )
     if small:
         session.messages.note(
             f"the {small.color.name} {small.shape} is smaller than one patch of the model's view"
@@ -177,21 +178,23 @@ def show_image(session: ChatSession, argument: str) -> None:
     """Show the marked image in the terminal."""
     from vipllava_cli.cli.terminal.image import show
 
-    show(_draw_for_terminal(session))
+    show(_input_image(session).drawn())
 
 
 def show_model_view(session: ChatSession, argument: str) -> None:
     """Show the image as the model sees it: padded to a square and resized."""
     from vipllava_cli.cli.terminal.image import show
 
-    drawn, side = _draw_for_terminal(session), session.chat.engine.info.image_side
-    show(pad_to_square(drawn) if side is None else model_view(drawn, side))
+    square = _input_image(session).for_model()
+    side = session.chat.engine.info.image_side
+    show(square if side is None else model_view(square, side))
 
 
-def _draw_for_terminal(session: ChatSession) -> Image.Image:
-    image = session.chat.state.input_image
+def _input_image(session: ChatSession) -> MarkedImage:
+    """Return the image for the model. Raises UsageError without one, and with --plain."""
+    image = session.chat.input_image
     if session.is_plain:
         raise UsageError(
             "--plain shows no images: `vipllava annotate IMAGE -o FILE` writes one to a file"
         )
-    return image.drawn()
+    return image
