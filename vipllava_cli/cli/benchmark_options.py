@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 import typer
 
-from vipllava_cli.cli.options import CsvSafe, out_option
+from vipllava_cli.cli.options import CsvSafe, MarkStyleName, out_option
 from vipllava_cli.engine.options import MAX_SEED, TemplateName
 
 if TYPE_CHECKING:  # imports NumPy, which `--help` does not need
@@ -36,6 +36,18 @@ class By(StrEnum):
     letter = "letter"
     likelihood = "likelihood"
     text = "text"
+
+
+class EvalMarkStyle(StrEnum):
+    """The values of `--mark-style`: those of `ask`, and `all`."""
+
+    auto = MarkStyleName.auto.value
+    drawn = MarkStyleName.drawn.value
+    numbered = MarkStyleName.numbered.value
+    coordinates = MarkStyleName.coordinates.value
+    coordinates_drawn = MarkStyleName.coordinates_drawn.value
+    crop = MarkStyleName.crop.value
+    all = "all"
 
 
 class Split(StrEnum):
@@ -80,6 +92,11 @@ Template = Annotated[
     TemplateName, _data("Prompt template; the published runs use vicuna.", "--template")
 ]
 
+MarkStyle = Annotated[
+    EvalMarkStyle,
+    _data("How questions refer to marks, as in `ask`; all compares the styles.", "--mark-style"),
+]
+
 
 class EvalOptions(Protocol):
     """The options of a benchmark. Without `out`, a run keeps no files."""
@@ -113,6 +130,7 @@ class ClipartOptions:
             "--transform",
         ),
     ] = ImageTransform.none
+    mark_style: MarkStyle = EvalMarkStyle.auto
     out: Annotated[Path | None, _OUT] = None
     force: Force = False
     csv_safe: CsvSafe = False
@@ -136,6 +154,7 @@ class RowOptions:
     ] = None
     limit: Limit = None
     seed: Annotated[int, _data("Seed of the marks' colours.", metavar="N", min=0, max=MAX_SEED)] = 0
+    mark_style: MarkStyle = EvalMarkStyle.auto
     template: Template = TemplateName.human
     force: Force = False
     csv_safe: CsvSafe = False

@@ -28,6 +28,7 @@ from vipllava_cli.engine.options import (
     parse_device,
 )
 from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.marks.reference_style import AUTO, ReferenceStyle
 from vipllava_cli.marks.shape_table import DEFAULT_WIDTH, SHAPES, Units
 
 if TYPE_CHECKING:  # these load Pillow, psutil or Rich, which `--help` does not need
@@ -49,7 +50,15 @@ OLD_NAMES = {"--out": "--output", "--transform": "--journey"}
 
 # The options whose defaults `vipllava config` can set, by the names of their parameters. The model and
 # its revision go together: `ModelOptions.chosen` reads them.
-OPTION_KEYS = ("device", "dtype", "quantize", "attention", "template", "max_new_tokens")
+OPTION_KEYS = (
+    "device",
+    "dtype",
+    "quantize",
+    "attention",
+    "mark_style",
+    "template",
+    "max_new_tokens",
+)
 
 
 def out_option(content: str, details: str = "", *, metavar: str = "FILE", panel: str = "") -> Any:
@@ -226,6 +235,29 @@ class MarkOptions:
         masks = (parse_mark("mask", text).file for text in texts)
         paths = (self.marks, *(mask and split_mask_name(mask).file for mask in masks))
         return [path for path in paths if path is not None]
+
+
+class MarkStyleName(StrEnum):
+    """The values of `--mark-style`."""
+
+    auto = AUTO
+    drawn = ReferenceStyle.drawn.value
+    numbered = ReferenceStyle.numbered.value
+    coordinates = ReferenceStyle.coordinates.value
+    coordinates_drawn = ReferenceStyle.coordinates_drawn.value
+    crop = ReferenceStyle.crop.value
+
+
+MarkStyleOption = Annotated[
+    MarkStyleName,
+    typer.Option(
+        "--mark-style",
+        help="How a question refers to a mark: by its colour and shape, by a number on it, by its"
+        " coordinates in the text, or by an enlarged region beside the image; auto: as the model's"
+        " family does.",
+        rich_help_panel=MARKS_PANEL,
+    ),
+]
 
 
 # --- the model -------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.flows.answering import answer_prompts, make_answer_record, make_prompts
 from vipllava_cli.flows.requests import make_record, make_request
-from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.storage.records import Record
 
@@ -25,7 +24,7 @@ def ask(
     With fields in the options, a question holds those of all fields (`fields_question`). `on_text`
     receives the pieces of an answer during generation. Raises the errors of the engine.
     """
-    view = engine.view(pad_to_square(marked_image.drawn()))
+    view = engine.view(marked_image.for_model())
     info = engine.info
     model = (info.name, info.revision)
     requests = [

@@ -1,31 +1,12 @@
 """The square view of an image that the model sees."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 
 PADDING = (122, 116, 104)  # the mean pixel of CLIP, with which ViP-LLaVA's training pads
 MAX_SIDE = 8192  # pixels of a square: above the input of any model, and small enough for memory
-
-
-class SquarePlace(NamedTuple):
-    """Where an image lies in its square of `side` pixels: its left, top, width and height there."""
-
-    side: int
-    left: int
-    top: int
-    width: int
-    height: int
-
-
-def place_in_square(size: tuple[int, int]) -> SquarePlace:
-    """Return where `pad_to_square` puts an image of this width and height."""
-    longest = max(size)
-    side = min(longest, MAX_SIDE)
-    width, height = size
-    if longest > MAX_SIDE:
-        width, height = (max(round(length * MAX_SIDE / longest), 1) for length in size)
-    return SquarePlace(side, (side - width) // 2, (side - height) // 2, width, height)
 
 
 def pad_to_square(image: Image.Image) -> Image.Image:
@@ -35,14 +16,54 @@ def pad_to_square(image: Image.Image) -> Image.Image:
     can crop a mark away.
     """
     place = place_in_square(image.size)
-    inner = (place.width, place.height)
-    if image.size != inner:
-        image = image.resize(inner, Image.Resampling.BICUBIC)
-    if place.width == place.height:
+    if place.size != image.size:
+        image = image.resize(place.size, Image.Resampling.BICUBIC)
+    width, height = image.size
+    if width == height:
         return image
     canvas = Image.new("RGB", (place.side, place.side), PADDING)
     canvas.paste(image, (place.left, place.top))
     return canvas
+
+
+@dataclass(frozen=True)
+class SquarePlace:
+    """Where an image lies in its square, in pixels of a square of `side` pixels.
+
+    `size` is the width and height of the image in it, and `original` that of the image itself.
+    """
+
+    side: int
+    left: int
+    top: int
+    size: tuple[int, int]
+    original: tuple[int, int]
+
+    def enter(self, points: Sequence[float]) -> tuple[float, ...]:
+        """Convert x, y, x, y, … of the image to those of the square."""
+        offsets = (self.left, self.top)
+        return tuple(
+            value * self.size[at % 2] / self.original[at % 2] + offsets[at % 2]
+            for at, value in enumerate(points)
+        )
+
+    def leave(self, points: Sequence[float]) -> tuple[float, ...]:
+        """Convert x, y, x, y, … of the square to those of the image. They may lie outside it."""
+        offsets = (self.left, self.top)
+        return tuple(
+            (value - offsets[at % 2]) * self.original[at % 2] / self.size[at % 2]
+            for at, value in enumerate(points)
+        )
+
+
+def place_in_square(size: tuple[int, int]) -> SquarePlace:
+    """Return where `pad_to_square` puts an image of this width and height."""
+    longest = max(size)
+    width, height = size
+    if longest > MAX_SIDE:
+        width, height = (max(round(length * MAX_SIDE / longest), 1) for length in size)
+    side = max(width, height)
+    return SquarePlace(side, (side - width) // 2, (side - height) // 2, (width, height), size)
 
 
 def model_view(image: Image.Image, side: int) -> Image.Image:

@@ -16,6 +16,7 @@ from vipllava_cli.images.load import (
     read_header,
     read_orientation,
 )
+from vipllava_cli.images.resized import SizeLimits, resize_within
 from vipllava_cli.images.source import (
     CLIPBOARD,
     FIRST_FRAME,
@@ -24,10 +25,13 @@ from vipllava_cli.images.source import (
     parse_source,
     record_name,
 )
+from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.images.stretch import WINDOW_OPTION, kind_note
 from vipllava_cli.images.window import Window
 from vipllava_cli.marks.draw import draw
+from vipllava_cli.marks.enlarged_regions import add_enlarged_regions
 from vipllava_cli.marks.labels import draw_labels
+from vipllava_cli.marks.reference_style import ReferenceStyle
 from vipllava_cli.marks.types import Mark, shift_mark
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.regular_files import is_stream
@@ -130,24 +134,56 @@ class MarkedImage:
     """An image file and the marks on it.
 
     `crop` is the part that the model sees: left, top, right, bottom in pixels. None is the full image.
-    `answer_marks` are those that an answer points at. They are drawn with their labels, and for people
-    only: the model does not see them.
+    `style` is how the image refers to the marks. `size_limits` are those of a model that counts pixels
+    of the resized image. `answer_marks` are those that an answer points at. They are drawn with their
+    labels, and for people only: the model does not see them.
     """
 
     file: ImageFile
     marks: tuple[Mark, ...] = ()
     numbers: bool = False
     crop: tuple[int, int, int, int] | None = None
+    style: ReferenceStyle = ReferenceStyle.drawn
+    size_limits: SizeLimits | None = None
     answer_marks: tuple[Mark, ...] = ()
 
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """The width and height of the image, or of its crop."""
+        if self.crop is None:
+            return self.file.size
+        return self.crop[2] - self.crop[0], self.crop[3] - self.crop[1]
+
+    @property
+    def shown_marks(self) -> tuple[Mark, ...]:
+        """The marks in pixels of the image, or of its crop."""
+        if self.crop is None:
+            return self.marks
+        return tuple(shift_mark(mark, -self.crop[0], -self.crop[1]) for mark in self.marks)
+
     def drawn(self) -> Image.Image:
-        """Draw the marks on the image, or on its crop. Raises InputError."""
-        image, marks = self.file.image, self.marks
-        if self.crop is not None:
-            image = image.crop(self.crop)
-            marks = tuple(shift_mark(mark, -self.crop[0], -self.crop[1]) for mark in marks)
-        drawn = draw(image, marks, numbers=self.numbers)
-        return draw_answer_marks(drawn, self.answer_marks, self.crop)
+        """Draw the marks on the image, or on its crop, for a person. Raises InputError.
+
+        In the style `crop`, the regions are enlarged beside the image.
+        """
+        image, marks = self._shown(), self.shown_marks
+        are_inside = self.style is ReferenceStyle.numbered
+        drawn = draw(image, marks, numbers=self.numbers, numbers_inside=are_inside)
+        drawn = draw_answer_marks(drawn, self.answer_marks, self.crop)
+        if self.style is not ReferenceStyle.crop:
+            return drawn
+        return add_enlarged_regions(drawn, image, marks, numbers=self.numbers)
+
+    def for_model(self) -> Image.Image:
+        """Return the square image that the model receives. Raises InputError."""
+        plain = replace(self, answer_marks=())
+        shown = plain.drawn() if self.style.draws_marks else self._shown().convert("RGB")
+        square = pad_to_square(shown)
+        return resize_within(square, self.size_limits) if self.size_limits else square
+
+    def _shown(self) -> Image.Image:
+        image = self.file.image
+        return image if self.crop is None else image.crop(self.crop)
 
 
 def draw_answer_marks(

@@ -22,7 +22,8 @@ class Request:
     settings. If the image or a mark is not readable, `key` is empty, and `width` and `height` are
     None. `width` and `height` are pixels of the upright image. `crop` is the part that the model
     sees: left, top, right, bottom in pixels, or None for the whole image. `extra` holds other columns
-    of the row. `window` is the range of `--window`, if there is one.
+    of the row. `window` is the range of `--window`, if there is one. `mark_style` is how the question
+    refers to the marks, None for the words of drawn ones.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Request:
     options: Mapping[str, Any]
     extra: Mapping[str, Any] = field(default_factory=dict)
     window: tuple[float, float] | None = None
+    mark_style: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Record:
         return json.dumps(self.to_json())
 
 
-_ONLY_IF_ANY = ("choices", "fields", "field_probabilities", "answer_marks", "window")
+_ONLY_IF_ANY = ("choices", "fields", "field_probabilities", "answer_marks", "window", "mark_style")
 
 _TEXT = ("text", (str,))
 _FLAG = ("true or false", (bool,))
@@ -141,11 +143,21 @@ _FIELD_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "fields": _OBJECT,
     "field_probabilities": _OBJECT,
     "window": _LIST,
+    "mark_style": _TEXT,
     "answer_marks": _LIST,
 }
 
 # In a record with an answer.
-_NULLABLE = ("width", "height", "crop", "dtype", "device", "window", "answer_marks")
+_NULLABLE = (
+    "width",
+    "height",
+    "crop",
+    "dtype",
+    "device",
+    "window",
+    "mark_style",
+    "answer_marks",
+)
 _OPTIONAL = ("error", "fields", "field_probabilities")
 _REQUIRED = tuple(name for name in _FIELD_TYPES if name not in (*_NULLABLE, *_OPTIONAL))
 

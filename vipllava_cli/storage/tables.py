@@ -46,6 +46,7 @@ _COLUMNS: Mapping[str, str] = {
     "numbers": "bool_",
     "crop": "string",
     "window": "string",
+    "mark_style": "string",
     "prompt_tokens": "int64",
     "answer_tokens": "int64",
     "model": "string",
@@ -195,7 +196,13 @@ def _flatten(
 ) -> dict[str, Any]:
     """Convert a record to one value for each column."""
     error = record["error"] or {"type": None, "message": None}
-    flat = {"window": None, **record, "error_type": error["type"], "error": error["message"]}
+    flat = {
+        "window": None,
+        "mark_style": None,
+        **record,
+        "error_type": error["type"],
+        "error": error["message"],
+    }
     cells = {name: _cell(flat[name]) for name in _COLUMNS}
     extra = {**record["extra"], LABEL: _label(record)}
     cells |= {column: _text_cell(extra.get(name)) for name, column in columns.items()}

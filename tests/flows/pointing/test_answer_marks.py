@@ -183,6 +183,11 @@ def write(numbers: tuple[float, ...], convention: RegionConvention) -> str:
         Notation.BBOX_2D: f'```json\n[{{"bbox_2d": [{joined}], "label": "thing"}}]\n```',
         Notation.BOX_2D: f'{{"label": "thing", "box_2d": [{joined}]}}',
         Notation.BOX_PARENTHESES: "<ref>thing</ref><box>({},{}),({},{})</box>".format(*texts),
+        Notation.BOX_TOKENS: (
+            "<|object_ref_start|>thing<|object_ref_end|><|box_start|>({},{}),({},{})<|box_end|>".format(
+                *texts
+            )
+        ),
         Notation.BOX_LIST: f"<ref>thing</ref><box>[[{joined}]]</box>",
         Notation.BOX_SPACES: f"<ref>thing</ref><box>{' '.join(texts)}</box>",
         Notation.BEGIN_OF_BOX: f"<|begin_of_box|>[[{joined}]]<|end_of_box|>",

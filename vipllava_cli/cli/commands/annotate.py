@@ -1,10 +1,14 @@
 """`vipllava annotate`: draw marks on an image, without a model."""
 
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import (
+    MARKS_PANEL,
     Force,
     Frame,
     ImageSource,
@@ -18,9 +22,18 @@ from vipllava_cli.cli.options import (
 )
 from vipllava_cli.errors import ExitCode, UsageError
 from vipllava_cli.images.window import parse_window
+from vipllava_cli.marks.reference_style import ReferenceStyle
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
+
+
+class DrawnStyle(StrEnum):
+    """The styles that an image alone can show."""
+
+    drawn = ReferenceStyle.drawn.value
+    numbered = ReferenceStyle.numbered.value
+    crop = ReferenceStyle.crop.value
 
 
 @command
@@ -28,6 +41,16 @@ def annotate(
     image: ImageSource,
     *,
     marks: MarkOptions,
+    # Another name than in `ask`: `vipllava config` may hold a style that no image alone can show.
+    drawn_style: Annotated[
+        DrawnStyle,
+        typer.Option(
+            "--mark-style",
+            help="How the image shows the marks: drawn, with a number on each, or with each region"
+            " enlarged beside the image.",
+            rich_help_panel=MARKS_PANEL,
+        ),
+    ] = DrawnStyle.drawn,
     pick: Pick = False,
     frame: Frame = None,
     window: ValueWindow = None,
@@ -51,7 +74,9 @@ def annotate(
     from vipllava_cli.cli.image_source import image_path
     from vipllava_cli.cli.marked_image import open_annotated_image, pick_more_marks
     from vipllava_cli.cli.terminal.image import check_can_show
+    from vipllava_cli.engine.prompts.references import Reference
     from vipllava_cli.flows.numbering import with_numbers
+    from vipllava_cli.flows.referring import with_reference
     from vipllava_cli.images.save import check_image_output, save_image
     from vipllava_cli.images.square import model_view as as_model_view
     from vipllava_cli.marks.marked_image import zoom_in
@@ -76,7 +101,8 @@ def annotate(
             return ExitCode.INTERRUPTED
         marked = picked.marked
         _print_options(picked.options, messages)
-    marked, notes = with_numbers(marked)
+    reference = Reference(ReferenceStyle(drawn_style.value))
+    marked, notes = with_numbers(with_reference(marked, reference))
     messages.note(*notes)
     drawn = (zoom_in(marked) if zoom else marked).drawn()
     if model_view:

@@ -19,6 +19,8 @@ from vipllava_cli.cli.options import (
     CsvSafe,
     Frame,
     MarkOptions,
+    MarkStyleName,
+    MarkStyleOption,
     ModelOptions,
     OutputOptions,
     Pick,
@@ -162,6 +164,7 @@ def batch(
     ] = False,
     *,
     marks: MarkOptions,
+    mark_style: MarkStyleOption = MarkStyleName.auto,
     pick: Pick = False,
     frame: Frame = None,
     window: ValueWindow = None,
@@ -180,7 +183,12 @@ def batch(
     """
     from vipllava_cli.cli.batch_outputs import check_csv_safe, check_outputs, check_replaced
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
-    from vipllava_cli.cli.model_loading import identify_model, model_view_size, open_model
+    from vipllava_cli.cli.model_loading import (
+        choose_mark_style,
+        identify_model,
+        model_view_size,
+        open_model,
+    )
     from vipllava_cli.engine.prompts.questions import strip_question
     from vipllava_cli.flows.batch.run import BatchRun
     from vipllava_cli.flows.batch.task import BatchTask
@@ -212,6 +220,7 @@ def batch(
         replaces_marked=force,
         on_conflict=on_conflict,
         view_size=model_view_size(model),
+        reference=choose_mark_style(mark_style.value, model),
     )
     reading = ReadOptions(tuple(images or ()), encoding, coco, _source_units(marks))
     source = read_sources(names, format=format, per=per, labels=tuple(label or ()), options=reading)

@@ -13,6 +13,8 @@ from vipllava_cli.cli.options import (
     AnswerOptions,
     Frame,
     MarkOptions,
+    MarkStyleName,
+    MarkStyleOption,
     ModelOptions,
     OutputOptions,
     ValueWindow,
@@ -59,6 +61,7 @@ def chat(
     ] = False,
     *,
     marks: MarkOptions,
+    mark_style: MarkStyleOption = MarkStyleName.auto,
     frame: Frame = None,
     window: ValueWindow = None,
     zoom: Zoom = False,
@@ -85,6 +88,7 @@ def chat(
     with hidden_typing(is_interactive=is_interactive, is_plain=is_plain) as keyboard:
         # These imports take long enough for a person to type something.
         from vipllava_cli.cli.marked_image import open_marked_image
+        from vipllava_cli.cli.model_loading import choose_mark_style
         from vipllava_cli.cli.repl.loop import run_chat
         from vipllava_cli.cli.repl.session import ChatSession
         from vipllava_cli.flows.chat.session_file import read_session
@@ -106,6 +110,7 @@ def chat(
         if image is not None:
             state = ChatState(open_marked_image(image, marks, messages, frame, shown), zoom)
         conversation = _open_chat(state, marks, messages, model, server, answer, shown)
+        conversation.change_reference(choose_mark_style(mark_style.value, model))
         if saved is not None:
             _resume(conversation, saved, marks)
         renderer, line_input = _open_terminal(

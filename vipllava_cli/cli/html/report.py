@@ -53,6 +53,7 @@ FACTS: Mapping[str, str] = {
     "id": "Id",
     "image": "Image",
     "crop": "Zoomed to",
+    "mark_style": "Mark style",
     "revision": "Revision",
     "template": "Template",
     "options": "Options",

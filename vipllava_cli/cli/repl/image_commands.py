@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from PIL import Image
-
 from vipllava_cli.cli.image_source import open_named_image
 from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.cli.repl.turn_commands import show_answer
@@ -21,11 +19,12 @@ from vipllava_cli.images.source import (
     parse_source,
     record_name,
 )
-from vipllava_cli.images.square import model_view, pad_to_square
+from vipllava_cli.images.square import model_view
 from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
+from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.shape_table import SHAPES
-from vipllava_cli.marks.types import Mark, MarkSpec
+from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.storage.files import STANDARD_INPUT, same_file
 
 _MAX_NUMBER_LENGTH = 6  # digits of a mark's number
@@ -90,7 +89,9 @@ def describe_image(state: ChatState) -> str:
 def note_small_mark(session: ChatSession) -> None:
     """Print a note if a mark is too small for the model."""
     state = session.chat.state
-    small = state.marked and find_small_mark(session.chat.engine.info.view_size, state.input_image)
+    small = state.marked and find_small_mark(
+        session.chat.engine.info.view_size, session.chat.input_image
+    )
     if small:
         session.messages.note(
             f"the {small.color.name} {small.shape} is smaller than one patch of the model's view"
@@ -194,21 +195,23 @@ def show_image(session: ChatSession, argument: str) -> None:
     """Show the marked image in the terminal, with the marks that the last answer points at."""
     from vipllava_cli.cli.terminal.image import show
 
-    show(_draw_for_terminal(session, session.chat.answer_marks))
+    show(replace(_input_image(session), answer_marks=session.chat.answer_marks).drawn())
 
 
 def show_model_view(session: ChatSession, argument: str) -> None:
     """Show the image as the model sees it: padded to a square and resized."""
     from vipllava_cli.cli.terminal.image import show
 
-    drawn, side = _draw_for_terminal(session), session.chat.engine.info.image_side
-    show(pad_to_square(drawn) if side is None else model_view(drawn, side))
+    square = _input_image(session).for_model()
+    side = session.chat.engine.info.image_side
+    show(square if side is None else model_view(square, side))
 
 
-def _draw_for_terminal(session: ChatSession, found: tuple[Mark, ...] = ()) -> Image.Image:
-    image = session.chat.state.input_image
+def _input_image(session: ChatSession) -> MarkedImage:
+    """Return the image for the model. Raises UsageError without one, and with --plain."""
+    image = session.chat.input_image
     if session.is_plain:
         raise UsageError(
             "--plain shows no images: `vipllava annotate IMAGE -o FILE` writes one to a file"
         )
-    return replace(image, answer_marks=found).drawn()
+    return image

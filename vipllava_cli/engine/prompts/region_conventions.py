@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from vipllava_cli.images.resized import SizeLimits
+from vipllava_cli.marks.reference_style import ReferenceStyle
 
 
 class Unit(StrEnum):
@@ -36,6 +37,7 @@ class Notation(StrEnum):
     BBOX_2D = '{"bbox_2d": [x1, y1, x2, y2]}'
     BOX_2D = '{"box_2d": [y1, x1, y2, x2]}'
     BOX_PARENTHESES = "<box>(x1,y1),(x2,y2)</box>"
+    BOX_TOKENS = "<|box_start|>(x1,y1),(x2,y2)<|box_end|>"
     BOX_LIST = "<box>[[x1, y1, x2, y2]]</box>"
     BOX_SPACES = "<box>x1 y1 x2 y2</box>"
     BEGIN_OF_BOX = "<|begin_of_box|>[[x1,y1,x2,y2]]<|end_of_box|>"
@@ -50,7 +52,7 @@ class RegionConvention:
 
     `name` is a pattern in the name of a model on a server, `model_types` are the values of `model_type`
     in a config.json. RESIZED_PIXELS models resize to sides in multiples of `patch` pixels, with
-    `min_pixels` to `max_pixels` in all.
+    `min_pixels` to `max_pixels` in all. `style` is how questions refer to a mark by default.
     """
 
     family: str
@@ -63,6 +65,7 @@ class RegionConvention:
     patch: int = 1
     min_pixels: int = 1
     max_pixels: int = sys.maxsize
+    style: ReferenceStyle = ReferenceStyle.drawn
 
     @property
     def size_limits(self) -> SizeLimits:

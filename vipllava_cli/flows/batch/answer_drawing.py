@@ -1,14 +1,19 @@
 """Draw the marks that answers point at on the marked images that a run has written."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.flows.pointing.record_marks import find_composed_sizes
 from vipllava_cli.images.save import marked_image_path, save_marked_image
 from vipllava_cli.marks.marked_image import draw_answer_marks
 from vipllava_cli.marks.recorded_marks import read_recorded_marks
+from vipllava_cli.marks.types import Mark, scale_mark, shift_mark
 from vipllava_cli.storage.records import Record
+
+Size = tuple[int, int]  # width, height
 
 
 class AnswerDrawing:
@@ -34,9 +39,24 @@ class AnswerDrawing:
             marks = read_recorded_marks(record.answer_marks, size)
             with Image.open(path) as image:
                 image.load()
-            drawn = draw_answer_marks(image, marks, request.crop)
+            composed = find_composed_sizes(request, size)
+            if composed is None:
+                drawn = draw_answer_marks(image, marks, request.crop)
+            else:
+                part = request.crop or (0, 0, *size)
+                drawn = _draw_composed(image, marks, part, composed.whole)
             drawn.info = image.info
             save_marked_image(drawn, path, source=request.image, force=False)
         except (OSError, InputError) as error:
             return f"the marks of the answer are not drawn on {path}: {error}"
         return ""
+
+
+def _draw_composed(
+    image: Image.Image, marks: Sequence[Mark], part: tuple[int, int, int, int], whole: Size
+) -> Image.Image:
+    """Draw on an image that has its regions enlarged beside it. Itself, it is at the top left."""
+    scale = whole[0] / (part[2] - part[0])
+    shown = [scale_mark(shift_mark(mark, -part[0], -part[1]), scale) for mark in marks]
+    image.paste(draw_answer_marks(image.crop((0, 0, *whole)), shown), (0, 0))
+    return image

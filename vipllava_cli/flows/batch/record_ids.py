@@ -19,16 +19,18 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from vipllava_cli.engine.options import GenerationOptions
-from vipllava_cli.engine.prompts.questions import needs_numbers, prepare_question
+from vipllava_cli.engine.prompts.questions import prepare_question
+from vipllava_cli.engine.prompts.references import MarkNames
 from vipllava_cli.errors import VipllavaError
 from vipllava_cli.flows.batch.conflicts import FIELDS, Conflict, conflict_error
 from vipllava_cli.flows.batch.image_files import open_regular_file
 from vipllava_cli.flows.batch.task import BatchTask, OnConflict
-from vipllava_cli.flows.requests import request_conditions
+from vipllava_cli.flows.referring import draws_numbers
+from vipllava_cli.flows.requests import OPTIONAL_FIELDS, request_conditions
 from vipllava_cli.images.source import FIRST_FRAME, is_any_address, parse_source, record_name
 from vipllava_cli.marks.marked_image import ImageFile, crop_around
 from vipllava_cli.marks.resolve import resolve_marks
-from vipllava_cli.marks.types import Mark, MarkSpec
+from vipllava_cli.marks.types import Mark, MarkSpec, shift_mark
 from vipllava_cli.sources.rows import BadRow, Row
 from vipllava_cli.storage.journal import Journal
 from vipllava_cli.storage.records import sorted_json, stable_key
@@ -267,8 +269,11 @@ class RecordIds:
         specs = self._task.specs(row)
         try:
             marks = self._resolve(specs, size)
-            question = prepare_question(text, marks, self._task.columns(row)).text
-            numbers = self._task.numbers or needs_numbers(self._task.texts(row), marks)
+            names = self._names(marks, size)
+            question = prepare_question(text, marks, self._task.columns(row), names).text
+            numbers = draws_numbers(
+                self._task.reference, self._task.texts(row), marks, numbers=self._task.numbers
+            )
             frame = self._task.frame_of(row.image)
             image = self._locate(row.image)
         except VipllavaError:  # the row fails, and the journal keeps its answer
@@ -276,6 +281,17 @@ class RecordIds:
         options = self._task.row_options(row)
         conditions = self._conditions_of(marks, size, frame, question, options, numbers)
         return {**conditions, "image": image}
+
+    def _names(self, marks: tuple[Mark, ...], size: Size) -> MarkNames:
+        """Return the words for marks on an image of this size, or on its crop."""
+        task, crop = self._task, self._crop(marks, size)
+        if crop is not None:
+            marks = tuple(shift_mark(mark, -crop[0], -crop[1]) for mark in marks)
+            size = crop[2] - crop[0], crop[3] - crop[1]
+        return MarkNames(marks, size, task.reference, bool(task.options.fields))
+
+    def _crop(self, marks: tuple[Mark, ...], size: Size) -> tuple[int, int, int, int] | None:
+        return crop_around(marks, size) if self._task.zoom and marks else None
 
     def _recorded(self, record: Mapping[str, Any]) -> Conditions:
         """Return what decides the answer of a record: fields, the frame, and where the image is."""
@@ -300,14 +316,15 @@ class RecordIds:
         conditions = request_conditions(
             marks,
             numbers=numbers,
-            crop=crop_around(marks, size) if task.zoom and marks else None,
+            crop=self._crop(marks, size),
             question=question,
             model=task.model,
             template=task.template,
             options=options,
             window=task.window,
+            style=task.reference.style,
         )
-        return {"window": None, **_plain(conditions), "frame": frame}
+        return {**dict.fromkeys(OPTIONAL_FIELDS), **_plain(conditions), "frame": frame}
 
 
 # --- ids -------------------------------------------------------------------------------------
@@ -369,8 +386,9 @@ def _number(id: str) -> int:
 def _key(conditions: Conditions, fingerprint: str) -> str:
     """Return the key of a request about an image with this content, as records hold it."""
     beside = {name: conditions[name] for name in conditions if name not in ("frame", "image")}
-    if beside["window"] is None:
-        del beside["window"]
+    for name in OPTIONAL_FIELDS:
+        if beside[name] is None:
+            del beside[name]
     return stable_key(picture=fingerprint, **beside)
 
 

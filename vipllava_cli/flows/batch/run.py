@@ -30,7 +30,6 @@ from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids, wi
 from vipllava_cli.flows.batch.semaphore import WeightedSemaphore
 from vipllava_cli.flows.batch.task import BatchTask, OnConflict
 from vipllava_cli.images.save import marked_image_path, save_marked_image
-from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.marks.marked_image import ImageFile
 from vipllava_cli.sources.rows import Source
 from vipllava_cli.storage.files import OutputError
@@ -184,14 +183,18 @@ class BatchRun:
         width, height = marked_image.file.size
         try:
             with self._pixels.hold(width * height):
-                drawn = marked_image.drawn()
+                sent = marked_image.for_model()
                 if self.on_image:
                     self.on_image(marked_image.file)
                 if self.task.save_marked:
                     path = marked_image_path(self.task.save_marked, planned.marked_id)
-                    source = marked_image.file.source
-                    save_marked_image(drawn, path, source=source, force=self.task.replaces_marked)
-                view = engine.view(pad_to_square(drawn))
+                    save_marked_image(
+                        marked_image.drawn(),
+                        path,
+                        source=marked_image.file.source,
+                        force=self.task.replaces_marked,
+                    )
+                view = engine.view(sent)
                 return replace(planned, marked_image=None, view=view)
         except OutputError:
             raise

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from vipllava_cli.engine.base import Engine, ModelView, Reply
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.questions import prepare_question
+from vipllava_cli.engine.prompts.references import DRAWN, Reference
 from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.chat.state import (
@@ -20,8 +21,8 @@ from vipllava_cli.flows.chat.state import (
     image_key,
 )
 from vipllava_cli.flows.numbering import with_numbers
+from vipllava_cli.flows.referring import name_marks, with_reference
 from vipllava_cli.flows.requests import make_record, make_request
-from vipllava_cli.images.square import pad_to_square
 from vipllava_cli.images.window import Window
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage
 from vipllava_cli.marks.recorded_marks import read_recorded_marks
@@ -39,13 +40,17 @@ ShouldStop = Callable[[], bool]  # returns True to stop the answer
 
 @dataclass(frozen=True)
 class ChatSettings:
-    """Settings of the next answers (`template`, `options`), marks (`units`, `style`) and images."""
+    """Settings of the next answers (`template`, `options`), marks (`units`, `style`) and images.
+
+    `reference` is how questions refer to the marks.
+    """
 
     template: str = DEFAULT_TEMPLATE
     options: GenerationOptions = GREEDY
     units: str = "px"
     style: MarkStyle = NO_STYLE
     window: Window | None = None
+    reference: Reference = DRAWN
 
 
 @dataclass
@@ -77,7 +82,9 @@ class Chat:
         Returns None, and appends nothing, if `stop` ended the answer before its first word.
         Raises UsageError, InputError and GenerationError; the state then stays as it was.
         """
-        question = prepare_question(text, self.state.input_image.marks)
+        image = self.input_image
+        names = name_marks(image, self.settings.reference)
+        question = prepare_question(text, image.marks, names=names)
         for note in (*self._add_numbers(text), *question.notes):
             self.note(note)
         self._retry_count = 0
@@ -88,9 +95,10 @@ class Chat:
         marked = self.state.marked
         if marked is None:
             return ()
-        numbered, notes = with_numbers(marked, [text])
-        if numbered is not marked:
-            self.update_state(replace(self.state, marked=numbered))
+        styled = with_reference(marked, self.settings.reference)
+        numbered, notes = with_numbers(styled, [text])
+        if numbered is not styled:
+            self.update_state(replace(self.state, marked=replace(marked, numbers=True)))
         return notes
 
     def retry(
@@ -117,7 +125,7 @@ class Chat:
         last = self.state.turns[-1]
         if last.record.finish_reason not in CONTINUABLE:
             raise UsageError("the last answer is complete: ask another question, or use /retry")
-        if image_key(self.state.input_image) != last.image_key:
+        if image_key(self.input_image) != last.image_key:
             raise UsageError(
                 "the last answer is about another image or other marks: /retry answers again for"
                 " this image"
@@ -137,7 +145,7 @@ class Chat:
 
         `partial` is the turn that the answer continues: its tokens and seconds count, too.
         """
-        image = earlier.input_image
+        image = with_reference(earlier.input_image, self.settings.reference)
         earlier = self._drop_oldest_turns(earlier, current)
         reply = self.conversation.answer(
             self.view(image),
@@ -216,6 +224,19 @@ class Chat:
 
     # --- image and marks ---------------------------------------------------------------------
 
+    @property
+    def input_image(self) -> MarkedImage:
+        """The image for the model, in the style of the settings. Raises UsageError without one."""
+        return with_reference(self.state.input_image, self.settings.reference)
+
+    def change_reference(self, reference: Reference) -> None:
+        """Refer to the marks in another style from now on."""
+        is_other = reference.style is not self.settings.reference.style
+        self.settings = replace(self.settings, reference=reference)
+        if is_other and self.state.marked and self.state.visible_turns:
+            self.note(IMAGE_CHANGED)
+            self._change_announced = True
+
     def change_image(self, file: ImageFile) -> None:
         """Change to an image without marks. Raises InputError for a damaged one."""
         _ = file.image  # decode now: a damaged image must not become the state
@@ -275,9 +296,9 @@ class Chat:
 
     def update_state(self, state: ChatState) -> None:
         """Replace the state. Print one note per question if the model's image changes under turns."""
-        old_key = None if self.state.marked is None else image_key(self.state.input_image)
+        old_key = None if self.state.marked is None else image_key(self.input_image)
         self.state = state
-        changed = state.marked is not None and image_key(state.input_image) != old_key
+        changed = state.marked is not None and image_key(self.input_image) != old_key
         if changed and state.visible_turns and not self._change_announced:
             self.note(IMAGE_CHANGED)
             self._change_announced = True
@@ -289,5 +310,5 @@ class Chat:
         """
         key = image_key(image)
         if self._cached_view is None or self._cached_view[0] != key:
-            self._cached_view = key, self.engine.view(pad_to_square(image.drawn()))
+            self._cached_view = key, self.engine.view(image.for_model())
         return self._cached_view[1]

@@ -9,6 +9,7 @@ from typing import Any
 from vipllava_cli.engine.base import Engine, Usage
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.engine.prompts.control_words import drop_image_word
+from vipllava_cli.engine.prompts.references import DRAWN, Reference
 from vipllava_cli.errors import InputError, ModelError
 from vipllava_cli.flows.batch.conflicts import ConflictError
 from vipllava_cli.flows.batch.run import BatchRun, ProgressListener
@@ -45,12 +46,16 @@ GRADES = "grades.jsonl"
 
 @dataclass(frozen=True)
 class EvalModel:
-    """The model of a run: its name and revision as in records, and a function that opens it."""
+    """The model of a run: its name and revision as in records, and a function that opens it.
+
+    `reference` is how the questions refer to marks.
+    """
 
     name: str
     revision: str
     open: Callable[[], Engine]
     template: str = DEFAULT_TEMPLATE
+    reference: Reference = DRAWN
 
 
 @dataclass
@@ -100,6 +105,7 @@ def answer_samples(
         (model.name, model.revision),
         template=model.template,
         options=GenerationOptions(benchmark.max_new_tokens, choices=choices),
+        reference=model.reference,
     )
     batch, path = SampleBatch(folder), folder / RECORDS_NAME
 
@@ -130,6 +136,8 @@ def answer_samples(
         raise InputError(f"{options.data} has no rows: expected at least one question")
     results = list(batch.results(read_journal(path)))
     source = {"model": model.name, "revision": model.revision, "template": model.template}
+    if model.reference.style.recorded:
+        source["mark style"] = model.reference.style.recorded
     evaluation = _evaluation(benchmark, options, folder, results, source)
     if usage is not None:
         evaluation.facts["tokens of this run"] = {

@@ -6,6 +6,7 @@ A region whose place is uncertain becomes no mark: a wrong mark is worse than no
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from vipllava_cli.engine.prompts.region_conventions import (
     Notation,
@@ -22,8 +23,9 @@ from vipllava_cli.flows.pointing.regions import (
     TextRegion,
     Written,
 )
-from vipllava_cli.images.square import place_in_square
+from vipllava_cli.images.square import SquarePlace, place_in_square
 from vipllava_cli.marks.colors import Color, unused_colors
+from vipllava_cli.marks.enlarged_regions import ComposedSizes
 from vipllava_cli.marks.types import Mark
 from vipllava_cli.storage.counts import count_noun
 
@@ -49,12 +51,45 @@ class SeenImage:
     """What a model saw of an upright image of `size` (width, height).
 
     `crop` is the part that it saw, None for all of it. `side` is that of the square in which the part
-    was sent, in pixels; None if it is that of the part.
+    was sent, in pixels; None if it is that of the part. `composed` are the sizes of a part that has
+    enlarged regions beside it.
     """
 
     size: tuple[int, int]
     crop: tuple[int, int, int, int] | None = None
     side: int | None = None
+    composed: ComposedSizes | None = None
+
+    @property
+    def part(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of what the model saw, in pixels of the upright image."""
+        return self.crop or (0, 0, *self.size)
+
+    @cached_property
+    def _sizes(self) -> ComposedSizes:
+        left, top, right, bottom = self.part
+        size = right - left, bottom - top
+        return self.composed or ComposedSizes(size, size)
+
+    @cached_property
+    def _square(self) -> SquarePlace:
+        return place_in_square(self._sizes.composed)
+
+    @property
+    def sent_side(self) -> int:
+        """The side of the square that was sent, in pixels."""
+        return self.side or self._square.side
+
+    def corners(self, place: Sequence[float]) -> list[tuple[float, float]]:
+        """Convert x, y, x, y, … of the square that was sent to points of the upright image."""
+        square, (whole, _) = self._square, self._sizes
+        left, top, right, bottom = self.part
+        inside = square.leave([value * square.side / self.sent_side for value in place])
+        scales = (right - left) / whole[0], (bottom - top) / whole[1]
+        return [
+            (left + x * scales[0], top + y * scales[1])
+            for x, y in zip(inside[::2], inside[1::2], strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -97,9 +132,7 @@ def _find_place(region: TextRegion, known: RegionConvention | None, seen: SeenIm
     convention = _convention(region.written, known)
     if convention is None or not region.numbers or _is_other_unit(region, convention):
         return ()
-    left, top, right, bottom = seen.crop or (0, 0, *seen.size)
-    square = place_in_square((right - left, bottom - top))
-    side = seen.side or square.side
+    side = seen.sent_side
     place = to_pixels(region.numbers, (side, side), convention)
     slack = _SLACK * side
     if not all(-slack <= value <= side + slack for value in place):
@@ -107,15 +140,10 @@ def _find_place(region: TextRegion, known: RegionConvention | None, seen: SeenIm
     is_bare = region.written is PROSE and convention.unit in _WHOLE_UNITS
     if is_bare and min(place[2] - place[0], place[3] - place[1]) < _MIN_BARE_SIDE * side:
         return ()
-    scales = (right - left) / square.width, (bottom - top) / square.height
-    corners = [
-        (
-            left + (x * square.side / side - square.left) * scales[0],
-            top + (y * square.side / side - square.top) * scales[1],
-        )
-        for x, y in zip(place[::2], place[1::2], strict=True)
-    ]
-    return _clip(corners, (left, top, right, bottom))
+    corners = seen.corners(place)
+    # A box around an enlarged region is beside the image.
+    is_beside = seen.composed is not None and _is_centred_outside(corners, seen.part)
+    return () if is_beside else _clip(corners, seen.part)
 
 
 def _convention(written: Written, known: RegionConvention | None) -> RegionConvention | None:
@@ -143,6 +171,11 @@ def _is_other_unit(region: TextRegion, convention: RegionConvention) -> bool:
         return has_fraction and all(0 <= value <= 1 for value in numbers)
     is_bare = region.written is PROSE
     return is_bare and not has_fraction
+
+
+def _is_centred_outside(corners: Sequence[tuple[float, float]], part: Box) -> bool:
+    x, y = (sum(each) / len(corners) for each in zip(*corners, strict=True))
+    return not (part[0] <= x <= part[2] and part[1] <= y <= part[3])
 
 
 def _clip(corners: Sequence[tuple[float, float]], part: Box) -> Place:
