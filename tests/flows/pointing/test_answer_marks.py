@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.flows.pointing.test_find_regions import ANSWERS
 from vipllava_cli.engine.prompts.region_conventions import (
     CONVENTIONS,
     Notation,
@@ -17,6 +18,8 @@ from vipllava_cli.engine.prompts.region_units import to_units
 from vipllava_cli.flows.pointing.answer_marks import SeenImage, find_answer_marks
 from vipllava_cli.images.square import place_in_square
 from vipllava_cli.marks.colors import NAMED_COLORS, Color, parse_color, unused_colors
+from vipllava_cli.marks.json_marks import mark_to_json
+from vipllava_cli.marks.recorded_marks import read_recorded_marks
 from vipllava_cli.marks.types import Mark
 
 LANDSCAPE = SeenImage((640, 480))  # 80 rows of padding above and below, in a square of 640
@@ -247,3 +250,29 @@ def test_boxes_come_back_to_the_upright_image(convention: RegionConvention) -> N
 def test_points_of_a_family_that_writes_y_first() -> None:
     assert next(each for each in CONVENTIONS if each.family == "Gemini").order is Order.YXYX
     assert boxes('<point x="100" y="500">', "gemini") == [(64, 240)]  # named, so not swapped
+
+
+def test_damaged_answers_give_marks_on_the_image_or_none() -> None:
+    numbers = random.Random(7)
+    pieces = [text for text, _ in ANSWERS.values()]
+    letters = "[](){}<>\"',:;.-+eE0123456789 \n\\|/_xyé\ud800\x00"
+    families = [*(each.model_types or (each.family,) for each in CONVENTIONS), ("none",)]
+    found = 0
+    for _ in range(3000):
+        text = list(numbers.choice(pieces) + numbers.choice(pieces))
+        for _ in range(numbers.randint(0, 12)):
+            at = numbers.randrange(len(text) + 1)
+            text[at : at + numbers.randint(0, 3)] = numbers.choices(
+                letters, k=numbers.randint(0, 3)
+            )
+        seen = SeenImage((numbers.randint(1, 3000), numbers.randint(1, 3000)))
+        family = numbers.choice(families)[0]
+        for mark in find_answer_marks("".join(text), family, seen).marks:
+            found += 1
+            left, top, right, bottom = mark.bounds
+            assert 0 <= left <= right <= seen.size[0]
+            assert 0 <= top <= bottom <= seen.size[1]
+            assert mark.shape == "point" or (left < right and top < bottom)
+            [again] = read_recorded_marks([mark_to_json(mark)], seen.size)
+            assert flat(again) == pytest.approx(flat(mark), abs=0.11)
+    assert found > 400

@@ -258,6 +258,11 @@ def test_a_long_label_is_cut() -> None:
     assert region.label.endswith("…")
 
 
+def test_a_label_has_no_control_characters() -> None:
+    [region] = find_regions('{"bbox_2d": [1, 2, 3, 4], "label": "a\\u001b[31m\\ud800 b\\n\u0007c"}')
+    assert region.label == "a[31m b c"
+
+
 def test_the_answer_comes_after_the_thoughts() -> None:
     assert final_answer("<think>a</think>b") == "b"
     assert final_answer("a</thinking>b") == "b"

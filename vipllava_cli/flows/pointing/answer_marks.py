@@ -35,7 +35,7 @@ _SLACK = 0.02  # of the model's image: how far beyond its edge a number may be
 _MIN_BARE_SIDE = (
     0.01  # of the model's image: the smallest side of a box of four whole numbers in prose
 )
-_MIN_SIDE = 1e-3  # pixels
+_MIN_SIDE = 0.01  # pixels: records round to thousandths
 
 _WHOLE_UNITS = (Unit.THOUSANDTHS, Unit.LOC_BINS, Unit.RESIZED_PIXELS)
 _UNITS_IN_PROSE = (

@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -67,11 +68,21 @@ def read_numbers(text: str, *counts: int) -> tuple[float, ...]:
 
 
 def clean_label(text: str | None) -> str | None:
-    """Return a label on one line, at most MAX_LABEL characters; None if nothing is left."""
+    """Return a label on one line, at most MAX_LABEL characters; None if nothing is left.
+
+    Control characters and lone surrogates, which no file of labels can hold, are removed.
+    """
     if text is None:
         return None
-    words = " ".join(text[: 4 * MAX_LABEL].split())
+    kept = "".join(
+        each for each in text[: 4 * MAX_LABEL] if each.isspace() or not _is_control(each)
+    )
+    words = " ".join(kept.split())
     return (words if len(words) <= MAX_LABEL else f"{words[: MAX_LABEL - 1]}…") or None
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs")
 
 
 def iter_lists(text: str) -> Iterator[str]:
