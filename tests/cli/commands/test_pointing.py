@@ -242,7 +242,7 @@ def test_a_marked_image_of_the_style_crop_shows_the_marks_at_their_place(
 @pytest.mark.usefixtures("server")
 def test_a_chat_uses_what_an_answer_points_at(run: Run, photo: Path, tmp_path: Path) -> None:
     saved = tmp_path / "chat.json"
-    lines = "animals\n/use 2\n/use\n/marks\nprose {1}\n"
+    lines = "animals\n/use 2\n/use\n/use 1\n/marks\nprose {1}\n"
     chat = ("chat", photo, "--model", f"openai:{MODEL}", "--save", saved)
     result = run(*chat, stdin=lines.encode())
     assert result.code == 0, result.stderr
@@ -250,11 +250,12 @@ def test_a_chat_uses_what_an_answer_points_at(run: Run, photo: Path, tmp_path: P
     assert "2 box red:60,61,180,151" in result.stderr
     session = json.loads(saved.read_text())
     assert len(session["turns"][0]["answer_marks"]) == 2
-    assert len(session["marks"]) == 3
+    assert "already on the image" in result.stderr
+    assert len(session["marks"]) == 2
     assert "answer_marks" not in session["turns"][1]
     resumed = run("chat", "--resume", saved, "--model", f"openai:{MODEL}", stdin=b"/undo\n/use 1\n")
     assert resumed.code == 0, resumed.stderr
-    assert "4 box" in resumed.stderr
+    assert "already on the image" in resumed.stderr
 
 
 @pytest.mark.usefixtures("server")

@@ -167,10 +167,17 @@ def use(session: ChatSession, argument: str) -> None:
                 f" {short_repr(argument)}; /use alone adds all of them"
             )
         numbers = range(int(argument), int(argument) + 1)
+    added = 0
     for number in numbers:
-        spec = mark_from_json(mark_to_json(found[number - 1]))
-        taken = {mark.color for mark in session.chat.state.marked_image.marks}
-        _add_mark(session, replace(spec, color=None) if spec.color in taken else spec)
+        marks, mark = session.chat.state.marked_image.marks, found[number - 1]
+        if any((each.shape, each.parts) == (mark.shape, mark.parts) for each in marks):
+            continue
+        spec = mark_from_json(mark_to_json(mark))
+        is_taken = any(each.color == spec.color for each in marks)
+        _add_mark(session, replace(spec, color=None) if is_taken else spec)
+        added += 1
+    if not added:
+        session.messages.say("already on the image; /marks lists the marks")
 
 
 def pick(session: ChatSession, argument: str) -> None:
