@@ -139,9 +139,10 @@ class MarkNames:
     def _numbers_by_name(self) -> Mapping[str, int]:
         """The number of the mark that a name like `red box` means: the first that has it."""
         numbers: dict[str, int] = {}
-        for rank in range(3):  # a dark green box is `the green box` only if there is no green one
+        # A dark green box is `the green box` only if there is no lime one, which people call green.
+        for some in (slice(1), slice(2, None), slice(1, 2)):
             for number, mark in enumerate(self.marks, 1):
-                for color in color_words(mark.color)[rank : rank + 1 if rank < 2 else None]:
+                for color in color_words(mark.color)[some]:
                     for shape in SHAPE_WORDS[mark.shape]:
                         numbers.setdefault(f"{color} {shape}", number)
         return numbers
