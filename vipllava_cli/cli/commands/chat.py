@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipllava_cli.cli.command import command
+from vipllava_cli.cli.mark_style_options import MarkStyleName, MarkStyleOption
 from vipllava_cli.cli.options import (
     AnswerOptions,
     Frame,
     MarkOptions,
-    MarkStyleName,
-    MarkStyleOption,
     ModelOptions,
     OutputOptions,
     ValueWindow,
