@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 import typer
 
-from vipllava_cli.cli.options import CsvSafe, MarkStyleName, out_option
+from vipllava_cli.cli.mark_style_options import MarkStyleName
+from vipllava_cli.cli.options import CsvSafe, out_option
 from vipllava_cli.engine.options import MAX_SEED, TemplateName
 
 if TYPE_CHECKING:  # imports NumPy, which `--help` does not need

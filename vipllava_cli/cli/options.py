@@ -28,7 +28,6 @@ from vipllava_cli.engine.options import (
     parse_device,
 )
 from vipllava_cli.errors import InputError, UsageError
-from vipllava_cli.marks.reference_style import AUTO, ReferenceStyle
 from vipllava_cli.marks.shape_table import DEFAULT_WIDTH, SHAPES, Units
 
 if TYPE_CHECKING:  # these load Pillow, psutil or Rich, which `--help` does not need
@@ -235,29 +234,6 @@ class MarkOptions:
         masks = (parse_mark("mask", text).file for text in texts)
         paths = (self.marks, *(mask and split_mask_name(mask).file for mask in masks))
         return [path for path in paths if path is not None]
-
-
-class MarkStyleName(StrEnum):
-    """The values of `--mark-style`."""
-
-    auto = AUTO
-    drawn = ReferenceStyle.drawn.value
-    numbered = ReferenceStyle.numbered.value
-    coordinates = ReferenceStyle.coordinates.value
-    coordinates_drawn = ReferenceStyle.coordinates_drawn.value
-    crop = ReferenceStyle.crop.value
-
-
-MarkStyleOption = Annotated[
-    MarkStyleName,
-    typer.Option(
-        "--mark-style",
-        help="How a question refers to a mark: by its colour and shape, by a number on it, by its"
-        " coordinates in the text, or by an enlarged region beside the image; auto: as the model's"
-        " family does.",
-        rich_help_panel=MARKS_PANEL,
-    ),
-]
 
 
 # --- the model -------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Where the number of a region goes if it is drawn on the region itself."""
 
+import math
+
 import cv2
 import numpy as np
 
@@ -12,11 +14,13 @@ _SIDE = 128  # pixels of the copy on which the place is looked for
 def find_anchor(mark: Mark, clearance: float) -> Anchor | None:
     """Return the centre of the number on a region: its highest point with `clearance` pixels around.
 
-    An arrow has its number at the tail: it covers nothing there that the arrow points to. None for
-    a box, whose corners are best, and for marks that enclose no region.
+    An arrow has its number behind its tail: it covers nothing there that the arrow points to. None
+    for a box, whose corners are best, and for marks that enclose no region.
     """
     if mark.shape == "arrow":
-        return Anchor(*mark.parts[0][0], needs_room=False)
+        (x1, y1), (x2, y2) = mark.parts[0]
+        behind = clearance / max(math.hypot(x1 - x2, y1 - y2), 1e-6)
+        return Anchor(x1 + (x1 - x2) * behind, y1 + (y1 - y2) * behind, needs_room=False)
     if mark.shape not in ("ellipse", "triangle", "mask", "contour"):
         return None
     left, top, right, bottom = mark.bounds

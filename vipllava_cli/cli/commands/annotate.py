@@ -1,14 +1,11 @@
 """`vipllava annotate`: draw marks on an image, without a model."""
 
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from vipllava_cli.cli.command import command
+from vipllava_cli.cli.mark_style_options import DrawnStyle, DrawnStyleOption
 from vipllava_cli.cli.options import (
-    MARKS_PANEL,
     Force,
     Frame,
     ImageSource,
@@ -28,29 +25,13 @@ if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
 
 
-class DrawnStyle(StrEnum):
-    """The styles that an image alone can show."""
-
-    drawn = ReferenceStyle.drawn.value
-    numbered = ReferenceStyle.numbered.value
-    crop = ReferenceStyle.crop.value
-
-
 @command
 def annotate(
     image: ImageSource,
     *,
     marks: MarkOptions,
     # Another name than in `ask`: `vipllava config` may hold a style that no image alone can show.
-    drawn_style: Annotated[
-        DrawnStyle,
-        typer.Option(
-            "--mark-style",
-            help="How the image shows the marks: drawn, with a number on each, or with each region"
-            " enlarged beside the image.",
-            rich_help_panel=MARKS_PANEL,
-        ),
-    ] = DrawnStyle.drawn,
+    drawn_style: DrawnStyleOption = DrawnStyle.drawn,
     pick: Pick = False,
     frame: Frame = None,
     window: ValueWindow = None,

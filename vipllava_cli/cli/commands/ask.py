@@ -6,6 +6,7 @@ import typer
 
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.field_options import FieldOptions
+from vipllava_cli.cli.mark_style_options import MarkStyleName, MarkStyleOption
 from vipllava_cli.cli.options import (
     IMAGE_HELP,
     OUTPUT_PANEL,
@@ -14,8 +15,6 @@ from vipllava_cli.cli.options import (
     Force,
     Frame,
     MarkOptions,
-    MarkStyleName,
-    MarkStyleOption,
     ModelOptions,
     OutputOptions,
     Pick,

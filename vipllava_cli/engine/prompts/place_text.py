@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from vipllava_cli.engine.prompts.region_conventions import Notation, RegionConvention
 
+_TAGS = ("<box>", "</box>")
+
 Numbers = Sequence[str]
 _Writer = Callable[[Numbers], str]
 
@@ -12,7 +14,10 @@ def write_place(numbers: Sequence[float], convention: RegionConvention) -> str:
     """Write a box of four numbers or a point of two, in the units and the order of the convention."""
     write_box, write_point = _WRITERS[convention.notation]
     texts = [f"{number:g}" for number in numbers]
-    return write_point(texts) if len(texts) == 2 else write_box(texts)
+    if len(texts) == 2:
+        return write_point(texts)
+    start, end = convention.tags or _TAGS
+    return write_box(texts).replace(_TAGS[0], start).replace(_TAGS[1], end)
 
 
 def _joined(form: str, separator: str = ", ") -> _Writer:
@@ -44,13 +49,9 @@ _WRITERS: Mapping[Notation, tuple[_Writer, _Writer]] = {
     Notation.BBOX_2D: (_joined('{"bbox_2d": […]}'), _joined('{"point_2d": […]}')),
     Notation.BOX_2D: (_joined('{"box_2d": […]}'), _joined('{"point": […]}')),
     Notation.BOX_PARENTHESES: (_corners("<box>…</box>"), _corners("…")),
-    Notation.BOX_TOKENS: (_corners("<|box_start|>…<|box_end|>"), _corners("…")),
     Notation.BOX_LIST: (_joined("<box>[[…]]</box>"), _joined("[…]")),
     Notation.BOX_SPACES: (_joined("<box>…</box>", " "), _joined("<point>…</point>", " ")),
-    Notation.BEGIN_OF_BOX: (
-        _joined("<|begin_of_box|>[[…]]<|end_of_box|>", ","),
-        _joined("<|begin_of_box|>[[…]]<|end_of_box|>", ","),
-    ),
+    Notation.BEGIN_OF_BOX: (_joined("[[…]]", ","), _joined("[…]", ",")),  # the tags mark an answer
     Notation.LOC_TOKENS: (_loc_tokens, _loc_tokens),
     Notation.BRACKETS: (_joined("[…]"), _joined("[…]")),
     Notation.POINT_TAG: (_point_tag, _point_tag),

@@ -30,6 +30,8 @@ from vipllava_cli.marks.types import Mark
 # (1280 patches of 28 x 28 is the least that is common), and resize a smaller image to itself.
 _MAX_SENT_PIXELS = 1280 * 28 * 28
 
+_SPOTS = ("point", "arrow")  # shapes that show a point
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -137,9 +139,10 @@ class MarkNames:
     def _numbers_by_name(self) -> Mapping[str, int]:
         """The number of the mark that a name like `red box` means: the first that has it."""
         numbers: dict[str, int] = {}
-        for rank in range(3):  # a dark green box is `the green box` only if there is no green one
+        # A dark green box is `the green box` only if there is no lime one, which people call green.
+        for some in (slice(1), slice(2, None), slice(1, 2)):
             for number, mark in enumerate(self.marks, 1):
-                for color in color_words(mark.color)[rank : rank + 1 if rank < 2 else None]:
+                for color in color_words(mark.color)[some]:
                     for shape in SHAPE_WORDS[mark.shape]:
                         numbers.setdefault(f"{color} {shape}", number)
         return numbers
@@ -167,7 +170,7 @@ class MarkNames:
 
     def _renamed(self, number: int, typed: str) -> str:
         if self.reference.style is ReferenceStyle.coordinates_drawn:
-            return f"{typed} ({self._noun(number).removeprefix('the ')})"
+            return f"{typed} ({self._kind(number)} {self.place(number)})"
         return self._noun(number)
 
     def _noun(self, number: int) -> str:
@@ -177,7 +180,11 @@ class MarkNames:
             return f"arrow {number}" if shape == "arrow" else f"region {number}"
         if shape == "arrow":
             return f"the arrow with its tip at {self.place(number)}"
-        return f"the {'point' if shape == 'point' else 'region'} {self.place(number)}"
+        return f"the {self._kind(number)} {self.place(number)}"
+
+    def _kind(self, number: int) -> str:
+        is_spot = self.marks[number - 1].shape in _SPOTS
+        return "point" if is_spot else "region"
 
     # --- words for {1} -------------------------------------------------------------------------
 
@@ -192,14 +199,12 @@ class MarkNames:
 
     def located_object(self, number: int) -> str:
         """Name a marked object by its coordinates."""
-        is_spot = self.marks[number - 1].shape in ("point", "arrow")
-        return f"the object {'at the point' if is_spot else 'in the region'} {self.place(number)}"
+        kind = self._kind(number)
+        return f"the object {'at' if kind == 'point' else 'in'} the {kind} {self.place(number)}"
 
     def drawn_and_located_object(self, number: int) -> str:
         """Name a marked object by its mark and its coordinates."""
-        is_spot = self.marks[number - 1].shape in ("point", "arrow")
-        kind = "point" if is_spot else "region"
-        return f"{self.drawn_object(number)} ({kind} {self.place(number)})"
+        return f"{self.drawn_object(number)} ({self._kind(number)} {self.place(number)})"
 
     def enlarged_object(self, number: int) -> str:
         """Name a marked object by its mark, and say where its region is enlarged."""
@@ -210,7 +215,7 @@ class MarkNames:
 
 def _pointed_place(mark: Mark) -> Sequence[float]:
     """Return the box around a mark; of a point its place, and of an arrow that of its tip."""
-    if mark.shape in ("point", "arrow"):
+    if mark.shape in _SPOTS:
         return mark.parts[0][-1]
     return mark.bounds
 

@@ -21,7 +21,8 @@ class DatasetOptions:
     model chooses an option: the letter that it writes, the likeliest letter, or the option whose
     text is the likeliest answer.
 
-    Only `clipart` has `scenes` (their number) and `transform`; only `vip-bench` has `split`.
+    Only `clipart` has `scenes` (their number) and `transform`; only `vip-bench` has `split`. With
+    `marks_apart`, marks that a benchmark draws itself are beside its images, for another mark style.
     """
 
     data: Path = Path()
@@ -32,6 +33,7 @@ class DatasetOptions:
     split: str = "bbox"
     scenes: int = 200
     transform: str = "none"
+    marks_apart: bool = False
 
     @property
     def by_text(self) -> bool:

@@ -1,7 +1,7 @@
 """Run a benchmark: dataset -> batch of questions -> results -> scores, all in one folder."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from vipllava_cli.flows.evals.output_files import (
 from vipllava_cli.flows.evals.record_scores import store_scores
 from vipllava_cli.flows.evals.same_run import check_same_run
 from vipllava_cli.flows.evals.sample_images import AnotherRunError
+from vipllava_cli.marks.reference_style import ReferenceStyle
 from vipllava_cli.sources.rows import Source
 from vipllava_cli.storage.files import make_folder
 from vipllava_cli.storage.journal import Journal, open_journal, read_journal
@@ -97,6 +98,7 @@ def answer_samples(
     Raises InputError for another run without `force`, for unusable data and for a folder that cannot
     be written, and ModelError.
     """
+    options = replace(options, marks_apart=model.reference.style is not ReferenceStyle.drawn)
     samples = benchmark.load(options)  # before the folder is created: it may raise
     check_run_folder(folder)
     make_folder(folder)
