@@ -186,18 +186,15 @@ def write(numbers: tuple[float, ...], convention: RegionConvention) -> str:
         Notation.BBOX_2D: f'```json\n[{{"bbox_2d": [{joined}], "label": "thing"}}]\n```',
         Notation.BOX_2D: f'{{"label": "thing", "box_2d": [{joined}]}}',
         Notation.BOX_PARENTHESES: "<ref>thing</ref><box>({},{}),({},{})</box>".format(*texts),
-        Notation.BOX_TOKENS: (
-            "<|object_ref_start|>thing<|object_ref_end|><|box_start|>({},{}),({},{})<|box_end|>".format(
-                *texts
-            )
-        ),
         Notation.BOX_LIST: f"<ref>thing</ref><box>[[{joined}]]</box>",
         Notation.BOX_SPACES: f"<ref>thing</ref><box>{' '.join(texts)}</box>",
         Notation.BEGIN_OF_BOX: f"<|begin_of_box|>[[{joined}]]<|end_of_box|>",
         Notation.LOC_TOKENS: "".join(f"<loc{int(value):04}>" for value in numbers) + " thing",
         Notation.BRACKETS: f"It is at [{joined}].",
     }
-    return forms[convention.notation]
+    text = forms[convention.notation]
+    start, end = convention.tags or ("<box>", "</box>")
+    return text.replace("<box>", start).replace("</box>", end)
 
 
 def cases(count: int) -> Iterator[tuple[SeenImage, tuple[float, ...]]]:
