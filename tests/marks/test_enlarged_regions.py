@@ -11,6 +11,7 @@ from vipllava_cli.images.square import PADDING
 from vipllava_cli.marks.enlarged_regions import (
     MAX_IMAGE_SIDE,
     add_enlarged_regions,
+    composed_sizes,
     region_around,
 )
 from vipllava_cli.marks.types import Mark
@@ -140,3 +141,17 @@ def test_a_tiny_image_gets_pixels_for_its_regions() -> None:
 def test_without_marks_nothing_is_added() -> None:
     image = canvas((80, 60))
     assert add_enlarged_regions(image, image, [], numbers=False) is image
+
+
+@pytest.mark.parametrize(
+    "size", [(640, 480), (480, 640), (300, 200), (5000, 300), (100, 4000), (50, 50)]
+)
+def test_the_sizes_are_known_without_an_image(size: tuple[int, int]) -> None:
+    for texts in ((), ("10,10,40,40",), ("10,10,40,40", "0,0,50,20", "5,5,30,49")):
+        found = marks(size, *(f"box={text}" for text in texts))
+        image = Image.new("RGB", size)
+        composed = add_enlarged_regions(image, image, found, numbers=False)
+        whole, expected = composed_sizes(size, found)
+        assert composed.size == expected
+        assert whole[0] / whole[1] == pytest.approx(size[0] / size[1], rel=0.02)
+        assert whole[0] == expected[0] or whole[1] == expected[1]

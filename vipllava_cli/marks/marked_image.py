@@ -1,6 +1,6 @@
 """An image with its marks, and the crop of `--zoom`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -35,6 +35,8 @@ from vipllava_cli.marks.reference_style import ReferenceStyle
 from vipllava_cli.marks.types import Mark, shift_mark
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.regular_files import is_stream
+
+MAX_ANSWER_PIXELS = 5e8  # drawn for the marks of one answer: a few seconds
 
 
 class ImageFile:
@@ -196,9 +198,21 @@ def draw_answer_marks(
         return image
     if crop is not None:
         marks = [shift_mark(mark, -crop[0], -crop[1]) for mark in marks]
-    drawn = draw(image, marks)
-    draw_labels(drawn, marks)
+    shown = list(_affordable(marks))
+    drawn = draw(image, shown)
+    draw_labels(drawn, shown)
     return drawn
+
+
+def _affordable(marks: Iterable[Mark]) -> Iterator[Mark]:
+    """Yield marks until their areas exceed MAX_ANSWER_PIXELS: an answer may contain a thousand boxes."""
+    pixels = 0.0
+    for mark in marks:
+        left, top, right, bottom = mark.bounds
+        pixels += (right - left) * (bottom - top)
+        if pixels > MAX_ANSWER_PIXELS:
+            return
+        yield mark
 
 
 def zoom_in(marked: MarkedImage) -> MarkedImage:

@@ -212,6 +212,10 @@ def test_batch_keeps_the_marks_and_draws_them(run: Run, photo: Path, tmp_path: P
     assert boxes["penguin"] == [60, 61, 120, 90]
     assert boxes["unlabelled"] == [10, 20, 40, 40]
     assert len(content["annotations"]) == 3
+    kept = tmp_path / "kept.json"
+    result = run("export", out, "--to", "coco", "--source", tmp_path / "rows.jsonl", "-o", kept)
+    assert "2 regions of answers: left out, because --source has its own regions" in result.stderr
+    assert len(json.loads(kept.read_text())["annotations"]) == 1
 
 
 BOX = {"shape": "box", "coords": [10, 20, 50, 60], "color": "red"}
