@@ -36,7 +36,7 @@ from vipllava_cli.marks.types import Mark, shift_mark
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.regular_files import is_stream
 
-MAX_ANSWER_PIXELS = 5e8  # drawn for the marks of one answer: a few seconds
+MAX_ANSWER_PIXELS = 2e8  # drawn for the marks of one answer: a few seconds
 
 
 class ImageFile:
