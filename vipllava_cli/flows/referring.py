@@ -31,6 +31,11 @@ def draws_numbers(
     )
 
 
-def name_marks(marked: MarkedImage, reference: Reference, *, has_fields: bool = False) -> MarkNames:
-    """Return the words for the marks on an image. With fields, each line of a text is a question."""
-    return MarkNames(marked.shown_marks, marked.shown_size, reference, has_fields)
+def name_marks(
+    marked: MarkedImage, reference: Reference, *, has_fields: bool = False, earlier: str = ""
+) -> MarkNames:
+    """Return the words for the marks on an image. With fields, each line of a text is a question.
+
+    `earlier` holds the questions of a conversation.
+    """
+    return MarkNames(marked.shown_marks, marked.shown_size, reference, has_fields, earlier)

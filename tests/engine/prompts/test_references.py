@@ -41,7 +41,7 @@ def ask(
             "is the object within the red rectangle"
             ' (region {"bbox_2d": [100, 300, 300, 500]}) a cat?',
         ),
-        ("crop", "is the object within the red rectangle, shown enlarged below a cat?"),
+        ("crop", "is the object within the red rectangle (shown enlarged below) a cat?"),
     ],
 )
 def test_a_placeholder(style: str, text: str) -> None:
@@ -150,10 +150,10 @@ def test_each_question_of_fields_is_one_of_its_own() -> None:
 
 def test_regions_of_a_crop_have_numbers_if_there_are_several() -> None:
     assert ask("{2}", "crop", BOX, POINT) == (
-        "the object at the lime point, shown enlarged below as number 2"
+        "the object at the lime point (shown enlarged below as number 2)"
     )
     high = MarkNames((BOX,), (100, 200), Reference(ReferenceStyle.crop))
-    assert high.object(1) == "the object within the red rectangle, shown enlarged on the right"
+    assert high.object(1) == "the object within the red rectangle (shown enlarged on the right)"
 
 
 def test_pixels_are_those_of_the_image_that_is_sent() -> None:

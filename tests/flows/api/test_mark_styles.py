@@ -37,6 +37,16 @@ def test_ask_batch_and_chat_refer_to_a_mark_alike() -> None:
     assert asked.text.partition(":")[0] == plain.text.partition(":")[0]
 
 
+def test_a_conversation_names_a_place_once() -> None:
+    chat = model("llava").chat(IMAGE, marks=[BOX], mark_style="coordinates")
+    questions = [chat.ask("what is this?").record["question"] for _ in range(2)]
+    assert questions == ["Look at the region [0.1, 0.3, 0.3, 0.5]. what is this?", "what is this?"]
+    chat.add_mark(Box(100, 10, 160, 50))
+    assert chat.ask("and now?").record["question"] == (
+        "Look at the region [0.1, 0.3, 0.3, 0.5] and the region [0.5, 0.3, 0.8, 0.5]. and now?"
+    )
+
+
 def test_the_default_is_that_of_drawn_marks() -> None:
     auto = model().ask(IMAGE, "what is {1}?", marks=[BOX]).record
     drawn = model().ask(IMAGE, "what is {1}?", marks=[BOX], mark_style="drawn").record

@@ -78,13 +78,14 @@ class MarkNames:
     """The words for each mark of an image in a question.
 
     `size` is the width and height of the image or its crop, and `marks` are in its pixels. With
-    `per_line`, each line of a text is a question of its own.
+    `per_line`, each line of a text is a question of its own. `earlier` is the text of a conversation.
     """
 
     marks: Sequence[Mark]
     size: tuple[int, int]
     reference: Reference = DRAWN
     per_line: bool = False
+    earlier: str = ""
 
     def object(self, number: int) -> str:
         """Return the words for `{number}`."""
@@ -98,8 +99,13 @@ class MarkNames:
         return self._mark_name.sub(self._rename, text)
 
     def introduce(self, text: str) -> str:
-        """Put the places of all marks before a question that contains none of them."""
+        """Put the places of all marks before a question that contains none of them.
+
+        A conversation that contains all of them needs no more.
+        """
         if not self.marks or not self.reference.style.writes_places:
+            return text
+        if all(place in self.earlier for place in self._places):
             return text
         questions = text.split("\n") if self.per_line else [text]
         return "\n".join(
@@ -210,7 +216,7 @@ class MarkNames:
         """Name a marked object by its mark, and say where its region is enlarged."""
         side = "below" if is_below(self.size) else "on the right"
         several = f" as number {number}" if len(self.marks) > 1 else ""
-        return f"{object_phrase(self.marks[number - 1])}, shown enlarged {side}{several}"
+        return f"{object_phrase(self.marks[number - 1])} (shown enlarged {side}{several})"
 
 
 def _pointed_place(mark: Mark) -> Sequence[float]:

@@ -83,7 +83,8 @@ class Chat:
         Raises UsageError, InputError and GenerationError; the state then stays as it was.
         """
         image = self.input_image
-        names = name_marks(image, self.settings.reference)
+        earlier = "\n".join(turn.question for turn in self.state.visible_turns)
+        names = name_marks(image, self.settings.reference, earlier=earlier)
         question = prepare_question(text, image.marks, names=names)
         for note in (*self._add_numbers(text), *question.notes):
             self.note(note)
