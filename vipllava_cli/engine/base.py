@@ -27,7 +27,8 @@ class ModelInfo:
     `dtype` is the precision of the decoder: `bf16`, `fp16`, `fp32`, `int8` or `nf4`. The model sees a
     square of `image_side` pixels in patches of `patch_size` pixels; None if that is unknown. A model on
     a server has the server's address as `revision`, the `device` `server` and an empty `dtype`.
-    `family` is the `model_type` of a checkpoint, or the name of a model on its server.
+    `family` is the `model_type` of a checkpoint, or the name of a model on its server. `pads_image` says
+    whether images are padded to a square before the model's processor gets them.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ModelInfo:
     image_side: int | None = None
     patch_size: int | None = None
     family: str = ""
+    pads_image: bool = True
 
     @property
     def summary(self) -> str:

@@ -95,7 +95,7 @@ def request_conditions(
 
 def make_record(request: Request, answer: Answer, info: ModelInfo) -> Record:
     """Make the record of an answered request, with the marks that the answer points at."""
-    found = find_record_marks(request, answer.text, info.family, answer.image_side)
+    found = find_record_marks(request, answer.text, info, answer.image_side)
     return Record(
         request,
         answer=answer.text,

@@ -145,7 +145,7 @@ def test_a_crop_is_where_the_model_saw_it() -> None:
 
 
 def test_pixels_count_in_the_image_that_was_sent() -> None:
-    seen = SeenImage((4000, 3000), None, 2000)  # the model resizes 2000 to 1988
+    seen = SeenImage((4000, 3000), None, (2000, 2000))  # the model resizes 2000 to 1988
     answer = '{"bbox_2d": [497, 994, 994, 1491]}'
     assert boxes(answer, "qwen2.5-vl", seen) == [(1000, 1500, 2000, 2500)]
 

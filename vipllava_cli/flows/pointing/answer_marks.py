@@ -50,15 +50,16 @@ _UNITS_IN_PROSE = (
 class SeenImage:
     """What a model saw of an upright image of `size` (width, height).
 
-    `crop` is the part that it saw, None for all of it. `side` is that of the square in which the part
-    was sent, in pixels; None if it is that of the part. `composed` are the sizes of a part that has
-    enlarged regions beside it.
+    `crop` is the part that it saw, None for all of it. `sent` is the size of the image that was sent;
+    None if it is that of the part, padded to a square if `is_padded`. `composed` are the sizes of a part
+    that has enlarged regions beside it.
     """
 
     size: tuple[int, int]
     crop: tuple[int, int, int, int] | None = None
-    side: int | None = None
+    sent: tuple[int, int] | None = None
     composed: ComposedSizes | None = None
+    is_padded: bool = True
 
     @property
     def part(self) -> tuple[int, int, int, int]:
@@ -72,19 +73,27 @@ class SeenImage:
         return self.composed or ComposedSizes(size, size)
 
     @cached_property
-    def _square(self) -> SquarePlace:
-        return place_in_square(self._sizes.composed)
+    def _place(self) -> SquarePlace:
+        place = place_in_square(self._sizes.composed)
+        return place if self.is_padded else replace(place, left=0, top=0)
 
     @property
-    def sent_side(self) -> int:
-        """The side of the square that was sent, in pixels."""
-        return self.side or self._square.side
+    def _frame(self) -> tuple[int, int]:
+        """The size of the image around the part, before it was resized."""
+        return (self._place.side,) * 2 if self.is_padded else self._place.size
+
+    @property
+    def sent_size(self) -> tuple[int, int]:
+        """The width and height of the image that was sent, in pixels."""
+        return self.sent or self._frame
 
     def corners(self, place: Sequence[float]) -> list[tuple[float, float]]:
-        """Convert x, y, x, y, … of the square that was sent to points of the upright image."""
-        square, (whole, _) = self._square, self._sizes
+        """Convert x, y, x, y, … of the image that was sent to points of the upright image."""
+        whole, frame, sent = self._sizes.whole, self._frame, self.sent_size
         left, top, right, bottom = self.part
-        inside = square.leave([value * square.side / self.sent_side for value in place])
+        inside = self._place.leave(
+            [value * frame[at % 2] / sent[at % 2] for at, value in enumerate(place)]
+        )
         scales = (right - left) / whole[0], (bottom - top) / whole[1]
         return [
             (left + x * scales[0], top + y * scales[1])
@@ -132,13 +141,13 @@ def _find_place(region: TextRegion, known: RegionConvention | None, seen: SeenIm
     convention = _convention(region.written, known)
     if convention is None or not region.numbers or _is_other_unit(region, convention):
         return ()
-    side = seen.sent_side
-    place = to_pixels(region.numbers, (side, side), convention)
-    slack = _SLACK * side
-    if not all(-slack <= value <= side + slack for value in place):
+    sent = seen.sent_size
+    place = to_pixels(region.numbers, sent, convention)
+    shares = [value / sent[at % 2] for at, value in enumerate(place)]
+    if not all(-_SLACK <= share <= 1 + _SLACK for share in shares):
         return ()
     is_bare = region.written is PROSE and convention.unit in _WHOLE_UNITS
-    if is_bare and min(place[2] - place[0], place[3] - place[1]) < _MIN_BARE_SIDE * side:
+    if is_bare and min(shares[2] - shares[0], shares[3] - shares[1]) < _MIN_BARE_SIDE:
         return ()
     corners = seen.corners(place)
     # A box around an enlarged region is beside the image.

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from vipllava_cli.engine.base import ModelInfo
 from vipllava_cli.engine.prompts.references import Reference
 from vipllava_cli.engine.prompts.region_conventions import find_convention
 from vipllava_cli.flows.pointing.answer_marks import (
@@ -23,18 +24,20 @@ _FIXED_ANSWERS = ("choices", "fields")  # options whose answers are texts of the
 
 
 def find_record_marks(
-    request: Request, answer: str, family: str, image_side: int | None = None
+    request: Request, answer: str, info: ModelInfo, image_side: int | None = None
 ) -> AnswerMarks:
     """Find the marks of an answer to a request. `image_side` is that of `Answer`."""
     is_fixed = any(name in request.options for name in _FIXED_ANSWERS)
     if is_fixed or request.width is None or request.height is None or not has_regions(answer):
         return NO_MARKS
     size = request.width, request.height
-    seen = SeenImage(size, request.crop, image_side, find_composed_sizes(request, size))
-    if image_side is None:
-        seen = _as_sent(seen, request, family)
+    sent = None if image_side is None else (image_side, image_side)
+    composed = find_composed_sizes(request, size)
+    seen = SeenImage(size, request.crop, sent, composed, info.pads_image)
+    if sent is None:
+        seen = _as_sent(seen, request, info.family)
     taken = (parse_color(str(mark["color"])) for mark in request.marks)
-    return find_answer_marks(answer, family, seen, taken)
+    return find_answer_marks(answer, info.family, seen, taken)
 
 
 def find_composed_sizes(request: Request, size: tuple[int, int]) -> ComposedSizes | None:
@@ -50,9 +53,9 @@ def find_composed_sizes(request: Request, size: tuple[int, int]) -> ComposedSize
 
 
 def _as_sent(seen: SeenImage, request: Request, family: str) -> SeenImage:
-    """Add the side of an image that was resized for a model that counts its pixels."""
+    """Add the size of an image that was resized for a model that counts its pixels."""
     style = ReferenceStyle(request.mark_style or ReferenceStyle.drawn)
     limits = Reference(style, find_convention(family) if style.writes_places else None).size_limits
     if limits is None:
         return seen
-    return replace(seen, side=fit_size((seen.sent_side, seen.sent_side), limits)[0])
+    return replace(seen, sent=fit_size(seen.sent_size, limits))
