@@ -30,6 +30,9 @@ OTHER_PROGRAMS = {
     ".venv/bin/python": "trains for hours; tests/training/test_train.py trains for seconds",
 }
 
+# The answer of the stand-in to a question for boxes.
+POINTING = '[{"bbox_2d": [200, 300, 400, 500], "label": "car"}]'
+
 PICK = "--pick"  # needs a person with a mouse; tests/cli/picker/ drives the window
 
 
@@ -57,7 +60,9 @@ def shell(tmp_path: Path, environment: dict[str, str]) -> Iterator[Shell]:
     """
     with (
         judge.serving(judge.JudgeServer(grade="1.0")) as server,
-        vision_server.serving(vision_server.VisionServer(model="qwen3-vl")) as ollama,
+        vision_server.serving(
+            vision_server.VisionServer(model="qwen3-vl", answers={"Where are the": POINTING})
+        ) as ollama,
     ):
         servers = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "key"}
         servers[VISION_SERVER] = ollama.url

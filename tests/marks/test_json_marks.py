@@ -87,5 +87,17 @@ def test_the_error_for_a_wrong_mark_is_one_line(value: object) -> None:
 def test_a_marks_file_is_a_list_or_an_object_with_one(value: Any, tmp_path: Path) -> None:
     path = tmp_path / "marks.json"
     path.write_text(json.dumps(value))
-    specs = read_marks_file(str(path), "percent")
+    specs = read_marks_file(str(path), "percent").marks
     assert specs == [mark_from_json(BOX, "percent")] * 2
+
+
+def test_a_record_has_its_marks_and_those_of_its_answer(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    box = {"shape": "box", "coords": [1, 2, 3, 4]}
+    path.write_text(json.dumps({"schema": 1, "marks": [box], "answer_marks": [box, box]}))
+    found = read_marks_file(str(path))
+    assert (len(found.marks), len(found.answer_marks), len(found.all_marks)) == (1, 2, 3)
+    for broken in ("box", [1], None):
+        path.write_text(json.dumps({"marks": [], "answer_marks": broken}))
+        with pytest.raises(InputError, match="marks"):
+            read_marks_file(str(path))

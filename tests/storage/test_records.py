@@ -39,16 +39,30 @@ RECORD = Record(REQUEST, answer="a dog", finish_reason="stop", prompt_tokens=3, 
 
 
 def test_the_table_of_types_is_complete() -> None:
-    names = {each.name for each in (*fields(Request), *fields(Record))} - {"request", "choices"}
+    names = {each.name for each in (*fields(Request), *fields(Record))}
+    names -= {"request", "choices", "note"}
     assert set(records._FIELD_TYPES) == names
 
 
 @pytest.mark.parametrize(
     "record",
-    [RECORD, Record(replace(REQUEST, width=None, height=None, crop=None), "yes", "length")],
+    [
+        RECORD,
+        Record(replace(REQUEST, width=None, height=None, crop=None), "yes", "length"),
+        replace(RECORD, answer_marks=({"shape": "box", "coords": [1, 2, 3, 4]},)),
+    ],
 )
 def test_a_record_is_unchanged_after_a_round_trip_through_json(record: Record) -> None:
     assert record_from_json(json.loads(record.to_line())) == record
+
+
+def test_marks_of_an_answer_are_there_only_if_there_are_any() -> None:
+    assert "answer_marks" not in RECORD.to_json()
+    assert "answer_marks" not in replace(RECORD, answer_marks=()).to_json()
+
+
+def test_a_note_is_no_part_of_a_record() -> None:
+    assert "note" not in replace(RECORD, note="a note").to_json()
 
 
 @pytest.mark.parametrize(
@@ -61,6 +75,8 @@ def test_a_record_is_unchanged_after_a_round_trip_through_json(record: Record) -
         ({"numbers": 1}, "numbers is true or false, not 1"),
         ({"marks": {}}, "marks is a list, not {}"),
         ({"marks": ["box"]}, "marks are objects"),
+        ({"answer_marks": ["box"]}, "answer_marks are objects"),
+        ({"answer_marks": 1}, "answer_marks is a list or null, not 1"),
         ({"crop": [1, 2, 3]}, "crop is four whole numbers"),
         ({"crop": [1, 2, 3, 4.5]}, "crop is four whole numbers"),
         ({"options": None}, "options is an object, not None"),

@@ -39,9 +39,22 @@ ROWS = [
 
 
 def test_every_field_of_a_record_has_a_column() -> None:
-    names = {each.name for each in (*fields(Request), *fields(Record))} - {"request", "choices"}
-    columns_of_their_own = {"fields", "field_probabilities"}
+    names = {each.name for each in (*fields(Request), *fields(Record))}
+    names -= {"request", "choices", "note"}
+    columns_of_their_own = {"fields", "field_probabilities", "answer_marks"}
     assert {*tables._COLUMNS, "extra"} == names - columns_of_their_own | {"schema", "error_type"}
+
+
+@pytest.mark.parametrize("suffix", TABLES)
+def test_marks_of_answers_have_a_column_if_there_are_any(suffix: str, tmp_path: Path) -> None:
+    plain, pointing = tmp_path / f"plain{suffix}", tmp_path / f"pointing{suffix}"
+    marks = [{"shape": "box", "coords": [1, 2, 3, 4], "label": "a dog"}]
+    write_table(lambda: ROWS, plain)
+    write_table(lambda: [ROWS[0] | {"answer_marks": marks}, *ROWS[1:]], pointing)
+    assert "answer_marks" not in read_table(plain)[0]
+    first, second, _ = read_table(pointing)
+    assert json.loads(first["answer_marks"]) == marks
+    assert not second["answer_marks"]
 
 
 @pytest.mark.parametrize("suffix", TABLES)

@@ -96,6 +96,7 @@ def hostile_row(text: str, number: int) -> Row:
     return make(
         number, id=f"{text} id", image=f"{text} image", question=f"{text} question",
         marks=[BOX | {"label": f"{text} mark"}], model=f"{text} model",
+        answer_marks=[BOX | {"label": f"{text} found"}],
         extra={f"{text} column": f"{text} value"},
         **({"message": f"{text} error"} if make is failed else {"answer": f"{text} answer"}),
     )  # fmt: skip

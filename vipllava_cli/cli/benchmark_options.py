@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 import typer
 
+from vipllava_cli.cli.mark_style_options import MarkStyleName
 from vipllava_cli.cli.options import CsvSafe, out_option
 from vipllava_cli.engine.options import MAX_NEW_TOKENS, MAX_SEED, TemplateName
 
@@ -36,6 +37,18 @@ class By(StrEnum):
     letter = "letter"
     likelihood = "likelihood"
     text = "text"
+
+
+class EvalMarkStyle(StrEnum):
+    """The values of `--mark-style`: those of `ask`, and `all`."""
+
+    auto = MarkStyleName.auto.value
+    drawn = MarkStyleName.drawn.value
+    numbered = MarkStyleName.numbered.value
+    coordinates = MarkStyleName.coordinates.value
+    coordinates_drawn = MarkStyleName.coordinates_drawn.value
+    crop = MarkStyleName.crop.value
+    all = "all"
 
 
 class Split(StrEnum):
@@ -92,6 +105,11 @@ Template = Annotated[
     TemplateName, _data("Prompt template; the published runs use vicuna.", "--template")
 ]
 
+MarkStyle = Annotated[
+    EvalMarkStyle,
+    _data("How questions refer to marks, as in `ask`; all compares the styles.", "--mark-style"),
+]
+
 
 class EvalOptions(Protocol):
     """The options of a benchmark. Without `out`, a run keeps no files."""
@@ -126,6 +144,7 @@ class ClipartOptions:
         ),
     ] = ImageTransform.none
     answer_limit: AnswerLimit = None
+    mark_style: MarkStyle = EvalMarkStyle.auto
     out: Annotated[Path | None, _OUT] = None
     force: Force = False
     csv_safe: CsvSafe = False
@@ -155,6 +174,7 @@ class RowOptions:
     limit: Limit = None
     seed: Annotated[int, _data("Seed of the marks' colours.", metavar="N", min=0, max=MAX_SEED)] = 0
     answer_limit: AnswerLimit = None
+    mark_style: MarkStyle = EvalMarkStyle.auto
     template: Template = TemplateName.auto
     force: Force = False
     csv_safe: CsvSafe = False

@@ -7,8 +7,10 @@ from vipllava_cli.cli.image_source import open_named_image
 from vipllava_cli.cli.options import MarkOptions
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.images.window import Window
+from vipllava_cli.marks.json_marks import MarksFile, read_marks_file
 from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.resolve import resolve_marks
+from vipllava_cli.marks.types import Mark
 
 
 def open_marked_image(
@@ -24,6 +26,37 @@ def open_marked_image(
     resolved = resolve_marks(specs, file.size, style=style, read_orientation=file.read_orientation)
     messages.note(*resolved.notes)
     return MarkedImage(file, resolved.marks, options.numbers)
+
+
+def open_annotated_image(
+    source: str,
+    options: MarkOptions,
+    messages: Messages,
+    frame: int | None = None,
+    window: Window | None = None,
+) -> MarkedImage:
+    """Open an image to show it: the marks of an answer in the file of marks are drawn as such.
+
+    Prints notes. Raises InputError.
+    """
+    units, typed = options.units.value, options.typed_specs()
+    saved = MarksFile([], []) if options.marks is None else read_marks_file(options.marks, units)
+    file = open_named_image(source, messages, frame, window=window)
+    marks: list[Mark] = []
+    for specs in ([*saved.marks, *typed], saved.answer_marks):
+        resolved = resolve_marks(
+            specs,
+            file.size,
+            style=options.style(),
+            existing=marks,
+            read_orientation=file.read_orientation,
+        )
+        messages.note(*resolved.notes)
+        marks += resolved.marks
+    count = len(marks) - len(saved.answer_marks)
+    return MarkedImage(
+        file, tuple(marks[:count]), options.numbers, answer_marks=tuple(marks[count:])
+    )
 
 
 class PickedMarks(NamedTuple):

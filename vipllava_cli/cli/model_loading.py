@@ -9,6 +9,7 @@ from vipllava_cli.cli.photo_warning import advise_photo_model
 from vipllava_cli.cli.server_options import NO_SERVER_FLAGS, ServerFlags
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.engine.base import Engine, ViewSize
+from vipllava_cli.engine.family import model_reference
 from vipllava_cli.engine.open import (
     find_server,
     find_template,
@@ -18,6 +19,7 @@ from vipllava_cli.engine.open import (
     read_view_size,
 )
 from vipllava_cli.engine.options import DEFAULT_MODEL
+from vipllava_cli.engine.prompts.references import Reference
 from vipllava_cli.storage.daily_stamp import take_daily_turn
 from vipllava_cli.storage.settings import read_settings
 from vipllava_cli.storage.sizes import binary_size
@@ -140,3 +142,9 @@ def identify_model(options: ModelOptions) -> tuple[str, str]:
     """
     chosen = options.chosen()
     return identify(chosen.model or DEFAULT_MODEL, chosen.revision)
+
+
+def choose_mark_style(style: str, options: ModelOptions) -> Reference:
+    """Return how questions to the chosen model refer to marks. Raises UsageError, ModelError."""
+    chosen = options.chosen()
+    return model_reference(style, chosen.model or DEFAULT_MODEL, chosen.revision)

@@ -49,7 +49,15 @@ OLD_NAMES = {"--out": "--output", "--transform": "--journey"}
 
 # The options whose defaults `vipllava config` can set, by the names of their parameters. The model and
 # its revision go together: `ModelOptions.chosen` reads them.
-OPTION_KEYS = ("device", "dtype", "quantize", "attention", "template", "max_new_tokens")
+OPTION_KEYS = (
+    "device",
+    "dtype",
+    "quantize",
+    "attention",
+    "mark_style",
+    "template",
+    "max_new_tokens",
+)
 
 
 def out_option(content: str, details: str = "", *, metavar: str = "FILE", panel: str = "") -> Any:
@@ -166,7 +174,8 @@ class MarkOptions:
         ),
     ] = None
     marks: Annotated[
-        str | None, _mark("FILE", "JSON file of marks: a list of {shape, coords, color, …}.")
+        str | None,
+        _mark("FILE", "JSON file: a list of marks {shape, coords, color, …}, or a record."),
     ] = None
     units: Annotated[
         Units,
@@ -197,14 +206,18 @@ class MarkOptions:
     def specs(self) -> list["MarkSpec"]:
         """Parse the marks: those of the file, then those of the options. Raises InputError."""
         from vipllava_cli.marks.json_marks import read_marks_file
+
+        file = None if self.marks is None else read_marks_file(self.marks, self.units.value)
+        return [*(file.all_marks if file else ()), *self.typed_specs()]
+
+    def typed_specs(self) -> list["MarkSpec"]:
+        """Parse the marks of the options, in their order. Raises InputError."""
         from vipllava_cli.marks.parse import parse_mark
 
         values: dict[str, Iterator[str]] = {
             shape: iter(getattr(self, shape)) for shape in set(self.order)
         }
-        specs = [] if self.marks is None else read_marks_file(self.marks, self.units.value)
-        specs += [parse_mark(shape, next(values[shape]), self.units.value) for shape in self.order]
-        return specs
+        return [parse_mark(shape, next(values[shape]), self.units.value) for shape in self.order]
 
     def style(self) -> "MarkStyle":
         """Return `--width` and `--alpha`. Raises InputError."""

@@ -115,5 +115,5 @@ def _convert(name: str, value: Any) -> None:
     """Convert a value as a run does. Raises UsageError."""
     if name in {each.name for each in fields(ModelOptions)}:
         replace(ModelOptions(), **{name: value}).load_options()
-    else:
+    elif name in {each.name for each in fields(AnswerOptions)}:
         replace(AnswerOptions(), **{name: value}).options()

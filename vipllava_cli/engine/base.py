@@ -88,7 +88,8 @@ class Answer:
     `finish_reason` is `stop`, `length` (cut at the token limit), `content_filter` (cut by a filter of
     the server) or, in a conversation, `stopped` (by the user). `seconds` is the answer's share of its
     batch's time. `choices` are in the order of the options; none if the model is on a server that
-    gives no probabilities.
+    gives no probabilities. `image_side` is that of the square image that the model received, in pixels;
+    None if it is that of the view.
     """
 
     text: str
@@ -97,6 +98,7 @@ class Answer:
     answer_tokens: int
     seconds: float
     choices: tuple[Choice, ...] = ()
+    image_side: int | None = None
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,9 @@ def open_engine(
     os.environ.setdefault(*_LARGE_PAGES)
     for library in _VERBOSE_LIBRARIES:
         logging.getLogger(library).setLevel(logging.ERROR)
+    from vipllava_cli.engine.local.deferred_imports import defer_imports
+
+    defer_imports()
     from vipllava_cli.engine.local.engines import make_engine
     from vipllava_cli.engine.local.loading import load
 

@@ -6,7 +6,6 @@ from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.flows.answering import answer_prompts, make_answer_record, make_prompts
 from vipllava_cli.flows.requests import make_record, make_request
-from vipllava_cli.images.square import fit_to_model
 from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.storage.records import Record
 
@@ -27,7 +26,7 @@ def ask(
     """
     info = engine.info
     template = info.template_for(template)
-    view = engine.view(fit_to_model(marked_image.drawn(), is_padded=info.pads_image))
+    view = engine.view(marked_image.for_model(is_padded=info.pads_image))
     model = (info.name, info.revision)
     requests = [
         make_request(marked_image, question, model, template, options) for question in questions

@@ -18,6 +18,8 @@ def with_numbers(
     `texts` are questions as typed, with placeholders.
     """
     notes: tuple[str, ...] = ()
+    if not marked.style.draws_marks:
+        return marked, ()
     if not marked.numbers:
         if not needs_numbers(texts, marked.marks):
             return marked, ()

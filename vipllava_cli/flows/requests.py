@@ -7,11 +7,15 @@ from typing import Any
 
 from vipllava_cli.engine.base import Answer, ModelInfo
 from vipllava_cli.engine.options import GenerationOptions
+from vipllava_cli.flows.pointing.record_marks import find_record_marks
 from vipllava_cli.images.window import Window
 from vipllava_cli.marks.json_marks import mark_to_json
 from vipllava_cli.marks.marked_image import MarkedImage
+from vipllava_cli.marks.reference_style import ReferenceStyle
 from vipllava_cli.marks.types import Mark
 from vipllava_cli.storage.records import Record, Request, stable_key
+
+OPTIONAL_FIELDS = ("window", "mark_style")  # left out of a request, and of its key, without a value
 
 
 def make_request(
@@ -39,6 +43,7 @@ def make_request(
         template=template,
         options=options,
         window=marked_image.file.window,
+        style=marked_image.style,
     )
     history: dict[str, Any] = {"before": before} if before else {}
     file = marked_image.file
@@ -66,13 +71,16 @@ def request_conditions(
     template: str,
     options: GenerationOptions,
     window: Window | None = None,
+    style: ReferenceStyle = ReferenceStyle.drawn,
 ) -> dict[str, Any]:
     """Return the fields of a request that decide its answer, apart from the image.
 
-    `window` is left out if there is none: keys must equal those of version 0.1.0.
+    `window` is left out if there is none, and the style of drawn marks, too: keys must equal those
+    of version 0.1.0.
     """
     name, revision = model
     return {
+        **({} if style.recorded is None else {"mark_style": style.recorded}),
         **({} if window is None else {"window": window}),
         "marks": tuple(mark_to_json(mark) for mark in marks),
         "numbers": numbers,
@@ -86,7 +94,8 @@ def request_conditions(
 
 
 def make_record(request: Request, answer: Answer, info: ModelInfo) -> Record:
-    """Make the record of an answered request."""
+    """Make the record of an answered request, with the marks that the answer points at."""
+    found = find_record_marks(request, answer.text, info, answer.image_side)
     return Record(
         request,
         answer=answer.text,
@@ -97,4 +106,6 @@ def make_record(request: Request, answer: Answer, info: ModelInfo) -> Record:
         device=info.device,
         seconds=round(answer.seconds, 3),
         choices=tuple(asdict(choice) for choice in answer.choices) or None,
+        answer_marks=tuple(map(mark_to_json, found.marks)) or None,
+        note=found.note,
     )

@@ -2,19 +2,21 @@
 
 from vipllava_cli.engine.base import ViewSize
 from vipllava_cli.marks.marked_image import MarkedImage
+from vipllava_cli.marks.reference_style import ReferenceStyle
 from vipllava_cli.marks.types import Mark
 
 
 def find_small_mark(view: ViewSize | None, marked_image: MarkedImage) -> Mark | None:
     """Find the first mark whose region is smaller than one patch in the model's view.
 
-    Arrows and points mark no region, so they never count. Without a view there is none.
+    Arrows and points mark no region, so they never count. Without a view there is none, and with
+    enlarged regions neither.
     """
-    if view is None:
+    if view is None or marked_image.style is ReferenceStyle.crop:
         return None
-    crop = marked_image.crop
-    size = marked_image.file.size if crop is None else (crop[2] - crop[0], crop[3] - crop[1])
-    patch = view.patch_size * max(size) / view.image_side  # in pixels of the image
+    patch = (
+        view.patch_size * max(marked_image.shown_size) / view.image_side
+    )  # in pixels of the image
     for mark in marked_image.marks:
         left, top, right, bottom = mark.bounds
         if mark.shape not in ("arrow", "point") and max(right - left, bottom - top) < patch:

@@ -1,5 +1,8 @@
 """The square view of an image that the model sees."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from PIL import Image
 
 PADDING = (122, 116, 104)  # the mean pixel of CLIP, with which ViP-LLaVA's training pads
@@ -12,14 +15,7 @@ def pad_to_square(image: Image.Image) -> Image.Image:
     ViP-LLaVA trains on such squares. The checkpoint's own processor crops the centre instead, and
     can crop a mark away.
     """
-    image = _shrink(image, MAX_SIDE)
-    width, height = image.size
-    if width == height:
-        return image
-    side = max(width, height)
-    canvas = Image.new("RGB", (side, side), PADDING)
-    canvas.paste(image, ((side - width) // 2, (side - height) // 2))
-    return canvas
+    return fit_to_model(image, is_padded=True)
 
 
 def fit_to_model(image: Image.Image, *, is_padded: bool) -> Image.Image:
@@ -27,15 +23,58 @@ def fit_to_model(image: Image.Image, *, is_padded: bool) -> Image.Image:
 
     Sides above MAX_SIDE are scaled down.
     """
-    return pad_to_square(image) if is_padded else _shrink(image, MAX_SIDE)
-
-
-def _shrink(image: Image.Image, side: int) -> Image.Image:
-    longest = max(image.size)
-    if longest <= side:
+    place = place_for_model(image.size, is_padded=is_padded)
+    if place.size != image.size:
+        image = image.resize(place.size, Image.Resampling.BICUBIC)
+    if place.frame == image.size:
         return image
-    width, height = (max(round(length * side / longest), 1) for length in image.size)
-    return image.resize((width, height), Image.Resampling.BICUBIC)
+    canvas = Image.new("RGB", place.frame, PADDING)
+    canvas.paste(image, (place.left, place.top))
+    return canvas
+
+
+@dataclass(frozen=True)
+class SentPlace:
+    """Where an image lies in the one that the model receives, in pixels of that.
+
+    `frame` is the width and height of the whole, `size` that of the image in it, and `original` that of
+    the image itself.
+    """
+
+    frame: tuple[int, int]
+    left: int
+    top: int
+    size: tuple[int, int]
+    original: tuple[int, int]
+
+    def enter(self, points: Sequence[float]) -> tuple[float, ...]:
+        """Convert x, y, x, y, … of the image to those of the whole."""
+        offsets = (self.left, self.top)
+        return tuple(
+            value * self.size[at % 2] / self.original[at % 2] + offsets[at % 2]
+            for at, value in enumerate(points)
+        )
+
+    def leave(self, points: Sequence[float]) -> tuple[float, ...]:
+        """Convert x, y, x, y, … of the whole to those of the image. They may lie outside it."""
+        offsets = (self.left, self.top)
+        return tuple(
+            (value - offsets[at % 2]) * self.original[at % 2] / self.size[at % 2]
+            for at, value in enumerate(points)
+        )
+
+
+def place_for_model(size: tuple[int, int], *, is_padded: bool = True) -> SentPlace:
+    """Return where `fit_to_model` puts an image of this width and height."""
+    longest = max(size)
+    width, height = size
+    if longest > MAX_SIDE:
+        width, height = (max(round(length * MAX_SIDE / longest), 1) for length in size)
+    if not is_padded:
+        return SentPlace((width, height), 0, 0, (width, height), size)
+    side = max(width, height)
+    place = (side - width) // 2, (side - height) // 2
+    return SentPlace((side, side), *place, (width, height), size)
 
 
 def model_view(image: Image.Image, side: int) -> Image.Image:

@@ -6,8 +6,9 @@ Pillow has the table of CSS names. It loads on first use: `--help` imports this 
 
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle, product
 
 from vipllava_cli.errors import InputError, short_repr
 
@@ -96,12 +97,31 @@ def parse_color(text: str) -> Color:
     )
 
 
+def unused_colors(taken: Iterable[Color]) -> Iterator[Color]:
+    """Yield colours without end, none of which is taken. They repeat if there are few."""
+    taken = list(taken)
+    names, shades = {color.name for color in taken}, {color.rgb for color in taken}
+    free = [each for each in NAMED_COLORS if each.name not in names and each.rgb not in shades]
+    return cycle(free or [_farthest_color(shades)])
+
+
+def _farthest_color(shades: Collection[tuple[int, int, int]]) -> Color:
+    """Return the colour of a grid that is farthest from the nearest of the shades."""
+    grid = product(range(0, 256, 51), repeat=3)
+    red, green, blue = max(
+        grid, key=lambda rgb: min(_squared_distance(rgb, shade) for shade in shades)
+    )
+    return _name_nearest((red, green, blue))
+
+
+def _squared_distance(rgb: Sequence[int], other: Sequence[int]) -> int:
+    return sum((a - b) ** 2 for a, b in zip(rgb, other, strict=True))
+
+
 def _name_nearest(rgb: tuple[int, int, int]) -> Color:
     """Give a colour the name of the nearest common colour, by Euclidean distance in RGB."""
     named = (*MODEL_COLORS, *(Color(name, _css_rgb(name)) for name in _OTHER_NAMES))
-    nearest = min(
-        named, key=lambda color: sum((a - b) ** 2 for a, b in zip(color.rgb, rgb, strict=True))
-    )
+    nearest = min(named, key=lambda color: _squared_distance(color.rgb, rgb))
     return Color(nearest.name, rgb)
 
 

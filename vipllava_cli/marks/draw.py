@@ -30,14 +30,23 @@ _SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
 Pixels = NDArray[np.uint8]
 
 
-def draw(image: Image.Image, marks: Sequence[Mark], *, numbers: bool = False) -> Image.Image:
-    """Draw the marks, in order, on an RGB copy of the image. `numbers` adds 1, 2, 3 beside them."""
+def draw(
+    image: Image.Image,
+    marks: Sequence[Mark],
+    *,
+    numbers: bool = False,
+    numbers_inside: bool = False,
+) -> Image.Image:
+    """Draw the marks, in order, on an RGB copy of the image.
+
+    `numbers` adds 1, 2, 3 beside them, and with `numbers_inside` on the regions that have room.
+    """
     drawn = image.copy() if image.mode == "RGB" else image.convert("RGB")
     for mark in marks:
         canvas = _cover(mark, *image.size)
         _blend(drawn, canvas, mark.color, mark.alpha)
     if numbers:
-        draw_numbers(drawn, marks)
+        draw_numbers(drawn, marks, inside=numbers_inside)
     return drawn
 
 

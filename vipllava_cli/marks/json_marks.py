@@ -9,7 +9,7 @@ map.
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.marks.colors import parse_color
@@ -74,8 +74,19 @@ def mark_to_json(mark: Mark) -> dict[str, Any]:
     }
 
 
-def read_marks_file(name: str, units: str = Units.px) -> list[MarkSpec]:
-    """Read a JSON file: a list of marks, or an object with such a list in `marks`.
+class MarksFile(NamedTuple):
+    """The marks of a file. `answer_marks` are those that the answer of a record points at."""
+
+    marks: list[MarkSpec]
+    answer_marks: list[MarkSpec]
+
+    @property
+    def all_marks(self) -> list[MarkSpec]:
+        return self.marks + self.answer_marks
+
+
+def read_marks_file(name: str, units: str = Units.px) -> MarksFile:
+    """Read a JSON file: a list of marks, or an object with such a list in `marks`, like a record.
 
     Raises InputError.
     """
@@ -85,18 +96,20 @@ def read_marks_file(name: str, units: str = Units.px) -> list[MarkSpec]:
         raise InputError(f"the marks file {name} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise InputError(f"the marks file {name} is not JSON ({error}): {_EXPECTED_FILE}") from None
-    if isinstance(value, dict) and "shape" not in value:
-        value = value.get("marks")
-    if not isinstance(value, list):
+    fields = {"marks": value} if isinstance(value, list) else value
+    if not isinstance(fields, dict) or "shape" in fields:
+        fields = {}
+    marks, pointed = fields.get("marks"), fields.get("answer_marks", [])
+    if not isinstance(marks, list) or not isinstance(pointed, list):
         raise InputError(f"the marks file {name} contains no list of marks: {_EXPECTED_FILE}")
-    check_mark_count(len(value))
+    check_mark_count(len(marks) + len(pointed))
     specs = []
-    for number, item in enumerate(value, 1):
+    for number, item in enumerate([*marks, *pointed], 1):
         try:
             specs.append(mark_from_json(item, units))
         except InputError as error:
             raise InputError(f"{name}, mark {number}: {error}") from None
-    return specs
+    return MarksFile(specs[: len(marks)], specs[len(marks) :])
 
 
 def _parts(coords: Any, shape: str, units: Any) -> tuple[tuple[Coordinate, ...], ...]:

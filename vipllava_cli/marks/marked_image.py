@@ -1,6 +1,6 @@
 """An image with its marks, and the crop of `--zoom`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -16,6 +16,7 @@ from vipllava_cli.images.load import (
     read_header,
     read_orientation,
 )
+from vipllava_cli.images.resized import SizeLimits, resize_within
 from vipllava_cli.images.source import (
     CLIPBOARD,
     FIRST_FRAME,
@@ -24,12 +25,18 @@ from vipllava_cli.images.source import (
     parse_source,
     record_name,
 )
+from vipllava_cli.images.square import fit_to_model
 from vipllava_cli.images.stretch import WINDOW_OPTION, kind_note
 from vipllava_cli.images.window import Window
 from vipllava_cli.marks.draw import draw
+from vipllava_cli.marks.enlarged_regions import add_enlarged_regions
+from vipllava_cli.marks.labels import draw_labels
+from vipllava_cli.marks.reference_style import ReferenceStyle
 from vipllava_cli.marks.types import Mark, shift_mark
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.regular_files import is_stream
+
+MAX_ANSWER_PIXELS = 2e8  # drawn for the marks of one answer: a few seconds
 
 
 class ImageFile:
@@ -129,27 +136,89 @@ class MarkedImage:
     """An image file and the marks on it.
 
     `crop` is the part that the model sees: left, top, right, bottom in pixels. None is the full image.
+    `style` is how the image refers to the marks. `size_limits` are those of a model that counts pixels
+    of the resized image. `answer_marks` are those that an answer points at. They are drawn with their
+    labels, and for people only: the model does not see them.
     """
 
     file: ImageFile
     marks: tuple[Mark, ...] = ()
     numbers: bool = False
     crop: tuple[int, int, int, int] | None = None
+    style: ReferenceStyle = ReferenceStyle.drawn
+    size_limits: SizeLimits | None = None
+    answer_marks: tuple[Mark, ...] = ()
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """The width and height of the image, or of its crop."""
+        if self.crop is None:
+            return self.file.size
+        return self.crop[2] - self.crop[0], self.crop[3] - self.crop[1]
+
+    @property
+    def shown_marks(self) -> tuple[Mark, ...]:
+        """The marks in pixels of the image, or of its crop."""
+        if self.crop is None:
+            return self.marks
+        return tuple(shift_mark(mark, -self.crop[0], -self.crop[1]) for mark in self.marks)
 
     def drawn(self) -> Image.Image:
-        """Draw the marks on the image, or on its crop. Raises InputError."""
+        """Draw the marks on the image, or on its crop, for a person. Raises InputError.
+
+        In the style `crop`, the regions are enlarged beside the image.
+        """
+        image, marks = self._shown(), self.shown_marks
+        are_inside = self.style is ReferenceStyle.numbered
+        drawn = draw(image, marks, numbers=self.numbers, numbers_inside=are_inside)
+        drawn = draw_answer_marks(drawn, self.answer_marks, self.crop)
+        if self.style is not ReferenceStyle.crop:
+            return drawn
+        return add_enlarged_regions(drawn, image, marks, numbers=self.numbers)
+
+    def for_model(self, *, is_padded: bool = True) -> Image.Image:
+        """Return the image that the model receives, a square if `is_padded`. Raises InputError."""
+        plain = replace(self, answer_marks=())
+        shown = plain.drawn() if self.style.draws_marks else self._shown().convert("RGB")
+        sent = fit_to_model(shown, is_padded=is_padded)
+        return resize_within(sent, self.size_limits) if self.size_limits else sent
+
+    def _shown(self) -> Image.Image:
         image = self.file.image
-        if self.crop is None:
-            return draw(image, self.marks, numbers=self.numbers)
-        marks = [shift_mark(mark, -self.crop[0], -self.crop[1]) for mark in self.marks]
-        return draw(image.crop(self.crop), marks, numbers=self.numbers)
+        return image if self.crop is None else image.crop(self.crop)
+
+
+def draw_answer_marks(
+    image: Image.Image,
+    marks: Sequence[Mark],
+    crop: tuple[int, int, int, int] | None = None,
+) -> Image.Image:
+    """Draw the marks that an answer points at, with their labels, on an image or on its crop."""
+    if not marks:
+        return image
+    if crop is not None:
+        marks = [shift_mark(mark, -crop[0], -crop[1]) for mark in marks]
+    shown = list(_affordable(marks))
+    drawn = draw(image, shown)
+    draw_labels(drawn, shown)
+    return drawn
+
+
+def _affordable(marks: Iterable[Mark]) -> Iterator[Mark]:
+    """Yield marks until their areas exceed MAX_ANSWER_PIXELS: an answer may contain a thousand boxes."""
+    pixels = 0.0
+    for mark in marks:
+        left, top, right, bottom = mark.bounds
+        pixels += (right - left) * (bottom - top)
+        if pixels > MAX_ANSWER_PIXELS:
+            return
+        yield mark
 
 
 def zoom_in(marked: MarkedImage) -> MarkedImage:
     """Crop to the marks and their context. An image without marks is not cropped."""
-    if not marked.marks:
-        return marked
-    return replace(marked, crop=crop_around(marked.marks, marked.file.size))
+    marks = (*marked.marks, *marked.answer_marks)
+    return replace(marked, crop=crop_around(marks, marked.file.size)) if marks else marked
 
 
 def crop_around(marks: Sequence[Mark], size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -1,12 +1,14 @@
 """Choose the places of numbers beside marks: inside the image, and never one over another.
 
-A number goes to the corners of its mark, where it covers no small mark if there is room. Without a
-free corner it goes to the nearest free cell of a grid. Without room for all of them beside their
+A number goes to the corners of its mark, where it covers no small mark if there is room. With
+anchors, it first goes onto its region if that is several times as large. Without a free
+corner it goes to the nearest free cell of a grid. Without room for all of them beside their
 marks, the numbers become smaller; without room at all, down to the smallest readable size.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ _MIN_SHRUNK = 0.6  # of the preferred size, for numbers beside their marks that 
 _STEP = 0.8  # from one size to the next smaller one
 _MAX_MAP_SIDE = 1024  # cells: the map of small marks is coarse on a large image
 _SMALL = 6  # a mark with less area than so many plates is small
+_ROOMY = 3  # plates: a region as wide and as high has room for its number
 _MAX_DETOUR = 6  # plate heights: how far a number moves to cover no small mark
 
 
@@ -51,8 +54,26 @@ class Layout(NamedTuple):
 Measure = Callable[[int, float], Size]  # a number and a size -> width and height of its plate
 
 
-def lay_out(marks: Sequence[Bounds], image: Size, size: float, measure: Measure) -> Layout:
-    """Place the numbers of marks on an image. `size` is the preferred one."""
+class Anchor(NamedTuple):
+    """The centre of a number on its mark. With `needs_room`, only if the mark is much larger."""
+
+    x: float
+    y: float
+    needs_room: bool
+
+
+def lay_out(
+    marks: Sequence[Bounds],
+    image: Size,
+    size: float,
+    measure: Measure,
+    anchors: Sequence[Anchor | None] | None = None,
+) -> Layout:
+    """Place the numbers of marks on an image. `size` is the preferred one.
+
+    With `anchors`, one for each mark, numbers go onto the marks that have room; those without an
+    anchor into a corner of their bounds.
+    """
     if not marks:
         return Layout(size, ())
     bounds = [_clamp(each, image) for each in marks]
@@ -66,7 +87,7 @@ def lay_out(marks: Sequence[Bounds], image: Size, size: float, measure: Measure)
     for each in roomy:
         if best and each < _MIN_SHRUNK * size:
             break
-        placer = _Placer(bounds, image, each, measure)
+        placer = _Placer(bounds, image, each, measure, anchors)
         placed = placer.place()
         badly_placed = sum(map(placer.is_bad, placed))
         if len(placed) == len(marks) and badly_placed < fewest:
@@ -111,9 +132,15 @@ class _Placer:
     """Places numbers of one size."""
 
     def __init__(
-        self, bounds: Sequence[Bounds], image: Size, size: float, measure: Measure
+        self,
+        bounds: Sequence[Bounds],
+        image: Size,
+        size: float,
+        measure: Measure,
+        anchors: Sequence[Anchor | None] | None = None,
     ) -> None:
         self._bounds, self._image = bounds, image
+        self._anchors = anchors
         self._sizes = [measure(number, size) for number in range(1, len(bounds) + 1)]
         self._cell = self._sizes[-1]  # the widest
         columns, rows = image[0] // self._cell[0], image[1] // self._cell[1]
@@ -128,8 +155,8 @@ class _Placer:
     def place(self) -> tuple[Plate, ...]:
         """Place the numbers in their order, until one has no room."""
         placed = []
-        for bounds, size in zip(self._bounds, self._sizes, strict=True):
-            plate = self._near(bounds, size) or self._on_grid(bounds, size)
+        for index, (bounds, size) in enumerate(zip(self._bounds, self._sizes, strict=True)):
+            plate = self._near(index, bounds, size) or self._on_grid(bounds, size)
             if plate is None:
                 break
             self._add(plate)
@@ -151,11 +178,11 @@ class _Placer:
         """Return whether a plate is far from its mark or covers a small one."""
         return plate.is_far or self._small.covered_by(plate) > 0
 
-    def _near(self, bounds: Bounds, size: Size) -> Plate | None:
-        """Find the place beside a mark that covers the least of small marks. None: not a free one."""
+    def _near(self, index: int, bounds: Bounds, size: Size) -> Plate | None:
+        """Find the place at a mark that covers the least of small marks. None: not a free one."""
         best: Plate | None = None
         least = 0
-        for plate in self._corners(bounds, size):
+        for plate in chain(self._inside(index, bounds, size), self._corners(bounds, size)):
             if any(
                 plate.overlaps(other) for cell in self._cells(plate) for other in self._plates[cell]
             ):
@@ -167,6 +194,26 @@ class _Placer:
                 return best
         detour = self._on_grid(bounds, size, max_distance=_MAX_DETOUR * size[1])
         return detour or best
+
+    def _inside(self, index: int, bounds: Bounds, size: Size) -> Iterator[Plate]:
+        """Iterate over places on a mark that has room for them."""
+        if self._anchors is None:
+            return
+        left, top, right, bottom = (round(value) for value in bounds)
+        width, height = size
+        anchor = self._anchors[index]
+        is_roomy = right - left >= _ROOMY * width and bottom - top >= _ROOMY * height
+        if anchor is not None and (is_roomy or not anchor.needs_room):
+            yield self._plate(round(anchor.x - width / 2), round(anchor.y - height / 2), size)
+        elif anchor is None and is_roomy:
+            for x, y in ((left, top), (right - width, top), (left, bottom - height)):
+                yield self._plate(x, y, size)
+
+    def _plate(self, x: int, y: int, size: Size) -> Plate:
+        """Return a plate with this corner, moved into the image."""
+        width, height = size
+        left = min(max(x, 0), self._image[0] - width)
+        return Plate(left, min(max(y, 0), self._image[1] - height), width, height)
 
     def _corners(self, bounds: Bounds, size: Size) -> Iterator[Plate]:
         """Iterate over places at the corners of a mark: outside above it first."""
@@ -188,12 +235,7 @@ class _Placer:
             (left, top),
             (right - width, bottom - height),
         ):
-            yield Plate(
-                min(max(x, 0), self._image[0] - width),
-                min(max(y, 0), self._image[1] - height),
-                width,
-                height,
-            )
+            yield self._plate(x, y, size)
 
     def _on_grid(
         self, bounds: Bounds, size: Size, max_distance: float | None = None

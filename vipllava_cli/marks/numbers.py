@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vipllava_cli.marks.number_anchor import find_anchor
 from vipllava_cli.marks.number_layout import MIN_SIZE, Layout, Plate, count_places, lay_out
 from vipllava_cli.marks.shape_table import MODEL_VIEW_SIDE
 from vipllava_cli.marks.types import Mark
 
 _SIZE = 16  # pixels of the model's 336-pixel view: the height of a plate
+_CLEARANCE = 0.9  # of the height of a plate: from its centre to the edge of its region
 _MIN_DEFAULT_SIZE = 10.0  # pixels of the image
 _MIN_FONT_SIZE = 10.0  # pixels: smaller digits are readable only as the dots below
 
@@ -30,10 +32,15 @@ _DOTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def place_numbers(marks: Sequence[Mark], image: tuple[int, int]) -> Layout:
-    """Place the numbers of marks on an image of this width and height."""
+def place_numbers(marks: Sequence[Mark], image: tuple[int, int], *, inside: bool = False) -> Layout:
+    """Place the numbers of marks on an image of this width and height.
+
+    With `inside`, a number goes onto its region if it leaves most of it free, else beside it.
+    """
     size = max(_SIZE * max(image) / MODEL_VIEW_SIDE, _MIN_DEFAULT_SIZE)
-    return lay_out([mark.bounds for mark in marks], image, size, partial(_plate_on, min(image)))
+    anchors = [find_anchor(mark, size * _CLEARANCE) for mark in marks] if inside else None
+    bounds = [mark.bounds for mark in marks]
+    return lay_out(bounds, image, size, partial(_plate_on, min(image)), anchors)
 
 
 def count_numbers(count: int, image: tuple[int, int]) -> int:
@@ -41,15 +48,21 @@ def count_numbers(count: int, image: tuple[int, int]) -> int:
     return count_places(count, image, _plate_size)
 
 
-def draw_numbers(image: Image.Image, marks: Sequence[Mark]) -> None:
+def draw_numbers(image: Image.Image, marks: Sequence[Mark], *, inside: bool = False) -> None:
     """Write 1, 2, 3 beside the marks, on the image itself. Numbers without room are left out."""
-    layout = place_numbers(marks, image.size)
+    layout = place_numbers(marks, image.size, inside=inside)
     for plate, mark in zip(layout.plates, marks, strict=False):
         if plate.is_far:
             _draw_line(image, plate, mark, max(round(layout.size / 9), 1))
     for number, (plate, mark) in enumerate(zip(layout.plates, marks, strict=False), 1):
-        pixels = _draw_plate(number, layout.size, mark.color.rgb)
-        image.paste(Image.fromarray(pixels), (plate.left, plate.top))
+        paste_number(image, number, layout.size, mark.color.rgb, (plate.left, plate.top))
+
+
+def paste_number(
+    image: Image.Image, number: int, size: float, rgb: tuple[int, int, int], at: tuple[int, int]
+) -> None:
+    """Write a number on a plate of a colour, with its left top corner at a point of the image."""
+    image.paste(Image.fromarray(_draw_plate(number, size, rgb)), at)
 
 
 def _plate_on(side: int, number: int, size: float) -> tuple[int, int]:

@@ -95,6 +95,13 @@ class Mark:
         return min(xs), min(ys), max(xs), max(ys)
 
 
+def scale_mark(mark: Mark, scale: float) -> Mark:
+    """Scale the points of a mark, for an image of another size."""
+    return replace(
+        mark, parts=tuple(tuple((x * scale, y * scale) for x, y in part) for part in mark.parts)
+    )
+
+
 def shift_mark(mark: Mark, dx: float, dy: float) -> Mark:
     """Move a mark by (dx, dy) pixels, for example into a crop of its image."""
     return replace(

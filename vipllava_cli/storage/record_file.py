@@ -116,6 +116,17 @@ def _open(results: Path) -> Iterator[BinaryIO]:
         raise InputError(f"{results} cannot be read: {error.strerror or error}") from None
 
 
+_OPTIONAL = (
+    "question",
+    "answer",
+    "answer_marks",
+    "error",
+    "extra",
+    "fields",
+    "field_probabilities",
+)
+
+
 def _parse_record(line: bytes) -> tuple[Json, bool]:
     """Parse a line. Returns the record, and whether it does not fit its checksum: an edited one counts.
 
@@ -129,7 +140,7 @@ def _parse_record(line: bytes) -> tuple[Json, bool]:
     record = check_record(
         row,
         required=("image", "marks"),
-        optional=("question", "answer", "error", "extra", "fields", "field_probabilities"),
+        optional=_OPTIONAL,
     )
     if record.get("answer") is None and record.get("error") is None:
         raise ValueError("a record has an answer or an error")

@@ -22,7 +22,8 @@ class Request:
     settings. If the image or a mark is not readable, `key` is empty, and `width` and `height` are
     None. `width` and `height` are pixels of the upright image. `crop` is the part that the model
     sees: left, top, right, bottom in pixels, or None for the whole image. `extra` holds other columns
-    of the row. `window` is the range of `--window`, if there is one.
+    of the row. `window` is the range of `--window`, if there is one. `mark_style` is how the question
+    refers to the marks, None for the words of drawn ones.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Request:
     options: Mapping[str, Any]
     extra: Mapping[str, Any] = field(default_factory=dict)
     window: tuple[float, float] | None = None
+    mark_style: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ class Record:
     `finish_reason` is "stop", "length" or "stopped". `seconds` is the row's share of the time of its
     batch. `choices` is None unless the question had choices. `fields` holds the value of each field,
     and `field_probabilities` the probability of each choice of a field with choices; both are None
-    unless the request had fields.
+    unless the request had fields. `answer_marks` are marks of the upright image that the answer points
+    at, in the form of `request.marks`; None if there are none. `note` is for the user, and is no part
+    of the JSON.
     """
 
     request: Request
@@ -79,6 +83,8 @@ class Record:
     choices: tuple[Mapping[str, Any], ...] | None = None
     fields: Mapping[str, str | int | float | bool | None] | None = None
     field_probabilities: Mapping[str, Mapping[str, float]] | None = None
+    answer_marks: tuple[Mapping[str, Any], ...] | None = None
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object, with the version of its schema."""
@@ -88,9 +94,11 @@ class Record:
         row |= {each.name: getattr(self, each.name) for each in fields(self)[1:]}
         row["marks"] = [dict(mark) for mark in request.marks]
         row["options"], row["extra"] = dict(request.options), dict(request.extra)
-        for name in ("choices", "fields", "field_probabilities", "window"):
+        row["answer_marks"] = [dict(mark) for mark in self.answer_marks or ()] or None
+        for name in _ONLY_IF_ANY:
             if row[name] is None:
                 del row[name]
+        del row["note"]
         row["error"] = None if error is None else {"type": error.type, "message": error.message}
         return row
 
@@ -98,6 +106,8 @@ class Record:
         """Return one line of JSON. It is ASCII, so that no control character reaches a terminal."""
         return json.dumps(self.to_json())
 
+
+_ONLY_IF_ANY = ("choices", "fields", "field_probabilities", "answer_marks", "window", "mark_style")
 
 _TEXT = ("text", (str,))
 _FLAG = ("true or false", (bool,))
@@ -133,9 +143,21 @@ _FIELD_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "fields": _OBJECT,
     "field_probabilities": _OBJECT,
     "window": _LIST,
+    "mark_style": _TEXT,
+    "answer_marks": _LIST,
 }
 
-_NULLABLE = ("width", "height", "crop", "dtype", "device", "window")  # in a record with an answer
+# In a record with an answer.
+_NULLABLE = (
+    "width",
+    "height",
+    "crop",
+    "dtype",
+    "device",
+    "window",
+    "mark_style",
+    "answer_marks",
+)
 _OPTIONAL = ("error", "fields", "field_probabilities")
 _REQUIRED = tuple(name for name in _FIELD_TYPES if name not in (*_NULLABLE, *_OPTIONAL))
 
@@ -187,7 +209,7 @@ def _check_grade(row: Mapping[str, Any]) -> None:
 
 def _check_items(row: Mapping[str, Any]) -> None:
     """Check the lists of a record, as far as they are there. Raises ValueError."""
-    for name in ("marks", "choices"):
+    for name in ("marks", "answer_marks", "choices"):
         items = row.get(name) or []
         if not (isinstance(items, list) and all(isinstance(item, dict) for item in items)):
             raise ValueError(f"a record's {name} are objects")
@@ -214,7 +236,8 @@ def record_from_json(row: Any) -> Record:
         raise InputError(str(error)) from None
     values = {name: row.get(name) for name in (*_REQUIRED, *_NULLABLE)}
     values["marks"] = tuple(row["marks"])
-    values |= {name: row.get(name) and tuple(row[name]) for name in ("crop", "window")}
+    lists = ("crop", "window", "answer_marks")
+    values |= {name: row.get(name) and tuple(row[name]) for name in lists}
     request = {each.name: values.pop(each.name) for each in fields(Request)}
     return Record(Request(**request), **values)
 

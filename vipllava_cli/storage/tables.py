@@ -28,6 +28,8 @@ MAX_EXTRA_COLUMNS = 200  # fields of the source with a column; `extra` holds the
 
 LABEL = "label"  # a field of the source, else the labels of the marks
 
+ANSWER_MARKS = "answer_marks"  # a column after `marks`, if an answer points at something
+
 # Columns in order. Nested values become JSON text, and an error becomes two columns. The fields of
 # the source come after `error`.
 _COLUMNS: Mapping[str, str] = {
@@ -44,6 +46,7 @@ _COLUMNS: Mapping[str, str] = {
     "numbers": "bool_",
     "crop": "string",
     "window": "string",
+    "mark_style": "string",
     "prompt_tokens": "int64",
     "answer_tokens": "int64",
     "model": "string",
@@ -73,17 +76,20 @@ def write_table(read: Records, path: Path, *, csv_safe: bool = False) -> None:
 
 
 def _write(read: Records, path: Path, file: BinaryIO, *, csv_safe: bool) -> None:
-    answered = find_field_columns(read(), {*_COLUMNS, "extra", ""})
-    taken = [column for each in answered for column in each.columns]
+    pointed = {ANSWER_MARKS: "string"} if any(ANSWER_MARKS in each for each in read()) else {}
+    answered = find_field_columns(read(), {*_COLUMNS, *pointed, "extra", ""})
+    taken = [*pointed, *(column for each in answered for column in each.columns)]
     fields = _source_columns(read(), taken)
     has_rest = len(fields) > MAX_EXTRA_COLUMNS
     columns = dict(islice(fields.items(), MAX_EXTRA_COLUMNS))
     types = _insert_after("error", _COLUMNS, dict.fromkeys(columns.values(), "string"))
+    types = _insert_after("marks", types, pointed)
     types = _insert_after("answer", types, {k: v for each in answered for k, v in each.types()})
     if has_rest:
         types["extra"] = "string"
     rows: Rows = (
         _flatten(record, columns, has_rest=has_rest)
+        | {column: _cell(record.get(column)) for column in pointed}
         | {column: _cell(value) for each in answered for column, value in each.cells(record)}
         for record in read()
     )
@@ -190,7 +196,13 @@ def _flatten(
 ) -> dict[str, Any]:
     """Convert a record to one value for each column."""
     error = record["error"] or {"type": None, "message": None}
-    flat = {"window": None, **record, "error_type": error["type"], "error": error["message"]}
+    flat = {
+        "window": None,
+        "mark_style": None,
+        **record,
+        "error_type": error["type"],
+        "error": error["message"],
+    }
     cells = {name: _cell(flat[name]) for name in _COLUMNS}
     extra = {**record["extra"], LABEL: _label(record)}
     cells |= {column: _text_cell(extra.get(name)) for name, column in columns.items()}

@@ -36,6 +36,7 @@ def test_without_a_file_the_defaults_apply(run: Run, file: Path) -> None:
         "dtype": ("auto", "default"),
         "quantize": ("none", "default"),
         "attention": ("auto", "default"),
+        "mark-style": ("auto", "default"),
         "template": ("human", "default"),
         "max-new-tokens": (256, "default"),
     }

@@ -50,7 +50,7 @@ def test_a_script_in_an_answer_is_text(page: Page, tmp_path: Path) -> None:
         shown += page.js("viewer.textContent")
         page.js("viewer.close()")
         kind = "error" if number % 2 else "answer"
-        for place in ("id", "image", "question", kind, "mark", "model", "column", "value"):
+        for place in ("id", "image", "question", kind, "mark", "found", "model", "column", "value"):
             assert f"{safe(text)} {place}" in shown
     made_of_text = "main script, dialog script, b, h1 *, p > p, img:not([src^='data:'])"
     assert page.js("document.querySelectorAll(arguments[0]).length", made_of_text) == 0
@@ -351,3 +351,41 @@ def test_fields_are_a_table_to_filter_and_sort(page: Page, image: Path) -> None:
     viewer = page.js("viewer.textContent")
     assert "Is it damaged?" in viewer
     assert "metal 90.0 %, wood 10.0 %" in viewer
+
+
+def test_regions_of_an_answer_are_drawn_and_named(page: Page, image: Path) -> None:
+    found = [
+        BOX | {"coords": [100, 20, 180, 80], "color": "lime", "label": f"cat {n}"}
+        for n in range(15)
+    ]
+    rows = [
+        row(0),
+        row(1, answer_marks=[*found[:1], {"shape": "nothing"}]),
+        row(2, answer_marks=found),
+    ]
+    page.open(page_of(image.parent, rows))
+    plain, damaged, many = page.texts(".row")
+    assert "Found:" not in plain
+    assert "lime box “cat 0”" in damaged
+    assert "invalid mark" in damaged
+    assert many.count("lime box") == 12
+    assert "and 3 others" in many
+    alt = page.find(".row:last-child img").get_attribute("alt") or ""
+    assert alt.startswith("grey.png, marked: red box, found: lime box “cat 0”")
+    pixel = page.js(
+        """(() => {
+            const image = list.lastElementChild.querySelector("img");
+            const canvas = document.createElement("canvas");
+            canvas.width = image.naturalWidth, canvas.height = image.naturalHeight;
+            const context = canvas.getContext("2d");
+            context.drawImage(image, 0, 0);
+            return [...context.getImageData(101, 70, 1, 1).data];
+        })()"""
+    )
+    assert pixel[1] > 200
+    assert max(pixel[0], pixel[2]) < 90  # lime
+    page.js("view(list.lastElementChild)")
+    assert page.texts("#viewer-body")[0].count("lime box") == 15
+    page.press(Keys.ESCAPE)
+    page.find("#filter").send_keys("cat 14")
+    assert page.ids() == ["row-2"]

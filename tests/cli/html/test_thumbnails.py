@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -127,3 +128,20 @@ def test_a_failed_row_shows_its_image(image: Path) -> None:
     assert blocks(page)["data"]["rows"][0]["marks"] == [
         {"words": "point", "color": "", "label": ""}
     ]
+
+
+def test_regions_of_an_answer_are_a_part_of_the_image(image: Path) -> None:
+    found = [BOX | {"coords": [100, 20, 180, 80], "color": "lime", "label": "cat"}]
+    rows = [
+        row(0),
+        row(1, answer_marks=found),
+        row(2, answer_marks=[{"shape": "box", "file": "a"}]),
+    ]
+    plain, drawn, damaged = images(page_of(image.parent, rows))
+    assert decoded(plain).size == decoded(drawn).size
+    assert plain["src"] != drawn["src"]
+    red, green, blue = np.array(decoded(drawn).convert("RGB"))[70, 101].tolist()
+    assert green > 200
+    assert max(red, blue) < 100
+    assert not damaged["src"]
+    assert damaged["why"]

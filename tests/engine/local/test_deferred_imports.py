@@ -28,7 +28,7 @@ def test_answering_imports_no_compiler() -> None:
 
 def test_torch_compile_works_afterwards_and_knows_the_decorated_functions() -> None:
     printed = _run(
-        "import torch, vipllava_cli.engine.local.generate\n"
+        "import torch, vipllava_cli; vipllava_cli.load_model('tiny')\n"
         "from transformers.integrations import deepgemm\n"
         "double = torch.compile(lambda x: 2 * x, backend='eager', fullgraph=True)\n"
         "print(double(torch.ones(2)).tolist())\n"
@@ -42,7 +42,7 @@ def test_torch_compile_works_afterwards_and_knows_the_decorated_functions() -> N
 
 def test_a_function_that_the_compiler_must_skip_is_skipped() -> None:
     printed = _run(
-        "import torch, vipllava_cli.engine.local.generate\n"
+        "import torch, vipllava_cli; vipllava_cli.load_model('tiny')\n"
         "@torch.compiler.disable\n"
         "def skipped(x):\n"
         "    return x + 1\n"
@@ -60,7 +60,7 @@ def test_a_function_that_the_compiler_must_skip_is_skipped() -> None:
 
 def test_a_process_that_has_the_compiler_keeps_it() -> None:
     printed = _run(
-        "import torch._dynamo, vipllava_cli.engine.local.generate\n"
+        "import torch._dynamo, vipllava_cli; vipllava_cli.load_model('tiny')\n"
         "print(type(torch._dynamo).__name__, torch._dynamo.eval_frame.__name__)"
     )
     assert printed == "module torch._dynamo.eval_frame"

@@ -55,3 +55,26 @@ def test_refuses_options_that_mean_nothing() -> None:
         with pytest.raises(ModelError, match="images do not reach"):
             load_model("box")
         assert load_model("box", check_images=False).info.device == "server"
+
+
+def test_a_response_holds_the_marks_of_its_answer() -> None:
+    answer = '{"box_2d": [250, 500, 750, 1000], "label": "lamp"}'
+    with serving(VisionServer("gemini-2.5-flash", answers={"lamp": answer})) as server:
+        box = make_server_model("box", server.url, server.model)
+        write_settings(UserSettings(servers={"box": box.to_json()}))
+        model = load_model("box")
+        found = model.ask(IMAGE, "where is the lamp?")
+        [mark] = found.marks
+        assert mark == found.record["answer_marks"][0]
+        assert (mark["coords"], mark["label"]) == ([30, 5, 60, 35], "lamp")
+        again = model.ask(IMAGE, "what is {1}?", marks=found.marks)
+        assert again.record["marks"][0]["coords"] == [30, 5, 60, 35]
+        assert again.marks == ()
+        chat = model.chat(IMAGE)
+        assert chat.ask("the lamp?").marks == found.marks
+        [row] = model.batch([{"image": IMAGE, "question": "lamp?"}])
+        assert row.marks == found.marks
+        server.answers = {"lamp": answer.replace("250", "2500")}
+        lost = model.ask(IMAGE, "where is the lamp?")
+        assert lost.marks == ()
+        assert "the region in the answer is not on the image" in lost.notes[-1]

@@ -65,6 +65,7 @@ def test_a_session_file_of_version_0_1_0_resumes_and_is_written_alike(
         True,
         None,
         None,
+        None,
     )
     write_session(resumed.state, str(tmp_path / "s.json"))
     written, original = (

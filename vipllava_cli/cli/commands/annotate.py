@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 from vipllava_cli.cli.command import command
+from vipllava_cli.cli.mark_style_options import DrawnStyle, DrawnStyleOption
 from vipllava_cli.cli.options import (
     Force,
     Frame,
@@ -18,6 +19,7 @@ from vipllava_cli.cli.options import (
 )
 from vipllava_cli.errors import ExitCode, UsageError
 from vipllava_cli.images.window import parse_window
+from vipllava_cli.marks.reference_style import ReferenceStyle
 
 if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.messages import Messages
@@ -28,6 +30,8 @@ def annotate(
     image: ImageSource,
     *,
     marks: MarkOptions,
+    # Another name than in `ask`: `vipllava config` may hold a style that no image alone can show.
+    drawn_style: DrawnStyleOption = DrawnStyle.drawn,
     pick: Pick = False,
     frame: Frame = None,
     window: ValueWindow = None,
@@ -49,13 +53,16 @@ def annotate(
     vipllava annotate cat.jpg --ellipse 10%,20%,40%,60% -o marked.png
     """
     from vipllava_cli.cli.image_source import image_path
-    from vipllava_cli.cli.marked_image import open_marked_image, pick_more_marks
+    from vipllava_cli.cli.marked_image import open_annotated_image, pick_more_marks
     from vipllava_cli.cli.terminal.image import check_can_show
+    from vipllava_cli.engine.prompts.references import Reference
     from vipllava_cli.flows.numbering import with_numbers
+    from vipllava_cli.flows.referring import with_reference
     from vipllava_cli.images.save import check_image_output, save_image
     from vipllava_cli.images.square import model_view as as_model_view
     from vipllava_cli.marks.marked_image import zoom_in
     from vipllava_cli.marks.shape_table import MODEL_VIEW_SIDE
+    from vipllava_cli.storage.counts import count_noun
     from vipllava_cli.storage.outputs import is_standard_output
 
     if not (out or show or pick):
@@ -68,14 +75,15 @@ def annotate(
     if show:
         check_can_show()
     messages = output.messages()
-    marked = open_marked_image(image, marks, messages, frame, parse_window(window))
+    marked = open_annotated_image(image, marks, messages, frame, parse_window(window))
     if pick:
         picked = pick_more_marks(marked, marks, messages)
         if picked is None:
             return ExitCode.INTERRUPTED
         marked = picked.marked
         _print_options(picked.options, messages)
-    marked, notes = with_numbers(marked)
+    reference = Reference(ReferenceStyle(drawn_style.value))
+    marked, notes = with_numbers(with_reference(marked, reference))
     messages.note(*notes)
     drawn = (zoom_in(marked) if zoom else marked).drawn()
     if model_view:
@@ -83,7 +91,7 @@ def annotate(
     if out:
         save_image(drawn, out, force=force)
         where = "to stdout" if is_standard_output(out) else out
-        count = "1 mark" if len(marked.marks) == 1 else f"{len(marked.marks)} marks"
+        count = count_noun(len(marked.marks) + len(marked.answer_marks), "mark")
         messages.note(f"wrote {where}, {drawn.width}x{drawn.height} pixels, {count}")
     if show:
         from vipllava_cli.cli.terminal.image import show as show_image

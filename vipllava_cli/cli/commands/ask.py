@@ -6,6 +6,7 @@ import typer
 
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.field_options import FieldOptions
+from vipllava_cli.cli.mark_style_options import MarkStyleName, MarkStyleOption
 from vipllava_cli.cli.options import (
     IMAGE_HELP,
     OUTPUT_PANEL,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from vipllava_cli.cli.terminal.messages import Messages
     from vipllava_cli.engine.fields import Field
+    from vipllava_cli.engine.prompts.references import Reference
     from vipllava_cli.marks.marked_image import MarkedImage
     from vipllava_cli.storage.records import Record
 
@@ -44,6 +46,7 @@ def ask(
     ] = None,
     *,
     marks: MarkOptions,
+    mark_style: MarkStyleOption = MarkStyleName.auto,
     pick: Pick = False,
     frame: Frame = None,
     window: ValueWindow = None,
@@ -74,13 +77,15 @@ def ask(
 
     vipllava ask cat.jpg "what is in the red box?" --box 20,80,340,300
     """
+    from vipllava_cli.cli.answer_images import AnswerImages
     from vipllava_cli.cli.ask_arguments import read_arguments
     from vipllava_cli.cli.ask_outputs import check_ask_outputs
     from vipllava_cli.cli.marked_image import open_marked_image, pick_more_marks
-    from vipllava_cli.cli.model_loading import open_model
+    from vipllava_cli.cli.model_loading import choose_mark_style, open_model
     from vipllava_cli.cli.photo_warning import PhotoWarning
     from vipllava_cli.cli.terminal.messages import print_piece, print_probabilities
     from vipllava_cli.flows.ask import ask as answer_questions
+    from vipllava_cli.flows.referring import with_reference
     from vipllava_cli.flows.small_marks import small_mark_note
     from vipllava_cli.marks.marked_image import zoom_in
 
@@ -99,17 +104,15 @@ def ask(
             return ExitCode.INTERRUPTED
         marked = picked.marked
         messages.note(f"marks drawn: {picked.options or 'none'}")
-    marked, asked = _prepare(given.questions, options.fields, marked, messages)
-    if zoom:
-        marked = zoom_in(marked)
+    reference = choose_mark_style(mark_style.value, model)
+    marked = with_reference(zoom_in(marked) if zoom else marked, reference)
+    marked, asked = _prepare(given.questions, options.fields, marked, reference, messages)
     if show:
         _show(marked)
     engine = open_model(model, messages, server)
     if save_marked is not None:
         _save_marked(marked, save_marked, messages, force=force)
-    small_note = small_mark_note(engine.info.view_size, marked)
-    if small_note:
-        messages.note(small_note)
+    messages.note(*filter(None, [small_mark_note(engine.info.view_size, marked)]))
     PhotoWarning(engine.info.name).warn_of(marked.file, messages)
     is_scored = bool(options.choices or options.fields)
     streams = outputs.is_stream and not json and len(asked) == 1 and not is_scored
@@ -121,6 +124,7 @@ def ask(
         options=options,
         on_text=print_piece if streams else None,
     )
+    found = AnswerImages(marked, save_marked, messages, shows=show)
     for record in records:
         if json:
             outputs.write_record(record)
@@ -128,6 +132,8 @@ def ask(
             outputs.write_answer(record, streamed=streams, single_line=len(asked) > 1)
             print_probabilities(record, messages)
         _note_length(record, options.max_new_tokens, messages)
+        found.add(record)
+    found.finish()
     outputs.finish(messages)
     return ExitCode.DONE
 
@@ -154,6 +160,7 @@ def _prepare(
     questions: "Sequence[str]",
     fields: "Sequence[Field]",
     marked: "MarkedImage",
+    reference: "Reference",
     messages: "Messages",
 ) -> tuple["MarkedImage", list[str]]:
     """Return the image with the numbers that the questions need, and the questions as the model reads
@@ -162,11 +169,13 @@ def _prepare(
     from vipllava_cli.engine.prompts.questions import prepare_question
     from vipllava_cli.flows.fields.wording import fields_question
     from vipllava_cli.flows.numbering import with_numbers
+    from vipllava_cli.flows.referring import name_marks
 
     if fields:
         questions = [fields_question(fields, has_marks=bool(marked.marks))]
         _note_other_marks(fields, len(marked.marks), messages)
-    prepared = [prepare_question(question, marked.marks) for question in questions]
+    names = name_marks(marked, reference, has_fields=bool(fields))
+    prepared = [prepare_question(question, marked.marks, names=names) for question in questions]
     marked, numbers_notes = with_numbers(marked, questions)
     notes = (note for question in prepared for note in question.notes)
     messages.note(*dict.fromkeys((*numbers_notes, *notes)))

@@ -11,6 +11,7 @@ import typer
 from vipllava_cli.cli.batch_size import choose_batch_size
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.field_options import FieldOptions
+from vipllava_cli.cli.mark_style_options import MarkStyleName, MarkStyleOption
 from vipllava_cli.cli.options import (
     ANSWER_PANEL,
     OUTPUT_PANEL,
@@ -162,6 +163,7 @@ def batch(
     ] = False,
     *,
     marks: MarkOptions,
+    mark_style: MarkStyleOption = MarkStyleName.auto,
     pick: Pick = False,
     frame: Frame = None,
     window: ValueWindow = None,
@@ -178,14 +180,9 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
+    from vipllava_cli.cli import model_loading
     from vipllava_cli.cli.batch_outputs import check_csv_safe, check_outputs, check_replaced
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
-    from vipllava_cli.cli.model_loading import (
-        chosen_template,
-        identify_model,
-        model_view_size,
-        open_model,
-    )
     from vipllava_cli.engine.prompts.questions import strip_question
     from vipllava_cli.flows.batch.run import BatchRun
     from vipllava_cli.flows.batch.task import BatchTask
@@ -203,7 +200,7 @@ def batch(
     outputs = check_outputs(names, inputs, out, report, force=force, dry_run=dry_run and not pick)
     size = choose_batch_size(batch_size, model, messages)
     task = BatchTask(
-        model=identify_model(model),
+        model=model_loading.identify_model(model),
         questions=tuple(map(strip_question, question or ())),
         marks=tuple(marks.specs()),
         style=marks.style(),
@@ -211,12 +208,13 @@ def batch(
         window=parse_window(window),
         numbers=marks.numbers,
         zoom=zoom,
-        template=chosen_template(answer.template.value, model),
+        template=model_loading.chosen_template(answer.template.value, model),
         options=fields.add_to(answer.options(choices), messages),
         save_marked=save_marked,
         replaces_marked=force,
         on_conflict=on_conflict,
-        view_size=model_view_size(model),
+        view_size=model_loading.model_view_size(model),
+        reference=model_loading.choose_mark_style(mark_style.value, model),
     )
     reading = ReadOptions(tuple(images or ()), encoding, coco, _source_units(marks))
     source = read_sources(names, format=format, per=per, labels=tuple(label or ()), options=reading)
@@ -226,16 +224,15 @@ def batch(
     try:
         with open_journal(outputs.journal, fresh=fresh, force=force) as journal:
             messages.note(*journal.notes)
-            if pick:
-                picked = _pick_marks(sources, source, task, outputs, messages)
-                if picked is None:
-                    return ExitCode.INTERRUPTED
-                source = picked
+            picked = _pick_marks(sources, source, task, outputs, messages) if pick else source
+            if picked is None:
+                return ExitCode.INTERRUPTED
+            source = picked
             task = check_conflicts(task, source, journal, force=force)
             check_replaced(outputs, task, names, source, force=force)
             if dry_run:
                 return _print_plan(source, task, journal, messages)
-            opener = partial(open_model, model, messages, server)
+            opener = partial(model_loading.open_model, model, messages, server)
             run = partial(BatchRun, source, task, journal, opener, fail_fast=fail_fast)
             summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipllava_cli.cli.command import command
+from vipllava_cli.cli.mark_style_options import MarkStyleName, MarkStyleOption
 from vipllava_cli.cli.options import (
     AnswerOptions,
     Frame,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from vipllava_cli.cli.terminal.answers import AnswerRenderer
     from vipllava_cli.cli.terminal.keyboard import Keyboard
     from vipllava_cli.cli.terminal.messages import Messages
+    from vipllava_cli.engine.prompts.references import Reference
     from vipllava_cli.flows.chat.chat import Chat
     from vipllava_cli.flows.chat.session_file import SavedChat
     from vipllava_cli.flows.chat.state import ChatState
@@ -59,6 +61,7 @@ def chat(
     ] = False,
     *,
     marks: MarkOptions,
+    mark_style: MarkStyleOption = MarkStyleName.auto,
     frame: Frame = None,
     window: ValueWindow = None,
     zoom: Zoom = False,
@@ -85,6 +88,7 @@ def chat(
     with hidden_typing(is_interactive=is_interactive, is_plain=is_plain) as keyboard:
         # These imports take long enough for a person to type something.
         from vipllava_cli.cli.marked_image import open_marked_image
+        from vipllava_cli.cli.model_loading import choose_mark_style
         from vipllava_cli.cli.repl.loop import run_chat
         from vipllava_cli.cli.repl.session import ChatSession
         from vipllava_cli.flows.chat.session_file import read_session
@@ -105,7 +109,8 @@ def chat(
         state = ChatState(zoom=zoom)
         if image is not None:
             state = ChatState(open_marked_image(image, marks, messages, frame, shown), zoom)
-        conversation = _open_chat(state, marks, messages, model, server, answer, shown)
+        reference = choose_mark_style(mark_style.value, model)
+        conversation = _open_chat(state, marks, messages, model, server, answer, shown, reference)
         if saved is not None:
             _resume(conversation, saved, marks)
         renderer, line_input = _open_terminal(
@@ -130,6 +135,7 @@ def _open_chat(
     server: ServerFlags,
     answer: AnswerOptions,
     window: "Window | None",
+    reference: "Reference",
 ) -> "Chat":
     """Load the model. Raises UsageError, ModelError."""
     from vipllava_cli.cli.model_loading import open_model
@@ -137,7 +143,12 @@ def _open_chat(
 
     engine = open_model(model, messages, server)
     settings = ChatSettings(
-        answer.template.value, answer.options(), marks.units.value, marks.style(), window
+        answer.template.value,
+        answer.options(),
+        marks.units.value,
+        marks.style(),
+        window,
+        reference,
     )
     return Chat(engine, messages.note, state, settings)
 

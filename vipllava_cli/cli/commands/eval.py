@@ -1,13 +1,14 @@
 """`vipllava eval`: run a benchmark and score it. One function for each benchmark of the registry."""
 
 from contextlib import ExitStack
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vipllava_cli.cli.benchmark_options import (
     ChoiceOptions,
     ClipartOptions,
+    EvalMarkStyle,
     EvalOptions,
     JudgeOptions,
     RowOptions,
@@ -17,10 +18,14 @@ from vipllava_cli.cli.benchmark_options import (
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import Json, ModelOptions, OutputOptions
 from vipllava_cli.cli.server_options import ParallelServerFlags
-from vipllava_cli.errors import ExitCode
+from vipllava_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vipllava_cli.cli.terminal.messages import Messages
+    from vipllava_cli.engine.base import Engine
+    from vipllava_cli.engine.prompts.references import Reference
     from vipllava_cli.flows.evals.run import Evaluation
 
 ChosenModel = tuple[ModelOptions, ParallelServerFlags]
@@ -39,7 +44,9 @@ def clipart(
 
     vipllava eval clipart --n 500
     """
-    return _run("clipart", scenes, (model, server), output.messages(), json=json)
+    return _run(
+        "clipart", scenes, (model, server), output.messages(), json=json, style=scenes.mark_style
+    )
 
 
 @command
@@ -54,7 +61,7 @@ def demo(
     """Run `eval clipart` by its name in version 0.1.0."""
     messages = output.messages()
     messages.warning("`eval demo` is now `eval clipart`: use the new name")
-    return _run("clipart", scenes, (model, server), messages, json=json)
+    return _run("clipart", scenes, (model, server), messages, json=json, style=scenes.mark_style)
 
 
 @command
@@ -86,7 +93,9 @@ def visual7w(
 
     vipllava eval visual7w --data v7w/ --out v7w-7b/ --model 7b
     """
-    return _run("visual7w", rows, (model, server), output.messages(), json=json)
+    return _run(
+        "visual7w", rows, (model, server), output.messages(), json=json, style=rows.mark_style
+    )
 
 
 @command
@@ -102,7 +111,9 @@ def pointqa(
 
     vipllava eval pointqa --data pointqa/ --out pointqa-7b/ --model 7b
     """
-    return _run("pointqa", rows, (model, server), output.messages(), json=json)
+    return _run(
+        "pointqa", rows, (model, server), output.messages(), json=json, style=rows.mark_style
+    )
 
 
 @command
@@ -118,7 +129,7 @@ def vcr(
 
     vipllava eval vcr --data vcr/ --out vcr-7b/ --model 7b
     """
-    return _run("vcr", rows, (model, server), output.messages(), json=json)
+    return _run("vcr", rows, (model, server), output.messages(), json=json, style=rows.mark_style)
 
 
 @command
@@ -175,7 +186,13 @@ def vip_bench(
 
 
 def _run(
-    name: str, options: EvalOptions, model: ChosenModel, messages: "Messages", *, json: bool
+    name: str,
+    options: EvalOptions,
+    model: ChosenModel,
+    messages: "Messages",
+    *,
+    json: bool,
+    style: EvalMarkStyle = EvalMarkStyle.auto,
 ) -> ExitCode:
     """Answer and score a benchmark, and print the scores."""
     from vipllava_cli.flows.evals.run import score_results
@@ -183,25 +200,87 @@ def _run(
 
     with ExitStack() as stack:
         folder = options.out or Path(stack.enter_context(temporary_folder()))
-        evaluation = _answer(name, options, folder, model, messages)
+        if style is EvalMarkStyle.all:
+            return _run_styles(name, options, folder, model, messages, json=json)
+        evaluation = _answer(
+            name, options, folder, model, messages, _reference(style.value, options, model[0])
+        )
         evaluation.csv_safe = options.csv_safe
         score_results(evaluation)
     return _print_scores(evaluation, json=json)
 
 
+def _run_styles(
+    name: str,
+    options: EvalOptions,
+    folder: Path,
+    model: ChosenModel,
+    messages: "Messages",
+    *,
+    json: bool,
+) -> ExitCode:
+    """Answer and score the same rows in every mark style, and print one table."""
+    from vipllava_cli.cli.eval_styles import evaluate_styles, print_style_scores
+    from vipllava_cli.cli.model_loading import choose_mark_style, open_model
+    from vipllava_cli.cli.terminal.json_output import print_json
+    from vipllava_cli.flows.evals.style_scores import style_scores_to_json, styles_for
+
+    has_coordinates = True
+    try:
+        choose_mark_style(EvalMarkStyle.coordinates.value, model[0])
+    except UsageError as error:
+        has_coordinates = False
+        messages.note(f"without coordinates: {error}")
+    styles = styles_for(has_coordinates=has_coordinates, by_text=options.dataset().by_text)
+    references = {style: choose_mark_style(style.value, model[0]) for style in styles}
+    opener = cache(partial(open_model, model[0], messages, model[1]))  # one model for all styles
+    scores = evaluate_styles(
+        references,
+        folder,
+        lambda reference, place: _answer(
+            name, options, place, model, messages, reference, opener=opener
+        ),
+        messages,
+        csv_safe=options.csv_safe,
+    )
+    if json:
+        print_json(style_scores_to_json(scores))
+    else:
+        print_style_scores(scores)
+    return max(map(_exit_code, scores.values()))
+
+
+def _reference(style: str, options: EvalOptions, model: ModelOptions) -> "Reference":
+    """Return how the questions refer to marks. Raises UsageError, ModelError."""
+    from vipllava_cli.cli.model_loading import choose_mark_style
+    from vipllava_cli.flows.evals.style_scores import check_options_named
+
+    reference = choose_mark_style(style, model)
+    check_options_named(reference.style, by_text=options.dataset().by_text)
+    return reference
+
+
 def _answer(
-    name: str, options: EvalOptions, folder: Path, model: ChosenModel, messages: "Messages"
+    name: str,
+    options: EvalOptions,
+    folder: Path,
+    model: ChosenModel,
+    messages: "Messages",
+    reference: "Reference | None" = None,
+    *,
+    opener: "Callable[[], Engine] | None" = None,
 ) -> "Evaluation":
     from vipllava_cli.cli.model_loading import chosen_template, identify_model, open_model
     from vipllava_cli.cli.terminal.progress import watch_progress
     from vipllava_cli.cli.terminal.summary import failure_lines
+    from vipllava_cli.engine.prompts.references import DRAWN
     from vipllava_cli.flows.evals.registry import BENCHMARKS
     from vipllava_cli.flows.evals.run import EvalModel, answer_samples
     from vipllava_cli.storage.record_file import RECORDS_NAME
 
-    opener = partial(open_model, model[0], messages, model[1])
+    opener = opener or partial(open_model, model[0], messages, model[1])
     template = chosen_template(options.template.value, model[0])
-    chosen = EvalModel(*identify_model(model[0]), opener, template)
+    chosen = EvalModel(*identify_model(model[0]), opener, template, reference or DRAWN)
     with watch_progress(messages, None) as listener:
         evaluation = answer_samples(
             BENCHMARKS[name], options.dataset(), folder, chosen, listener, force=options.force

@@ -53,6 +53,7 @@ FACTS: Mapping[str, str] = {
     "id": "Id",
     "image": "Image",
     "crop": "Zoomed to",
+    "mark_style": "Mark style",
     "revision": "Revision",
     "template": "Template",
     "options": "Options",
@@ -90,6 +91,7 @@ def report_row(record: Json) -> Json:
         "cut": record.get("finish_reason") == "length",
         "seconds": seconds if _is_duration(seconds) else None,
         "marks": [_mark(mark) for mark in record["marks"]],
+        "answerMarks": [_mark(mark) for mark in record.get("answer_marks") or ()],
         "model": cell_text(record.get("model")),
         "extra": [
             [safe(name), cell_text(value)] for name, value in (record.get("extra") or {}).items()

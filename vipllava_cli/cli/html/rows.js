@@ -48,7 +48,7 @@ function normalize(text) {
 
 /** Collect the texts of a row that the filter searches. */
 function searchedTexts(row) {
-  const marks = row.marks.flatMap((mark) => [mark.words, mark.label]);
+  const marks = [...row.marks, ...row.answerMarks].flatMap((mark) => [mark.words, mark.label]);
   const answers = [row.answer, ...(row.error ?? []), ...(row.answers ?? []).flat()];
   const fields = row.fields.flatMap(({ name, value }) => [`${name}: ${value}`, name, value]);
   return [row.question, row.image, row.id, ...answers, ...fields, ...marks, ...row.extra.flat()];
@@ -81,8 +81,9 @@ function markText(mark) {
 }
 
 function altText(row) {
-  const marks = row.marks.map(markText);
-  return marks.length ? `${row.name}, marked: ${marks.join(", ")}` : row.name;
+  const marks = row.marks.map(markText).join(", ");
+  const found = row.answerMarks.map(markText).join(", ");
+  return [row.name, marks && `marked: ${marks}`, found && `found: ${found}`].filter(Boolean).join(", ");
 }
 
 function makeImage(row, thumbnail, className) {
@@ -177,6 +178,17 @@ function markItem(mark) {
   return make("li", "", ...color, makeText("span", "", markText(mark)));
 }
 
+const LISTED_MARKS = 12; // of an answer, in the list of rows; the larger view has all
+
+/** List the marks that the answer points at. */
+function answerMarkList(row, isComplete) {
+  const listed = isComplete ? row.answerMarks : row.answerMarks.slice(0, LISTED_MARKS);
+  const rest = row.answerMarks.length - listed.length;
+  const more = rest ? [make("li", "", `and ${count(rest, "other")}`)] : [];
+  const head = make("li", "found", "Found:");
+  return make("ul", "marks", head, ...listed.map(markItem), ...more);
+}
+
 /** Show the question, the answer and the marks. In a list, fields say what their questions are. */
 function turn(row, isComplete) {
   const hasFields = row.fields.length > 0;
@@ -185,6 +197,7 @@ function turn(row, isComplete) {
   const parts = hasFields && !isComplete ? [shown] : [question, shown];
   if (row.cut) parts.push(make("p", "flag cut", "✂ Cut off before its end"));
   if (row.marks.length) parts.push(make("ul", "marks", ...row.marks.map(markItem)));
+  if (row.answerMarks.length) parts.push(answerMarkList(row, isComplete));
   return parts;
 }
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vipllava_cli.cli.terminal.messages import one_line
-from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.images.data_address import is_data_address
 from vipllava_cli.images.source import parse_source
 from vipllava_cli.images.window import Window, check_window
-from vipllava_cli.marks.coordinates import resolve_coordinates
-from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, check_kept, open_image
+from vipllava_cli.marks.recorded_marks import read_recorded_marks
+from vipllava_cli.marks.reference_style import ReferenceStyle
 from vipllava_cli.storage.zip_archive import is_member
 
 WEBP = {"quality": 80, "method": 2}  # files 4 % larger than by method 4, in half the time
@@ -35,7 +35,17 @@ class ThumbnailSpec:
     drawn: str
 
 
-_DRAWN = ("width", "height", "marks", "numbers", "crop", "window")  # fields of a record
+# Fields of a record.
+_DRAWN = (
+    "width",
+    "height",
+    "marks",
+    "numbers",
+    "crop",
+    "window",
+    "mark_style",
+    "answer_marks",
+)
 
 
 def thumbnail_spec(record: Mapping[str, Any]) -> ThumbnailSpec:
@@ -101,20 +111,31 @@ def _find(image: str, folder: str) -> str:
 
 
 def _marked(file: ImageFile, view: ThumbnailSpec) -> MarkedImage:
-    """Put the marks that the model saw on the image. Raises InputError."""
-    width, height, marks, numbers, crop, window = json.loads(view.drawn)
+    """Put the marks that the model saw, and those of its answer, on the image. Raises InputError."""
+    width, height, marks, numbers, crop, window, style, answer_marks = json.loads(view.drawn)
     file = file.with_window(_window(window))
     size = file.image.size
     if width is not None and (width, height) != size:
         raise InputError(
             f"the image has changed: it was {width}x{height} pixels and is {size[0]}x{size[1]}"
         )
-    specs = [mark_from_json(mark) for mark in marks]
-    for spec in specs:
-        if spec.file is not None:  # records hold outlines; do not open files that an edit names
-            raise InputError(f"the {spec.shape} names a file, {spec.file}: expected coordinates")
-    resolved = resolve_coordinates(specs, *size)
-    return MarkedImage(file, resolved.marks, numbers is True, _crop(crop, size))
+    drawn = (read_recorded_marks(each, size) for each in (marks, answer_marks or ()))
+    return MarkedImage(
+        file,
+        next(drawn),
+        numbers is True,
+        _crop(crop, size),
+        style=_style(style),
+        answer_marks=next(drawn),
+    )
+
+
+def _style(value: Any) -> ReferenceStyle:
+    """Return the style of a record. Raises InputError."""
+    try:
+        return ReferenceStyle.drawn if value is None else ReferenceStyle(value)
+    except ValueError:
+        raise InputError(f"the mark style {short_repr(value)} is unknown") from None
 
 
 def _window(value: Any) -> Window | None:

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from PIL import Image
-
 from vipllava_cli.cli.image_source import open_named_image
 from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.cli.repl.turn_commands import show_answer
 from vipllava_cli.cli.repl.typed_paths import split_source, typed_path
+from vipllava_cli.cli.terminal.answer_marks import describe_mark
 from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.flows.chat.chat import WINDOW_SETTING
 from vipllava_cli.flows.chat.state import ChatState
@@ -20,11 +19,12 @@ from vipllava_cli.images.source import (
     parse_source,
     record_name,
 )
-from vipllava_cli.images.square import fit_to_model, model_view
+from vipllava_cli.images.square import model_view
 from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
+from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.shape_table import SHAPES
-from vipllava_cli.marks.types import Mark, MarkSpec
+from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.storage.files import STANDARD_INPUT, same_file
 
 _MAX_NUMBER_LENGTH = 6  # digits of a mark's number
@@ -86,18 +86,12 @@ def describe_image(state: ChatState) -> str:
     return f"{display_name(state.marked.file.source)}, {width}x{height}, {marks or 'no marks'}"
 
 
-def describe_mark(mark: Mark) -> str:
-    """Describe a mark as the user can type it: `box red:10,20,110,220`."""
-    coords = mark_to_json(mark)["coords"]
-    parts = coords if isinstance(coords[0], list) else [coords]
-    numbers = " and ".join(",".join(f"{value:g}" for value in part) for part in parts)
-    return f"{mark.shape} {mark.color}:{numbers}"
-
-
 def note_small_mark(session: ChatSession) -> None:
     """Print a note if a mark is too small for the model."""
     state = session.chat.state
-    small = state.marked and find_small_mark(session.chat.engine.info.view_size, state.input_image)
+    small = state.marked and find_small_mark(
+        session.chat.engine.info.view_size, session.chat.input_image
+    )
     if small:
         session.messages.note(
             f"the {small.color.name} {small.shape} is smaller than one patch of the model's view"
@@ -155,6 +149,37 @@ def unmark(session: ChatSession, argument: str) -> None:
     session.save()
 
 
+def use(session: ChatSession, argument: str) -> None:
+    """Add the marks that the last answer points at, or the one with this number. Raises UsageError."""
+    found = session.chat.answer_marks
+    if not found:
+        raise UsageError(
+            'the last answer points at nothing on this image: ask for boxes, such as "Where is the'
+            ' cat? Answer with its box."'
+        )
+    numbers = range(1, len(found) + 1)
+    if argument:
+        is_number = argument.isascii() and argument.isdecimal()
+        if not (is_number and len(argument) <= _MAX_NUMBER_LENGTH and int(argument) in numbers):
+            expected = "only 1" if len(found) == 1 else f"1 to {len(found)}"
+            raise UsageError(
+                f"/use takes the number of a mark of the last answer, {expected}, not"
+                f" {short_repr(argument)}; /use alone adds all of them"
+            )
+        numbers = range(int(argument), int(argument) + 1)
+    added = 0
+    for number in numbers:
+        marks, mark = session.chat.state.marked_image.marks, found[number - 1]
+        if any((each.shape, each.parts) == (mark.shape, mark.parts) for each in marks):
+            continue
+        spec = mark_from_json(mark_to_json(mark))
+        is_taken = any(each.color == spec.color for each in marks)
+        _add_mark(session, replace(spec, color=None) if is_taken else spec)
+        added += 1
+    if not added:
+        session.messages.say("already on the image; /marks lists the marks")
+
+
 def pick(session: ChatSession, argument: str) -> None:
     """Add marks that the user draws in a window. Raises UsageError without a display."""
     from vipllava_cli.cli.picker.pick import pick_marks
@@ -174,27 +199,26 @@ def pick(session: ChatSession, argument: str) -> None:
 
 
 def show_image(session: ChatSession, argument: str) -> None:
-    """Show the marked image in the terminal."""
+    """Show the marked image in the terminal, with the marks that the last answer points at."""
     from vipllava_cli.cli.terminal.image import show
 
-    show(_draw_for_terminal(session))
+    show(replace(_input_image(session), answer_marks=session.chat.answer_marks).drawn())
 
 
 def show_model_view(session: ChatSession, argument: str) -> None:
     """Show the image as the model sees it: padded to a square and resized."""
     from vipllava_cli.cli.terminal.image import show
 
-    drawn, info = _draw_for_terminal(session), session.chat.engine.info
-    side = info.image_side
-    show(
-        fit_to_model(drawn, is_padded=info.pads_image) if side is None else model_view(drawn, side)
-    )
+    image, info = _input_image(session), session.chat.engine.info
+    sent, side = image.for_model(is_padded=info.pads_image), info.image_side
+    show(sent if side is None else model_view(sent, side))
 
 
-def _draw_for_terminal(session: ChatSession) -> Image.Image:
-    image = session.chat.state.input_image
+def _input_image(session: ChatSession) -> MarkedImage:
+    """Return the image for the model. Raises UsageError without one, and with --plain."""
+    image = session.chat.input_image
     if session.is_plain:
         raise UsageError(
             "--plain shows no images: `vipllava annotate IMAGE -o FILE` writes one to a file"
         )
-    return image.drawn()
+    return image

@@ -9,9 +9,11 @@ from typing import Any, get_type_hints
 
 from vipllava_cli.cli.options import AnswerOptions
 from vipllava_cli.engine.options import TemplateName
+from vipllava_cli.engine.prompts.references import choose_reference
 from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.chat.chat import Chat
 from vipllava_cli.images.window import Window, format_window, parse_window
+from vipllava_cli.marks.reference_style import AUTO, ReferenceStyle
 from vipllava_cli.marks.shape_table import MAX_WIDTH, Units
 from vipllava_cli.marks.types import MarkStyle
 from vipllava_cli.storage.number_text import parse_number, parse_whole
@@ -91,6 +93,12 @@ def _word_setting(name: str, words: list[str]) -> Setting:
     )
 
 
+def _put_mark_style(chat: Chat, value: str) -> None:
+    info = chat.engine.info
+    reference = choose_reference(value, info.family, info.name, pads_image=info.pads_image)
+    chat.change_reference(reference)
+
+
 def _style_setting(name: str, high: float) -> Setting:
     """Return the setting for a number of the style of new marks. `MarkStyle` checks its bounds."""
 
@@ -123,6 +131,8 @@ def _has_numbers(chat: Chat) -> bool:
     return bool(chat.state.marked and chat.state.marked.numbers)
 
 
+_MARK_STYLES = (AUTO, *(each.value for each in ReferenceStyle))
+
 SETTINGS: Mapping[str, Setting] = {
     "max-new-tokens": _answer_setting("max_new_tokens"),
     "temperature": _answer_setting("temperature"),
@@ -136,6 +146,12 @@ SETTINGS: Mapping[str, Setting] = {
         _parse_window,
         lambda chat: _format_window(chat.settings.window),
         lambda chat, value: chat.change_window(value),
+    ),
+    "mark-style": Setting(
+        ", ".join(_MARK_STYLES),
+        _one_of(*_MARK_STYLES),
+        lambda chat: chat.settings.reference.style.value,
+        _put_mark_style,
     ),
     "units": _word_setting("units", [each.value for each in Units]),
     "width": _style_setting("width", MAX_WIDTH),

@@ -11,6 +11,7 @@ from vipllava_cli.cli.repl.image_commands import (
     show_image,
     show_model_view,
     unmark,
+    use,
 )
 from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.cli.repl.session_commands import load, save, set_or_list
@@ -100,6 +101,7 @@ SLASH_COMMANDS: Mapping[str, SlashCommand] = {
     **{f"/{shape}": _mark_command(shape) for shape in SHAPES},
     "/marks": SlashCommand("", "list the marks", list_marks),
     "/unmark": SlashCommand("N|all", "remove a mark, or all marks", unmark, ("all",)),
+    "/use": SlashCommand("[N]", "add the marks that the last answer points at", use),
     "/pick": SlashCommand("", "draw marks with the mouse", pick),
     "/show": SlashCommand("", "show the marked image", show_image),
     "/view": SlashCommand("", "show the image as the model sees it", show_model_view),

@@ -1,6 +1,7 @@
 """Answers, and the slash commands about turns: /undo, /retry, /more, /reset, /stats."""
 
 from vipllava_cli.cli.repl.session import ChatSession
+from vipllava_cli.cli.terminal.answer_marks import describe_answer_marks
 from vipllava_cli.cli.terminal.answers import AnswerTask
 from vipllava_cli.engine.base import NO_LIMIT
 from vipllava_cli.flows.chat.chat import Chat
@@ -14,6 +15,12 @@ def show_answer(session: ChatSession, task: AnswerTask) -> None:
         return
     session.save()
     chat, messages = session.chat, session.messages
+    if turn.record.note:
+        messages.note(turn.record.note)
+    if chat.answer_marks and session.is_interactive:
+        adds = "/use adds it" if len(chat.answer_marks) == 1 else "/use adds them"
+        shows = "" if session.is_plain else ", /show draws the image"
+        messages.say(f"{describe_answer_marks(chat.answer_marks)}; {adds}{shows}")
     if turn.record.finish_reason == "stopped":
         messages.note("answer stopped: /more continues it")
     elif turn.record.finish_reason == "length":

@@ -46,11 +46,11 @@ COLOR_WORDS: Mapping[str, tuple[str, ...]] = {
 }
 
 # `dark` in `the dark blue box`: the colour is another one than blue.
-_TONES = sorted({color.name.split()[0] for color in SHADES if " " in color.name})
+TONES = sorted({color.name.split()[0] for color in SHADES if " " in color.name})
 
 _NAMED_MARK = re.compile(
     r"\b(?P<tone>(?:{})\s+)?(?P<color>{})\s+(?P<shape>{})\b".format(
-        "|".join(_TONES),
+        "|".join(TONES),
         "|".join(word for words in COLOR_WORDS.values() for word in words),
         "|".join(sorted((w for words in SHAPE_WORDS.values() for w in words), key=len)[::-1]),
     ),
@@ -77,7 +77,7 @@ def repeated_phrases(marks: Sequence[Mark]) -> set[str]:
     return {phrase for phrase, count in counts.items() if count > 1}
 
 
-def _color_words(color: Color) -> tuple[str, ...]:
+def color_words(color: Color) -> tuple[str, ...]:
     """Return the words that people use for a colour: `green` also stands for `dark green`."""
     return color.name, color.name.split()[-1], *COLOR_WORDS.get(color.name, ())
 
@@ -93,7 +93,7 @@ def find_undrawn_mark(text: str, marks: Sequence[Mark]) -> str | None:
     drawn = {
         (color, shape)
         for mark in marks
-        for color in _color_words(mark.color)
+        for color in color_words(mark.color)
         for shape in SHAPE_WORDS[mark.shape]
     }
     for match in named:

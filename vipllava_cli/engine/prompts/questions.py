@@ -1,7 +1,7 @@
 """A question as typed -> a question as the model reads it: placeholders, control words, notes."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -11,6 +11,7 @@ from vipllava_cli.engine.prompts.phrases import (
     object_phrase,
     repeated_phrases,
 )
+from vipllava_cli.engine.prompts.references import MarkNames
 from vipllava_cli.errors import UsageError, short_name
 from vipllava_cli.marks.colors import NAMED_COLORS
 from vipllava_cli.marks.types import Mark
@@ -29,20 +30,23 @@ def strip_question(text: str) -> str:
 
 
 def prepare_question(
-    text: str, marks: Sequence[Mark], columns: Mapping[str, Any] | None = None
+    text: str,
+    marks: Sequence[Mark],
+    columns: Mapping[str, Any] | None = None,
+    names: MarkNames | None = None,
 ) -> Question:
     """Fill placeholders, drop `<image>` around the question and neutralize control words.
 
     `{1}` becomes the phrase for the first mark. It contains the mark's number if another mark has the
     same phrase: see `needs_numbers`. With `columns`, `{label}` and any other name become the row's
-    value; without, such text stays as typed.
+    value; without, such text stays as typed. `names` are the words for the marks in another style than
+    `drawn`.
 
     Raises UsageError for an empty question and for a placeholder without a mark or column.
     """
-    repeated = repeated_phrases(marks)
-    words = _PLACEHOLDER.sub(
-        lambda match: _fill(match, marks, columns, repeated), strip_question(text)
-    )
+    said = names or MarkNames(marks, (0, 0))
+    renamed = said.rename(strip_question(text))
+    words = _PLACEHOLDER.sub(lambda match: _fill(match, said, columns), renamed)
     if not words.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in words):
         raise UsageError(
             "the question is not valid text: expected UTF-8, check the terminal's locale or the file"
@@ -54,7 +58,7 @@ def prepare_question(
     if undrawn:
         drawn = ", ".join(f"{mark.color.name} {mark.shape}" for mark in marks)
         notes.append(f"the question names the {undrawn}, but the marks drawn are: {drawn}")
-    return Question(question.text, tuple(notes))
+    return Question(said.introduce(question.text), tuple(notes))
 
 
 def needs_numbers(texts: Sequence[str], marks: Sequence[Mark]) -> bool:
@@ -75,19 +79,14 @@ def needs_numbers(texts: Sequence[str], marks: Sequence[Mark]) -> bool:
     )
 
 
-def _fill(
-    match: re.Match[str],
-    marks: Sequence[Mark],
-    columns: Mapping[str, Any] | None,
-    repeated: Collection[str],
-) -> str:
+def _fill(match: re.Match[str], names: MarkNames, columns: Mapping[str, Any] | None) -> str:
     if match["column"]:
         return match[0] if columns is None else _column_value(match["column"], columns)
     number = int(match["number"])
-    if not 1 <= number <= len(marks):
-        raise UsageError(f"the question contains {match[0]}, but {_placeholders(len(marks))}")
-    phrase = object_phrase(marks[number - 1])
-    return f"{phrase} numbered {number}" if phrase in repeated else phrase
+    if not 1 <= number <= len(names.marks):
+        count = _placeholders(len(names.marks))
+        raise UsageError(f"the question contains {match[0]}, but {count}")
+    return names.object(number)
 
 
 def _placeholders(count: int) -> str:

@@ -4,9 +4,13 @@ Coordinates are of the image that the model receives, so of the padded one if it
 """
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from vipllava_cli.images.resized import SizeLimits
+from vipllava_cli.marks.reference_style import ReferenceStyle
 
 
 class Unit(StrEnum):
@@ -46,7 +50,9 @@ class RegionConvention:
     """The convention of one model family.
 
     `name` is a pattern in the name of a model on a server, `model_types` are the values of `model_type`
-    in a config.json. `patch` is the multiple of pixels to which RESIZED_PIXELS models resize.
+    in a config.json. RESIZED_PIXELS models resize to sides in multiples of `patch` pixels, with
+    `min_pixels` to `max_pixels` in all. `tags` are written around a box in place
+    of `<box>` and `</box>`. `style` is how questions refer to a mark by default.
     """
 
     family: str
@@ -57,6 +63,15 @@ class RegionConvention:
     source: str
     order: Order = Order.XYXY
     patch: int = 1
+    min_pixels: int = 1
+    max_pixels: int = sys.maxsize
+    tags: tuple[str, str] | None = None
+    style: ReferenceStyle = ReferenceStyle.drawn
+
+    @property
+    def size_limits(self) -> SizeLimits:
+        """The sizes that a RESIZED_PIXELS model reads as they are."""
+        return SizeLimits(self.patch, self.min_pixels, self.max_pixels)
 
 
 def _names(pattern: str) -> re.Pattern[str]:
@@ -71,7 +86,7 @@ CONVENTIONS: Sequence[RegionConvention] = (
         Notation.BBOX_2D,
         _names(r"qwen-?3(\.\d)?[-_.]?(vl|omni)|qwen-?3\.[5-9]"),
         ("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "qwen3_omni_moe"),
-        "QwenLM/Qwen3-VL, issues 1485 and 1741, and its 2D grounding cookbook",
+        "QwenLM/Qwen3-VL, issues 1485 and 1741, and its 2D grounding cookbook; in a question: issue 1927",
     ),
     RegionConvention(
         "Qwen2.5-VL",
@@ -79,16 +94,31 @@ CONVENTIONS: Sequence[RegionConvention] = (
         Notation.BBOX_2D,
         _names(r"qwen-?2\.5[-_.]?vl|qwen-?25[-_.]?vl"),
         ("qwen2_5_vl",),
-        "QwenLM/Qwen3-VL, issues 676, 721 and 1210 (the former Qwen2.5-VL repository)",
+        "QwenLM/Qwen3-VL (the former Qwen2.5-VL repository), issues 676, 721 and 1210; in a question:"
+        " issues 782 and 1126, also without the name bbox_2d; limits:"
+        " preprocessor_config.json of Qwen/Qwen2.5-VL-7B-Instruct",
         patch=28,
+        min_pixels=56 * 56,
+        max_pixels=28 * 28 * 16384,
     ),
     RegionConvention(
         "Qwen2-VL",
         Unit.THOUSANDTHS,
         Notation.BOX_PARENTHESES,
-        _names(r"qwen-?2?[-_.]?vl"),
+        _names(r"qwen-?2[-_.]?vl"),
         ("qwen2_vl",),
-        "QwenLM/Qwen3-VL, issue 663, and the model cards of Qwen-VL and Qwen2-VL",
+        "QwenLM/Qwen3-VL, issue 663; in a question: issue 411; special tokens: tokenizer_config.json of"
+        " Qwen/Qwen2-VL-7B-Instruct",
+        tags=("<|box_start|>", "<|box_end|>"),
+    ),
+    RegionConvention(
+        "Qwen-VL",
+        Unit.THOUSANDTHS,
+        Notation.BOX_PARENTHESES,
+        # The hosted names qwen-vl-max and qwen-vl-plus mean another version every few months.
+        _names(r"qwen[-_.]?vl(?![-_.]?(max|plus))"),
+        (),
+        "Qwen-VL, arXiv 2308.12966, section 3, and QwenLM/Qwen3-VL, issue 663",
     ),
     RegionConvention(
         "InternVL",
@@ -96,7 +126,10 @@ CONVENTIONS: Sequence[RegionConvention] = (
         Notation.BOX_LIST,
         _names(r"intern-?vl"),
         ("internvl", "internvl_chat"),
-        "OpenGVLab/InternVL, issues 227, 844 and 1009",
+        # Issues 227 and 266 advise to draw boxes for questions about regions.
+        "OpenGVLab/InternVL, issues 227, 844 and 1009; in a question: issue 915; documentation, chat data"
+        " format: grounding",
+        style=ReferenceStyle.drawn,
     ),
     RegionConvention(
         "MiniCPM-V",
@@ -104,15 +137,15 @@ CONVENTIONS: Sequence[RegionConvention] = (
         Notation.BOX_SPACES,
         _names(r"minicpm-?[vo]"),
         ("minicpmv", "minicpmv4_6"),
-        "OpenBMB/MiniCPM-V, issue 982",
+        "OpenBMB/MiniCPM-V, issues 772 and 982; points: issue 185",
     ),
     RegionConvention(
         "GLM-V",
         Unit.THOUSANDTHS,
         Notation.BEGIN_OF_BOX,
-        _names(r"glm-?4\.[1-9]v|glm-?4[56]v"),
+        _names(r"glm-?4\.[1-9]v|glm-?4[56]v|glm-?[5-9](\.\d)?v"),
         ("glm4v", "glm4v_moe", "glm46v"),
-        "zai-org/GLM-V, issues 114 and 161",
+        "zai-org/GLM-V, issues 114, 118 and 161, and the README of zai-org/GLM-4.5V",
     ),
     RegionConvention(
         "Kimi-VL",
@@ -120,7 +153,7 @@ CONVENTIONS: Sequence[RegionConvention] = (
         Notation.BBOX_2D,
         _names(r"kimi-?vl"),
         ("kimi_vl",),
-        "MoonshotAI/Kimi-VL, issue 56",
+        "MoonshotAI/Kimi-VL, issues 52 and 56",
     ),
     RegionConvention(
         "Gemini",
@@ -128,7 +161,8 @@ CONVENTIONS: Sequence[RegionConvention] = (
         Notation.BOX_2D,
         _names(r"gemini"),
         (),
-        "Gemini API documentation, image understanding: object detection",
+        "Gemini API documentation, image understanding: object detection; points: Gemini cookbook,"
+        " spatial understanding",
         order=Order.YXYX,
     ),
     RegionConvention(
@@ -137,7 +171,7 @@ CONVENTIONS: Sequence[RegionConvention] = (
         Notation.LOC_TOKENS,
         _names(r"paligemma"),
         ("paligemma", "paligemma2"),
-        "PaliGemma, arXiv 2407.07726, section 3",
+        "PaliGemma, arXiv 2407.07726, section 3: 1024 bins",
         order=Order.YXYX,
     ),
     RegionConvention(
@@ -146,7 +180,7 @@ CONVENTIONS: Sequence[RegionConvention] = (
         Notation.POINT_TAG,
         _names(r"molmo"),
         ("molmo",),
-        "Molmo and PixMo, arXiv 2409.17146",
+        "Molmo and PixMo, arXiv 2409.17146, and discussion 1 of allenai/Molmo-7B-O-0924: 0 to 100",
     ),
     RegionConvention(
         "LLaVA-1.5",
@@ -154,7 +188,8 @@ CONVENTIONS: Sequence[RegionConvention] = (
         Notation.BRACKETS,
         _names(r"(vip-?)?llava"),
         ("vipllava", "llava"),
-        "LLaVA's training data llava_v1_5_mix665k (RefCOCO and Visual Genome rows)",
+        "LLaVA's training data llava_v1_5_mix665k (RefCOCO and Visual Genome rows); padding:"
+        " haotian-liu/LLaVA, issues 606 and 822",
     ),
 )
 

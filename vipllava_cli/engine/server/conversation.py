@@ -9,7 +9,7 @@ from vipllava_cli.engine.base import Reply as TurnReply
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.engine.server.completion import Completion, parse_completion
-from vipllava_cli.engine.server.engine import check_template, parameters, user_message
+from vipllava_cli.engine.server.engine import check_template, parameters, sent_side, user_message
 from vipllava_cli.engine.server.shown_text import ShownText
 
 if TYPE_CHECKING:
@@ -51,9 +51,15 @@ class ServerConversation:
         check_template(template, engine.info.name)
         before = turns[-1].answer or ""
         shown = ShownText(on_text or _discard, stop)
+        limits: list[int | None] = []  # of the image, for each try; the last one was answered
+
+        def make_messages(max_side: int | None) -> "list[Message]":
+            limits.append(max_side)
+            return _messages(turns, view, max_side)
+
         try:
             completion, reply = engine.request(
-                lambda side: _messages(turns, view, side),
+                make_messages,
                 parameters(options, streams=True),
                 shown.start_reply,
             )
@@ -69,6 +75,7 @@ class ServerConversation:
             completion.prompt_tokens,
             _answer_tokens(completion),
             time.perf_counter() - start,
+            image_side=sent_side(view, limits[-1] if limits else None),
         )
         first = (reply.first_piece_time or time.perf_counter()) - start
         return TurnReply(answer, (), completion.prompt_tokens, first)

@@ -29,6 +29,10 @@ class EncodedImage:
         text = base64.b64encode(self.data).decode()
         return f"data:image/{self.format.lower()};base64,{text}"
 
+    def sent_side(self, max_side: int | None = None) -> int:
+        """Return the side of the image behind `url`, in pixels."""
+        return self.side if max_side is None else min(self.side, max_side)
+
     def _shrunk(self, side: int) -> "EncodedImage":
         with self._lock:
             if self._small is None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vipllava_cli.engine.base import SERVER, Answer, ModelInfo, ModelView, Prompt, Usage
@@ -113,15 +114,22 @@ class ServerEngine:
         start = time.perf_counter()
         shown = ShownText(on_text) if on_text else None
         wanted = parameters(options, streams=shown is not None)
+        limits: list[int | None] = []  # of the image, for each try; the last one was answered
+
+        def make_messages(max_side: int | None) -> list[Message]:
+            limits.append(max_side)
+            return [user_message(prompt.text, prompt.view, max_side)]
+
         completion, _ = self.request(
-            lambda side: [user_message(prompt.text, prompt.view, side)],
+            make_messages,
             wanted,
             shown.start_reply if shown else None,
         )
         self.check_answered(completion, options)
         if shown:
             shown.finish(completion.text)
-        return _answer(completion, completion.text, start)
+        answer = _answer(completion, completion.text, start)
+        return replace(answer, image_side=sent_side(prompt.view, limits[-1]))
 
     def _choose(self, prompt: Prompt, options: GenerationOptions) -> Answer:
         """Answer with one of the choices. Raises GenerationError if the second answer is none."""
@@ -206,6 +214,12 @@ def user_message(text: str, view: ModelView | None, max_side: int | None) -> Mes
         image = {"type": "image_url", "image_url": {"url": view.pixels.url(max_side)}}
         parts = [image, *parts]
     return {"role": "user", "content": parts}
+
+
+def sent_side(view: ModelView, max_side: int | None) -> int:
+    """Return the side of the image that a request holds, in pixels."""
+    assert isinstance(view.pixels, EncodedImage)  # noqa: S101 - a view of this engine
+    return view.pixels.sent_side(max_side)
 
 
 def _answer(completion: Completion, text: str, start: float, choices: Sequence[Any] = ()) -> Answer:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import GenerationOptions
+from vipllava_cli.engine.prompts.references import DRAWN, Reference
 from vipllava_cli.flows.api.checks import check_question
 from vipllava_cli.flows.api.inputs import MarkInput, mark_spec
 from vipllava_cli.flows.api.response import Response, to_response
@@ -23,9 +24,10 @@ class ImageChat:
         template: str,
         options: GenerationOptions,
         notes: Sequence[str],
+        reference: Reference = DRAWN,
     ) -> None:
         self._notes = list(notes)
-        settings = ChatSettings(template, options)
+        settings = ChatSettings(template, options, reference=reference)
         self._chat = Chat(engine, self._notes.append, state, settings)
 
     def ask(self, question: str) -> Response:

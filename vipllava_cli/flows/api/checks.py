@@ -20,10 +20,13 @@ from vipllava_cli.engine.options import (
     GenerationOptions,
     TemplateName,
 )
+from vipllava_cli.engine.prompts.references import Reference, choose_reference
 from vipllava_cli.errors import InputError, UsageError, short_repr
+from vipllava_cli.marks.reference_style import AUTO, ReferenceStyle
 from vipllava_cli.marks.shapes import Shape
 
 if TYPE_CHECKING:
+    from vipllava_cli.engine.base import ModelInfo
     from vipllava_cli.engine.server.opening import ServerOptions
 
 # Name, type, minimum and maximum of each number in GenerationOptions.
@@ -56,6 +59,16 @@ def check_name(value: Any, names: type[StrEnum], what: str) -> str:
     if value not in known:
         raise UsageError(f"expected one of {', '.join(known)} as {what}, found {short_repr(value)}")
     return str(value)
+
+
+def check_mark_style(style: Any, info: ModelInfo) -> Reference:
+    """Return how questions refer to marks. Raises UsageError."""
+    names = (AUTO, *(each.value for each in ReferenceStyle))
+    if style not in names:
+        raise UsageError(
+            f"expected one of {', '.join(names)} as mark_style, found {short_repr(style)}"
+        )
+    return choose_reference(style, info.family, info.name, pads_image=info.pads_image)
 
 
 def check_generation(template: Any, options: Any) -> None:

@@ -12,14 +12,17 @@ from PIL import Image
 
 from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.choices import check_choices
-from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.engine.prompts.references import DRAWN, Reference
+from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.api.checks import check_marks, check_path
 from vipllava_cli.flows.numbering import with_numbers
+from vipllava_cli.flows.referring import with_reference
 from vipllava_cli.images.save import encode_in_memory
 from vipllava_cli.images.source import Source
 from vipllava_cli.images.window import check_window
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image, zoom_in
+from vipllava_cli.marks.reference_style import WITHOUT_COORDINATES, ReferenceStyle
 from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.marks.shapes import Shape, to_json_value
 from vipllava_cli.marks.types import MarkSpec
@@ -40,6 +43,7 @@ def mark_image(
     numbers: bool,
     zoom: bool,
     window: Sequence[float] | None = None,
+    reference: Reference = DRAWN,
 ) -> tuple[MarkedImage, tuple[str, ...]]:
     """Open an image and resolve its marks. Returns notes, too. Raises InputError."""
     file = open_input(image, window)
@@ -47,7 +51,7 @@ def mark_image(
     value_note = file.value_note("window=(LOW, HIGH)")
     specs = [mark_spec(mark, file.size) for mark in check_marks(marks)]
     resolved = resolve_marks(specs, file.size, read_orientation=file.read_orientation)
-    marked = MarkedImage(file, resolved.marks, numbers)
+    marked = with_reference(MarkedImage(file, resolved.marks, numbers), reference)
     frame_note = file.frame_note("#frame=N after the path")
     notes = tuple(filter(None, (frame_note, value_note, *resolved.notes)))
     return (zoom_in(marked) if zoom else marked), notes
@@ -115,12 +119,21 @@ def draw(
     numbers: bool = False,
     zoom: bool = False,
     window: Sequence[float] | None = None,
+    mark_style: str = ReferenceStyle.drawn.value,
 ) -> Image.Image:
     """Draw marks on an image, as `vipllava annotate` does. Returns a new RGB image.
 
     `window` is the range of values to show of an image of more than 8 bits, such as (0, 4095).
-    Raises InputError for an image or a mark that cannot be used, and UsageError for a window that
-    makes no sense.
+    `mark_style` is `drawn`, `numbered` or `crop`. Raises InputError for an image or a mark that cannot
+    be used, and UsageError for a window or a style that makes no sense.
     """
-    marked, _ = mark_image(image, marks, numbers=numbers, zoom=zoom, window=window)
+    if mark_style not in WITHOUT_COORDINATES:
+        raise UsageError(
+            f"expected one of {', '.join(WITHOUT_COORDINATES)} as mark_style,"
+            f" found {short_repr(mark_style)}"
+        )
+    reference = Reference(ReferenceStyle(mark_style))
+    marked, _ = mark_image(
+        image, marks, numbers=numbers, zoom=zoom, window=window, reference=reference
+    )
     return with_numbers(marked)[0].drawn()

@@ -23,6 +23,7 @@ from vipllava_cli.engine.options import (
     parse_device,
 )
 from vipllava_cli.engine.prompts.questions import prepare_question
+from vipllava_cli.engine.prompts.references import Reference
 from vipllava_cli.errors import GenerationError, UsageError, VipllavaError
 from vipllava_cli.flows import ask as flow
 from vipllava_cli.flows.answering import (
@@ -35,6 +36,7 @@ from vipllava_cli.flows.answering import (
 from vipllava_cli.flows.api.chat import ImageChat
 from vipllava_cli.flows.api.checks import (
     check_generation,
+    check_mark_style,
     check_name,
     check_path,
     check_question,
@@ -54,10 +56,11 @@ from vipllava_cli.flows.api.response import Response, to_response
 from vipllava_cli.flows.batch.fallback import answer_in_parallel
 from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.flows.numbering import with_numbers
+from vipllava_cli.flows.referring import name_marks
 from vipllava_cli.flows.requests import make_request
 from vipllava_cli.images.source import record_name
-from vipllava_cli.images.square import fit_to_model
 from vipllava_cli.images.window import Window, check_window
+from vipllava_cli.marks.reference_style import AUTO
 from vipllava_cli.storage.records import Record, Request, failure
 
 
@@ -160,6 +163,7 @@ class Model:
         numbers: bool = False,
         zoom: bool = False,
         window: Sequence[float] | None = None,
+        mark_style: str = AUTO,
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
     ) -> Response:
@@ -175,12 +179,14 @@ class Model:
             numbers: Write 1, 2, 3 beside the marks.
             zoom: Show the model only the marks and their surroundings.
             window: Values of an image of more than 8 bits to show as black and white, like `(0, 4095)`.
+            mark_style: How the question refers to a mark: `drawn`, `numbered`, `coordinates`,
+                `coordinates+drawn` or `crop`. `auto` is the style of the model's family.
             template: The form of the prompt: `auto`, `chat`, or for ViP-LLaVA `human` or `vicuna`.
             options: Length and sampling, like `GenerationOptions(max_new_tokens=50)`.
 
         Raises:
             InputError: The image, a mark, a choice or a field cannot be used.
-            UsageError: The question, `window`, `template` or `options` make no sense.
+            UsageError: The question, `window`, `mark_style`, `template` or `options` make no sense.
             GenerationError: The model failed.
 
         """
@@ -188,11 +194,15 @@ class Model:
         chosen, field_notes = with_fields(with_choices(options, choices), fields, question)
         if not chosen.fields:
             check_question(question)
-        marked, notes = mark_image(image, marks, numbers=numbers, zoom=zoom, window=window)
+        reference = check_mark_style(mark_style, self.info)
+        marked, notes = mark_image(
+            image, marks, numbers=numbers, zoom=zoom, window=window, reference=reference
+        )
         text = typed_question(question, chosen, has_marks=bool(marked.marks))
         marked, numbers_notes = with_numbers(marked, [text])
         notes += numbers_notes
-        prepared = prepare_question(text, marked.marks)
+        names = name_marks(marked, reference, has_fields=bool(chosen.fields))
+        prepared = prepare_question(text, marked.marks, names=names)
         [record] = flow.ask(
             self._engine, marked, [prepared.text], template=template, options=chosen
         )
@@ -207,6 +217,7 @@ class Model:
         numbers: bool = False,
         zoom: bool = False,
         window: Sequence[float] | None = None,
+        mark_style: str = AUTO,
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
     ) -> Iterator[Response]:
@@ -219,14 +230,17 @@ class Model:
 
         Raises:
             InputError: A field cannot be used.
-            UsageError: `rows`, `batch_size`, `window`, `template` or `options` make no sense.
+            UsageError: `rows`, `batch_size`, `window`, `mark_style`, `template` or `options` make no
+                sense.
 
         """
         check_generation(template, options)
         numbered = enumerate(check_rows(rows, batch_size), 1)
         chosen, _ = with_fields(options, fields, None)
         shown = None if window is None else check_window(window)
-        settings = _BatchSettings(numbers, zoom, shown, self.info.template_for(template), chosen)
+        reference = check_mark_style(mark_style, self.info)
+        shown_template = self.info.template_for(template)
+        settings = _BatchSettings(numbers, zoom, shown, reference, shown_template, chosen)
         prompts = batch_size or self._engine.max_batch_size()
         size = prompts if batch_size else max(prompts // max(len(chosen.fields), 1), 1)
         size *= self._engine.parallel
@@ -240,6 +254,7 @@ class Model:
         numbers: bool = False,
         zoom: bool = False,
         window: Sequence[float] | None = None,
+        mark_style: str = AUTO,
         template: str = DEFAULT_TEMPLATE,
         options: GenerationOptions = GREEDY,
     ) -> ImageChat:
@@ -247,15 +262,17 @@ class Model:
 
         Raises:
             InputError: The image or a mark cannot be used.
-            UsageError: `window`, `template` or `options` make no sense.
+            UsageError: `window`, `mark_style`, `template` or `options` make no sense.
 
         """
         check_generation(template, options)
         if options.choices or options.fields:
             what = "choices" if options.choices else "fields"
             raise UsageError(f"a conversation has no {what}: remove them, or use Model.ask")
+        reference = check_mark_style(mark_style, self.info)
         marked, notes = mark_image(image, marks, numbers=numbers, zoom=False, window=window)
-        return ImageChat(self._engine, ChatState(marked, zoom), template, options, notes)
+        state = ChatState(marked, zoom)
+        return ImageChat(self._engine, state, template, options, notes, reference)
 
     def _answers(
         self, numbered: Iterator[tuple[int, BatchRow]], size: int, settings: _BatchSettings
@@ -277,14 +294,15 @@ class Model:
                 numbers=settings.numbers,
                 zoom=settings.zoom,
                 window=settings.window,
+                reference=settings.reference,
             )
             options = with_choices(settings.options, row.get("choices", ()))
             text = typed_question(question, options, has_marks=bool(marked.marks))
             marked, numbers_notes = with_numbers(marked, [text])
             notes += numbers_notes
-            prepared = prepare_question(text, marked.marks)
-            fitted = fit_to_model(marked.drawn(), is_padded=self.info.pads_image)
-            view = self._engine.view(fitted)
+            names = name_marks(marked, settings.reference, has_fields=has_fields)
+            prepared = prepare_question(text, marked.marks, names=names)
+            view = self._engine.view(marked.for_model(is_padded=self.info.pads_image))
             prompts = make_prompts(self._engine, view, prepared.text, settings.template, options)
         except VipllavaError as error:  # one bad row does not stop the others
             return _PlannedRow(
@@ -326,6 +344,7 @@ class _BatchSettings:
     numbers: bool
     zoom: bool
     window: Window | None
+    reference: Reference
     template: str
     options: GenerationOptions
 
@@ -359,4 +378,5 @@ def _failed_request(id: str, row: BatchRow, info: ModelInfo, settings: _BatchSet
         template=settings.template,
         options=settings.options.to_json(),
         window=settings.window,
+        mark_style=settings.reference.style.recorded,
     )

@@ -23,6 +23,8 @@ class Response:
         finish_reason: `stop`, `length` (cut at `max_new_tokens`) or `error`.
         fields: The value of each field; empty without fields.
         field_probabilities: The probability of each choice, for fields with choices.
+        marks: The marks that the answer points at, in pixels of the upright image, as dicts that
+            `marks` of the next question takes.
         record: The complete record as a dict, as `vipllava batch` writes it.
         notes: Notes for the user, for example that a mark was clipped.
         error: Why a row of a batch failed; None if it has an answer.
@@ -36,6 +38,7 @@ class Response:
     error: str | None = None
     fields: dict[str, FieldValue] = field(default_factory=dict)
     field_probabilities: dict[str, dict[str, float]] = field(default_factory=dict)
+    marks: tuple[dict[str, Any], ...] = ()
 
 
 def to_response(record: Record, notes: Sequence[str] = ()) -> Response:
@@ -44,12 +47,13 @@ def to_response(record: Record, notes: Sequence[str] = ()) -> Response:
         text=record.answer or "",
         finish_reason=record.finish_reason or "error",
         record=record.to_json(),
-        notes=tuple(notes),
+        notes=tuple(filter(None, (*notes, record.note))),
         error=record.error.message if record.error else None,
         fields=dict(record.fields or {}),
         field_probabilities={
             name: dict(choices) for name, choices in (record.field_probabilities or {}).items()
         },
+        marks=tuple(map(dict, record.answer_marks or ())),
     )
 
 

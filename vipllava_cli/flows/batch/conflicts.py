@@ -9,6 +9,7 @@ from typing import Any
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.source import display_name, is_address
 from vipllava_cli.images.window import format_window
+from vipllava_cli.marks.reference_style import ReferenceStyle
 from vipllava_cli.sources.files import relative_path
 from vipllava_cli.storage.journal import Journal
 
@@ -46,7 +47,16 @@ def conflict_error(path: Path, conflict: Conflict, count: int = 1) -> ConflictEr
 
 
 # Fields that the content of an image does not change. `marks` may be percentages of its size.
-_WITHOUT_IMAGE = ("question", "numbers", "window", "model", "revision", "template", "options")
+_WITHOUT_IMAGE = (
+    "mark_style",
+    "question",
+    "numbers",
+    "window",
+    "model",
+    "revision",
+    "template",
+    "options",
+)
 
 
 def check_repeated_ids(journal: Journal) -> None:
@@ -120,6 +130,10 @@ def _window(value: Any, other: Any) -> str:
     return f"--window {format_window(value)}" if value else "no --window"
 
 
+def _mark_style(value: Any, other: Any) -> str:
+    return f"--mark-style {_excerpt(str(value)) if value else ReferenceStyle.drawn.value}"
+
+
 def _options(value: Any, other: Any) -> str:
     name, found = _first_difference(value, other)
     option = f"--{name.replace('_', '-')}"
@@ -166,6 +180,7 @@ def _image(value: Any, other: Any) -> str:
 # The fields that decide an answer -> a description of the value, given the other one. The message
 # names the first field that differs.
 FIELDS: Mapping[str, Callable[[Any, Any], str]] = {
+    "mark_style": _mark_style,  # before the question, whose words it decides
     "question": _question,
     "marks": _marks,
     "numbers": _flag("--numbers"),

@@ -16,6 +16,7 @@ from vipllava_cli.flows.batch.image_files import open_regular_file
 from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids
 from vipllava_cli.flows.batch.task import BatchTask
 from vipllava_cli.flows.numbering import with_numbers
+from vipllava_cli.flows.referring import name_marks, with_reference
 from vipllava_cli.flows.requests import make_request
 from vipllava_cli.flows.small_marks import small_mark_note
 from vipllava_cli.images.source import record_name
@@ -105,9 +106,10 @@ class Planner:
             return PlannedRow(row.id, tuple(failed))
         notes += tuple(filter(None, (task.unused_note(row),)))
         questions = []
+        names = name_marks(marked_image, task.reference, has_fields=bool(task.options.fields))
         for id, text in texts.items():
             try:
-                prepared = prepare_question(text, marked_image.marks, task.columns(row))
+                prepared = prepare_question(text, marked_image.marks, task.columns(row), names)
                 questions.append(self._plan_question(row, id, marked_image, prepared.text))
                 notes += prepared.notes
             except Exception as error:  # one bad row never stops the run
@@ -134,9 +136,9 @@ class Planner:
             style=self.task.style,
             read_orientation=file.read_orientation,
         )
-        marked_image, numbers_notes = with_numbers(
-            MarkedImage(file, resolved.marks, self.task.numbers), self.task.texts(row)
-        )
+        plain = MarkedImage(file, resolved.marks, self.task.numbers)
+        styled = with_reference(plain, self.task.reference)
+        marked_image, numbers_notes = with_numbers(styled, self.task.texts(row))
         frame_note = file.frame_note("--frame N")
         notes = tuple(filter(None, (frame_note, *resolved.notes, *numbers_notes)))
         return (zoom_in(marked_image) if self.task.zoom else marked_image), notes
@@ -200,5 +202,6 @@ def _failed_question(
         options=task.row_options(row).to_json(),
         extra=dict(row.extra) if isinstance(row, Row) else {},
         window=task.window,
+        mark_style=task.reference.style.recorded,
     )
     return PlannedQuestion(request, error=error)

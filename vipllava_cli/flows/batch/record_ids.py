@@ -9,7 +9,6 @@ row is that of a record if it has the same path, even with new content, or anoth
 content: a folder may move. Any other image is another request.
 """
 
-import os
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,22 +18,29 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from vipllava_cli.engine.options import GenerationOptions
-from vipllava_cli.engine.prompts.questions import needs_numbers, prepare_question
+from vipllava_cli.engine.prompts.questions import prepare_question
+from vipllava_cli.engine.prompts.references import MarkNames
 from vipllava_cli.errors import VipllavaError
 from vipllava_cli.flows.batch.conflicts import FIELDS, Conflict, conflict_error
 from vipllava_cli.flows.batch.image_files import open_regular_file
+from vipllava_cli.flows.batch.recorded_requests import (
+    Conditions,
+    Size,
+    as_json,
+    hash_of,
+    image_location,
+    key_of,
+    recorded_size,
+)
 from vipllava_cli.flows.batch.task import BatchTask, OnConflict
-from vipllava_cli.flows.requests import request_conditions
-from vipllava_cli.images.source import FIRST_FRAME, is_any_address, parse_source, record_name
+from vipllava_cli.flows.referring import draws_numbers
+from vipllava_cli.flows.requests import OPTIONAL_FIELDS, request_conditions
+from vipllava_cli.images.source import FIRST_FRAME, parse_source
 from vipllava_cli.marks.marked_image import ImageFile, crop_around
 from vipllava_cli.marks.resolve import resolve_marks
-from vipllava_cli.marks.types import Mark, MarkSpec
+from vipllava_cli.marks.types import Mark, MarkSpec, shift_mark
 from vipllava_cli.sources.rows import BadRow, Row
 from vipllava_cli.storage.journal import Journal
-from vipllava_cli.storage.records import sorted_json, stable_key
-
-Conditions = Mapping[str, Any]
-Size = tuple[int, int]
 
 _MAX_SIZES = 8  # of one image in the journal that a row is compared at
 
@@ -109,7 +115,7 @@ class RecordIds:
         self._conditions_of = lru_cache(maxsize=64)(self._make_conditions)
         self._last_asked: tuple[Row | None, str, Size] = (None, "", (0, 0))
         self._last_conditions: Conditions | None = None
-        self._locate = lru_cache(maxsize=64)(_location)
+        self._locate = lru_cache(maxsize=64)(image_location)
 
     def assign(self, row: Row | BadRow) -> NumberedRow:
         """Return the row with its ids. Raises InputError for a conflict to refuse."""
@@ -174,14 +180,14 @@ class RecordIds:
         location = self._locate(row.image)
         for size, ids in islice(answers.by_image.get(location, {}).items(), _MAX_SIZES):
             conditions = self._conditions(row, text, size)
-            variant = self._first_free(ids.get(_hash(conditions)), id) if conditions else None
+            variant = self._first_free(ids.get(hash_of(conditions)), id) if conditions else None
             if variant:
                 return variant
         if not answers.by_image.keys() - {location}:
             return None
         file = self._open(row)
         conditions = self._conditions(row, text, file.size) if file else None
-        key = _key(conditions, file.fingerprint) if file and conditions else ""
+        key = key_of(conditions, file.fingerprint) if file and conditions else ""
         return self._first_free(answers.by_key.get(key), id, is_own_free=True)
 
     def _first_free(
@@ -229,17 +235,17 @@ class RecordIds:
         by_key: dict[str, deque[str]] = {}
         for id in (members.variant(1), *self._numbered.get(members, ())):
             record = self._journal.find_record(id)
-            size = _size(record) if record else None
+            size = recorded_size(record) if record else None
             if record and size:
                 recorded = self._recorded(record)
                 sizes = by_image.setdefault(recorded["image"], {})
-                sizes.setdefault(size, {}).setdefault(_hash(recorded), deque()).append(id)
+                sizes.setdefault(size, {}).setdefault(hash_of(recorded), deque()).append(id)
                 by_key.setdefault(record["key"], deque()).append(id)
         return FamilyAnswers(by_image, by_key)
 
     def _requested(self, row: Row, text: str, record: Mapping[str, Any]) -> Conditions | None:
         """Return what the row asks, to compare it with a record. None if that is an error."""
-        size = _size(record)
+        size = recorded_size(record)
         if size is None:
             return None
         requested = self._conditions(row, text, size)
@@ -267,8 +273,11 @@ class RecordIds:
         specs = self._task.specs(row)
         try:
             marks = self._resolve(specs, size)
-            question = prepare_question(text, marks, self._task.columns(row)).text
-            numbers = self._task.numbers or needs_numbers(self._task.texts(row), marks)
+            names = self._names(marks, size)
+            question = prepare_question(text, marks, self._task.columns(row), names).text
+            numbers = draws_numbers(
+                self._task.reference, self._task.texts(row), marks, numbers=self._task.numbers
+            )
             frame = self._task.frame_of(row.image)
             image = self._locate(row.image)
         except VipllavaError:  # the row fails, and the journal keeps its answer
@@ -276,6 +285,17 @@ class RecordIds:
         options = self._task.row_options(row)
         conditions = self._conditions_of(marks, size, frame, question, options, numbers)
         return {**conditions, "image": image}
+
+    def _names(self, marks: tuple[Mark, ...], size: Size) -> MarkNames:
+        """Return the words for marks on an image of this size, or on its crop."""
+        task, crop = self._task, self._crop(marks, size)
+        if crop is not None:
+            marks = tuple(shift_mark(mark, -crop[0], -crop[1]) for mark in marks)
+            size = crop[2] - crop[0], crop[3] - crop[1]
+        return MarkNames(marks, size, task.reference, bool(task.options.fields))
+
+    def _crop(self, marks: tuple[Mark, ...], size: Size) -> tuple[int, int, int, int] | None:
+        return crop_around(marks, size) if self._task.zoom and marks else None
 
     def _recorded(self, record: Mapping[str, Any]) -> Conditions:
         """Return what decides the answer of a record: fields, the frame, and where the image is."""
@@ -300,14 +320,15 @@ class RecordIds:
         conditions = request_conditions(
             marks,
             numbers=numbers,
-            crop=crop_around(marks, size) if task.zoom and marks else None,
+            crop=self._crop(marks, size),
             question=question,
             model=task.model,
             template=task.template,
             options=options,
             window=task.window,
+            style=task.reference.style,
         )
-        return {"window": None, **_plain(conditions), "frame": frame}
+        return {**dict.fromkeys(OPTIONAL_FIELDS), **as_json(conditions), "frame": frame}
 
 
 # --- ids -------------------------------------------------------------------------------------
@@ -361,39 +382,3 @@ def with_siblings(ids: Sequence[str], journal: Journal) -> list[str]:
 def _number(id: str) -> int:
     match = _ID.fullmatch(id)
     return int(match["number"] or 1) if match else 1
-
-
-# --- requests --------------------------------------------------------------------------------
-
-
-def _key(conditions: Conditions, fingerprint: str) -> str:
-    """Return the key of a request about an image with this content, as records hold it."""
-    beside = {name: conditions[name] for name in conditions if name not in ("frame", "image")}
-    if beside["window"] is None:
-        del beside["window"]
-    return stable_key(picture=fingerprint, **beside)
-
-
-def _size(record: Mapping[str, Any]) -> Size | None:
-    """Return the width and height in a record, None if it has none."""
-    size = record.get("width"), record.get("height")
-    return size if all(type(side) is int and side > 0 for side in size) else None  # type: ignore[return-value]
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON has it: lists in place of tuples."""
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _hash(conditions: Conditions) -> int:
-    return hash(sorted_json(conditions))
-
-
-def _location(image: str) -> str:
-    """Return the absolute path or the address of an image. Raises InputError for a frame 0."""
-    location = parse_source(image).location
-    if is_any_address(location):
-        return record_name(location)
-    return os.path.abspath(location)

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from vipllava_cli.engine.base import Engine, Usage
 from vipllava_cli.errors import GenerationError
 from vipllava_cli.flows.answering import answer_prompts, make_answer_record, make_prompts
+from vipllava_cli.flows.batch.answer_drawing import AnswerDrawing
 from vipllava_cli.flows.batch.failures import FailureGroups
 from vipllava_cli.flows.batch.fallback import iter_parts
 from vipllava_cli.flows.batch.grouping import PendingQuestion, group_into_batches
@@ -29,7 +30,6 @@ from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids, wi
 from vipllava_cli.flows.batch.semaphore import WeightedSemaphore
 from vipllava_cli.flows.batch.task import BatchTask, OnConflict
 from vipllava_cli.images.save import marked_image_path, save_marked_image
-from vipllava_cli.images.square import fit_to_model
 from vipllava_cli.marks.marked_image import ImageFile
 from vipllava_cli.sources.rows import Source
 from vipllava_cli.storage.files import OutputError
@@ -123,6 +123,7 @@ class BatchRun:
 
     def __post_init__(self) -> None:
         self._notes = RowNotes(self.listener.note)
+        self._drawing = AnswerDrawing(self.task.save_marked)
 
     @property
     def is_answering(self) -> bool:
@@ -182,14 +183,15 @@ class BatchRun:
         width, height = marked_image.file.size
         try:
             with self._pixels.hold(width * height):
-                drawn = marked_image.drawn()
+                sent = marked_image.for_model(is_padded=engine.info.pads_image)
                 if self.on_image:
                     self.on_image(marked_image.file)
                 if self.task.save_marked:
                     path = marked_image_path(self.task.save_marked, planned.marked_id)
                     source = marked_image.file.source
+                    drawn = marked_image.drawn()
                     save_marked_image(drawn, path, source=source, force=self.task.replaces_marked)
-                view = engine.view(fit_to_model(drawn, is_padded=engine.info.pads_image))
+                view = engine.view(sent)
                 return replace(planned, marked_image=None, view=view)
         except OutputError:
             raise
@@ -225,6 +227,7 @@ class BatchRun:
             request, error = question.request, question.error
             self._record_ids.append(request.id)
             if question.is_pending and planned.view and self._engine:
+                self._drawing.expect(request.id, planned.marked_id)
                 try:
                     prompts = make_prompts(
                         self._engine,
@@ -330,6 +333,9 @@ class BatchRun:
         self._append([record.to_json() for record in records])
         self.summary.truncated += sum(record.finish_reason == "length" for record in records)
         for record in records:
+            for note in (record.note, self._drawing.draw(record)):
+                if note:
+                    self.listener.note(record.request.id, note)
             self.summary.answered += 1
             self.listener.advance(self.summary, record.request.id)
 

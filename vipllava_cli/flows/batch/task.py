@@ -8,6 +8,7 @@ from typing import Any
 
 from vipllava_cli.engine.base import ViewSize
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
+from vipllava_cli.engine.prompts.references import DRAWN, Reference
 from vipllava_cli.flows.fields.wording import fields_question
 from vipllava_cli.images.source import FIRST_FRAME, parse_source, record_name
 from vipllava_cli.images.window import Window
@@ -39,7 +40,7 @@ class BatchTask:
     `marks` are drawn after the row's marks. `frame` is for images whose name chooses no frame, and
     `window` for images of more than 8 bits. `save_marked` is a folder for the marked images, or None;
     with `replaces_marked`, they replace files of the same names that no run made. With `view_size`, rows
-    with regions too small for the model get a note.
+    with regions too small for the model get a note. `reference` is how questions refer to the marks.
     """
 
     model: tuple[str, str]
@@ -56,6 +57,7 @@ class BatchTask:
     replaces_marked: bool = False
     on_conflict: OnConflict = OnConflict.refuse
     view_size: ViewSize | None = None
+    reference: Reference = DRAWN
 
     def specs(self, row: Row) -> tuple[MarkSpec, ...]:
         """Return the marks of a row, those of the task last."""

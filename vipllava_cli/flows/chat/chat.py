@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from vipllava_cli.engine.base import Engine, ModelView, Reply
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.questions import prepare_question
+from vipllava_cli.engine.prompts.references import DRAWN, Reference
 from vipllava_cli.engine.prompts.templates import Turn
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.chat.state import (
     CONTINUABLE,
     ChatState,
@@ -20,10 +21,11 @@ from vipllava_cli.flows.chat.state import (
     image_key,
 )
 from vipllava_cli.flows.numbering import with_numbers
+from vipllava_cli.flows.referring import name_marks, with_reference
 from vipllava_cli.flows.requests import make_record, make_request
-from vipllava_cli.images.square import fit_to_model
 from vipllava_cli.images.window import Window
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage
+from vipllava_cli.marks.recorded_marks import read_recorded_marks
 from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks
 from vipllava_cli.marks.types import Mark, MarkSpec, MarkStyle
 
@@ -38,13 +40,17 @@ ShouldStop = Callable[[], bool]  # returns True to stop the answer
 
 @dataclass(frozen=True)
 class ChatSettings:
-    """Settings of the next answers (`template`, `options`), marks (`units`, `style`) and images."""
+    """Settings of the next answers (`template`, `options`), marks (`units`, `style`) and images.
+
+    `reference` is how questions refer to the marks.
+    """
 
     template: str = DEFAULT_TEMPLATE
     options: GenerationOptions = GREEDY
     units: str = "px"
     style: MarkStyle = NO_STYLE
     window: Window | None = None
+    reference: Reference = DRAWN
 
 
 @dataclass
@@ -76,7 +82,10 @@ class Chat:
         Returns None, and appends nothing, if `stop` ended the answer before its first word.
         Raises UsageError, InputError and GenerationError; the state then stays as it was.
         """
-        question = prepare_question(text, self.state.input_image.marks)
+        image = self.input_image
+        earlier = "\n".join(turn.question for turn in self.state.visible_turns)
+        names = name_marks(image, self.settings.reference, earlier=earlier)
+        question = prepare_question(text, image.marks, names=names)
         for note in (*self._add_numbers(text), *question.notes):
             self.note(note)
         self._retry_count = 0
@@ -87,9 +96,10 @@ class Chat:
         marked = self.state.marked
         if marked is None:
             return ()
-        numbered, notes = with_numbers(marked, [text])
-        if numbered is not marked:
-            self.update_state(replace(self.state, marked=numbered))
+        styled = with_reference(marked, self.settings.reference)
+        numbered, notes = with_numbers(styled, [text])
+        if numbered is not styled:
+            self.update_state(replace(self.state, marked=replace(marked, numbers=True)))
         return notes
 
     def retry(
@@ -116,7 +126,7 @@ class Chat:
         last = self.state.turns[-1]
         if last.record.finish_reason not in CONTINUABLE:
             raise UsageError("the last answer is complete: ask another question, or use /retry")
-        if image_key(self.state.input_image) != last.image_key:
+        if image_key(self.input_image) != last.image_key:
             raise UsageError(
                 "the last answer is about another image or other marks: /retry answers again for"
                 " this image"
@@ -136,7 +146,7 @@ class Chat:
 
         `partial` is the turn that the answer continues: its tokens and seconds count, too.
         """
-        image = earlier.input_image
+        image = with_reference(earlier.input_image, self.settings.reference)
         view = self.view(image)
         earlier = self._drop_oldest_turns(earlier, current, view)
         reply = self.conversation.answer(
@@ -223,6 +233,19 @@ class Chat:
 
     # --- image and marks ---------------------------------------------------------------------
 
+    @property
+    def input_image(self) -> MarkedImage:
+        """The image for the model, in the style of the settings. Raises UsageError without one."""
+        return with_reference(self.state.input_image, self.settings.reference)
+
+    def change_reference(self, reference: Reference) -> None:
+        """Refer to the marks in another style from now on."""
+        is_other = reference.style is not self.settings.reference.style
+        self.settings = replace(self.settings, reference=reference)
+        if is_other and self.state.marked and self.state.visible_turns:
+            self.note(IMAGE_CHANGED)
+            self._change_announced = True
+
     def change_image(self, file: ImageFile) -> None:
         """Change to an image without marks. Raises InputError for a damaged one."""
         _ = file.image  # decode now: a damaged image must not become the state
@@ -256,6 +279,18 @@ class Chat:
         self.update_state(replace(self.state, marked=replace(marked, marks=marks)))
         return resolved.marks[0]
 
+    @property
+    def answer_marks(self) -> tuple[Mark, ...]:
+        """The marks that the last answer points at, if it is about this image file."""
+        marked = self.state.marked
+        last = self.state.turns[-1] if self.state.turns else None
+        if marked is None or last is None or last.image_fingerprint != marked.file.fingerprint:
+            return ()
+        try:
+            return read_recorded_marks(last.record.answer_marks or (), marked.file.size)
+        except InputError:  # of an edited session file
+            return ()
+
     def remove_mark(self, number: int | None) -> None:
         """Remove the mark with this number, from 1, or all marks for None. Raises UsageError."""
         marked = self.state.marked_image
@@ -270,9 +305,9 @@ class Chat:
 
     def update_state(self, state: ChatState) -> None:
         """Replace the state. Print one note per question if the model's image changes under turns."""
-        old_key = None if self.state.marked is None else image_key(self.state.input_image)
+        old_key = None if self.state.marked is None else image_key(self.input_image)
         self.state = state
-        changed = state.marked is not None and image_key(state.input_image) != old_key
+        changed = state.marked is not None and image_key(self.input_image) != old_key
         if changed and state.visible_turns and not self._change_announced:
             self.note(IMAGE_CHANGED)
             self._change_announced = True
@@ -284,6 +319,6 @@ class Chat:
         """
         key = image_key(image)
         if self._cached_view is None or self._cached_view[0] != key:
-            fitted = fit_to_model(image.drawn(), is_padded=self.engine.info.pads_image)
-            self._cached_view = key, self.engine.view(fitted)
+            sent = image.for_model(is_padded=self.engine.info.pads_image)
+            self._cached_view = key, self.engine.view(sent)
         return self._cached_view[1]

@@ -15,8 +15,16 @@ from vipllava_cli.storage.records import Record
 
 CONTINUABLE = ("length", "stopped")  # finish reasons of an answer that the model can continue
 
-# Two images look the same to the model if these are equal: fingerprint, marks, numbers, crop, window.
-ImageKey = tuple[str, list[dict[str, Any]], bool, tuple[int, int, int, int] | None, Window | None]
+# Two images look the same to the model if these are equal: fingerprint, marks, numbers, crop, window,
+# and the style if it is not the default.
+ImageKey = tuple[
+    str,
+    list[dict[str, Any]],
+    bool,
+    tuple[int, int, int, int] | None,
+    Window | None,
+    str | None,
+]
 
 # A list of numbers that json.dumps spread over several lines.
 _NUMBER_LIST = re.compile(r"\[\n\s+((?:-?[\d.eE+-]+,\n\s+)*-?[\d.eE+-]+)\n\s+\]")
@@ -65,7 +73,14 @@ class RecordedTurn:
         """The key of the image that the model saw."""
         request = self.record.request
         marks = [dict(mark) for mark in request.marks]
-        return self.image_fingerprint, marks, request.numbers, request.crop, request.window
+        return (
+            self.image_fingerprint,
+            marks,
+            request.numbers,
+            request.crop,
+            request.window,
+            request.mark_style,
+        )
 
 
 @dataclass(frozen=True)
@@ -109,4 +124,11 @@ class ChatState:
 def image_key(image: MarkedImage) -> ImageKey:
     """Return the key of an image as it is drawn."""
     marks = [mark_to_json(mark) for mark in image.marks]
-    return image.file.fingerprint, marks, image.numbers, image.crop, image.file.window
+    return (
+        image.file.fingerprint,
+        marks,
+        image.numbers,
+        image.crop,
+        image.file.window,
+        image.style.recorded,
+    )

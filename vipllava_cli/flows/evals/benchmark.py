@@ -22,7 +22,8 @@ class DatasetOptions:
     text is the likeliest answer.
 
     `max_new_tokens` replaces the benchmark's limit of an answer. Only `clipart` has `scenes` (their
-    number) and `transform`; only `vip-bench` has `split`.
+    number) and `transform`; only `vip-bench` has `split`. With `marks_apart`, marks that a benchmark
+    draws itself are beside its images, for another mark style.
     """
 
     data: Path = Path()
@@ -34,6 +35,7 @@ class DatasetOptions:
     scenes: int = 200
     transform: str = "none"
     max_new_tokens: int | None = None
+    marks_apart: bool = False
 
     @property
     def by_text(self) -> bool:

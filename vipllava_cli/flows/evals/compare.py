@@ -154,8 +154,19 @@ class Comparison:
             alone = len(file.rows) - len(self.ids)
             if alone:
                 yield f"{alone} of the {len(file.rows)} rows of {file.name} are not in all files"
+        restyled = {
+            id for id in self.ids if len({file.rows[id].mark_style for file in self.files}) > 1
+        }
+        if restyled:
+            styles = sorted({file.rows[id].mark_style for file in self.files for id in restyled})
+            yield (
+                f"{len(restyled)} of {len(self.ids)} rows refer to their marks in another style in"
+                f" another file: {', '.join(styles)}"
+            )
         different = sum(
-            len({file.rows[id].question_hash for file in self.files}) > 1 for id in self.ids
+            len({file.rows[id].question_hash for file in self.files}) > 1
+            for id in self.ids
+            if id not in restyled  # their questions differ by the style
         )
         if different:
             yield f"{different} of {len(self.ids)} rows have different questions or marks in another file"

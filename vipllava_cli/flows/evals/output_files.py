@@ -64,25 +64,28 @@ def write_scores(
         "scores.md": format_markdown(metrics, heading, facts, benchmark),
     }
     for name, text in texts.items():
-        _write(folder / name, text)
+        write_text(folder / name, text)
 
 
 def write_predictions(folder: Path, predictions: Mapping[str, str]) -> Path:
     """Write `predictions.json`, one object of answers by id. Returns its path. Raises InputError."""
     path = folder / PREDICTIONS_NAME
-    _write(path, json.dumps(predictions, indent=1) + "\n")
+    write_text(path, json.dumps(predictions, indent=1) + "\n")
     return path
 
 
-def check_run_folder(folder: Path, inputs: Sequence[Path] = ()) -> None:
+def check_run_folder(
+    folder: Path, inputs: Sequence[Path] = (), starts: Mapping[str, bytes] | None = None
+) -> None:
     """Check that a run replaces no file in its folder that no run made. Raises InputError.
 
-    `inputs` are the stored predictions, if the run has no answers of its own.
+    `inputs` are the stored predictions, if the run has no answers of its own. `starts` says how each
+    of its files starts, if it writes others than the scores of one run.
     """
     has_records = (
         folder / RECORDS_NAME
     ).exists()  # scores beside them belong to a run, even if damaged
-    for name, start in _STARTS.items():
+    for name, start in (_STARTS if starts is None else starts).items():
         path = folder / name
         check_not_input(map(str, inputs), str(path))
         if not os.path.lexists(path):
@@ -92,7 +95,7 @@ def check_run_folder(folder: Path, inputs: Sequence[Path] = ()) -> None:
             if not has_records and not file.read(len(start)).startswith(start):
                 raise _foreign(path)
     predictions = folder / PREDICTIONS_NAME
-    if os.path.lexists(predictions) and not (inputs or has_records):
+    if starts is None and os.path.lexists(predictions) and not (inputs or has_records):
         raise _foreign(predictions)
 
 
@@ -125,7 +128,8 @@ _STARTS: Mapping[str, bytes] = {
 }
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file of a run atomically. Raises InputError."""
     with atomic_file(str(path)) as file:
         file.write(text.encode())
 

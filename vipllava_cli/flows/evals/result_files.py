@@ -12,6 +12,7 @@ from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.evals.compared_fields import FIELD_COLUMN, ComparedField, compared_fields
 from vipllava_cli.flows.evals.record_scores import read_scores
 from vipllava_cli.flows.evals.scorers import OR
+from vipllava_cli.marks.reference_style import ReferenceStyle
 from vipllava_cli.storage.files import STANDARD_INPUT, same_file
 from vipllava_cli.storage.record_file import RECORDS_NAME, Json, RecordFile, folder_records
 from vipllava_cli.storage.tables import records_path
@@ -26,6 +27,7 @@ class ComparedRow:
 
     `question_hash` is equal for equal question, marks and crop. `answer` is None for a failed row.
     `truths` holds the targets by column, without empty ones; `scores` the stored scores by scorer.
+    `mark_style` is how the question refers to the marks.
     """
 
     question_hash: int
@@ -33,6 +35,7 @@ class ComparedRow:
     truths: Mapping[str, str]
     scores: Mapping[str, float]
     model: str
+    mark_style: str = ReferenceStyle.drawn.value
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,8 @@ def _parse_record(
     answer = None if record["error"] else record["answer"]
     question_hash = hash(json.dumps([record.get(name) for name in _QUESTION_FIELDS]))
     model = str(record.get("model") or "")
-    return [(id, ComparedRow(question_hash, answer, truths, read_scores(extra), model))]
+    style = _mark_style(record)
+    return [(id, ComparedRow(question_hash, answer, truths, read_scores(extra), model, style))]
 
 
 def _field_row(column: str | None, record: Json, field: ComparedField) -> ComparedRow:
@@ -153,7 +157,12 @@ def _field_row(column: str | None, record: Json, field: ComparedField) -> Compar
         json.dumps([field.question, *(record.get(name) for name in _QUESTION_FIELDS[1:])])
     )
     truths = {name: text for name, text in texts.items() if text}
-    return ComparedRow(question_hash, field.answer, truths, {}, str(record.get("model") or ""))
+    model = str(record.get("model") or "")
+    return ComparedRow(question_hash, field.answer, truths, {}, model, _mark_style(record))
+
+
+def _mark_style(record: Json) -> str:
+    return str(record.get("mark_style") or ReferenceStyle.drawn.value)
 
 
 def _pick_by_question(value: object, id: str) -> object:

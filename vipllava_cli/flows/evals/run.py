@@ -1,7 +1,7 @@
 """Run a benchmark: dataset -> batch of questions -> results -> scores, all in one folder."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.engine.prompts.control_words import drop_image_word
+from vipllava_cli.engine.prompts.references import DRAWN, Reference
 from vipllava_cli.errors import InputError, ModelError
 from vipllava_cli.flows.batch.conflicts import ConflictError
 from vipllava_cli.flows.batch.run import BatchRun, BatchSummary, ProgressListener
@@ -35,6 +36,7 @@ from vipllava_cli.flows.evals.output_files import (
 from vipllava_cli.flows.evals.record_scores import store_scores
 from vipllava_cli.flows.evals.same_run import check_same_run
 from vipllava_cli.flows.evals.sample_images import AnotherRunError
+from vipllava_cli.marks.reference_style import ReferenceStyle
 from vipllava_cli.sources.rows import Source
 from vipllava_cli.storage.files import make_folder
 from vipllava_cli.storage.journal import Journal, open_journal, read_journal
@@ -45,12 +47,16 @@ GRADES = "grades.jsonl"
 
 @dataclass(frozen=True)
 class EvalModel:
-    """The model of a run: its name and revision as in records, and a function that opens it."""
+    """The model of a run: its name and revision as in records, and a function that opens it.
+
+    `reference` is how the questions refer to marks.
+    """
 
     name: str
     revision: str
     open: Callable[[], Engine]
     template: str = DEFAULT_TEMPLATE
+    reference: Reference = DRAWN
 
 
 @dataclass
@@ -93,6 +99,7 @@ def answer_samples(
     Raises InputError for another run without `force`, for unusable data and for a folder that cannot
     be written, and ModelError.
     """
+    options = replace(options, marks_apart=model.reference.style is not ReferenceStyle.drawn)
     samples = benchmark.load(options)  # before the folder is created: it may raise
     check_run_folder(folder)
     make_folder(folder)
@@ -103,6 +110,7 @@ def answer_samples(
         options=GenerationOptions(
             options.max_new_tokens or benchmark.max_new_tokens, choices=choices
         ),
+        reference=model.reference,
     )
     batch, path = SampleBatch(folder), folder / RECORDS_NAME
 
@@ -133,6 +141,8 @@ def answer_samples(
         raise InputError(f"{options.data} has no rows: expected at least one question")
     results = list(batch.results(read_journal(path)))
     source = {"model": model.name, "revision": model.revision, "template": model.template}
+    if model.reference.style.recorded:
+        source["mark style"] = model.reference.style.recorded
     evaluation = _evaluation(benchmark, options, folder, results, source)
     evaluation.summary = summary
     if summary.usage is not None:

@@ -92,6 +92,12 @@ def export(task: ExportTask) -> list[str]:
         return [*notes, *_write(task, rows, paths, dataset_of(rows), None, is_folder)]
     with unpack_source(task.source, task.options) as unpacked:
         source = read_source_file(unpacked, rows, paths)
+        pointed = sum(len(row.answer_marks) for row in rows)
+        if pointed:
+            notes.append(
+                f"{count_noun(pointed, 'region')} of answers: left out, because --source has its own"
+                " regions; export without --source to get them"
+            )
         written = _write(task, rows, paths, source.dataset, source, is_folder)
         return [*notes, *map(unpacked.restore_text, [*unpacked.notes, *written])]
 

@@ -15,6 +15,8 @@ from vipllava_cli.marks.types import Mark
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.record_file import Json, RecordFile
 
+FROM_ANSWER = "from_answer"  # the field of a region with the id of the record that points at it
+
 # `a.jpg#2~3:q1` is the first question about the second region of `a.jpg`, third answer.
 _ID_END = re.compile(r"(?:~\d+)?(?::q\d+)?\Z")
 _REGION_NUMBER = re.compile(r"#(\d{1,9})\Z")
@@ -31,6 +33,7 @@ class AnsweredRow:
     labels: tuple[str | None, ...]
     extra: Mapping[str, Any]
     answer: Answer
+    answer_marks: tuple[Mark, ...] = ()
 
     @property
     def row_id(self) -> str:
@@ -69,7 +72,10 @@ def dataset_of(rows: Sequence[AnsweredRow]) -> Dataset:
         new = ExportImage(row.image_id, row.image, row.size)
         image = images.setdefault((row.image, row.size), new)
         add_row(image, row, may_add=True)
+    found = sum(_add_answer_marks(images[row.image, row.size], row) for row in rows if row.size)
     dataset = Dataset(list(images.values()))
+    if found:
+        dataset.notes.append(f"{count_noun(found, 'region')} of answers: added as regions")
     if left_out:
         dataset.notes.append(
             f"{count_noun(left_out, 'failed row')} without a size of the image: left out; --source FILE"
@@ -80,6 +86,17 @@ def dataset_of(rows: Sequence[AnsweredRow]) -> Dataset:
             "no record holds an image that was read: every row failed, so there is nothing to export"
         )
     return dataset
+
+
+def _add_answer_marks(image: ExportImage, row: AnsweredRow) -> int:
+    """Add the regions that an answer points at. Returns how many the image did not have."""
+    added = 0
+    for mark in row.answer_marks:
+        labels = {image.regions[position].label for position in image.places.find(mark)}
+        if mark.label not in labels:
+            image.regions.append(Region(mark, mark.label, extra={FROM_ANSWER: row.id}))
+            added += 1
+    return added
 
 
 def add_row(image: ExportImage, row: AnsweredRow, *, may_add: bool) -> bool:
@@ -145,8 +162,9 @@ def _row(record: Json) -> AnsweredRow:
     """Convert a record. Raises ValueError for one without a valid mark."""
     extra = record.get("extra") or {}
     try:
-        check_mark_count(len(record["marks"]))
-        marks = tuple(map(_mark, record["marks"]))
+        pointed = record.get("answer_marks") or ()
+        check_mark_count(len(record["marks"]) + len(pointed))
+        marks, answer_marks = (tuple(map(_mark, each)) for each in (record["marks"], pointed))
     except InputError as error:
         raise ValueError(str(error)) from None
     label = _text(extra.get("label")) if len(marks) == 1 else None
@@ -158,6 +176,7 @@ def _row(record: Json) -> AnsweredRow:
         tuple(mark.label or label for mark in marks),
         extra,
         _answer(record),
+        answer_marks,
     )
 
 

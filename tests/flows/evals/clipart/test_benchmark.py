@@ -22,6 +22,8 @@ from vipllava_cli.flows.evals.clipart.scenes import SIMPLE
 from vipllava_cli.flows.evals.dataset import Case, Result, SampleBatch
 from vipllava_cli.flows.evals.metrics import compute_metrics
 from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.marks.draw import draw
+from vipllava_cli.marks.resolve import resolve_marks
 from vipllava_cli.sources.rows import Row
 
 pytestmark = pytest.mark.model
@@ -130,6 +132,18 @@ def test_failed_cases_score_0_and_a_moved_mark_must_be_followed_to_both_objects(
     assert (followed.kind, followed.group) == ("mark moved", "followed to both things")
     assert (followed.score, followed.count, followed.failed) == (0.5, 2, 0)
     assert combine_moved_marks(results[:2], score_words) == []
+
+
+@pytest.mark.parametrize("transform", IMAGE_TRANSFORMS)
+def test_marks_apart_are_those_on_the_images(transform: str) -> None:
+    pairs = zip(samples(4, 3, transform), samples(4, 3, transform, marks_apart=True), strict=True)
+    for together, apart in pairs:
+        assert (together.id, together.cases, together.marks) == (apart.id, apart.cases, ())
+        assert isinstance(together.image, Image.Image)
+        assert isinstance(apart.image, Image.Image)
+        drawn = draw(apart.image, resolve_marks(apart.marks, apart.image.size).marks)
+        difference = np.abs(np.asarray(drawn).astype(float) - np.asarray(together.image))
+        assert difference.mean() < (0.01 if transform == "none" else 12)
 
 
 @pytest.mark.parametrize("transform", IMAGE_TRANSFORMS)

@@ -9,6 +9,7 @@ if it names both.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -32,6 +33,7 @@ from vipllava_cli.flows.evals.clipart.scenes import (
 )
 from vipllava_cli.flows.evals.dataset import Case, Result, Sample
 from vipllava_cli.flows.evals.scorers import SCORERS, Scorer, combine
+from vipllava_cli.marks.types import XY, Coordinate, Mark, MarkSpec
 
 MARK_FOLLOWING_EVERY = 4  # scenes
 IN_OTHER_WORDS = "in other words"  # the kind of group of the questions from independent templates
@@ -42,14 +44,22 @@ _SIZES = ((0.2, "under 0.2 of the side"), (0.3, "0.2 to 0.3"), (1.0, "over 0.3")
 
 def load(options: DatasetOptions) -> Iterator[Sample]:
     """Return the samples of the scenes that the options choose."""
-    return samples(options.scenes, options.seed, options.transform)
+    return samples(options.scenes, options.seed, options.transform, marks_apart=options.marks_apart)
 
 
 def samples(
-    count: int, seed: int, transform: str = "none", settings: SceneSettings = FULL
+    count: int,
+    seed: int,
+    transform: str = "none",
+    settings: SceneSettings = FULL,
+    *,
+    marks_apart: bool = False,
 ) -> Iterator[Sample]:
-    """Yield a sample for each of `count` scenes, and one for each place of a moved mark."""
-    apply = IMAGE_TRANSFORMS[transform]
+    """Yield a sample for each of `count` scenes, and one for each place of a moved mark.
+
+    The marks are drawn on the images, or given beside them with `marks_apart`.
+    """
+    make = partial(_make_sample, transform=transform, marks_apart=marks_apart)
     for number in range(count):
         rng = scene_rng(MEASURED, seed, number)
         marked = mark_scene(rng, make_scene(rng, settings, UNSEEN), settings)
@@ -58,11 +68,31 @@ def samples(
             *_scene_cases(rng, marked, settings),
             *_holdout_cases(others, marked, settings, number),
         )
-        yield Sample(f"{number}", apply(marked.image), cases)
+        yield make(f"{number}", marked, cases)
         if number % MARK_FOLLOWING_EVERY == 0 and len(marked.scene.placements) > 1:
             for place, moved in enumerate(_move_mark(rng, marked)):
                 case = _naming_case(rng, moved, settings)
-                yield Sample(f"{number}-moved-{place}", apply(moved.image), (case,))
+                yield make(f"{number}-moved-{place}", moved, (case,))
+
+
+def _make_sample(
+    id: str, marked: MarkedScene, cases: tuple[Case, ...], *, transform: str, marks_apart: bool
+) -> Sample:
+    """Return a sample with the marks in its image, or beside it and drawn after the transform."""
+    if not marks_apart:
+        return Sample(id, IMAGE_TRANSFORMS[transform](marked.image), cases)
+    plain = marked.scene.image
+    image = IMAGE_TRANSFORMS[transform](plain)
+    move = _move_to_center if transform == "wide" else _scale_point
+    marks = tuple(_spec(mark, partial(move, plain.size, image.size)) for mark in marked.marks)
+    return Sample(id, image, cases, marks)
+
+
+def _spec(mark: Mark, move: Callable[[XY], XY]) -> MarkSpec:
+    parts = tuple(
+        tuple(Coordinate(value) for point in part for value in move(point)) for part in mark.parts
+    )
+    return MarkSpec(mark.shape, parts, color=mark.color, width=mark.width, alpha=mark.alpha)
 
 
 def score_words(result: Result) -> float:
@@ -157,6 +187,14 @@ def _on_a_wide_canvas(image: Image.Image) -> Image.Image:
     canvas = Image.new("RGB", (width, image.height), tuple(mean))
     canvas.paste(image, ((width - image.width) // 2, 0))
     return canvas
+
+
+def _scale_point(before: tuple[int, int], after: tuple[int, int], point: XY) -> XY:
+    return point[0] * after[0] / before[0], point[1] * after[1] / before[1]
+
+
+def _move_to_center(before: tuple[int, int], after: tuple[int, int], point: XY) -> XY:
+    return point[0] + (after[0] - before[0]) // 2, point[1]
 
 
 IMAGE_TRANSFORMS: Mapping[str, Callable[[Image.Image], Image.Image]] = {

@@ -1,0 +1,1 @@
+"""Regions that an answer writes in text -> marks of the upright image."""
