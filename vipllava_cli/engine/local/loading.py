@@ -11,8 +11,9 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import inspect_machine
+from vipllava_cli.engine.hardware.model_spec import TOWER
 from vipllava_cli.engine.hardware.placement import plan_placement
-from vipllava_cli.engine.hardware.placement_types import Placement
+from vipllava_cli.engine.hardware.placement_types import Placement, compute_location
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.hub.checks.schema import GENERATION_RULES
 from vipllava_cli.engine.local.error_translation import (
@@ -68,6 +69,8 @@ def load(
         source = find_source(checkpoint)
         machine = inspect_machine(gpu_number(load_options.device))
         placement = plan_placement(source.spec, load_options, machine)
+        if source.family is not None and source.family.fixed_tower:
+            _check_tower(placement, name)
         if on_plan:
             on_plan(placement)
         model = _load_model(checkpoint, source, placement)
@@ -84,6 +87,17 @@ def load(
             ) from error
         raise ModelError(f"{name} cannot be loaded: {error_text(error)}") from error
     return Loaded(model, processor, placement, source.family)
+
+
+def _check_tower(placement: Placement, name: str) -> None:
+    """Raise ModelError if the vision tower is to be computed elsewhere than its weights are."""
+    for part in placement.needs.spec.parts:
+        location = placement.locations[part.module]
+        if part.kind == TOWER and location != compute_location(location, placement.main_device):
+            raise ModelError(
+                f"the vision tower of {name} does not run from the disk, or from main memory beside a"
+                " GPU: free memory or raise --max-memory, or use --device cpu or a smaller model"
+            )
 
 
 def _load_model(
