@@ -15,7 +15,10 @@ from vipllava_cli.errors import ModelError
 
 pytestmark = pytest.mark.model
 
-ON_DISK = LoadOptions(device="cpu", max_memory={"cpu": 1400 << 10})
+
+def on_disk(kibibytes: int) -> LoadOptions:
+    """Return options with which the vision tower does not fit into memory."""
+    return LoadOptions(device="cpu", max_memory={"cpu": kibibytes << 10})
 
 
 def answer(engine: Engine) -> str:
@@ -26,7 +29,7 @@ def answer(engine: Engine) -> str:
 
 def test_weights_on_the_disk_give_the_same_answer(tmp_path: Path) -> None:
     folder = str(make_family_checkpoint("llava_next", tmp_path / "model"))
-    engine = open_engine(folder, load_options=ON_DISK)
+    engine = open_engine(folder, load_options=on_disk(1300))
     assert isinstance(engine, FamilyEngine)
     assert engine.placement.locations["model.vision_tower"] == "disk"
     assert answer(engine) == answer(open_engine(folder))
@@ -34,8 +37,8 @@ def test_weights_on_the_disk_give_the_same_answer(tmp_path: Path) -> None:
 
 def test_a_vision_tower_that_needs_memory_is_refused_on_the_disk(tmp_path: Path) -> None:
     folder = str(make_family_checkpoint("mllama", tmp_path / "model"))
-    with pytest.raises(ModelError, match="vision tower of .* does not run from the disk"):
-        open_engine(folder, load_options=ON_DISK)
+    with pytest.raises(ModelError, match=r"vision tower of .* does not run from the disk"):
+        open_engine(folder, load_options=on_disk(1400))
 
 
 def test_8_bit_decoder_layers_answer(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A checkpoint -> the model and its processor, loaded by transformers. Every error is one line."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -114,19 +115,22 @@ def _load_model(
     if needs.widened:
         skipped = needs.spec.layer_modules if library_quantization is not None else ()
         model_class = widened_class(model_class, skipped)
-    model, report = model_class.from_pretrained(
-        checkpoint.folder,
-        config=config,
-        # Weights that are quantized here keep the type of the file: no copy to another type first.
-        dtype="auto" if quantizes_here else DTYPES[needs.dtype],
-        device_map=placement.device_map,
-        attn_implementation=_ATTENTION.get(placement.attention, placement.attention),
-        quantization_config=library_quantization,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # `_check_weights` reports them in one line
-    )
+    with warnings.catch_warnings():
+        # A weight without a module of its own is a part, too (`family_spec.py`).
+        warnings.filterwarnings("ignore", "The following device_map keys")
+        model, report = model_class.from_pretrained(
+            checkpoint.folder,
+            config=config,
+            # Weights that are quantized here keep the type of the file: no copy to another type first.
+            dtype="auto" if quantizes_here else DTYPES[needs.dtype],
+            device_map=placement.device_map,
+            attn_implementation=_ATTENTION.get(placement.attention, placement.attention),
+            quantization_config=library_quantization,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # `_check_weights` reports them in one line
+        )
     _check_weights(report, checkpoint.name)
     model.generation_config = _generation_ids(model.generation_config)
     if quantizes_here:
