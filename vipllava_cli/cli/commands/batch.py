@@ -178,14 +178,9 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
+    from vipllava_cli.cli import model_loading
     from vipllava_cli.cli.batch_outputs import check_csv_safe, check_outputs, check_replaced
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
-    from vipllava_cli.cli.model_loading import (
-        chosen_template,
-        identify_model,
-        model_view_size,
-        open_model,
-    )
     from vipllava_cli.engine.prompts.questions import strip_question
     from vipllava_cli.flows.batch.run import BatchRun
     from vipllava_cli.flows.batch.task import BatchTask
@@ -203,7 +198,7 @@ def batch(
     outputs = check_outputs(names, inputs, out, report, force=force, dry_run=dry_run and not pick)
     size = choose_batch_size(batch_size, model, messages)
     task = BatchTask(
-        model=identify_model(model),
+        model=model_loading.identify_model(model),
         questions=tuple(map(strip_question, question or ())),
         marks=tuple(marks.specs()),
         style=marks.style(),
@@ -211,12 +206,12 @@ def batch(
         window=parse_window(window),
         numbers=marks.numbers,
         zoom=zoom,
-        template=chosen_template(answer.template.value, model),
+        template=model_loading.chosen_template(answer.template.value, model),
         options=fields.add_to(answer.options(choices), messages),
         save_marked=save_marked,
         replaces_marked=force,
         on_conflict=on_conflict,
-        view_size=model_view_size(model),
+        view_size=model_loading.model_view_size(model),
     )
     reading = ReadOptions(tuple(images or ()), encoding, coco, _source_units(marks))
     source = read_sources(names, format=format, per=per, labels=tuple(label or ()), options=reading)
@@ -235,7 +230,7 @@ def batch(
             check_replaced(outputs, task, names, source, force=force)
             if dry_run:
                 return _print_plan(source, task, journal, messages)
-            opener = partial(open_model, model, messages, server)
+            opener = partial(model_loading.open_model, model, messages, server)
             run = partial(BatchRun, source, task, journal, opener, fail_fast=fail_fast)
             summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
