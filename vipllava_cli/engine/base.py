@@ -51,8 +51,9 @@ class ModelInfo:
 
         Raises UsageError for a template of ViP-LLaVA if the model has its own.
         """
-        is_vipllava = self.device != SERVER and self.family in _VIPLLAVA
-        return choose_template(template, self.name, is_vipllava=is_vipllava)
+        on_server = self.device == SERVER
+        is_vipllava = not on_server and self.family in _VIPLLAVA
+        return choose_template(template, self.name, is_vipllava=is_vipllava, is_on_server=on_server)
 
     @property
     def summary(self) -> str:

@@ -147,7 +147,7 @@ def find_template(template: str, model: str = DEFAULT_MODEL, revision: str | Non
 
     server = find_server(model)
     if server is not None:
-        return choose_template(template, server.model, is_vipllava=False)
+        return choose_template(template, server.model, is_vipllava=False, is_on_server=True)
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint, read_config
     from vipllava_cli.engine.local.families import find_family
 

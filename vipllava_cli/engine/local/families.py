@@ -26,7 +26,8 @@ class RunFamily:
     tower is of that type. `plain_reason` says why each question reads its image again; empty if the
     KV cache of an image serves all questions about it. If the family `pads_image`, its images are
     padded to a square, as in its training; all others get the image as it is. `token_types` is the
-    model's input that says which tokens are those of an image.
+    model's input that says which tokens are those of an image. `fixed_tower` says that the vision tower
+    looks at the device of its own weights: it runs only where they are (transformers 5.23.0).
     """
 
     model_type: str
@@ -35,6 +36,7 @@ class RunFamily:
     plain_reason: str = ""
     pads_image: bool = False
     token_types: str = ""
+    fixed_tower: bool = False
 
 
 _MM_TYPES, _TYPES = "mm_token_type_ids", "token_type_ids"
@@ -49,14 +51,20 @@ RUN_FAMILIES: tuple[RunFamily, ...] = (
     RunFamily("qwen2_vl", "Qwen2VLProcessor", plain_reason=_MROPE, token_types=_MM_TYPES),
     RunFamily("qwen2_5_vl", "Qwen2_5_VLProcessor", plain_reason=_MROPE, token_types=_MM_TYPES),
     RunFamily("qwen3_vl", "Qwen3VLProcessor", plain_reason=_MROPE, token_types=_MM_TYPES),
-    RunFamily("glm4v", "Glm4vProcessor", plain_reason=_MROPE, token_types=_MM_TYPES),
+    RunFamily(
+        "glm4v",
+        "Glm4vProcessor",
+        plain_reason=_MROPE,
+        token_types=_MM_TYPES,
+        fixed_tower=True,
+    ),
     RunFamily("internvl", "InternVLProcessor"),
-    RunFamily("smolvlm", "SmolVLMProcessor"),
-    RunFamily("idefics3", "Idefics3Processor"),
+    RunFamily("smolvlm", "SmolVLMProcessor", fixed_tower=True),
+    RunFamily("idefics3", "Idefics3Processor", fixed_tower=True),
     RunFamily("gemma3", "Gemma3Processor", plain_reason=_BOTH_WAYS, token_types=_TYPES),
     RunFamily("mistral3", "PixtralProcessor"),
     RunFamily("llama4", "Llama4Processor", plain_reason=WINDOW),
-    RunFamily("mllama", "MllamaProcessor", plain_reason=_CROSS),
+    RunFamily("mllama", "MllamaProcessor", plain_reason=_CROSS, fixed_tower=True),
     RunFamily("aya_vision", "AyaVisionProcessor", plain_reason=WINDOW),
     RunFamily("ovis2", "Ovis2Processor"),
 )

@@ -1,5 +1,6 @@
 """A checkpoint -> the model and its processor, loaded by transformers. Every error is one line."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,9 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import inspect_machine
+from vipllava_cli.engine.hardware.model_spec import TOWER
 from vipllava_cli.engine.hardware.placement import plan_placement
-from vipllava_cli.engine.hardware.placement_types import Placement
+from vipllava_cli.engine.hardware.placement_types import Placement, compute_location
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.hub.checks.schema import GENERATION_RULES
 from vipllava_cli.engine.local.error_translation import (
@@ -68,6 +70,8 @@ def load(
         source = find_source(checkpoint)
         machine = inspect_machine(gpu_number(load_options.device))
         placement = plan_placement(source.spec, load_options, machine)
+        if source.family is not None and source.family.fixed_tower:
+            _check_tower(placement, name)
         if on_plan:
             on_plan(placement)
         model = _load_model(checkpoint, source, placement)
@@ -86,6 +90,17 @@ def load(
     return Loaded(model, processor, placement, source.family)
 
 
+def _check_tower(placement: Placement, name: str) -> None:
+    """Raise ModelError if the vision tower is to be computed elsewhere than its weights are."""
+    for part in placement.needs.spec.parts:
+        location = placement.locations[part.module]
+        if part.kind == TOWER and location != compute_location(location, placement.main_device):
+            raise ModelError(
+                f"the vision tower of {name} does not run from the disk, or from main memory beside a"
+                " GPU: free memory or raise --max-memory, or use --device cpu or a smaller model"
+            )
+
+
 def _load_model(
     checkpoint: Checkpoint, source: ModelSource, placement: Placement
 ) -> PreTrainedModel:
@@ -100,19 +115,22 @@ def _load_model(
     if needs.widened:
         skipped = needs.spec.layer_modules if library_quantization is not None else ()
         model_class = widened_class(model_class, skipped)
-    model, report = model_class.from_pretrained(
-        checkpoint.folder,
-        config=config,
-        # Weights that are quantized here keep the type of the file: no copy to another type first.
-        dtype="auto" if quantizes_here else DTYPES[needs.dtype],
-        device_map=placement.device_map,
-        attn_implementation=_ATTENTION.get(placement.attention, placement.attention),
-        quantization_config=library_quantization,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # `_check_weights` reports them in one line
-    )
+    with warnings.catch_warnings():
+        # A weight without a module of its own is a part, too (`family_spec.py`).
+        warnings.filterwarnings("ignore", "The following device_map keys")
+        model, report = model_class.from_pretrained(
+            checkpoint.folder,
+            config=config,
+            # Weights that are quantized here keep the type of the file: no copy to another type first.
+            dtype="auto" if quantizes_here else DTYPES[needs.dtype],
+            device_map=placement.device_map,
+            attn_implementation=_ATTENTION.get(placement.attention, placement.attention),
+            quantization_config=library_quantization,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # `_check_weights` reports them in one line
+        )
     _check_weights(report, checkpoint.name)
     model.generation_config = _generation_ids(model.generation_config)
     if quantizes_here:

@@ -72,14 +72,17 @@ TEMPLATES: Mapping[str, Template] = {
 STOPS: tuple[str, ...] = ("###",)
 
 
-def choose_template(template: str, model: str, *, is_vipllava: bool) -> str:
+def choose_template(
+    template: str, model: str, *, is_vipllava: bool, is_on_server: bool = False
+) -> str:
     """Return the template that a choice means: `auto` depends on the model.
 
-    Raises UsageError for a template of ViP-LLaVA with another model.
+    Raises UsageError for a template of ViP-LLaVA with another model on this machine. The engine of a
+    server refuses it itself.
     """
     if template == TemplateName.auto:
         return TemplateName.human.value if is_vipllava else TemplateName.chat.value
-    if template != TemplateName.chat and not is_vipllava:
+    if template != TemplateName.chat and not (is_vipllava or is_on_server):
         raise UsageError(
             f"the template {template} is for ViP-LLaVA, and {model} has its own: use --template auto"
         )
