@@ -72,7 +72,7 @@ class StaticSteps:
     def __init__(
         self, model: Any, cache: DynamicCache, rows: int, capacity: int, device: torch.device
     ) -> None:
-        self.cache = cache
+        self._cache = cache
         self.rows, self.capacity = rows, capacity
         self._model = model
         self._device = device
@@ -88,7 +88,7 @@ class StaticSteps:
 
     def begin(self, is_token: Tensor | None, positions: Tensor) -> None:
         """Start behind the tokens in the cache. The arguments are those of `PlainSteps`."""
-        self._length = self.cache.get_seq_length()
+        self._length = self._cache.get_seq_length()
         self._index.fill_(self._length)
         self.positions.copy_(positions)
         self._is_token.fill_(True)
@@ -111,8 +111,6 @@ class StaticSteps:
         self._index.add_(1)
         self.positions.add_(1)
         self._length += 1
-        for layer in self._layers:
-            layer.set_length(self._length)
         return scores
 
     def _forward(self) -> Tensor:
@@ -127,17 +125,25 @@ class StaticSteps:
                 input_ids=self._tokens,
                 attention_mask=_additive(is_seen, dtype),
                 position_ids=self.positions,
-                past_key_values=self.cache,
+                past_key_values=self._cache,
                 use_cache=True,
             )
         scores: Tensor = output.logits[:, -1]
         return scores
 
+    @property
+    def cache(self) -> DynamicCache:
+        """The tokens so far. The next steps of these rows overwrite nothing of them."""
+        return self._cache_of(self._length)
+
     def empty_cache(self) -> DynamicCache:
         """Return the cache without its tokens, for the next prompts."""
+        return self._cache_of(0)
+
+    def _cache_of(self, length: int) -> DynamicCache:
         for layer in self._layers:
-            layer.set_length(0)
-        return self.cache
+            layer.set_length(length)
+        return self._cache
 
     def prepare(self) -> None:
         """Record a step as a CUDA graph, unless that is done or the device is another.

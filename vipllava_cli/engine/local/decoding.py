@@ -221,10 +221,14 @@ class Decoder:
         if larger is None:
             cache = new_cache(self._config, key[1])
             larger = StaticSteps(self._model, cache, *key, self._device)
+        else:
+            cache = larger.empty_cache()
         self._kept[key] = larger
-        fill_cache(larger.cache, steps.cache)
+        fill_cache(cache, steps.cache)
         larger.begin(is_token, steps.positions)
         larger.prepare()
+        if steps.rows > _MAX_SPARE_ROWS:
+            self._kept.pop((steps.rows, steps.capacity), None)
         return larger
 
 
