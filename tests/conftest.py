@@ -102,7 +102,9 @@ def open_once(model: str, **how: Any) -> Engine:
 def opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands in this process share engines; none shows where its parts lie."""
 
-    def opened(model: str, *, on_plan: object, **how: Any) -> Engine:
+    def opened(model: str, **how: Any) -> Engine:
+        if how.pop("on_plan", None) is None:  # on a server
+            return open_engine(model, **how)
         return open_once(model, **how)
 
     monkeypatch.setattr("vipllava_cli.cli.model_loading.open_engine", opened)

@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 
 from tests.conftest import ROOT, SAMPLES, Finished
-from tests.support import benchmark_files, warm
+from tests.support import benchmark_files, vp_bench_files, warm
 from tests.support.comparisons import write_answers
 from tests.support.report_pages import results, row
 from vipllava_cli.engine.hub.registry import BUNDLED
@@ -147,6 +147,9 @@ def write_docs_folder(folder: Path) -> None:
     benchmark_files.vcr(folder / "vcr", 2)
     question = ("0", SAMPLES / "zoo-red-box.png", "what is in the red box?", "penguin", ["rec"])
     benchmark_files.vip_bench(folder / "ViP-Bench", [question])
+    vp_bench_files.write_parquet(
+        folder / "vp_bench_stage_1.parquet", vp_bench_files.stage_1_rows(2)
+    )
     (folder / "build").mkdir()
     (folder / "build/tiny").symlink_to(BUNDLED["tiny"])
 

@@ -27,6 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _MAX_REQUEST = 1 << 20  # bytes
 _SHARED = (
@@ -248,7 +249,10 @@ def _import_light() -> None:
     Image.init()
     # To make the command takes longer than most of its runs. Typer imports more when it runs.
     typer.main.get_command = functools.cache(typer.main.get_command)
-    typer.main.get_command(vipllava_cli.cli.app.app)
+    program: Any = typer.main.get_command(vipllava_cli.cli.app.app)
+    for command in program.commands.values():
+        for each in getattr(command, "commands", {"": command}).values():
+            assert each.params is not None  # subcommands are made when they are needed
     CliRunner().invoke(vipllava_cli.cli.app.app, ["config", "path"])
     assert not {"torch", "transformers", "tkinter"} & set(sys.modules)
 

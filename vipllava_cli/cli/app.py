@@ -1,33 +1,14 @@
 """The program `vipllava`: its subcommands, in panels."""
 
-import inspect
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from vipllava_cli import __version__
-from vipllava_cli.cli.command import OrderedCommand
-from vipllava_cli.cli.commands.annotate import annotate
-from vipllava_cli.cli.commands.ask import ask
-from vipllava_cli.cli.commands.batch import batch
-from vipllava_cli.cli.commands.chat import chat
-from vipllava_cli.cli.commands.compare import compare
-from vipllava_cli.cli.commands.config import path, set_value, show, unset
-from vipllava_cli.cli.commands.doctor import doctor
-from vipllava_cli.cli.commands.eval import clipart, demo, pointqa, vcr, vip_bench, visual7w
-from vipllava_cli.cli.commands.export import export
-from vipllava_cli.cli.commands.help import help, version
-from vipllava_cli.cli.commands.models import add, info, list_models, pull, remove, use
-from vipllava_cli.cli.commands.plan import plan
-from vipllava_cli.cli.commands.report import report
+from vipllava_cli.cli.deferred_command import deferred, placeholder
 from vipllava_cli.cli.group import Group, Program
-
-ASK_PANEL = "Ask"
-RESULTS_PANEL = "Results"
-MODELS_PANEL = "Models"
-PROGRAM_PANEL = "Program"
-
 
 app = typer.Typer(
     name="vipllava",
@@ -61,64 +42,168 @@ def main(
     """Ask a vision-language model about regions that you mark on an image."""
 
 
-def _add(body: Callable[..., None], panel: str) -> None:
-    """Add a subcommand. The overview shows its summary and its example."""
-    summary, example = inspect.cleandoc(body.__doc__ or "").split("\n\n")[:2]
-    app.command(
-        cls=OrderedCommand, rich_help_panel=panel, short_help=_short_help(summary, example)
-    )(body)
+@dataclass(frozen=True)
+class Entry:
+    """A subcommand in the overview: the first two paragraphs of its help.
+
+    `function` of the module `module` in `cli/commands/` runs it. A group has neither, but subcommands
+    with a name, a module and a function each.
+    """
+
+    panel: str
+    summary: str
+    example: str
+    module: str = ""
+    function: str = ""
+    subcommands: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def short_help(self) -> str:
+        markup = self.example.replace("[", r"\[")  # importing Rich's `escape` takes 10 ms
+        return f"{self.summary}\n[dim]{markup}[/dim]"
 
 
-def _group(name: str, summary: str, example: str, panel: str) -> typer.Typer:
-    """Add a subcommand that has subcommands of its own."""
+_ASK, _RESULTS, _MODELS, _PROGRAM = "Ask", "Results", "Models", "Program"
+HIDDEN = ("demo",)  # the name of `eval clipart` in version 0.1.0
+
+ENTRIES: Mapping[str, Entry] = {
+    "ask": Entry(
+        _ASK,
+        "Ask questions about an image and its marked regions.",
+        'vipllava ask cat.jpg "what is in the red box?" --box 20,80,340,300',
+        "ask",
+        "ask",
+    ),
+    "annotate": Entry(
+        _ASK,
+        "Draw marks on an image, without a model.",
+        "vipllava annotate cat.jpg --ellipse 10%,20%,40%,60% -o marked.png",
+        "annotate",
+        "annotate",
+    ),
+    "batch": Entry(
+        _ASK,
+        "Ask about many images. The same command resumes after a stop.",
+        'vipllava batch images/ --out results.jsonl --question "what is in the red box?"',
+        "batch",
+        "batch",
+    ),
+    "chat": Entry(
+        _ASK,
+        "Talk about an image. Without a terminal, each line of stdin is a question.",
+        "vipllava chat street.jpg --box 120,80,340,300",
+        "chat",
+        "chat",
+    ),
+    "report": Entry(
+        _RESULTS,
+        "Write one HTML page of records and their images, without a model.",
+        "vipllava report results.jsonl -o report.html",
+        "report",
+        "report",
+    ),
+    "compare": Entry(
+        _RESULTS,
+        "Compare results with the right answers, or with each other: accuracy, mistakes, changes.",
+        "vipllava compare answers.jsonl --truth label",
+        "compare",
+        "compare",
+    ),
+    "export": Entry(
+        _RESULTS,
+        "Write the answers of batch into the files of annotation tools, without a model.",
+        "vipllava export answers.jsonl --to coco -o answers.json",
+        "export",
+        "export",
+    ),
+    "eval": Entry(
+        _RESULTS,
+        "Run a benchmark and score it.",
+        "vipllava eval clipart",
+        subcommands=(
+            ("clipart", "eval", "clipart"),
+            ("vp-bench", "eval", "vp_bench"),
+            ("vip-bench", "eval", "vip_bench"),
+            ("visual7w", "eval", "visual7w"),
+            ("pointqa", "eval", "pointqa"),
+            ("vcr", "eval", "vcr"),
+            ("demo", "eval", "demo"),
+        ),
+    ),
+    "models": Entry(
+        _MODELS,
+        "List, add, download, choose and remove models.",
+        "vipllava models pull 7b",
+        subcommands=(
+            ("list", "models", "list_models"),
+            ("add", "models", "add"),
+            ("pull", "models", "pull"),
+            ("use", "models", "use"),
+            ("info", "models", "info"),
+            ("remove", "models", "remove"),
+        ),
+    ),
+    "plan": Entry(
+        _MODELS,
+        "Show how a model would be placed on your devices, with its memory and its speed.",
+        "vipllava plan 7b --max-memory 0=8GiB,cpu=20GiB",
+        "plan",
+        "plan",
+    ),
+    "doctor": Entry(
+        _MODELS,
+        "Check this machine: versions, devices, memory, speed, and the model that runs by default.",
+        "vipllava doctor",
+        "doctor",
+        "doctor",
+    ),
+    "config": Entry(
+        _PROGRAM,
+        "Show and change settings.",
+        "vipllava config set template vicuna",
+        subcommands=(
+            ("show", "config", "show"),
+            ("set", "config", "set_value"),
+            ("unset", "config", "unset"),
+            ("path", "config", "path"),
+        ),
+    ),
+    "help": Entry(
+        _PROGRAM,
+        "Show the help of the program or of a subcommand.",
+        "vipllava help models pull",
+        "help",
+        "help",
+    ),
+    "version": Entry(_PROGRAM, "Print the version.", "vipllava version", "help", "version"),
+}
+
+
+def _add(name: str, entry: Entry) -> None:
+    """Add a subcommand, or a group with its own subcommands."""
+    if not entry.subcommands:
+        add = app.command(
+            name,
+            cls=deferred(entry.module, entry.function),
+            rich_help_panel=entry.panel,
+            short_help=entry.short_help,
+        )
+        add(placeholder(name))
+        return
     group = typer.Typer(
         name=name,
         cls=Group,
         no_args_is_help=True,
-        help=summary,
-        short_help=_short_help(summary, example),
+        help=entry.summary,
+        short_help=entry.short_help,
         rich_markup_mode="rich",
     )
-    app.add_typer(group, rich_help_panel=panel)
-    return group
+    app.add_typer(group, rich_help_panel=entry.panel)
+    for each, module, function in entry.subcommands:
+        group.command(each, cls=deferred(module, function), hidden=each in HIDDEN)(
+            placeholder(each)
+        )
 
 
-def _short_help(summary: str, example: str) -> str:
-    markup = example.replace("[", r"\[")  # importing Rich's `escape` takes 10 ms
-    return f"{summary}\n[dim]{markup}[/dim]"
-
-
-_add(ask, ASK_PANEL)
-_add(annotate, ASK_PANEL)
-_add(batch, ASK_PANEL)
-_add(chat, ASK_PANEL)
-_add(report, RESULTS_PANEL)
-_add(compare, RESULTS_PANEL)
-_add(export, RESULTS_PANEL)
-
-evals = _group("eval", "Run a benchmark and score it.", "vipllava eval clipart", RESULTS_PANEL)
-for benchmark in (clipart, vip_bench, visual7w, pointqa, vcr):
-    evals.command(cls=OrderedCommand)(benchmark)
-evals.command(cls=OrderedCommand, hidden=True)(demo)  # the name of version 0.1.0
-
-models = _group(
-    "models",
-    "List, add, download, choose and remove models.",
-    "vipllava models pull 7b",
-    MODELS_PANEL,
-)
-models.command("list", cls=OrderedCommand)(list_models)
-for body in (add, pull, use, info, remove):
-    models.command(cls=OrderedCommand)(body)
-_add(plan, MODELS_PANEL)
-_add(doctor, MODELS_PANEL)
-
-config = _group(
-    "config", "Show and change settings.", "vipllava config set template vicuna", PROGRAM_PANEL
-)
-config.command(cls=OrderedCommand)(show)
-config.command("set", cls=OrderedCommand)(set_value)
-for body in (unset, path):
-    config.command(cls=OrderedCommand)(body)
-_add(help, PROGRAM_PANEL)
-_add(version, PROGRAM_PANEL)
+for _name, _entry in ENTRIES.items():
+    _add(_name, _entry)

@@ -12,7 +12,7 @@ import typer
 
 from vipllava_cli.cli.mark_style_options import MarkStyleName
 from vipllava_cli.cli.options import CsvSafe, out_option
-from vipllava_cli.engine.options import MAX_SEED, TemplateName
+from vipllava_cli.engine.options import MAX_NEW_TOKENS, MAX_SEED, TemplateName
 
 if TYPE_CHECKING:  # imports NumPy, which `--help` does not need
     from vipllava_cli.flows.evals.benchmark import DatasetOptions
@@ -89,6 +89,18 @@ Limit = Annotated[
     int | None,
     _data("Use only the first N rows.", "--limit", metavar="N", min=1, max=MAX_ROWS),
 ]
+# Its name is not that of the option of `ask`: a setting for questions does not change benchmarks.
+AnswerLimit = Annotated[
+    int | None,
+    _data(
+        "Maximum length of an answer, in tokens; more for a model that thinks first. (default: that"
+        " of the published runs)",
+        "--max-new-tokens",
+        metavar="N",
+        min=1,
+        max=MAX_NEW_TOKENS,
+    ),
+]
 Template = Annotated[
     TemplateName, _data("Prompt template; the published runs use vicuna.", "--template")
 ]
@@ -132,6 +144,7 @@ class ClipartOptions:
         ),
     ] = ImageTransform.none
     mark_style: MarkStyle = EvalMarkStyle.auto
+    answer_limit: AnswerLimit = None
     out: Annotated[Path | None, _OUT] = None
     force: Force = False
     csv_safe: CsvSafe = False
@@ -140,7 +153,12 @@ class ClipartOptions:
     def dataset(self) -> "DatasetOptions":
         from vipllava_cli.flows.evals.benchmark import DatasetOptions
 
-        return DatasetOptions(scenes=self.n, seed=self.seed, transform=self.transform.value)
+        return DatasetOptions(
+            scenes=self.n,
+            seed=self.seed,
+            transform=self.transform.value,
+            max_new_tokens=self.answer_limit,
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -156,6 +174,7 @@ class RowOptions:
     limit: Limit = None
     seed: Annotated[int, _data("Seed of the marks' colours.", metavar="N", min=0, max=MAX_SEED)] = 0
     mark_style: MarkStyle = EvalMarkStyle.auto
+    answer_limit: AnswerLimit = None
     template: Template = TemplateName.human
     force: Force = False
     csv_safe: CsvSafe = False
@@ -163,24 +182,59 @@ class RowOptions:
     def dataset(self) -> "DatasetOptions":
         from vipllava_cli.flows.evals.benchmark import DatasetOptions
 
-        return DatasetOptions(self.data, self.questions, self.limit, self.seed)
+        return DatasetOptions(
+            self.data, self.questions, self.limit, self.seed, max_new_tokens=self.answer_limit
+        )
+
+
+ChosenBy = Annotated[
+    By,
+    typer.Option(
+        "--by",
+        help="Answer with the letter that the model writes, the likeliest letter, or the option"
+        " whose text is the likeliest answer to the question alone.",
+        rich_help_panel=SCORE_PANEL,
+    ),
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ChoiceOptions(RowOptions):
     """The rows of a benchmark with multiple-choice questions."""
 
-    by: Annotated[
-        By,
-        typer.Option(
-            help="Answer with the letter that the model writes, the likeliest letter, or the option"
-            " whose text is the likeliest answer to the question alone.",
-            rich_help_panel=SCORE_PANEL,
-        ),
-    ] = By.letter
+    by: ChosenBy = By.letter
 
     def dataset(self) -> "DatasetOptions":
         return replace(super().dataset(), by=self.by.value)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VpBenchOptions:
+    """The rows of VP-Bench."""
+
+    data: Annotated[
+        Path,
+        _data(
+            "Parquet file, folder of such files, pattern like 'stage_1*.parquet', or .tsv table.",
+            "--data",
+            metavar="FILE",
+        ),
+    ]
+    out: Out
+    limit: Limit = None
+    mark_style: MarkStyle = EvalMarkStyle.auto
+    answer_limit: AnswerLimit = None
+    template: Annotated[TemplateName, _data("Prompt template.", "--template")] = RowOptions.template
+    force: Force = False
+    csv_safe: CsvSafe = False
+    by: ChosenBy = By.letter
+
+    def dataset(self) -> "DatasetOptions":
+        from vipllava_cli.flows.evals.benchmark import DatasetOptions
+
+        return DatasetOptions(
+            self.data, limit=self.limit, by=self.by.value, max_new_tokens=self.answer_limit
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -191,6 +245,7 @@ class VipBenchOptions:
     out: Out
     split: Annotated[Split, _data("Images with boxes, or with marks drawn by people.")] = Split.bbox
     limit: Limit = None
+    answer_limit: AnswerLimit = None
     template: Template = TemplateName.human
     force: Force = False
     csv_safe: CsvSafe = False
@@ -205,7 +260,12 @@ class VipBenchOptions:
     def dataset(self) -> "DatasetOptions":
         from vipllava_cli.flows.evals.benchmark import DatasetOptions
 
-        return DatasetOptions(self.data, limit=self.limit, split=self.split.value)
+        return DatasetOptions(
+            self.data,
+            limit=self.limit,
+            split=self.split.value,
+            max_new_tokens=self.answer_limit,
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

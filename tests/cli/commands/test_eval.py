@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
+from tests.support import benchmark_files
 from tests.support.evals import QUIET
+from tests.support.vision_server import MODEL, VisionServer, serving
+from vipllava_cli.engine.prompts.templates import LETTER_LINE
 
 pytestmark = pytest.mark.model
 
@@ -69,3 +72,28 @@ def test_half_a_judge_is_wrong_usage(
     result = run("eval", "vip-bench", "--data", tmp_path, "--out", tmp_path / "out", *options)
     assert result.code == 2
     assert message in result.stderr
+
+
+def test_reasons_of_failed_rows_are_printed_and_a_limit_can_be_raised(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that thinks longer than the benchmark's limit says what to raise."""
+    monkeypatch.setenv("VIPLLAVA_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    data, out = benchmark_files.visual7w(tmp_path / "data", 3), tmp_path / "out"
+    command = ("eval", "visual7w", "--data", data, "--out", out, "--model", "box")
+    with serving(VisionServer()) as server:
+        assert run("models", "add", "box", "--url", server.url, "--model", MODEL).code == 0
+        server.answers = {LETTER_LINE: {"content": "<think>A or", "finish_reason": "length"}}
+        failed = run(*command)
+        assert failed.code == 6
+        assert failed.stderr.splitlines()[-1] == (
+            f"3 rows failed, for example v7w-0: the answer of {MODEL} did not begin within 128"
+            " tokens, which its thoughts took: raise --max-new-tokens"
+        )
+        server.answers = {LETTER_LINE: "<think>A or B?</think>B"}
+        again = run(*command, "--max-new-tokens", "4096", "--json")
+    assert (again.code, again.stderr) == (0, "")
+    assert server.bodies[-1]["max_tokens"] == 4096
+    (published, _) = json.loads(again.stdout)["figures"]
+    assert (published["right"], published["failed"]) == (0.3333, 0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vipllava_cli.cli.terminal.scores import print_scores
+from vipllava_cli.cli.terminal.scores import MAX_GROUPS, print_scores
 from vipllava_cli.flows.evals.dataset import Case, Groups, Result
 from vipllava_cli.flows.evals.metrics import compute_metrics
 from vipllava_cli.flows.evals.registry import BENCHMARKS
@@ -11,6 +11,7 @@ from vipllava_cli.flows.evals.scorers import SCORERS
 # The groups of one case of each benchmark.
 CASES: dict[str, Groups] = {
     "clipart": {"all": "all", "kind": "naming", "things in the scene": ("10", "2", "1")},
+    "vp-bench": {"all": "all", "shape": ("arrow", "tag"), "amount": "2"},
     "vip-bench": {"all": "all", "capability": ("rec", "ocr", "know"), "exact set": "know+ocr+rec"},
     "visual7w": {"all": "all"},
     "pointqa": {"all": "all"},
@@ -39,6 +40,7 @@ FIGURES = "50.0% \u00b7 95% CI 0.0\u2013100.0 \u00b7 n 2"
     ("name", "first"),
     [
         ("clipart", f"accuracy {FIGURES}"),
+        ("vp-bench", f"lenient accuracy {FIGURES}"),
         ("vip-bench", f"score {FIGURES}"),
         ("visual7w", f"published accuracy {FIGURES}"),
         ("pointqa", f"published accuracy {FIGURES}"),
@@ -54,6 +56,21 @@ def test_every_benchmark_prints_its_overall_score_first(
     word = "score" if name == "vip-bench" else "accuracy"
     at = titles.index(word)
     assert titles[at : at + 4] == [word, "95%", "CI", "n"]
+
+
+def test_a_kind_of_many_groups_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """The figures of the others stay tables."""
+    benchmark = BENCHMARKS["vp-bench"]
+    results = [
+        Result(f"{n}", Case("?", "x", {"shape": "arrow", "attributes": f"red, {n}"}), "x")
+        for n in range(MAX_GROUPS + 1)
+    ]
+    print_scores(compute_metrics(results, {"lenient": SCORERS["exact"]}), benchmark)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "attributes: 61 groups, all in scores.csv and scores.json"
+    assert len(lines) == 5
+    print_scores(compute_metrics(results[1:], {"lenient": SCORERS["exact"]}), benchmark)
+    assert "red, 60" in capsys.readouterr().out
 
 
 def test_every_benchmark_is_tested() -> None:

@@ -122,3 +122,27 @@ def test_asks_again_for_one_of_the_choices() -> None:
 )
 def test_finds_a_choice_in_an_answer(text: str, found: str | None) -> None:
     assert find_choice(text, ("a bus", "a car", "C++")) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("B", "B"),
+        (" (b). ", "B"),
+        ("B. a dog", "B"),
+        ("**B**) a dog", "B"),
+        ("The answer is (B).", "B"),
+        ("Answer: B", "B"),
+        ("**Answer:** B", "B"),
+        ("option A or option B", None),
+        ("The answer is D", None),
+        ("A dog", None),
+        ("a big dog", None),
+    ],
+)
+def test_finds_a_letter_in_a_sentence(text: str, found: str | None) -> None:
+    assert find_choice(text, tuple("ABC")) == found
+
+
+def test_only_letters_are_found_in_sentences() -> None:
+    assert find_choice("The answer is C", ("C", "C++")) is None

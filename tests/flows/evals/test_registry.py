@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.support import benchmark_files as files
+from tests.support import vp_bench_files as vp
 from vipllava_cli.cli.benchmark_options import By, ImageTransform, Split
 from vipllava_cli.flows.evals import benchmark as module
 from vipllava_cli.flows.evals.benchmark import Benchmark, DatasetOptions
@@ -27,6 +28,8 @@ PUBLISHED = {
 def _data(name: str, folder: Path) -> DatasetOptions:
     if name == "clipart":
         return DatasetOptions(scenes=2)
+    if name == "vp-bench":
+        return DatasetOptions(vp.write_parquet(folder / "vp.parquet", vp.stage_1_rows(2)))
     if name == "vip-bench":
         image = files.scenes(1)[0].image
         image.save(folder / "a.png")
@@ -69,7 +72,7 @@ def test_published_figures(name: str, figure: tuple[str, str, str, float]) -> No
                 assert all(0 < value < 100 for value in models.values())
 
 
-def test_every_benchmark_of_a_paper_has_published_figures() -> None:
+def test_the_benchmarks_with_published_figures_are_known() -> None:
     assert {name for name, each in BENCHMARKS.items() if each.published} == set(PUBLISHED)
     assert set(BENCHMARKS["vip-bench"].published) == set(SPLITS)
 

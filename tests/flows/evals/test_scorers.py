@@ -23,6 +23,16 @@ def score(scorer: str, answer: str | None, target: str, options: tuple[str, ...]
         ("B: cat", 0, 1),
         ("The answer is B.", 0, 1),
         ("The correct option is (B)", 0, 1),
+        ("Answer: B", 0, 1),
+        ("answer: b", 0, 1),
+        ("**B**", 0, 1),
+        ("**Answer:** B", 0, 1),
+        ("$\\boxed{B}$", 0, 1),
+        ("<answer>B</answer>", 0, 1),
+        ("Option B", 0, 1),
+        ("It is (B), the cat", 0, 1),
+        ("B is correct", 0, 1),
+        ("either (A) or (B)", 0, 0),
         ("the cat", 0, 1),
         ("A", 0, 0),
         ("a cat", 0, 1),  # an article; the words are the option's
@@ -35,6 +45,15 @@ def score(scorer: str, answer: str | None, target: str, options: tuple[str, ...]
 def test_letters(answer: str, exact: float, letter: float) -> None:
     assert score("exact", answer, "B", OPTIONS) == exact
     assert score("letter", answer, "B", OPTIONS) == letter
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [("B", 1), (" b.", 1), ("(B) the dog", 1), ("xyB", 1), ("Answer: B", 0), ("It is", 0), ("", 0)],
+)
+def test_the_first_letter_is_what_the_published_code_takes(answer: str, expected: float) -> None:
+    """It takes the A of "Answer"."""
+    assert score("first_letter", answer, "B", OPTIONS) == expected
 
 
 def test_a_target_that_is_a_text_is_scored_by_its_letter() -> None:

@@ -13,6 +13,7 @@ from vipllava_cli.cli.benchmark_options import (
     JudgeOptions,
     RowOptions,
     VipBenchOptions,
+    VpBenchOptions,
 )
 from vipllava_cli.cli.command import command
 from vipllava_cli.cli.options import Json, ModelOptions, OutputOptions
@@ -61,6 +62,24 @@ def demo(
     messages = output.messages()
     messages.warning("`eval demo` is now `eval clipart`: use the new name")
     return _run("clipart", scenes, (model, server), messages, json=json, style=scenes.mark_style)
+
+
+@command
+def vp_bench(
+    *,
+    rows: VpBenchOptions,
+    model: ModelOptions,
+    server: ParallelServerFlags,
+    json: Json = False,
+    output: OutputOptions,
+) -> ExitCode:
+    """VP-Bench: choose an answer about marks in eight shapes.
+
+    vipllava eval vp-bench --data vp_bench_stage_1.parquet --out vp-7b/ --model 7b
+    """
+    return _run(
+        "vp-bench", rows, (model, server), output.messages(), json=json, style=rows.mark_style
+    )
 
 
 @command
@@ -255,17 +274,22 @@ def _answer(
 ) -> "Evaluation":
     from vipllava_cli.cli.model_loading import identify_model, open_model
     from vipllava_cli.cli.terminal.progress import watch_progress
+    from vipllava_cli.cli.terminal.summary import failure_lines
     from vipllava_cli.engine.prompts.references import DRAWN
     from vipllava_cli.flows.evals.registry import BENCHMARKS
     from vipllava_cli.flows.evals.run import EvalModel, answer_samples
+    from vipllava_cli.storage.record_file import RECORDS_NAME
 
     opener = opener or partial(open_model, model[0], messages, model[1])
     identity = identify_model(model[0])
     chosen = EvalModel(*identity, opener, options.template.value, reference or DRAWN)
     with watch_progress(messages, None) as listener:
-        return answer_samples(
+        evaluation = answer_samples(
             BENCHMARKS[name], options.dataset(), folder, chosen, listener, force=options.force
         )
+    for line in failure_lines(evaluation.summary, str(folder / RECORDS_NAME)):
+        messages.say(line)
+    return evaluation
 
 
 def _print_scores(evaluation: "Evaluation", *, json: bool) -> ExitCode:

@@ -23,11 +23,14 @@ from vipllava_cli.flows.evals.output_files import (
     published_models,
 )
 
+MAX_GROUPS = 60  # of a kind in a table; the files have all of them
+
 
 def print_scores(metrics: Sequence[Metric], benchmark: Benchmark) -> None:
     """Print the overall score, then a table for each scorer and kind of group.
 
-    A table that holds nothing but the overall score is left out.
+    A table that holds nothing but the overall score is left out. One of many groups is a line that
+    names the file.
     """
     console = Console(highlight=False)
     for line in overall_lines(metrics, benchmark):
@@ -39,8 +42,13 @@ def print_scores(metrics: Sequence[Metric], benchmark: Benchmark) -> None:
         models = published_models(rows)
         if not models and [(row.kind, row.group) for row in rows] == [benchmark.overall]:
             continue
-        table = Table(box=None, padding=(0, 2, 0, 0))
         heading = f"{kind}, {scorer}" if several else kind
+        if len(rows) > MAX_GROUPS:
+            console.print()
+            line = one_line(f"{heading}: {len(rows)} groups, all in scores.csv and scores.json")
+            console.print(Text(line), soft_wrap=True)
+            continue
+        table = Table(box=None, padding=(0, 2, 0, 0))
         table.add_column(Text(one_line(heading)), overflow="fold")
         ungraded = (UNGRADED,) if has_ungraded else ()
         for title in (benchmark.measure, INTERVAL, COUNT, FAILED, *ungraded, *models):

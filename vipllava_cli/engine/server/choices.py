@@ -30,10 +30,27 @@ def ask_for_choice(question: str, choices: Sequence[str], rejected: str | None =
 
 
 def find_choice(text: str, choices: Sequence[str]) -> str | None:
-    """Return the choice that an answer is, apart from case and punctuation around it."""
+    """Return the choice that an answer is, apart from case and punctuation around it.
+
+    Of letters, also the one before its text or in a sentence: `B. a dog`, `The answer is (B)`.
+    """
     plain = _plain(text)
     by_plain = {_plain(choice): choice for choice in reversed(choices)}
-    return next((c for c in choices if c == text.strip()), None) or by_plain.get(plain)
+    found = next((c for c in choices if c == text.strip()), None) or by_plain.get(plain)
+    return found or _named_letter(text, choices)
+
+
+_NAMED_LETTER = re.compile(
+    r"^[\s*(]*([A-Z])\**[).:]\s|\b(?i:answer|option|choice|letter)\b(?:\s+is)?[\s:*(]*([A-Z])\b"
+)
+
+
+def _named_letter(text: str, choices: Sequence[str]) -> str | None:
+    """Return the only letter that an answer names, None if the choices are no letters."""
+    if not all(len(choice) == 1 and choice.isupper() for choice in choices):
+        return None
+    named = {match[1] or match[2] for match in _NAMED_LETTER.finditer(text)}
+    return named.pop() if len(named) == 1 and named <= set(choices) else None
 
 
 def _plain(text: str) -> str:

@@ -21,8 +21,9 @@ class DatasetOptions:
     model chooses an option: the letter that it writes, the likeliest letter, or the option whose
     text is the likeliest answer.
 
-    Only `clipart` has `scenes` (their number) and `transform`; only `vip-bench` has `split`. With
-    `marks_apart`, marks that a benchmark draws itself are beside its images, for another mark style.
+    `max_new_tokens` replaces the benchmark's limit of an answer. Only `clipart` has `scenes` (their
+    number) and `transform`; only `vip-bench` has `split`. With `marks_apart`, marks that a benchmark
+    draws itself are beside its images, for another mark style.
     """
 
     data: Path = Path()
@@ -34,6 +35,7 @@ class DatasetOptions:
     scenes: int = 200
     transform: str = "none"
     marks_apart: bool = False
+    max_new_tokens: int | None = None
 
     @property
     def by_text(self) -> bool:

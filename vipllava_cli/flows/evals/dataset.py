@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from vipllava_cli.errors import InputError
-from vipllava_cli.flows.evals.sample_images import save_sample_image
+from vipllava_cli.flows.evals.sample_images import save_encoded_image, save_sample_image
 from vipllava_cli.marks.types import MarkSpec
 from vipllava_cli.sources.rows import BadRow, Row
 
@@ -23,8 +23,9 @@ class Case:
     """A question, its correct answer (the `target`), and the groups in which it counts.
 
     `options` are the texts behind the letters of a multiple choice. With `by_text`, the model
-    scores these texts, and the target is one of them instead of a letter. `judge_question` is the
-    question in the form for a judge, None if they are the same.
+    scores these texts, and the target is one of them instead of a letter. `choices` are the letters
+    that the model scores, if they are not those of the run. `judge_question` is the question in the
+    form for a judge, None if they are the same.
     """
 
     question: str
@@ -32,22 +33,24 @@ class Case:
     groups: Groups
     options: tuple[str, ...] = ()
     by_text: bool = False
+    choices: tuple[str, ...] = ()
     judge_question: str | None = None
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An image, or its path, with the marks on it and the cases about it.
+    """An image, its path or the bytes of its file, with the marks on it and the cases about it.
 
     `error` is set if the benchmark's own data make the questions impossible. Such a sample counts
-    as failed.
+    as failed. `extra` holds fields of the data for the record.
     """
 
     id: str
-    image: Image.Image | str
+    image: Image.Image | str | bytes
     cases: tuple[Case, ...]
     marks: tuple[MarkSpec, ...] = ()
     error: InputError | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class SampleBatch:
     cases: dict[str, tuple[Case, ...]] = field(default_factory=dict)
 
     def rows(self, samples: Iterable[Sample]) -> Iterator[Row | BadRow]:
-        """Yield a row for each sample. Save an image that has no path as PNG in the folder.
+        """Yield a row for each sample. Save an image that has no path in the folder.
 
         Raises AnotherRunError if the folder has another image there, and not `overwrite`.
         """
@@ -94,8 +97,8 @@ class SampleBatch:
                 continue
             questions = tuple(case.question for case in sample.cases)
             targets = [case.target for case in sample.cases]
-            extra = {"wanted": targets if len(targets) > 1 else targets[0]}
-            (choices,) = {case.options if case.by_text else () for case in sample.cases}
+            extra = {"wanted": targets if len(targets) > 1 else targets[0], **sample.extra}
+            (choices,) = {case.options if case.by_text else case.choices for case in sample.cases}
             yield Row(id, path, sample.marks, questions, extra, choices)
 
     def results(self, records: Iterable[Mapping[str, Any]]) -> Iterator[Result]:
@@ -116,9 +119,11 @@ class SampleBatch:
             unique = f"{id}~{number}"
         return unique
 
-    def _image_path(self, image: Image.Image | str, id: str) -> str:
+    def _image_path(self, image: Image.Image | str | bytes, id: str) -> str:
         if isinstance(image, str):
             return image
+        if isinstance(image, bytes):
+            return str(save_encoded_image(image, self.folder, id, overwrite=self.overwrite))
         path = self.folder / f"{id}.png"
         save_sample_image(image, path, overwrite=self.overwrite)
         return str(path)

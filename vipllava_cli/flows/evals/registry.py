@@ -8,7 +8,9 @@ from vipllava_cli.flows.evals.pointqa import POINTQA
 from vipllava_cli.flows.evals.vcr import VCR
 from vipllava_cli.flows.evals.vip_bench import VIP_BENCH
 from vipllava_cli.flows.evals.visual7w import VISUAL7W
+from vipllava_cli.flows.evals.vp_bench.benchmark import VP_BENCH
 
 BENCHMARKS: Mapping[str, Benchmark] = {
-    benchmark.name: benchmark for benchmark in (CLIPART, VIP_BENCH, VISUAL7W, POINTQA, VCR)
+    benchmark.name: benchmark
+    for benchmark in (CLIPART, VP_BENCH, VIP_BENCH, VISUAL7W, POINTQA, VCR)
 }

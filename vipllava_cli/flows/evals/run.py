@@ -6,13 +6,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.engine.base import Engine, Usage
+from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.engine.prompts.control_words import drop_image_word
 from vipllava_cli.engine.prompts.references import DRAWN, Reference
 from vipllava_cli.errors import InputError, ModelError
 from vipllava_cli.flows.batch.conflicts import ConflictError
-from vipllava_cli.flows.batch.run import BatchRun, ProgressListener
+from vipllava_cli.flows.batch.run import BatchRun, BatchSummary, ProgressListener
 from vipllava_cli.flows.batch.task import BatchTask
 from vipllava_cli.flows.evals.benchmark import LIKELIHOOD, Benchmark, DatasetOptions
 from vipllava_cli.flows.evals.dataset import Result, SampleBatch
@@ -64,7 +64,7 @@ class Evaluation:
     """The results of a benchmark's run, and its metrics once they are scored.
 
     `facts` describe the run, in the order of `scores.json`. `ungraded` counts the answers that a judge
-    could not grade.
+    could not grade. `summary` counts the questions of a run, and its failures by reason.
     """
 
     benchmark: Benchmark
@@ -75,6 +75,7 @@ class Evaluation:
     metrics: list[Metric] = field(default_factory=list)
     ungraded: int = 0
     csv_safe: bool = False
+    summary: BatchSummary = field(default_factory=BatchSummary)
 
     @property
     def failed(self) -> int:
@@ -106,17 +107,19 @@ def answer_samples(
     task = BatchTask(
         (model.name, model.revision),
         template=model.template,
-        options=GenerationOptions(benchmark.max_new_tokens, choices=choices),
+        options=GenerationOptions(
+            options.max_new_tokens or benchmark.max_new_tokens, choices=choices
+        ),
         reference=model.reference,
     )
     batch, path = SampleBatch(folder), folder / RECORDS_NAME
 
-    usage: Usage | None = None
+    summary = BatchSummary()
 
     def answer(journal: Journal) -> None:
-        nonlocal usage
+        nonlocal summary
         run = BatchRun(Source(batch.rows(samples), "eval"), task, journal, model.open, listener)
-        usage = run().usage
+        summary = run()
 
     try:
         with open_journal(path) as journal:
@@ -141,9 +144,10 @@ def answer_samples(
     if model.reference.style.recorded:
         source["mark style"] = model.reference.style.recorded
     evaluation = _evaluation(benchmark, options, folder, results, source)
-    if usage is not None:
+    evaluation.summary = summary
+    if summary.usage is not None:
         evaluation.facts["tokens of this run"] = {
-            name: value for name, value in asdict(usage).items() if value is not None
+            name: value for name, value in asdict(summary.usage).items() if value is not None
         }
     return evaluation
 

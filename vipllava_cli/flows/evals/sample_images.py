@@ -1,6 +1,9 @@
-"""Write the images that a benchmark makes itself, and never over those of another run."""
+"""Write the images that a benchmark makes or contains, and never over those of another run."""
 
+import hashlib
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,21 @@ from PIL import Image
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.images.png_chunks import PNG_START
-from vipllava_cli.storage.files import atomic_file
+from vipllava_cli.storage.files import atomic_file, make_folder
+
+IMAGES_FOLDER = "images"  # in the folder of a run: images as the benchmark's file contains them
+
+# The first bytes of an image -> the suffix of its file.
+_SUFFIXES: Mapping[bytes, str] = {
+    PNG_START: ".png",
+    b"\xff\xd8\xff": ".jpg",
+    b"RIFF": ".webp",
+    b"GIF8": ".gif",
+    b"BM": ".bmp",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+}
+_MAX_NAME = 80  # characters of a file name, without the suffix
 
 
 class AnotherRunError(InputError):
@@ -34,13 +51,57 @@ def save_sample_image(image: Image.Image, path: Path, *, overwrite: bool) -> Non
         image.save(file, "PNG", compress_level=1)
 
 
+def image_suffix(data: bytes) -> str | None:
+    """Return the suffix for the bytes of an image file, None if they are of no known format."""
+    return next((suffix for start, suffix in _SUFFIXES.items() if data.startswith(start)), None)
+
+
+def save_encoded_image(data: bytes, folder: Path, id: str, *, overwrite: bool) -> Path:
+    """Save the bytes of an image as they are, in `images/` of the folder. Returns the path.
+
+    Raises AnotherRunError if the file has another content, unless `overwrite`; InputError if it cannot
+    be written.
+    """
+    make_folder(folder / IMAGES_FOLDER)
+    path = folder / IMAGES_FOLDER / f"{_file_name(id)}{image_suffix(data) or ''}"
+    if path.is_file() and not path.is_symlink():
+        with path.open("rb") as file:
+            found = file.read(len(data) + 1)
+        if found == data:
+            return path
+        if not overwrite:
+            raise AnotherRunError(
+                f"{path} is not the image of this run, as after a run with other --data"
+            )
+        if found and image_suffix(found) is None:
+            raise _foreign(path)
+    elif os.path.lexists(path):
+        raise _foreign(path)
+    with atomic_file(str(path)) as file:
+        file.write(data)
+    return path
+
+
+def _file_name(id: str) -> str:
+    """Return the id as the name of a file. Ids that differ have names that differ."""
+    name = re.sub(r"[^A-Za-z0-9_~-]+", "_", id)[:_MAX_NAME]
+    if name == id:
+        return name
+    digest = hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{name}-{digest[:8]}"
+
+
 def _check_png(path: Path) -> None:
     """Check that what cannot be read is a PNG of a stopped run. Raises InputError."""
     if path.is_file():
         with path.open("rb") as file:
             if PNG_START.startswith(file.read(len(PNG_START))):
                 return
-    raise InputError(f"{path} exists, and no run of eval made it: move it, or give another --out")
+    raise _foreign(path)
+
+
+def _foreign(path: Path) -> InputError:
+    return InputError(f"{path} exists, and no run of eval made it: move it, or give another --out")
 
 
 def _read_pixels(path: Path) -> np.ndarray | None:

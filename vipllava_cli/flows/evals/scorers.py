@@ -90,22 +90,28 @@ def is_sublist(part: Sequence[str], words: Sequence[str]) -> bool:
 _LETTER = re.compile(
     r"\(?(?:(?P<only>[A-Za-z])\)?[.:]?|(?P<first>[A-Z])(?:\)|[.:]|\s*[-\u2013\u2014])\s.*)"
 )
-_NAMED_LETTER = re.compile(r"\b(?:answer|option|choice|letter)\b(?:\s+is)?\s*:?\s*\(?([A-Z])\b")
+_NAMED_LETTER = re.compile(
+    r"\b(?i:answer|option|choice|letter)\b(?:\s+is)?\s*:?\s*\(?([A-Z])\b"
+    r"|^\s*(?i:answer|option|choice|letter)\s*:?\s*\(?([a-z])\)?[.:]?\s*$"
+    r"|\(([A-Z])\)|\b([A-Z])\b(?= is (?:the )?(?:correct|right|best))"
+)
+_DECORATION = re.compile(r"\*+|`|\$|\\(?:boxed|text|mathbf|textbf)\{([^{}]*)\}|</?answer>")
 
 
 def find_letter(answer: str, options: Sequence[str]) -> str | None:
     """Find the letter that an answer means, or None.
 
     The letter is alone, stands before its text, is named in a sentence, or belongs to the only
-    option with the words of the answer.
+    option with the words of the answer. Signs of Markdown and LaTeX around it do not count.
     """
-    match = _LETTER.fullmatch(answer.strip())
+    answer = _DECORATION.sub(lambda match: match[1] or "", answer).strip()
+    match = _LETTER.fullmatch(answer)
     if match:
         return (match["only"] or match["first"]).upper()
-    named = set(_NAMED_LETTER.findall(answer))
+    named = {next(filter(None, match.groups())).upper() for match in _NAMED_LETTER.finditer(answer)}
     if len(named) == 1:
         return str(named.pop())
-    same = [LETTERS[at] for at, option in enumerate(options) if phrase(answer, option)]
+    same = [LETTERS[at] for at, option in enumerate(options) if option and phrase(answer, option)]
     return same[0] if len(same) == 1 else None
 
 
@@ -114,6 +120,16 @@ def letter(result: Result) -> float:
     case = result.case
     target = LETTERS[case.options.index(case.target)] if case.by_text else case.target
     return float(find_letter(result.answer or "", case.options) == target)
+
+
+def first_letter(result: Result) -> float:
+    """Score 1 if the first A, B, C or D of the answer, in upper case, is the letter of the target.
+
+    Source: VP-Bench's evaluation code. It takes the A of "Answer: D".
+    """
+    answer = (result.answer or "").upper()
+    found = next((letter for letter in answer if letter in LETTERS[:4]), answer.strip())
+    return float(found == result.case.target)
 
 
 def items(result: Result) -> float:
@@ -136,6 +152,7 @@ def _score_texts(matches: TextMatch) -> Scorer:
 SCORERS: Mapping[str, Scorer] = {
     **{match.__name__: _score_texts(match) for match in (exact, normalized, phrase, contains)},
     "letter": letter,
+    "first_letter": first_letter,
     "items": items,
 }
 

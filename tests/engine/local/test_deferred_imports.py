@@ -1,0 +1,66 @@
+"""Imports that answering does not need. Each test has a process of its own: imports cannot be undone."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.model
+
+HEAVY = ("torch._dynamo.eval_frame", "torch.distributed.tensor", "torch._inductor")
+
+
+def _run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_answering_imports_no_compiler() -> None:
+    printed = _run(
+        "import sys\n"
+        "from vipllava_cli import load_model\n"
+        "answer = load_model('tiny').ask('sample_images/garden.png', 'what is this?')\n"
+        f"print(bool(answer.text), sorted(set({HEAVY}) & set(sys.modules)))"
+    )
+    assert printed == "True []"
+
+
+def test_torch_compile_works_afterwards_and_knows_the_decorated_functions() -> None:
+    printed = _run(
+        "import torch, vipllava_cli.engine.local.generate\n"
+        "from transformers.integrations import deepgemm\n"
+        "double = torch.compile(lambda x: 2 * x, backend='eager', fullgraph=True)\n"
+        "print(double(torch.ones(2)).tolist())\n"
+        "from torch._dynamo import trace_rules\n"
+        "print(id(deepgemm._load_deepgemm_kernel) in trace_rules._allowed_callable_ids)\n"
+        "from vipllava_cli.engine.local import deferred_imports\n"
+        "print(deferred_imports._pending)"
+    )
+    assert printed.splitlines() == ["[2.0, 2.0]", "True", "[]"]
+
+
+def test_a_function_that_the_compiler_must_skip_is_skipped() -> None:
+    printed = _run(
+        "import torch, vipllava_cli.engine.local.generate\n"
+        "@torch.compiler.disable\n"
+        "def skipped(x):\n"
+        "    return x + 1\n"
+        "print(skipped(torch.ones(1)).tolist())\n"
+        "compiled = torch.compile(lambda x: skipped(x) * 2, backend='eager')\n"
+        "print(compiled(torch.ones(1)).tolist())\n"
+        "strict = torch.compile(lambda x: skipped(x) * 2, backend='eager', fullgraph=True)\n"
+        "try:\n"
+        "    strict(torch.ones(1))\n"
+        "except Exception as error:\n"
+        "    print(type(error).__name__)"
+    )
+    assert printed.splitlines() == ["[2.0]", "[4.0]", "Unsupported"]
+
+
+def test_a_process_that_has_the_compiler_keeps_it() -> None:
+    printed = _run(
+        "import torch._dynamo, vipllava_cli.engine.local.generate\n"
+        "print(type(torch._dynamo).__name__, torch._dynamo.eval_frame.__name__)"
+    )
+    assert printed == "module torch._dynamo.eval_frame"

@@ -1,0 +1,1 @@
+"""VP-Bench: multiple-choice questions about visual prompts in eight shapes."""
