@@ -15,6 +15,7 @@ def with_reference(marked: MarkedImage, reference: Reference) -> MarkedImage:
         marked,
         style=reference.style,
         size_limits=reference.size_limits,
+        is_padded=reference.is_padded,
         numbers=marked.numbers or reference.style.needs_numbers(len(marked.marks)),
     )
 

@@ -56,6 +56,12 @@ class SquarePlace:
         )
 
 
+def shrink(image: Image.Image) -> Image.Image:
+    """Return an image as it is, with sides of at most MAX_SIDE."""
+    size = place_in_square(image.size).size
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+
+
 def place_in_square(size: tuple[int, int]) -> SquarePlace:
     """Return where `pad_to_square` puts an image of this width and height."""
     longest = max(size)

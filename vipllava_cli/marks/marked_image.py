@@ -25,7 +25,7 @@ from vipllava_cli.images.source import (
     parse_source,
     record_name,
 )
-from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.images.square import pad_to_square, shrink
 from vipllava_cli.images.stretch import WINDOW_OPTION, kind_note
 from vipllava_cli.images.window import Window
 from vipllava_cli.marks.draw import draw
@@ -134,7 +134,7 @@ class MarkedImage:
 
     `crop` is the part that the model sees: left, top, right, bottom in pixels. None is the full image.
     `style` is how the image refers to the marks. `size_limits` are those of a model that counts pixels
-    of the resized image.
+    of the resized image. `is_padded` is false for a model that reads the image without padding.
     """
 
     file: ImageFile
@@ -143,6 +143,7 @@ class MarkedImage:
     crop: tuple[int, int, int, int] | None = None
     style: ReferenceStyle = ReferenceStyle.drawn
     size_limits: SizeLimits | None = None
+    is_padded: bool = True
 
     @property
     def shown_size(self) -> tuple[int, int]:
@@ -171,10 +172,10 @@ class MarkedImage:
         return add_enlarged_regions(drawn, image, marks, numbers=self.numbers)
 
     def for_model(self) -> Image.Image:
-        """Return the square image that the model receives. Raises InputError."""
+        """Return the image that the model receives, a square if it is padded. Raises InputError."""
         shown = self.drawn() if self.style.draws_marks else self._shown().convert("RGB")
-        square = pad_to_square(shown)
-        return resize_within(square, self.size_limits) if self.size_limits else square
+        fitted = pad_to_square(shown) if self.is_padded else shrink(shown)
+        return resize_within(fitted, self.size_limits) if self.size_limits else fitted
 
     def _shown(self) -> Image.Image:
         image = self.file.image

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from vipllava_cli.engine.prompts.phrases import (
@@ -35,10 +35,15 @@ _SPOTS = ("point", "arrow")  # shapes that show a point
 
 @dataclass(frozen=True)
 class Reference:
-    """How the questions of a run refer to marks. `convention` is that of the model's coordinates."""
+    """How the questions of a run refer to marks.
+
+    `convention` is that of the model's coordinates. They count from the image that the model receives,
+    which is padded to a square if `is_padded`.
+    """
 
     style: ReferenceStyle = ReferenceStyle.drawn
     convention: RegionConvention | None = None
+    is_padded: bool = True
 
     @property
     def size_limits(self) -> SizeLimits | None:
@@ -52,10 +57,11 @@ class Reference:
 DRAWN = Reference()
 
 
-def choose_reference(name: str, family: str, model: str) -> Reference:
+def choose_reference(name: str, family: str, model: str, *, is_padded: bool = True) -> Reference:
     """Return the reference of a style, `auto` for that of the model's family.
 
-    `family` is the family of `ModelInfo`, `model` the name for a message. Raises UsageError for
+    `family` is the family of `ModelInfo`, `model` the name for a message; `is_padded` says whether the
+    model receives a square. Raises UsageError for
     coordinates if the family documents no way to write them.
     """
     convention = find_convention(family)
@@ -64,13 +70,13 @@ def choose_reference(name: str, family: str, model: str) -> Reference:
     else:
         style = ReferenceStyle(name)
     if not style.writes_places:
-        return Reference(style)
+        return Reference(style, is_padded=is_padded)
     if convention is None:
         raise UsageError(
             f"no documentation says how {model} reads coordinates: use the mark style"
             f" {', '.join(WITHOUT_COORDINATES[:-1])} or {WITHOUT_COORDINATES[-1]}"
         )
-    return Reference(style, convention)
+    return Reference(style, convention, is_padded)
 
 
 @dataclass(frozen=True)
@@ -132,11 +138,16 @@ class MarkNames:
         convention, limits = self.reference.convention, self.reference.size_limits
         assert convention is not None  # noqa: S101 - `choose_reference` finds it for these styles
         square = place_in_square(self.size)
-        side = fit_size((square.side,) * 2, limits)[0] if limits else square.side
+        full = (square.side, square.side)
+        if not self.reference.is_padded:
+            square = replace(square, left=0, top=0)
+            full = square.size
+        sent_size = fit_size(full, limits) if limits else full
         texts = []
         for mark in self.marks:
-            sent = [value * side / square.side for value in square.enter(_pointed_place(mark))]
-            texts.append(write_place(to_units(sent, (side, side), convention), convention))
+            entered = square.enter(_pointed_place(mark))
+            sent = [value * sent_size[at % 2] / full[at % 2] for at, value in enumerate(entered)]
+            texts.append(write_place(to_units(sent, sent_size, convention), convention))
         return texts
 
     # --- names in the words of the user --------------------------------------------------------
