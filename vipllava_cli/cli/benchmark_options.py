@@ -222,6 +222,7 @@ class VpBenchOptions:
     ]
     out: Out
     limit: Limit = None
+    mark_style: MarkStyle = EvalMarkStyle.auto
     answer_limit: AnswerLimit = None
     template: Annotated[TemplateName, _data("Prompt template.", "--template")] = RowOptions.template
     force: Force = False

@@ -163,6 +163,19 @@ def test_pixels_are_those_of_the_image_that_is_sent() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        ("qwen3-vl", '{"bbox_2d": [100, 100, 300, 500]}'),
+        ("qwen2.5vl", '{"bbox_2d": [20, 11, 59, 56]}'),  # 200x100 becomes 196x112
+        ("llava", "[0.1, 0.3, 0.3, 0.5]"),  # by its own padding
+    ],
+)
+def test_the_places_on_an_image_without_padding(model: str, text: str) -> None:
+    reference = choose_reference("coordinates", model, model, pads_image=False)
+    assert MarkNames((BOX,), SIZE, reference).object(1) == f"the object in the region {text}"
+
+
 @pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda each: each.family)
 def test_every_family_draws_by_default(convention: object) -> None:
     """The authors of InternVL advise it, and ViP-LLaVA is trained for it."""

@@ -77,7 +77,9 @@ def vp_bench(
 
     vipllava eval vp-bench --data vp_bench_stage_1.parquet --out vp-7b/ --model 7b
     """
-    return _run("vp-bench", rows, (model, server), output.messages(), json=json)
+    return _run(
+        "vp-bench", rows, (model, server), output.messages(), json=json, style=rows.mark_style
+    )
 
 
 @command

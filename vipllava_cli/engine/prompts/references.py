@@ -60,8 +60,8 @@ DRAWN = Reference()
 def choose_reference(name: str, family: str, model: str, *, pads_image: bool = True) -> Reference:
     """Return the reference of a style, `auto` for that of the model's family.
 
-    `family` is the family of `ModelInfo`, `model` the name for a message. Raises UsageError for
-    coordinates if the family documents no way to write them.
+    `family` and `pads_image` are those of `ModelInfo`, `model` is the name for a message. Raises
+    UsageError for coordinates if the family documents no way to write them.
     """
     convention = find_convention(family)
     if name == AUTO:
