@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.support.batch import read_answers, run_over
-from tests.support.server_engines import engine_at
+from tests.support.server_engines import engine_at, server_home
 from tests.support.vision_server import VisionServer, serving
 from vipllava_cli.engine.base import Engine, Prompt
 from vipllava_cli.engine.fields import Field, FieldType
@@ -73,6 +73,9 @@ def _server(parallel: int) -> Callable[[], AbstractContextManager[Opened]]:
 ENGINES = {"tiny": _local, "server": _server(1), "server, parallel": _server(8)}
 
 
+home = pytest.fixture(server_home)
+
+
 @pytest.fixture(
     params=[
         pytest.param("tiny", marks=pytest.mark.model),
@@ -81,9 +84,8 @@ ENGINES = {"tiny": _local, "server": _server(1), "server, parallel": _server(8)}
     ]
 )
 def opened(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Opened]:
-    monkeypatch.setenv("VIPLLAVA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("VIPLLAVA_KEY_BOX", KEY)
     with ENGINES[request.param]() as engine:
         yield engine

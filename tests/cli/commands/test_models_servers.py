@@ -16,18 +16,13 @@ from PIL import Image
 
 from tests.conftest import Run
 from tests.support.commands import assert_error_line, run_in_process
+from tests.support.server_engines import server_home
 from tests.support.vision_server import MODEL, VisionServer, serving
 
 KEY = "sk-canary-93ab"
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("VIPLLAVA_HOME", str(folder))
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    return folder
+home = pytest.fixture(autouse=True)(server_home)
 
 
 @pytest.fixture
@@ -141,7 +136,7 @@ def test_doctor_asks_the_servers(box: VisionServer, run: Run) -> None:
     }
     run("models", "add", "gone", "--url", "http://127.0.0.1:9/v1", "--model", "m")
     facts = json.loads(run("doctor", "--model", "box", "--json").stdout)["server gone"]
-    assert "is unreachable: start it, or check its address" in facts["refused"]
+    assert "is unreachable: start it, or check the address" in facts["refused"]
 
 
 test_doctor_asks_the_servers = pytest.mark.model(test_doctor_asks_the_servers)
