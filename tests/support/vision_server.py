@@ -240,6 +240,7 @@ WAYS: Mapping[str, Callable[[_Handler], None]] = {
     "404": lambda handler: handler.refuse(404, "no such model"),
     "413": lambda handler: handler.refuse(413, "payload too large"),
     "429": lambda handler: handler.refuse(429, "slow down", Retry_After="0.3"),
+    "429 for seconds": lambda handler: handler.refuse(429, "slow down", Retry_After="2"),
     "429 for hours": lambda handler: handler.refuse(429, "come tomorrow", Retry_After="7200"),
     "500": lambda handler: handler.refuse(500, "something broke"),
     "400": lambda handler: handler.refuse(400, "this question is not allowed"),

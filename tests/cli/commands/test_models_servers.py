@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.conftest import Run
 from tests.support.commands import assert_error_line, run_in_process
-from tests.support.server_engines import server_home
+from tests.support.server_engines import read_records, server_home, write_rows
 from tests.support.vision_server import MODEL, VisionServer, serving
 
 KEY = "sk-canary-93ab"
@@ -43,17 +43,7 @@ def box(server: VisionServer, run: Run) -> VisionServer:
 def manifest(folder: Path, count: int) -> Path:
     image = folder / "image.png"
     Image.new("RGB", (80, 60), "red").save(image)
-    rows = [
-        {"id": f"r{n}", "image": str(image), "question": f"what is number {n}."}
-        for n in range(count)
-    ]
-    path = folder / "rows.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def records(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return write_rows(folder, count, image)
 
 
 def test_names_a_server_and_forgets_it(server: VisionServer, home: Path, run: Run) -> None:
@@ -171,7 +161,7 @@ def test_counts_tokens_and_cost_of_a_batch(server: VisionServer, tmp_path: Path,
     assert summary["prompt tokens on the server"] == "3540"
     assert summary["answer tokens on the server"] == "60"
     assert summary["cost, by the prices of `models add`"] == "0.4140"
-    assert [record["id"] for record in records(out)] == [f"r{n}" for n in range(10)]
+    assert [record["id"] for record in read_records(out)] == [f"r{n}" for n in range(10)]
 
 
 def test_shows_no_key_anywhere(box: VisionServer, tmp_path: Path, home: Path, run: Run) -> None:
@@ -206,10 +196,10 @@ def test_ends_a_batch_that_no_row_can_continue(box: VisionServer, tmp_path: Path
     assert ended.code == 4
     assert "answered 401 (no such key): check the key in VIPLLAVA_KEY_BOX" in ended.stderr
     assert (
-        len(records(out)) == sum(box.answered.values()) - 2
+        len(read_records(out)) == sum(box.answered.values()) - 2
     )  # all answers that came, but the two of the check
     assert run("batch", rows, "-o", out, "--model", "box").code == 0
-    assert [record["id"] for record in records(out)] == [f"r{n}" for n in range(20)]
+    assert [record["id"] for record in read_records(out)] == [f"r{n}" for n in range(20)]
 
 
 @pytest.mark.slow
@@ -224,10 +214,10 @@ def test_resumes_a_killed_batch_without_asking_twice(box: VisionServer, tmp_path
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    stored = {record["question"] for record in records(out)}
+    stored = {record["question"] for record in read_records(out)}
     first = box.rows()
     assert run_in_process(*command[3:]).code == 0
-    assert [record["id"] for record in records(out)] == [f"r{n}" for n in range(60)]
+    assert [record["id"] for record in read_records(out)] == [f"r{n}" for n in range(60)]
     asked_twice = {question for question, count in box.rows().items() if count > 1}
     assert not asked_twice & stored
     assert len(asked_twice) <= 4  # those in flight
@@ -245,7 +235,7 @@ def test_parallel_requests_are_at_least_twenty_times_as_fast(
         "batch", rows, "-o", out, "--model", "box", "--parallel", "32", "--no-image-check"
     )
     assert ended.code == 0
-    assert [record["id"] for record in records(out)] == [f"r{n}" for n in range(200)]
+    assert [record["id"] for record in read_records(out)] == [f"r{n}" for n in range(200)]
     assert box.max_parallel == 32
     seconds = next(
         float(line.split()[0])
@@ -299,7 +289,7 @@ def test_reports_choices_without_probabilities(box: VisionServer, tmp_path: Path
     out, page = tmp_path / "out.jsonl", tmp_path / "page.html"
     command = ["batch", manifest(tmp_path, 3), "-o", out, "--model", "box", "--choices", "dog,cat"]
     assert run(*command, "--report", page).code == 0
-    assert [record["answer"] for record in records(out)] == ["cat"] * 3
+    assert [record["answer"] for record in read_records(out)] == ["cat"] * 3
     assert "cat" in page.read_text()
     asked = run("ask", tmp_path / "image.png", "--model", "box", "--fields", "pet: dog|cat")
     assert (asked.code, asked.stdout) == (0, "pet  cat\n")
