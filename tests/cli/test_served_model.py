@@ -89,6 +89,7 @@ def manifest(path: Path) -> Path:
             "question": question,
         }
         for name, places in PLACES.items()
+        if (SAMPLES / f"{name}.png").exists()
         for thing, place in places.items()
         for number, question in enumerate(QUESTIONS)
     ]

@@ -28,6 +28,7 @@ class VisionServer:
 
     `ways` holds, by a part of a question, a key of `WAYS` for each try; further tries get an answer.
     `always` is the way of all requests, apart from those of the image check if `spares_check`.
+    `react` answers all requests in place of the server.
     `rejects` are parameters that it does not know. `latency` is in seconds. `answers` replace the answer,
     by a part of the question. `log_probabilities` is sent where a request wants some.
     """
@@ -36,6 +37,7 @@ class VisionServer:
     ways: Mapping[str, list[str]] = field(default_factory=dict)
     always: str = ""
     spares_check: bool = True
+    react: Callable[[ChatHandler], None] | None = None
     rejects: tuple[str, ...] = ()
     latency: float = 0.0
     sees_images: bool = True
@@ -98,6 +100,8 @@ class _Handler(ChatHandler):
     def _react(self, body: dict[str, Any], question: str, way: str) -> None:
         state = self.state
         self.streams = bool(body.get("stream"))
+        if state.react:
+            return state.react(self)
         if state.key and self.headers.get("Authorization") != f"Bearer {state.key}":
             return self.refuse(401, f"no such key: {self.headers.get('Authorization')}")
         if body["model"] != state.model:

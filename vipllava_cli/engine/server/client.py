@@ -137,7 +137,7 @@ class ServerClient:
     def post(self, body: bytes, reply: "Reply") -> Completion:
         """Send a question once. Raises the errors of `failures` and of `completion`, and ModelError."""
         with self._request("POST", "/chat/completions", body) as response:
-            completion = parse_completion(reply.read(response, self.key.hide_in))
+            completion = parse_completion(reply.read(response, self.key))
         return completion.without(self.key)
 
     @contextmanager

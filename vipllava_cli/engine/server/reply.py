@@ -12,6 +12,7 @@ import httpx2
 
 from vipllava_cli.engine.server.completion import FailedReplyError, NoCompletionError
 from vipllava_cli.engine.server.event_stream import StreamedCompletion, event_data
+from vipllava_cli.engine.server.keys import NO_KEY, HiddenPieces, Key
 from vipllava_cli.engine.server.reasoning import AnswerPieces
 from vipllava_cli.engine.server.server_errors import is_web_page
 
@@ -38,6 +39,7 @@ class Reply:
         self._on_text = on_text
         self._stop = stop
         self._pieces = AnswerPieces()
+        self._hidden = HiddenPieces(NO_KEY)
         self._joined = StreamedCompletion()
         self.is_stopped = False
         self.first_piece_time: float | None = None
@@ -45,17 +47,18 @@ class Reply:
     def read(
         self,
         response: httpx2.Response,
-        hide: Callable[[str], str] = lambda text: text,
+        key: Key = NO_KEY,
     ) -> Any:
-        """Return the JSON of a completion, or of an error. `hide` removes the key that a server repeats.
+        """Return the JSON of a completion, or of an error, without the key that a server may repeat.
 
         Raises NoCompletionError, FailedReplyError and the errors of httpx2.
         """
         text = _texts(response)
         start = next(filter(None, map(str.lstrip, text)), "")
         if start[:1] in _STREAM_STARTS:
-            return self._read_stream(start, text, hide)
-        body = hide(start + "".join(text))
+            self._hidden = HiddenPieces(key)
+            return self._read_stream(start, text, key)
+        body = key.hide_in(start + "".join(text))
         if not body.strip():
             raise NoCompletionError("sent an empty reply")
         if is_web_page(body):
@@ -70,9 +73,9 @@ class Reply:
         self._joined.is_complete = True
         return self._joined.body()
 
-    def _read_stream(self, start: str, text: Iterator[str], hide: Callable[[str], str]) -> Any:
+    def _read_stream(self, start: str, text: Iterator[str], key: Key) -> Any:
         for line in _lines(start, text):
-            self._add(event_data(hide(line)))
+            self._add(event_data(key.hide_in(line)))
             if self._joined.has_error:
                 return self._joined.body()
             if self._stop is not None and self._stop():
@@ -92,7 +95,7 @@ class Reply:
         if piece and self.first_piece_time is None:
             self.first_piece_time = time.perf_counter()
         if self._on_text is not None:
-            shown = self._pieces.add(piece)
+            shown = self._hidden.add(self._pieces.add(piece))
             if shown:
                 self._on_text(shown)
 
