@@ -25,7 +25,7 @@ pytestmark = pytest.mark.model
 
 SERVE = "from transformers.cli.transformers import main; main()"
 START_SECONDS = 240  # on a busy machine; on a quiet one it takes six
-ROW_COUNT = 18
+ROW_COUNT = 12
 QUESTIONS = ("what is {1}?", "what color is {1}?", "where is {1}?")
 
 home = pytest.fixture(autouse=True)(server_home)
@@ -122,7 +122,7 @@ def test_answers_a_batch_with_equal_answers(run: Run, tmp_path: Path) -> None:
         both.append([(each["id"], each["answer"], each["finish_reason"]) for each in records])
     assert both[0] == both[1]
     assert len(both[0]) == ROW_COUNT
-    assert len({answer for _, answer, _ in both[0]}) > 5
+    assert len({answer for _, answer, _ in both[0]}) > 3
 
 
 def test_chats_with_equal_answers(run: Run) -> None:

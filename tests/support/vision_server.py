@@ -28,6 +28,7 @@ class VisionServer:
 
     `ways` holds, by a part of a question, a key of `WAYS` for each try; further tries get an answer.
     `always` is the way of all requests, apart from those of the image check if `spares_check`.
+    With `round_size`, it answers when so many requests wait, or after some seconds without another one.
     `react` answers all requests in place of the server.
     `rejects` are parameters that it does not know. `latency` is in seconds. `answers` replace the answer,
     by a part of the question. `log_probabilities` is sent where a request wants some.
@@ -53,8 +54,30 @@ class VisionServer:
     keys: list[str] = field(default_factory=list)
     images: list[Image.Image] = field(default_factory=list)
     max_parallel: int = 0
+    round_size: int = 0
+    rounds: int = 0
     _parallel: int = 0
+    _waiting: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _full: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait_for_round(self) -> None:
+        """Wait until `round_size` requests wait, or none has come for some seconds."""
+        with self._full:
+            self._waiting += 1
+            number, count = self.rounds, self._waiting
+            if self._waiting == self.round_size:
+                self._end_round()
+            while self.rounds == number:
+                is_over = not self._full.wait(5) and self._waiting == count
+                if is_over and self.rounds == number:
+                    self._end_round()
+                count = self._waiting
+
+    def _end_round(self) -> None:
+        self.rounds += 1
+        self._waiting = 0
+        self._full.notify_all()
 
     def rows(self) -> Counter[str]:
         """Return how often each question was asked, without those of the image check."""
@@ -88,6 +111,8 @@ class _Handler(ChatHandler):
             ways = next((each for part, each in state.ways.items() if part in question), [])
             way = ways.pop(0) if ways else self._general_way(question)
         time.sleep(state.latency)
+        if state.round_size:
+            state.wait_for_round()
         with suppress(OSError):  # the client was killed
             self._react(body, question, way)
         with state.lock:

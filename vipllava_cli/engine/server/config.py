@@ -100,22 +100,21 @@ def parse_url(text: str, what: str = "--url", key_place: str = _KEY_PLACE) -> st
     """
     import httpx2
 
-    from vipllava_cli.storage.web import CREDENTIALS, hide_password
-
     text = text.strip()
-    shown = hide_password(text).partition("?")[0][:100]
+    has_password = "@" in text.partition("?")[0]  # a slash in a password begins no path
+    shown = re.sub(r"^(\w*:?//)?.*@", r"\1…@", text.partition("?")[0])[:100]
     try:
         url = httpx2.URL(text)
         is_port = url.port is None or 0 < url.port < 1 << 16
         is_address = url.scheme in ("http", "https") and bool(url.host) and is_port
     except (httpx2.InvalidURL, ValueError):
         is_address = False
-    if not is_address:
+    if not (is_address or has_password):
         raise UsageError(
             f"{what} is an address like http://localhost:11434/v1, not {shown!r}: begin it with"
             " http:// or https://"
         )
-    if CREDENTIALS.search(text) or any(_SECRET.search(each) for each in url.params):
+    if has_password or any(_SECRET.search(each) for each in url.params):
         raise UsageError(
             f"{what} {shown} holds a password or a key: remove it, and put the key into {key_place}"
         )
