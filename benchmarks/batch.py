@@ -23,7 +23,7 @@ from PIL import Image
 from transformers.generation.stopping_criteria import StoppingCriteriaList, StopStringCriteria
 
 from benchmarks.support import SilentListener, describe, seconds
-from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.local.engines import VipLlavaEngine
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
@@ -63,7 +63,7 @@ def write_scenes(folder: Path) -> list[Path]:
     return paths
 
 
-def run_batch(engine: LocalEngine, rows: Iterable[Row], out: Path) -> list[str]:
+def run_batch(engine: VipLlavaEngine, rows: Iterable[Row], out: Path) -> list[str]:
     """Run `vipllava batch` with a loaded model at its own batch size. Returns the answers."""
     out.unlink(missing_ok=True)
     task = BatchTask(("tiny", "1"), options=GenerationOptions(max_new_tokens=TOKENS))
@@ -72,7 +72,7 @@ def run_batch(engine: LocalEngine, rows: Iterable[Row], out: Path) -> list[str]:
     return [record["answer"] for record in read_journal(out)]
 
 
-def prepare_generate(engine: LocalEngine, paths: list[Path]) -> Callable[[], object]:
+def prepare_generate(engine: VipLlavaEngine, paths: list[Path]) -> Callable[[], object]:
     """Prepare batches and the stop criterion. Returns a function that only generates."""
     stop = StoppingCriteriaList([StopStringCriteria(engine.tokenizer, list(STOPS))])
     prompt = render(TEMPLATES["human"], [Turn(QUESTION)])
@@ -97,7 +97,7 @@ def prepare_generate(engine: LocalEngine, paths: list[Path]) -> Callable[[], obj
     return generate
 
 
-def run_documented_loop(engine: LocalEngine, paths: list[Path], **stop: Any) -> list[str]:
+def run_documented_loop(engine: VipLlavaEngine, paths: list[Path], **stop: Any) -> list[str]:
     """Answer as the documentation does: open, process, generate, decode, one image at a time."""
     prompt = render(TEMPLATES["human"], [Turn(QUESTION)])
     answers = []
@@ -113,7 +113,7 @@ def run_documented_loop(engine: LocalEngine, paths: list[Path], **stop: Any) -> 
 def main(rounds: int = 5) -> None:
     """Print the median and the spread of each ratio."""
     engine = open_engine("tiny", device="cpu")
-    assert isinstance(engine, LocalEngine)
+    assert isinstance(engine, VipLlavaEngine)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         paths = write_scenes(folder)

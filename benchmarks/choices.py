@@ -17,13 +17,13 @@ from PIL import Image
 from benchmarks.questions import make_random_engine
 from benchmarks.support import describe, seconds
 from vipllava_cli.engine.base import Prompt
-from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.local.engines import VipLlavaEngine
 from vipllava_cli.engine.options import GenerationOptions
 
 CHOICES = ("a dog", "a cat", "a red car", "an old tree", "two birds", "a bowl", "a man", "nothing")
 
 
-def log_likelihood_in_full(engine: LocalEngine, prompt: Prompt, choice: str) -> float:
+def log_likelihood_in_full(engine: VipLlavaEngine, prompt: Prompt, choice: str) -> float:
     """Compute the log-likelihood of a choice in one run over the complete text, without a cache."""
     ids = engine.encode(prompt.text + choice)
     stop = engine.encode(prompt.text + choice + "###")[len(ids)]
@@ -38,7 +38,7 @@ def log_likelihood_in_full(engine: LocalEngine, prompt: Prompt, choice: str) -> 
     return choice_score + float(scores[-1, [*engine.end_tokens, stop]].logsumexp(0))
 
 
-def run(engine: LocalEngine, prompt: Prompt, options: GenerationOptions) -> None:
+def run(engine: VipLlavaEngine, prompt: Prompt, options: GenerationOptions) -> None:
     """Answer once."""
     list(engine.answer([prompt], options))
 

@@ -92,13 +92,13 @@ def anonymous_memory(process: psutil.Process) -> int:
 def load_only(folder: Path, quantize: str | None) -> None:
     """Load the model and print the measurements as JSON. Runs in its own process."""
     from vipllava_cli.engine.hardware.load_options import LoadOptions
-    from vipllava_cli.engine.local.generate import LocalEngine
+    from vipllava_cli.engine.local.engines import VipLlavaEngine
     from vipllava_cli.engine.open import open_engine
 
     def load() -> None:
         load_options = LoadOptions(device="cpu", quantize=quantize)
         engine = open_engine(str(folder), load_options=load_options, on_plan=placements.append)
-        assert isinstance(engine, LocalEngine)
+        assert isinstance(engine, VipLlavaEngine)
         touch_weights(engine.model)
 
     open_engine("tiny", device="cpu")  # imports the libraries

@@ -26,14 +26,14 @@ from vipllava_cli.engine.hardware.machine import inspect_machine
 from vipllava_cli.engine.hardware.model_spec import read_model_spec
 from vipllava_cli.engine.hardware.placement import plan_placement
 from vipllava_cli.engine.hub.checkpoints import Checkpoint, find_checkpoint
-from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.local.engines import VipLlavaEngine
 from vipllava_cli.engine.local.loading import Loaded
 from vipllava_cli.engine.options import GenerationOptions
 
 QUESTIONS = [f"what is in the {color} box?" for color in ("red", "blue", "lime", "yellow", "aqua")]
 
 
-def make_random_engine() -> LocalEngine:
+def make_random_engine() -> VipLlavaEngine:
     """Make an engine with random weights and 576 image tokens."""
     torch.manual_seed(0)
     shipped = LlavaProcessor.from_pretrained(find_checkpoint("tiny").folder)
@@ -69,7 +69,7 @@ def make_random_engine() -> LocalEngine:
     load_options = LoadOptions(device="cpu", dtype="fp32")
     spec = read_model_spec(config.to_dict())
     placement = plan_placement(spec, load_options, inspect_machine())
-    return LocalEngine(Checkpoint("random", Path(), "-"), Loaded(model, processor, placement))
+    return VipLlavaEngine(Checkpoint("random", Path(), "-"), Loaded(model, processor, placement))
 
 
 def main(pairs: int = 5) -> None:

@@ -38,7 +38,7 @@ def test_an_unknown_model_is_refused(run: Run, image: Path) -> None:
         (missing_shard, "is missing"),
         (invalid_config_json, "JSON"),
         (config_of_another_size, "mismatched"),
-        (other_architecture, "expected a vipllava checkpoint"),
+        (other_architecture, "expected a checkpoint of ViP-LLaVA"),
         (pickle_only, "pickle"),
     ],
 )

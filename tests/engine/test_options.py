@@ -12,15 +12,16 @@ from vipllava_cli.engine.options import (
     gpu_number,
     parse_device,
 )
-from vipllava_cli.engine.prompts.templates import TEMPLATES
+from vipllava_cli.engine.prompts.templates import TEMPLATES, choose_template
 from vipllava_cli.errors import UsageError
 
 
 def test_the_tables_are_complete() -> None:
     assert set(QUANTIZERS) == set(Quantization)
     assert set(ITEM_BYTES) == set(Dtype) - {Dtype.auto}
-    assert set(TEMPLATES) == set(TemplateName) - {TemplateName.chat}  # the processor has that one
-    assert DEFAULT_TEMPLATE in TEMPLATES
+    chosen_later = {TemplateName.auto, TemplateName.chat}  # by the model; the processor has `chat`
+    assert set(TEMPLATES) == set(TemplateName) - chosen_later
+    assert choose_template(DEFAULT_TEMPLATE, "tiny", is_vipllava=True) in TEMPLATES
 
 
 @pytest.mark.parametrize(

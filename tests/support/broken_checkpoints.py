@@ -15,7 +15,7 @@ def missing_shard(folder: Path) -> None:
 
 
 def other_architecture(folder: Path) -> None:
-    edit_config(folder, model_type="llava")
+    edit_config(folder, model_type="blip-2")
 
 
 def pickle_only(folder: Path) -> None:

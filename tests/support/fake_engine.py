@@ -103,7 +103,9 @@ class FakeConversation:
     max_tokens: int = 1000
     visible_turns: list[list[str]] = field(default_factory=list)
 
-    def count(self, turns: Sequence[Turn], template: str = "human") -> int:
+    def count(
+        self, turns: Sequence[Turn], template: str = "human", view: ModelView | None = None
+    ) -> int:
         return sum(len(turn.question) + len(turn.answer or "") for turn in turns)
 
     def answer(

@@ -116,7 +116,7 @@ class ClipartOptions:
     out: Annotated[Path | None, _OUT] = None
     force: Force = False
     csv_safe: CsvSafe = False
-    template: ClassVar[TemplateName] = TemplateName.human
+    template: ClassVar[TemplateName] = TemplateName.auto
 
     def dataset(self) -> "DatasetOptions":
         from vipllava_cli.flows.evals.benchmark import DatasetOptions
@@ -136,7 +136,7 @@ class RowOptions:
     ] = None
     limit: Limit = None
     seed: Annotated[int, _data("Seed of the marks' colours.", metavar="N", min=0, max=MAX_SEED)] = 0
-    template: Template = TemplateName.human
+    template: Template = TemplateName.auto
     force: Force = False
     csv_safe: CsvSafe = False
 
@@ -171,7 +171,7 @@ class VipBenchOptions:
     out: Out
     split: Annotated[Split, _data("Images with boxes, or with marks drawn by people.")] = Split.bbox
     limit: Limit = None
-    template: Template = TemplateName.human
+    template: Template = TemplateName.auto
     force: Force = False
     csv_safe: CsvSafe = False
     predictions: Annotated[

@@ -11,6 +11,7 @@ from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.engine.base import Engine, ViewSize
 from vipllava_cli.engine.open import (
     find_server,
+    find_template,
     identify,
     ignored_settings_note,
     open_engine,
@@ -53,6 +54,7 @@ def open_model(
     if ignored := ignored_settings_note(chosen.model or DEFAULT_MODEL, chosen.revision):
         messages.note(ignored)
     messages.detail(info.summary)
+    messages.detail(info.image_note)
     return engine
 
 
@@ -120,6 +122,15 @@ def model_view_size(options: ModelOptions) -> ViewSize | None:
     """
     chosen = options.chosen()
     return read_view_size(chosen.model or DEFAULT_MODEL, chosen.revision)
+
+
+def chosen_template(template: str, options: ModelOptions) -> str:
+    """Return the template that a choice of one means for the chosen model, without loading it.
+
+    Raises UsageError, ModelError.
+    """
+    chosen = options.chosen()
+    return find_template(template, chosen.model or DEFAULT_MODEL, chosen.revision)
 
 
 def identify_model(options: ModelOptions) -> tuple[str, str]:

@@ -326,7 +326,9 @@ _TEMPLATE = TemplateName(DEFAULT_TEMPLATE)
 class AnswerOptions:
     """The prompt template and the generation options."""
 
-    template: Annotated[TemplateName, _answer("Prompt template.")] = _TEMPLATE
+    template: Annotated[
+        TemplateName, _answer("Prompt template: auto is human for ViP-LLaVA, chat for others.")
+    ] = _TEMPLATE
     max_new_tokens: Annotated[
         int,
         _answer("Maximum length of an answer, in tokens.", metavar="N", min=1, max=MAX_NEW_TOKENS),

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
-from vipllava_cli.engine.prompts.templates import Turn
+from vipllava_cli.engine.prompts.templates import Turn, choose_template
 
 if TYPE_CHECKING:
     from PIL import Image
+
+
+SERVER = "server"  # the device of a model on a server
+_VIPLLAVA = ("", "vipllava")  # families: an engine without one is ViP-LLaVA's
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,9 @@ class ModelInfo:
     `dtype` is the precision of the decoder: `bf16`, `fp16`, `fp32`, `int8` or `nf4`. The model sees a
     square of `image_side` pixels in patches of `patch_size` pixels; None if that is unknown. A model on
     a server has the server's address as `revision`, the `device` `server` and an empty `dtype`.
-    `family` is the `model_type` of a checkpoint, or the name of a model on its server.
+    `family` is the `model_type` of a checkpoint, or the name of a model on its server. `pads_image` says
+    whether images are padded to a square before the model's processor gets them. `image_note` says in
+    a line for a person how questions about one image share the work.
     """
 
     name: str
@@ -37,6 +43,16 @@ class ModelInfo:
     image_side: int | None = None
     patch_size: int | None = None
     family: str = ""
+    pads_image: bool = True
+    image_note: str = ""
+
+    def template_for(self, template: str) -> str:
+        """Return the template that a choice of one means for this model.
+
+        Raises UsageError for a template of ViP-LLaVA if the model has its own.
+        """
+        is_vipllava = self.device != SERVER and self.family in _VIPLLAVA
+        return choose_template(template, self.name, is_vipllava=is_vipllava)
 
     @property
     def summary(self) -> str:
@@ -133,8 +149,13 @@ class Conversation(Protocol):
 
     max_tokens: int
 
-    def count(self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE) -> int:
-        """Count the tokens of a prompt about these turns. May exceed `max_tokens`."""
+    def count(
+        self,
+        turns: Sequence[Turn],
+        template: str = DEFAULT_TEMPLATE,
+        view: ModelView | None = None,
+    ) -> int:
+        """Count the tokens of a prompt about these turns and the view. May exceed `max_tokens`."""
         ...
 
     def answer(
@@ -175,7 +196,7 @@ class Engine(Protocol):
         ...
 
     def view(self, image: "Image.Image") -> ModelView:
-        """Preprocess a square RGB image. Thread-safe."""
+        """Preprocess an RGB image, square if `info.pads_image`. Thread-safe."""
         ...
 
     def prompt(self, view: ModelView, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:

@@ -60,11 +60,11 @@ def open_engine(
     os.environ.setdefault(*_LARGE_PAGES)
     for library in _VERBOSE_LIBRARIES:
         logging.getLogger(library).setLevel(logging.ERROR)
-    from vipllava_cli.engine.local.generate import LocalEngine
+    from vipllava_cli.engine.local.engines import make_engine
     from vipllava_cli.engine.local.loading import load
 
     chosen = load_options or LoadOptions(device, dtype)
-    return LocalEngine(checkpoint, load(checkpoint, chosen, on_plan))
+    return make_engine(checkpoint, load(checkpoint, chosen, on_plan))
 
 
 def find_server(model: str) -> "ServerModel | None":
@@ -115,19 +115,43 @@ def ignored_settings_note(model: str = DEFAULT_MODEL, revision: str | None = Non
 
 
 def read_view_size(model: str = DEFAULT_MODEL, revision: str | None = None) -> ViewSize | None:
-    """Return what a model sees, from its config and without torch; None for a model on a server.
+    """Return what a model sees, from its config and without torch.
 
-    Raises ModelError.
+    None for a model on a server, and for one that sees an image in several sizes or tiles. Raises
+    ModelError.
     """
     if find_server(model):
         return None
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint, read_config
     from vipllava_cli.engine.hub.config_defaults import VISION_DEFAULTS
+    from vipllava_cli.engine.local.families import find_family
 
     checkpoint = find_checkpoint(model, revision)
     config = read_config(checkpoint.folder, checkpoint.name)
+    family = find_family(config, checkpoint.name)
+    if family is not None and not family.pads_image:
+        return None
     vision = {**VISION_DEFAULTS, **config["vision_config"]}
     return ViewSize(int(vision["image_size"]), int(vision["patch_size"]))
+
+
+def find_template(template: str, model: str = DEFAULT_MODEL, revision: str | None = None) -> str:
+    """Return the template that a choice of one means for a model, without torch.
+
+    Raises UsageError for a template of ViP-LLaVA with another model, and ModelError.
+    """
+    from vipllava_cli.engine.prompts.templates import choose_template
+
+    server = find_server(model)
+    if server is not None:
+        return choose_template(template, server.model, is_vipllava=False)
+    from vipllava_cli.engine.hub.checkpoints import find_checkpoint, read_config
+    from vipllava_cli.engine.local.families import find_family
+
+    checkpoint = find_checkpoint(model, revision)
+    config = read_config(checkpoint.folder, checkpoint.name)
+    is_vipllava = find_family(config, checkpoint.name) is None
+    return choose_template(template, checkpoint.name, is_vipllava=is_vipllava)
 
 
 def identify(model: str = DEFAULT_MODEL, revision: str | None = None) -> tuple[str, str]:

@@ -54,14 +54,15 @@ GREEDY = GenerationOptions()
 
 
 class TemplateName(StrEnum):
-    """The prompt templates by name."""
+    """The prompt templates by name. `auto` is `human` for ViP-LLaVA, and `chat` for other models."""
 
+    auto = "auto"
     human = "human"
     vicuna = "vicuna"
     chat = "chat"
 
 
-DEFAULT_TEMPLATE = TemplateName.human.value
+DEFAULT_TEMPLATE = TemplateName.auto.value
 
 
 AUTO_DEVICE = "auto"  # the best device that is present

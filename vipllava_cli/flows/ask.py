@@ -6,7 +6,7 @@ from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.flows.answering import answer_prompts, make_answer_record, make_prompts
 from vipllava_cli.flows.requests import make_record, make_request
-from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.images.square import fit_to_model
 from vipllava_cli.marks.marked_image import MarkedImage
 from vipllava_cli.storage.records import Record
 
@@ -25,8 +25,9 @@ def ask(
     With fields in the options, a question holds those of all fields (`fields_question`). `on_text`
     receives the pieces of an answer during generation. Raises the errors of the engine.
     """
-    view = engine.view(pad_to_square(marked_image.drawn()))
     info = engine.info
+    template = info.template_for(template)
+    view = engine.view(fit_to_model(marked_image.drawn(), is_padded=info.pads_image))
     model = (info.name, info.revision)
     requests = [
         make_request(marked_image, question, model, template, options) for question in questions

@@ -22,6 +22,14 @@ def pad_to_square(image: Image.Image) -> Image.Image:
     return canvas
 
 
+def fit_to_model(image: Image.Image, *, is_padded: bool) -> Image.Image:
+    """Return the image that a model's processor gets: a square if `is_padded`, else as it is.
+
+    Sides above MAX_SIDE are scaled down.
+    """
+    return pad_to_square(image) if is_padded else _shrink(image, MAX_SIDE)
+
+
 def _shrink(image: Image.Image, side: int) -> Image.Image:
     longest = max(image.size)
     if longest <= side:

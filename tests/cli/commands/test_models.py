@@ -154,7 +154,7 @@ def run_at_terminal(environment: dict[str, str], typed: bytes, *arguments: str) 
 
 def other_architecture(hub: StandInHub) -> None:
     config = json.loads(hub.files["config.json"])
-    hub.files["config.json"] = json.dumps({**config, "model_type": "llava"}).encode()
+    hub.files["config.json"] = json.dumps({**config, "model_type": "blip-2"}).encode()
 
 
 def no_safetensors(hub: StandInHub) -> None:
@@ -199,7 +199,7 @@ def unreachable(hub: StandInHub) -> None:
         (no_change, ["7b", "--revision", "v9"], "has no revision v9"),
         (offline, ["7b"], "HF_HUB_OFFLINE is set"),
         (unreachable, ["7b"], "cannot be downloaded from http"),
-        (other_architecture, ["7b"], "model type 'llava': expected a vipllava"),
+        (other_architecture, ["7b"], "model type 'blip-2': expected a checkpoint of ViP-LLaVA"),
         (no_safetensors, ["7b"], "no safetensors"),
         (original_format, ["7b"], "original format of LLaVA, which is not loaded: use 7b"),
         (adapter_only, ["7b"], "holds only a LoRA adapter"),

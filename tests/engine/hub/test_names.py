@@ -84,15 +84,20 @@ NEXT_STEPS = {
     "o3": "runs on its maker's servers",
     "openai/gpt-4o": "runs on its maker's servers",
     "google/gemini-pro-vision": "runs on its maker's servers",
-    # other architectures
-    "llava-hf/llava-1.5-7b-hf": "another architecture (LLaVA)",
-    "Qwen/Qwen2.5-VL-7B-Instruct": "another architecture (Qwen)",
-    "OpenGVLab/InternVL3-8B": "another architecture (InternVL)",
-    "meta-llama/Llama-3.2-11B-Vision-Instruct": "another architecture (Llama)",
-    "llava": "another architecture (LLaVA)",
-    "llava-v1.6": "another architecture (LLaVA)",
-    "qwen2-vl": "another architecture (Qwen)",
-    "llama3.2-vision": "another architecture (Llama)",
+    # other families
+    "llava-hf/llava-1.5-7b-hf": "download it with `vipllava models pull llava-hf/llava-1.5-7b-hf`",
+    "Qwen/Qwen2.5-VL-7B-Instruct": "download it with `vipllava models pull Qwen/Qwen2.5-VL-7B-Ins",
+    "meta-llama/Llama-3.2-11B-Vision-Instruct": "download it with `vipllava models pull meta-llama",
+    "OpenGVLab/InternVL3-8B": "needs code of the checkpoint: use OpenGVLab/InternVL3-8B-hf",
+    "OpenGVLab/InternVL3-8B-hf": "download it with `vipllava models pull OpenGVLab/InternVL3-8B-hf`",
+    "llava": "is no name on the hub, which has an owner: use llava-hf/llava-1.5-7b-hf",
+    "llava-v1.6": "use llava-hf/llava-v1.6-mistral-7b-hf",
+    "qwen2-vl": "use Qwen/Qwen2-VL-2B-Instruct",
+    "Qwen3-VL": "use Qwen/Qwen3-VL-2B-Instruct",
+    "gemma3": "use google/gemma-3-4b-it",
+    "llama3.2-vision": "use meta-llama/Llama-3.2-11B-Vision-Instruct",
+    "allenai/Molmo-7B-D-0924": "another architecture (Molmo): expected a checkpoint of ViP-LLaVA,",
+    "florence-2": "another architecture (Florence)",
     "mucai/vip-llava-7b": "original format of LLaVA",
     "mucai/ViP-LLaVA-13b": "original format of LLaVA",
     # addresses
@@ -175,12 +180,17 @@ def cache_of_the_hub(folder: Path) -> None:
     shutil.copytree(BUNDLED["tiny"], folder / "snapshots" / "0123abc")
 
 
-def other_architecture(folder: Path) -> None:
-    (folder / "config.json").write_text(json.dumps({"model_type": "qwen2_5_vl"}))
+def text_model(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps({"model_type": "qwen2"}))
 
 
 def unknown_architecture(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"model_type": "novel"}))
+
+
+def own_code(folder: Path) -> None:
+    config = {"model_type": "internvl_chat", "auto_map": {"AutoModel": "modeling.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
 
 
 def original_format(folder: Path) -> None:
@@ -198,8 +208,9 @@ def original_format(folder: Path) -> None:
         (empty, "config.json is missing from"),
         (nested, "/model/inner in it is one: use that"),
         (cache_of_the_hub, "/model/snapshots/0123abc in it is one: use that"),
-        (other_architecture, "'qwen2_5_vl': expected a vipllava checkpoint, found Qwen"),
-        (unknown_architecture, "'novel': expected a vipllava checkpoint, and no other"),
+        (text_model, "'qwen2', which reads no images: expected a checkpoint of ViP-LLaVA, LLaVA"),
+        (unknown_architecture, "'novel': expected a checkpoint of ViP-LLaVA, LLaVA-1.5"),
+        (own_code, "'internvl_chat' and needs code of the checkpoint (auto_map), which is never"),
         (original_format, "original format of LLaVA, which is not loaded: use 7b"),
     ],
 )

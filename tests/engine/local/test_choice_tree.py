@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.support.sample_scenes import open_sample
-from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.local.engines import VipLlavaEngine
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.images.square import pad_to_square
 
@@ -24,7 +24,7 @@ QUESTIONS = (
 
 @pytest.mark.parametrize("template", ["human", "vicuna"])
 def test_each_answer_equals_that_of_its_question_alone(
-    engine: LocalEngine, zoo: Image.Image, template: str
+    engine: VipLlavaEngine, zoo: Image.Image, template: str
 ) -> None:
     """The second view has other questions than the first, and a view with one kind of them."""
     views = [engine.view(pad_to_square(image)) for image in (zoo, open_sample("farm"))]
@@ -44,7 +44,7 @@ def test_each_answer_equals_that_of_its_question_alone(
 
 
 def test_sampling_and_other_attention_answer_the_same_way(
-    engine: LocalEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch
+    engine: VipLlavaEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = engine.view(zoo)
     prompts = [engine.prompt(view, question) for question, _ in QUESTIONS]

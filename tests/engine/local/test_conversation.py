@@ -13,7 +13,7 @@ from tests.support.sample_scenes import PLACES, open_sample
 from tests.support.tokenizers import spaced_tokenizer
 from vipllava_cli.engine.base import ModelView, Reply
 from vipllava_cli.engine.local.conversation import LocalConversation
-from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.local.engines import VipLlavaEngine
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
@@ -37,17 +37,17 @@ QUESTIONS = [
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[LocalEngine]:
+def engine() -> Iterator[VipLlavaEngine]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as fast for a small model, and steady next to other processes
     engine = open_engine("tiny", device="cpu")
-    assert isinstance(engine, LocalEngine)
+    assert isinstance(engine, VipLlavaEngine)
     yield engine
     torch.set_num_threads(threads)
 
 
 @pytest.fixture
-def view(engine: LocalEngine) -> ModelView:
+def view(engine: VipLlavaEngine) -> ModelView:
     return view_with(engine, "red", "butterfly")
 
 
@@ -58,7 +58,7 @@ def garden(color: str, name: str) -> Image.Image:
     return pad_to_square(draw(open_sample("garden"), [mark]))
 
 
-def view_with(engine: LocalEngine, color: str, name: str) -> ModelView:
+def view_with(engine: VipLlavaEngine, color: str, name: str) -> ModelView:
     return engine.view(garden(color, name))
 
 
@@ -87,7 +87,7 @@ def are_equal(reply: Reply, fresh: Reply) -> bool:
 class Walk:
     """A random conversation. Each answer is compared with that of a fresh conversation."""
 
-    engine: LocalEngine
+    engine: VipLlavaEngine
     views: list[ModelView]
     rng: random.Random
     template: str
@@ -135,7 +135,7 @@ class Walk:
 
 
 @pytest.mark.slow
-def test_random_conversations_equal_fresh_runs(engine: LocalEngine) -> None:
+def test_random_conversations_equal_fresh_runs(engine: VipLlavaEngine) -> None:
     """Fifty walks with undo, retry, new marks, stopped and continued answers, and dropped turns."""
     views = [view_with(engine, "red", "butterfly"), view_with(engine, "lime", "snail")]
     for seed in range(50):
@@ -144,7 +144,7 @@ def test_random_conversations_equal_fresh_runs(engine: LocalEngine) -> None:
             walk.step()
 
 
-def answer_all(engine: LocalEngine, view: ModelView, template: str = "human") -> list[Turn]:
+def answer_all(engine: VipLlavaEngine, view: ModelView, template: str = "human") -> list[Turn]:
     """Ask every question in one conversation."""
     conversation = engine.start_conversation()
     turns: list[Turn] = []
@@ -154,7 +154,7 @@ def answer_all(engine: LocalEngine, view: ModelView, template: str = "human") ->
     return turns
 
 
-def render_all(engine: LocalEngine, turns: Sequence[Turn], template: str) -> str:
+def render_all(engine: VipLlavaEngine, turns: Sequence[Turn], template: str) -> str:
     """Render the conversation as one text that ends with a question."""
     *answered, last = turns
     if template in TEMPLATES:
@@ -174,7 +174,7 @@ def render_all(engine: LocalEngine, turns: Sequence[Turn], template: str) -> str
 
 @pytest.mark.parametrize("template", ["human", "vicuna", "chat"])
 def test_a_conversation_built_from_tokens_equals_one_tokenized_at_once(
-    engine: LocalEngine, view: ModelView, template: str
+    engine: VipLlavaEngine, view: ModelView, template: str
 ) -> None:
     turns = with_question(answer_all(engine, view, template), QUESTIONS[0])
     ids = engine.start_conversation().encode_turns(turns, template)
@@ -182,7 +182,7 @@ def test_a_conversation_built_from_tokens_equals_one_tokenized_at_once(
 
 
 def test_a_plain_generate_over_the_complete_text_gives_the_last_answer(
-    engine: LocalEngine, view: ModelView
+    engine: VipLlavaEngine, view: ModelView
 ) -> None:
     """Use the processor and one plain run; only the drawing of the mark is the package's."""
     *before, last = answer_all(engine, view)
@@ -196,7 +196,7 @@ def test_a_plain_generate_over_the_complete_text_gives_the_last_answer(
 
 
 def test_a_tokenizer_that_prepends_a_space_adds_none_between_turns(
-    engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: VipLlavaEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = spaced_tokenizer(tmp_path)
     monkeypatch.setattr(engine, "tokenizer", tokenizer)
@@ -208,7 +208,7 @@ def test_a_tokenizer_that_prepends_a_space_adds_none_between_turns(
 
 
 @pytest.fixture
-def encoded_images(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def encoded_images(engine: VipLlavaEngine, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Record how many images each run of the vision tower gets."""
     seen: list[int] = []
     tower = engine.model.model.vision_tower
@@ -223,7 +223,7 @@ def encoded_images(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> list
 
 
 def test_the_image_and_the_text_are_prefilled_once(
-    engine: LocalEngine, view: ModelView, encoded_images: list[int]
+    engine: VipLlavaEngine, view: ModelView, encoded_images: list[int]
 ) -> None:
     conversation = engine.start_conversation()
     turns = with_question([], QUESTIONS[0])
@@ -243,7 +243,7 @@ def test_the_image_and_the_text_are_prefilled_once(
 
 
 def test_a_cache_is_never_cropped_inside_the_image(
-    engine: LocalEngine, view: ModelView, encoded_images: list[int]
+    engine: VipLlavaEngine, view: ModelView, encoded_images: list[int]
 ) -> None:
     """Another template shares some words before the image, and nothing after it."""
     conversation = engine.start_conversation()
@@ -256,7 +256,7 @@ def test_a_cache_is_never_cropped_inside_the_image(
 
 
 def break_at_third_token(
-    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    engine: VipLlavaEngine, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     """Make the third layer raise at the third token."""
     layer = engine.model.model.language_model.layers[2]
@@ -273,7 +273,7 @@ def break_at_third_token(
 
 
 def test_a_conversation_continues_after_an_interrupt_inside_a_token(
-    engine: LocalEngine, view: ModelView, monkeypatch: pytest.MonkeyPatch
+    engine: VipLlavaEngine, view: ModelView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation = engine.start_conversation()
     turns = with_question([], QUESTIONS[0])
@@ -291,7 +291,7 @@ def test_a_conversation_continues_after_an_interrupt_inside_a_token(
 
 
 def test_a_conversation_continues_after_a_failure(
-    engine: LocalEngine, view: ModelView, monkeypatch: pytest.MonkeyPatch
+    engine: VipLlavaEngine, view: ModelView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation = engine.start_conversation()
     turns = with_question([], QUESTIONS[0])
@@ -307,7 +307,7 @@ def test_a_conversation_continues_after_a_failure(
 
 
 def test_an_answer_continued_in_pieces_equals_the_answer_at_once(
-    engine: LocalEngine, view: ModelView
+    engine: VipLlavaEngine, view: ModelView
 ) -> None:
     question = "what is in the aqua box?"
     pieces: list[str] = []
@@ -329,7 +329,7 @@ def test_an_answer_continued_in_pieces_equals_the_answer_at_once(
     ids=["image", "stop and more", "unknown token", "negative", "end of sequence", "other words"],
 )
 def test_tokens_that_do_not_decode_to_the_answer_are_ignored(
-    engine: LocalEngine, hidden: list[int]
+    engine: VipLlavaEngine, hidden: list[int]
 ) -> None:
     own = tuple(engine.tokenizer(" a cat", add_special_tokens=False)["input_ids"])
     conversation = engine.start_conversation()
@@ -338,7 +338,9 @@ def test_tokens_that_do_not_decode_to_the_answer_are_ignored(
     assert tampered == expected == conversation.encode_turns([Turn("what?", "a cat"), Turn("why?")])
 
 
-def test_a_conversation_that_is_too_long_is_refused(engine: LocalEngine, view: ModelView) -> None:
+def test_a_conversation_that_is_too_long_is_refused(
+    engine: VipLlavaEngine, view: ModelView
+) -> None:
     conversation = engine.start_conversation()
     turns = [Turn("word " * 900, "yes") for _ in range(3)]
     assert conversation.count(with_question(turns, "what?")) > conversation.max_tokens

@@ -11,7 +11,7 @@ from tests.support.sample_scenes import open_sample
 from vipllava_cli.engine.base import Prompt
 from vipllava_cli.engine.hardware.estimate import make_plan
 from vipllava_cli.engine.hardware.load_options import LoadOptions
-from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.local.engines import VipLlavaEngine
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
@@ -31,11 +31,11 @@ QUESTIONS = [
 
 
 @pytest.fixture
-def prompt(engine: LocalEngine, zoo: Image.Image) -> Prompt:
+def prompt(engine: VipLlavaEngine, zoo: Image.Image) -> Prompt:
     return engine.prompt(engine.view(zoo), QUESTIONS[0])
 
 
-def plain_run(engine: LocalEngine, image: Image.Image, question: str) -> str:
+def plain_run(engine: VipLlavaEngine, image: Image.Image, question: str) -> str:
     """Run one plain `generate` over the complete prompt, image included."""
     prompt = render(TEMPLATES["human"], [Turn(question)])
     inputs = engine.processor(images=image, text=prompt, return_tensors="pt")
@@ -45,13 +45,13 @@ def plain_run(engine: LocalEngine, image: Image.Image, question: str) -> str:
     return text.partition("###")[0].strip()
 
 
-def answer_texts(engine: LocalEngine, image: Image.Image, questions: list[str]) -> list[str]:
+def answer_texts(engine: VipLlavaEngine, image: Image.Image, questions: list[str]) -> list[str]:
     view = engine.view(image)
     prompts = [engine.prompt(view, question) for question in questions]
     return [answer.text for answer in engine.answer(prompts)]
 
 
-def test_a_prompt_equals_that_of_the_processor(engine: LocalEngine, zoo: Image.Image) -> None:
+def test_a_prompt_equals_that_of_the_processor(engine: VipLlavaEngine, zoo: Image.Image) -> None:
     for name in ("human", "vicuna"):
         text = render(TEMPLATES[name], [Turn(QUESTIONS[0])])
         processed = engine.processor(images=zoo, text=text, return_tensors="pt")
@@ -62,14 +62,14 @@ def test_a_prompt_equals_that_of_the_processor(engine: LocalEngine, zoo: Image.I
 
 
 def test_questions_that_share_an_image_are_answered_as_if_alone(
-    engine: LocalEngine, zoo: Image.Image
+    engine: VipLlavaEngine, zoo: Image.Image
 ) -> None:
     alone = [answer_texts(engine, zoo, [question])[0] for question in QUESTIONS]
     assert answer_texts(engine, zoo, QUESTIONS) == alone
     assert alone == [plain_run(engine, zoo, question) for question in QUESTIONS]
 
 
-def test_a_batch_equals_each_question_alone(engine: LocalEngine, zoo: Image.Image) -> None:
+def test_a_batch_equals_each_question_alone(engine: VipLlavaEngine, zoo: Image.Image) -> None:
     """Mix images, templates, lengths, and answers that end at different steps."""
     box = Mark("box", (((354.0, 212.0), (511.0, 433.0)),), MODEL_COLORS[0])
     breakfast = pad_to_square(draw(open_sample("breakfast"), [box]))
@@ -90,7 +90,7 @@ def test_a_batch_equals_each_question_alone(engine: LocalEngine, zoo: Image.Imag
 
 
 def test_a_long_prompt_does_not_cut_the_answers_beside_it(
-    engine: LocalEngine, prompt: Prompt
+    engine: VipLlavaEngine, prompt: Prompt
 ) -> None:
     limit = engine.model.config.text_config.max_position_embeddings
     filler = engine.tokenizer(" box", add_special_tokens=False)["input_ids"]
@@ -100,7 +100,9 @@ def test_a_long_prompt_does_not_cut_the_answers_beside_it(
     assert (batch[1].answer_tokens, batch[1].finish_reason) == (1, "length")
 
 
-def test_a_sampled_answer_is_the_same_in_any_batch(engine: LocalEngine, zoo: Image.Image) -> None:
+def test_a_sampled_answer_is_the_same_in_any_batch(
+    engine: VipLlavaEngine, zoo: Image.Image
+) -> None:
     options = GenerationOptions(temperature=8.0, max_new_tokens=8, seed=3)
     prompts = [engine.prompt(engine.view(zoo), question) for question in QUESTIONS]
     batch = [answer.text for answer in engine.answer_batch(prompts, options)]
@@ -109,7 +111,7 @@ def test_a_sampled_answer_is_the_same_in_any_batch(engine: LocalEngine, zoo: Ima
 
 @pytest.mark.parametrize("batch", [False, True])
 def test_the_image_is_encoded_once_for_all_questions(
-    engine: LocalEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch, batch: bool
+    engine: VipLlavaEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch, batch: bool
 ) -> None:
     seen: list[int] = []
     tower = engine.model.model.vision_tower
@@ -128,7 +130,7 @@ def test_the_image_is_encoded_once_for_all_questions(
 
 @pytest.mark.parametrize("template", ["human", "vicuna", "chat"])
 def test_every_template_gives_an_answer_without_control_words(
-    engine: LocalEngine, zoo: Image.Image, template: str
+    engine: VipLlavaEngine, zoo: Image.Image, template: str
 ) -> None:
     answer = next(engine.answer([engine.prompt(engine.view(zoo), QUESTIONS[0], template)]))
     assert answer.text == "a penguin"
@@ -136,7 +138,7 @@ def test_every_template_gives_an_answer_without_control_words(
 
 
 def test_an_answer_at_the_token_limit_has_the_reason_length(
-    engine: LocalEngine, prompt: Prompt
+    engine: VipLlavaEngine, prompt: Prompt
 ) -> None:
     answer = next(engine.answer([prompt], GenerationOptions(max_new_tokens=1)))
     assert (answer.finish_reason, answer.answer_tokens) == ("length", 1)
@@ -146,7 +148,7 @@ def test_an_answer_at_the_token_limit_has_the_reason_length(
 
 
 def test_sampling_repeats_with_its_seed_and_keeps_the_global_one(
-    engine: LocalEngine, prompt: Prompt
+    engine: VipLlavaEngine, prompt: Prompt
 ) -> None:
     def sampled(seed: int) -> list[str]:
         options = GenerationOptions(temperature=8.0, max_new_tokens=12, seed=seed)
@@ -159,12 +161,12 @@ def test_sampling_repeats_with_its_seed_and_keeps_the_global_one(
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_question_that_is_too_long_is_refused(engine: LocalEngine, zoo: Image.Image) -> None:
+def test_a_question_that_is_too_long_is_refused(engine: VipLlavaEngine, zoo: Image.Image) -> None:
     with pytest.raises(UsageError, match="reads at most"):
         engine.prompt(engine.view(zoo), "word " * 3000)
 
 
-def test_a_second_image_placeholder_is_refused(engine: LocalEngine, zoo: Image.Image) -> None:
+def test_a_second_image_placeholder_is_refused(engine: VipLlavaEngine, zoo: Image.Image) -> None:
     with pytest.raises(UsageError, match="2 images"):
         engine.prompt(engine.view(zoo), "what is <image>?")
 
@@ -177,7 +179,7 @@ def test_a_second_image_placeholder_is_refused(engine: LocalEngine, zoo: Image.I
     ],
 )
 def test_an_exception_of_torch_is_one_line(
-    engine: LocalEngine,
+    engine: VipLlavaEngine,
     prompt: Prompt,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
@@ -197,13 +199,13 @@ def test_an_exception_of_torch_is_one_line(
 # --- batch size ------------------------------------------------------------------------------
 
 
-def test_a_plan_predicts_the_batch_size_of_the_engine(engine: LocalEngine) -> None:
+def test_a_plan_predicts_the_batch_size_of_the_engine(engine: VipLlavaEngine) -> None:
     predicted = make_plan("tiny", None, LoadOptions(device="cpu")).placement.batch_size
     assert predicted == engine.max_batch_size() == 32 * torch.get_num_threads()
 
 
 def test_the_memory_limit_of_a_container_lowers_prediction_and_batch_size(
-    engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: VipLlavaEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Leave memory for five prompts besides the weights and the reserve for other programs."""
     placement = engine.placement

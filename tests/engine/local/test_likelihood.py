@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.local.engines import VipLlavaEngine
 from vipllava_cli.engine.options import GenerationOptions
 
 pytestmark = pytest.mark.model
@@ -16,7 +16,7 @@ CHOICES = ("a penguin", "an elephant", "a lion", "a", "a penguin and a lion", "n
 
 
 def log_likelihood_in_full(
-    engine: LocalEngine, image: Image.Image, choice: str, template: str
+    engine: VipLlavaEngine, image: Image.Image, choice: str, template: str
 ) -> float:
     """Compute a choice's log-likelihood in one run over the complete text, without a cache."""
     text = engine.format_first_prompt(QUESTION, template) + " " + choice
@@ -35,7 +35,7 @@ def log_likelihood_in_full(
 
 @pytest.mark.parametrize("template", ["human", "vicuna"])
 def test_probabilities_are_those_of_a_full_run_for_each_choice(
-    engine: LocalEngine, zoo: Image.Image, template: str
+    engine: VipLlavaEngine, zoo: Image.Image, template: str
 ) -> None:
     prompt = engine.prompt(engine.view(zoo), QUESTION, template)
     (answer,) = engine.answer([prompt], GenerationOptions(choices=CHOICES))

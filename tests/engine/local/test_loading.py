@@ -85,7 +85,7 @@ def answer_of(model: str | Path) -> str:
     ("break_it", "message"),
     [
         (broken.missing_shard, "model-00002-of-00003.safetensors is missing"),
-        (broken.other_architecture, "model type 'llava': expected a vipllava"),
+        (broken.other_architecture, "model type 'blip-2': expected a checkpoint of ViP-LLaVA"),
         (broken.pickle_only, "pickle"),
         (broken.no_config, "config.json is missing"),
         (broken.invalid_config_json, "JSON"),

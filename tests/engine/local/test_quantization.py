@@ -18,8 +18,8 @@ from vipllava_cli.engine.local.quantization import (
     FEW_ROWS,
     FEW_ROWS_OF_INT8,
     Int8Linear,
-    WidenedModel,
     quantize_int8,
+    widened_class,
 )
 
 pytestmark = pytest.mark.model
@@ -31,7 +31,8 @@ QUESTION = "what is in the red box?"
 def test_widened_products_equal_exact_ones_within_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vipllava_cli.engine.local.quantization.WIDENED_CHUNK", 192 * 50)
     plain = VipLlavaForConditionalGeneration.from_pretrained(BUNDLED["tiny"], dtype=torch.float32)
-    wide = WidenedModel.from_pretrained(BUNDLED["tiny"], dtype=torch.bfloat16)
+    wide_class = widened_class(VipLlavaForConditionalGeneration)
+    wide = wide_class.from_pretrained(BUNDLED["tiny"], dtype=torch.bfloat16)
     full, layer = (m.model.language_model.layers[0].mlp.up_proj for m in (plain, wide))
     for rows in (1, FEW_ROWS - 1, FEW_ROWS, 20):
         input = torch.randn(rows, 192, generator=torch.Generator().manual_seed(rows)).bfloat16()

@@ -4,13 +4,15 @@ import pytest
 import torch
 from PIL import Image
 
-from vipllava_cli.engine.local.generate import LocalEngine
+from vipllava_cli.engine.local.engines import VipLlavaEngine
 from vipllava_cli.engine.local.streaming import Stream
 
 pytestmark = pytest.mark.model
 
 
-def test_the_pieces_of_a_stream_join_to_the_answer(engine: LocalEngine, zoo: Image.Image) -> None:
+def test_the_pieces_of_a_stream_join_to_the_answer(
+    engine: VipLlavaEngine, zoo: Image.Image
+) -> None:
     prompt = engine.prompt(engine.view(zoo), "what is in the red box?")
     pieces: list[str] = []
     answers = list(engine.answer([prompt], on_text=pieces.append))

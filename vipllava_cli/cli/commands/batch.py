@@ -180,7 +180,12 @@ def batch(
     """
     from vipllava_cli.cli.batch_outputs import check_csv_safe, check_outputs, check_replaced
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
-    from vipllava_cli.cli.model_loading import identify_model, model_view_size, open_model
+    from vipllava_cli.cli.model_loading import (
+        chosen_template,
+        identify_model,
+        model_view_size,
+        open_model,
+    )
     from vipllava_cli.engine.prompts.questions import strip_question
     from vipllava_cli.flows.batch.run import BatchRun
     from vipllava_cli.flows.batch.task import BatchTask
@@ -206,7 +211,7 @@ def batch(
         window=parse_window(window),
         numbers=marks.numbers,
         zoom=zoom,
-        template=answer.template.value,
+        template=chosen_template(answer.template.value, model),
         options=fields.add_to(answer.options(choices), messages),
         save_marked=save_marked,
         replaces_marked=force,

@@ -175,13 +175,14 @@ def _run(
 def _answer(
     name: str, options: EvalOptions, folder: Path, model: ChosenModel, messages: "Messages"
 ) -> "Evaluation":
-    from vipllava_cli.cli.model_loading import identify_model, open_model
+    from vipllava_cli.cli.model_loading import chosen_template, identify_model, open_model
     from vipllava_cli.cli.terminal.progress import watch_progress
     from vipllava_cli.flows.evals.registry import BENCHMARKS
     from vipllava_cli.flows.evals.run import EvalModel, answer_samples
 
     opener = partial(open_model, model[0], messages, model[1])
-    chosen = EvalModel(*identify_model(model[0]), opener, options.template.value)
+    template = chosen_template(options.template.value, model[0])
+    chosen = EvalModel(*identify_model(model[0]), opener, template)
     with watch_progress(messages, None) as listener:
         return answer_samples(
             BENCHMARKS[name], options.dataset(), folder, chosen, listener, force=options.force

@@ -20,7 +20,7 @@ from vipllava_cli.images.source import (
     parse_source,
     record_name,
 )
-from vipllava_cli.images.square import model_view, pad_to_square
+from vipllava_cli.images.square import fit_to_model, model_view
 from vipllava_cli.marks.json_marks import mark_from_json, mark_to_json
 from vipllava_cli.marks.parse import parse_mark
 from vipllava_cli.marks.shape_table import SHAPES
@@ -184,8 +184,11 @@ def show_model_view(session: ChatSession, argument: str) -> None:
     """Show the image as the model sees it: padded to a square and resized."""
     from vipllava_cli.cli.terminal.image import show
 
-    drawn, side = _draw_for_terminal(session), session.chat.engine.info.image_side
-    show(pad_to_square(drawn) if side is None else model_view(drawn, side))
+    drawn, info = _draw_for_terminal(session), session.chat.engine.info
+    side = info.image_side
+    show(
+        fit_to_model(drawn, is_padded=info.pads_image) if side is None else model_view(drawn, side)
+    )
 
 
 def _draw_for_terminal(session: ChatSession) -> Image.Image:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vipllava_cli.engine.hardware.family_spec import read_family_spec
 from vipllava_cli.engine.hardware.given_speeds import MEASURE, GivenSpeeds, Link
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import (
@@ -22,6 +23,7 @@ from vipllava_cli.engine.hardware.model_spec import (
     LAYER,
     PROJECTOR,
     TOWER,
+    ModelSpec,
     read_model_spec,
 )
 from vipllava_cli.engine.hardware.placement import plan_placement
@@ -38,6 +40,7 @@ from vipllava_cli.engine.hub.checkpoints import (
     read_config,
     weight_files,
 )
+from vipllava_cli.engine.hub.families import VIPLLAVA
 from vipllava_cli.engine.hub.names import canonical_name
 from vipllava_cli.engine.hub.registry import PUBLISHED
 from vipllava_cli.engine.options import gpu_number
@@ -93,12 +96,7 @@ def make_plan(
     name = canonical_name(name)
     config, download_size = _read_any_config(name, revision)
     machine = inspect_machine(gpu_number(load_options.device))
-    try:
-        spec = read_model_spec(config)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"{name}: config.json does not describe a VipLlava model ({error})"
-        ) from None
+    spec = _read_spec(config, name)
     placement = plan_placement(
         spec, load_options, machine, hypothetical=load_options.max_memory is not None
     )
@@ -115,6 +113,18 @@ def make_plan(
         download_size,
         tuple(number for number in gpus if number not in machine.names),
     )
+
+
+def _read_spec(config: Mapping[str, Any], name: str) -> ModelSpec:
+    """Count the parts of a model. Raises ModelError."""
+    model_type = config.get("model_type", VIPLLAVA)
+    try:
+        return read_model_spec(config) if model_type == VIPLLAVA else read_family_spec(config)
+    except Exception as error:  # transformers raises any kind for a config that it does not know
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{name}: config.json does not describe a {model_type} model ({reason})"
+        ) from None
 
 
 def _check_given(given: GivenSpeeds, placement: Placement) -> None:

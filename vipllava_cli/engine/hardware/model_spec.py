@@ -56,7 +56,12 @@ class ModelSpec:
     @property
     def layers(self) -> int:
         """The number of decoder layers."""
-        return sum(part.kind == LAYER for part in self.parts)
+        return len(self.layer_modules)
+
+    @property
+    def layer_modules(self) -> tuple[str, ...]:
+        """The names of the decoder layers."""
+        return tuple(part.module for part in self.parts if part.kind == LAYER)
 
 
 def read_model_spec(config: Mapping[str, Any]) -> ModelSpec:
@@ -100,8 +105,14 @@ def read_model_spec(config: Mapping[str, Any]) -> ModelSpec:
         vision_hidden=int(vision["hidden_size"]),
         vision_layers=int(vision["num_hidden_layers"]),
         max_tokens=int(text["max_position_embeddings"]),
-        half_dtype=_HALF_DTYPES.get(str(config.get("dtype") or config.get("torch_dtype")), "bf16"),
+        half_dtype=half_dtype_of(config),
     )
+
+
+def half_dtype_of(*configs: Mapping[str, Any]) -> str:
+    """Return the 16-bit type for weights that were published in a type: the first that is named."""
+    named = (config.get("dtype") or config.get("torch_dtype") for config in configs)
+    return _HALF_DTYPES.get(str(next(filter(None, named), None)), "bf16")
 
 
 def _count_tower(vision: Mapping[str, Any]) -> int:

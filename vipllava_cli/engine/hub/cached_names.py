@@ -1,4 +1,4 @@
-"""The names of the VipLlava models in the local cache, for completion: imports no hub client."""
+"""The names of the supported models in the local cache, for completion: imports no hub client."""
 
 import re
 from collections.abc import Iterator
@@ -6,17 +6,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from vipllava_cli.engine.hub.checks.files import read_json
-from vipllava_cli.engine.hub.registry import PUBLISHED
+from vipllava_cli.engine.hub.families import FAMILIES
 from vipllava_cli.errors import ModelError
 
 _FOLDER_NAME = re.compile(r"models--([\w.-]{1,96}?)--([\w.-]{1,96})", re.ASCII)
-_MODEL_TYPE = PUBLISHED["7b"].config["model_type"]
 
 
 def cached_names() -> Iterator[str]:
-    """Yield the hub names of the VipLlava models that have files in the cache, sorted."""
+    """Yield the hub names of the models of supported families with files in the cache, sorted."""
     for name, folder in cached_folders():
-        if any(_is_vipllava(config) for config in folder.glob("snapshots/*/config.json")):
+        if any(_is_supported(config) for config in folder.glob("snapshots/*/config.json")):
             yield name
 
 
@@ -33,7 +32,7 @@ def cached_folders() -> Iterator[tuple[str, Path]]:
                 yield f"{found[1]}/{found[2]}", folder
 
 
-def _is_vipllava(config: Path) -> bool:
-    with suppress(OSError, ModelError, AttributeError):
-        return bool(read_json(config, "").get("model_type") == _MODEL_TYPE)
+def _is_supported(config: Path) -> bool:
+    with suppress(OSError, ModelError, AttributeError, TypeError):
+        return read_json(config, "").get("model_type") in FAMILIES
     return False

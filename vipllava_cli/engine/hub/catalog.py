@@ -13,7 +13,6 @@ from vipllava_cli.engine.hub.cache import (
     snapshot_folder,
 )
 from vipllava_cli.engine.hub.checkpoints import (
-    MODEL_TYPE,
     find_checkpoint,
     hub_name,
     read_config,
@@ -21,6 +20,7 @@ from vipllava_cli.engine.hub.checkpoints import (
     weight_shapes,
 )
 from vipllava_cli.engine.hub.checks.schema import ignored_generation_fields
+from vipllava_cli.engine.hub.families import FAMILIES
 from vipllava_cli.engine.hub.names import canonical_name
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 from vipllava_cli.errors import ModelError, short_repr
@@ -46,7 +46,7 @@ class KnownModel:
 
 
 def known_models() -> Iterator[KnownModel]:
-    """Yield the shipped model, the published ones, and other VipLlava models in the cache."""
+    """Yield the shipped model, the published ones, and others of supported families in the cache."""
     for name, folder in BUNDLED.items():
         parameters, size = count_parameters(folder, name), _folder_size(folder)
         yield KnownModel(name, parameters, size, "in this package", _PACKAGE_LICENCE)
@@ -56,7 +56,7 @@ def known_models() -> Iterator[KnownModel]:
         yield KnownModel(name, published.parameters, size, where, published.licence)
     listed = {published.repository for published in PUBLISHED.values()}
     for name in cached_repositories():
-        if name not in listed and _is_vipllava(name):
+        if name not in listed and _is_supported(name):
             where, is_complete = _locate(name)
             cached_parameters = count_parameters(Path(where), name) if is_complete else None
             yield KnownModel(name, cached_parameters, cached_size(name), where, _UNKNOWN_LICENCE)
@@ -113,13 +113,27 @@ def _ignored_facts(generation: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _shape_facts(config: Mapping[str, Any]) -> dict[str, object]:
+    """Describe the architecture. A published file leaves out what equals the library's default."""
     text, vision = config["text_config"], config["vision_config"]
-    return {
+    side, patch = _in_words(vision.get("image_size")), _in_words(vision.get("patch_size"))
+    facts = {
+        "family": FAMILIES[config["model_type"]].name,
         "decoder layers": text.get("num_hidden_layers"),
         "hidden size": text.get("hidden_size"),
         "vocabulary": text.get("vocab_size"),
-        "image view": f"{vision.get('image_size')} pixels in patches of {vision.get('patch_size')}",
+        "image view": f"{side} pixels in patches of {patch}"
+        if side
+        else f"patches of {patch} pixels",
     }
+    if not patch:
+        del facts["image view"]
+    return {fact: value for fact, value in facts.items() if value is not None}
+
+
+def _in_words(size: Any) -> str:
+    """Write a side, or a height and a width. Empty if there is none."""
+    sides = size if isinstance(size, list) else [size]
+    return " x ".join(map(str, dict.fromkeys(sides))) if size else ""
 
 
 def _locate(name: str) -> tuple[str, bool]:
@@ -132,15 +146,16 @@ def _locate(name: str) -> tuple[str, bool]:
         return ("incomplete" if is_partial else "not downloaded"), False
 
 
-def _is_vipllava(repository: str) -> bool:
+def _is_supported(repository: str) -> bool:
     hub = hub_name(repository)
     folder = hub and snapshot_folder(hub.repository, hub.revision)
     if not folder:
         return False
     try:
-        return bool(read_config(folder, repository)["model_type"] == MODEL_TYPE)
+        read_config(folder, repository)
     except ModelError:
         return False
+    return True
 
 
 def _folder_size(folder: Path) -> int:

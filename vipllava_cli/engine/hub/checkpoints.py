@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.hub.cache import has_cached_files, snapshot_folder
+from vipllava_cli.engine.hub.checks.family_fields import check_family_config
+from vipllava_cli.engine.hub.checks.family_images import PROCESSOR_RULES as FAMILY_PROCESSOR_RULES
+from vipllava_cli.engine.hub.checks.family_images import check_family_images
+from vipllava_cli.engine.hub.checks.family_weights import check_family_weights
 from vipllava_cli.engine.hub.checks.fields import check_fields
 from vipllava_cli.engine.hub.checks.files import (
     MAX_BYTES,
@@ -29,6 +33,7 @@ from vipllava_cli.engine.hub.checks.tokenizer_files import PROCESSOR_RULES, chec
 from vipllava_cli.engine.hub.checks.weights import check_weights, read_header
 from vipllava_cli.engine.hub.config_defaults import VISION_DEFAULTS
 from vipllava_cli.engine.hub.config_fixes import fix_config
+from vipllava_cli.engine.hub.families import FAMILIES, VIPLLAVA, ModelFamily
 from vipllava_cli.engine.hub.names import (
     canonical_name,
     explain_absent,
@@ -42,7 +47,6 @@ from vipllava_cli.engine.hub.outside_values import check_repository, check_revis
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED, TINY_REVISION
 from vipllava_cli.errors import ModelError, UsageError, short_repr
 
-MODEL_TYPE = "vipllava"
 INDEX_FILE = "model.safetensors.index.json"
 WEIGHTS_FILE = "model.safetensors"
 
@@ -159,8 +163,9 @@ def _check_complete(folder: Path, name: str) -> None:
     loaded, whatever the command.
     """
     check_files(folder, name)
-    read_config(folder, name)
-    if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
+    is_vipllava = read_config(folder, name)["model_type"] == VIPLLAVA
+    tokenizers = _TOKENIZER_FILES if is_vipllava else _TOKENIZER_FILES[:1]
+    if not any((folder / file).is_file() for file in tokenizers):
         raise ModelError(f"{name} has no tokenizer: {_TOKENIZER_FILES[0]} is missing from {folder}")
     files = weight_files(folder, name)
     missing = [file for file in files if regular_size(folder / file, name) is None]
@@ -175,25 +180,58 @@ def _check_complete(folder: Path, name: str) -> None:
 @lru_cache(maxsize=8)
 def _check_contents(folder: Path, name: str, fingerprint: tuple[object, ...]) -> None:
     """Check the contents of a complete checkpoint, once for each state of its files."""
+    shapes = weight_shapes(folder, name)
     config = fitted_config(folder, name)
-    rows = config["text_config"]["vocab_size"]
+    rows = _embedding_rows(config, shapes, name)
     check_generation(read_generation(folder, name), rows, name)
     for file, part in _PROCESSOR_FILES.items():
-        processor = _read_json_object(folder / file, name, may_be_missing=True)
-        check_fields(processor, PROCESSOR_RULES, f"{name}: {file}: ")
-        images = processor.get(part, {}) if part else processor
-        if not isinstance(images, dict):
-            raise ModelError(f"{name}: {file}: {part} is {short_repr(images)}: expected an object")
-        side = {**VISION_DEFAULTS, **config["vision_config"]}["image_size"]
-        check_image_processor(images, side, file, name)
+        _check_processor(folder / file, part, config, name)
     tokenizer = folder / _TOKENIZER_FILES[0]
     if tokenizer.is_file():
         check_tokenizer(read_json(tokenizer, name, max_depth=None), rows, name)
     for file in _TOKENIZER_CONFIGS:
         values = _read_json_object(folder / file, name, may_be_missing=True)
+        _refuse_code(values, file, name)
         check_tokenizer_file(values, file, rows, name)
     old_template = _read_json_object(folder / "chat_template.json", name, may_be_missing=True)
     check_fields(old_template, PROCESSOR_RULES, f"{name}: chat_template.json: ")
+
+
+def _check_processor(path: Path, part: str, config: Mapping[str, Any], name: str) -> None:
+    """Check a file of the processor, which may be missing. Raises ModelError."""
+    where = f"{name}: {path.name}: "
+    family = FAMILIES[config["model_type"]]
+    processor = _read_json_object(path, name, may_be_missing=True)
+    _refuse_code(processor, path.name, name)
+    is_vipllava = family.model_type == VIPLLAVA
+    check_fields(processor, PROCESSOR_RULES if is_vipllava else FAMILY_PROCESSOR_RULES, where)
+    images = processor.get(part, {}) if part else processor
+    if not isinstance(images, dict):
+        raise ModelError(f"{where}{part} is {short_repr(images)}: expected an object")
+    if is_vipllava:
+        side = {**VISION_DEFAULTS, **config["vision_config"]}["image_size"]
+        check_image_processor(images, side, path.name, name)
+    else:
+        check_family_images(images, config, family, where)
+
+
+def _refuse_code(values: Mapping[str, Any], file: str, name: str) -> None:
+    """Raise ModelError for a tokenizer or processor that is a program of the checkpoint."""
+    if values.get("auto_map"):
+        raise ModelError(
+            f"{name}: {file} names code of the checkpoint (auto_map), which is never run: get a"
+            " checkpoint that transformers loads without it"
+        )
+
+
+def _embedding_rows(
+    config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], name: str
+) -> int:
+    """Return how many tokens have an embedding."""
+    if config["model_type"] == VIPLLAVA:
+        rows: int = config["text_config"]["vocab_size"]
+        return rows
+    return check_family_weights(config, shapes, name)
 
 
 def _fingerprint(folder: Path, files: Iterable[str]) -> tuple[object, ...]:
@@ -208,28 +246,42 @@ def _fingerprint(folder: Path, files: Iterable[str]) -> tuple[object, ...]:
 
 @reads_checkpoint
 def read_config(folder: Path, name: str) -> dict[str, Any]:
-    """Read the known fields of the config.json of a VipLlava model.
+    """Read the known fields of the config.json of a supported family.
 
     Raises ModelError for any other architecture, and for a field that is out of its range.
     """
     config = _read_json_object(folder / "config.json", name)
-    model_type = config.get("model_type")
-    if model_type != MODEL_TYPE:
-        raise ModelError(f"{name} {explain_model_type(model_type, config)}")
+    family = _find_family(config, name)
+    if family.model_type != VIPLLAVA:
+        return check_family_config(config, family, name)
     for part in ("vision_config", "text_config"):
         if not isinstance(config.get(part), dict):
             raise ModelError(f"{name}: config.json lacks {part}; {_repair_advice(name)}")
     return check_config(config, name)
 
 
+def _find_family(config: Mapping[str, Any], name: str) -> ModelFamily:
+    """Return the family of a config.json. Raises ModelError for one that is not supported."""
+    model_type = config.get("model_type")
+    family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
+    if family is None or "mm_vision_tower" in config:
+        raise ModelError(f"{name} {explain_model_type(model_type, config)}")
+    return family
+
+
 @reads_checkpoint
 def fitted_config(folder: Path, name: str) -> dict[str, Any]:
     """Read the config.json of a complete checkpoint, with its published faults fixed.
 
-    Raises ModelError if it does not fit the headers of the weights.
+    Raises ModelError if it does not fit the headers of the weights. Of other families than ViP-LLaVA,
+    only the embeddings and the numbers of layers are compared.
     """
     shapes = weight_shapes(folder, name)
-    config = fix_config(read_config(folder, name), shapes, name)
+    config = read_config(folder, name)
+    if config["model_type"] != VIPLLAVA:
+        check_family_weights(config, shapes, name)
+        return config
+    config = fix_config(config, shapes, name)
     check_weights(config, shapes, name)
     return config
 

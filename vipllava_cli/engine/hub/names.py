@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vipllava_cli.engine.hub.families import FAMILIES, family_names
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 from vipllava_cli.errors import short_name, short_repr
 from vipllava_cli.storage.similar_names import find_similar
@@ -68,6 +69,9 @@ def explain_unknown(name: str) -> str:
     advice = "" if similar else _find_advice(_SHORT_KINDS, name)
     if advice:
         return f"{name} {advice}"
+    example = "" if similar else _example_of(name)
+    if example:
+        return f"{name} is no name on the hub, which has an owner: use {example}, for example"
     hint = f" (did you mean {similar}?)" if similar else ""
     return f"there is no model {short_repr(name)}{hint}: {expected}"
 
@@ -85,6 +89,8 @@ def suggest(name: str) -> str:
     typed = re.sub(r"[^a-z0-9]", "", name.lower())
     if typed in _OTHER_SPELLINGS:
         return _OTHER_SPELLINGS[typed]
+    if "vip" not in typed and _example_of(name):  # a model of another family, and no misspelling
+        return ""
     known = [*SHORT_NAMES, *(published.repository for published in PUBLISHED.values())]
     cutoff = 0.85 if "/" in name else 0.6
     return next(iter(difflib.get_close_matches(name.lower(), known, 1, cutoff)), "")
@@ -134,11 +140,14 @@ def explain_model_type(model_type: object, config: Mapping[str, object]) -> str:
     """Return what another architecture is, and what to use instead; it continues `NAME …`."""
     if "mm_vision_tower" in config or model_type in ("llava_llama", "vip_llava"):
         return f"has the original format of LLaVA, which is not loaded: {_CONVERTED}"
-    family = next((text for start, text in _FAMILIES if str(model_type).startswith(start)), "")
-    found = f", found {family}" if family else ""
+    reason = ""
+    if model_type in _TEXT_TYPES:
+        reason = ", which reads no images"
+    elif config.get("auto_map"):
+        reason = " and needs code of the checkpoint (auto_map), which is never run"
     return (
-        f"has the model type {short_repr(model_type)}: expected a vipllava checkpoint{found}, and no"
-        f" other architecture runs here; {USE_INSTEAD}"
+        f"has the model type {short_repr(model_type)}{reason}: expected a checkpoint of"
+        f" {family_names()}; {USE_INSTEAD}"
     )
 
 
@@ -181,28 +190,42 @@ _OTHER_SPELLINGS: Mapping[str, str] = {
     "tinyvipllava": "tiny",
 }
 
-# How a model_type of transformers starts -> the name of its family.
-_FAMILIES: tuple[tuple[str, str], ...] = (
-    ("llava", "LLaVA"),
-    ("qwen", "Qwen"),
-    ("internvl", "InternVL"),
-    ("paligemma", "PaliGemma"),
-    ("gemma", "Gemma"),
-    ("idefics", "Idefics"),
-    ("smolvlm", "SmolVLM"),
-    ("mllama", "Llama with vision"),
-    ("llama", "Llama"),
-    ("phi", "Phi"),
-    ("pixtral", "Pixtral"),
-    ("mistral", "Mistral"),
-    ("molmo", "Molmo"),
-    ("blip", "BLIP"),
-    ("instructblip", "InstructBLIP"),
-    ("florence", "Florence"),
-    ("moondream", "Moondream"),
-    ("minicpm", "MiniCPM"),
-    ("clip", "CLIP"),
+# What a name contains -> a model of that family on the hub. The first row that fits counts.
+_EXAMPLES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.ASCII), example)
+    for pattern, example in (
+        ("onevision", FAMILIES["llava_onevision"].example),
+        (r"llava-?(?:next|v?1\.6)", FAMILIES["llava_next"].example),
+        ("llava", FAMILIES["llava"].example),
+        (r"qwen-?2\.5", FAMILIES["qwen2_5_vl"].example),
+        (r"qwen-?2", FAMILIES["qwen2_vl"].example),
+        ("qwen", FAMILIES["qwen3_vl"].example),
+        ("internvl", FAMILIES["internvl"].example),
+        ("smolvlm", FAMILIES["smolvlm"].example),
+        ("idefics-?3", FAMILIES["idefics3"].example),
+        ("gemma", FAMILIES["gemma3"].example),
+        ("pixtral", "mistral-community/pixtral-12b"),
+        ("mistral", FAMILIES["mistral3"].example),
+        ("llama-?4", FAMILIES["llama4"].example),
+        ("llama", FAMILIES["mllama"].example),
+    )
 )
+_TEXT_TYPES = {
+    *(kind for family in FAMILIES.values() for kind in family.text_types),
+    *("cohere", "deepseek_v3", "gemma3_text", "gpt2", "gpt_oss", "llama4_text", "mixtral", "phi"),
+} - FAMILIES.keys()
+
+# How the name of a family that is not supported starts -> its usual spelling.
+_OTHERS: Mapping[str, str] = {
+    "phi": "Phi",
+    "molmo": "Molmo",
+    "blip": "BLIP",
+    "instructblip": "InstructBLIP",
+    "florence": "Florence",
+    "moondream": "Moondream",
+    "minicpm": "MiniCPM",
+    "clip": "CLIP",
+}
 
 _HOSTED_ADVICE = (
     "runs on its maker's servers: name it with `vipllava models add NAME --url URL --model MODEL`, and"
@@ -218,24 +241,23 @@ _OLLAMA_ADVICE = (
     "is a name of Ollama: name its server with `vipllava models add NAME --url"
     f" http://localhost:11434/v1 --model MODEL`, and use that name; on this machine, {USE_INSTEAD}"
 )
-_OTHER_FAMILIES = (
-    r"(llava|qwen|internvl|paligemma|gemma|idefics|smolvlm|llama|phi-?\d|pixtral|mistral|molmo|blip"
-    r"|instructblip|florence|moondream|minicpm|clip)"
-)
+_OTHER_FAMILIES = r"(phi-?\d|molmo|blip|instructblip|florence|moondream|minicpm|clip)"
 _OTHER_HUB_NAMES = r"[\w.-]+/(?!.*vip).*?" + _OTHER_FAMILIES + ".*"
 _OTHER_SHORT_NAMES = r"(?!.*vip)" + _OTHER_FAMILIES + r"[\w.-]*"
 
 
-def _family_of(match: re.Match[str]) -> str:
-    word = match[1].lower()
-    return next((text for start, text in _FAMILIES if word.startswith(start)), match[1])
-
-
 def _other_architecture(match: re.Match[str]) -> str:
+    word = match[1].lower()
+    family = next((text for start, text in _OTHERS.items() if word.startswith(start)), match[1])
     return (
-        f"is by its name another architecture ({_family_of(match)}), and this program runs only"
-        f" ViP-LLaVA: {USE_INSTEAD}"
+        f"is by its name another architecture ({family}): expected a checkpoint of {family_names()};"
+        f" {USE_INSTEAD}"
     )
+
+
+def _example_of(name: str) -> str:
+    """Return a model on the hub of the family that a name contains, or an empty text."""
+    return next((example for pattern, example in _EXAMPLES if pattern.search(name)), "")
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -271,9 +293,13 @@ _HUB_KINDS: tuple[Kind, ...] = (
         lambda match: f"has the original format of LLaVA, which is not loaded: {_CONVERTED}",
     ),
     Kind(
-        _compile(_OTHER_HUB_NAMES),
-        _other_architecture,
+        _compile(r"(opengvlab/internvl[\w.-]*)(?<!-hf)"),
+        lambda match: (
+            "has by its name the original format of InternVL, which needs code of the checkpoint: use"
+            f" {match[1]}-hf"
+        ),
     ),
+    Kind(_compile(_OTHER_HUB_NAMES), _other_architecture),
 )
 
 # How a file's name ends -> what is wrong with a folder that holds it and no config.json.

@@ -11,24 +11,24 @@ from vipllava_cli.engine.prompts.templates import STOPS
 _REPLACEMENT = "\ufffd"  # the decoded text of an incomplete character
 
 
-def answer_text(tokenizer: Any, ids: Sequence[int]) -> str:
-    """Decode an answer without special tokens, up to the stop text."""
+def answer_text(tokenizer: Any, ids: Sequence[int], stops: Sequence[str] = STOPS) -> str:
+    """Decode an answer without special tokens, up to a stop text."""
     text: str = tokenizer.decode(list(ids), skip_special_tokens=True)
-    for stop in STOPS:
+    for stop in stops:
         text = text.partition(stop)[0]
     return text.lstrip()
 
 
-def contains_stop(tokenizer: Any, ids: Sequence[int]) -> bool:
+def contains_stop(tokenizer: Any, ids: Sequence[int], stops: Sequence[str] = STOPS) -> bool:
     """Return whether the decoded tokens contain a stop text."""
     text = tokenizer.decode(list(ids), skip_special_tokens=True)
-    return any(stop in text for stop in STOPS)
+    return any(stop in text for stop in stops)
 
 
-def stable_text(text: str) -> str:
+def stable_text(text: str, stops: Sequence[str] = STOPS) -> str:
     """Cut off what the next tokens may change: part of a stop text or character, trailing space."""
     text = text.rstrip(_REPLACEMENT)
-    for stop in STOPS:
+    for stop in stops:
         for size in range(len(stop) - 1, 0, -1):
             if text.endswith(stop[:size]):
                 text = text[:-size]
@@ -45,11 +45,15 @@ class AnswerTokens:
 
 @dataclass(frozen=True)
 class AnswerEnd:
-    """Finds the end of an answer. `end_tokens` are those of the model; `pad_token` pads rows."""
+    """Finds the end of an answer.
+
+    `end_tokens` and `stops` are the tokens and the texts that end it; `pad_token` pads rows.
+    """
 
     tokenizer: Any
     end_tokens: Sequence[int]
     pad_token: int
+    stops: Sequence[str] = STOPS
 
     def trim(self, ids: Sequence[int]) -> AnswerTokens:
         """Cut a generated row after its own answer: other rows of the batch may be longer.
@@ -59,7 +63,7 @@ class AnswerEnd:
         ends = (index for index, token in enumerate(ids) if token in self.end_tokens)
         end = next(ends, len(ids))
         answer = list(ids[:end])
-        has_stop = contains_stop(self.tokenizer, answer)
+        has_stop = contains_stop(self.tokenizer, answer, self.stops)
         if end < len(ids) and not has_stop:
             return AnswerTokens(tuple(ids[: end + 1]), is_complete=True)
         while answer and answer[-1] == self.pad_token:
@@ -71,7 +75,7 @@ class AnswerEnd:
 
         Tokenizes a part of the answer again if one token contains it and the start of the stop text.
         """
-        text = answer_text(self.tokenizer, ids).rstrip()
+        text = answer_text(self.tokenizer, ids, self.stops).rstrip()
         tokens = self.without_special(ids)
 
         def decoded(count: int) -> str:

@@ -24,9 +24,19 @@ _WORKER = "vipllava_cli.engine.local.chat_worker"
 
 
 class ChatRenderer:
-    """Renders conversations with a template. Starts its process when it is first used."""
+    """Renders conversations with a template. Starts its process when it is first used.
 
-    def __init__(self, template: str, special_tokens: Mapping[str, Any], model: str) -> None:
+    `advice` says what to do if the template fails.
+    """
+
+    def __init__(
+        self,
+        template: str,
+        special_tokens: Mapping[str, Any],
+        model: str,
+        advice: str = "use --template human or vicuna",
+    ) -> None:
+        self._advice = advice
         self._template = template
         self._special_tokens = dict(special_tokens)
         self._model = model
@@ -76,8 +86,7 @@ class ChatRenderer:
 
     def _error(self, reason: str) -> ModelError:
         return ModelError(
-            f"the chat template of {self._model} cannot be used: {reason}; use --template human or"
-            " vicuna"
+            f"the chat template of {self._model} cannot be used: {reason}; {self._advice}"
         )
 
     @cached_property

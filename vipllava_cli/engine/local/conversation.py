@@ -8,26 +8,23 @@ so an answer always equals that of a run over the complete prompt.
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from vipllava_cli.engine.base import Answer, ModelView, Prompt, Reply
 from vipllava_cli.engine.local.answer_end import (
-    AnswerEnd,
     AnswerTokens,
     answer_text,
     contains_stop,
     stable_text,
 )
+from vipllava_cli.engine.local.decoding import DecodeRequest
 from vipllava_cli.engine.local.error_translation import translate_errors
-from vipllava_cli.engine.local.finite_scores import FINITE_SCORES
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
 from vipllava_cli.engine.local.streaming import Stream
-from vipllava_cli.engine.local.tokenization import CONTEXT_LENGTH, tokens_after
+from vipllava_cli.engine.local.token_generation import generate_tokens
+from vipllava_cli.engine.local.tokenization import tokens_after
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
 
@@ -36,20 +33,27 @@ _UNSTABLE_ENDING = " \n\t#\ufffd"
 
 
 class LocalConversation:
-    """Implements `Conversation` with the engine's model and a prefix cache of its own."""
+    """Implements `Conversation` with the engine's model and a prefix cache of its own.
+
+    A subclass encodes the turns for a kind of model.
+    """
 
     def __init__(self, inputs: ModelInputs) -> None:
         self._inputs = inputs
         self._tokenizer = inputs.tokenizer
-        self._answer_end = AnswerEnd(inputs.tokenizer, inputs.end_tokens, inputs.pad_token)
+        self._answer_end = inputs.answer_end
         self._prefix: PrefixCache | None = None
-        self._tokens_after = lru_cache(maxsize=4096)(
+        self.tokens_after = lru_cache(maxsize=4096)(
             lambda before, text: tokens_after(inputs.tokenizer, before, text)
         )
-        self._texts_around_answer = lru_cache(maxsize=4096)(inputs.texts_around_answer)
         self.max_tokens: int = inputs.max_tokens
 
-    def count(self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE) -> int:
+    def count(
+        self,
+        turns: Sequence[Turn],
+        template: str = DEFAULT_TEMPLATE,
+        view: ModelView | None = None,
+    ) -> int:
         """See `Conversation.count`."""
         return len(self.encode_turns(turns, template))
 
@@ -68,13 +72,12 @@ class LocalConversation:
         inputs = self._inputs
         prompt = Prompt(view, self.encode_turns(turns, template))
         inputs.check_prompt_length(len(prompt.ids))
-        start_ids = self._answer_tokens(turns[-1])
-        config = inputs.generation_config(options, inputs.max_new_tokens_for(prompt, options))
-        stream = Stream(self._tokenizer, on_text or _discard, start_ids)
+        start_ids = self.answer_tokens(turns[-1])
+        stream = Stream(self._tokenizer, on_text or _discard, start_ids, inputs.stops)
         prefill_tokens = 0
         is_interrupted = False
         try:
-            cached = self._generate(prompt, config, options.seed, stream, stop)
+            cached = self._generate(prompt, options, stream, stop)
             prefill_tokens = len(prompt.ids) - cached
         except KeyboardInterrupt:  # in the model: keep the tokens so far, lose the cache
             is_interrupted = True
@@ -96,7 +99,8 @@ class LocalConversation:
         """Return the text of an answer, and its tokens for the next prompt."""
         if answer.is_complete:
             return self._answer_end.remove_stop(answer.ids)
-        text = stable_text(answer_text(self._tokenizer, answer.ids))
+        stops = self._inputs.stops
+        text = stable_text(answer_text(self._tokenizer, answer.ids, stops), stops)
         return text, self._answer_end.without_special(answer.ids)
 
     # --- generation ----------------------------------------------------------------------------
@@ -104,8 +108,7 @@ class LocalConversation:
     def _generate(
         self,
         prompt: Prompt,
-        config: GenerationConfig,
-        seed: int,
+        options: GenerationOptions,
         stream: Stream,
         stop: Callable[[], bool] | None,
     ) -> int:
@@ -115,21 +118,16 @@ class LocalConversation:
         cached = 0 if prefix is None else len(prefix.ids)
         if prefix is None:
             prefix = inputs.prefill_images([prompt.view], prompt.ids)
-        ids = torch.tensor([prompt.ids], device=inputs.device)
-        criteria: list[StoppingCriteria] = [inputs.stop_criterion]
-        if stop is not None:
-            criteria.append(_UserStop(stop))
-        with torch.inference_mode(), torch.random.fork_rng(inputs.gpus), translate_errors():
-            torch.manual_seed(seed)
-            inputs.model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                past_key_values=prefix.cache,
-                generation_config=config,
-                logits_processor=FINITE_SCORES,
-                streamer=stream,
-                stopping_criteria=StoppingCriteriaList(criteria),
-            )
+        request = DecodeRequest(
+            torch.tensor([prompt.ids]),
+            None,
+            inputs.max_new_tokens_for(prompt, options),
+            options,
+            prefix.cache,
+            stream=stream,
+            stop=stop,
+        )
+        generate_tokens(inputs, request)
         all_ids = (*prompt.ids, *stream.new_ids)
         cached_ids = all_ids[: prefix.cache.get_seq_length()]
         self._prefix = PrefixCache(prompt.view, cached_ids, prefix.cache)
@@ -160,18 +158,9 @@ class LocalConversation:
 
         Uses the tokens of an answer if they are known: its text may tokenize to others.
         """
-        first, *later = turns
-        prompt = self._inputs.format_first_prompt(first.question, template)
-        ids = list(self._inputs.encode(prompt))
-        previous = first
-        for turn in later:
-            lead, question = self._texts_around_answer(previous.question, turn.question, template)
-            ids += self._answer_tokens(previous, lead)
-            ids += self._tokens_after((lead + (previous.answer or ""))[-CONTEXT_LENGTH:], question)
-            previous = turn
-        return (*ids, *self._answer_tokens(previous))
+        raise NotImplementedError
 
-    def _answer_tokens(self, turn: Turn, lead: str = " ") -> tuple[int, ...]:
+    def answer_tokens(self, turn: Turn, lead: str = " ") -> tuple[int, ...]:
         """Return an answer's own tokens if they decode to its text, else those of the text.
 
         `lead` is the text between the prompt and the answer.
@@ -180,7 +169,7 @@ class LocalConversation:
             return ()
         if self._decode_to(turn.tokens, turn.answer):
             return turn.tokens
-        return self._tokens_after(":", lead + turn.answer)
+        return self.tokens_after(":", lead + turn.answer)
 
     @translate_errors()
     def _decode_to(self, tokens: tuple[int, ...], answer: str) -> bool:
@@ -192,17 +181,7 @@ class LocalConversation:
             return False
         decoded: str = self._tokenizer.decode(list(tokens), skip_special_tokens=False)
         is_equal = decoded.strip(_UNSTABLE_ENDING) == answer.strip(_UNSTABLE_ENDING)
-        return is_equal and not contains_stop(self._tokenizer, tokens)
-
-
-class _UserStop(StoppingCriteria):
-    """Stops generation after the token at which `stop` returns True."""
-
-    def __init__(self, stop: Callable[[], bool]) -> None:
-        self._stop = stop
-
-    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
-        return torch.full((len(input_ids),), self._stop(), device=input_ids.device)
+        return is_equal and not contains_stop(self._tokenizer, tokens, self._inputs.stops)
 
 
 def _discard(text: str) -> None:

@@ -7,6 +7,11 @@ from transformers.generation.logits_process import LogitsProcessorList
 
 from vipllava_cli.errors import GenerationError
 
+NOT_FINITE_ERROR = (
+    "the model computes no numbers (NaN or infinite scores): its weights are damaged, or need"
+    " --dtype fp32"
+)
+
 
 class _FiniteScores(LogitsProcessor):
     """Checks the scores of each new token, and changes none."""
@@ -25,7 +30,4 @@ def check_scores(scores: Tensor) -> None:
     The maximum of a row with NaN is NaN. Sampling sets scores to minus infinity, which is no fault.
     """
     if not torch.isfinite(scores.amax(-1)).all():
-        raise GenerationError(
-            "the model computes no numbers (NaN or infinite scores): its weights are damaged, or need"
-            " --dtype fp32"
-        )
+        raise GenerationError(NOT_FINITE_ERROR)

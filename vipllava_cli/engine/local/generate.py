@@ -11,24 +11,27 @@ from itertools import chain
 import torch
 from torch import Tensor
 from transformers import DynamicCache
-from transformers.generation.stopping_criteria import StoppingCriteriaList
 
 from vipllava_cli.engine.base import Answer, ModelView, Prompt
 from vipllava_cli.engine.hardware.batch_size import answer_threads, current_batch_size
-from vipllava_cli.engine.local.answer_end import AnswerEnd, answer_text
+from vipllava_cli.engine.local.answer_end import answer_text
 from vipllava_cli.engine.local.choice_tree import Encoder, score_choice_trees
 from vipllava_cli.engine.local.conversation import LocalConversation
+from vipllava_cli.engine.local.decoding import DecodeRequest
 from vipllava_cli.engine.local.error_translation import translate_errors
-from vipllava_cli.engine.local.finite_scores import FINITE_SCORES
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.likelihood import encode_choices, score_choices
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
 from vipllava_cli.engine.local.streaming import Stream
+from vipllava_cli.engine.local.token_generation import generate_tokens
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
 
 
 class LocalEngine(ModelInputs):
-    """Implements `Engine` with a transformers model in this process."""
+    """Implements `Engine` with a transformers model in this process.
+
+    A subclass adds the inputs of a kind of model: see `local/engines.py`.
+    """
 
     parallel = 1
     usage = None
@@ -53,12 +56,12 @@ class LocalEngine(ModelInputs):
             start = time.perf_counter()
             if prefix is None or not prefix.starts(prompt):
                 prefix = self.prefill_images([prompt.view], prompt.ids)
-            cache = copy.deepcopy(prefix.cache)
             if options.choices:
+                cache = copy.deepcopy(prefix.cache)
                 yield score_choices(self, prompt, cache, options.choices, start)
                 continue
-            streamer = on_text and Stream(self.tokenizer, on_text)
-            yield self._generate([prompt], cache, options, start, streamer)[0]
+            stream = on_text and Stream(self.tokenizer, on_text, stops=self.stops)
+            yield self._generate([prompt], prefix.cache, [0], options, start, stream)[0]
 
     def answer_batch(
         self, prompts: Sequence[Prompt], options: GenerationOptions = GREEDY
@@ -110,7 +113,7 @@ class LocalEngine(ModelInputs):
 
     def start_conversation(self) -> LocalConversation:
         """See `Engine.start_conversation`."""
-        return LocalConversation(self)
+        raise NotImplementedError
 
     def max_batch_size(self) -> int:
         """See `Engine.max_batch_size`."""
@@ -123,11 +126,10 @@ class LocalEngine(ModelInputs):
         start = time.perf_counter()
         views = list(dict.fromkeys(prompt.view for prompt in prompts))
         if len(views) == len(prompts):  # no shared image: one pass prefills images and questions
-            return self._generate(prompts, None, options, start)
+            return self._generate(prompts, None, (), options, start)
         cache = self.prefill_images(views, prompts[0].ids).cache
-        rows = torch.tensor([views.index(prompt.view) for prompt in prompts])
-        cache.batch_select_indices(rows.to(self.device))
-        return self._generate(prompts, cache, options, start)
+        rows = [views.index(prompt.view) for prompt in prompts]
+        return self._generate(prompts, cache, rows, options, start)
 
     def _answer_part(self, questions: Sequence[tuple[Prompt, GenerationOptions]]) -> list[Answer]:
         """Answer prompts with equal text before the image, each with its options."""
@@ -146,13 +148,11 @@ class LocalEngine(ModelInputs):
             answers |= self._score_views(questions, views, scored, prefix.cache)
             if generated:
                 prefix = prefix.crop_added()
-        for number, ((options, _), rows) in enumerate(generated.items(), 1):
-            is_last = number == len(generated)
-            cache = prefix.cache if is_last else copy.deepcopy(prefix.cache)
+        for (options, _), rows in generated.items():
             prompts = [questions[row][0] for row in rows]
-            of_view = torch.tensor([views.index(prompt.view) for prompt in prompts])
-            cache.batch_select_indices(of_view.to(self.device))
-            answers |= zip(rows, self._generate(prompts, cache, options, 0.0), strict=True)
+            of_view = [views.index(prompt.view) for prompt in prompts]
+            new = self._generate(prompts, prefix.cache, of_view, options, 0.0)
+            answers |= zip(rows, new, strict=True)
         return [answers[row] for row in range(len(questions))]
 
     def _score_views(
@@ -207,41 +207,39 @@ class LocalEngine(ModelInputs):
         self,
         prompts: Sequence[Prompt],
         cache: DynamicCache | None,
+        cached_rows: Sequence[int],
         options: GenerationOptions,
         start: float,
-        streamer: Stream | None = None,
+        stream: Stream | None = None,
     ) -> list[Answer]:
         """Answer prompts with equal token limits.
 
-        `cache` contains their common start. Without it the model prefills the complete prompts.
+        `cache` contains their common start, in the row `cached_rows[i]` that of prompt i, and stays as
+        it is. Without it the model prefills the complete prompts.
         `seconds` of an answer is its share of the time since `start`.
         """
         cached = 0 if cache is None else cache.get_seq_length()
         ids, mask = self._pad([prompt.ids for prompt in prompts], cached)
-        config = self.generation_config(options, self.max_new_tokens_for(prompts[0], options))
-        with torch.inference_mode(), torch.random.fork_rng(self.gpus), translate_errors():
-            torch.manual_seed(options.seed)
-            views = [prompt.view for prompt in prompts]
-            images = {"pixel_values": self.stack_pixels(views)} if cache is None else {}
-            output = self.model.generate(
-                input_ids=ids,
-                attention_mask=mask,
-                past_key_values=cache,
-                generation_config=config,
-                logits_processor=FINITE_SCORES,
-                stopping_criteria=StoppingCriteriaList([self.stop_criterion]),
-                streamer=streamer,
-                **images,
-            )
+        views = [prompt.view for prompt in prompts]
+        request = DecodeRequest(
+            ids,
+            mask,
+            self.max_new_tokens_for(prompts[0], options),
+            options,
+            cache,
+            None if cache is None else torch.tensor(cached_rows),
+            self.image_inputs(views, ids) if cache is None else {},
+            stream,
+        )
+        rows = generate_tokens(self, request)
         seconds = (time.perf_counter() - start) / len(prompts)
-        rows = output[:, ids.shape[1] :].tolist()
         return [
             self._make_answer(prompt, new, seconds)
             for prompt, new in zip(prompts, rows, strict=True)
         ]
 
-    def _pad(self, rows: list[tuple[int, ...]], cached: int) -> tuple[Tensor, Tensor]:
-        """Return ids and mask, int64 [rows, longest].
+    def _pad(self, rows: list[tuple[int, ...]], cached: int) -> tuple[Tensor, Tensor | None]:
+        """Return ids and mask, int64 [rows, longest]. The mask is None if there is no padding.
 
         The padding lies between the cached start, which all rows share, and the rest of each row, so
         that new tokens follow each row's own last token.
@@ -249,16 +247,18 @@ class LocalEngine(ModelInputs):
         longest = max(len(ids) for ids in rows)
         pad = self.pad_token
         padded = [(*ids[:cached], *[pad] * (longest - len(ids)), *ids[cached:]) for ids in rows]
+        if all(len(ids) == longest for ids in rows):
+            return torch.tensor(padded), None
         mask = torch.ones(len(rows), longest, dtype=torch.long)
         for row, ids in enumerate(rows):
             mask[row, cached : cached + longest - len(ids)] = 0
-        return torch.tensor(padded, device=self.device), mask.to(self.device)
+        return torch.tensor(padded), mask
 
     @translate_errors()
     def _make_answer(self, prompt: Prompt, new_ids: list[int], seconds: float) -> Answer:
-        answer = AnswerEnd(self.tokenizer, self.end_tokens, self.pad_token).trim(new_ids)
+        answer = self.answer_end.trim(new_ids)
         return Answer(
-            answer_text(self.tokenizer, answer.ids).rstrip(),
+            answer_text(self.tokenizer, answer.ids, self.stops).rstrip(),
             "stop" if answer.is_complete else "length",
             len(prompt.ids),
             len(answer.ids),

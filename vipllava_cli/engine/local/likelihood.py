@@ -13,7 +13,6 @@ from vipllava_cli.engine.base import Answer, Choice, Prompt
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.finite_scores import check_scores
 from vipllava_cli.engine.local.inputs import ModelInputs
-from vipllava_cli.engine.prompts.templates import STOPS
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,32 @@ def score_choices(
     return replace(answer, seconds=time.perf_counter() - start)
 
 
+def score_choices_plain(
+    inputs: ModelInputs, prompt: Prompt, choices: Sequence[str], start: float
+) -> Answer:
+    """Answer as `score_choices` does, without a prefix cache: each choice reads the complete prompt.
+
+    Raises UsageError if a choice makes the prompt too long, and GenerationError.
+    """
+    encoded = encode_choices(inputs, prompt.text, prompt.ids, choices)
+    likelihoods = []
+    for row, ends in zip(encoded.rows, encoded.ends, strict=True):
+        tokens = row[encoded.shared :]
+        ids = torch.tensor([row], device=inputs.device)
+        with torch.inference_mode(), translate_errors():
+            output = inputs.model(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                logits_to_keep=len(tokens) + 1,
+                **inputs.image_inputs([prompt.view], ids),
+            )
+            check_scores(output.logits)
+            scores = output.logits[0].float().log_softmax(-1)
+            likelihoods.append(log_likelihood(scores, tokens, ends))
+    answer = choice_answer(prompt, choices, encoded.rows, likelihoods)
+    return replace(answer, seconds=time.perf_counter() - start)
+
+
 def choice_answer(
     prompt: Prompt,
     choices: Sequence[str],
@@ -131,7 +156,7 @@ def log_likelihood(scores: Tensor, tokens: Sequence[int], ends: Sequence[int]) -
 def _end_tokens(inputs: ModelInputs, text: str, ids: Sequence[int]) -> list[int]:
     """Return the tokens that end an answer after `text`: the model's, and the starts of stop texts."""
     ends = set(inputs.end_tokens)
-    for stop in STOPS:
+    for stop in inputs.stops:
         with_stop = inputs.encode(text + stop)
         if with_stop[: len(ids)] == ids:
             ends.add(with_stop[len(ids)])

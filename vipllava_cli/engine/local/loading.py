@@ -7,30 +7,25 @@ from typing import Any
 import torch
 import transformers.utils.logging
 from huggingface_hub.utils.tqdm import disable_progress_bars
-from transformers import (
-    GenerationConfig,
-    LlavaProcessor,
-    VipLlavaConfig,
-    VipLlavaForConditionalGeneration,
-)
+from transformers import GenerationConfig, PreTrainedModel
 
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import inspect_machine
-from vipllava_cli.engine.hardware.model_spec import read_model_spec
 from vipllava_cli.engine.hardware.placement import plan_placement
 from vipllava_cli.engine.hardware.placement_types import Placement
-from vipllava_cli.engine.hub.checkpoints import Checkpoint, fitted_config
+from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.hub.checks.schema import GENERATION_RULES
 from vipllava_cli.engine.local.error_translation import (
     error_text,
     is_library_error,
     is_out_of_memory,
 )
-from vipllava_cli.engine.local.processor import load_processor
+from vipllava_cli.engine.local.families import RunFamily
+from vipllava_cli.engine.local.model_source import ModelSource, find_source
 from vipllava_cli.engine.local.quantization import (
-    WidenedModel,
     quantization_config,
     quantize_layers,
+    widened_class,
 )
 from vipllava_cli.engine.options import gpu_number
 from vipllava_cli.errors import ModelError, OutOfMemoryError, VipllavaError
@@ -47,11 +42,15 @@ _ATTENTION: Mapping[str, str] = {"flash": "flash_attention_2"}
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is ready to answer, its processor and its placement."""
+    """A model that is ready to answer, its processor and its placement.
 
-    model: VipLlavaForConditionalGeneration
-    processor: LlavaProcessor
+    `family` is None for ViP-LLaVA.
+    """
+
+    model: PreTrainedModel
+    processor: Any
     placement: Placement
+    family: RunFamily | None = None
 
 
 def load(
@@ -66,14 +65,13 @@ def load(
     _silence_libraries()
     name = checkpoint.name
     try:
-        fixed = fitted_config(checkpoint.folder, name)
-        config = VipLlavaConfig.from_dict(fixed)
+        source = find_source(checkpoint)
         machine = inspect_machine(gpu_number(load_options.device))
-        placement = plan_placement(read_model_spec(fixed), load_options, machine)
+        placement = plan_placement(source.spec, load_options, machine)
         if on_plan:
             on_plan(placement)
-        model = _load_model(checkpoint, config, placement)
-        processor = load_processor(checkpoint, config)
+        model = _load_model(checkpoint, source, placement)
+        processor = source.load_processor()
     except VipllavaError:
         raise
     # tokenizers 0.23.3 raises Exception itself, and transformers 5.23.0 any kind for damaged files.
@@ -85,21 +83,23 @@ def load(
                 f"out of memory while loading {name}: use a smaller model or --dtype bf16"
             ) from error
         raise ModelError(f"{name} cannot be loaded: {error_text(error)}") from error
-    return Loaded(model, processor, placement)
+    return Loaded(model, processor, placement, source.family)
 
 
 def _load_model(
-    checkpoint: Checkpoint, config: VipLlavaConfig, placement: Placement
-) -> VipLlavaForConditionalGeneration:
-    needs = placement.needs
+    checkpoint: Checkpoint, source: ModelSource, placement: Placement
+) -> PreTrainedModel:
+    needs, config = placement.needs, source.config
     library_quantization = needs.quantize and quantization_config(
-        needs.quantize, on_cpu=placement.main_device == "cpu"
+        needs.quantize, needs.spec, on_cpu=placement.main_device == "cpu"
     )
     quantizes_here = needs.quantize is not None and library_quantization is None
     if quantizes_here:
         config.dtype = None
-    model_class = WidenedModel if needs.widened else VipLlavaForConditionalGeneration
-    own_arguments = {"skip_layers": library_quantization is not None} if needs.widened else {}
+    model_class = source.model_class
+    if needs.widened:
+        skipped = needs.spec.layer_modules if library_quantization is not None else ()
+        model_class = widened_class(model_class, skipped)
     model, report = model_class.from_pretrained(
         checkpoint.folder,
         config=config,
@@ -112,14 +112,15 @@ def _load_model(
         local_files_only=True,
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # `_check_weights` reports them in one line
-        **own_arguments,
     )
     _check_weights(report, checkpoint.name)
     model.generation_config = _generation_ids(model.generation_config)
     if quantizes_here:
-        quantize_layers(model, DTYPES[needs.dtype], widened=needs.widened)
+        layers = [model.get_submodule(name) for name in needs.spec.layer_modules]
+        quantize_layers(model, layers, DTYPES[needs.dtype], widened=needs.widened)
     model.eval()
-    return model
+    loaded: PreTrainedModel = model
+    return loaded
 
 
 def _generation_ids(published: GenerationConfig) -> GenerationConfig:

@@ -9,19 +9,15 @@ long, and its product copies the whole matrix to 16 bits for every token.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import (
-    BitsAndBytesConfig,
-    TorchAoConfig,
-    VipLlavaConfig,
-    VipLlavaForConditionalGeneration,
-)
+from transformers import BitsAndBytesConfig, PreTrainedConfig, PreTrainedModel, TorchAoConfig
 
 from vipllava_cli.engine.hardware.memory_needs import INT8, NF4, WIDENED_CHUNK
+from vipllava_cli.engine.hardware.model_spec import LAYER, ModelSpec
 
 # With fewer rows, reading the narrow weights takes less time than widening them first (measured).
 FEW_ROWS = 8
@@ -89,13 +85,13 @@ def quantize_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def quantize_layers(
-    model: VipLlavaForConditionalGeneration, dtype: torch.dtype, *, widened: bool
+    model: nn.Module, layers: Iterable[nn.Module], dtype: torch.dtype, *, widened: bool
 ) -> None:
-    """Quantize the decoder layers to int8 in place, and convert the rest of the model to `dtype`.
+    """Quantize decoder layers to int8 in place, and convert the rest of the model to `dtype`.
 
     Works one matrix at a time: the source may be a mapped file that does not fit into memory.
     """
-    for layer in model.model.language_model.layers:
+    for layer in layers:
         for module in list(layer.modules()):
             for name, child in module.named_children():
                 if isinstance(child, nn.Linear):
@@ -129,47 +125,52 @@ def _widen(chunk: Tensor, dtype: torch.dtype) -> Tensor:
     return buffer.view(dtype)[: chunk.numel()].view_as(chunk).copy_(chunk)
 
 
-class WidenedModel(VipLlavaForConditionalGeneration):
-    """A model whose linear layers are `WidenedLinear` before its weights are loaded.
+def widened_class(
+    model_class: type[PreTrainedModel], skipped: Collection[str] = ()
+) -> type[PreTrainedModel]:
+    """Return a class of models whose linear layers are `WidenedLinear` before weights are loaded.
 
-    With `skip_layers`, decoder layers keep plain linear layers, for a quantizer to replace.
+    The modules named in `skipped` keep plain linear layers, for a quantizer to replace.
     """
 
-    def __init__(self, config: VipLlavaConfig, *, skip_layers: bool = False) -> None:
-        super().__init__(config)
-        skipped = set(self.model.language_model.layers.modules()) if skip_layers else set()
-        for module in self.modules():
-            if type(module) is nn.Linear and module not in skipped:
-                module.__class__ = WidenedLinear
-        # transformers looks up the older names of weights by the name of the class.
-        self.__class__ = VipLlavaForConditionalGeneration
+    class WidenedModel(model_class):
+        def __init__(self, config: PreTrainedConfig) -> None:
+            super().__init__(config)
+            kept = {child for name in skipped for child in self.get_submodule(name).modules()}
+            for module in self.modules():
+                if type(module) is nn.Linear and module not in kept:
+                    module.__class__ = WidenedLinear
+            # transformers looks up the older names of weights by the name of the class.
+            self.__class__ = model_class
+
+    return WidenedModel
 
 
-# Modules that are not quantized. Without the leading `model.`, the libraries skip nothing.
-_UNQUANTIZED = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
-
-
-def quantization_config(quantize: str, *, on_cpu: bool) -> Any:
+def quantization_config(quantize: str, spec: ModelSpec, *, on_cpu: bool) -> Any:
     """Return the `quantization_config` of transformers; None if this module quantizes.
 
     The package that quantizes must be installed.
     """
-    return None if on_cpu and quantize == INT8 else _CONFIGS[quantize](on_cpu)
+    if on_cpu and quantize == INT8:
+        return None
+    # Full names: without the leading `model.`, the libraries skip nothing.
+    unquantized = [part.module for part in spec.parts if part.kind != LAYER]
+    return _CONFIGS[quantize](unquantized, on_cpu)
 
 
-def _int8_config(on_cpu: bool) -> Any:
+def _int8_config(unquantized: list[str], on_cpu: bool) -> Any:
     from torchao.quantization import Int8WeightOnlyConfig
 
-    return TorchAoConfig(Int8WeightOnlyConfig(), modules_to_not_convert=_UNQUANTIZED)
+    return TorchAoConfig(Int8WeightOnlyConfig(), modules_to_not_convert=unquantized)
 
 
-def _nf4_config(on_cpu: bool) -> Any:
+def _nf4_config(unquantized: list[str], on_cpu: bool) -> Any:
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type=NF4,
         bnb_4bit_compute_dtype=torch.float32 if on_cpu else torch.bfloat16,
-        llm_int8_skip_modules=_UNQUANTIZED,
+        llm_int8_skip_modules=unquantized,
     )
 
 
-_CONFIGS: Mapping[str, Callable[[bool], Any]] = {INT8: _int8_config, NF4: _nf4_config}
+_CONFIGS: Mapping[str, Callable[[list[str], bool], Any]] = {INT8: _int8_config, NF4: _nf4_config}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from vipllava_cli.engine.options import TemplateName
 from vipllava_cli.engine.prompts.control_words import IMAGE
+from vipllava_cli.errors import UsageError
 
 # These lines ask for a short answer, in the words of the model's training (LLaVA-1.5).
 LETTER_LINE = "Answer with the option's letter from the given choices directly."
@@ -69,6 +70,20 @@ TEMPLATES: Mapping[str, Template] = {
 
 # Text that ends an answer under every template. The models write it when they continue alone.
 STOPS: tuple[str, ...] = ("###",)
+
+
+def choose_template(template: str, model: str, *, is_vipllava: bool) -> str:
+    """Return the template that a choice means: `auto` depends on the model.
+
+    Raises UsageError for a template of ViP-LLaVA with another model.
+    """
+    if template == TemplateName.auto:
+        return TemplateName.human.value if is_vipllava else TemplateName.chat.value
+    if template != TemplateName.chat and not is_vipllava:
+        raise UsageError(
+            f"the template {template} is for ViP-LLaVA, and {model} has its own: use --template auto"
+        )
+    return template
 
 
 def render(template: Template, turns: Sequence[Turn]) -> str:

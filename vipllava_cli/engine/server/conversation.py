@@ -26,7 +26,12 @@ class ServerConversation:
         self._engine = engine
         self.max_tokens = NO_LIMIT
 
-    def count(self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE) -> int:
+    def count(
+        self,
+        turns: Sequence[Turn],
+        template: str = DEFAULT_TEMPLATE,
+        view: ModelView | None = None,
+    ) -> int:
         """Estimate the tokens of the turns, without the image."""
         texts = (text for turn in turns for text in (turn.question, turn.answer or ""))
         return sum(map(len, texts)) // _CHARACTERS_PER_TOKEN

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vipllava_cli.engine.base import Answer, ModelInfo, ModelView, Prompt, Usage
+from vipllava_cli.engine.base import SERVER, Answer, ModelInfo, ModelView, Prompt, Usage
 from vipllava_cli.engine.options import (
     DEFAULT_TEMPLATE,
     GREEDY,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from vipllava_cli.engine.server.conversation import ServerConversation
 
-SERVER = "server"  # the device of a model on a server
 PARALLEL = 4
 
 Message = dict[str, Any]

@@ -56,7 +56,7 @@ from vipllava_cli.flows.chat.state import ChatState
 from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.requests import make_request
 from vipllava_cli.images.source import record_name
-from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.images.square import fit_to_model
 from vipllava_cli.images.window import Window, check_window
 from vipllava_cli.storage.records import Record, Request, failure
 
@@ -175,7 +175,7 @@ class Model:
             numbers: Write 1, 2, 3 beside the marks.
             zoom: Show the model only the marks and their surroundings.
             window: Values of an image of more than 8 bits to show as black and white, like `(0, 4095)`.
-            template: The form of the prompt: `human`, `vicuna` or `chat`.
+            template: The form of the prompt: `auto`, `chat`, or for ViP-LLaVA `human` or `vicuna`.
             options: Length and sampling, like `GenerationOptions(max_new_tokens=50)`.
 
         Raises:
@@ -226,7 +226,7 @@ class Model:
         numbered = enumerate(check_rows(rows, batch_size), 1)
         chosen, _ = with_fields(options, fields, None)
         shown = None if window is None else check_window(window)
-        settings = _BatchSettings(numbers, zoom, shown, template, chosen)
+        settings = _BatchSettings(numbers, zoom, shown, self.info.template_for(template), chosen)
         prompts = batch_size or self._engine.max_batch_size()
         size = prompts if batch_size else max(prompts // max(len(chosen.fields), 1), 1)
         size *= self._engine.parallel
@@ -283,7 +283,8 @@ class Model:
             marked, numbers_notes = with_numbers(marked, [text])
             notes += numbers_notes
             prepared = prepare_question(text, marked.marks)
-            view = self._engine.view(pad_to_square(marked.drawn()))
+            fitted = fit_to_model(marked.drawn(), is_padded=self.info.pads_image)
+            view = self._engine.view(fitted)
             prompts = make_prompts(self._engine, view, prepared.text, settings.template, options)
         except VipllavaError as error:  # one bad row does not stop the others
             return _PlannedRow(

@@ -29,7 +29,7 @@ from vipllava_cli.flows.batch.record_ids import NumberedRow, with_record_ids, wi
 from vipllava_cli.flows.batch.semaphore import WeightedSemaphore
 from vipllava_cli.flows.batch.task import BatchTask, OnConflict
 from vipllava_cli.images.save import marked_image_path, save_marked_image
-from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.images.square import fit_to_model
 from vipllava_cli.marks.marked_image import ImageFile
 from vipllava_cli.sources.rows import Source
 from vipllava_cli.storage.files import OutputError
@@ -189,7 +189,7 @@ class BatchRun:
                     path = marked_image_path(self.task.save_marked, planned.marked_id)
                     source = marked_image.file.source
                     save_marked_image(drawn, path, source=source, force=self.task.replaces_marked)
-                view = engine.view(pad_to_square(drawn))
+                view = engine.view(fit_to_model(drawn, is_padded=engine.info.pads_image))
                 return replace(planned, marked_image=None, view=view)
         except OutputError:
             raise

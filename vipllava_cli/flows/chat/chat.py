@@ -21,7 +21,7 @@ from vipllava_cli.flows.chat.state import (
 )
 from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.requests import make_record, make_request
-from vipllava_cli.images.square import pad_to_square
+from vipllava_cli.images.square import fit_to_model
 from vipllava_cli.images.window import Window
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage
 from vipllava_cli.marks.resolve import NO_STYLE, resolve_marks
@@ -137,11 +137,12 @@ class Chat:
         `partial` is the turn that the answer continues: its tokens and seconds count, too.
         """
         image = earlier.input_image
-        earlier = self._drop_oldest_turns(earlier, current)
+        view = self.view(image)
+        earlier = self._drop_oldest_turns(earlier, current, view)
         reply = self.conversation.answer(
-            self.view(image),
+            view,
             [*(turn.turn for turn in earlier.visible_turns), current],
-            template=self.settings.template,
+            template=self.template,
             options=options,
             on_text=on_text,
             stop=stop,
@@ -159,7 +160,7 @@ class Chat:
             image,
             current.question,
             (info.name, info.revision),
-            self.settings.template,
+            self.template,
             options,
             tuple((turn.question, turn.answer) for turn in earlier.visible_turns),
         )
@@ -170,13 +171,20 @@ class Chat:
         self.reply = reply
         return turn
 
+    @property
+    def template(self) -> str:
+        """The template of the next prompt. Raises UsageError if the model lacks it."""
+        return self.engine.info.template_for(self.settings.template)
+
     # --- context length ----------------------------------------------------------------------
 
     @property
     def used_tokens(self) -> int:
         """Prompt tokens of the image and all visible turns; 0 before the first turn."""
         turns = [turn.turn for turn in self.state.visible_turns]
-        return self.conversation.count(turns, self.settings.template) if turns else 0
+        if not turns:
+            return 0
+        return self.conversation.count(turns, self.template, self.view(self.state.input_image))
 
     def is_nearly_full(self) -> bool:
         """Return whether the next question and its answer may not fit beside all visible turns."""
@@ -187,17 +195,17 @@ class Chat:
         """Tokens reserved for an answer: at most a quarter of the context."""
         return min(self.settings.options.max_new_tokens, self.conversation.max_tokens // 4)
 
-    def _drop_oldest_turns(self, earlier: ChatState, current: Turn) -> ChatState:
+    def _drop_oldest_turns(self, earlier: ChatState, current: Turn, view: ModelView) -> ChatState:
         """Drop the oldest turns if `current` and its answer do not fit after all of them.
 
         Turns are dropped until a quarter of the context is free. Otherwise each further question
         would drop a turn, and the model would read all other turns again each time.
         """
         turns = [*(turn.turn for turn in earlier.visible_turns), current]
-        template, max_tokens = self.settings.template, self.conversation.max_tokens
+        template, max_tokens = self.template, self.conversation.max_tokens
 
         def needed_tokens(first: int) -> int:
-            return self.conversation.count(turns[first:], template) + self._answer_tokens()
+            return self.conversation.count(turns[first:], template, view) + self._answer_tokens()
 
         alone = needed_tokens(len(turns) - 1)
         # The engine refuses such a question, however many turns are dropped.
@@ -276,5 +284,6 @@ class Chat:
         """
         key = image_key(image)
         if self._cached_view is None or self._cached_view[0] != key:
-            self._cached_view = key, self.engine.view(pad_to_square(image.drawn()))
+            fitted = fit_to_model(image.drawn(), is_padded=self.engine.info.pads_image)
+            self._cached_view = key, self.engine.view(fitted)
         return self._cached_view[1]

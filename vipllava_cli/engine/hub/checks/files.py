@@ -27,7 +27,7 @@ MAX_BYTES: Mapping[str, int] = {
     "tokenizer_config.json": 4 * _MIB,
     "special_tokens_map.json": 4 * _MIB,
     "added_tokens.json": 4 * _MIB,
-    "tokenizer.json": 32 * _MIB,
+    "tokenizer.json": 40 * _MIB,
     "tokenizer.model": 32 * _MIB,
     "vocab.json": 32 * _MIB,
     "merges.txt": 32 * _MIB,

@@ -23,10 +23,10 @@ from vipllava_cli.engine.hub.checks.fields import (
 from vipllava_cli.engine.hub.config_defaults import TEXT_DEFAULTS, VISION_DEFAULTS
 from vipllava_cli.errors import ModelError
 
-_ACTIVATIONS = (
+ACTIVATIONS = (
     "gelu", "gelu_fast", "gelu_new", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu", "swish", "tanh"
 )  # fmt: skip
-_TYPES = ("float16", "bfloat16", "float32", "float64", "auto")
+TYPES = ("float16", "bfloat16", "float32", "float64", "auto")
 _MAX_TOKEN = 1 << 22
 _HIDDEN, _WIDE, _LAYERS, _HEADS = whole(1, 1 << 16), whole(1, 1 << 18), whole(1, 512), whole(1, 512)
 _EPSILON, _SHARE = number(0, 1), number(0, 1)
@@ -36,14 +36,14 @@ _IMAGE_SIDE = whole(1, 4096)
 
 ROOT_RULES: Rules = {
     "model_type": text(64),
-    "dtype": optional(one_of(_TYPES)),
-    "torch_dtype": optional(one_of(_TYPES)),
+    "dtype": optional(one_of(TYPES)),
+    "torch_dtype": optional(one_of(TYPES)),
     "image_token_index": whole(0, _MAX_TOKEN),
     "image_token_id": whole(0, _MAX_TOKEN),
     "image_seq_length": optional(whole(1, 1 << 16)),
     "vision_feature_layer": optional(one_or_more(-512, 512, 64)),
     "vision_feature_layers": optional(one_or_more(-512, 512, 64)),
-    "projector_hidden_act": one_of(_ACTIVATIONS),
+    "projector_hidden_act": one_of(ACTIVATIONS),
     "projector_layernorm_eps": _EPSILON,
     "tie_word_embeddings": FLAG,
 }
@@ -58,7 +58,7 @@ TEXT_RULES: Rules = {
     "vocab_size": whole(1, _MAX_TOKEN),
     "max_position_embeddings": whole(1, 1 << 24),
     "rms_norm_eps": _EPSILON,
-    "hidden_act": one_of(_ACTIVATIONS),
+    "hidden_act": one_of(ACTIVATIONS),
     "attention_bias": FLAG,
     "mlp_bias": FLAG,
     "rope_theta": number(1.5, 1e12),
@@ -66,8 +66,8 @@ TEXT_RULES: Rules = {
     "rope_parameters": optional(mapping(32)),
     "sliding_window": optional(whole(1, 1 << 24)),
     "tie_word_embeddings": FLAG,
-    "dtype": optional(one_of(_TYPES)),
-    "torch_dtype": optional(one_of(_TYPES)),
+    "dtype": optional(one_of(TYPES)),
+    "torch_dtype": optional(one_of(TYPES)),
     "bos_token_id": _TOKENS,
     "eos_token_id": _TOKENS,
     "pad_token_id": _TOKEN,
@@ -82,12 +82,13 @@ VISION_RULES: Rules = {
     "patch_size": whole(1, 512),
     "num_channels": whole(3, 3),
     "projection_dim": _HIDDEN,
-    "hidden_act": one_of(_ACTIVATIONS),
+    "hidden_act": one_of(ACTIVATIONS),
     "layer_norm_eps": _EPSILON,
-    "dtype": optional(one_of(_TYPES)),
-    "torch_dtype": optional(one_of(_TYPES)),
+    "dtype": optional(one_of(TYPES)),
+    "torch_dtype": optional(one_of(TYPES)),
 }
-_ROPE_TYPE = optional(one_of(("default", "dynamic", "linear", "llama3", "longrope", "yarn")))
+ROPE_TYPES = ("default", "dynamic", "linear", "llama3", "longrope", "yarn")
+_ROPE_TYPE = optional(one_of(ROPE_TYPES))
 _ROPE_FACTOR = optional(number(1e-3, 1e6))
 # The fields of `rope_parameters`, which older versions call `rope_scaling`.
 ROPE_RULES: Rules = {

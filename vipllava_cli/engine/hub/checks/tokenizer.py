@@ -69,14 +69,26 @@ _PARTS: Mapping[str, frozenset[str]] = {
 }
 _MODELS = ("BPE", "Unigram", "WordLevel", "WordPiece")
 
-# Patterns of published tokenizers: GPT-2, cl100k and Llama 3, Qwen 2.
+_SUFFIXES = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_WORDS = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+{0}"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*{0}"
+)
+_SPACES = r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+# Patterns of published tokenizers: GPT-2; cl100k, Llama 3 and GLM-4; Qwen 2 and 3; Qwen 3.5; o200k and
+# Llama 4; Tekken of Mistral.
 _KNOWN_PATTERNS = frozenset(
     (
         r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-        r"|\s*[\r\n]+|\s+(?!\S)|\s+",
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-        r"|\s*[\r\n]+|\s+(?!\S)|\s+",
+        _SUFFIXES + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*" + _SPACES,
+        _SUFFIXES + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*" + _SPACES,
+        _SUFFIXES
+        + r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*"
+        + _SPACES,
+        _WORDS.replace("{0}", f"{_SUFFIXES}?")
+        + r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*"
+        + _SPACES,
+        _WORDS.replace("{0}", "") + r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + _SPACES,
     )
 )
 # One character, class or escape, repeated at most once: no pattern of this form can backtrack much.

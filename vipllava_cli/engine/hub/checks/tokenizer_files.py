@@ -58,14 +58,14 @@ def _is_short(entry: Mapping[str, Any]) -> bool:
     return isinstance(template, str) and len(template) <= MAX_TEMPLATE
 
 
-_TOKEN = optional(Rule(f"a token of 1 to {_MAX_TOKEN_LENGTH} characters", _is_token))
+TOKEN = optional(Rule(f"a token of 1 to {_MAX_TOKEN_LENGTH} characters", _is_token))
 _TOKENS = optional(Rule(f"up to {_MAX_TOKENS} tokens", _is_tokens))
-_TEMPLATE = optional(Rule(f"a template of at most {MAX_TEMPLATE} characters", _is_template))
+TEMPLATE = optional(Rule(f"a template of at most {MAX_TEMPLATE} characters", _is_template))
 _FLAG, _SIDE = optional(FLAG), optional(one_of(("left", "right")))
 
 SPECIAL_RULES: Rules = {
     **{
-        f"{token}_token": _TOKEN
+        f"{token}_token": TOKEN
         for token in ("bos", "cls", "eos", "image", "mask", "pad", "sep", "unk")
     },
     "additional_special_tokens": _TOKENS,
@@ -86,7 +86,7 @@ CONFIG_RULES: Rules = {
         ),
         _FLAG,
     ),
-    "chat_template": _TEMPLATE,
+    "chat_template": TEMPLATE,
     "model_max_length": optional(number(1, 1e31)),  # published ones say 1e30 for no limit
     "padding_side": _SIDE,
     "processor_class": optional(text(64)),
@@ -94,8 +94,8 @@ CONFIG_RULES: Rules = {
     "truncation_side": _SIDE,
 }
 PROCESSOR_RULES: Rules = {
-    "chat_template": _TEMPLATE,
-    "image_token": _TOKEN,
+    "chat_template": TEMPLATE,
+    "image_token": TOKEN,
     "num_additional_image_tokens": optional(number(0, 1 << 10)),
     "patch_size": optional(number(1, 512)),
     "processor_class": optional(text(64)),

@@ -1,0 +1,77 @@
+"""How the local engine runs the model families beside ViP-LLaVA. Imports no torch.
+
+A new family is a row here, one in `engine/hub/families.py`, which says what files are accepted, and a
+maker of its checkpoints for the tests. `docs/architecture.md` says how to choose the values.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vipllava_cli.engine.hub.families import FAMILIES, VIPLLAVA
+from vipllava_cli.errors import ModelError
+
+_MROPE = "its positions count the rows and columns of the image"
+_CROSS = "its layers read the image beside the prompt"
+_BOTH_WAYS = "the tokens of its image see each other in both directions"
+
+WINDOW = "its layers see a window of the prompt"
+
+
+@dataclass(frozen=True)
+class RunFamily:
+    """How checkpoints of one `model_type` are run.
+
+    `processor` is a class of transformers. A row with a `tower` is for the checkpoints whose vision
+    tower is of that type. `plain_reason` says why each question reads its image again; empty if the
+    KV cache of an image serves all questions about it. If the family `pads_image`, its images are
+    padded to a square, as in its training; all others get the image as it is. `token_types` is the
+    model's input that says which tokens are those of an image.
+    """
+
+    model_type: str
+    processor: str
+    tower: str = ""
+    plain_reason: str = ""
+    pads_image: bool = False
+    token_types: str = ""
+
+
+_MM_TYPES, _TYPES = "mm_token_type_ids", "token_type_ids"
+
+# The row of a tower comes before the row of all others.
+RUN_FAMILIES: tuple[RunFamily, ...] = (
+    RunFamily("llava", "PixtralProcessor", tower="pixtral"),
+    # LLaVA-1.5 trained on padded images. Its published processor crops the centre instead.
+    RunFamily("llava", "LlavaProcessor", pads_image=True),
+    RunFamily("llava_next", "LlavaNextProcessor"),
+    RunFamily("llava_onevision", "LlavaOnevisionProcessor"),
+    RunFamily("qwen2_vl", "Qwen2VLProcessor", plain_reason=_MROPE, token_types=_MM_TYPES),
+    RunFamily("qwen2_5_vl", "Qwen2_5_VLProcessor", plain_reason=_MROPE, token_types=_MM_TYPES),
+    RunFamily("qwen3_vl", "Qwen3VLProcessor", plain_reason=_MROPE, token_types=_MM_TYPES),
+    RunFamily("glm4v", "Glm4vProcessor", plain_reason=_MROPE, token_types=_MM_TYPES),
+    RunFamily("internvl", "InternVLProcessor"),
+    RunFamily("smolvlm", "SmolVLMProcessor"),
+    RunFamily("idefics3", "Idefics3Processor"),
+    RunFamily("gemma3", "Gemma3Processor", plain_reason=_BOTH_WAYS, token_types=_TYPES),
+    RunFamily("mistral3", "PixtralProcessor"),
+    RunFamily("llama4", "Llama4Processor", plain_reason=WINDOW),
+    RunFamily("mllama", "MllamaProcessor", plain_reason=_CROSS),
+    RunFamily("aya_vision", "AyaVisionProcessor", plain_reason=WINDOW),
+    RunFamily("ovis2", "Ovis2Processor"),
+)
+
+
+def find_family(config: Mapping[str, Any], name: str) -> RunFamily | None:
+    """Return how the model of a config.json is run; None for ViP-LLaVA. Raises ModelError."""
+    model_type = config.get("model_type")
+    if model_type == VIPLLAVA:
+        return None
+    vision = config.get("vision_config")
+    tower = vision.get("model_type") if isinstance(vision, Mapping) else None
+    for family in RUN_FAMILIES:
+        if model_type == family.model_type and family.tower in ("", tower):
+            return family
+    supported = (FAMILIES[each] for each in (VIPLLAVA, *(row.model_type for row in RUN_FAMILIES)))
+    names = ", ".join(dict.fromkeys(family.name for family in supported))
+    raise ModelError(f"{name} is a {model_type} model, which is not supported: use one of {names}")

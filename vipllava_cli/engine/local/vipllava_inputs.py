@@ -1,0 +1,121 @@
+"""The inputs of ViP-LLaVA: prompts with a fixed number of image tokens, images as one square."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vipllava_cli.engine.base import ModelInfo, ModelView, Prompt
+from vipllava_cli.engine.hub.checkpoints import Checkpoint
+from vipllava_cli.engine.hub.families import VIPLLAVA
+from vipllava_cli.engine.local.error_translation import translate_errors
+from vipllava_cli.engine.local.inputs import ModelInputs
+from vipllava_cli.engine.options import DEFAULT_TEMPLATE
+from vipllava_cli.engine.prompts.control_words import IMAGE
+from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
+from vipllava_cli.errors import ModelError, UsageError
+
+_ANSWER_PLACEHOLDER = "(answer)"  # stands for an answer in a rendered chat template
+
+
+class VipLlavaInputs(ModelInputs):
+    """Encodes prompts and images for ViP-LLaVA."""
+
+    stops = STOPS
+    has_own_loop = True
+    without_template_advice = "use --template human or vicuna"
+
+    def make_info(self, checkpoint: Checkpoint) -> ModelInfo:
+        """See `ModelInputs.make_info`."""
+        vision = self.model.config.vision_config
+        return ModelInfo(
+            name=checkpoint.name,
+            revision=checkpoint.revision,
+            device=self.device.type,
+            dtype=self.placement.dtype_name,
+            image_side=vision.image_size,
+            patch_size=vision.patch_size,
+            family=VIPLLAVA,
+            image_note=self.image_note,
+        )
+
+    @property
+    def image_tokens(self) -> int:
+        """The number of tokens that an image takes in a prompt."""
+        vision = self.model.config.vision_config
+        tokens: int = (vision.image_size // vision.patch_size) ** 2
+        return tokens
+
+    @translate_errors()
+    def view(self, image: Image.Image) -> ModelView:
+        """See `Engine.view`. Pixels are float32 [1, 3, side, side] on the CPU."""
+        return ModelView(self.processor.image_processor(image, return_tensors="pt")["pixel_values"])
+
+    def prompt(self, view: ModelView, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
+        """See `Engine.prompt`."""
+        text = self.format_first_prompt(question, template)
+        ids = self.encode(text)
+        self.check_prompt_length(len(ids))
+        before_answer, _ = self.texts_around_answer(question, "", template)
+        return Prompt(view, ids, text + before_answer)
+
+    # --- text ----------------------------------------------------------------------------------
+
+    def format_first_prompt(self, question: str, template: str) -> str:
+        """Format the prompt of a first question. Raises UsageError if the model lacks the template."""
+        name = self.info.template_for(template)
+        if name in TEMPLATES:
+            return render(TEMPLATES[name], [Turn(question)])
+        return self.render_chat([Turn(question)])
+
+    def texts_around_answer(
+        self, question: str, next_question: str, template: str
+    ) -> tuple[str, str]:
+        """Return the text between a question's prompt and its answer, and the text after the answer.
+
+        The latter ends where the answer to `next_question` starts.
+        """
+        name = self.info.template_for(template)
+        if name in TEMPLATES:
+            format = TEMPLATES[name]
+            return format.format_answer(""), format.format_question(next_question, first=False)
+        prompt = self.render_chat([Turn(question)])
+        conversation = self.render_chat([Turn(question, _ANSWER_PLACEHOLDER), Turn(next_question)])
+        before, _, after = conversation.removeprefix(prompt).partition(_ANSWER_PLACEHOLDER)
+        return before, after
+
+    # --- tokens --------------------------------------------------------------------------------
+
+    @translate_errors()
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Tokenize a prompt from its start, with the image token repeated `image_tokens` times.
+
+        Repeating the id equals repeating `<image>` in the text, and is faster.
+
+        Raises UsageError if the text does not contain exactly one image, and ModelError if the tokenizer
+        does not know the image token.
+        """
+        image = self.model.config.image_token_id
+        ids: list[int] = self.tokenizer(text)["input_ids"]
+        if text.count(IMAGE) != 1:
+            raise UsageError(f"the prompt contains {text.count(IMAGE)} images: expected 1")
+        if ids.count(image) != 1:
+            raise ModelError(
+                f"the tokenizer of {self.info.name} does not fit its model: it does not encode"
+                f" {IMAGE} as token {image}; get the checkpoint again"
+            )
+        self.check_rows(ids)
+        position = ids.index(image)
+        return (*ids[:position], *[image] * self.image_tokens, *ids[position + 1 :])
+
+    def image_end(self, ids: tuple[int, ...]) -> int:
+        """See `ModelInputs.image_end`."""
+        first: int = ids.index(self.model.config.image_token_id)
+        return first + self.image_tokens
+
+    def image_inputs(self, views: Sequence[ModelView], ids: Tensor) -> Mapping[str, Tensor]:
+        """Return pixels [views, 3, side, side] on the model's device and in its dtype."""
+        pixels = torch.cat([cast(Tensor, view.pixels) for view in views])
+        return {"pixel_values": pixels.to(self.device, self.model.dtype)}
