@@ -102,10 +102,8 @@ def open_once(model: str, **how: Any) -> Engine:
 def opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands in this process share engines; none shows where its parts lie."""
 
-    def opened(model: str, **how: Any) -> Engine:
-        if how.pop("on_plan", None) is None:  # on a server
-            return open_engine(model, **how)
-        return open_once(model, **how)
+    def opened(model: str, *, on_plan: object = None, **how: Any) -> Engine:
+        return open_engine(model, **how) if "server_options" in how else open_once(model, **how)
 
     monkeypatch.setattr("vipllava_cli.cli.model_loading.open_engine", opened)
 

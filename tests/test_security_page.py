@@ -8,7 +8,7 @@ from vipllava_cli.engine.hub import client, download
 from vipllava_cli.engine.hub.checks import files, tokenizer_files, weights
 from vipllava_cli.engine.local import chat_renderer, chat_worker
 from vipllava_cli.engine.server import client as server
-from vipllava_cli.engine.server import reply, waits
+from vipllava_cli.engine.server import waits
 from vipllava_cli.flows.evals.judges import chat
 from vipllava_cli.images import fetch
 from vipllava_cli.storage import web, web_guard
@@ -26,11 +26,11 @@ LIMITS = {
     "list of a hub's files": f"{client.MAX_PAGES} pages, {download.MAX_ENTRIES:,} entries",
     "headers of a reply": f"{web_guard.MAX_HEADER_BYTES // KIB} KiB",
     "speed of a reply": f"at least {web_guard.MIN_BYTES_PER_SECOND:,} bytes per second",
-    "redirects": f"{web.MAX_REDIRECTS}",
+    "redirects of a hub": f"{web.MAX_REDIRECTS}",
     "wait that a hub": f"{client.MAX_WAIT:g} seconds",
     "reply of a judge": f"{chat.MAX_REPLY_BYTES // MIB} MiB",
     "wait that a judge": f"{waits.MAX_WAIT:g} seconds",
-    "reply of a model": f"{reply.MAX_BODY // MIB} MiB unpacked, and {server.MAX_TIMES} times",
+    "reply of a model": f"{server.MAX_BODY // MIB} MiB unpacked, and {server.MAX_TIMES:g} times",
     "wait that such": f"{waits.MAX_WAIT:g} seconds",
     "download of an image": f"{fetch.MAX_DOWNLOAD_BYTES // MIB} MiB, {fetch.DOWNLOAD_SECONDS:g} s",
     "image file": f"{fetch.MAX_BYTES // MIB} MiB",

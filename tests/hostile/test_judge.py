@@ -104,11 +104,7 @@ UNGRADED: dict[str, tuple[Attack, str]] = {
     "endless chunks": (endless(CHUNKED, b"10000\r\n" + b" " * 65536 + b"\r\n"), "more than 4 MiB"),
     "endless error": (
         endless(b"HTTP/1.1 500 Oops\r\n\r\n", b"x" * 65536),
-        "more than 4 MiB",
-    ),
-    "endless redirect": (
-        endless(b"HTTP/1.1 307 Go\r\nLocation: /v1/x\r\n\r\n", b"x" * 65536),
-        "more than 4 MiB",
+        r"answered 500 \(x{200}\)",
     ),
     "endless header": (endless(OK + b"X: ", b"x" * 65536), CANNOT_BE_READ),
     "endless headers": (endless(OK, b"X: yyyyyyyyyyyyyy\r\n" * 999), CANNOT_BE_READ),
@@ -145,7 +141,6 @@ UNGRADED: dict[str, tuple[Attack, str]] = {
     # kinds of bodies
     "empty": (send(b""), "an empty reply"),
     "204": (send(b"", 204), "an empty reply|204"),
-    "304": (send(b"", 304), "answered 304"),
     "page": (send(PAGE, Content_Type="text/html"), "a web page, not a chat completion"),
     "page with comments": (send(b"<!--" + b"-->" * 99_999 + PAGE), "a web page|not JSON"),
     "null": (send(None), "not a chat completion"),
@@ -156,7 +151,7 @@ UNGRADED: dict[str, tuple[Attack, str]] = {
     "deep": (send(b"[" * DEEP + b"]" * DEEP), "not JSON"),
     "deep error": (send(nested_objects("error", DEEP)), "not JSON"),
     "nested lists": (send(nested(NESTED)), "not a chat completion"),
-    "nested errors": (send(nested_objects("error", NESTED)), "an error instead of a reply"),
+    "nested errors": (send(nested_objects("error", NESTED)), "an error instead of an answer"),
     "nested 500": (send(nested(NESTED, "why"), 500), "answered 500"),
     "nested places": (
         send(b'{"detail": [{"loc": ' + nested(NESTED) + b', "msg": "no"}]}', 422),
@@ -174,9 +169,9 @@ UNGRADED: dict[str, tuple[Attack, str]] = {
     "content of numbers": (reply([0.8, None, [1]]), "none of 5 replies"),
     "parts without text": (reply([{"type": "text", "text": 7}]), "none of 5 replies"),
     "reason is a list": (reply("", finish_reason=["stop"]), "none of 5 replies"),
-    "refusal": (reply(None, message={"refusal": "\x1b[2Jno" * 999}), "refused to grade"),
-    "error is a number": (send({"error": 7}), "an error instead of a reply"),
-    "error code is huge": (send({"error": {"code": 10**400}}), "an error instead of a reply"),
+    "refusal": (reply(None, message={"refusal": "\x1b[2Jno" * 999}), "refused to answer"),
+    "error is a number": (send({"error": 7}), "an error instead of an answer"),
+    "error code is huge": (send({"error": {"code": 10**400}}), "an error instead of an answer"),
     "escapes": (send({"error": {"message": "\x1b]0;pwned\x07\x1b[2J"}}, 400), "answered 400"),
     "million places": (send({"detail": [{"loc": [1] * 10**6, "msg": "no"}]}, 422), "answered 422"),
     "million titles": (send(b"<html>" + b"<title" * 10**5, 503), "answered 503"),
@@ -192,7 +187,7 @@ UNGRADED: dict[str, tuple[Attack, str]] = {
     "stream of numbers": (send(b"data: 7\n\n"), "not a chat completion"),
     "stream of choices": (send(b'data: {"choices": [7]}\n\n'), "not JSON"),
     "stream of lists": (send(b'data: {"choices": [{"delta": [1]}]}\n\n'), "not JSON"),
-    "stream without end": (send(b'data: {"choices": []}\n\n'), "without choices"),
+    "stream without end": (send(b'data: {"choices": []}\n\n'), "before the answer was complete"),
     # waits
     **{
         f"429 {text!r}": (wait(text), "answered 429")
@@ -202,17 +197,25 @@ UNGRADED: dict[str, tuple[Attack, str]] = {
     "429 without year": (wait("Thu, 01 Jan 99999999999 00:00:00 GMT"), "answered 429"),
 }  # fmt: skip
 
+NO_ADDRESS = "redirects to no other usable address: check --judge-url"
+
 # Attack -> the words of the error that ends the run.
 FATAL: dict[str, tuple[Attack, str]] = {
     "429 for a day": (wait("86400"), "asks to wait 86400 s: repeat the command then"),
     "429 for ever": (wait("9" * 15), "asks to wait for years"),
     "429 until 9999": (wait("Fri, 31 Dec 9999 23:59:59 GMT"), "asks to wait for years"),
-    "redirect loop": (redirect("/v1/chat/completions"), "redirects too often"),
-    "loop with 302": (redirect("/v1/chat/completions", 302), "redirects too often|answered 501"),
-    "redirect to a file": (redirect("file:///etc/passwd"), "no valid address"),
-    "redirect to no host": (redirect("http://"), "no valid address|unreachable"),
-    "redirect to no port": (redirect("http://127.0.0.1:99999/"), "no valid address|closed|unreach"),
-    "redirect to nobody": (redirect("http://127.0.0.1:9/"), "unreachable"),
+    "304": (send(b"", 304), "answered 304, without an answer: check --judge-url"),
+    "endless redirect": (
+        endless(b"HTTP/1.1 307 Go\r\nLocation: /v1/x\r\n\r\n", b"x" * 65536),
+        r"redirects to http://127.0.0.1:\d+/v1/x: use that address if you trust it",
+    ),
+    "redirect loop": (redirect("/v1/chat/completions"), NO_ADDRESS),
+    "loop with 302": (redirect("/v1/chat/completions", 302), NO_ADDRESS),
+    "redirect to a file": (redirect("file:///etc/passwd"), NO_ADDRESS),
+    "redirect to no host": (redirect("http://"), NO_ADDRESS),
+    "redirect to no port": (redirect("http://127.0.0.1:99999/"), NO_ADDRESS),
+    "redirect with a key": (redirect(f"http://127.0.0.1:9/?api_key={KEY}"), NO_ADDRESS),
+    "redirect to nobody": (redirect("http://127.0.0.1:9/"), "redirects to http://127.0.0.1:9: use"),
     "401": (send({"error": {"message": KEY}}, 401), "check the key in OPENAI_API_KEY"),
     "401 deep": (send(b"[" * DEEP, 401), "check the key in OPENAI_API_KEY"),
     "407": (send(b"", 407), "check the user name and password of the proxy"),

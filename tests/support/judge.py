@@ -4,16 +4,15 @@ It gives an answer the number that the answer begins with, so that a test knows 
 """
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.support.chat_server import ChatHandler, serving_at
 from vipllava_cli.flows.evals.judges.chat import chat_judge
 from vipllava_cli.flows.evals.judges.grades import Grade, GradingRow
 from vipllava_cli.flows.evals.judges.grading import Judge, grade
@@ -85,38 +84,18 @@ class JudgeServer:
 @contextmanager
 def serving(judge: JudgeServer) -> Iterator[JudgeServer]:
     """Serve until the end of the block."""
-    server = _QuietServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"judge": judge}))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    judge.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    try:
-        yield judge
-    finally:
-        judge.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving_at(type("Handler", (_Handler,), {"judge": judge})) as judge.url:
+        try:
+            yield judge
+        finally:
+            judge.released.set()
 
 
-class _QuietServer(ThreadingHTTPServer):
-    """A server that says nothing when a client closes a connection."""
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ChatHandler):
     judge: JudgeServer
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # otherwise each reply waits 40 ms for the client
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.body()
         judge = self.judge
         with judge._lock:
             names = {name.lower(): value for name, value in self.headers.items()}
@@ -153,30 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
     def reply(self, text: str | None, finish_reason: str = "stop", **fields: Any) -> None:
         usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": ANSWER_TOKENS}
         message = {"role": "assistant", "content": text, **fields}
-        choice = {"index": 0, "finish_reason": finish_reason, "message": message}
-        self.send(200, json.dumps({"id": "1", "choices": [choice], "usage": usage}).encode())
-
-    def refuse(self, status: int, message: str, **headers: str) -> None:
-        error = {"error": {"message": message, "type": "t", "param": None, "code": None}}
-        self.send(status, json.dumps(error).encode(), **headers)
-
-    def send(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", headers.pop("Content_Type", "application/json"))
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def cut(self) -> None:
-        """Send less than the announced length, then close the connection."""
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", "500")
-        self.end_headers()
-        self.wfile.write(b'{"choices": [{"message": {"content": "1.0')
-        self.close_connection = True
+        self.send_choice({"finish_reason": finish_reason, "message": message}, usage)
 
     def refuse_as_third(self) -> None:
         """Refuse the key once three requests have come."""
@@ -189,11 +145,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.judge.refused.wait()
         time.sleep(0.1)
         self.reply("1.0")
-
-    def stay_silent(self) -> None:
-        """Send nothing until the client closes the connection."""
-        self.connection.recv(1)
-        self.close_connection = True
 
 
 WAYS: Mapping[str, Callable[[_Handler], None]] = {

@@ -51,9 +51,9 @@ class Rejection:
         return True
 
 
-_COMPLETION = "max_completion_tokens: its server rejects max_tokens"
-_NO_TEMPERATURE = "no temperature: its server rejects temperature"
-_NO_SYSTEM = "its instructions in the first question: its server rejects the system role"
+_COMPLETION = "max_tokens: it is left out, max_completion_tokens takes its place"
+_NO_TEMPERATURE = "temperature: it is left out"
+_NO_SYSTEM = "the system role: the first question holds the instructions"
 
 REJECTIONS: Mapping[str, Rejection] = {
     "OpenAI, tokens": Rejection(
@@ -215,7 +215,7 @@ _PAGE = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>log in<
 FAILURES: dict[str, tuple[Reaction, str]] = {
     "error with 200": (
         _sends(_openai("the model crashed")),
-        r"sent an error instead of a reply \(the model crashed\)",
+        r"sent an error instead of an answer \(the model crashed\)",
     ),
     "web page with 200": (
         _sends(_PAGE, kind="text/html"),
@@ -230,13 +230,13 @@ FAILURES: dict[str, tuple[Reaction, str]] = {
     "length with a number": (_replies("0.8", "length"), "cut off after 8192 tokens"),
     "refusal": (
         _replies(None, refusal="I cannot grade this"),
-        r"refused to grade \(I cannot grade this\)",
+        r"refused to answer \(I cannot grade this\)",
     ),
     "finish_reason error": (
         _replies("out of memory", "error"),
-        r"finish_reason 'error' \(out of memory\)",
+        r"ended its reply with 'error' \(out of memory\)",
     ),
-    "tool call": (_replies(None, "tool_calls", tool_calls=[]), "finish_reason 'tool_calls'"),
+    "tool call": (_replies(None, "tool_calls", tool_calls=[]), "ended its reply with 'tool_calls'"),
     "null": (_replies(None), "none of 5 replies"),
     "thoughts without an end": (_replies("<think>0.8, or"), "cut off after 8192 tokens"),
     "thoughts only": (

@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from PIL import Image
+
+from tests.support.chat_server import ChatHandler, serving_at
 
 MODEL = "a-vision-model"
 TEXT_TOKENS, IMAGE_TOKENS, ANSWER_TOKENS = 20, 300, 5
@@ -27,6 +28,8 @@ class VisionServer:
 
     `ways` holds, by a part of a question, a key of `WAYS` for each try; further tries get an answer.
     `always` is the way of all requests, apart from those of the image check if `spares_check`.
+    With `round_size`, it answers when so many requests wait, or after some seconds without another one.
+    `react` answers all requests in place of the server.
     `rejects` are parameters that it does not know. `latency` is in seconds. `answers` replace the answer,
     by a part of the question. `log_probabilities` is sent where a request wants some.
     """
@@ -35,6 +38,7 @@ class VisionServer:
     ways: Mapping[str, list[str]] = field(default_factory=dict)
     always: str = ""
     spares_check: bool = True
+    react: Callable[[ChatHandler], None] | None = None
     rejects: tuple[str, ...] = ()
     latency: float = 0.0
     sees_images: bool = True
@@ -50,8 +54,30 @@ class VisionServer:
     keys: list[str] = field(default_factory=list)
     images: list[Image.Image] = field(default_factory=list)
     max_parallel: int = 0
+    round_size: int = 0
+    rounds: int = 0
     _parallel: int = 0
+    _waiting: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _full: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait_for_round(self) -> None:
+        """Wait until `round_size` requests wait, or none has come for some seconds."""
+        with self._full:
+            self._waiting += 1
+            number, count = self.rounds, self._waiting
+            if self._waiting == self.round_size:
+                self._end_round()
+            while self.rounds == number:
+                is_over = not self._full.wait(5) and self._waiting == count
+                if is_over and self.rounds == number:
+                    self._end_round()
+                count = self._waiting
+
+    def _end_round(self) -> None:
+        self.rounds += 1
+        self._waiting = 0
+        self._full.notify_all()
 
     def rows(self) -> Counter[str]:
         """Return how often each question was asked, without those of the image check."""
@@ -61,40 +87,19 @@ class VisionServer:
 @contextmanager
 def serving(state: VisionServer) -> Iterator[VisionServer]:
     """Serve until the end of the block."""
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": state}))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    try:
+    with serving_at(type("Handler", (_Handler,), {"state": state})) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 256
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing about a client that ends a connection."""
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ChatHandler):
     state: VisionServer
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
     streams = False
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         self.send(200, json.dumps({"object": "list", "data": [{"id": self.state.model}]}).encode())
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.body()
         state = self.state
         question = _last_text(body)
         with state.lock:
@@ -106,6 +111,8 @@ class _Handler(BaseHTTPRequestHandler):
             ways = next((each for part, each in state.ways.items() if part in question), [])
             way = ways.pop(0) if ways else self._general_way(question)
         time.sleep(state.latency)
+        if state.round_size:
+            state.wait_for_round()
         with suppress(OSError):  # the client was killed
             self._react(body, question, way)
         with state.lock:
@@ -118,6 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _react(self, body: dict[str, Any], question: str, way: str) -> None:
         state = self.state
         self.streams = bool(body.get("stream"))
+        if state.react:
+            return state.react(self)
         if state.key and self.headers.get("Authorization") != f"Bearer {state.key}":
             return self.refuse(401, f"no such key: {self.headers.get('Authorization')}")
         if body["model"] != state.model:
@@ -171,9 +180,9 @@ class _Handler(BaseHTTPRequestHandler):
         message = {"role": "assistant", "content": content, **fields}
         if self.streams:
             return self.stream(_events(message, finish_reason, usage))
-        choice = {"index": 0, "finish_reason": finish_reason, "message": message}
+        choice = {"finish_reason": finish_reason, "message": message}
         choice |= {} if scores is None else {"logprobs": {"content": scores}}
-        self.send(200, json.dumps({"id": "1", "choices": [choice], "usage": usage}).encode())
+        self.send_choice(choice, usage)
 
     def stream(self, events: Sequence[str], *, ends: bool = True) -> None:
         self.send_response(200)
@@ -187,19 +196,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"data: [DONE]\n\n")
         self.close_connection = True
 
-    def refuse(self, status: int, message: str, **headers: str) -> None:
-        error = {"error": {"message": message, "type": "t", "param": None, "code": None}}
-        self.send(status, json.dumps(error).encode(), **headers)
-
-    def send(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", headers.pop("Content_Type", "application/json"))
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
     def drop(self) -> None:
         """Close the connection without a reply."""
         self.close_connection = True
@@ -209,17 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.streams:
             message = {"content": "the answer"}
             return self.stream(_events(message, None, {})[:2], ends=False)
-        self.send_response(200)
-        self.send_header("Content-Length", "500")
-        self.end_headers()
-        self.wfile.write(b'{"choices": [{"message": {"content": "the an')
-        self.close_connection = True
-
-    def stall(self) -> None:
-        """Send nothing until the client closes the connection."""
-        with suppress(OSError):
-            self.connection.recv(1)
-        self.close_connection = True
+        super().cut()
 
     def drip(self, events: Sequence[str], pause: float) -> None:
         """Send events one by one, slower than a download may be."""
@@ -283,11 +269,12 @@ WAYS: Mapping[str, Callable[[_Handler], None]] = {
     "404": lambda handler: handler.refuse(404, "no such model"),
     "413": lambda handler: handler.refuse(413, "payload too large"),
     "429": lambda handler: handler.refuse(429, "slow down", Retry_After="0.3"),
+    "429 for seconds": lambda handler: handler.refuse(429, "slow down", Retry_After="2"),
     "429 for hours": lambda handler: handler.refuse(429, "come tomorrow", Retry_After="7200"),
     "500": lambda handler: handler.refuse(500, "something broke"),
     "400": lambda handler: handler.refuse(400, "this question is not allowed"),
     "drop": lambda handler: handler.drop(),
-    "stall": lambda handler: handler.stall(),
+    "stall": lambda handler: handler.stay_silent(),
     "cut": lambda handler: handler.cut(),
     "bad JSON": lambda handler: handler.send(200, b'{"choices": [{"mess'),
     "a page": lambda handler: handler.send(200, b"<html><title>Sign in</title></html>"),

@@ -281,7 +281,9 @@ class JudgeOptions:
     ] = None
     judge_model: Annotated[
         str | None,
-        _judge("Name of the judge; the published scores use gpt-4-0613.", metavar="NAME"),
+        _judge(
+            "Name of the judge or of a server; the published scores use gpt-4-0613.", metavar="NAME"
+        ),
     ] = None
     judge_parallel: Annotated[
         int, _judge("Answers graded in parallel.", metavar="N", min=1, max=256)

@@ -27,7 +27,15 @@ def test_reads_the_address(text: str, url: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["localhost:11434", "ftp://x.org", "", "http://me:s3cret@x.org", "http://x.org?key=s3cret"],
+    [
+        "localhost:11434",
+        "ftp://x.org",
+        "",
+        "http://x.org:99999",
+        "http://x.org:0/v1",
+        "http://me:s3cret@x.org",
+        "http://x.org?key=s3cret",
+    ],
 )
 def test_refuses_other_addresses_without_their_secrets(text: str) -> None:
     with pytest.raises(UsageError) as error:

@@ -1,10 +1,9 @@
 """The Python API with a model on a server."""
 
-from pathlib import Path
-
 import pytest
 from PIL import Image
 
+from tests.support.server_engines import server_home
 from tests.support.vision_server import MODEL, VisionServer, serving
 from vipllava_cli import ModelError, UsageError, load_model
 from vipllava_cli.engine.server.config import make_server_model
@@ -13,9 +12,7 @@ from vipllava_cli.storage.settings import UserSettings, write_settings
 IMAGE = Image.new("RGB", (60, 40), "red")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIPLLAVA_HOME", str(tmp_path))
+home = pytest.fixture(autouse=True)(server_home)
 
 
 def _name(server: VisionServer) -> None:

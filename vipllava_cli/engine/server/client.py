@@ -8,9 +8,9 @@ import json
 import random
 import ssl
 import threading
-import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +22,17 @@ from vipllava_cli.engine.server.completion import (
     parse_completion,
 )
 from vipllava_cli.engine.server.config import ServerModel
-from vipllava_cli.engine.server.keys import Key, key_advice
-from vipllava_cli.engine.server.request_form import AdaptiveForm
-from vipllava_cli.engine.server.server_errors import (
-    ServerError,
-    is_too_long,
-    parse_error,
+from vipllava_cli.engine.server.failures import (
+    ClosedError,
+    Failures,
+    NoReplyError,
+    PassingError,
+    RejectedError,
+    Words,
 )
-from vipllava_cli.engine.server.waits import MAX_WAIT, retry_after
+from vipllava_cli.engine.server.keys import Key
+from vipllava_cli.engine.server.request_form import AdaptiveForm, RequestForm
+from vipllava_cli.engine.server.server_errors import SYSTEM_ROLE, ServerError, is_too_long
 from vipllava_cli.errors import GenerationError, ModelError
 
 if TYPE_CHECKING:
@@ -41,38 +44,30 @@ TIMEOUT = 120.0  # seconds without a byte; a server may load its model first
 PAUSE = 1.0  # seconds; each wait is twice as long as the one before
 MAX_RETRIES = 5  # after errors that may pass
 MAX_TIMEOUTS = 2  # requests of one question that get no reply in time
-MAX_TIMES = 10  # time-outs that a reply may take in all, from its first byte to its last
-MIN_SPEED = 1.0  # bytes a second: a slow model streams a few words
+MAX_TIMES = 10.0  # time-outs that a whole reply may take
+MAX_BODY = 16 << 20  # bytes of a reply
 _SAID_WAIT = 2.0  # seconds; a note says a longer wait
 
-Content = list[dict[str, Any]]
-MakeMessages = Callable[[int | None], list[dict[str, Any]]]  # takes the largest side of an image
-
-_RETRYABLE = (408, 409, 425, 429)  # and all from 500
-_RETRYABLE_CODES = {"rate_limit_exceeded": 429, "RESOURCE_EXHAUSTED": 429, "server_error": 500}
-# Statuses and error codes that every question would get -> what to do, with the parts of the server.
-_FATAL: Mapping[int, str] = {
-    401: "{key}",
-    402: "add credit to the account of the key",
-    403: "{key}, and what it permits",
-    404: "check the model {model} and the address{path}",
-    405: "check the address",
-    407: "check the user name and password of the proxy",
-}
-_FATAL_CODES: Mapping[str, str] = {
-    "insufficient_quota": "add credit to the account of the key",
-    "invalid_api_key": "{key}",
-    "model_not_found": "check the model {model}",
-}
+Message = dict[str, Any]
+MakeMessages = Callable[[int | None], list[Message]]  # takes the largest side of an image
+# Takes an error and the parameters sent. Returns others to send, or None if it knows none.
+Revise = Callable[[ServerError, Mapping[str, Any]], Mapping[str, Any] | None]
 
 
-class PassingError(Exception):
-    """An error that may pass. `wait` is the time that the server asks for, in seconds."""
+@dataclass(frozen=True)
+class Limits:
+    """What a request may cost.
 
-    def __init__(self, text: str, *, wait: float = 0.0, is_unreachable: bool = False) -> None:
-        super().__init__(text)
-        self.wait = wait
-        self.is_unreachable = is_unreachable
+    `max_times` are the time-outs that a whole reply may take, `min_speed` is in bytes a second, and
+    `max_body` in unpacked bytes. `max_timeouts` are the requests of one question that get no reply in
+    time.
+    """
+
+    max_retries: int = MAX_RETRIES
+    max_timeouts: int = MAX_TIMEOUTS
+    max_times: float = MAX_TIMES
+    min_speed: float = 1.0  # a slow model streams a few words
+    max_body: int = MAX_BODY
 
 
 @dataclass
@@ -87,11 +82,14 @@ class ServerClient:
     on_note: Callable[[str], None]
     timeout: float = TIMEOUT
     pause: float = PAUSE
+    limits: Limits = Limits()
+    words: Words = field(default_factory=Words)
     form: AdaptiveForm = field(init=False)
 
     def __post_init__(self) -> None:
         on_note, model = self.on_note, self.server.model
         self.form = AdaptiveForm(lambda text: on_note(f"{model}: {text}"))
+        self.failures = Failures(self.server, self.key, self.words, self.timeout)
         self.has_answered = False
         self.is_closed = threading.Event()
         self._local = threading.local()
@@ -100,24 +98,26 @@ class ServerClient:
         self._connections: list[httpx2.Client] = []
         weakref.finalize(self, _close_all, self._connections)
 
-    @property
-    def label(self) -> str:
-        """The server in messages."""
-        return f"the server at {self.server.shown_url}"
+    def close(self) -> None:
+        """End the connections, and the waits of all threads."""
+        self.is_closed.set()
+        _close_all(self._connections)
 
     def complete(
         self,
         make_messages: MakeMessages,
         wanted: Mapping[str, Any],
         reply_to: "Callable[[], Reply] | None" = None,
+        revise: Revise | None = None,
     ) -> "tuple[Completion, Reply]":
         """Get one completion. `wanted` are the parameters, of which the server may reject some.
 
-        `reply_to` makes the reader of each try. Raises GenerationError for this question, and ModelError
-        if no question can be answered.
+        `reply_to` makes the reader of each try. `revise` may change the values of parameters after an
+        error. Raises GenerationError for this question, ClosedError if the run ends during a wait, and
+        ModelError if no question can be answered.
         """
         try:
-            return _Exchange(self, make_messages, wanted, reply_to).run()
+            return _Exchange(self, make_messages, wanted, reply_to, revise).run()
         except ModelError:
             self.is_closed.set()  # the waits of other threads end
             raise
@@ -127,15 +127,39 @@ class ServerClient:
         from vipllava_cli.engine.server.reply import Reply
 
         try:
-            with self.http().stream("GET", self.address(path), headers=self.headers()) as response:
+            with self._request("GET", path) as response:
+                return Reply().read(response)
+        except (NoCompletionError, FailedReplyError) as error:
+            raise ModelError(f"{self.failures.label} {error}") from None
+        except (PassingError, RejectedError, GenerationError) as error:
+            raise self.failures.as_model_error(error) from None
+
+    def post(self, body: bytes, reply: "Reply") -> Completion:
+        """Send a question once. Raises the errors of `failures` and of `completion`, and ModelError."""
+        with self._request("POST", "/chat/completions", body) as response:
+            completion = parse_completion(reply.read(response, self.key))
+        return completion.without(self.key)
+
+    @contextmanager
+    def _request(
+        self, method: str, path: str, body: bytes | None = None
+    ) -> "Iterator[httpx2.Response]":
+        """Open a response with the status of a success. Raises the errors of `failures`, ModelError."""
+        import httpx2
+
+        try:
+            connection = self.http()
+        except (OSError, ValueError) as error:  # of certificates and proxies
+            raise self.failures.setting_error(error) from None
+        try:
+            with connection.stream(
+                method, self.address(path), content=body, headers=self.headers()
+            ) as response:
                 if response.status_code >= 300:
-                    raise self.status_error(response, self.deadline())
-                return Reply().read(response, self.deadline())
-        except (NoCompletionError, FailedReplyError, PassingError) as error:
-            text = str(error) if isinstance(error, PassingError) else f"{self.label} {error}"
-            raise ModelError(text) from None
-        except Exception as error:
-            raise self.as_model_error(self.transport_error(error)) from None
+                    raise self.failures.status_error(response)
+                yield response
+        except httpx2.HTTPError as error:
+            raise self.failures.transport_error(error) from None
 
     # --- the connection ----------------------------------------------------------------------
 
@@ -143,12 +167,14 @@ class ServerClient:
         """Return the connections of this thread."""
         if not hasattr(self._local, "client"):
             from vipllava_cli.storage.web import load_certificates, make_client
+            from vipllava_cli.storage.web_guard import ReplyLimits
 
+            limits = self.limits
             with self._lock:  # one thread loads them for all
                 self._certificates = self._certificates or load_certificates()
             self._local.client = make_client(
-                guarded=True,
-                min_speed=MIN_SPEED,
+                limits=ReplyLimits(limits.max_body, limits.max_times * self.timeout),
+                min_speed=limits.min_speed,
                 certificates=self._certificates,
                 timeout=self.timeout,
                 follow_redirects=False,  # a redirected request would lose its body or send it elsewhere
@@ -171,91 +197,10 @@ class ServerClient:
             **self.key.headers(),
         }
 
-    def deadline(self) -> float:
-        return time.monotonic() + MAX_TIMES * self.timeout
-
-    # --- errors ------------------------------------------------------------------------------
-
-    def status_error(self, response: "httpx2.Response", deadline: float) -> Exception:
-        """Return the exception for a response with an error status."""
-        from vipllava_cli.engine.server.reply import read_error
-
-        code = response.status_code
-        if code < 400:
-            target = response.headers.get("location", "")[:100].partition("?")[0]
-            return ModelError(f"{self.label} redirects to {target}: use that address")
-        error = parse_error(self.key.hide_in(read_error(response, deadline)))
-        return self.coded_error(code, error, response.headers)
-
-    def coded_error(self, code: int, error: ServerError, headers: Mapping[str, str]) -> Exception:
-        """Return the exception for an error with a status."""
-        status = f"{self.label} answered {code}{error.detail}"
-        remedy = _FATAL_CODES.get(error.code) or _FATAL.get(code)
-        if remedy:
-            has_path = self.server.url.count("/") > 2
-            advice = remedy.format(
-                key=key_advice(self.server),
-                model=self.server.model,
-                path="" if has_path else ", which has no path: most servers want /v1 at its end",
-            )
-            return ModelError(f"{status}: {advice}")
-        if code not in _RETRYABLE and code < 500:
-            return RejectedError(status, code, error)
-        wait = retry_after(headers)
-        if wait > MAX_WAIT:
-            return ModelError(
-                f"{status}, and asks to wait {wait:.0f} s: repeat the command then to continue from"
-                " here"
-            )
-        return PassingError(status, wait=wait)
-
-    def transport_error(self, error: Exception) -> Exception:
-        """Return the exception for an error of the connection; any other error as it is."""
-        import httpx2
-
-        from vipllava_cli.storage.web import explain
-
-        if not isinstance(error, httpx2.HTTPError | OSError):
-            return error
-        is_timeout = isinstance(error, httpx2.TimeoutException)
-        if is_timeout and not isinstance(error, httpx2.ConnectTimeout):
-            return _TimeoutError(f"{self.label} sent nothing more for {self.timeout:g} s")
-        advice = explain(error, self.server.shown_url)
-        if advice:
-            return UnreachableError(f"{self.label} cannot be reached: {advice}")
-        if isinstance(
-            error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol
-        ):
-            return PassingError(f"{self.label} is unreachable", is_unreachable=True)
-        return PassingError(f"{self.label} closed the connection")
-
-    def as_model_error(self, error: Exception) -> Exception:
-        if isinstance(error, PassingError) and error.is_unreachable:
-            return UnreachableError(f"{error}: start it, or check its address")
-        is_answer = isinstance(error, PassingError | RejectedError)
-        return ModelError(str(error)) if is_answer else error
-
 
 def _close_all(connections: "list[httpx2.Client]") -> None:
     for connection in connections:
         connection.close()
-
-
-class UnreachableError(ModelError):
-    """Nothing answers at the address of a server."""
-
-
-class RejectedError(Exception):
-    """An error status for the request as it is. Another form of the request may get a reply."""
-
-    def __init__(self, text: str, status: int, error: ServerError) -> None:
-        super().__init__(text)
-        self.status = status
-        self.error = error
-
-
-class _TimeoutError(PassingError):
-    """No byte in time."""
 
 
 @dataclass
@@ -266,6 +211,7 @@ class _Exchange:
     make_messages: MakeMessages
     wanted: Mapping[str, Any]
     reply_to: "Callable[[], Reply] | None"
+    revise: Revise | None = None
     errors: int = 0
     timeouts: int = 0
 
@@ -275,55 +221,52 @@ class _Exchange:
         while True:
             used = client.form.current
             sent = used.parameters(self.wanted)
+            messages = used.arrange(self.make_messages(used.max_side))
             try:
-                completion, reply = self._post(self.make_messages(used.max_side), sent)
+                completion, reply = self._post(messages, sent)
             except RejectedError as rejected:
-                if not client.form.adapt(used, sent, rejected.status, rejected.error):
-                    raise GenerationError(_with_advice(rejected)) from None
+                if not self._adapt(used, messages, sent, rejected):
+                    is_long = is_too_long(rejected.error)
+                    advice = client.words.too_long if is_long else ""
+                    raise GenerationError(f"{rejected}{advice}") from None
             except ErrorBodyError as body:
-                if not client.form.adapt(used, sent, 200, body.error):
-                    self._wait_after(self._body_error(body.error))
+                if not self._adapt(used, messages, sent, RejectedError("", 200, body.error)):
+                    self._wait_after(client.failures.body_error(body.error))
             except FailedReplyError as failed:
-                raise GenerationError(f"{client.label} {failed}") from None
+                text = client.key.hide_in(str(failed))
+                raise GenerationError(f"{client.failures.label} {text}") from None
             except NoCompletionError as reason:
-                self._wait_after(PassingError(f"{client.label} {reason}"))
+                self._wait_after(PassingError(f"{client.failures.label} {reason}"))
             except PassingError as error:
-                self._wait_after(error)
+                passing = error.rejection
+                if passing is None or not self._adapt(used, messages, sent, passing):
+                    self._wait_after(error)
             else:
                 client.has_answered = True
                 return completion, reply
 
-    def _post(
-        self, messages: list[dict[str, Any]], sent: Mapping[str, Any]
-    ) -> "tuple[Completion, Reply]":
+    def _adapt(
+        self,
+        used: RequestForm,
+        messages: list[Message],
+        sent: Mapping[str, Any],
+        rejected: RejectedError,
+    ) -> bool:
+        """Change what an error rejects. Returns whether another try can differ."""
+        revised = self.revise(rejected.error, sent) if self.revise else None
+        if revised is not None:
+            self.wanted = revised
+            return True
+        has_system = messages[0]["role"] == "system"
+        parts = {*sent, *([SYSTEM_ROLE] if has_system else [])}
+        return self.client.form.adapt(used, parts, rejected.status, rejected.error)
+
+    def _post(self, messages: list[Message], sent: Mapping[str, Any]) -> "tuple[Completion, Reply]":
         from vipllava_cli.engine.server.reply import Reply
 
-        client = self.client
         reply = self.reply_to() if self.reply_to else Reply()
-        body = json.dumps({"model": client.server.model, "messages": messages, **sent}).encode()
-        deadline = client.deadline()
-        try:
-            with client.http().stream(
-                "POST",
-                client.address("/chat/completions"),
-                content=body,
-                headers=client.headers(),
-            ) as response:
-                if response.status_code >= 300:
-                    raise client.status_error(response, deadline)
-                return parse_completion(reply.read(response, deadline, client.key.hide_in)), reply
-        except Exception as error:
-            raise client.transport_error(error) from None
-
-    def _body_error(self, error: ServerError) -> Exception:
-        """Return the exception for an error in a body with the status of a success."""
-        code = int(error.code) if error.code.isdecimal() and len(error.code) == 3 else 0
-        code = code or _RETRYABLE_CODES.get(error.code, 0)
-        if code in _RETRYABLE or code >= 500 or code in _FATAL or error.code in _FATAL_CODES:
-            return self.client.coded_error(code, error, {})
-        return GenerationError(
-            f"{self.client.label} sent an error instead of an answer{error.detail}"
-        )
+        request = {"model": self.client.server.model, "messages": messages, **sent}
+        return self.client.post(json.dumps(request).encode(), reply), reply
 
     def _wait_after(self, error: Exception) -> None:
         """Wait after an error that may pass. Raises GenerationError after too many, ModelError."""
@@ -331,15 +274,16 @@ class _Exchange:
         if not isinstance(error, PassingError):
             raise error
         self.errors += 1
-        if isinstance(error, _TimeoutError):
+        if isinstance(error, NoReplyError):
             self.timeouts += 1
-            if self.timeouts >= MAX_TIMEOUTS:
+            if self.timeouts >= client.limits.max_timeouts:
                 raise GenerationError(
-                    f"{error}, {self.timeouts} times: a larger --timeout may help"
+                    f"{error}, {self.timeouts} times: a larger {client.words.timeout} may help"
                 )
-        if error.is_unreachable and (not client.has_answered or self.errors > MAX_RETRIES):
-            raise client.as_model_error(error)
-        if self.errors > MAX_RETRIES:
+        is_last = self.errors > client.limits.max_retries
+        if error.is_unreachable and (not client.has_answered or is_last):
+            raise client.failures.as_model_error(error)
+        if is_last:
             raise GenerationError(f"{error}, the last of {self.errors} errors")
         jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret depends on a wait
         wait = max(error.wait, client.pause * 2 ** (self.errors - 1) * jitter)
@@ -347,9 +291,4 @@ class _Exchange:
             asked = ", as it asks" if error.wait else ""
             client.form.note_once(f"{error}: waiting {wait:.0f} s{asked}", f"wait {self.errors}")
         if client.is_closed.wait(wait):
-            raise GenerationError(f"{error}: the run ended before another try")
-
-
-def _with_advice(rejected: RejectedError) -> str:
-    advice = ": ask a shorter question, or lower --max-new-tokens"
-    return f"{rejected}{advice if is_too_long(rejected.error) else ''}"
+            raise ClosedError(f"{error}: the run ended before another try")

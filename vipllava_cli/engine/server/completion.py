@@ -1,16 +1,19 @@
 """The body of a chat completion -> the answer of a model, or why there is none."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from vipllava_cli.engine.server.keys import Key
 from vipllava_cli.engine.server.reasoning import split_reasoning
 from vipllava_cli.engine.server.server_errors import ServerError, find_error
+from vipllava_cli.errors import short_repr
 
+_CALLS = ("tool_calls", "function_call")  # no answer, if there is no text beside them
 # How servers say why an answer ended -> the finish reason of the record. Others are failures.
 _FINISH_REASONS: Mapping[str, str] = {
     **dict.fromkeys(("", "stop", "eos", "eos_token", "end_turn", "stop_sequence"), "stop"),
-    **dict.fromkeys(("tool_calls", "function_call"), "stop"),
+    **dict.fromkeys(_CALLS, "stop"),
     **dict.fromkeys(("length", "max_tokens", "model_length"), "length"),
     **dict.fromkeys(
         ("content_filter", "safety", "recitation", "blocklist", "prohibited_content", "spii"),
@@ -18,14 +21,16 @@ _FINISH_REASONS: Mapping[str, str] = {
     ),
 }
 _MAX_DETAIL = 100  # characters
+_MAX_COUNT = 1 << 40  # tokens
 
 
 @dataclass(frozen=True)
 class Completion:
     """The reply of a server.
 
-    `text` has no thoughts; `reasoning` holds them. `is_unanswered` means that the limit of tokens ended
-    the reply before its answer began. The server sent `log_probabilities`; nothing checked them.
+    `text` has no thoughts; `reasoning` holds them. `content` is the text with the thoughts that stand in
+    it. `is_unanswered` means that the limit of tokens ended the reply before its answer began. The
+    server sent `log_probabilities`; nothing checked them.
     """
 
     text: str
@@ -35,6 +40,17 @@ class Completion:
     answer_tokens: int
     is_unanswered: bool = False
     log_probabilities: tuple[Mapping[str, Any], ...] = ()
+    content: str = ""
+
+    def without(self, key: Key) -> "Completion":
+        """Return the reply without the key, which its JSON may have held in an escaped form."""
+        hide = key.hide_in
+        return replace(
+            self,
+            text=hide(self.text),
+            reasoning=hide(self.reasoning),
+            content=hide(self.content),
+        )
 
 
 class NoCompletionError(Exception):
@@ -65,7 +81,7 @@ def parse_completion(body: Any) -> Completion:
     if not isinstance(choices, list):
         raise NoCompletionError("sent a reply that is not a chat completion")
     if not choices or not isinstance(choices[0], dict):
-        raise NoCompletionError("ended its reply before the answer was complete")
+        raise NoCompletionError("sent a chat completion without choices")
     choice = choices[0]
     if isinstance(choice.get("error"), Mapping):
         raise ErrorBodyError(find_error({"error": choice["error"]}) or ServerError(""))
@@ -79,8 +95,9 @@ def _read(choice: Mapping[str, Any], message: Mapping[str, Any], usage: Any) -> 
     given = choice.get("finish_reason")
     finish_reason = _FINISH_REASONS.get(given.lower() if isinstance(given, str) else "")
     content = _text(message.get("content"))
-    if finish_reason is None:
-        raise FailedReplyError(f"ended its reply with {given!r}{_detail(content)}")
+    is_call = given in _CALLS and not content.strip()
+    if finish_reason is None or is_call:
+        raise FailedReplyError(f"ended its reply with {short_repr(given)}{_detail(content)}")
     refusal = message.get("refusal")
     if isinstance(refusal, str) and refusal.strip() and not content.strip():
         raise FailedReplyError(f"refused to answer{_detail(refusal)}")
@@ -100,6 +117,7 @@ def _read(choice: Mapping[str, Any], message: Mapping[str, Any], usage: Any) -> 
         _count(usage, "completion_tokens"),
         is_unanswered=is_cut and not split.answer,
         log_probabilities=tuple(each for each in tokens or () if isinstance(each, dict)),
+        content=content,
     )
 
 
@@ -124,4 +142,4 @@ def _text(content: Any) -> str:
 
 def _count(usage: Any, name: str) -> int:
     count = usage.get(name) if isinstance(usage, dict) else None
-    return count if type(count) is int and count > 0 else 0
+    return count if type(count) is int and 0 < count < _MAX_COUNT else 0

@@ -14,6 +14,7 @@ OPENAI = "openai:"  # the start of a name that the settings do not hold
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_URL_VARIABLE, OPENAI_KEY_VARIABLE = "OPENAI_BASE_URL", "OPENAI_API_KEY"
 _KEY_VARIABLE = "VIPLLAVA_KEY_"
+_KEY_PLACE = "an environment variable that --key-env names"
 _ENDPOINT = "/chat/completions"
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
@@ -91,28 +92,31 @@ def make_server_model(
     return ServerModel(name, parse_url(url), model.strip(), variable, given)
 
 
-def parse_url(text: str, what: str = "--url") -> str:
-    """Return the address before `/chat/completions`. Raises UsageError, which shows no secret."""
+def parse_url(text: str, what: str = "--url", key_place: str = _KEY_PLACE) -> str:
+    """Return the address before `/chat/completions`.
+
+    `what` holds the address, and `key_place` should hold its key. Raises UsageError, which shows no
+    secret.
+    """
     import httpx2
 
-    from vipllava_cli.storage.web import CREDENTIALS, hide_password
-
     text = text.strip()
-    shown = hide_password(text).partition("?")[0][:100]
+    has_password = "@" in text.partition("?")[0]  # a slash in a password begins no path
+    shown = re.sub(r"^(\w*:?//)?.*@", r"\1…@", text.partition("?")[0])[:100]
     try:
         url = httpx2.URL(text)
-        is_address = url.scheme in ("http", "https") and bool(url.host)
+        is_port = url.port is None or 0 < url.port < 1 << 16
+        is_address = url.scheme in ("http", "https") and bool(url.host) and is_port
     except (httpx2.InvalidURL, ValueError):
         is_address = False
-    if not is_address:
+    if not (is_address or has_password):
         raise UsageError(
             f"{what} is an address like http://localhost:11434/v1, not {shown!r}: begin it with"
             " http:// or https://"
         )
-    if CREDENTIALS.search(text) or any(_SECRET.search(each) for each in url.params):
+    if has_password or any(_SECRET.search(each) for each in url.params):
         raise UsageError(
-            f"{what} {shown} holds a password or a key: remove it, and put the key into an"
-            " environment variable that --key-env names"
+            f"{what} {shown} holds a password or a key: remove it, and put the key into {key_place}"
         )
     path = url.path.rstrip("/").removesuffix(_ENDPOINT)
     return str(url.copy_with(path=path, fragment=None))
@@ -139,7 +143,8 @@ def _openai_model(name: str) -> ServerModel:
     if not model:
         raise ModelError(f"{OPENAI} needs the name of a model: {OPENAI}gpt-5-mini, for example")
     given = os.environ.get(OPENAI_URL_VARIABLE, "").strip()
-    url = parse_url(given, OPENAI_URL_VARIABLE) if given else OPENAI_URL
+    place = OPENAI_KEY_VARIABLE
+    url = parse_url(given, OPENAI_URL_VARIABLE, place) if given else OPENAI_URL
     return ServerModel(name, url, model, OPENAI_KEY_VARIABLE)
 
 

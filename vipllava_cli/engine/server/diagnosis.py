@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from vipllava_cli.engine.server.client import ServerClient, UnreachableError
+from vipllava_cli.engine.server.client import ServerClient
 from vipllava_cli.engine.server.config import ServerModel, find_server_model, server_models
 from vipllava_cli.engine.server.engine import ServerEngine
+from vipllava_cli.engine.server.failures import UnreachableError
 from vipllava_cli.engine.server.image_check import check_images
 from vipllava_cli.engine.server.keys import find_key
 from vipllava_cli.errors import ModelError

@@ -1,16 +1,11 @@
 """The events of a streamed completion -> the body of one completion."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 _END = "[DONE]"
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
-
-
-def is_stream(body: str) -> bool:
-    """Return whether a body is a stream of events."""
-    return body.lstrip().startswith(("data:", "event:", "id:", ": ", ":"))
 
 
 class StreamedCompletion:
@@ -52,14 +47,9 @@ class StreamedCompletion:
         return content if isinstance(content, str) else ""
 
     def body(self) -> Any:
-        """Return the completion, or the error that an event holds.
-
-        A stream that stopped before its end gives a completion without choices.
-        """
+        """Return the completion so far, or the error that an event holds."""
         if self._other is not None:
             return self._other
-        if not self.is_complete:
-            return {"choices": []}
         message = {name: "".join(pieces) for name, pieces in self._message.items()}
         choice: dict[str, Any] = {"message": message, "finish_reason": self._reason}
         if self._log_probabilities:
@@ -71,25 +61,6 @@ class StreamedCompletion:
         return self._other is not None
 
 
-def join_stream(body: str) -> Any:
-    """Return the completion of which a stream sends the parts, or the error that it sends.
-
-    A stream that stops before its end gives a completion without choices. Raises ValueError for a part
-    that is not JSON.
-    """
-    joined = StreamedCompletion()
-    for event in _events(body):
-        joined.add(event)
-        if joined.has_error:
-            break
-    return joined.body()
-
-
 def event_data(line: str) -> str:
     """Return the data of a line of a stream, empty for other lines."""
     return line[5:].strip() if line.startswith("data:") else ""
-
-
-def _events(body: str) -> Iterator[str]:
-    """Yield the data of each event."""
-    return filter(None, map(event_data, body.splitlines()))

@@ -26,8 +26,31 @@ class Key:
         """Remove the key from a text."""
         return text.replace(self.value, _HIDDEN) if self.value else text
 
+    def start_in(self, text: str) -> int:
+        """Return the length of the longest end of a text that the key begins with."""
+        lengths = range(min(len(self.value) - 1, len(text)), 0, -1)
+        return next((n for n in lengths if text.endswith(self.value[:n])), 0)
+
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.value}"} if self.value else {}
+
+
+NO_KEY = Key("", "")
+
+
+class HiddenPieces:
+    """Removes a key from a text that comes in pieces. Holds what may be the start of the key back."""
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+        self._held = ""
+
+    def add(self, piece: str) -> str:
+        """Return the text to show now."""
+        text = self._key.hide_in(self._held + piece)
+        shown = len(text) - self._key.start_in(text)
+        self._held = text[shown:]
+        return text[:shown]
 
 
 def find_key(server: ServerModel) -> Key:

@@ -50,14 +50,20 @@ def open_server(
     client = ServerClient(
         server, key, on_note or _logger.warning, timeout=chosen.timeout, pause=chosen.pause
     )
-    if key.value and _is_open(server.url):
-        client.on_note(
-            f"the key in {key.origin} travels unencrypted to {server.shown_url}: use an https:// address"
-        )
+    note_open_key(client)
     engine = ServerEngine(client, chosen.parallel)
     if chosen.checks_images:
         check_images_once_a_day(engine)
     return engine
+
+
+def note_open_key(client: ServerClient) -> None:
+    """Say that others can read the key on its way to the server, if they can."""
+    server, key = client.server, client.key
+    if key.value and _is_open(server.url):
+        client.on_note(
+            f"the key in {key.origin} travels unencrypted to {server.shown_url}: use an https:// address"
+        )
 
 
 def _is_open(url: str) -> bool:

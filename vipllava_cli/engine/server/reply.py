@@ -2,19 +2,20 @@
 
 import codecs
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import httpx2
 
 from vipllava_cli.engine.server.completion import FailedReplyError, NoCompletionError
 from vipllava_cli.engine.server.event_stream import StreamedCompletion, event_data
+from vipllava_cli.engine.server.keys import NO_KEY, HiddenPieces, Key
 from vipllava_cli.engine.server.reasoning import AnswerPieces
 from vipllava_cli.engine.server.server_errors import is_web_page
-from vipllava_cli.storage.web_guard import body_chunks
 
-MAX_BODY = 16 << 20  # bytes of a reply
 MAX_ERROR_BODY = 64 << 10
 _STREAM_STARTS = (
     "d",
@@ -38,6 +39,7 @@ class Reply:
         self._on_text = on_text
         self._stop = stop
         self._pieces = AnswerPieces()
+        self._hidden = HiddenPieces(NO_KEY)
         self._joined = StreamedCompletion()
         self.is_stopped = False
         self.first_piece_time: float | None = None
@@ -45,22 +47,18 @@ class Reply:
     def read(
         self,
         response: httpx2.Response,
-        deadline: float,
-        hide: Callable[[str], str] = lambda text: text,
+        key: Key = NO_KEY,
     ) -> Any:
-        """Return the JSON of a completion, or of an error. `hide` removes the key that a server repeats.
+        """Return the JSON of a completion, or of an error, without the key that a server may repeat.
 
         Raises NoCompletionError, FailedReplyError and the errors of httpx2.
         """
-        text = _texts(response, deadline)
-        start = ""
-        for piece in text:
-            start += piece
-            if start.strip():
-                break
-        if start.lstrip()[:1] in _STREAM_STARTS:
-            return self._read_stream(start, text, hide)
-        body = hide(start + "".join(text))
+        text = _texts(response)
+        start = next(filter(None, map(str.lstrip, text)), "")
+        if start[:1] in _STREAM_STARTS:
+            self._hidden = HiddenPieces(key)
+            return self._read_stream(start, text, key)
+        body = key.hide_in(start + "".join(text))
         if not body.strip():
             raise NoCompletionError("sent an empty reply")
         if is_web_page(body):
@@ -75,22 +73,17 @@ class Reply:
         self._joined.is_complete = True
         return self._joined.body()
 
-    def _read_stream(self, start: str, text: Iterator[str], hide: Callable[[str], str]) -> Any:
-        buffer = start
-        while True:
-            *lines, buffer = buffer.split("\n")
-            for line in lines:
-                self._add(event_data(hide(line)))
+    def _read_stream(self, start: str, text: Iterator[str], key: Key) -> Any:
+        for line in _lines(start, text):
+            self._add(event_data(key.hide_in(line)))
             if self._joined.has_error:
                 return self._joined.body()
             if self._stop is not None and self._stop():
                 self.is_stopped = True
                 return self.stopped_body()
-            piece = next(text, None)
-            if piece is None:
-                self._add(event_data(hide(buffer)))
-                return self._joined.body()
-            buffer += piece
+        if not self._joined.is_complete:
+            raise NoCompletionError("ended its reply before the answer was complete")
+        return self._joined.body()
 
     def _add(self, event: str) -> None:
         if not event:
@@ -102,25 +95,35 @@ class Reply:
         if piece and self.first_piece_time is None:
             self.first_piece_time = time.perf_counter()
         if self._on_text is not None:
-            shown = self._pieces.add(piece)
+            shown = self._hidden.add(self._pieces.add(piece))
             if shown:
                 self._on_text(shown)
 
 
-def read_error(response: httpx2.Response, deadline: float) -> str:
+def _lines(start: str, text: Iterator[str]) -> Iterator[str]:
+    """Yield the lines of a text in pieces. Lines may end with a carriage return, too."""
+    begun: list[str] = []
+    for piece in chain((start,), text):
+        first, *others = re.split(r"[\r\n]", piece)
+        begun.append(first)
+        for other in others:
+            yield "".join(begun)
+            begun = [other]
+    yield "".join(begun)
+
+
+def read_error(response: httpx2.Response) -> str:
     """Return the start of the body of an error."""
-    return "".join(_texts(response, deadline, MAX_ERROR_BODY))
+    return "".join(_texts(response, MAX_ERROR_BODY))
 
 
-def _texts(response: httpx2.Response, deadline: float, limit: int = MAX_BODY) -> Iterator[str]:
-    """Yield the body as text. Raises ReadTimeout after the deadline, NoCompletionError above MAX_BODY."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+def _texts(response: httpx2.Response, limit: int | None = None) -> Iterator[str]:
+    """Yield the body as text, of at most `limit` bytes. The client's own limits end long ones."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
     size = 0
-    for chunk in body_chunks(response, limit + 1):
+    for chunk in response.iter_bytes():
+        yield decoder.decode(chunk if limit is None else chunk[: limit - size])
         size += len(chunk)
-        if size > MAX_BODY:
-            raise NoCompletionError(f"sent a reply of more than {MAX_BODY >> 20} MiB")
-        if time.monotonic() > deadline:
-            raise httpx2.ReadTimeout("the reply has no end")
-        yield decoder.decode(chunk)
+        if limit is not None and size >= limit:
+            break
     yield decoder.decode(b"", final=True)

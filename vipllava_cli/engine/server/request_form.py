@@ -5,15 +5,24 @@ One object serves all threads of a run. What a server rejects is not sent again,
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vipllava_cli.engine.server.encoded_image import SMALL_SIDE
-from vipllava_cli.engine.server.server_errors import ServerError, rejected_parameter
+from vipllava_cli.engine.server.server_errors import (
+    SYSTEM_ROLE,
+    ServerError,
+    rejected_parameter,
+)
 
 # Parameter -> the one to send in its place after the server has rejected it. Others are left out.
 _SUBSTITUTES: Mapping[str, str] = {"max_tokens": "max_completion_tokens"}
+# What a note says of a rejected part that has a substitute of its own kind.
+_INSTEAD: Mapping[str, str] = {
+    "max_tokens": "it is left out, max_completion_tokens takes its place",
+    SYSTEM_ROLE: "the first question holds the instructions",
+}
 # Parameters that mean nothing without each other.
 _TOGETHER: Mapping[str, tuple[str, ...]] = {
     "logprobs": ("logprobs", "top_logprobs"),
@@ -29,7 +38,7 @@ _TOO_LARGE = re.compile(
 
 @dataclass(frozen=True)
 class RequestForm:
-    """What requests leave out: `names` maps a parameter to its substitute, or to None.
+    """What requests leave out: `names` maps a part to its substitute, or to None.
 
     `max_side` is the largest side of an image in pixels, None for any.
     """
@@ -41,6 +50,13 @@ class RequestForm:
         """Return the parameters to send."""
         named = {self._name(name): value for name, value in wanted.items()}
         return {name: value for name, value in named.items() if name is not None}
+
+    def arrange(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the messages to send. Without a system role, the first question holds its text."""
+        if SYSTEM_ROLE not in self.names or messages[0]["role"] != "system":
+            return messages
+        system, first, *others = messages
+        return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *others]
 
     def _name(self, wanted: str) -> str | None:
         name: str | None = wanted
@@ -63,10 +79,13 @@ class AdaptiveForm:
         return self._current
 
     def adapt(
-        self, used: RequestForm, sent: Mapping[str, Any], status: int, error: ServerError
+        self, used: RequestForm, sent: Collection[str], status: int, error: ServerError
     ) -> bool:
-        """Drop what an error rejects. Returns whether another try can differ from the one `used`."""
-        rejected = rejected_parameter(error, set(sent))
+        """Drop what an error rejects of the parts sent.
+
+        Returns whether another try can differ from the one `used`.
+        """
+        rejected = rejected_parameter(error, sent)
         if rejected is not None:
             return self._drop(used, rejected)
         is_too_large = status == _TOO_LARGE_STATUS or _TOO_LARGE.search(error.message)
@@ -86,8 +105,8 @@ class AdaptiveForm:
                 return self._current != used
             names = dict.fromkeys(_TOGETHER.get(rejected, (rejected,)), substitute)
             self._current = replace(self._current, names={**self._current.names, **names})
-        instead = f", {substitute} takes its place" if substitute else ""
-        self.note_once(f"the server rejects {rejected}: it is left out{instead}", rejected)
+        instead = _INSTEAD.get(rejected, "it is left out")
+        self.note_once(f"the server rejects {rejected}: {instead}", rejected)
         return True
 
     def _shrink(self, used: RequestForm) -> bool:

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.judge import JudgeServer, serving
+from tests.support.server_engines import server_home
+
+home = pytest.fixture(autouse=True)(server_home)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A judge behind a server: its requests, and the errors of the server."""
 
 import re
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -18,10 +17,12 @@ from tests.support.judge import (
     row,
     serving,
 )
+from vipllava_cli.engine.server.config import make_server_model
 from vipllava_cli.errors import ModelError, UsageError
 from vipllava_cli.flows.evals.judges.chat import MAX_REPLIES, MAX_RETRIES, chat_judge
 from vipllava_cli.flows.evals.judges.grading import MAX_CONSECUTIVE_FAILURES, grade
 from vipllava_cli.flows.evals.judges.score_text import read_score
+from vipllava_cli.storage.settings import UserSettings, write_settings
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +57,7 @@ def test_an_error_that_passes_costs_a_try_and_no_grade(server: JudgeServer, path
         ("nan", MAX_REPLIES, "none of 5 replies .* 'nan'"),
         ("500", MAX_RETRIES + 1, r"answered 500 \(something broke\)"),
         ("cut", MAX_RETRIES + 1, "closed the connection"),
-        ("broken JSON", MAX_RETRIES + 1, "not a chat completion"),
+        ("broken JSON", MAX_RETRIES + 1, "sent a reply that is not JSON"),
         ("a list", MAX_RETRIES + 1, "not a chat completion"),
         ("400", 1, r"answered 400 \(the prompt is too long\)"),
     ],
@@ -166,6 +167,28 @@ def test_wrong_settings_of_a_judge_are_wrong_usage(
     monkeypatch.setenv("OPENAI_API_KEY", "schl\u00fcssel")
     with pytest.raises(UsageError, match="characters that no key has"):
         chat_judge("a-judge")
-    monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(UsageError, match=r"pip install 'vipllava\[judge\]'"):
-        chat_judge("a-judge")
+
+
+@pytest.mark.parametrize("url", ["http://me:s3cret@x.org/v1", "http://x.org/v1?api_key=s3cret"])
+def test_an_address_with_a_secret_is_refused_without_it(url: str) -> None:
+    with pytest.raises(UsageError, match="put the key into OPENAI_API_KEY") as error:
+        chat_judge("a-judge", url)
+    assert "s3cret" not in str(error.value)
+
+
+def test_a_judge_is_a_name_of_the_settings_or_of_openai(
+    server: JudgeServer, path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = make_server_model("box", server.url, "its-judge")
+    write_settings(UserSettings(servers={"box": box.to_json()}))
+    monkeypatch.setenv("VIPLLAVA_KEY_BOX", "sk-box")
+    judge = chat_judge("box")
+    assert judge.name == "its-judge, instructions 1"
+    assert graded([row("a")], judge, path)["a"].score == 0.5
+    assert server.bodies[-1]["model"] == "its-judge"
+    assert server.keys == {"Bearer sk-box"}
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
+    assert graded([row("b")], chat_judge("gpt"), path)["b"].score == 0.5
+    assert server.bodies[-1]["model"] == "gpt"
+    assert server.keys == {"Bearer sk-box", "Bearer sk-openai"}

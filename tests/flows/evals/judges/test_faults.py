@@ -77,7 +77,7 @@ def test_the_judge_adapts_once_to_a_rejected_parameter(run: Run, data: Path, nam
         result = run(*command(data, judge, "--json", "--judge-parallel", "1"))
     assert result.code == 0, result.stderr
     assert overall(scores(result))["right"] == 0.5
-    assert result.stderr == f"note: the judge gets {rejection.note}\n"
+    assert result.stderr == f"note: judge: the server rejects {rejection.note}\n"
     assert len(judge.bodies) == len(ROWS) + 1
     refused, *accepted = judge.bodies
     for body in accepted:
@@ -100,7 +100,10 @@ def test_all_threads_adapt_to_a_rejection_with_the_status_of_a_server_error(
 
     with serving(server(react)) as judge:
         result = run(*command(data, judge, "--json"))
-    assert (result.code, result.stderr) == (0, f"note: the judge gets {rejection.note}\n")
+    assert (result.code, result.stderr) == (
+        0,
+        f"note: judge: the server rejects {rejection.note}\n",
+    )
     assert len(judge.bodies) == 2 * len(ROWS)
 
 
@@ -113,9 +116,7 @@ def test_the_judge_adapts_to_several_rejections_and_says_each_once(run: Run, dat
     assert result.code == 0, result.stderr
     notes = result.stderr.splitlines()
     assert len(notes) == len(parts)
-    assert (
-        "note: the judge gets no limit of tokens: its server rejects max_completion_tokens" in notes
-    )
+    assert "note: judge: the server rejects max_completion_tokens: it is left out" in notes
     assert set(judge.bodies[-1]) == {"model", "messages"}
 
 
@@ -125,7 +126,7 @@ def test_a_judge_that_thinks_gets_more_tokens(run: Run, data: Path, count: int) 
         result = run(*command(data, judge, "--json", "--judge-parallel", "1"))
     assert result.code == 0, result.stderr
     assert overall(scores(result))["right"] == 0.8
-    assert "note: the judge gets up to 1024 tokens for a reply" in result.stderr
+    assert "note: judge: replies may have up to 1024 tokens: " in result.stderr
     limits = [body["max_tokens"] for body in judge.bodies]
     assert limits == sorted(limits)
     assert limits[-2:] == [1024 if count == 500 else 8192] * 2
@@ -137,7 +138,7 @@ def test_thoughts_without_an_end_get_more_tokens(run: Run, data: Path) -> None:
         result = run(*command(data, judge, "--json"))
     assert result.code == 0, result.stderr
     assert overall(scores(result))["right"] == 0.8
-    assert "note: the judge gets up to 1024 tokens for a reply" in result.stderr
+    assert "note: judge: replies may have up to 1024 tokens: " in result.stderr
 
 
 def test_a_server_with_a_larger_smallest_limit_gets_it(run: Run, data: Path) -> None:
@@ -155,7 +156,7 @@ def test_a_server_with_a_larger_smallest_limit_gets_it(run: Run, data: Path) -> 
 
     with serving(server(react)) as judge:
         result = run(*command(data, judge, "--json"))
-    note = "note: the judge gets up to 1024 tokens for a reply: its server rejects fewer\n"
+    note = "note: judge: replies may have up to 1024 tokens: the server rejects fewer\n"
     assert (result.code, result.stderr) == (0, note)
 
 
@@ -236,7 +237,7 @@ def test_a_wait_that_the_server_asks_for_is_said(run: Run, data: Path) -> None:
         result = run(*command(data, judge, "--json"))
     assert result.code == 0
     assert re.fullmatch(
-        r"note: the judge at \S+ answered 429 \(slow down\): waiting 2 s, as it asks\n",
+        r"note: judge: the judge at \S+ answered 429 \(slow down\): waiting 2 s, as it asks\n",
         result.stderr,
     )
 
@@ -265,11 +266,14 @@ def test_neither_the_key_nor_a_password_is_printed(data: Path, monkeypatch: Any)
         return True
 
     with serving(server(echo)) as judge:
-        judge.url = judge.url.replace("//", "//me:secret@")
+        with_password = JudgeServer(url=judge.url.replace("//", "//me:secret@"))
+        refused = run_in_process(*command(data, with_password, "--debug"))
         result = run_in_process(*command(data, judge, "--debug"))
+    assert refused.code == 2
+    assert "put the key into OPENAI_API_KEY" in refused.stderr
     assert result.code == 4
     assert "answered 401" in result.stderr
     assert "check the key in OPENAI_API_KEY" in result.stderr
     written = "".join(path.read_text() for path in (data / "out").iterdir())
     for secret in (KEY, "secret"):
-        assert secret not in result.stderr + result.stdout + written
+        assert secret not in result.stderr + result.stdout + written + refused.stderr

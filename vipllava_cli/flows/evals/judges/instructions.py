@@ -2,12 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from vipllava_cli.flows.evals.judges.grades import GradingRow
-
-if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletionMessageParam
 
 VERSION = 1  # of the instructions and examples; it is part of the judge's name
 
@@ -52,12 +49,12 @@ _EXAMPLES: Sequence[tuple[str, str, str, str]] = (
 _AGAIN = "\n(Reply with one number from 0.0 to 1.0 and no word beside it.)"
 
 
-def messages(row: GradingRow, *, again: bool) -> "list[ChatCompletionMessageParam]":
+def messages(row: GradingRow, *, again: bool) -> list[dict[str, Any]]:
     """Return the instructions, the examples as turns, and the row.
 
     `again` adds a reminder after a reply without a number.
     """
-    turns: list[ChatCompletionMessageParam] = [{"role": "system", "content": _TASK}]
+    turns: list[dict[str, Any]] = [{"role": "system", "content": _TASK}]
     for question, truth, answer, grade in _EXAMPLES:
         turns.append({"role": "user", "content": _lines(question, truth, answer)})
         turns.append({"role": "assistant", "content": grade})
