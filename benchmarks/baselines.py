@@ -64,11 +64,11 @@ def run_pipeline(
 ) -> list[str]:
     """Answer with `pipeline("image-text-to-text")`, with a stop at the end of the answer."""
     pipe = pipeline("image-text-to-text", model=engine.model, processor=engine.processor)
-    rows = [
+    rows = (  # a list of dicts would have to be a chat
         {"images": pad_to_square(Image.open(path).convert("RGB")), "text": prompt_text(question)}
         for path in paths
         for question in questions
-    ]
+    )
     options = {"max_new_tokens": tokens, "do_sample": False, **stop_options(engine)}
     outputs = pipe(rows, batch_size=batch_size, return_full_text=False, generate_kwargs=options)
     return [until_stop(answer["generated_text"]) for [answer] in outputs]

@@ -1,7 +1,6 @@
 """What a scenario works with: the model, the device, a folder for files."""
 
 import gc
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -70,22 +69,3 @@ class Bench:
         engine = open_engine(self.model(), load_options=options)
         assert isinstance(engine, LocalEngine)
         return engine
-
-    def synchronize(self) -> None:
-        """Wait for the device."""
-        if self.on_cuda:
-            import torch
-
-            torch.cuda.synchronize(self.device)
-
-    def best_of(self, work: Callable[[], object], repeats: int, rounds: int) -> Sequence[float]:
-        """Time `repeats` calls at a time, after a warm-up. Returns the seconds of one call."""
-        from benchmarks.measuring import seconds
-
-        def repeat() -> None:
-            for _ in range(repeats):
-                work()
-            self.synchronize()
-
-        repeat()
-        return [seconds(repeat) / repeats for _ in range(rounds)]

@@ -24,7 +24,7 @@ class Scenario:
 
 _PRECISIONS = {
     "fp32": ("cpu",),
-    "bf16": ("cpu",),
+    "bf16": ("cpu", "cuda"),
     "fp16": ("cpu", "cuda"),
     "int8": ("cpu", "cuda"),
     "nf4": ("cpu", "cuda"),

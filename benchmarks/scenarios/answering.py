@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from benchmarks.measuring import seconds
+from benchmarks.measuring import NotAvailable, seconds
 from benchmarks.scenes import SAMPLE
 from vipllava_cli.engine.base import Answer, Engine, Prompt
 from vipllava_cli.engine.options import GenerationOptions
@@ -34,6 +34,8 @@ def token_seconds(engine: Engine, tokens: int, rounds: int) -> tuple[list[float]
     """Time one token after the first, and return the mean context in tokens.
 
     The time of a prompt with one token is taken off that of a long answer, round by round.
+
+    Raises NotAvailable if the machine is so busy that this leaves nothing.
     """
     prompt = new_prompt(engine)
     given = answer(engine, prompt, tokens)  # warms up, too
@@ -43,4 +45,6 @@ def token_seconds(engine: Engine, tokens: int, rounds: int) -> tuple[list[float]
         short = seconds(lambda: answer(engine, prompt, 1))
         long = seconds(lambda: answer(engine, prompt, tokens))
         times.append((long - short) / max(given.answer_tokens - 1, 1))
+    if min(times) <= 0:
+        raise NotAvailable("a long answer took no longer than a short one: the machine is busy")
     return times, len(prompt.ids) + given.answer_tokens / 2

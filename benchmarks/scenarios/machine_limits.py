@@ -12,7 +12,7 @@ def run(bench: Bench) -> Iterator[Measure]:
 
     device = bench.device
     yield Measure("copy bandwidth, read and written", copy_bandwidth(device) / 1e9, "GB/s")
-    for dtype in ("bf16",) if bench.on_cuda else ("fp32", "bf16"):
+    for dtype in ("bf16", "fp16") if bench.on_cuda else ("fp32", "bf16"):
         yield Measure(
             f"read bandwidth of a product with one row, {dtype}",
             read_bandwidth(device, dtype) / 1e9,

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from statistics import median
 from typing import TYPE_CHECKING
 
+import psutil
+
 from benchmarks.bench import Bench
 from benchmarks.measuring import Measure, seconds, summarize
 
@@ -36,11 +38,11 @@ def run(bench: Bench) -> Iterator[Measure]:
     length = sample.estimate.prompt_tokens + TOKENS
     plan = make_plan(model, None, LoadOptions(bench.device, length=length))
     bench.close()
-    before = used_bytes(bench)
+    before = start_memory(bench)
     yield Measure("loading", seconds(bench.open), "s")
     engine = bench.open()
     answer(engine, new_prompt(engine), TOKENS)
-    taken, predicted = used_bytes(bench) - before, predicted_bytes(plan.placement)
+    taken, predicted = peak_memory(bench) - before, predicted_bytes(plan.placement)
     yield Measure("memory predicted", predicted / 2**30, "GiB")
     yield Measure("memory measured", taken / 2**30, "GiB", note=_MEMORY_NOTES[bench.on_cuda])
     yield Measure("memory predicted / measured", predicted / taken, goal=MEMORY_GOAL)
@@ -64,10 +66,21 @@ _MEMORY_NOTES = {
 }
 
 
-def used_bytes(bench: Bench) -> int:
-    """Return the peak memory so far: of torch's tensors on a GPU, of the process elsewhere."""
-    if bench.on_cuda:
-        import torch
+def start_memory(bench: Bench) -> int:
+    """Start to watch the memory. Returns the bytes in use: on a GPU those of torch's tensors."""
+    if not bench.on_cuda:
+        return psutil.Process().memory_info().rss
+    import torch
 
-        return int(torch.cuda.max_memory_allocated(bench.device))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(bench.device)
+    return torch.cuda.memory_allocated(bench.device)
+
+
+def peak_memory(bench: Bench) -> int:
+    """Return the peak of the bytes in use."""
+    if not bench.on_cuda:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    import torch
+
+    return torch.cuda.max_memory_allocated(bench.device)
