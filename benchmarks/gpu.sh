@@ -26,7 +26,7 @@ export PYTHONPATH=$PWD HF_HUB_OFFLINE=1 PYTHONUNBUFFERED=1 VIPLLAVA_HOME=$work/h
   command -v nvidia-smi >/dev/null && nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv
   "$python" -m benchmarks.make_checkpoint --size "$size" --out "$work/checkpoints/$size"
   echo "model: $((SECONDS - start)) s"
-  "$python" -m benchmarks run machine decode prefill throughput plan chat precision placement ask \
+  "$python" -m benchmarks run machine decode prefill throughput chat plan precision placement ask \
     --size "$size" --device "$device" --seconds $((seconds - SECONDS + start)) \
     --checkpoints "$work/checkpoints" --out "$out" "${@:6}"
   echo "all: $((SECONDS - start)) s"

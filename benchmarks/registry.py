@@ -46,9 +46,8 @@ SCENARIOS: Mapping[str, Scenario] = {
         sizes=("tiny", "mid"),
         limit=240,
     ),
-    "plan": Scenario("what `plan` predicts, against the measured", "plan", alone=True),
     "chat": Scenario("the first token of later turns, against the first turn", "chat"),
-    "ask": Scenario("a cold `ask`, against a minimal script", "ask", sizes=("tiny",), alone=True),
+    "plan": Scenario("what `plan` predicts, against the measured", "plan", alone=True),
     **{
         f"precision-{name}": Scenario(
             f"speed in {name}", "precision", argument=name, alone=True, devices=devices
@@ -61,4 +60,5 @@ SCENARIOS: Mapping[str, Scenario] = {
         )
         for name, (summary, devices) in _PLACEMENTS.items()
     },
+    "ask": Scenario("a cold `ask`, against a minimal script", "ask", sizes=("tiny",), alone=True),
 }
