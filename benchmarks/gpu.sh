@@ -14,6 +14,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python=$(command -v "${PYTHON:-python3}")
 export PYTHONPATH=$PWD HF_HUB_OFFLINE=1 PYTHONUNBUFFERED=1 VIPLLAVA_HOME=$work/home
+export PYTHONWARNINGS=ignore::SyntaxWarning # of libraries, in every process again
 {
   if compgen -G "$wheels/*.whl" >/dev/null; then
     # One by one where all together fail: a wheel that the machine cannot use must not stop the rest.
