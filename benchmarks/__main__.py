@@ -26,12 +26,23 @@ def make_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run scenarios, all without names")
     run.add_argument("names", nargs="*", metavar="NAME", help="a name of the list, or its start")
     run.add_argument(
-        "--quick", action="store_true", help="few and short rounds, to see that it works"
+        "--quick",
+        dest="is_quick",
+        action="store_true",
+        help="few and short rounds, to see that it works",
     )
     run.add_argument("--size", choices=SIZES, action="append", help="instead of a scenario's own")
     run.add_argument("--device", default="cpu", help="cpu or cuda:0 (default: cpu)")
     run.add_argument("--seconds", type=float, default=24 * 3600, help="of the whole run")
     run.add_argument("--out", type=Path, default=OUT, help="folder of results.jsonl and results.md")
+    run.add_argument(
+        "--images",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="further photographs, for the scenario photographs",
+    )
     run.add_argument("--checkpoints", type=Path, default=FOLDER, help="folder of random models")
     return parser
 
@@ -49,25 +60,28 @@ def choose_names(given: Sequence[str], device: str) -> list[str]:
     ]
 
 
-def choose_jobs(names: Sequence[str], sizes: Sequence[str] | None) -> list[Job]:
-    """Return the scenarios with each of their sizes."""
+def choose_jobs(names: Sequence[str], sizes: Sequence[str]) -> list[Job]:
+    """Return the scenarios with each of the sizes; without sizes, with each of their own."""
     return [
         Job(name, size)
         for name in names
-        for size in (SCENARIOS[name].sizes if sizes is None else sizes)
+        for size in (sizes if sizes and SCENARIOS[name].has_size else SCENARIOS[name].sizes)
     ]
 
 
 def run(given: argparse.Namespace) -> int:
     """Run, and rewrite the files after each event. Returns 1 if a scenario failed."""
     deadline = time.monotonic() + given.seconds
-    jobs = choose_jobs(choose_names(given.names, given.device), given.size)
+    sizes = given.size or (["tiny"] if given.is_quick else [])
+    jobs = choose_jobs(choose_names(given.names, given.device), sizes)
     machine = describe_machine(given.device)
     print(describe_in_words(machine))
     given.out.mkdir(parents=True, exist_ok=True)
     events: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        runner = Runner(given.device, given.quick, Path(folder), given.checkpoints, deadline)
+        runner = Runner(
+            given.device, given.is_quick, Path(folder), given.checkpoints, deadline, given.images
+        )
         for event in runner.run(jobs):
             events.append(event)
             print(describe_event(event), flush=True)

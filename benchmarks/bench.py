@@ -1,6 +1,7 @@
 """What a scenario works with: the model, the device, a folder for files."""
 
 import gc
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,7 +18,8 @@ T = TypeVar("T")
 class Bench:
     """The settings of a worker process.
 
-    `folder` keeps files for the other workers of the run. `argument` is that of the scenario.
+    `folder` keeps files for the other workers of the run. `images` are folders of photographs.
+    `argument` is that of the scenario.
     """
 
     size: str
@@ -25,6 +27,7 @@ class Bench:
     is_quick: bool
     folder: Path
     checkpoints: Path
+    images: Sequence[Path] = ()
     argument: str = ""
     _engines: dict[tuple[str | None, ...], "LocalEngine"] = field(default_factory=dict)
 

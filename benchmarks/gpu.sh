@@ -7,7 +7,7 @@
 # OUT receives results.jsonl, results.md and log.txt. SIZE is 7b, DEVICE cuda:0, SECONDS 480 by default.
 set -uo pipefail
 start=$SECONDS
-wheels=$1 out=$2 size=${3:-7b} device=${4:-cuda:0} seconds=${5:-480}
+wheels=${1:+$(realpath -m "$1")} out=$(realpath -m "$2") size=${3:-7b} device=${4:-cuda:0} seconds=${5:-480}
 cd "$(dirname "$0")/.."
 mkdir -p "$out"
 work=$(mktemp -d)

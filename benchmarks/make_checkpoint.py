@@ -82,7 +82,7 @@ def list_weights(
         if len(empty.shape) == 1 and not name.endswith("class_embedding"):
             value = 0.0 if name.endswith("bias") else 1.0
             numbers = torch.full(empty.shape, value, dtype=torch.float16)
-        yield Weight(rename(name), empty.shape, memoryview(numbers.numpy()).cast("B"))
+        yield Weight(rename(name), empty.shape, numbers.numpy().data.cast("B"))
 
 
 def split_into_shards(weights: Iterable[Weight]) -> list[list[Weight]]:

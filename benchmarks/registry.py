@@ -8,9 +8,10 @@ from dataclasses import dataclass
 class Scenario:
     """A scenario: a module of `scenarios/`, and where it runs.
 
-    `sizes` are the models that it runs with unless sizes are given; one without a model has the size
-    `-`. `limit` is in seconds, for a full run. Scenarios that are `alone` get a process of their own,
-    the others share a process and its open model. `devices` are the kinds of device it is for.
+    `sizes` are the models that it runs with unless sizes are given. One with the shipped model only, or
+    with none, has the size `-`. `limit` is in seconds, for a full run. Scenarios that are `alone` get
+    a process of their own, the others share a process and its open model. `devices` are the kinds of
+    device it is for.
     """
 
     summary: str
@@ -21,7 +22,13 @@ class Scenario:
     alone: bool = False
     devices: tuple[str, ...] = ("cpu", "cuda")
 
+    @property
+    def has_size(self) -> bool:
+        """Whether it runs with models of other sizes."""
+        return self.sizes != NO_SIZE
 
+
+NO_SIZE = ("-",)
 _PRECISIONS = {
     "fp32": ("cpu",),
     "bf16": ("cpu", "cuda"),
@@ -33,6 +40,13 @@ _PLACEMENTS = {
     "one": ("the whole model on one device", ("cpu", "cuda")),
     "cpu": ("layers in main memory beside a GPU", ("cuda",)),
     "disk": ("layers on the disk", ("cpu", "cuda")),
+}
+
+_LOADINGS = {
+    "plain": "loading and answering, memory and `cat`",
+    "int8": "the same with --quantize int8",
+    "nf4": "the same with --quantize nf4",
+    "disk": "the same with layers on the disk",
 }
 
 # The most important first: a run with a time limit stops somewhere.
@@ -61,4 +75,18 @@ SCENARIOS: Mapping[str, Scenario] = {
         for name, (summary, devices) in _PLACEMENTS.items()
     },
     "ask": Scenario("a cold `ask`, against a minimal script", "ask", sizes=("tiny",), alone=True),
+    **{
+        f"loading-{name}": Scenario(
+            summary, "loading", argument=name, limit=900, alone=True, devices=("cpu",)
+        )
+        for name, summary in _LOADINGS.items()
+    },
+    "questions": Scenario("several questions about an image", "questions", limit=300),
+    "choices": Scenario("scoring choices, against an answer of their length", "choices"),
+    "fields": Scenario("several fields, against one question", "fields", sizes=("tiny",)),
+    "server": Scenario("`batch`, against `transformers serve`", "server", sizes=("tiny",)),
+    "startup": Scenario("`--help`, against a bare Typer program", "startup", sizes=NO_SIZE),
+    "memory": Scenario("the peak memory of `batch`", "memory", sizes=NO_SIZE, limit=400),
+    "kills": Scenario("a `batch` that is killed and restarted", "kills", sizes=NO_SIZE, limit=500),
+    "photographs": Scenario("what is taken for a photograph", "photographs", sizes=NO_SIZE),
 }

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -31,11 +31,6 @@ class Job:
     name: str
     size: str
 
-    @property
-    def process(self) -> tuple[str, str]:
-        """Equal for jobs that share a process."""
-        return self.size, self.name if SCENARIOS[self.name].alone else ""
-
 
 @dataclass
 class Runner:
@@ -46,11 +41,11 @@ class Runner:
     folder: Path
     checkpoints: Path
     deadline: float
-    _started: float = field(default_factory=time.monotonic)
+    images: Sequence[Path] = ()
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield the events of all jobs, each with its size."""
-        for _, group in groupby(jobs, key=lambda job: job.process):
+        for _, group in groupby(jobs, key=self._process):
             waiting = list(group)
             while waiting:
                 if time.monotonic() >= self.deadline:
@@ -59,12 +54,19 @@ class Runner:
                     break
                 yield from self._run_process(waiting)
 
+    def _process(self, job: Job) -> tuple[str, str]:
+        """Return what is equal for jobs that share a process. A quick run saves processes."""
+        is_alone = SCENARIOS[job.name].alone and not self.is_quick
+        return job.size, job.name if is_alone else ""
+
     def _run_process(self, waiting: list[Job]) -> Iterator[Event]:
         """Run a worker until it ends or has to end. Takes the jobs that it finished from `waiting`."""
         command = [sys.executable, "-m", "benchmarks.worker", *(job.name for job in waiting)]
         command += ["--size", waiting[0].size, "--device", self.device]
         command += ["--folder", str(self.folder), "--checkpoints", str(self.checkpoints)]
         command += ["--quick"] if self.is_quick else []
+        for folder in self.images:
+            command += ["--images", str(folder)]
         worker = subprocess.Popen(  # noqa: S603 - the program itself
             command, stdout=subprocess.PIPE, start_new_session=True
         )

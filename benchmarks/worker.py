@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--checkpoints", type=Path, required=True)
+    parser.add_argument("--images", type=Path, action="append", default=[])
     given = parser.parse_args()
     lines = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -54,7 +55,9 @@ def main() -> None:
     def emit(**fields: Any) -> None:
         lines.write(json.dumps(fields) + "\n")
 
-    bench = Bench(given.size, given.device, given.quick, given.folder, given.checkpoints)
+    bench = Bench(
+        given.size, given.device, given.quick, given.folder, given.checkpoints, given.images
+    )
     for name in given.names:
         run_scenario(name, bench, emit)
     sys.stdout.flush()

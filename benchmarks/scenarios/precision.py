@@ -13,14 +13,19 @@ PACKAGES: Mapping[str, tuple[str | None, str | None]] = {
 }
 
 
+def missing_package(name: str, *, on_cuda: bool) -> str | None:
+    """Return the package that a quantization needs and that is not installed."""
+    package = PACKAGES.get(name, (None, None))[not on_cuda]
+    return package if package and find_spec(package) is None else None
+
+
 def run(bench: Bench) -> Iterator[Measure]:
     """Measure the precision that the argument names."""
     from benchmarks.limits import bytes_per_token, copy_bandwidth
     from benchmarks.scenarios.answering import prefill_seconds, token_seconds
 
     name = bench.argument
-    package = PACKAGES.get(name, (None, None))[not bench.on_cuda]
-    if package and find_spec(package) is None:
+    if package := missing_package(name, on_cuda=bench.on_cuda):
         raise NotAvailable(f"{package} is not installed")
     options = {"quantize": name} if name in PACKAGES else {"dtype": name}
     yield Measure("loading", seconds(lambda: bench.open(**options)), "s")

@@ -26,7 +26,7 @@ def run(bench: Bench) -> Iterator[Measure]:
     yield summarize("share of the matrix peak", [work / each / peak for each in times], goal=goal)
     one = GenerationOptions(max_new_tokens=1)
     batches = []
-    for number in range(rounds + 1):
+    for number in range(bench.choose(4, 2)):
         prompts = [new_prompt(engine, BATCH * number + row) for row in range(BATCH)]
         batches.append(seconds(lambda p=prompts: engine.answer_batch(p, one)))  # type: ignore[misc]
     yield summarize(

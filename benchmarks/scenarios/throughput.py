@@ -24,8 +24,8 @@ class Work:
 
 
 WORKS = {
-    "tiny": Work(512, 16, 128, 8, 5),
-    "mid": Work(16, 3, 8, 16, 3),
+    "tiny": Work(256, 16, 128, 8, 5),
+    "mid": Work(8, 2, 8, 16, 2),
     "7b": Work(64, 2, 32, 64, 2),
 }
 QUICK = Work(4, 1, 2, 4, 1)
@@ -70,7 +70,7 @@ def run(bench: Bench) -> Iterator[Measure]:
         yield summarize(
             name, values, "images/s", note=f"{tokens} tokens" if name == "batch" else ""
         )
-    goals = _GOALS.get("7b" if bench.size == "7b" else bench.size, {})
+    goals = _GOALS.get(bench.size, {})
     for name in list(times)[1:]:
         ratios = [a / b for a, b in zip(speeds["batch"], speeds[name], strict=True)]
         yield summarize(f"batch relative to {name}", ratios, "times", goals.get(name, ""))
