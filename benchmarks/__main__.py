@@ -101,13 +101,13 @@ def describe_event(event: dict[str, Any]) -> str:
     name = f"{event['scenario']}, {event['size']}"
     match event["event"]:
         case "start":
-            return f"{name}:"
+            return f"{name}: start"
         case "measure":
-            return f"  {event['what']}: {number(event['value'])} {event['unit']}".rstrip()
+            return f"{name}: {event['what']}: {number(event['value'])} {event['unit']}".rstrip()
         case "end":
-            return f"  ({event['seconds']} s)"
+            return f"{name}: {event['seconds']} s"
         case _:
-            return f"  {name}: {event['event']}: {event['reason']}"
+            return f"{name}: {event['event']}: {event['reason']}"
 
 
 def main() -> int:

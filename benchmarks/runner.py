@@ -12,7 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +23,7 @@ from benchmarks.registry import SCENARIOS
 
 Event = dict[str, Any]
 QUICK_LIMIT = 120  # seconds of a scenario in a quick run
+QUICK_PROCESSES = 2  # that run at a time: the figures of a quick run mean nothing
 STARTING = 60  # seconds more for the first scenario of a process, which imports and loads
 
 
@@ -45,14 +48,35 @@ class Runner:
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield the events of all jobs, each with its size."""
-        for _, group in groupby(jobs, key=self._process):
-            waiting = list(group)
-            while waiting:
-                if time.monotonic() >= self.deadline:
-                    for job in waiting:
-                        yield _failed(job, "not run: the time of the whole run was over")
-                    break
-                yield from self._run_process(waiting)
+        groups = [list(group) for _, group in groupby(jobs, key=self._process)]
+        if not self.is_quick:
+            for group in groups:
+                yield from self._run_group(group)
+            return
+        events: queue.Queue[Event | None] = queue.Queue()  # None when a group has ended
+
+        def run_group(group: list[Job]) -> None:
+            for event in self._run_group(group):
+                events.put(event)
+            events.put(None)
+
+        with ThreadPoolExecutor(QUICK_PROCESSES) as threads:
+            list(map(partial(threads.submit, run_group), groups))
+            running = len(groups)
+            while running:
+                if (event := events.get()) is None:
+                    running -= 1
+                else:
+                    yield event
+
+    def _run_group(self, waiting: list[Job]) -> Iterator[Event]:
+        """Run jobs in one process, and in another one after a failure."""
+        while waiting:
+            if time.monotonic() >= self.deadline:
+                for job in waiting:
+                    yield _failed(job, "not run: the time of the whole run was over")
+                return
+            yield from self._run_process(waiting)
 
     def _process(self, job: Job) -> tuple[str, str]:
         """Return what is equal for jobs that share a process. A quick run saves processes."""
@@ -79,6 +103,7 @@ class Runner:
         finally:
             _kill(worker)
             reader.join()
+            worker.stdout.close()
         code = worker.returncode
         if waiting and code not in (0, -signal.SIGKILL):
             yield _failed(waiting.pop(0), f"the process ended with exit code {code}")

@@ -41,6 +41,8 @@ class StandIn:
     """
 
     info = ModelInfo("stand-in", "1", "cpu", "fp32", 336, 14)
+    parallel = 1
+    usage = None
 
     def view(self, image: Image.Image) -> ModelView:
         return ModelView(np.asarray(image.resize((336, 336)), np.float32))
