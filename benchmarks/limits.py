@@ -23,7 +23,7 @@ class Sizes:
     repeats: int
 
 
-_SIZES = {"cuda": Sizes(4 << 30, 8192, 10), "cpu": Sizes(512 << 20, 2048, 1)}
+_SIZES = {"cuda": Sizes(4 << 30, 8192, 10), "cpu": Sizes(256 << 20, 2048, 1)}
 _ROUNDS = 5
 
 

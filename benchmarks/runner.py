@@ -91,8 +91,10 @@ class Runner:
         command += ["--quick"] if self.is_quick else []
         for folder in self.images:
             command += ["--images", str(folder)]
+        # Two processes with two threads each would wait for each other on two cores.
+        threads = {"OMP_NUM_THREADS": "1"} if self.is_quick else {}
         worker = subprocess.Popen(  # noqa: S603 - the program itself
-            command, stdout=subprocess.PIPE, start_new_session=True
+            command, stdout=subprocess.PIPE, start_new_session=True, env={**os.environ, **threads}
         )
         events: queue.Queue[Event | None] = queue.Queue()
         assert worker.stdout is not None
