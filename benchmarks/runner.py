@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -56,18 +55,22 @@ class Runner:
         events: queue.Queue[Event | None] = queue.Queue()  # None when a group has ended
 
         def run_group(group: list[Job]) -> None:
-            for event in self._run_group(group):
-                events.put(event)
-            events.put(None)
+            try:
+                for event in self._run_group(group):
+                    events.put(event)
+            finally:
+                events.put(None)
 
         with ThreadPoolExecutor(QUICK_PROCESSES) as threads:
-            list(map(partial(threads.submit, run_group), groups))
+            started = [threads.submit(run_group, group) for group in groups]
             running = len(groups)
             while running:
                 if (event := events.get()) is None:
                     running -= 1
                 else:
                     yield event
+            for each in started:
+                each.result()  # raises what the thread raised
 
     def _run_group(self, waiting: list[Job]) -> Iterator[Event]:
         """Run jobs in one process, and in another one after a failure."""

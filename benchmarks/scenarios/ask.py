@@ -1,7 +1,7 @@
 """A cold `ask`: a new process, from the command to the printed answer.
 
-The minimal script does the same with transformers alone. `ask` also draws the mark, checks the files
-and prints a record.
+The minimal script does the same with transformers alone, and stops at the end of the answer, too.
+`ask` also draws the mark, checks the files and prints a record.
 """
 
 import subprocess
@@ -24,7 +24,8 @@ model = VipLlavaForConditionalGeneration.from_pretrained(folder, device_map=devi
 processor = AutoProcessor.from_pretrained(folder)
 image = Image.open(path).convert("RGB")
 inputs = processor(text=text, images=image, return_tensors="pt").to(model.device, model.dtype)
-ids = model.generate(**inputs, max_new_tokens=int(tokens))
+stop = {"stop_strings": ["###"], "tokenizer": processor.tokenizer}
+ids = model.generate(**inputs, max_new_tokens=int(tokens), **stop)
 print(processor.decode(ids[0][len(inputs["input_ids"][0]):], skip_special_tokens=True))
 """
 

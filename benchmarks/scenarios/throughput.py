@@ -1,8 +1,8 @@
 """Images per second of `batch`, against what a user would run instead, with one open model.
 
 Every run generates the same tokens in the same precision. The loop of the model's page runs as it is
-there, and with a stop at the end of the answer. The pipeline and the bare `generate` stop there, too,
-and have the batch size of `batch`.
+there, and with a stop at the end of the answer. The pipeline, alone and in batches, and the bare
+`generate` stop there, too. Batches have the size of those of `batch`.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Work:
 WORKS = {
     "tiny": Work(256, 16, 128, 8, 5),
     "mid": Work(8, 2, 8, 16, 2),
-    "7b": Work(64, 2, 32, 64, 2),
+    "7b": Work(64, 2, 64, 64, 2),
 }
 QUICK = Work(4, 1, 2, 4, 1)
 
@@ -59,12 +59,13 @@ def run(bench: Bench) -> Iterator[Measure]:
             "that loop with a stop": lambda: baselines.run_documented_loop(
                 engine, few, tokens, **stop
             ),
+            "the pipeline alone": lambda: baselines.run_pipeline(engine, few, tokens, 1),
             "the pipeline in batches": lambda: baselines.run_pipeline(engine, some, tokens, size),
             "generate over ready tensors": generate,
         },
         work.rounds,
     )
-    counts = dict(zip(times, (len(rows), len(few), len(few), len(some), len(some)), strict=True))
+    counts = dict(zip(times, (len(rows), *[len(few)] * 3, *[len(some)] * 2), strict=True))
     speeds = {name: [counts[name] / each for each in some] for name, some in times.items()}
     for name, values in speeds.items():
         yield summarize(
