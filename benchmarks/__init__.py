@@ -1,1 +1,1 @@
-"""Benchmarks. Run one with `python -m benchmarks.NAME`, or those of a small machine with `make bench`."""
+"""Benchmarks: `python -m benchmarks list` shows the scenarios, `python -m benchmarks run` runs them."""

@@ -4,21 +4,22 @@
 
 The layout is 16 bits, shards of a gigabyte, and older weight names; `--layout current` writes
 current names. `7b` and `13b` have the shapes of the public models, `mid` is for measurements on a
-small machine, `tiny` for tests. Writing a 7B needs the memory of one shard.
+small machine, `tiny` for tests. Writing takes as long as the disk takes.
 """
 
 import argparse
 import json
+import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import init_empty_weights
-from safetensors.torch import save_file
-from torch import Tensor
 from transformers import VipLlavaConfig, VipLlavaForConditionalGeneration
 
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
@@ -31,7 +32,7 @@ WORDS, IMAGE, PAD = 32_000, 32_000, 32_001  # vocabulary without the added token
 # Hidden size, intermediate size, layers, heads.
 SMALL_SHAPES: Mapping[str, Mapping[str, tuple[int, int, int, int]]] = {
     "tiny": {"vision_config": (64, 128, 12, 2), "text_config": (64, 128, 2, 2)},
-    "mid": {"vision_config": (512, 2048, 12, 8), "text_config": (1024, 2816, 8, 16)},
+    "mid": {"vision_config": (512, 2048, 24, 8), "text_config": (1024, 2816, 8, 16)},
 }
 
 OLDER_NAMES = (
@@ -54,34 +55,65 @@ def make_config(size: str) -> dict[str, Any]:
     return {**config, "torch_dtype": config.pop("dtype")}
 
 
-def iter_shards(
+@dataclass(frozen=True)
+class Weight:
+    """A weight in fp16 that repeats `numbers` until its shape is full."""
+
+    name: str
+    shape: torch.Size
+    numbers: memoryview
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return 2 * self.shape.numel()
+
+
+def list_weights(
     config: Mapping[str, Any], seed: int, rename: Callable[[str], str]
-) -> Iterator[dict[str, Tensor]]:
-    """Yield the renamed weights, up to a gigabyte at a time."""
+) -> Iterator[Weight]:
+    """Yield the renamed weights: random matrices, norms of one, biases of zero."""
     with init_empty_weights():
         model = VipLlavaForConditionalGeneration(VipLlavaConfig(**config))
     noise = torch.randn(RANDOM_NUMBERS, generator=torch.Generator().manual_seed(seed))
     noise = (noise * STANDARD_DEVIATION).half()
-    shard: dict[str, Tensor] = {}
-    size = 0
     for number, (name, empty) in enumerate(model.state_dict().items()):
-        weight = random_weight(name, empty.shape, noise[4099 * number :])
-        if size and size + weight.nbytes > SHARD_BYTES:
-            yield shard
-            shard, size = {}, 0
-        shard[rename(name)] = weight
-        size += weight.nbytes
-    yield shard
+        numbers = noise[4099 * number :]
+        if len(empty.shape) == 1 and not name.endswith("class_embedding"):
+            value = 0.0 if name.endswith("bias") else 1.0
+            numbers = torch.full(empty.shape, value, dtype=torch.float16)
+        yield Weight(rename(name), empty.shape, numbers.numpy().data.cast("B"))
 
 
-def random_weight(name: str, shape: torch.Size, noise: Tensor) -> Tensor:
-    """Make a weight in fp16: random matrices, norms of one, biases of zero."""
-    if len(shape) == 1 and not name.endswith("class_embedding"):
-        return torch.full(shape, 0.0 if name.endswith("bias") else 1.0, dtype=torch.float16)
-    count = shape.numel()
-    if count > len(noise):
-        noise = noise.repeat(count // len(noise) + 1)
-    return noise[:count].view(shape).clone()
+def split_into_shards(weights: Iterable[Weight]) -> list[list[Weight]]:
+    """Split the weights into files of up to a gigabyte."""
+    shards: list[list[Weight]] = [[]]
+    size = 0
+    for weight in weights:
+        if size and size + weight.size > SHARD_BYTES:
+            shards.append([])
+            size = 0
+        shards[-1].append(weight)
+        size += weight.size
+    return shards
+
+
+def write_shard(path: Path, weights: Sequence[Weight]) -> None:
+    """Write a safetensors file straight from the random numbers, without a copy in memory."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for weight in weights:
+        start, end = end, end + weight.size
+        shape = list(weight.shape)
+        header[weight.name] = {"dtype": "F16", "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for weight in weights:
+            left = weight.size
+            while left:
+                left -= file.write(weight.numbers[:left])
 
 
 def older_name(name: str) -> str:
@@ -96,18 +128,20 @@ LAYOUTS: Mapping[str, Callable[[str], str]] = {"hub": older_name, "current": str
 
 
 def write_weights(config: Mapping[str, Any], folder: Path, seed: int, layout: str) -> None:
-    """Write the shards and their index."""
-    weight_map: dict[str, str] = {}
-    written = []
-    for number, shard in enumerate(iter_shards(config, seed, LAYOUTS[layout])):
-        path = folder / f"part-{number}"
-        save_file(shard, path, {"format": "pt"})
-        written.append((path, list(shard)))
-    for number, (path, names) in enumerate(written, 1):
-        file = f"model-{number:05}-of-{len(written):05}.safetensors"
-        path.rename(folder / file)
-        weight_map |= dict.fromkeys(names, file)
-    total = sum(path.stat().st_size for path in folder.glob("model-*"))
+    """Write the shards, in as many threads as there are cores, and their index."""
+    shards = split_into_shards(list_weights(config, seed, LAYOUTS[layout]))
+    paths = [
+        folder / f"model-{number:05}-of-{len(shards):05}.safetensors"
+        for number in range(1, len(shards) + 1)
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(write_shard, paths, shards))
+    weight_map = {
+        weight.name: path.name
+        for path, shard in zip(paths, shards, strict=True)
+        for weight in shard
+    }
+    total = sum(path.stat().st_size for path in paths)
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# `benchmarks/photo_warning.py` measures this threshold. Photographs score more, clip-art less.
+# `benchmarks/scenarios/photographs.py` measures this threshold. Photographs score more, clip-art less.
 THRESHOLD = 0.0205
 
 _SPREAD_SIDE, _EDGE_SIDE = 128, 192  # pixels of the longer side of the examined images

@@ -8,7 +8,7 @@ from vipllava_cli.engine.options import AUTO_DEVICE, gpu_number
 from vipllava_cli.errors import ModelError, UsageError
 
 # A smaller model runs in 32 bits on a CPU: exact, and fast enough. For a larger one,
-# `benchmarks/precision.py` measured equal prompt times and 1.6 times the tokens/s in 16 bits.
+# `benchmarks/scenarios/precision.py` measured equal prompt times and 1.6 times the tokens/s in 16 bits.
 _MAX_FP32_BYTES = 256 << 20
 
 

@@ -1,14 +1,10 @@
-"""Measure the peak memory of `batch`.
-
-    python -m benchmarks.batch_memory
-
-Each run has its own process:
+"""The peak memory of `batch`, for many rows and for large images. Each run has its own process.
 
 - 2,000 and 20,000 small images with a stand-in for the model, which leaves the memory of the rows;
 - 500 and 2,000 small images with the shipped model;
 - a few images of 100 megapixels.
 
-`python -m benchmarks.batch_memory FOLDER MODEL` is one such run; it prints its peak in MiB.
+`python -m benchmarks.scenarios.memory FOLDER MODEL` is one such run; it prints its peak in MiB.
 """
 
 import resource
@@ -24,7 +20,9 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
-from benchmarks.support import SilentListener, describe
+from benchmarks.bench import Bench
+from benchmarks.measuring import Measure
+from benchmarks.running import SilentListener
 from vipllava_cli.engine.base import Answer, Engine, ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.flows.batch.run import BatchRun
@@ -43,6 +41,8 @@ class StandIn:
     """
 
     info = ModelInfo("stand-in", "1", "cpu", "fp32", 336, 14)
+    parallel = 1
+    usage = None
 
     def view(self, image: Image.Image) -> ModelView:
         return ModelView(np.asarray(image.resize((336, 336)), np.float32))
@@ -92,7 +92,7 @@ def write_images(folder: Path, count: int, side: int) -> None:
         Image.new("RGB", (side, side), color).save(folder / f"{number}.{kind}")
 
 
-def run(folder: Path, model: str) -> float:
+def measure_here(folder: Path, model: str) -> float:
     """Ask about every image of a folder. Returns the peak of this process in MiB."""
     task = BatchTask((model, "1"), ("what is this?",), options=GenerationOptions(max_new_tokens=4))
     with open_journal(folder.with_suffix(".jsonl")) as journal:
@@ -109,25 +109,27 @@ def measure_peak(count: int, side: int, model: str) -> float:
         folder = Path(name) / "images"
         folder.mkdir()
         write_images(folder, count, side)
-        command = [sys.executable, "-m", "benchmarks.batch_memory", str(folder), model]
+        command = [sys.executable, "-m", "benchmarks.scenarios.memory", str(folder), model]
         return float(subprocess.check_output(command, text=True))  # noqa: S603 - the program itself
 
 
-def main() -> None:
-    """Print each peak, and the ratio of large to small runs."""
-    print(describe())
-    for model, few, many in (("stand-in", 2_000, 20_000), ("tiny", 500, 2_000)):
-        small, large = (measure_peak(count, 16, model) for count in (few, many))
-        print(
-            f"{model}: {small:.0f} MiB at {few} rows, {large:.0f} MiB at {many}:"
-            f" {large / small:.3f} times"
-        )
-    for count in (2, 16):
-        print(f"{count} images of 100 megapixels: {measure_peak(count, LARGE, 'stand-in'):.0f} MiB")
+def run(bench: Bench) -> Iterator[Measure]:
+    """Measure each peak, and the ratio of large to small runs."""
+    counts = {
+        "stand-in": bench.choose((2_000, 20_000), (10, 40)),
+        "tiny": bench.choose((500, 2_000), (4,)),
+    }
+    for model, numbers in counts.items():
+        peaks = [measure_peak(count, 16, model) for count in numbers]
+        for count, peak in zip(numbers, peaks, strict=True):
+            goal = "below 1,144" if model == "tiny" else ""  # 1.2 GB
+            yield Measure(f"{model}, {count:,} rows", peak, "MiB", goal=goal)
+        if len(peaks) > 1:
+            yield Measure(f"{model}, many rows relative to few", peaks[-1] / peaks[0])
+    for count in bench.choose((2, 16), ()):
+        peak = measure_peak(count, LARGE, "stand-in")
+        yield Measure(f"{count} images of 100 megapixels", peak, "MiB")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(run(Path(sys.argv[1]), sys.argv[2]))
-    else:
-        main()
+    print(measure_here(Path(sys.argv[1]), sys.argv[2]))

@@ -1,0 +1,124 @@
+"""Run benchmarks: `python -m benchmarks run [NAME ...]`, or list them."""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.checkpoints import FOLDER, SIZES
+from benchmarks.machine import describe_in_words, describe_machine
+from benchmarks.registry import SCENARIOS
+from benchmarks.report import number, write_table
+from benchmarks.runner import Job, Runner
+
+OUT = Path(__file__).parent.parent / "build" / "benchmarks"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="list the scenarios")
+    run = commands.add_parser("run", help="run scenarios, all without names")
+    run.add_argument("names", nargs="*", metavar="NAME", help="a name of the list, or its start")
+    run.add_argument(
+        "--quick",
+        dest="is_quick",
+        action="store_true",
+        help="few and short rounds, to see that it works",
+    )
+    run.add_argument("--size", choices=SIZES, action="append", help="instead of a scenario's own")
+    run.add_argument("--device", default="cpu", help="cpu or cuda:0 (default: cpu)")
+    run.add_argument("--seconds", type=float, default=24 * 3600, help="of the whole run")
+    run.add_argument("--out", type=Path, default=OUT, help="folder of results.jsonl and results.md")
+    run.add_argument(
+        "--images",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="further photographs, for the scenario photographs",
+    )
+    run.add_argument("--checkpoints", type=Path, default=FOLDER, help="folder of random models")
+    return parser
+
+
+def choose_names(given: Sequence[str], device: str) -> list[str]:
+    """Return the scenarios for a device whose names start like the given ones."""
+    for text in given:
+        if not any(name.startswith(text) for name in SCENARIOS):
+            raise SystemExit(f"error: no scenario {text}: see `python -m benchmarks list`")
+    kind = device.partition(":")[0]
+    return [
+        name
+        for name, scenario in SCENARIOS.items()
+        if kind in scenario.devices and (not given or name.startswith(tuple(given)))
+    ]
+
+
+def choose_jobs(names: Sequence[str], sizes: Sequence[str]) -> list[Job]:
+    """Return the scenarios with each of the sizes; without sizes, with each of their own."""
+    return [
+        Job(name, size)
+        for name in names
+        for size in (sizes if sizes and SCENARIOS[name].has_size else SCENARIOS[name].sizes)
+    ]
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run, and rewrite the files after each event. Returns 1 if a scenario failed."""
+    deadline = time.monotonic() + given.seconds
+    sizes = given.size or (["tiny"] if given.is_quick else [])
+    jobs = choose_jobs(choose_names(given.names, given.device), sizes)
+    machine = describe_machine(given.device)
+    print(describe_in_words(machine))
+    given.out.mkdir(parents=True, exist_ok=True)
+    events: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        runner = Runner(
+            given.device, given.is_quick, Path(folder), given.checkpoints, deadline, given.images
+        )
+        for event in runner.run(jobs):
+            events.append(event)
+            print(describe_event(event), flush=True)
+            write_results(given.out, machine, events)
+    return int(any(event["event"] == "error" for event in events))
+
+
+def write_results(out: Path, machine: dict[str, Any], events: Sequence[dict[str, Any]]) -> None:
+    """Write the JSON lines and the table."""
+    lines = [{"event": "machine", **machine}, *events]
+    (out / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (out / "results.md").write_text(write_table(machine, events))
+
+
+def describe_event(event: dict[str, Any]) -> str:
+    """Return a line for the terminal."""
+    name = f"{event['scenario']}, {event['size']}"
+    match event["event"]:
+        case "start":
+            return f"{name}: start"
+        case "measure":
+            return f"{name}: {event['what']}: {number(event['value'])} {event['unit']}".rstrip()
+        case "end":
+            return f"{name}: {event['seconds']} s"
+        case _:
+            return f"{name}: {event['event']}: {event['reason']}"
+
+
+def main() -> int:
+    """Run the command line."""
+    given = make_parser().parse_args()
+    if given.command == "run":
+        return run(given)
+    for name, scenario in SCENARIOS.items():
+        print(f"{name:20} {', '.join(scenario.sizes):10} {scenario.summary}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

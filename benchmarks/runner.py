@@ -1,0 +1,157 @@
+"""Run scenarios in worker processes, each within its time, and collect what they print.
+
+A scenario that fails, hangs or crashes leaves an error in the results, and the others still run.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import IO, Any
+
+from benchmarks.registry import SCENARIOS
+
+Event = dict[str, Any]
+QUICK_LIMIT = 120  # seconds of a scenario in a quick run
+QUICK_PROCESSES = 2  # that run at a time: the figures of a quick run mean nothing
+STARTING = 60  # seconds more for the first scenario of a process, which imports and loads
+
+
+@dataclass(frozen=True)
+class Job:
+    """A scenario with a model size."""
+
+    name: str
+    size: str
+
+
+@dataclass
+class Runner:
+    """Runs jobs. `deadline` is a time of `time.monotonic`; jobs that would start after it do not run."""
+
+    device: str
+    is_quick: bool
+    folder: Path
+    checkpoints: Path
+    deadline: float
+    images: Sequence[Path] = ()
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Yield the events of all jobs, each with its size."""
+        groups = [list(group) for _, group in groupby(jobs, key=self._process)]
+        if not self.is_quick:
+            for group in groups:
+                yield from self._run_group(group)
+            return
+        events: queue.Queue[Event | None] = queue.Queue()  # None when a group has ended
+
+        def run_group(group: list[Job]) -> None:
+            try:
+                for event in self._run_group(group):
+                    events.put(event)
+            finally:
+                events.put(None)
+
+        with ThreadPoolExecutor(QUICK_PROCESSES) as threads:
+            started = [threads.submit(run_group, group) for group in groups]
+            running = len(groups)
+            while running:
+                if (event := events.get()) is None:
+                    running -= 1
+                else:
+                    yield event
+            for each in started:
+                each.result()  # raises what the thread raised
+
+    def _run_group(self, waiting: list[Job]) -> Iterator[Event]:
+        """Run jobs in one process, and in another one after a failure."""
+        while waiting:
+            if time.monotonic() >= self.deadline:
+                for job in waiting:
+                    yield _failed(job, "not run: the time of the whole run was over")
+                return
+            yield from self._run_process(waiting)
+
+    def _process(self, job: Job) -> tuple[str, str]:
+        """Return what is equal for jobs that share a process. A quick run saves processes."""
+        is_alone = SCENARIOS[job.name].alone and not self.is_quick
+        return job.size, job.name if is_alone else ""
+
+    def _run_process(self, waiting: list[Job]) -> Iterator[Event]:
+        """Run a worker until it ends or has to end. Takes the jobs that it finished from `waiting`."""
+        command = [sys.executable, "-m", "benchmarks.worker", *(job.name for job in waiting)]
+        command += ["--size", waiting[0].size, "--device", self.device]
+        command += ["--folder", str(self.folder), "--checkpoints", str(self.checkpoints)]
+        command += ["--quick"] if self.is_quick else []
+        for folder in self.images:
+            command += ["--images", str(folder)]
+        # Two processes with two threads each would wait for each other on two cores.
+        threads = {"OMP_NUM_THREADS": "1"} if self.is_quick else {}
+        worker = subprocess.Popen(  # noqa: S603 - the program itself
+            command, stdout=subprocess.PIPE, start_new_session=True, env={**os.environ, **threads}
+        )
+        events: queue.Queue[Event | None] = queue.Queue()
+        assert worker.stdout is not None
+        reader = threading.Thread(target=_read, args=(worker.stdout, events), daemon=True)
+        reader.start()
+        try:
+            yield from self._follow(waiting, events)
+        finally:
+            _kill(worker)
+            reader.join()
+            worker.stdout.close()
+        code = worker.returncode
+        if waiting and code not in (0, -signal.SIGKILL):
+            yield _failed(waiting.pop(0), f"the process ended with exit code {code}")
+
+    def _follow(self, waiting: list[Job], events: "queue.Queue[Event | None]") -> Iterator[Event]:
+        """Yield events until the worker closes its output or exceeds a limit."""
+        end = time.monotonic() + self._limit(waiting[0]) + STARTING
+        while True:
+            left = min(end, self.deadline) - time.monotonic()
+            try:
+                event = events.get(timeout=max(left, 0))
+            except queue.Empty:
+                job = waiting.pop(0)
+                whole = "the run" if self.deadline <= end else f"{job.name} ({self._limit(job)} s)"
+                yield _failed(job, f"stopped: the time of {whole} was over")
+                return
+            if event is None:
+                return
+            yield event | {"size": waiting[0].size}
+            if event["event"] == "end":
+                waiting.pop(0)
+                if not waiting:
+                    return
+                end = time.monotonic() + self._limit(waiting[0])
+
+    def _limit(self, job: Job) -> int:
+        return QUICK_LIMIT if self.is_quick else SCENARIOS[job.name].limit
+
+
+def _failed(job: Job, reason: str) -> Event:
+    return {"event": "error", "scenario": job.name, "size": job.size, "reason": reason}
+
+
+def _read(lines: IO[bytes], events: "queue.Queue[Event | None]") -> None:
+    for line in lines:
+        events.put(json.loads(line))
+    events.put(None)
+
+
+def _kill(worker: "subprocess.Popen[bytes]") -> None:
+    """End a worker and its children, if it has not ended by itself."""
+    try:
+        worker.wait(timeout=5 if worker.poll() is None else 0)
+    except subprocess.TimeoutExpired:
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()

@@ -1,0 +1,60 @@
+"""A cold `ask`: a new process, from the command to the printed answer.
+
+The minimal script does the same with transformers alone, and stops at the end of the answer, too.
+`ask` also draws the mark, checks the files and prints a record.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from benchmarks.bench import Bench
+from benchmarks.measuring import Measure, interleave, summarize, summarize_ratio
+from benchmarks.scenes import SAMPLE, SAMPLE_BOX
+
+TOKENS = 16
+
+MINIMAL = """
+import sys
+import torch
+from PIL import Image
+from transformers import AutoProcessor, VipLlavaForConditionalGeneration
+folder, device, path, text, tokens = sys.argv[1:]
+model = VipLlavaForConditionalGeneration.from_pretrained(folder, device_map=device, dtype="auto")
+processor = AutoProcessor.from_pretrained(folder)
+image = Image.open(path).convert("RGB")
+inputs = processor(text=text, images=image, return_tensors="pt").to(model.device, model.dtype)
+stop = {"stop_strings": ["###"], "tokenizer": processor.tokenizer}
+ids = model.generate(**inputs, max_new_tokens=int(tokens), **stop)
+print(processor.decode(ids[0][len(inputs["input_ids"][0]):], skip_special_tokens=True))
+"""
+
+
+def run(bench: Bench) -> Iterator[Measure]:
+    """Time both commands, in turn."""
+    from vipllava_cli.engine.hub.checkpoints import find_checkpoint
+    from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
+
+    question = "what is in the red box?"
+    model = bench.model()
+    ours = [sys.executable, "-m", "vipllava_cli", "ask", str(SAMPLE), question]
+    ours += ["--box", SAMPLE_BOX, "--model", model, "--device", bench.device]
+    ours += ["--max-new-tokens", str(TOKENS)]
+    folder = str(find_checkpoint(model).folder)
+    prompt = render(TEMPLATES["human"], [Turn(question)])
+    minimal = [sys.executable, "-c", MINIMAL, folder, bench.device, str(SAMPLE), prompt]
+    minimal.append(str(TOKENS))
+
+    def start(command: list[str]) -> None:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - own commands
+
+    rounds = bench.choose(5 if bench.size == "tiny" else 1, 1)
+    times = interleave(
+        {"ask": lambda: start(ours), "script": lambda: start(minimal)},
+        rounds,
+        warm_up=rounds > 1,
+    )
+    yield summarize("ask", times["ask"], "s")
+    yield summarize("minimal script", times["script"], "s")
+    goal = "at most 0.55" if bench.size == "tiny" else ""
+    yield summarize_ratio("ask relative to the script", times["ask"], times["script"], goal)
