@@ -33,7 +33,9 @@ def rows_of(paths: Sequence[Path], questions: Sequence[str]) -> list[Row]:
 def run_batch(engine: Engine, rows: Iterable[Row], out: Path, tokens: int) -> list[str]:
     """Answer rows as `vipllava batch` does, from the files to the records. Returns the answers."""
     task = BatchTask(
-        (engine.info.name, engine.info.revision), options=GenerationOptions(max_new_tokens=tokens)
+        (engine.info.name, engine.info.revision),
+        template=engine.info.template_for("auto"),
+        options=GenerationOptions(max_new_tokens=tokens),
     )
     run_task(engine, rows, out, task)
     return [record["answer"] for record in read_journal(out)]

@@ -128,7 +128,8 @@ def _rows(red_image: Path, count: int, word: str = "") -> list[Row]:
 
 def _task(engine: Engine, options: GenerationOptions = GREEDY) -> BatchTask:
     short = replace(options, max_new_tokens=8)
-    return BatchTask((engine.info.name, engine.info.revision), options=short)
+    template = engine.info.template_for("auto")
+    return BatchTask((engine.info.name, engine.info.revision), template=template, options=short)
 
 
 def test_keeps_the_order_of_rows(opened: Opened, red_image: Path, tmp_path: Path) -> None:

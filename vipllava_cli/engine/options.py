@@ -63,6 +63,7 @@ class TemplateName(StrEnum):
 
 
 DEFAULT_TEMPLATE = TemplateName.auto.value
+VIPLLAVA_TEMPLATE = TemplateName.human.value  # what `auto` is for ViP-LLaVA
 
 
 AUTO_DEVICE = "auto"  # the best device that is present

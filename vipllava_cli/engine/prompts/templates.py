@@ -7,7 +7,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vipllava_cli.engine.options import TemplateName
+from vipllava_cli.engine.options import VIPLLAVA_TEMPLATE, TemplateName
 from vipllava_cli.engine.prompts.control_words import IMAGE
 from vipllava_cli.errors import UsageError
 
@@ -81,7 +81,7 @@ def choose_template(
     server refuses it itself.
     """
     if template == TemplateName.auto:
-        return TemplateName.human.value if is_vipllava else TemplateName.chat.value
+        return VIPLLAVA_TEMPLATE if is_vipllava else TemplateName.chat.value
     if template != TemplateName.chat and not (is_vipllava or is_on_server):
         raise UsageError(
             f"the template {template} is for ViP-LLaVA, and {model} has its own: use --template auto"

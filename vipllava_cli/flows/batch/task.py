@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.base import ViewSize
-from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GREEDY, GenerationOptions
+from vipllava_cli.engine.options import GREEDY, VIPLLAVA_TEMPLATE, GenerationOptions
 from vipllava_cli.engine.prompts.references import DRAWN, Reference
 from vipllava_cli.flows.fields.wording import fields_question
 from vipllava_cli.images.source import FIRST_FRAME, parse_source, record_name
@@ -41,6 +41,7 @@ class BatchTask:
     `window` for images of more than 8 bits. `save_marked` is a folder for the marked images, or None;
     with `replaces_marked`, they replace files of the same names that no run made. With `view_size`, rows
     with regions too small for the model get a note. `reference` is how questions refer to the marks.
+    `template` is as in records, never `auto`.
     """
 
     model: tuple[str, str]
@@ -51,7 +52,7 @@ class BatchTask:
     window: Window | None = None
     numbers: bool = False
     zoom: bool = False
-    template: str = DEFAULT_TEMPLATE
+    template: str = VIPLLAVA_TEMPLATE
     options: GenerationOptions = GREEDY
     save_marked: Path | None = None
     replaces_marked: bool = False

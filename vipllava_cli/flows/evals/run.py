@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vipllava_cli.engine.base import Engine
-from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
+from vipllava_cli.engine.options import VIPLLAVA_TEMPLATE, GenerationOptions
 from vipllava_cli.engine.prompts.control_words import drop_image_word
 from vipllava_cli.engine.prompts.references import DRAWN, Reference
 from vipllava_cli.errors import InputError, ModelError
@@ -49,13 +49,13 @@ GRADES = "grades.jsonl"
 class EvalModel:
     """The model of a run: its name and revision as in records, and a function that opens it.
 
-    `reference` is how the questions refer to marks.
+    `reference` is how the questions refer to marks. `template` is as in records, never `auto`.
     """
 
     name: str
     revision: str
     open: Callable[[], Engine]
-    template: str = DEFAULT_TEMPLATE
+    template: str = VIPLLAVA_TEMPLATE
     reference: Reference = DRAWN
 
 
