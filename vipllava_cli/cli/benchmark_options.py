@@ -93,8 +93,8 @@ Limit = Annotated[
 AnswerLimit = Annotated[
     int | None,
     _data(
-        "Maximum length of an answer, in tokens; more for a model that thinks first. (default: that"
-        " of the published runs)",
+        "Maximum length of an answer, in tokens; more for a model that thinks first. (default: the"
+        " benchmark's own)",
         "--max-new-tokens",
         metavar="N",
         min=1,
