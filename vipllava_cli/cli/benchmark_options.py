@@ -73,7 +73,7 @@ def _judge(help: str, **more: Any) -> Any:
 
 
 _OUT = out_option(
-    "records, predictions and scores",
+    "records and scores",
     "The same command resumes after a stop.",
     metavar="DIR",
     panel=DATA_PANEL,
