@@ -1,7 +1,7 @@
 """The decode loop: prefills prompts and generates their answers, with little work for each token.
 
-It gives the tokens of `generate` of transformers. Between two tokens, that makes a new mask, copies the
-KV cache, and searches the vocabulary for stop texts; and its rows wait for the longest answer.
+It gives the tokens of `generate` of transformers. Between two tokens, `generate` makes a new mask, copies
+the KV cache, and searches the vocabulary for stop texts. Its rows wait for the longest answer.
 """
 
 import logging
@@ -39,9 +39,9 @@ class DecodeRequest:
     """Prompts to answer: `ids` int64 [rows, longest] on the CPU, with padding.
 
     `mask` is 0 for padding; None if there is none. `cache` holds the start of the prompts, and padding
-    lies behind it. Prompt i takes the row `cached_rows[i]` of it, and the cache stays as it is. Without
-    `cached_rows` each prompt has a row, and the run adds the other tokens to the cache. `images` are the
-    further inputs of the model. At most `limit` tokens follow.
+    lies behind it. Prompt i takes the row `cached_rows[i]` of `cache`, and the run leaves `cache` as it is.
+    Without `cached_rows`, each prompt has a row, and the run adds the other tokens to `cache`. `images` are the
+    inputs of the model about images. The run makes at most `limit` new tokens for each prompt.
     """
 
     ids: Tensor

@@ -218,7 +218,7 @@ def _note(
     if all(_convention(region.written, known) is None for region in unread):
         return (
             f"the answer has {count_noun(len(unread), 'region')} in coordinates, and {short_repr(family)}"
-            " is of no model family whose coordinates are known: no marks are made of them"
+            " is of no model family whose coordinates are known: they become no marks"
         )
     if len(unread) == len(written) == 1:
         return "the region in the answer is not on the image, or is unreadable: it becomes no mark"
