@@ -39,8 +39,8 @@ class DecodeRequest:
     """Prompts to answer: `ids` int64 [rows, longest] on the CPU, with padding.
 
     `mask` is 0 for padding; None if there is none. `cache` holds the start of the prompts, and padding
-    lies behind it. Prompt i takes the row `cached_rows[i]` of `cache`, and the run leaves `cache` as it is.
-    Without `cached_rows`, each prompt has a row, and the run adds the other tokens to `cache`. `images` are the
+    lies behind it. Prompt i takes the row `cached_rows[i]` of `cache`, which stays as it is. Without
+    `cached_rows`, each prompt has a row, and the run adds the other tokens to `cache`. `images` are the
     inputs of the model about images. The run makes at most `limit` new tokens for each prompt.
     """
 
