@@ -282,7 +282,9 @@ class JudgeOptions:
     judge_model: Annotated[
         str | None,
         _judge(
-            "Name of the judge or of a server; the published scores use gpt-4-0613.", metavar="NAME"
+            "Model that grades: a name of `models add`, else a model of --judge-url or of OpenAI; the"
+            " published scores use gpt-4-0613.",
+            metavar="NAME",
         ),
     ] = None
     judge_parallel: Annotated[
