@@ -137,13 +137,13 @@ class Decoder:
                 self._kept.move_to_end(key)
                 cache = self._kept[key].empty_cache()
             else:
-                self._make_place()
+                self._forget_graphs()
                 cache = new_cache(self._config, key[1])
         if given is not None:
             fill_cache(cache, given, rows)
         return cache
 
-    def _make_place(self) -> None:
+    def _forget_graphs(self) -> None:
         """Forget graphs and their caches, so that the memory for another cache is free."""
         while len(self._kept) > 1 or sum(rows for rows, _ in self._kept) > _MAX_SPARE_ROWS:
             self._kept.popitem(last=False)
@@ -239,7 +239,7 @@ class _TokenReader:
         self._answers = answers
         self._choice = choice
         self._ahead = _STEPS_AHEAD if device.type == "cuda" else 0
-        self._waiting: deque[_Reported] = deque()
+        self._waiting: deque[_PendingTokens] = deque()
 
     @property
     def is_done(self) -> bool:
@@ -249,7 +249,7 @@ class _TokenReader:
     def choose(self, scores: Tensor) -> Tensor:
         """Choose the next tokens [rows], and give the answers those that a GPU has computed before."""
         tokens, reported = self._choice(scores)
-        self._waiting.append(_Reported(reported))
+        self._waiting.append(_PendingTokens(reported))
         if len(self._waiting) > self._ahead:
             self._answers.add(self._waiting.popleft().tokens())
         return tokens
@@ -260,7 +260,7 @@ class _TokenReader:
             self._answers.add(self._waiting.popleft().tokens())
 
 
-class _Reported:
+class _PendingTokens:
     """Tokens on their way from the device."""
 
     def __init__(self, tokens: Tensor) -> None:

@@ -85,7 +85,7 @@ class SeenImage:
         """Convert x, y, x, y, … of the image that was sent to points of the upright image."""
         whole, frame, sent = self._sizes.whole, self._place.frame, self.sent_size
         left, top, right, bottom = self.part
-        inside = self._place.leave(
+        inside = self._place.to_original(
             [value * frame[at % 2] / sent[at % 2] for at, value in enumerate(place)]
         )
         scales = (right - left) / whole[0], (bottom - top) / whole[1]
