@@ -1,15 +1,18 @@
 """Every shell block of the documentation runs, page by page, and prints what the page shows."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.docs.test_docs import page_id
+from tests.support import hub as hubs
 from tests.support import judge, vision_server
 from tests.support.docs_folder import VISION_SERVER, Shell, open_shell
+from tests.support.family_checkpoints import make_family_checkpoint
 from tests.support.pages import PAGES, Example, Page
+from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 
 pytestmark = pytest.mark.model
 pytest_plugins = ("tests.support.hub_fixtures",)
@@ -38,6 +41,8 @@ OTHER_PROGRAMS = {
 # The answer of the stand-in to a question for boxes.
 POINTING = '[{"bbox_2d": [200, 300, 400, 500], "label": "car"}]'
 
+OTHER_FAMILY = "Qwen/Qwen2.5-VL-3B-Instruct"  # of models.md
+
 PICK = "--pick"  # needs a person with a mouse; tests/cli/picker/ drives the window
 
 
@@ -56,6 +61,42 @@ def examples(page: Page) -> list[Example]:
 
 
 TESTED = [page for page in PAGES if page.path.name != "releasing.md" and examples(page)]
+
+
+class PagesHandler(hubs.Handler):
+    """Answers as a hub with the models of the pages: `7b`, and a random one of another family."""
+
+    models: Mapping[str, hubs.StandInHub]
+
+    def do_HEAD(self) -> None:
+        self._choose_model()
+        super().do_HEAD()
+
+    def do_GET(self) -> None:
+        self._choose_model()
+        super().do_GET()
+
+    def _choose_model(self) -> None:
+        name = OTHER_FAMILY if f"/{OTHER_FAMILY}/" in self.path else PUBLISHED["7b"].repository
+        self.hub = self.models[name]
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[hubs.StandInHub]:
+    """Serve the shipped model as `7b`, and a random model of another family."""
+    folders = {
+        PUBLISHED["7b"].repository: BUNDLED["tiny"],
+        OTHER_FAMILY: make_family_checkpoint("qwen2_5_vl", tmp_path / "other_family"),
+    }
+    models = {
+        name: hubs.StandInHub(
+            name, {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        )
+        for name, folder in folders.items()
+    }
+    handler = type("ModelsHandler", (PagesHandler,), {"models": models})
+    with hubs.serving(models[PUBLISHED["7b"].repository], handler) as served:
+        yield served
 
 
 @pytest.fixture

@@ -23,20 +23,20 @@ def test_a_very_long_image_is_scaled_down_before_padding() -> None:
 def test_points_enter_the_square_and_leave_it(size: tuple[int, int]) -> None:
     place = place_for_model(size)
     corners = (0.0, 0.0, float(size[0]), float(size[1]))
-    entered = place.enter(corners)
+    entered = place.to_sent(corners)
     assert entered == (
         place.left,
         place.top,
         place.left + place.size[0],
         place.top + place.size[1],
     )
-    assert place.leave(entered) == pytest.approx(corners)
+    assert place.to_original(entered) == pytest.approx(corners)
     point = (size[0] / 3, size[1] / 7)
-    assert place.leave(place.enter(point)) == pytest.approx(point)
+    assert place.to_original(place.to_sent(point)) == pytest.approx(point)
 
 
 def test_a_point_of_the_square_is_where_the_pixel_is() -> None:
     image = Image.new("RGB", (61, 20))
     image.putpixel((40, 7), ORANGE)
-    x, y = place_for_model(image.size).enter((40, 7))
+    x, y = place_for_model(image.size).to_sent((40, 7))
     assert pad_to_square(image).getpixel((int(x), int(y))) == ORANGE

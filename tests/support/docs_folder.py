@@ -24,7 +24,7 @@ from vipllava_cli.engine.hub.registry import BUNDLED
 # A fork starts faster, but its hub client has read the environment of the tests.
 _WRAPPER = """#!/bin/sh
 case " $* " in
-  *" 7b "* | " models "*) is_new=yes ;;
+  *" 7b "* | " models "* | *" Qwen/"*) is_new=yes ;;
   *) grep -qs 7b "$VIPLLAVA_HOME/config/settings.json" && is_new=yes ;;
 esac
 if [ "$is_new" ]; then exec {python} -m vipllava_cli "$@"; fi

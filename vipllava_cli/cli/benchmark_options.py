@@ -73,7 +73,7 @@ def _judge(help: str, **more: Any) -> Any:
 
 
 _OUT = out_option(
-    "records, predictions and scores",
+    "records and scores",
     "The same command resumes after a stop.",
     metavar="DIR",
     panel=DATA_PANEL,
@@ -93,8 +93,8 @@ Limit = Annotated[
 AnswerLimit = Annotated[
     int | None,
     _data(
-        "Maximum length of an answer, in tokens; more for a model that thinks first. (default: that"
-        " of the published runs)",
+        "Maximum length of an answer, in tokens; more for a model that thinks first. (default: the"
+        " benchmark's own)",
         "--max-new-tokens",
         metavar="N",
         min=1,
@@ -282,7 +282,9 @@ class JudgeOptions:
     judge_model: Annotated[
         str | None,
         _judge(
-            "Name of the judge or of a server; the published scores use gpt-4-0613.", metavar="NAME"
+            "Model that grades: a name of `models add`, else a model of --judge-url or of OpenAI; the"
+            " published scores use gpt-4-0613.",
+            metavar="NAME",
         ),
     ] = None
     judge_parallel: Annotated[

@@ -1,4 +1,4 @@
-"""`vipllava eval … --mark-style all`: one benchmark in every mark style."""
+"""`eval` with `--mark-style all`: one benchmark in every mark style."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -25,8 +25,8 @@ MarkStyleOption = Annotated[
     typer.Option(
         "--mark-style",
         help="How a question refers to a mark: by its colour and shape, by a number on it, by its"
-        " coordinates in the text, or by an enlarged region beside the image; auto: as the model's"
-        " family does.",
+        " coordinates in the text, or by an enlarged region beside the image; auto: the default of"
+        " the model's family.",
         rich_help_panel=MARKS_PANEL,
     ),
 ]

@@ -10,7 +10,7 @@ from vipllava_cli.marks.types import Mark
 
 
 def with_reference(marked: MarkedImage, reference: Reference) -> MarkedImage:
-    """Return the image as a style shows it. Add numbers if questions then name them."""
+    """Return the image as a style shows it, with numbers if the style names marks by them."""
     return replace(
         marked,
         style=reference.style,

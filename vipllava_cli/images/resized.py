@@ -18,7 +18,7 @@ class SizeLimits:
 
 
 def fit_size(size: Size, limits: SizeLimits) -> Size:
-    """Return the size to which a model resizes an image. One within the limits stays as it is.
+    """Return the size to which a model resizes an image. A size within the limits stays as it is.
 
     This is `smart_resize` of the Qwen-VL models (transformers, image_processing_qwen2_vl.py).
     """
@@ -36,6 +36,6 @@ def fit_size(size: Size, limits: SizeLimits) -> Size:
 
 
 def resize_within(image: Image.Image, limits: SizeLimits) -> Image.Image:
-    """Resize an image as a model would, so that its own step changes nothing."""
+    """Resize an image as a model would, so that the model does not resize it again."""
     size = fit_size(image.size, limits)
     return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)

@@ -37,8 +37,8 @@ def fit_to_model(image: Image.Image, *, is_padded: bool) -> Image.Image:
 class SentPlace:
     """Where an image lies in the one that the model receives, in pixels of that.
 
-    `frame` is the width and height of the whole, `size` that of the image in it, and `original` that of
-    the image itself.
+    `frame` is the width and height of what the model receives, `size` that of the image in it, and
+    `original` that of the image itself.
     """
 
     frame: tuple[int, int]
@@ -47,16 +47,16 @@ class SentPlace:
     size: tuple[int, int]
     original: tuple[int, int]
 
-    def enter(self, points: Sequence[float]) -> tuple[float, ...]:
-        """Convert x, y, x, y, … of the image to those of the whole."""
+    def to_sent(self, points: Sequence[float]) -> tuple[float, ...]:
+        """Convert x, y, x, y, … of the image to those of the image that the model receives."""
         offsets = (self.left, self.top)
         return tuple(
             value * self.size[at % 2] / self.original[at % 2] + offsets[at % 2]
             for at, value in enumerate(points)
         )
 
-    def leave(self, points: Sequence[float]) -> tuple[float, ...]:
-        """Convert x, y, x, y, … of the whole to those of the image. They may lie outside it."""
+    def to_original(self, points: Sequence[float]) -> tuple[float, ...]:
+        """Convert x, y, x, y, … of what the model receives to those of the image; may lie outside it."""
         offsets = (self.left, self.top)
         return tuple(
             (value - offsets[at % 2]) * self.original[at % 2] / self.size[at % 2]

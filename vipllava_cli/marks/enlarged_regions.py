@@ -1,7 +1,7 @@
 """The marked regions, enlarged beside their image: the style `crop`.
 
-A wide image has the regions below it and a high one at its right, where the padding to a square would
-leave the place free. Each region has a frame in the colour of its mark, and its number if marks have.
+The regions are below a wide image, and at the right of any other: padding to a square would waste that
+place. Each region has a frame in the colour of its mark, and a number if there are several.
 """
 
 import math

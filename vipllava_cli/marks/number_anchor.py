@@ -1,4 +1,4 @@
-"""Where the number of a region goes if it is drawn on the region itself."""
+"""Find the place for the number of a region on the region itself."""
 
 import math
 
@@ -14,8 +14,8 @@ _SIDE = 128  # pixels of the copy on which the place is looked for
 def find_anchor(mark: Mark, clearance: float) -> Anchor | None:
     """Return the centre of the number on a region: its highest point with `clearance` pixels around.
 
-    An arrow has its number behind its tail: it covers nothing there that the arrow points to. None
-    for a box, whose corners are best, and for marks that enclose no region.
+    The number of an arrow is behind its tail, where it does not cover what the arrow points to. Returns
+    None for a box, whose corners are best, and for marks that enclose no region.
     """
     if mark.shape == "arrow":
         (x1, y1), (x2, y2) = mark.parts[0]

@@ -90,7 +90,7 @@ NEXT_STEPS = {
     "meta-llama/Llama-3.2-11B-Vision-Instruct": "download it with `vipllava models pull meta-llama",
     "OpenGVLab/InternVL3-8B": "needs code of the checkpoint: use OpenGVLab/InternVL3-8B-hf",
     "OpenGVLab/InternVL3-8B-hf": "download it with `vipllava models pull OpenGVLab/InternVL3-8B-hf`",
-    "llava": "is no name on the hub, which has an owner: use llava-hf/llava-1.5-7b-hf",
+    "llava": "is no name on the hub, because it has no owner: use llava-hf/llava-1.5-7b-hf",
     "llava-v1.6": "use llava-hf/llava-v1.6-mistral-7b-hf",
     "qwen2-vl": "use Qwen/Qwen2-VL-2B-Instruct",
     "Qwen3-VL": "use Qwen/Qwen3-VL-2B-Instruct",

@@ -53,7 +53,7 @@ def test_questions_name_objects_by_their_points_and_q_to_ar_needs_both(
     expected = {"Q to A": sum(a for a, _ in correct), "Q to AR": sum(a and r for a, r in correct)}
     for group, count in expected.items():
         assert find_score(scores, "published", group) == (round(count / 3, 4), 3)
-    assert scores["images"] == "padded to a square; the published run squashes them"
+    assert scores["images"] == "in their own aspect ratio; the published run squashes them"
 
 
 def _result(id: str, answer: str | None) -> Result:

@@ -41,7 +41,7 @@ def annotate(
     model_view: Annotated[
         bool,
         output_flag(
-            "Write the image as the model sees it: padded to a square of 336 pixels.",
+            "Write the image as ViP-LLaVA sees it: padded to a square of 336 pixels.",
             "--model-view",
         ),
     ] = False,

@@ -34,12 +34,15 @@ Name = Annotated[
 ]
 
 
-def _remote_name(complete: Callable[..., list[tuple[str, str]]]) -> Any:
-    return typer.Argument(help="7b, 13b or a Hugging Face name.", autocompletion=complete)
+def _name(help: str, complete: Callable[..., list[tuple[str, str]]]) -> Any:
+    return typer.Argument(help=help, autocompletion=complete)
 
 
-RemoteName = Annotated[str, _remote_name(complete_hub_models)]
-DownloadedName = Annotated[str, _remote_name(complete_downloaded_models)]
+RemoteName = Annotated[str, _name("7b, 13b or a Hugging Face name.", complete_hub_models)]
+StoredName = Annotated[
+    str,
+    _name("7b, 13b, a Hugging Face name or a name of `models add`.", complete_downloaded_models),
+]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
 
 
@@ -180,7 +183,7 @@ def info(
 
 
 @command
-def remove(name: DownloadedName, yes: Yes = False, *, output: OutputOptions) -> None:
+def remove(name: StoredName, yes: Yes = False, *, output: OutputOptions) -> None:
     """Delete all revisions of a downloaded model, or forget a name of a model on a server.
 
     vipllava models remove 7b

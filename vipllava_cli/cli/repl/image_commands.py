@@ -206,7 +206,7 @@ def show_image(session: ChatSession, argument: str) -> None:
 
 
 def show_model_view(session: ChatSession, argument: str) -> None:
-    """Show the image as the model sees it: padded to a square and resized."""
+    """Show the image that the model receives, resized if the model sees a square of one size."""
     from vipllava_cli.cli.terminal.image import show
 
     image, info = _input_image(session), session.chat.engine.info

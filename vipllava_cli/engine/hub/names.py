@@ -71,7 +71,7 @@ def explain_unknown(name: str) -> str:
         return f"{name} {advice}"
     example = "" if similar else _example_of(name)
     if example:
-        return f"{name} is no name on the hub, which has an owner: use {example}, for example"
+        return f"{name} is no name on the hub, because it has no owner: use {example}, for example"
     hint = f" (did you mean {similar}?)" if similar else ""
     return f"there is no model {short_repr(name)}{hint}: {expected}"
 
@@ -250,7 +250,7 @@ def _other_architecture(match: re.Match[str]) -> str:
     word = match[1].lower()
     family = next((text for start, text in _OTHERS.items() if word.startswith(start)), match[1])
     return (
-        f"is by its name another architecture ({family}): expected a checkpoint of {family_names()};"
+        f"looks like another architecture ({family}): expected a checkpoint of {family_names()};"
         f" {USE_INSTEAD}"
     )
 
@@ -295,7 +295,7 @@ _HUB_KINDS: tuple[Kind, ...] = (
     Kind(
         _compile(r"(opengvlab/internvl[\w.-]*)(?<!-hf)"),
         lambda match: (
-            "has by its name the original format of InternVL, which needs code of the checkpoint: use"
+            "looks like the original format of InternVL, which needs code of the checkpoint: use"
             f" {match[1]}-hf"
         ),
     ),

@@ -1,7 +1,7 @@
 """The decode loop: prefills prompts and generates their answers, with little work for each token.
 
-It gives the tokens of `generate` of transformers. Between two tokens, that makes a new mask, copies the
-KV cache, and searches the vocabulary for stop texts; and its rows wait for the longest answer.
+It gives the tokens of `generate` of transformers. Between two tokens, `generate` makes a new mask, copies
+the KV cache, and searches the vocabulary for stop texts. Its rows wait for the longest answer.
 """
 
 import logging
@@ -39,9 +39,9 @@ class DecodeRequest:
     """Prompts to answer: `ids` int64 [rows, longest] on the CPU, with padding.
 
     `mask` is 0 for padding; None if there is none. `cache` holds the start of the prompts, and padding
-    lies behind it. Prompt i takes the row `cached_rows[i]` of it, and the cache stays as it is. Without
-    `cached_rows` each prompt has a row, and the run adds the other tokens to the cache. `images` are the
-    further inputs of the model. At most `limit` tokens follow.
+    lies behind it. Prompt i takes the row `cached_rows[i]` of `cache`, which stays as it is. Without
+    `cached_rows`, each prompt has a row, and the run adds the other tokens to `cache`. `images` are the
+    inputs of the model about images. The run makes at most `limit` new tokens for each prompt.
     """
 
     ids: Tensor
@@ -137,13 +137,13 @@ class Decoder:
                 self._kept.move_to_end(key)
                 cache = self._kept[key].empty_cache()
             else:
-                self._make_place()
+                self._forget_graphs()
                 cache = new_cache(self._config, key[1])
         if given is not None:
             fill_cache(cache, given, rows)
         return cache
 
-    def _make_place(self) -> None:
+    def _forget_graphs(self) -> None:
         """Forget graphs and their caches, so that the memory for another cache is free."""
         while len(self._kept) > 1 or sum(rows for rows, _ in self._kept) > _MAX_SPARE_ROWS:
             self._kept.popitem(last=False)
@@ -239,7 +239,7 @@ class _TokenReader:
         self._answers = answers
         self._choice = choice
         self._ahead = _STEPS_AHEAD if device.type == "cuda" else 0
-        self._waiting: deque[_Reported] = deque()
+        self._waiting: deque[_PendingTokens] = deque()
 
     @property
     def is_done(self) -> bool:
@@ -249,7 +249,7 @@ class _TokenReader:
     def choose(self, scores: Tensor) -> Tensor:
         """Choose the next tokens [rows], and give the answers those that a GPU has computed before."""
         tokens, reported = self._choice(scores)
-        self._waiting.append(_Reported(reported))
+        self._waiting.append(_PendingTokens(reported))
         if len(self._waiting) > self._ahead:
             self._answers.add(self._waiting.popleft().tokens())
         return tokens
@@ -260,7 +260,7 @@ class _TokenReader:
             self._answers.add(self._waiting.popleft().tokens())
 
 
-class _Reported:
+class _PendingTokens:
     """Tokens on their way from the device."""
 
     def __init__(self, tokens: Tensor) -> None:

@@ -26,8 +26,8 @@ class RunFamily:
     tower is of that type. `plain_reason` says why each question reads its image again; empty if the
     KV cache of an image serves all questions about it. If the family `pads_image`, its images are
     padded to a square, as in its training; all others get the image as it is. `token_types` is the
-    model's input that says which tokens are those of an image. `fixed_tower` says that the vision tower
-    looks at the device of its own weights: it runs only where they are (transformers 5.23.0).
+    model's input that says which tokens are those of an image. A `fixed_tower` runs only where its
+    weights are, because its code reads their device (transformers 5.23.0).
     """
 
     model_type: str

@@ -1,6 +1,6 @@
 """The inputs of other model families: the checkpoint's own processor and chat template decide.
 
-The processor turns an image into tensors, and the image's word in the prompt into the tokens of its
+The processor turns an image into tensors, and its placeholder in the prompt into the tokens of its
 tiles. A view keeps both, so an image is processed once for all questions about it.
 """
 
@@ -37,7 +37,7 @@ _SAMPLE = Turn("question", "(answer)")
 class FamilyImage:
     """An image as the model takes it.
 
-    `tensors` are the model's inputs, with one image in each. `text` replaces the image's word in a
+    `tensors` are the model's inputs, with one image in each. `text` replaces the placeholder of a
     prompt, and `ids` are its tokens. `tiles` are those that cross-attention reads; None without it.
     """
 
@@ -150,7 +150,7 @@ class FamilyInputs(ModelInputs):
         }
 
     def _cross_mask(self, images: Sequence[FamilyImage], ids: Tensor) -> Tensor:
-        """Say which tokens read which tiles: all after the image's word. [rows, tokens, 1, tiles]."""
+        """Say which tokens read which tiles: all after the image. [rows, tokens, 1, tiles]."""
         follows = (ids.cpu() == self._image_token).cumsum(1)
         tiles = torch.stack([cast(Tensor, image.tiles) for image in images])
         return follows[:, :, None, None] * tiles[:, None]
@@ -158,7 +158,7 @@ class FamilyInputs(ModelInputs):
     # --- prompts ---------------------------------------------------------------------------------
 
     def prompt(self, view: ModelView, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
-        """See `Engine.prompt`. `Prompt.text` has the tokens of the image in place of its word."""
+        """See `Engine.prompt`. `Prompt.text` has the tokens of the image, not its placeholder."""
         self.info.template_for(template)
         text = self.expand(view, self.render((Turn(question),)))
         ids = self.encode(text)
@@ -199,12 +199,12 @@ class FamilyInputs(ModelInputs):
         return before if is_next else ""
 
     def expand(self, view: ModelView, text: str) -> str:
-        """Put the tokens of the image in place of its word. Raises ModelError without exactly one."""
+        """Replace the placeholder by the tokens of the image. Raises ModelError without exactly one."""
         word: str = self.processor.image_token
         if text.count(word) != 1:
             raise ModelError(
-                f"the chat template of {self.info.name} writes {text.count(word)} images for one"
-                f" ({word}); get the checkpoint again"
+                f"the chat template of {self.info.name} writes {text.count(word)} placeholders"
+                f" ({word}) for one image: get the checkpoint again"
             )
         return text.replace(word, cast(FamilyImage, view.pixels).text)
 

@@ -1,4 +1,4 @@
-"""Norm layers as one operation each, in place of the eight of transformers."""
+"""Run each norm layer as one operation, where transformers runs eight."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ from transformers.models.llama.modeling_llama import LlamaRMSNorm
 def fused_norms(model: Any) -> Iterator[None]:
     """Let the norm layers of a Llama decoder run as one operation.
 
-    A short operation takes a GPU longer to start than to run. The result differs by the last bit at
-    most: it rounds once where transformers rounds twice.
+    A GPU takes longer to start a short operation than to run it. The result differs in the last bit at
+    most: it is rounded once, and that of transformers twice.
     """
     norms = [
         module

@@ -1,4 +1,4 @@
-"""What loading needs to know about a checkpoint: config, classes, sizes."""
+"""The config, the classes and the sizes of a checkpoint, for loading it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ class StopTexts:
         self.window = max(map(len, stops))
 
     def is_complete(self, ids: Sequence[int]) -> bool:
-        """Return whether a stop text ends in the last of these tokens, of which `window` count."""
+        """Return whether a stop text ends in the last token. Reads the last `window` tokens."""
         last = self._text(ids[-1])
         if self._last_letters.isdisjoint(last):
             return False

@@ -24,7 +24,7 @@ _TOP_K = 50  # what `generate` of transformers takes if nobody sets it; a seed k
 
 
 def token_choice(options: GenerationOptions) -> TokenChoice:
-    """Return the choice that the options ask for. Both wait for nothing on the device."""
+    """Return the choice that the options ask for. A choice never waits for a GPU."""
     return _draw_with(options) if options.temperature > 0 else choose_likeliest
 
 
@@ -58,5 +58,5 @@ def _draw_with(options: GenerationOptions) -> TokenChoice:
 
 
 def _report(tokens: Tensor, scores: Tensor) -> Tensor:
-    """Replace tokens by NOT_FINITE where the maximum is infinite or NaN, as that of NaN is."""
+    """Replace tokens by NOT_FINITE in rows whose largest score is infinite or NaN."""
     return tokens.where(torch.isfinite(scores.amax(-1)), NOT_FINITE)

@@ -140,7 +140,7 @@ class MarkNames:
         size = fit_size(whole.frame, limits) if limits else whole.frame
         texts = []
         for mark in self.marks:
-            place = whole.enter(_pointed_place(mark))
+            place = whole.to_sent(_pointed_place(mark))
             sent = [value * size[at % 2] / whole.frame[at % 2] for at, value in enumerate(place)]
             texts.append(write_place(to_units(sent, size, convention), convention))
         return texts

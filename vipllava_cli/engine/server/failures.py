@@ -1,4 +1,4 @@
-"""What a request to a server ends with, when it gets no completion: the exceptions and their words."""
+"""The exceptions of requests to a server that get no completion, and their messages."""
 
 import re
 from collections.abc import Mapping
@@ -76,7 +76,7 @@ class NoReplyError(PassingError):
 
 @dataclass(frozen=True)
 class Words:
-    """How messages name the server, and what chooses its model, its address and its time-out.
+    """How messages name the server, and the options for its model, its address and its time-out.
 
     `too_long` is the advice for a question that is too long for the server.
     """

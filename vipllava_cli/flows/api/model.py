@@ -108,7 +108,7 @@ def load_model(
     models on servers.
 
     Raises:
-        ModelError: The model is missing, is not a ViP-LLaVA checkpoint, or does not fit; or its server
+        ModelError: The model is missing, is of no supported family, or does not fit; or its server
             cannot be used.
         UsageError: An option is invalid.
 

@@ -55,7 +55,7 @@ class AnswerDrawing:
 def _draw_composed(
     image: Image.Image, marks: Sequence[Mark], part: tuple[int, int, int, int], whole: Size
 ) -> Image.Image:
-    """Draw on an image that has its regions enlarged beside it. Itself, it is at the top left."""
+    """Draw on an image with enlarged regions beside it. The image itself is at the top left."""
     scale = whole[0] / (part[2] - part[0])
     shown = [scale_mark(shift_mark(mark, -part[0], -part[1]), scale) for mark in marks]
     image.paste(draw_answer_marks(image.crop((0, 0, *whole)), shown), (0, 0))

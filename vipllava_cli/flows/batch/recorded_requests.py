@@ -28,7 +28,7 @@ def recorded_size(record: Mapping[str, Any]) -> Size | None:
 
 
 def as_json(value: Any) -> Any:
-    """Return a value as JSON has it: lists in place of tuples."""
+    """Return a value as JSON has it: with lists instead of tuples."""
     if isinstance(value, Mapping):
         return {name: as_json(item) for name, item in value.items()}
     return [as_json(item) for item in value] if isinstance(value, list | tuple) else value

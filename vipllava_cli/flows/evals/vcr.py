@@ -239,7 +239,7 @@ VCR = Benchmark(
         "by": options.by,
         "seed": options.seed,
         "limit": options.limit,
-        "images": "padded to a square; the published run squashes them",
+        "images": "in their own aspect ratio; the published run squashes them",
     },
     overall=("task", BOTH),
     combine=combine_rows,

@@ -85,7 +85,7 @@ class SeenImage:
         """Convert x, y, x, y, … of the image that was sent to points of the upright image."""
         whole, frame, sent = self._sizes.whole, self._place.frame, self.sent_size
         left, top, right, bottom = self.part
-        inside = self._place.leave(
+        inside = self._place.to_original(
             [value * frame[at % 2] / sent[at % 2] for at, value in enumerate(place)]
         )
         scales = (right - left) / whole[0], (bottom - top) / whole[1]
@@ -218,7 +218,7 @@ def _note(
     if all(_convention(region.written, known) is None for region in unread):
         return (
             f"the answer has {count_noun(len(unread), 'region')} in coordinates, and {short_repr(family)}"
-            " is of no model family whose coordinates are known: no marks are made of them"
+            " is of no model family whose coordinates are known: they become no marks"
         )
     if len(unread) == len(written) == 1:
         return "the region in the answer is not on the image, or is unreadable: it becomes no mark"

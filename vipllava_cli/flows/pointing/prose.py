@@ -1,8 +1,8 @@
 """Regions as bare numbers in prose: `[x1, y1, x2, y2]` and `(x1,y1),(x2,y2)`.
 
-The latter is left of Qwen2-VL's notation where a server removes special tokens. Only a model with a
-known convention writes such numbers as regions. Four numbers that cannot be the sorted corners of a
-visible box are other numbers.
+The second form is Qwen2-VL's notation after a server removed its special tokens. Only the numbers of a
+model with a known convention count as regions. Numbers that cannot be the sorted corners of a visible box
+do not count.
 """
 
 import re

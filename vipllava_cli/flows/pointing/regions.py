@@ -22,9 +22,8 @@ _SEPARATORS = re.compile(r"[\s,;]+")
 class Written:
     """A way to write a region, with the unit and the order of its numbers.
 
-    `unit` is for a model whose family is unknown; None means that the way does not say it. With
-    `is_own`, the unit and the order hold for every family. With `is_named`, x comes before y in every
-    family.
+    `unit` is the unit for a model whose family is unknown; None if the notation does not say it. With
+    `is_own`, the unit and the order hold for every family. With `is_named`, only the order does.
     """
 
     name: str
@@ -59,7 +58,7 @@ class TextRegion:
 
 
 def read_numbers(text: str, *counts: int) -> tuple[float, ...]:
-    """Read a list of numbers. Empty if there are other ones than `counts`, or one is not finite."""
+    """Read a list of numbers. Empty if their count is not in `counts`, or if one is not finite."""
     tokens = _SEPARATORS.split(text.strip(" \t\r\n,;"), max(counts))
     if len(tokens) not in counts or not all(map(_NUMBER.fullmatch, tokens)):
         return ()

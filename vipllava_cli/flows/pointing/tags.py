@@ -37,7 +37,7 @@ _BETWEEN = " \t\r\n,;:"
 
 
 def find_boxes(text: str) -> Iterator[TextRegion]:
-    """Find boxes and points in tags. A label before the tag is theirs."""
+    """Find boxes and points in tags. A label before a tag belongs to its regions."""
     label, label_end = None, -1
     for match in _REF_OR_BOX.finditer(text):
         if match["ref"] is not None:
@@ -52,7 +52,7 @@ def find_boxes(text: str) -> Iterator[TextRegion]:
 
 
 def _coordinates(tag: str, inside: str, *, is_closed: bool) -> Iterator[tuple[float, ...]]:
-    """Yield the numbers of each region in a tag. The last list of a tag that was cut may be half."""
+    """Yield the numbers of each region in a tag. The last list of a cut answer may be incomplete."""
     counts = (BOX,) if tag == _GLM else (POINT,) if tag == _POINT else (BOX, POINT)
     if "[" in inside:
         if tag != _GLM or _NUMBERS_ONLY.fullmatch(inside):

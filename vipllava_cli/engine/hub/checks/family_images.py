@@ -184,11 +184,15 @@ def _check_amounts(values: Mapping[str, Any], kind: str, where: str) -> None:
     else:
         tokens = 0
     if tokens > _MAX_TOKENS:
-        raise ModelError(f"{where}an image takes up to {tokens} tokens: expected {_MAX_TOKENS}")
+        raise ModelError(
+            f"{where}an image takes up to {tokens} tokens: expected at most {_MAX_TOKENS}"
+        )
     tile = _longest(values.get("max_image_size"))
     tiles = ceil(longest / tile) ** 2 if tile else 0
     if tiles > _MAX_TILES:
-        raise ModelError(f"{where}an image takes up to {tiles} tiles: expected {_MAX_TILES}")
+        raise ModelError(
+            f"{where}an image takes up to {tiles} tiles: expected at most {_MAX_TILES}"
+        )
 
 
 def _check_fit(values: Mapping[str, Any], vision: Mapping[str, Any], kind: str, where: str) -> None:

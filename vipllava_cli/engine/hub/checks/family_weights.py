@@ -1,4 +1,4 @@
-"""The weights of a model family, by the headers of the files: their embeddings and layers.
+"""Check the embeddings and layers of a model family by the headers of its weight files.
 
 The engine compares every shape with the model before it takes memory. These checks need no torch.
 """
@@ -65,7 +65,7 @@ def check_family_weights(
 
 
 def _check_numbers(config: Mapping[str, Any], rows: int, depth: int | None, name: str) -> None:
-    """Raise ModelError for an image token without an embedding, and for a layer that is not there."""
+    """Raise ModelError for an image token without an embedding, and for a missing feature layer."""
     where = f"{name}: config.json: "
     for field in ("image_token_id", "image_token_index"):
         token = config.get(field)
@@ -102,7 +102,7 @@ def _check_sizes(config: Mapping[str, Any], shapes: Mapping[str, Sequence[int]],
 def _expected_sizes(
     part: Mapping[str, Any], *, has_queries: bool
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield the fields that name a size, with the lengths of which a weight has one."""
+    """Yield the fields that name a size, each with the lengths that a weight may have for it."""
     for field in ("embed_dim", "hidden_size", "num_local_experts", "num_position_embeddings"):
         if field in part:
             yield field, (part[field],)

@@ -75,7 +75,9 @@ def _find_stage(files: Sequence[DataFile]) -> int:
             )
     if len(set(stages.values())) > 1:
         other = next(path for path, stage in stages.items() if stage == 2)
-        raise InputError(f"{other} is of stage 2, and other files are of stage 1: name one stage")
+        raise InputError(
+            f"{other} is of stage 2, and other files are of stage 1: name files of one stage"
+        )
     return stages[files[0].path]
 
 
