@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vipllava_cli.engine.base import ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
+from vipllava_cli.engine.hub.image_limits import read_size_limits
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.families import WINDOW, RunFamily
 from vipllava_cli.engine.local.inputs import ModelInputs
@@ -73,6 +74,7 @@ class FamilyInputs(ModelInputs):
             family=self.model.config.model_type,
             pads_image=has_square,
             image_note=self.image_note,
+            size_limits=read_size_limits(checkpoint.folder),
         )
 
     @cached_property
