@@ -27,6 +27,5 @@ def model_reference(
     family = find_family(config, checkpoint.name)
     pads_image = family is None or family.pads_image
     limits = read_size_limits(checkpoint.folder)
-    return choose_reference(
-        style, str(config["model_type"]), model, pads_image=pads_image, limits=limits
-    )
+    name = str(config["model_type"]) if family is None else family.name
+    return choose_reference(style, name, model, pads_image=pads_image, limits=limits)

@@ -10,6 +10,7 @@ from tests.support.family_checkpoints import make_family_checkpoint
 from vipllava_cli import Box, load_model
 from vipllava_cli.engine.family import model_reference
 from vipllava_cli.engine.prompts.references import MarkNames
+from vipllava_cli.errors import UsageError
 from vipllava_cli.marks.colors import parse_color
 from vipllava_cli.marks.types import Mark
 
@@ -44,3 +45,12 @@ def test_coordinates_in_pixels_are_those_of_the_image_that_the_processor_makes(
 
     reference = model_reference("coordinates", str(folder))
     assert reference.size_limits == model.info.size_limits
+
+
+def test_pixtral_has_no_coordinates_though_its_type_is_that_of_llava(tmp_path: Path) -> None:
+    folder = str(make_family_checkpoint("pixtral", tmp_path / "pixtral"))
+    image = Image.new("RGB", (64, 64))
+    with pytest.raises(UsageError, match="how .* reads coordinates"):
+        model_reference("coordinates", folder)
+    with pytest.raises(UsageError, match="how .* reads coordinates"):
+        load_model(folder, device="cpu").ask(image, "what?", mark_style="coordinates")

@@ -71,7 +71,7 @@ class FamilyInputs(ModelInputs):
             dtype=self.placement.dtype_name,
             image_side=vision.image_size if has_square else None,
             patch_size=vision.patch_size if has_square else None,
-            family=self.model.config.model_type,
+            family=self.family.name,
             pads_image=has_square,
             image_note=self.image_note,
             size_limits=read_size_limits(checkpoint.folder),
