@@ -50,7 +50,7 @@ def test_coordinates_in_pixels_are_those_of_the_image_that_the_processor_makes(
 def test_pixtral_has_no_coordinates_though_its_type_is_that_of_llava(tmp_path: Path) -> None:
     folder = str(make_family_checkpoint("pixtral", tmp_path / "pixtral"))
     image = Image.new("RGB", (64, 64))
-    with pytest.raises(UsageError, match="how .* reads coordinates"):
+    with pytest.raises(UsageError, match=r"how .* reads coordinates"):
         model_reference("coordinates", folder)
-    with pytest.raises(UsageError, match="how .* reads coordinates"):
+    with pytest.raises(UsageError, match=r"how .* reads coordinates"):
         load_model(folder, device="cpu").ask(image, "what?", mark_style="coordinates")
