@@ -11,6 +11,7 @@ from vipllava_cli.engine.prompts.templates import Turn, choose_template
 if TYPE_CHECKING:
     from PIL import Image
 
+    from vipllava_cli.images.resized import SizeLimits
 
 SERVER = "server"  # the device of a model on a server
 _VIPLLAVA = ("", "vipllava")  # families: an engine without one is ViP-LLaVA's
@@ -31,9 +32,11 @@ class ModelInfo:
     `dtype` is the precision of the decoder: `bf16`, `fp16`, `fp32`, `int8` or `nf4`. The model sees a
     square of `image_side` pixels in patches of `patch_size` pixels; None if that is unknown. A model on
     a server has the server's address as `revision`, the `device` `server` and an empty `dtype`.
-    `family` is the `model_type` of a checkpoint, or the name of a model on its server. `pads_image` says
-    whether images are padded to a square before the model's processor gets them. `image_note` says in
-    a line for a person how questions about one image share the work.
+    `family` is the `model_type` of a checkpoint (`pixtral`, which is of LLaVA's type, apart), or the name
+    of a model on its server. `pads_image` says
+    whether images are padded to a square before the model's processor gets them. `size_limits` are the
+    sizes that this processor leaves as they are; None if that is unknown. `image_note` says in a line
+    for a person how questions about one image share the work.
     """
 
     name: str
@@ -45,6 +48,7 @@ class ModelInfo:
     family: str = ""
     pads_image: bool = True
     image_note: str = ""
+    size_limits: "SizeLimits | None" = None
 
     def template_for(self, template: str) -> str:
         """Return the template that a choice of one means for this model.

@@ -19,10 +19,13 @@ def model_reference(
     if server is not None:
         return choose_reference(style, server.model, model)
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint, read_config
+    from vipllava_cli.engine.hub.image_limits import read_size_limits
     from vipllava_cli.engine.local.families import find_family
 
     checkpoint = find_checkpoint(model, revision)
     config = read_config(checkpoint.folder, checkpoint.name)
     family = find_family(config, checkpoint.name)
     pads_image = family is None or family.pads_image
-    return choose_reference(style, str(config["model_type"]), model, pads_image=pads_image)
+    limits = read_size_limits(checkpoint.folder)
+    name = str(config["model_type"]) if family is None else family.name
+    return choose_reference(style, name, model, pads_image=pads_image, limits=limits)

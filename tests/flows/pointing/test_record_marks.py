@@ -8,6 +8,7 @@ import pytest
 
 from vipllava_cli.engine.base import ModelInfo
 from vipllava_cli.flows.pointing.record_marks import find_record_marks
+from vipllava_cli.images.resized import SizeLimits
 from vipllava_cli.marks.enlarged_regions import composed_sizes
 from vipllava_cli.marks.recorded_marks import read_recorded_marks
 from vipllava_cli.storage.records import Request
@@ -42,6 +43,15 @@ def test_colours_are_none_of_the_request() -> None:
 def test_choices_and_fields_point_at_nothing(options: dict[str, Any]) -> None:
     request = replace(REQUEST, options=options)
     assert find_record_marks(request, answer(100, 300, 200, 500), info("qwen3-vl")).marks == ()
+
+
+def test_pixels_are_those_that_the_checkpoints_own_processor_makes() -> None:
+    limits = SizeLimits(28, 56 * 56, 112 * 56)  # 1000 x 500 pixels become 112 x 56
+    small = replace(info("qwen2_5_vl", pads_image=False), size_limits=limits)
+    for style in (None, "coordinates"):
+        request = replace(REQUEST, mark_style=style)
+        [mark] = find_record_marks(request, answer(28, 14, 84, 42), small).marks
+        assert mark.parts == (((250, 125), (750, 375)),)
 
 
 def test_a_failed_row_points_at_nothing() -> None:

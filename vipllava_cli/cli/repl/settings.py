@@ -95,7 +95,9 @@ def _word_setting(name: str, words: list[str]) -> Setting:
 
 def _put_mark_style(chat: Chat, value: str) -> None:
     info = chat.engine.info
-    reference = choose_reference(value, info.family, info.name, pads_image=info.pads_image)
+    reference = choose_reference(
+        value, info.family, info.name, pads_image=info.pads_image, limits=info.size_limits
+    )
     chat.change_reference(reference)
 
 

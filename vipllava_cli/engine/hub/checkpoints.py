@@ -55,7 +55,7 @@ _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
 _TOKENIZER_CONFIGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
 # The files that say how images are prepared, and the field of each that does; empty: the whole file.
-_PROCESSOR_FILES: Mapping[str, str] = {
+PROCESSOR_FILES: Mapping[str, str] = {
     "processor_config.json": "image_processor",
     "preprocessor_config.json": "",
 }
@@ -184,7 +184,7 @@ def _check_contents(folder: Path, name: str, fingerprint: tuple[object, ...]) ->
     config = fitted_config(folder, name)
     rows = _embedding_rows(config, shapes, name)
     check_generation(read_generation(folder, name), rows, name)
-    for file, part in _PROCESSOR_FILES.items():
+    for file, part in PROCESSOR_FILES.items():
         _check_processor(folder / file, part, config, name)
     tokenizer = folder / _TOKENIZER_FILES[0]
     if tokenizer.is_file():

@@ -38,6 +38,11 @@ class RunFamily:
     token_types: str = ""
     fixed_tower: bool = False
 
+    @property
+    def name(self) -> str:
+        """What decides how coordinates are written: the `model_type`, or that of the tower."""
+        return self.tower or self.model_type
+
 
 _MM_TYPES, _TYPES = "mm_token_type_ids", "token_type_ids"
 

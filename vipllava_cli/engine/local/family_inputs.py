@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vipllava_cli.engine.base import ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
+from vipllava_cli.engine.hub.image_limits import read_size_limits
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.families import WINDOW, RunFamily
 from vipllava_cli.engine.local.inputs import ModelInputs
@@ -70,9 +71,10 @@ class FamilyInputs(ModelInputs):
             dtype=self.placement.dtype_name,
             image_side=vision.image_size if has_square else None,
             patch_size=vision.patch_size if has_square else None,
-            family=self.model.config.model_type,
+            family=self.family.name,
             pads_image=has_square,
             image_note=self.image_note,
+            size_limits=read_size_limits(checkpoint.folder),
         )
 
     @cached_property

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from vipllava_cli.engine.prompts.phrases import (
@@ -51,19 +51,26 @@ class Reference:
         if self.convention is None or self.convention.unit is not Unit.RESIZED_PIXELS:
             return None
         limits = self.convention.size_limits
-        return SizeLimits(limits.multiple, limits.min_pixels, _MAX_SENT_PIXELS)
+        return replace(limits, max_pixels=min(limits.max_pixels, _MAX_SENT_PIXELS))
 
 
 DRAWN = Reference()
 
 
-def choose_reference(name: str, family: str, model: str, *, pads_image: bool = True) -> Reference:
+def choose_reference(
+    name: str,
+    family: str,
+    model: str,
+    *,
+    pads_image: bool = True,
+    limits: SizeLimits | None = None,
+) -> Reference:
     """Return the reference of a style, `auto` for that of the model's family.
 
-    `family` and `pads_image` are those of `ModelInfo`, `model` is the name for a message. Raises
-    UsageError for coordinates if the family documents no way to write them.
+    `family`, `pads_image` and `limits` are those of `ModelInfo`, `model` is the name for a message.
+    Raises UsageError for coordinates if the family documents no way to write them.
     """
-    convention = find_convention(family)
+    convention = find_convention(family, limits)
     if name == AUTO:
         style = convention.style if convention else ReferenceStyle.drawn
     else:

@@ -6,7 +6,7 @@ Coordinates are of the image that the model receives, so of the padded one if it
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from vipllava_cli.images.resized import SizeLimits
@@ -194,12 +194,19 @@ CONVENTIONS: Sequence[RegionConvention] = (
 )
 
 
-def find_convention(model: str) -> RegionConvention | None:
+def find_convention(model: str, limits: SizeLimits | None = None) -> RegionConvention | None:
     """Find the convention of a model by its `model_type` or by its name on a server.
 
-    Returns None for a family that documents none.
+    `limits` are those of its own image processor, None if only its family is known. Returns None for a
+    family that documents none.
     """
-    for convention in CONVENTIONS:
-        if model in convention.model_types:
-            return convention
-    return next((each for each in CONVENTIONS if each.name.search(model)), None)
+    convention = next((each for each in CONVENTIONS if model in each.model_types), None)
+    convention = convention or next((each for each in CONVENTIONS if each.name.search(model)), None)
+    if convention is None or limits is None or convention.unit is not Unit.RESIZED_PIXELS:
+        return convention
+    return replace(
+        convention,
+        patch=limits.multiple,
+        min_pixels=limits.min_pixels,
+        max_pixels=limits.max_pixels,
+    )

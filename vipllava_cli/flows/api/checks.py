@@ -68,7 +68,9 @@ def check_mark_style(style: Any, info: ModelInfo) -> Reference:
         raise UsageError(
             f"expected one of {', '.join(names)} as mark_style, found {short_repr(style)}"
         )
-    return choose_reference(style, info.family, info.name, pads_image=info.pads_image)
+    return choose_reference(
+        style, info.family, info.name, pads_image=info.pads_image, limits=info.size_limits
+    )
 
 
 def check_generation(template: Any, options: Any) -> None:

@@ -23,6 +23,7 @@ from vipllava_cli.flows.pointing.regions import (
     TextRegion,
     Written,
 )
+from vipllava_cli.images.resized import SizeLimits
 from vipllava_cli.images.square import SentPlace, place_for_model
 from vipllava_cli.marks.colors import Color, unused_colors
 from vipllava_cli.marks.enlarged_regions import ComposedSizes
@@ -107,16 +108,20 @@ NO_MARKS = AnswerMarks()
 
 
 def find_answer_marks(
-    answer: str, family: str, seen: SeenImage, taken: Iterable[Color] = ()
+    answer: str,
+    family: str,
+    seen: SeenImage,
+    taken: Iterable[Color] = (),
+    limits: SizeLimits | None = None,
 ) -> AnswerMarks:
-    """Find the marks of an answer of a model family (`ModelInfo.family`).
+    """Find the marks of an answer of a model family. `family` and `limits` are those of `ModelInfo`.
 
     Their colours are none of those that the marks on the image have `taken`.
     """
     regions = find_regions(answer)
     if not regions:
         return NO_MARKS
-    known = find_convention(family)
+    known = find_convention(family, limits)
     places = [_find_place(region, known, seen) for region in regions]
     colors = unused_colors(taken)
     marks = tuple(

@@ -35,9 +35,9 @@ def find_record_marks(
     composed = find_composed_sizes(request, size)
     seen = SeenImage(size, request.crop, sent, composed, info.pads_image)
     if sent is None:
-        seen = _as_sent(seen, request, info.family)
+        seen = _as_sent(seen, request, info)
     taken = (parse_color(str(mark["color"])) for mark in request.marks)
-    return find_answer_marks(answer, info.family, seen, taken)
+    return find_answer_marks(answer, info.family, seen, taken, info.size_limits)
 
 
 def find_composed_sizes(request: Request, size: tuple[int, int]) -> ComposedSizes | None:
@@ -52,10 +52,11 @@ def find_composed_sizes(request: Request, size: tuple[int, int]) -> ComposedSize
     return composed_sizes((right - left, bottom - top), marks)
 
 
-def _as_sent(seen: SeenImage, request: Request, family: str) -> SeenImage:
+def _as_sent(seen: SeenImage, request: Request, info: ModelInfo) -> SeenImage:
     """Add the size of an image that was resized for a model that counts its pixels."""
     style = ReferenceStyle(request.mark_style or ReferenceStyle.drawn)
-    limits = Reference(style, find_convention(family) if style.writes_places else None).size_limits
+    convention = find_convention(info.family, info.size_limits) if style.writes_places else None
+    limits = Reference(style, convention).size_limits
     if limits is None:
         return seen
     return replace(seen, sent=fit_size(seen.sent_size, limits))
