@@ -96,7 +96,7 @@ def test_scores_are_those_computed_by_hand_in_every_group(
     ]  # fmt: skip
     assert "| lenient | shape: tag | 66.7 |" in (out / "scores.md").read_text()
     record = read_records(out)["2"]
-    assert record["extra"]["vp_shape"] == "['arrow', 'tag']"
+    assert record["extra"]["vp_shape"] == '["arrow", "tag"]'
     assert record["extra"]["scores"] == {"lenient": 1.0, "published": 1.0}
 
 

@@ -32,7 +32,18 @@ def test_lists_in_every_form(value: Any, texts: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(2.0, "2"), (2.5, "2.5"), (" a\n", "a"), (None, ""), (float("nan"), "")]
+    ("value", "text"),
+    [
+        (2.0, "2"),
+        (2.5, "2.5"),
+        (" a\n", "a"),
+        (None, ""),
+        (float("nan"), ""),
+        ({"color": "rosé", "width": None}, '{"color": "rosé", "width": null}'),
+        ([("color", "red")], '{"color": "red"}'),  # a map of Arrow
+        (["arrow", "tag"], '["arrow", "tag"]'),
+        ([], ""),
+    ],
 )
 def test_texts(value: Any, text: str) -> None:
     assert text_cell(value) == text

@@ -18,11 +18,13 @@ _LIST_SIGNS = re.compile(r"[,;|\n]+(?![^(\[{]*[)\]}])")  # not the commas of `(2
 
 
 def text_cell(value: Any) -> str:
-    """Return a cell as text, stripped; empty for none. `2.0` is `2`."""
+    """Return a cell as text, stripped; empty for none. `2.0` is `2`. A list or an object is JSON."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, list | tuple | Mapping):
+        return json.dumps(parsed_cell(value), ensure_ascii=False, default=str) if value else ""
     return str(value).strip()
 
 
