@@ -33,6 +33,7 @@ class ModelInputs:
 
     stops: Sequence[str] = ()
     has_own_loop = False  # in place of `generate` of transformers: see `token_generation.py`
+    has_lean_prefill = False  # whether `prefill_images` does less than a pass of the model
     without_template_advice = "get the checkpoint again"
     plain_reason = ""  # why each question reads its image again
 

@@ -1,6 +1,8 @@
 """The inputs of ViP-LLaVA: prompts with a fixed number of image tokens, images as one square."""
 
+import threading
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import cast
 
 import torch
@@ -8,16 +10,21 @@ from PIL import Image
 from torch import Tensor
 
 from vipllava_cli.engine.base import ModelInfo, ModelView, Prompt
+from vipllava_cli.engine.hardware.batch_size import SMALL_MODEL_BYTES
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.hub.families import VIPLLAVA
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.inputs import ModelInputs
+from vipllava_cli.engine.local.lean_prefill import LeanPrefill, supports_lean_prefill
+from vipllava_cli.engine.local.prefix_cache import PrefixCache
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE
 from vipllava_cli.engine.prompts.control_words import IMAGE
 from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
 from vipllava_cli.errors import ModelError, UsageError
 
 _ANSWER_PLACEHOLDER = "(answer)"  # stands for an answer in a rendered chat template
+
+_packing = threading.Lock()  # one thread packs the weights, and the others wait
 
 
 class VipLlavaInputs(ModelInputs):
@@ -119,3 +126,34 @@ class VipLlavaInputs(ModelInputs):
         """Return pixels [views, 3, side, side] on the model's device and in its dtype."""
         pixels = torch.cat([cast(Tensor, view.pixels) for view in views])
         return {"pixel_values": pixels.to(self.device, self.model.dtype)}
+
+    # --- prefill -------------------------------------------------------------------------------
+
+    @property
+    def has_lean_prefill(self) -> bool:
+        """See `ModelInputs.has_lean_prefill`."""
+        return self.decoder.supports_model and self._lean_prefill is not None
+
+    def prefill_images(self, views: Sequence[ModelView], ids: tuple[int, ...]) -> PrefixCache:
+        """See `ModelInputs.prefill_images`."""
+        lean = self._lean_prefill if self.has_lean_prefill else None
+        if lean is None:
+            return super().prefill_images(views, ids)
+        start = ids[: self.image_end(ids)]
+        with torch.inference_mode(), translate_errors():
+            pixels = self.image_inputs(views, torch.tensor([start]))["pixel_values"]
+            return PrefixCache(views[0], start, lean.run(pixels, start))
+
+    @property
+    def _lean_prefill(self) -> LeanPrefill | None:
+        with _packing:
+            return self._own_lean_prefill
+
+    @cached_property
+    def _own_lean_prefill(self) -> LeanPrefill | None:
+        """The prefill with little work. None if it does not know the model or its device."""
+        if not supports_lean_prefill(self.model):
+            return None
+        is_small = self.placement.needs.all_weights <= SMALL_MODEL_BYTES
+        with torch.inference_mode():
+            return LeanPrefill(self.model, is_small=is_small)
