@@ -17,6 +17,7 @@ from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.lean_prefill import LeanPrefill, supports_lean_prefill
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
+from vipllava_cli.engine.local.square_pixels import SquarePixels
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE
 from vipllava_cli.engine.prompts.control_words import IMAGE
 from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
@@ -58,7 +59,12 @@ class VipLlavaInputs(ModelInputs):
     @translate_errors()
     def view(self, image: Image.Image) -> ModelView:
         """See `Engine.view`. Pixels are float32 [1, 3, side, side] on the CPU."""
-        return ModelView(self.processor.image_processor(image, return_tensors="pt")["pixel_values"])
+        return ModelView(self._square_pixels(image))
+
+    @cached_property
+    def _square_pixels(self) -> SquarePixels:
+        side = self.model.config.vision_config.image_size
+        return SquarePixels(self.processor.image_processor, side)
 
     def prompt(self, view: ModelView, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
         """See `Engine.prompt`."""
