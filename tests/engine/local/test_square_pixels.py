@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import numpy
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -28,8 +28,8 @@ class CountedProcessor:
 
 
 def noise(width: int, height: int, seed: int = 1) -> Image.Image:
-    values = numpy.random.default_rng(seed).integers(0, 256, (height, width, 3))
-    return Image.fromarray(values.astype(numpy.uint8))
+    values = np.random.default_rng(seed).integers(0, 256, (height, width, 3))
+    return Image.fromarray(values.astype(np.uint8))
 
 
 def test_equals_the_processor(engine: VipLlavaEngine) -> None:

@@ -33,7 +33,6 @@ class ModelInputs:
 
     stops: Sequence[str] = ()
     has_own_loop = False  # in place of `generate` of transformers: see `token_generation.py`
-    has_lean_prefill = False  # whether `prefill_images` does less than a pass of the model
     without_template_advice = "get the checkpoint again"
     plain_reason = ""  # why each question reads its image again
 
@@ -164,6 +163,11 @@ class ModelInputs:
         return rows
 
     # --- generation ----------------------------------------------------------------------------
+
+    @property
+    def has_lean_prefill(self) -> bool:
+        """Whether `prefill_images` does less than a forward pass of the model."""
+        return False
 
     def prefill_images(self, views: Sequence[ModelView], ids: tuple[int, ...]) -> PrefixCache:
         """Run the model over the prompt up to the end of the image, for all views in one batch."""

@@ -7,7 +7,7 @@ of the 256 values replaces the arithmetic.
 from functools import cached_property
 from typing import Any
 
-import numpy
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -40,28 +40,28 @@ class SquarePixels:
         pixels: Tensor = self._processor(image, return_tensors="pt")["pixel_values"]
         return pixels
 
-    def _look_up(self, image: Image.Image, table: "numpy.ndarray[Any, Any]") -> Tensor:
+    def _look_up(self, image: Image.Image, table: "np.ndarray[Any, Any]") -> Tensor:
         size = (self._side, self._side)
-        values = numpy.asarray(image.resize(size, Image.Resampling.BICUBIC))
-        pixels = numpy.empty((1, _CHANNELS, *size), table.dtype)
+        values = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+        pixels = np.empty((1, _CHANNELS, *size), table.dtype)
         for channel in range(_CHANNELS):
-            numpy.take(table[channel], values[..., channel], out=pixels[0, channel], mode="clip")
+            np.take(table[channel], values[..., channel], out=pixels[0, channel], mode="clip")
         return torch.from_numpy(pixels)
 
     @cached_property
-    def _table(self) -> "numpy.ndarray[Any, Any] | None":
+    def _table(self) -> "np.ndarray[Any, Any] | None":
         """What the processor makes of each value, float32 [3, 256].
 
         None if a look-up gives other pixels: the processor resizes in another way, or crops.
         """
         if self._side**2 < _VALUES:
             return None
-        grey = numpy.resize(numpy.arange(_VALUES, dtype=numpy.uint8), (self._side, self._side))
+        grey = np.resize(np.arange(_VALUES, dtype=np.uint8), (self._side, self._side))
         pixels = self._process(Image.fromarray(grey).convert("RGB"))
         if pixels.dtype != torch.float32 or pixels.shape != (1, _CHANNELS, *grey.shape):
             return None
         table = pixels[0].reshape(_CHANNELS, -1)[:, :_VALUES].numpy().copy()
-        noise = numpy.random.default_rng(0).integers(0, _VALUES, (*_PROBE, _CHANNELS))
-        probe = Image.fromarray(noise.astype(numpy.uint8))
+        noise = np.random.default_rng(0).integers(0, _VALUES, (*_PROBE, _CHANNELS))
+        probe = Image.fromarray(noise.astype(np.uint8))
         is_equal = torch.equal(self._look_up(probe, table), self._process(probe))
         return table if is_equal else None

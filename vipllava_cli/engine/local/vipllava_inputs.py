@@ -138,28 +138,31 @@ class VipLlavaInputs(ModelInputs):
     @property
     def has_lean_prefill(self) -> bool:
         """See `ModelInputs.has_lean_prefill`."""
-        return self.decoder.supports_model and self._lean_prefill is not None
+        return self.decoder.supports_model and self._knows_lean_prefill
 
     def prefill_images(self, views: Sequence[ModelView], ids: tuple[int, ...]) -> PrefixCache:
         """See `ModelInputs.prefill_images`."""
-        lean = self._lean_prefill if self.has_lean_prefill else None
-        if lean is None:
+        if not self.has_lean_prefill:
             return super().prefill_images(views, ids)
         start = ids[: self.image_end(ids)]
         with torch.inference_mode(), translate_errors():
             pixels = self.image_inputs(views, torch.tensor([start]))["pixel_values"]
-            return PrefixCache(views[0], start, lean.run(pixels, start))
-
-    @property
-    def _lean_prefill(self) -> LeanPrefill | None:
-        with _packing:
-            return self._own_lean_prefill
+            cache = self._lean_prefill_for(len(views)).run(pixels, start)
+        return PrefixCache(views[0], start, cache)
 
     @cached_property
-    def _own_lean_prefill(self) -> LeanPrefill | None:
-        """The prefill with little work. None if it does not know the model or its device."""
-        if not supports_lean_prefill(self.model):
-            return None
+    def _knows_lean_prefill(self) -> bool:
+        return supports_lean_prefill(self.model)
+
+    def _lean_prefill_for(self, images: int) -> LeanPrefill:
+        """Return the prefill for this number of images. The first image alone packs no weights."""
         is_small = self.placement.needs.all_weights <= SMALL_MODEL_BYTES
-        with torch.inference_mode():
-            return LeanPrefill(self.model, is_small=is_small)
+        with _packing:
+            packs = is_small and (images > 1 or bool(self._lean_prefills))
+            if packs not in self._lean_prefills:
+                self._lean_prefills[packs] = LeanPrefill(self.model, is_small=packs)
+            return self._lean_prefills[packs]
+
+    @cached_property
+    def _lean_prefills(self) -> dict[bool, LeanPrefill]:
+        return {}
