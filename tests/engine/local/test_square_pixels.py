@@ -27,6 +27,11 @@ class CountedProcessor:
         return self._processor(image, **options, **self._changes)
 
 
+def side_of(engine: VipLlavaEngine) -> int:
+    side: int = engine.model.config.vision_config.image_size
+    return side
+
+
 def noise(width: int, height: int, seed: int = 1) -> Image.Image:
     values = np.random.default_rng(seed).integers(0, 256, (height, width, 3))
     return Image.fromarray(values.astype(np.uint8))
@@ -34,7 +39,7 @@ def noise(width: int, height: int, seed: int = 1) -> Image.Image:
 
 def test_equals_the_processor(engine: VipLlavaEngine) -> None:
     processor = CountedProcessor(engine.processor.image_processor)
-    pixels = SquarePixels(processor, engine.info.image_side)
+    pixels = SquarePixels(processor, side_of(engine))
     street = pad_to_square(open_sample("street"))
     images = [street, street, *(noise(side, side) for side in (1, 7, 255, 256, 257, 900))]
     for image in images:
@@ -47,7 +52,7 @@ def test_equals_the_processor(engine: VipLlavaEngine) -> None:
 
 
 def test_takes_the_processor_for_other_images(engine: VipLlavaEngine) -> None:
-    pixels = SquarePixels(engine.processor.image_processor, engine.info.image_side)
+    pixels = SquarePixels(engine.processor.image_processor, side_of(engine))
     for image in (noise(300, 300), noise(300, 200), noise(300, 300).convert("L")):
         own = engine.processor.image_processor(image, return_tensors="pt")["pixel_values"]
         assert torch.equal(pixels(image), own)
@@ -66,7 +71,7 @@ def test_a_processor_that_works_in_another_way_stays_in_use(
     engine: VipLlavaEngine, changes: dict[str, Any]
 ) -> None:
     processor = CountedProcessor(engine.processor.image_processor, **changes)
-    pixels = SquarePixels(processor, engine.info.image_side)
+    pixels = SquarePixels(processor, side_of(engine))
     for number in range(3):
         image = noise(301, 301, number)
         own = engine.processor.image_processor(image, return_tensors="pt", **changes)
