@@ -211,14 +211,14 @@ def test_a_tokenizer_that_prepends_a_space_adds_none_between_turns(
 def encoded_images(engine: VipLlavaEngine, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Record how many images each run of the vision tower gets."""
     seen: list[int] = []
-    tower = engine.model.model.vision_tower
-    forward = tower.forward
+    patches = engine.model.model.vision_tower.embeddings
+    forward = patches.forward
 
     def count(pixels: torch.Tensor, *args: object, **kwargs: object) -> object:
         seen.append(len(pixels))
         return forward(pixels, *args, **kwargs)
 
-    monkeypatch.setattr(tower, "forward", count)
+    monkeypatch.setattr(patches, "forward", count)
     return seen
 
 

@@ -114,14 +114,14 @@ def test_the_image_is_encoded_once_for_all_questions(
     engine: VipLlavaEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch, batch: bool
 ) -> None:
     seen: list[int] = []
-    tower = engine.model.model.vision_tower
-    forward = tower.forward
+    patches = engine.model.model.vision_tower.embeddings
+    forward = patches.forward
 
     def count(pixels: torch.Tensor, *args: object, **kwargs: object) -> object:
         seen.append(len(pixels))
         return forward(pixels, *args, **kwargs)
 
-    monkeypatch.setattr(tower, "forward", count)
+    monkeypatch.setattr(patches, "forward", count)
     view = engine.view(zoo)
     prompts = [engine.prompt(view, question) for question in QUESTIONS]
     assert len(list((engine.answer_batch if batch else engine.answer)(prompts))) == 3
@@ -189,7 +189,7 @@ def test_an_exception_of_torch_is_one_line(
     def fails(*args: object, **kwargs: object) -> object:
         raise error
 
-    monkeypatch.setattr(engine.model.model.vision_tower, "forward", fails)
+    monkeypatch.setattr(engine.model.model.vision_tower.embeddings, "forward", fails)
     with pytest.raises(kind, match=message):
         next(engine.answer([prompt]))
     with pytest.raises(kind, match=message):

@@ -125,9 +125,13 @@ class LocalEngine(ModelInputs):
         """Answer prompts with equal text before the image and equal token limits."""
         start = time.perf_counter()
         views = list(dict.fromkeys(prompt.view for prompt in prompts))
-        if len(views) == len(prompts):  # no shared image: one pass prefills images and questions
+        has_own_views = len(views) == len(prompts)
+        if has_own_views and not self.has_lean_prefill:
+            # One pass prefills images and questions.
             return self._generate(prompts, None, (), options, start)
         cache = self.prefill_images(views, prompts[0].ids).cache
+        if has_own_views:
+            return self._generate(prompts, cache, None, options, start)
         rows = [views.index(prompt.view) for prompt in prompts]
         return self._generate(prompts, cache, rows, options, start)
 
@@ -207,7 +211,7 @@ class LocalEngine(ModelInputs):
         self,
         prompts: Sequence[Prompt],
         cache: DynamicCache | None,
-        cached_rows: Sequence[int],
+        cached_rows: Sequence[int] | None,
         options: GenerationOptions,
         start: float,
         stream: Stream | None = None,
@@ -215,7 +219,8 @@ class LocalEngine(ModelInputs):
         """Answer prompts with equal token limits.
 
         `cache` contains their common start, in the row `cached_rows[i]` that of prompt i, and stays as
-        it is. Without it the model prefills the complete prompts.
+        it is. Without `cached_rows` it has a row for each prompt, and is used up. Without `cache` the
+        model prefills the complete prompts.
         `seconds` of an answer is its share of the time since `start`.
         """
         cached = 0 if cache is None else cache.get_seq_length()
@@ -227,7 +232,7 @@ class LocalEngine(ModelInputs):
             self.max_new_tokens_for(prompts[0], options),
             options,
             cache,
-            None if cache is None else torch.tensor(cached_rows),
+            None if cache is None or cached_rows is None else torch.tensor(cached_rows),
             self.image_inputs(views, ids) if cache is None else {},
             stream,
         )

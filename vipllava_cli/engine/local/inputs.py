@@ -164,6 +164,11 @@ class ModelInputs:
 
     # --- generation ----------------------------------------------------------------------------
 
+    @property
+    def has_lean_prefill(self) -> bool:
+        """Whether `prefill_images` does less than a forward pass of the model."""
+        return False
+
     def prefill_images(self, views: Sequence[ModelView], ids: tuple[int, ...]) -> PrefixCache:
         """Run the model over the prompt up to the end of the image, for all views in one batch."""
         start = ids[: self.image_end(ids)]

@@ -49,6 +49,18 @@ class RoomyLayer(DynamicLayer):
         """Use the first `length` tokens of the buffers, for a caller that has written them."""
         self.keys, self.values = (buffer[:, :, :length] for buffer in self._buffers)
 
+    def reserve(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Use new buffers for tokens as in `like` [rows, heads, tokens, head size].
+
+        Returns keys and values, for the caller to write all of them.
+        """
+        self.lazy_initialization(like, like)
+        rows, heads, length, size = like.shape
+        shape = (rows, heads, self._capacity_for(length), size)
+        self._buffers = like.new_empty(shape), like.new_empty(shape)
+        self.set_length(length)
+        return self.keys, self.values
+
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keep or repeat rows, with room behind them."""
         if self.get_seq_length():
@@ -93,11 +105,13 @@ class RoomyLayer(DynamicLayer):
 
     def _new_buffers(self, like: Tensor, rows: int, length: int) -> tuple[Tensor, ...]:
         """Make buffers for `length` tokens and room behind them."""
-        room = max(_ROOM, length // 8)
-        capacity = self.capacity if self.capacity >= length else length + room
-        shape = (rows, like.shape[1], capacity, like.shape[3])
+        shape = (rows, like.shape[1], self._capacity_for(length), like.shape[3])
         # Zeros: a masked value still enters a product, and zero times NaN is NaN.
         return like.new_zeros(shape), like.new_zeros(shape)
+
+    def _capacity_for(self, length: int) -> int:
+        room = max(_ROOM, length // 8)
+        return self.capacity if self.capacity >= length else length + room
 
 
 def new_cache(config: PretrainedConfig, capacity: int = 0) -> DynamicCache:

@@ -1,6 +1,8 @@
 """The inputs of ViP-LLaVA: prompts with a fixed number of image tokens, images as one square."""
 
+import threading
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import cast
 
 import torch
@@ -8,16 +10,22 @@ from PIL import Image
 from torch import Tensor
 
 from vipllava_cli.engine.base import ModelInfo, ModelView, Prompt
+from vipllava_cli.engine.hardware.batch_size import SMALL_MODEL_BYTES
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.hub.families import VIPLLAVA
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.inputs import ModelInputs
+from vipllava_cli.engine.local.lean_prefill import LeanPrefill, supports_lean_prefill
+from vipllava_cli.engine.local.prefix_cache import PrefixCache
+from vipllava_cli.engine.local.square_pixels import SquarePixels
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE
 from vipllava_cli.engine.prompts.control_words import IMAGE
 from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
 from vipllava_cli.errors import ModelError, UsageError
 
 _ANSWER_PLACEHOLDER = "(answer)"  # stands for an answer in a rendered chat template
+
+_packing = threading.Lock()  # one thread packs the weights, and the others wait
 
 
 class VipLlavaInputs(ModelInputs):
@@ -51,7 +59,12 @@ class VipLlavaInputs(ModelInputs):
     @translate_errors()
     def view(self, image: Image.Image) -> ModelView:
         """See `Engine.view`. Pixels are float32 [1, 3, side, side] on the CPU."""
-        return ModelView(self.processor.image_processor(image, return_tensors="pt")["pixel_values"])
+        return ModelView(self._square_pixels(image))
+
+    @cached_property
+    def _square_pixels(self) -> SquarePixels:
+        side = self.model.config.vision_config.image_size
+        return SquarePixels(self.processor.image_processor, side)
 
     def prompt(self, view: ModelView, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
         """See `Engine.prompt`."""
@@ -119,3 +132,37 @@ class VipLlavaInputs(ModelInputs):
         """Return pixels [views, 3, side, side] on the model's device and in its dtype."""
         pixels = torch.cat([cast(Tensor, view.pixels) for view in views])
         return {"pixel_values": pixels.to(self.device, self.model.dtype)}
+
+    # --- prefill -------------------------------------------------------------------------------
+
+    @property
+    def has_lean_prefill(self) -> bool:
+        """See `ModelInputs.has_lean_prefill`."""
+        return self.decoder.supports_model and self._knows_lean_prefill
+
+    def prefill_images(self, views: Sequence[ModelView], ids: tuple[int, ...]) -> PrefixCache:
+        """See `ModelInputs.prefill_images`."""
+        if not self.has_lean_prefill:
+            return super().prefill_images(views, ids)
+        start = ids[: self.image_end(ids)]
+        with torch.inference_mode(), translate_errors():
+            pixels = self.image_inputs(views, torch.tensor([start]))["pixel_values"]
+            cache = self._lean_prefill_for(len(views)).run(pixels, start)
+        return PrefixCache(views[0], start, cache)
+
+    @cached_property
+    def _knows_lean_prefill(self) -> bool:
+        return supports_lean_prefill(self.model)
+
+    def _lean_prefill_for(self, images: int) -> LeanPrefill:
+        """Return the prefill for this number of images. The first image alone packs no weights."""
+        is_small = self.placement.needs.all_weights <= SMALL_MODEL_BYTES
+        with _packing:
+            packs = is_small and (images > 1 or bool(self._lean_prefills))
+            if packs not in self._lean_prefills:
+                self._lean_prefills[packs] = LeanPrefill(self.model, is_small=packs)
+            return self._lean_prefills[packs]
+
+    @cached_property
+    def _lean_prefills(self) -> dict[bool, LeanPrefill]:
+        return {}
