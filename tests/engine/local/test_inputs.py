@@ -27,7 +27,9 @@ TURNS = (Turn("what is it?", "a cat"), Turn("is it red?"))
         pytest.param("{{ message.content }}", id="prints"),
         pytest.param("{{ message.content | tojson }}", id="prints-json"),
         pytest.param("{{ message.content + '' }}", id="joins-texts"),
-        pytest.param("{% if message.content is string %}{{ message.content }}{% endif %}", id="drops"),
+        pytest.param(
+            "{% if message.content is string %}{{ message.content }}{% endif %}", id="drops"
+        ),
         pytest.param("{% for part in message.content %}{{ part.text }}{% endfor %}", id="parts"),
         pytest.param("{{ message.content[0]['text'] }}", id="first-part"),
     ],
@@ -44,3 +46,13 @@ def test_an_earlier_answer_is_its_text_whatever_form_the_template_takes(
     assert text == (
         f"USER: <image>what is it? ASSISTANT: {expected}</s>USER: is it red? ASSISTANT:"
     )
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # of transformers 5.23.0
+def test_the_default_template_is_used_beside_named_ones(tmp_path: Path) -> None:
+    folder = make_family_checkpoint("llava", tmp_path / "model")
+    (folder / "additional_chat_templates").mkdir()
+    (folder / "additional_chat_templates" / "rag.jinja").write_text("documents <image>")
+    engine = open_engine(str(folder))
+    assert isinstance(engine, FamilyEngine)
+    assert "is it red?" in engine.render(TURNS)

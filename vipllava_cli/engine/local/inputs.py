@@ -98,7 +98,7 @@ class ModelInputs:
 
     @cached_property
     def _answers_are_texts(self) -> bool:
-        """Whether the template takes an answer as a text: that of GLM-4.1V prints a list of parts as it is."""
+        """Whether the template takes an answer as a text: that of GLM-4.1V prints a list of parts."""
         assert self._chat_renderer is not None  # noqa: S101 - checked by the caller
         try:
             text = self._chat_renderer.render(_messages((_SAMPLE, _SAMPLE), are_texts=False))
