@@ -8,6 +8,7 @@ from tests.support.family_checkpoints import make_family_checkpoint
 from vipllava_cli.engine.local.engines import FamilyEngine
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.prompts.templates import Turn
+from vipllava_cli.errors import UsageError
 
 pytestmark = pytest.mark.model
 
@@ -56,3 +57,12 @@ def test_the_default_template_is_used_beside_named_ones(tmp_path: Path) -> None:
     engine = open_engine(str(folder))
     assert isinstance(engine, FamilyEngine)
     assert "is it red?" in engine.render(TURNS)
+
+
+def test_a_checkpoint_without_a_template_says_which_file_to_add(tmp_path: Path) -> None:
+    folder = make_family_checkpoint("llava", tmp_path / "model")
+    (folder / "chat_template.jinja").unlink()
+    engine = open_engine(str(folder))
+    assert isinstance(engine, FamilyEngine)
+    with pytest.raises(UsageError, match=r"has no chat template: put a chat_template\.jinja"):
+        engine.render(TURNS)

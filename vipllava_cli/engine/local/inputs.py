@@ -36,7 +36,7 @@ class ModelInputs:
 
     stops: Sequence[str] = ()
     has_own_loop = False  # in place of `generate` of transformers: see `token_generation.py`
-    without_template_advice = "get the checkpoint again"
+    without_template_advice = "put a chat_template.jinja that fits it into the checkpoint's folder"
     plain_reason = ""  # why each question reads its image again
 
     def __init__(self, checkpoint: Checkpoint, loaded: Loaded) -> None:
