@@ -42,3 +42,43 @@ def test_an_unknown_name_is_one_line(name: str) -> None:
 def test_a_model_that_is_not_on_the_hub_has_no_revisions() -> None:
     with pytest.raises(UsageError, match="tiny is not on the hub"):
         find_checkpoint("tiny", "v2")
+
+
+def test_named_templates_beside_the_default_one_are_accepted(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(BUNDLED["tiny"], folder)
+    templates = folder / "additional_chat_templates"
+    templates.mkdir()
+    for name in ("rag", "tool_use"):
+        (templates / f"{name}.jinja").write_text("{{ messages }}")
+    assert find_checkpoint(str(folder)).folder == folder
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({"rag": 1 << 20}, "at most 16 templates of 256 KiB each"),
+        ({f"t{number}": 8 for number in range(17)}, "at most 16 templates of 256 KiB each"),
+    ],
+)
+def test_named_templates_are_few_and_small(
+    files: dict[str, int], problem: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(BUNDLED["tiny"], folder)
+    templates = folder / "additional_chat_templates"
+    templates.mkdir()
+    for name, size in files.items():
+        (templates / f"{name}.jinja").write_text("x" * size)
+    with pytest.raises(ModelError, match=problem):
+        find_checkpoint(str(folder))
+
+
+def test_a_named_template_is_no_link_to_another_place(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(BUNDLED["tiny"], folder)
+    (folder / "additional_chat_templates").mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (folder / "additional_chat_templates" / "rag.jinja").symlink_to(tmp_path / "secret")
+    with pytest.raises(ModelError, match="outside of the checkpoint"):
+        find_checkpoint(str(folder))

@@ -130,6 +130,14 @@ PUBLISHED: Mapping[str, Mapping[str, object]] = {
         },
         "vision_config": {"image_size": 336, "model_type": "clip_vision_model", "vocab_size": 32000},
     },
+    "llava_next": {  # Granite Vision
+        "text_config": {
+            "attention_multiplier": 0.015625, "embedding_multiplier": 12.0, "hidden_size": 2048,
+            "logits_scaling": 8.0, "model_type": "granite", "residual_multiplier": 0.22,
+        },
+        "vision_config": {"image_size": 384, "model_type": "siglip_vision_model", "patch_size": 14},
+        "vision_feature_layer": [-24, -20, -12, -1],
+    },
     "smolvlm": {
         "text_config": {
             "head_dim": 64, "neftune_noise_alpha": 0.0, "num_attention_heads": 32,

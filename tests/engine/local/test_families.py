@@ -3,12 +3,15 @@
 The slow twin is transformers: the processor's own prompt, and `generate` for each row alone.
 """
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file, save_file
 from transformers import ProcessorMixin
 
 from tests.support.family_checkpoints import make_family_checkpoint
@@ -226,6 +229,24 @@ def test_a_plan_counts_every_parameter(engine: FamilyEngine) -> None:
     assert {TOWER, EMBEDDINGS, LAYER, HEAD} <= {part.kind for part in spec.parts}
     assert spec.layers == engine.model.config.get_text_config().num_hidden_layers
     assert spec.image_tokens > 0
+
+
+def test_a_head_in_the_file_counts_whatever_the_config_says(tmp_path: Path) -> None:
+    """Published configs of InternVL do not say that their head is one of its own."""
+    folder = make_family_checkpoint("internvl", tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    table = next(value for name, value in weights.items() if name.endswith("embed_tokens.weight"))
+    weights["language_model.lm_head.weight"] = table.flip(0).contiguous()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    for part in (config, config["text_config"]):
+        part.pop("tie_word_embeddings", None)
+    (folder / "config.json").write_text(json.dumps(config))
+    spec = make_plan(str(folder), None, LoadOptions(device="cpu")).placement.needs.spec
+    assert spec.parameters == sum(value.numel() for value in weights.values())
+    engine = open_engine(str(folder))
+    assert isinstance(engine, FamilyEngine)
+    assert torch.equal(engine.model.get_output_embeddings().weight, table.flip(0))
 
 
 def test_the_model_has_its_own_template_and_control_words(

@@ -26,6 +26,19 @@ def fix_config(config: Mapping[str, Any], shapes: WeightShapes, name: str) -> di
     return fixed
 
 
+def fix_family_config(config: Mapping[str, Any], shapes: WeightShapes) -> dict[str, Any]:
+    """Make a config.json of another family agree with its weights. Returns a changed copy.
+
+    A head in the file is the model's own, whatever config.json says: published files of InternVL leave
+    the field out, and transformers (5.23.0) then takes the head for tied until it reads both.
+    """
+    fixed = dict(config)
+    if _find_shape(shapes, "lm_head.weight") and _find_shape(shapes, "embed_tokens.weight"):
+        fixed["tie_word_embeddings"] = False
+        fixed["text_config"] = {**config["text_config"], "tie_word_embeddings": False}
+    return fixed
+
+
 def _feature_layers(config: Mapping[str, Any], shapes: WeightShapes, name: str) -> int | list[int]:
     """Choose the first candidate that fits the projector and the vision tower.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 VIPLLAVA = "vipllava"
 
-_LLAVA_TEXTS = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "phi3")
+_LLAVA_TEXTS = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "granite", "phi3")
 _CLIP, _SIGLIP, _PIXTRAL = "clip_vision_model", "siglip_vision_model", "pixtral"
 
 

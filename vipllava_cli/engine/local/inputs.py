@@ -22,6 +22,9 @@ from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import ModelError, UsageError
 
+_SAMPLE = Turn("question", "(answer)")
+_PRINTED_PART = ("{'type'", '{"type"')  # a part of a message that a template prints as it is
+
 
 class ModelInputs:
     """Encodes prompts and images for a loaded model, for answers, conversations and choices.
@@ -33,7 +36,7 @@ class ModelInputs:
 
     stops: Sequence[str] = ()
     has_own_loop = False  # in place of `generate` of transformers: see `token_generation.py`
-    without_template_advice = "get the checkpoint again"
+    without_template_advice = "put a chat_template.jinja that fits it into the checkpoint's folder"
     plain_reason = ""  # why each question reads its image again
 
     def __init__(self, checkpoint: Checkpoint, loaded: Loaded) -> None:
@@ -88,15 +91,20 @@ class ModelInputs:
             raise UsageError(
                 f"the model {self.info.name} has no chat template: {self.without_template_advice}"
             )
-        messages: list[dict[str, Any]] = []
-        for turn in turns:
-            image = [] if messages else [{"type": "image"}]
-            question = [*image, {"type": "text", "text": turn.question}]
-            messages.append({"role": "user", "content": question})
-            if turn.answer is not None:
-                answer = [{"type": "text", "text": turn.answer}]
-                messages.append({"role": "assistant", "content": answer})
-        return self._chat_renderer.render(messages)
+        has_answer = any(turn.answer is not None for turn in turns)
+        return self._chat_renderer.render(
+            _messages(turns, are_texts=has_answer and self._answers_are_texts)
+        )
+
+    @cached_property
+    def _answers_are_texts(self) -> bool:
+        """Whether the template takes an answer as a text: that of GLM-4.1V prints a list of parts."""
+        assert self._chat_renderer is not None  # noqa: S101 - checked by the caller
+        try:
+            text = self._chat_renderer.render(_messages((_SAMPLE, _SAMPLE), are_texts=False))
+        except ModelError:
+            return True
+        return str(_SAMPLE.answer) not in text or any(mark in text for mark in _PRINTED_PART)
 
     @cached_property
     def _chat_renderer(self) -> ChatRenderer | None:
@@ -201,3 +209,16 @@ class ModelInputs:
         construct it for every batch.
         """
         return [StopStringCriteria(self.tokenizer, list(self.stops))] if self.stops else []
+
+
+def _messages(turns: Sequence[Turn], *, are_texts: bool) -> list[dict[str, Any]]:
+    """Return the messages of a chat template. The image comes first; answers are texts or parts."""
+    messages: list[dict[str, Any]] = []
+    for turn in turns:
+        image = [] if messages else [{"type": "image"}]
+        question = [*image, {"type": "text", "text": turn.question}]
+        messages.append({"role": "user", "content": question})
+        if turn.answer is not None:
+            parts = [{"type": "text", "text": turn.answer}]
+            messages.append({"role": "assistant", "content": turn.answer if are_texts else parts})
+    return messages

@@ -226,7 +226,16 @@ FAMILY_RULES: Rules = {
     ),
     "attn_logit_softcapping": _CAP,
     "final_logit_softcapping": _CAP,
-    "logit_scale": _FACTOR,
+    **dict.fromkeys(
+        (
+            "attention_multiplier",
+            "embedding_multiplier",
+            "logit_scale",
+            "logits_scaling",
+            "residual_multiplier",
+        ),
+        _FACTOR,
+    ),
     "layer_scale_init_value": _FACTOR,
     "mlp_bias": FLAG,
     "norm_type": one_of(("layer_norm", "rms_norm")),

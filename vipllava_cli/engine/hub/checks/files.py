@@ -5,6 +5,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -33,6 +34,7 @@ MAX_BYTES: Mapping[str, int] = {
     "merges.txt": 32 * _MIB,
     "model.safetensors.index.json": 16 * _MIB,
 }
+_MAX_TEMPLATES = 16
 _MAX_DEPTH = 32  # levels of a JSON file; published ones have at most 6
 
 # The first bytes of what a clone without Git LFS has in place of a large file.
@@ -92,15 +94,31 @@ def check_files(folder: Path, name: str) -> None:
                 f"{name}: {file} has {binary_size(size)}, more than the limit of"
                 f" {binary_size(max_bytes)}: get the checkpoint again"
             )
-    if (folder / "additional_chat_templates").exists():
+    _check_other_templates(folder, name)
+
+
+def _check_other_templates(folder: Path, name: str) -> None:
+    """Check the chat templates beside the default one: transformers reads them, the engine does not.
+
+    Raises ModelError.
+    """
+    templates = folder / "additional_chat_templates"
+    if templates.is_symlink() or (templates.exists() and not templates.is_dir()):
+        raise ModelError(f"{name}: {templates.name} is no folder: expected one, or remove it")
+    files = list(islice(templates.glob("*.jinja"), _MAX_TEMPLATES + 1))
+    limit = MAX_BYTES["chat_template.jinja"]
+    is_small = all((regular_size(file, name, folder) or 0) <= limit for file in files)
+    if len(files) > _MAX_TEMPLATES or not is_small:
         raise ModelError(
-            f"{name}: additional_chat_templates is not read: remove that folder, and keep"
-            " chat_template.jinja"
+            f"{name}: {templates.name}: expected at most {_MAX_TEMPLATES} templates of"
+            f" {binary_size(limit)} each: remove that folder, and keep chat_template.jinja"
         )
 
 
-def regular_size(path: Path, name: str) -> int | None:
+def regular_size(path: Path, name: str, folder: Path | None = None) -> int | None:
     """Return the bytes of a regular file of the checkpoint, None if there is none.
+
+    `folder` is the checkpoint's, if the file is not directly in it.
 
     Does not open the file: opening a named pipe would wait for its other end. Raises ModelError for
     another kind of file, and for a link to a file outside the checkpoint.
@@ -116,7 +134,7 @@ def regular_size(path: Path, name: str) -> int | None:
         raise ModelError(
             f"{name}: {path.name} is {kind}: expected a regular file; get the checkpoint again"
         )
-    if path.is_symlink() and not path.resolve().is_relative_to(_root(path.parent)):
+    if path.is_symlink() and not path.resolve().is_relative_to(_root(folder or path.parent)):
         raise ModelError(
             f"{name}: {path.name} is a link to a file outside of the checkpoint: replace it by a copy"
         )

@@ -91,11 +91,12 @@ _KNOWN_PATTERNS = frozenset(
         _WORDS.replace("{0}", "") + r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + _SPACES,
     )
 )
-# One character, class or escape, repeated at most once: no pattern of this form can backtrack much.
-_SIMPLE_PATTERN = re.compile(
-    r"(?:\\[dswDSWntr.]|\\p\{\w{1,20}\}|\[(?:[^\[\]\\]|\\.){1,64}\]|[^\\\[\](){}*+?|^$.])"
-    r"(?:[+?]|\{\d{1,2}(?:,\d{0,2})?\})?"
-)
+# One character, class or escape.
+_PIECE = r"(?:\\[dswDSWntr.]|\\p\{\w{1,20}\}|\[(?:[^\[\]\\]|\\.){1,64}\]|[^\\\[\](){}*+?|^$.])"
+# Up to two of them that may be left out, then one that may be repeated: only the end of a choice has
+# more than one length, and all of them match, so no pattern of this form can backtrack much.
+_CHOICE = rf"(?:{_PIECE}\??){{0,2}}{_PIECE}(?:[+?]|\{{\d{{1,2}}(?:,\d{{0,2}})?\}})?"
+_SIMPLE_PATTERN = re.compile(rf"{_CHOICE}(?:\|{_CHOICE}){{0,15}}")
 
 
 def check_tokenizer(value: Any, rows: int, name: str) -> None:
@@ -268,5 +269,5 @@ def _check_regex(regex: Any, where: str) -> None:
     if not is_safe:
         raise ModelError(
             f"{where} has the regular expression {short_repr(regex)}: expected that of a published"
-            " tokenizer, or one character class"
+            " tokenizer, or character classes, each repeated at most at the end of a choice"
         )
