@@ -26,6 +26,20 @@ def fix_config(config: Mapping[str, Any], shapes: WeightShapes, name: str) -> di
     return fixed
 
 
+def fix_head(config: Mapping[str, Any], shapes: WeightShapes) -> Mapping[str, Any]:
+    """Say that a model has a head of its own if its weights do, and its config.json is silent.
+
+    The default of several families is a head that is the embeddings, and published files leave the
+    field out: transformers then loads both.
+    """
+    parts = (config, config["text_config"])
+    is_silent = config.get("tie_word_embeddings") is None
+    is_tied = any(part.get("tie_word_embeddings") for part in parts)
+    if is_silent and not is_tied and _find_shape(shapes, "lm_head.weight"):
+        return {**config, "tie_word_embeddings": False}
+    return config
+
+
 def _feature_layers(config: Mapping[str, Any], shapes: WeightShapes, name: str) -> int | list[int]:
     """Choose the first candidate that fits the projector and the vision tower.
 
