@@ -91,11 +91,11 @@ _KNOWN_PATTERNS = frozenset(
         _WORDS.replace("{0}", "") + r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + _SPACES,
     )
 )
-# One character, class or escape, repeated at most once: no pattern of this form can backtrack much.
-_SIMPLE_PATTERN = re.compile(
-    r"(?:\\[dswDSWntr.]|\\p\{\w{1,20}\}|\[(?:[^\[\]\\]|\\.){1,64}\]|[^\\\[\](){}*+?|^$.])"
-    r"(?:[+?]|\{\d{1,2}(?:,\d{0,2})?\})?"
-)
+# One character, class or escape, repeated at most once, perhaps after an optional one; or a few such
+# alternatives. No pattern of this form can backtrack much.
+_ATOM = r"(?:\\[dswDSWntr.]|\\p\{\w{1,20}\}|\[(?:[^\[\]\\]|\\.){1,64}\]|[^\\\[\](){}*+?|^$.])"
+_ALTERNATIVE = rf"(?:{_ATOM}\?)?{_ATOM}(?:[+?]|\{{\d{{1,2}}(?:,\d{{0,2}})?\}})?"
+_SIMPLE_PATTERN = re.compile(rf"{_ALTERNATIVE}(?:\|{_ALTERNATIVE}){{0,7}}")
 
 
 def check_tokenizer(value: Any, rows: int, name: str) -> None:
@@ -268,5 +268,5 @@ def _check_regex(regex: Any, where: str) -> None:
     if not is_safe:
         raise ModelError(
             f"{where} has the regular expression {short_repr(regex)}: expected that of a published"
-            " tokenizer, or one character class"
+            " tokenizer, or character classes"
         )
