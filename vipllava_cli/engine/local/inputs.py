@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import torch
 from PIL import Image
@@ -12,6 +12,7 @@ from transformers.generation.stopping_criteria import StopStringCriteria
 from vipllava_cli.engine.base import NO_LIMIT, ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.local.answer_end import AnswerEnd
+from vipllava_cli.engine.local.chat_messages import STANDARD, MessageShape, choose_shape
 from vipllava_cli.engine.local.chat_renderer import ChatRenderer
 from vipllava_cli.engine.local.decoding import Decoder
 from vipllava_cli.engine.local.error_translation import translate_errors
@@ -33,7 +34,10 @@ class ModelInputs:
 
     stops: Sequence[str] = ()
     has_own_loop = False  # in place of `generate` of transformers: see `token_generation.py`
-    without_template_advice = "get the checkpoint again"
+    broken_template_advice = "get the checkpoint again"
+    without_template_advice = (
+        "use its instruction-tuned checkpoint, or add chat_template.jinja to its folder"
+    )
     plain_reason = ""  # why each question reads its image again
 
     def __init__(self, checkpoint: Checkpoint, loaded: Loaded) -> None:
@@ -88,15 +92,13 @@ class ModelInputs:
             raise UsageError(
                 f"the model {self.info.name} has no chat template: {self.without_template_advice}"
             )
-        messages: list[dict[str, Any]] = []
-        for turn in turns:
-            image = [] if messages else [{"type": "image"}]
-            question = [*image, {"type": "text", "text": turn.question}]
-            messages.append({"role": "user", "content": question})
-            if turn.answer is not None:
-                answer = [{"type": "text", "text": turn.answer}]
-                messages.append({"role": "assistant", "content": answer})
-        return self._chat_renderer.render(messages)
+        return self._chat_renderer.render(self._message_shape.messages(turns))
+
+    @cached_property
+    def _message_shape(self) -> MessageShape:
+        """How the processor's template reads messages. Raises ModelError."""
+        renderer = self._chat_renderer
+        return choose_shape(renderer.render, self.info.name) if renderer else STANDARD
 
     @cached_property
     def _chat_renderer(self) -> ChatRenderer | None:
@@ -107,7 +109,7 @@ class ModelInputs:
         if not template or not isinstance(template, str):
             return None
         special = self.tokenizer.special_tokens_map
-        return ChatRenderer(template, special, self.info.name, self.without_template_advice)
+        return ChatRenderer(template, special, self.info.name, self.broken_template_advice)
 
     # --- tokens --------------------------------------------------------------------------------
 
