@@ -32,7 +32,7 @@ from vipllava_cli.engine.hub.checks.tokenizer import check_tokenizer
 from vipllava_cli.engine.hub.checks.tokenizer_files import PROCESSOR_RULES, check_tokenizer_file
 from vipllava_cli.engine.hub.checks.weights import check_weights, read_header
 from vipllava_cli.engine.hub.config_defaults import VISION_DEFAULTS
-from vipllava_cli.engine.hub.config_fixes import fix_config, fix_family_config
+from vipllava_cli.engine.hub.config_fixes import fix_config, fix_head
 from vipllava_cli.engine.hub.families import FAMILIES, VIPLLAVA, ModelFamily
 from vipllava_cli.engine.hub.names import (
     canonical_name,
@@ -280,7 +280,7 @@ def fitted_config(folder: Path, name: str) -> dict[str, Any]:
     config = read_config(folder, name)
     if config["model_type"] != VIPLLAVA:
         check_family_weights(config, shapes, name)
-        return fix_family_config(config, shapes)
+        return fix_head(config, shapes)
     config = fix_config(config, shapes, name)
     check_weights(config, shapes, name)
     return config

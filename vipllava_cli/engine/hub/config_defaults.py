@@ -24,5 +24,11 @@ VISION_DEFAULTS: Mapping[str, Any] = {
     "patch_size": 14,
 }
 
+# The size of an attention head where it does not follow from the hidden size, by `model_type`.
+HEAD_SIZES: Mapping[str, int] = {
+    **dict.fromkeys(("gemma", "gemma2", "gemma3_text"), 256),
+    **dict.fromkeys(("llama4_text", "ministral3", "qwen3", "qwen3_vl_text"), 128),
+}
+
 # The hidden states of the vision tower that the projector joins (VipLlavaConfig).
 FEATURE_LAYERS = (-2, -5, -8, -11, 6)

@@ -26,14 +26,17 @@ def fix_config(config: Mapping[str, Any], shapes: WeightShapes, name: str) -> di
     return fixed
 
 
-def fix_family_config(config: Mapping[str, Any], shapes: WeightShapes) -> dict[str, Any]:
-    """Make a config.json of another family agree with its weights. Returns a changed copy.
+def fix_head(config: Mapping[str, Any], shapes: WeightShapes) -> dict[str, Any]:
+    """Say that a model has a head of its own if its weights do, and its config.json is silent.
 
-    A head in the file is the model's own, whatever config.json says: published files of InternVL leave
-    the field out, and transformers (5.23.0) then takes the head for tied until it reads both.
+    The default of several families is a head that is the embeddings, and published files leave the
+    field out: transformers (5.23.0) then loads both. Returns a changed copy.
     """
     fixed = dict(config)
-    if _find_shape(shapes, "lm_head.weight") and _find_shape(shapes, "embed_tokens.weight"):
+    parts = (config, config["text_config"])
+    is_silent = config.get("tie_word_embeddings") is None
+    is_tied = any(part.get("tie_word_embeddings") for part in parts)
+    if is_silent and not is_tied and _find_shape(shapes, "lm_head.weight"):
         fixed["tie_word_embeddings"] = False
         fixed["text_config"] = {**config["text_config"], "tie_word_embeddings": False}
     return fixed

@@ -102,7 +102,7 @@ _ROWS = (
     ModelFamily(
         "smolvlm",
         "SmolVLM",
-        ("llama",),
+        ("llama", "mistral", "qwen2", "qwen3"),
         ("smolvlm_vision", "smolvlm"),
         ("SmolVLMImageProcessor", "Idefics3ImageProcessor"),
         "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
@@ -110,7 +110,7 @@ _ROWS = (
     ModelFamily(
         "idefics3",
         "Idefics3",
-        ("llama",),
+        ("llama", "mistral", "qwen2", "qwen3"),
         ("idefics3_vision", "idefics3"),
         ("Idefics3ImageProcessor",),
         "HuggingFaceTB/SmolVLM-Instruct",
@@ -126,7 +126,7 @@ _ROWS = (
     ModelFamily(
         "mistral3",
         "Mistral 3",
-        ("mistral", "ministral3"),
+        ("mistral", "ministral3", "llama"),
         (_PIXTRAL,),
         ("PixtralImageProcessor",),
         "mistralai/Mistral-Small-3.1-24B-Instruct-2503",
@@ -166,7 +166,7 @@ _ROWS = (
     ModelFamily(
         "ovis2",
         "Ovis2",
-        ("qwen2",),
+        ("qwen2", "qwen3", "llama"),
         ("ovis2_vision", "ovis2"),
         ("Ovis2ImageProcessor",),
         "thisisiron/Ovis2-1B-hf",

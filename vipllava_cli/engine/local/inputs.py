@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import torch
 from PIL import Image
@@ -12,6 +12,7 @@ from transformers.generation.stopping_criteria import StopStringCriteria
 from vipllava_cli.engine.base import NO_LIMIT, ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.local.answer_end import AnswerEnd
+from vipllava_cli.engine.local.chat_messages import STANDARD, MessageShape, choose_shape
 from vipllava_cli.engine.local.chat_renderer import ChatRenderer
 from vipllava_cli.engine.local.decoding import Decoder
 from vipllava_cli.engine.local.error_translation import translate_errors
@@ -21,9 +22,6 @@ from vipllava_cli.engine.local.roomy_cache import new_cache
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE, GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import ModelError, UsageError
-
-_SAMPLE = Turn("question", "(answer)")
-_PRINTED_PART = ("{'type'", '{"type"')  # a part of a message that a template prints as it is
 
 
 class ModelInputs:
@@ -36,7 +34,10 @@ class ModelInputs:
 
     stops: Sequence[str] = ()
     has_own_loop = False  # in place of `generate` of transformers: see `token_generation.py`
-    without_template_advice = "put a chat_template.jinja that fits it into the checkpoint's folder"
+    broken_template_advice = "get the checkpoint again"
+    without_template_advice = (
+        "use its instruction-tuned checkpoint, or add chat_template.jinja to its folder"
+    )
     plain_reason = ""  # why each question reads its image again
 
     def __init__(self, checkpoint: Checkpoint, loaded: Loaded) -> None:
@@ -91,20 +92,13 @@ class ModelInputs:
             raise UsageError(
                 f"the model {self.info.name} has no chat template: {self.without_template_advice}"
             )
-        has_answer = any(turn.answer is not None for turn in turns)
-        return self._chat_renderer.render(
-            _messages(turns, are_texts=has_answer and self._answers_are_texts)
-        )
+        return self._chat_renderer.render(self._message_shape.messages(turns))
 
     @cached_property
-    def _answers_are_texts(self) -> bool:
-        """Whether the template takes an answer as a text: that of GLM-4.1V prints a list of parts."""
-        assert self._chat_renderer is not None  # noqa: S101 - checked by the caller
-        try:
-            text = self._chat_renderer.render(_messages((_SAMPLE, _SAMPLE), are_texts=False))
-        except ModelError:
-            return True
-        return str(_SAMPLE.answer) not in text or any(mark in text for mark in _PRINTED_PART)
+    def _message_shape(self) -> MessageShape:
+        """How the processor's template reads messages. Raises ModelError."""
+        renderer = self._chat_renderer
+        return choose_shape(renderer.render, self.info.name) if renderer else STANDARD
 
     @cached_property
     def _chat_renderer(self) -> ChatRenderer | None:
@@ -115,7 +109,7 @@ class ModelInputs:
         if not template or not isinstance(template, str):
             return None
         special = self.tokenizer.special_tokens_map
-        return ChatRenderer(template, special, self.info.name, self.without_template_advice)
+        return ChatRenderer(template, special, self.info.name, self.broken_template_advice)
 
     # --- tokens --------------------------------------------------------------------------------
 
@@ -209,16 +203,3 @@ class ModelInputs:
         construct it for every batch.
         """
         return [StopStringCriteria(self.tokenizer, list(self.stops))] if self.stops else []
-
-
-def _messages(turns: Sequence[Turn], *, are_texts: bool) -> list[dict[str, Any]]:
-    """Return the messages of a chat template. The image comes first; answers are texts or parts."""
-    messages: list[dict[str, Any]] = []
-    for turn in turns:
-        image = [] if messages else [{"type": "image"}]
-        question = [*image, {"type": "text", "text": turn.question}]
-        messages.append({"role": "user", "content": question})
-        if turn.answer is not None:
-            parts = [{"type": "text", "text": turn.answer}]
-            messages.append({"role": "assistant", "content": turn.answer if are_texts else parts})
-    return messages

@@ -33,7 +33,7 @@ class VipLlavaInputs(ModelInputs):
 
     stops = STOPS
     has_own_loop = True
-    without_template_advice = "use --template human or vicuna"
+    broken_template_advice = without_template_advice = "use --template human or vicuna"
 
     def make_info(self, checkpoint: Checkpoint) -> ModelInfo:
         """See `ModelInputs.make_info`."""

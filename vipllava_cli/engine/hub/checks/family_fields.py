@@ -26,6 +26,7 @@ from vipllava_cli.engine.hub.checks.schema import (
     TYPES,
     UNUSED_RULES,
 )
+from vipllava_cli.engine.hub.config_defaults import HEAD_SIZES
 from vipllava_cli.engine.hub.families import ModelFamily
 from vipllava_cli.errors import ModelError, short_repr
 
@@ -321,7 +322,8 @@ def _check_relations(part: Mapping[str, Any], where: str) -> None:
     heads = part.get("num_attention_heads") or part.get("num_heads") or part.get("attention_heads")
     layers = part.get("num_hidden_layers") or part.get("depth")
     size = part.get("embed_dim") or part.get("hidden_size")
-    key_heads, head_size = part.get("num_key_value_heads"), part.get("head_dim")
+    key_heads = part.get("num_key_value_heads")
+    head_size = part.get("head_dim") or HEAD_SIZES.get(part["model_type"])
     if heads and key_heads and heads % key_heads:
         raise ModelError(f"{where}: {key_heads} key heads do not divide {heads} heads")
     if heads and size and not head_size and size % heads:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from vipllava_cli.engine.hub.checks.weights import Shape
+from vipllava_cli.engine.hub.config_defaults import HEAD_SIZES
 from vipllava_cli.errors import ModelError, short_repr
 
 _MAX_LAYERS = 512
@@ -113,8 +114,9 @@ def _expected_sizes(
         part.get(key) for key in ("num_attention_heads", "image_size", "patch_size")
     )
     is_text = "max_position_embeddings" in part
-    if has_queries and heads and (is_text or part.get("head_dim")):
-        size = part.get("head_dim") or part.get("hidden_size", 0) // heads
+    head_size = part.get("head_dim") or HEAD_SIZES.get(part["model_type"])
+    if has_queries and heads and (is_text or head_size):
+        size = head_size or part.get("hidden_size", 0) // heads
         for field in ("num_attention_heads", "num_key_value_heads"):
             if part.get(field) and size:
                 yield field, (part[field] * size,)
