@@ -86,7 +86,7 @@ def test_a_wrong_setting_is_named_with_its_file(
     file = tmp_path / "config" / "settings.json"
     file.parent.mkdir()
     file.write_text('{"max_new_tokens": 0, "template": "nope"}')
-    message = f"invalid template 'nope' in {file}: expected human, vicuna or chat"
+    message = f"invalid template 'nope' in {file}: expected auto, human, vicuna or chat"
     result = run("ask", ZOO, "q", "--max-new-tokens", "5")
     assert_error_line(result, ExitCode.USAGE, message)
     for key in ("template", "max-new-tokens"):  # as the messages say

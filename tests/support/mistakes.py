@@ -154,6 +154,16 @@ _LINES: dict[str, tuple[tuple[str, int], ...]] = {
         ("vipllava eval vip-bench --data ViP-Bench --out b7 --judge", 2),
         ("vipllava eval vip-bench --data ViP-Bench --out b8 --judge exact | true", 141),
     ),
+    "eval vp-bench": (
+        ("vipllava eval vp-bench vp_bench_stage_1.parquet --out d1", 2),
+        ("vipllava eval vp bench --data vp_bench_stage_1.parquet --out d2", 2),
+        ("vipllava eval vp-bench --data vp_bnech_stage_1.parquet --out d3", 3),
+        ("vipllava eval vp-bench --data vp_bench_stage_1.parquet --out d4 --limit all", 2),
+        ("vipllava eval vp-bench --data vp_bench_stage_1.parquet --out d5 --template vicunna", 2),
+        ("vipllava eval vp-bench --data vp_bench_stage_1.parquet --ouput d6", 2),
+        ("vipllava eval vp-bench --out d7", 2),
+        ("vipllava eval vp-bench --data vp_bench_stage_1.parquet --out d8 --limit 1 | true", 141),
+    ),
     "models list": (
         ("vipllava list models", 2),
         ("vipllava models list 7b", 2),

@@ -37,7 +37,7 @@ def test_without_a_file_the_defaults_apply(run: Run, file: Path) -> None:
         "quantize": ("none", "default"),
         "attention": ("auto", "default"),
         "mark-style": ("auto", "default"),
-        "template": ("human", "default"),
+        "template": ("auto", "default"),
         "max-new-tokens": (256, "default"),
     }
     assert run("config", "path").stdout == f"{file}\n"

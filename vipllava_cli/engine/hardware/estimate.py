@@ -36,6 +36,7 @@ from vipllava_cli.engine.hardware.placement_types import (
 )
 from vipllava_cli.engine.hub.cache import snapshot_folder
 from vipllava_cli.engine.hub.checkpoints import (
+    HubName,
     find_checkpoint,
     fitted_config,
     hub_name,
@@ -43,7 +44,7 @@ from vipllava_cli.engine.hub.checkpoints import (
     weight_files,
 )
 from vipllava_cli.engine.hub.families import VIPLLAVA
-from vipllava_cli.engine.hub.names import canonical_name, explain_absent
+from vipllava_cli.engine.hub.names import canonical_name, explain_absent, similar_folder
 from vipllava_cli.engine.hub.registry import PUBLISHED
 from vipllava_cli.engine.options import gpu_number
 from vipllava_cli.errors import ModelError, UsageError
@@ -149,7 +150,7 @@ def _read_any_config(name: str, revision: str | None) -> tuple[Mapping[str, Any]
     )
     if published and folder is None:
         return published.config, published.size
-    if folder is None and hub and not is_offline_mode() and not explain_absent(hub.repository):
+    if folder is None and hub and _may_be_on_hub(hub):
         from vipllava_cli.engine.hub.download import read_remote_config
 
         return read_remote_config(name, hub)
@@ -160,6 +161,12 @@ def _read_any_config(name: str, revision: str | None) -> tuple[Mapping[str, Any]
         return config, 0  # a partial download: loading it reports the missing files
     find_checkpoint(name, revision)  # a model that cannot load has no plan
     return fitted_config(folder, name), 0
+
+
+def _may_be_on_hub(hub: HubName) -> bool:
+    """Return whether to ask the hub for a model, which may be a misspelt folder instead."""
+    is_named = not explain_absent(hub.repository) and not similar_folder(hub.repository)
+    return is_named and not is_offline_mode()
 
 
 def _speed(location: Location, placement: Placement, machine: Machine) -> Speed:
