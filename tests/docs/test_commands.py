@@ -20,6 +20,7 @@ pytest_plugins = ("tests.support.hub_fixtures",)
 # Programs whose lines do not run here, and the reason.
 OTHER_PROGRAMS = {
     "make": "`make` installs this environment and runs these tests; see tests/test_makefile.py",
+    "bash": "measures on a machine with a GPU",
     "pip": "installs packages",
     "apt-get": "installs packages",
     "python": "builds a wheel, or makes an environment",

@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -80,7 +81,7 @@ def test_every_exception_of_a_run_is_one_line(engine: Any, monkeypatch: pytest.M
     calls: tuple[tuple[Any, str, Callable[[], object]], ...] = (
         (tokenizer, "__call__", lambda: engine.encode("<image>\nwhat?")),
         (type(engine.processor.image_processor), "__call__", lambda: engine.view(image)),
-        (model, "generate", answer),
+        (model, "forward", answer),
         (tokenizer, "decode", decode),
     )
     for error in exceptions():
@@ -108,12 +109,14 @@ def test_every_exception_of_loading_is_one_line(monkeypatch: pytest.MonkeyPatch)
 
     checkpoint = find_checkpoint("tiny")
     for error in exceptions():
-        for name in ("_load_model", "load_processor"):
+        for name in ("find_source", "_load_model", "load_processor"):
+            source = SimpleNamespace(spec=None, family=None, load_processor=lambda: None)
             with monkeypatch.context() as patch:
-                for fast in ("inspect_machine", "read_model_spec", "plan_placement", "_load_model"):
+                for fast in ("inspect_machine", "plan_placement", "_load_model"):
                     patch.setattr(loading, fast, lambda *_: None)
-                patch.setattr(loading, "fitted_config", lambda *_: {})
-                patch.setattr(loading, name, raising(error))
+                patch.setattr(loading, "find_source", lambda _, source=source: source)
+                owner = source if name == "load_processor" else loading
+                patch.setattr(owner, name, raising(error))
                 with pytest.raises((ModelError, GenerationError)) as raised:
                     loading.load(checkpoint, LoadOptions())
             assert "\n" not in str(raised.value)
