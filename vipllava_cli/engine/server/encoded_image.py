@@ -9,6 +9,7 @@ from PIL import Image
 
 MAX_BYTES = 3 << 20  # 4 MiB in base64: several hosted models take at most 5 MB an image
 SMALL_SIDE = 1024  # pixels, after a server has found an image too large
+_PNG = {"compress_level": 1}  # of a photograph: a quarter of the default's time, 4 % more bytes
 _JPEG = {"quality": 95, "subsampling": 0}  # full chroma resolution keeps thin coloured lines sharp
 
 
@@ -44,7 +45,7 @@ class EncodedImage:
 def encode(image: Image.Image) -> EncodedImage:
     """Encode a square RGB image: as PNG, above MAX_BYTES as JPEG, and then at half the size."""
     while True:
-        for format, options in (("PNG", {}), ("JPEG", _JPEG)):
+        for format, options in (("PNG", _PNG), ("JPEG", _JPEG)):
             encoded = io.BytesIO()
             image.save(encoded, format, **options)
             if encoded.tell() <= MAX_BYTES:
