@@ -21,7 +21,7 @@ SAMPLE_BOX = "294,48,522,247"
 
 
 def write_scenes(folder: Path, count: int, first: int = 9000) -> list[Path]:
-    """Write images with one drawn mark each. Keeps those that are there."""
+    """Write images with one drawn mark each. Skips existing files."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number in range(first, first + count):

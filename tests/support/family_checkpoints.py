@@ -63,7 +63,7 @@ def _write_model(
         if role in roles
     }
     values["text_config"] = {**values["text_config"], "vocab_size": rows, **ids}
-    if layout.model_type == "mllama":  # its image token is after those that it can generate
+    if layout.model_type == "mllama":  # the model cannot generate its image token
         values["text_config"]["vocab_size"] = tokenizer.token_to_id("<|image|>")
     if layout.model_type == "ovis2":
         values["vocab_size"] = rows

@@ -118,7 +118,7 @@ def repair(server: VisionServer, fault: Fault) -> None:
 
 
 def check_said(stderr: str, fault: Fault) -> None:
-    """Assert that the fault is said once, in one line, or not at all."""
+    """Assert that at most one message line names the fault."""
     lines = [line for line in stderr.splitlines() if re.match("(error|note|warning):", line)]
     assert "Traceback" not in stderr
     assert "a bug" not in stderr

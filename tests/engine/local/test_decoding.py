@@ -71,7 +71,7 @@ def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
 
 def fix_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decode in tensors of fixed sizes; longer answers move to a larger cache."""
-    # A property goes before the value that an instance has found before.
+    # A property overrides a value that the instance has cached.
     monkeypatch.setattr(Decoder, "is_static", property(lambda decoder: True))
     monkeypatch.setattr(decoding, "_MAX_ROOM", 8)
     monkeypatch.setattr(decoding, "_ROUND_TO", 4)

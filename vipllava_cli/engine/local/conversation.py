@@ -6,6 +6,7 @@ so an answer always equals that of a run over the complete prompt.
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -32,7 +33,7 @@ from vipllava_cli.engine.prompts.templates import Turn
 _UNSTABLE_ENDING = " \n\t#\ufffd"
 
 
-class LocalConversation:
+class LocalConversation(ABC):
     """Implements `Conversation` with the engine's model and a prefix cache of its own.
 
     A subclass encodes the turns for a kind of model.
@@ -151,6 +152,7 @@ class LocalConversation:
 
     # --- tokens ----------------------------------------------------------------------------------
 
+    @abstractmethod
     def encode_turns(
         self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE
     ) -> tuple[int, ...]:
@@ -158,7 +160,6 @@ class LocalConversation:
 
         Uses the tokens of an answer if they are known: its text may tokenize to others.
         """
-        raise NotImplementedError
 
     def answer_tokens(self, turn: Turn, lead: str = " ") -> tuple[int, ...]:
         """Return an answer's own tokens if they decode to its text, else those of the text.

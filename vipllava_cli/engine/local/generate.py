@@ -2,6 +2,7 @@
 
 import copy
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -111,9 +112,9 @@ class LocalEngine(ModelInputs):
         seconds = (time.perf_counter() - start) / len(prompts)
         return [replace(answers[row], seconds=seconds) for row in range(len(prompts))]
 
+    @abstractmethod
     def start_conversation(self) -> LocalConversation:
         """See `Engine.start_conversation`."""
-        raise NotImplementedError
 
     def max_batch_size(self) -> int:
         """See `Engine.max_batch_size`."""

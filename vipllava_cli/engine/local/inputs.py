@@ -1,5 +1,6 @@
 """The inputs of a model, apart from what differs between kinds of models."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TypeGuard
@@ -24,7 +25,7 @@ from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.errors import ModelError, UsageError
 
 
-class ModelInputs:
+class ModelInputs(ABC):
     """Encodes prompts and images for a loaded model, for answers, conversations and choices.
 
     `VipLlavaInputs` and `FamilyInputs` add what differs between kinds of models. `device` receives the
@@ -53,29 +54,29 @@ class ModelInputs:
 
     # --- what differs between kinds of models -----------------------------------------------------
 
+    @abstractmethod
     def make_info(self, checkpoint: Checkpoint) -> ModelInfo:
         """Return the model as records name it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def view(self, image: Image.Image) -> ModelView:
         """See `Engine.view`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prompt(self, view: ModelView, question: str, template: str = DEFAULT_TEMPLATE) -> Prompt:
         """See `Engine.prompt`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode(self, text: str) -> tuple[int, ...]:
         """Tokenize a prompt from its start."""
-        raise NotImplementedError
 
+    @abstractmethod
     def image_end(self, ids: tuple[int, ...]) -> int:
         """Return the index after the last image token."""
-        raise NotImplementedError
 
+    @abstractmethod
     def image_inputs(self, views: Sequence[ModelView], ids: Tensor) -> Mapping[str, Tensor]:
         """Return the model's inputs for the images of prompts, whose ids are [views, longest]."""
-        raise NotImplementedError
 
     @property
     def image_note(self) -> str:

@@ -1,4 +1,4 @@
-"""Regular expressions of a tokenizer.json: those that cannot backtrack much."""
+"""The check of the regular expressions in tokenizer.json."""
 
 import time
 from typing import Any
