@@ -77,11 +77,12 @@ def test_every_exception_of_a_run_is_one_line(engine: Any, monkeypatch: pytest.M
     def decode() -> object:
         return engine._make_answer(prompt, [5], 0.0)
 
-    tokenizer, model = type(engine.tokenizer), type(engine.model)
+    tokenizer = type(engine.tokenizer)
+    projector = type(engine.model.model.multi_modal_projector)
     calls: tuple[tuple[Any, str, Callable[[], object]], ...] = (
         (tokenizer, "__call__", lambda: engine.encode("<image>\nwhat?")),
         (type(engine.processor.image_processor), "__call__", lambda: engine.view(image)),
-        (model, "forward", answer),
+        (projector, "forward", answer),
         (tokenizer, "decode", decode),
     )
     for error in exceptions():

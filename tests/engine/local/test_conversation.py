@@ -4,16 +4,19 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from tests.support.sample_scenes import PLACES, open_sample
 from tests.support.tokenizers import spaced_tokenizer
 from vipllava_cli.engine.base import ModelView, Reply
 from vipllava_cli.engine.local.conversation import LocalConversation
 from vipllava_cli.engine.local.engines import VipLlavaEngine
+from vipllava_cli.engine.local.roomy_cache import RoomyLayer
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
 from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
@@ -258,18 +261,18 @@ def test_a_cache_is_never_cropped_inside_the_image(
 def break_at_third_token(
     engine: VipLlavaEngine, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    """Make the third layer raise at the third token."""
-    layer = engine.model.model.language_model.layers[2]
-    forward = layer.forward
-    remaining = [3]
+    """Raise at the third token, when the cache of the third layer takes it."""
+    layers = len(engine.model.model.language_model.layers)
+    update = RoomyLayer.update
+    remaining = [2 * layers + 3]
 
-    def fail(*args: object, **kwargs: object) -> object:
+    def fail(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         remaining[0] -= 1
         if remaining[0] == 0:
             raise error
-        return forward(*args, **kwargs)
+        return update(*args, **kwargs)
 
-    monkeypatch.setattr(layer, "forward", fail)
+    monkeypatch.setattr(RoomyLayer, "update", fail)
 
 
 def test_a_conversation_continues_after_an_interrupt_inside_a_token(

@@ -145,7 +145,9 @@ def test_random_prompts_get_the_tokens_of_transformers(
         endless = Decoder(engine.model, engine.tokenizer, [2], engine.device)
         with torch.random.fork_rng([]):
             ends = [2, rng.choice(rng.choice(endless.run(request)))]
-        decoder = Decoder(engine.model, engine.tokenizer, ends, engine.device)
+        decoder = Decoder(
+            engine.model, engine.tokenizer, ends, engine.device, lambda: engine.lean_decoder
+        )
         monkeypatch.setattr(engine, "end_tokens", ends, raising=False)
         monkeypatch.setattr(engine, "decoder", decoder, raising=False)
         expected = with_library(lambda: generate_tokens(engine, request))  # noqa: B023

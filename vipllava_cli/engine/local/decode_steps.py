@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from vipllava_cli.engine.local.fused_norms import fused_norms
+from vipllava_cli.engine.local.lean_decoder import LeanDecoder
 from vipllava_cli.engine.local.roomy_cache import RoomyLayer
 
 _logger = logging.getLogger("vipllava")
@@ -19,7 +20,7 @@ class PlainSteps:
     """Runs ordinary forward passes. The cache grows, and rows can leave.
 
     `is_token` [rows, prompt] is False for padding, None without padding. `positions` [rows, 1] are those
-    of the next tokens. At most `limit` steps follow.
+    of the next tokens. At most `limit` steps follow. `lean` computes them in place of the model.
     """
 
     def __init__(
@@ -29,9 +30,11 @@ class PlainSteps:
         is_token: Tensor | None,
         positions: Tensor,
         limit: int,
+        lean: LeanDecoder | None = None,
     ) -> None:
         self.cache = cache
         self._model = model
+        self._lean = lean
         self._positions = positions
         self._length = cache.get_seq_length()
         self._mask: Tensor | None = None
@@ -42,15 +45,17 @@ class PlainSteps:
     def step(self, tokens: Tensor) -> Tensor:
         """Take the newest tokens [rows]. Returns the scores [rows, vocabulary] of the next ones."""
         self._length += 1
-        mask = self._mask
+        mask = None if self._mask is None else self._mask[..., : self._length]
+        positions, self._positions = self._positions, self._positions + 1
+        if self._lean is not None:
+            return self._lean.score(tokens[:, None], positions, self.cache, mask)
         output = self._model(
             input_ids=tokens[:, None],
-            attention_mask=None if mask is None else mask[..., : self._length],
-            position_ids=self._positions,
+            attention_mask=mask,
+            position_ids=positions,
             past_key_values=self.cache,
             use_cache=True,
         )
-        self._positions = self._positions + 1
         scores: Tensor = output.logits[:, -1]
         return scores
 

@@ -19,6 +19,7 @@ from transformers import DynamicCache
 from vipllava_cli.engine.local.answers_so_far import AnswersSoFar
 from vipllava_cli.engine.local.decode_steps import PlainSteps, StaticSteps
 from vipllava_cli.engine.local.error_translation import is_out_of_memory
+from vipllava_cli.engine.local.lean_decoder import LeanDecoder, causal_mask
 from vipllava_cli.engine.local.roomy_cache import fill_cache, keeps_all_tokens, new_cache
 from vipllava_cli.engine.local.stop_texts import StopTexts
 from vipllava_cli.engine.local.streaming import Stream
@@ -56,12 +57,21 @@ class DecodeRequest:
 
 
 class Decoder:
-    """Generates answers with a model. Threads may share it on a CPU."""
+    """Generates answers with a model. Threads may share it on a CPU.
+
+    `find_lean` returns what computes tokens in place of the model, or None.
+    """
 
     def __init__(
-        self, model: Any, tokenizer: Any, end_tokens: Sequence[int], device: torch.device
+        self,
+        model: Any,
+        tokenizer: Any,
+        end_tokens: Sequence[int],
+        device: torch.device,
+        find_lean: Callable[[], LeanDecoder | None] = lambda: None,
     ) -> None:
         self._model = model
+        self._find_lean = find_lean
         self._config = model.config.get_text_config()
         self._ends = frozenset(end_tokens)
         self._stops = StopTexts(tokenizer, STOPS)
@@ -171,6 +181,11 @@ class Decoder:
         else:
             positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, cached:]
             following = positions[:, -1:] + 1
+        is_token = None if mask is None else mask.bool()
+        lean = self._find_lean()
+        if lean is not None and not request.images:
+            is_seen = None if is_token is None else _seen(is_token, ids.shape[1])
+            return lean.score(ids, positions, cache, is_seen), is_token, following
         output = self._model(
             input_ids=ids,
             attention_mask=mask,
@@ -180,7 +195,7 @@ class Decoder:
             logits_to_keep=1,
             **request.images,
         )
-        return output.logits[:, -1], None if mask is None else mask.bool(), following
+        return output.logits[:, -1], is_token, following
 
     # --- steps ---------------------------------------------------------------------------------
 
@@ -199,7 +214,7 @@ class Decoder:
             steps.begin(is_token, positions)
             if self._prepare(steps):
                 return steps
-        return PlainSteps(self._model, cache, is_token, positions, request.limit)
+        return PlainSteps(self._model, cache, is_token, positions, request.limit, self._find_lean())
 
     def _prepare(self, steps: StaticSteps) -> bool:
         """Record the CUDA graph of the steps. Returns whether that worked; later runs do not try it."""
@@ -278,6 +293,12 @@ class _PendingTokens:
             self._arrived.synchronize()
         tokens: list[int] = self._tokens.tolist()
         return tokens
+
+
+def _seen(is_token: Tensor, new: int) -> Tensor:
+    """Return [rows, 1, new, tokens]: where each of the last `new` tokens finds those up to itself."""
+    tokens = is_token.shape[1]
+    return is_token[:, None, None] & causal_mask(new, tokens - new)
 
 
 def _rounded(length: int) -> int:

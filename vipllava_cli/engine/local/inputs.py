@@ -17,6 +17,7 @@ from vipllava_cli.engine.local.chat_messages import STANDARD, MessageShape, choo
 from vipllava_cli.engine.local.chat_renderer import ChatRenderer
 from vipllava_cli.engine.local.decoding import Decoder
 from vipllava_cli.engine.local.error_translation import translate_errors
+from vipllava_cli.engine.local.lean_decoder import LeanDecoder
 from vipllava_cli.engine.local.loading import Loaded
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
 from vipllava_cli.engine.local.roomy_cache import new_cache
@@ -194,7 +195,14 @@ class ModelInputs(ABC):
     @cached_property
     def decoder(self) -> Decoder:
         """The decode loop for this model."""
-        return Decoder(self.model, self.tokenizer, self.end_tokens, self.device)
+        return Decoder(
+            self.model, self.tokenizer, self.end_tokens, self.device, lambda: self.lean_decoder
+        )
+
+    @property
+    def lean_decoder(self) -> LeanDecoder | None:
+        """What runs the decoder in place of the model, if anything."""
+        return None
 
     @cached_property
     def stop_criteria(self) -> list[StopStringCriteria]:

@@ -1,9 +1,10 @@
 """The layers of ViP-LLaVA for `lean_prefill.py`: with the modules of transformers, or packed.
 
 A decoder layer is in two parts, around the attention: the projections of the hidden states, and what
-follows the attention. The last layer of a prefill has only keys and values.
+follows the attention. The last layer of a prefill projects only keys and values.
 """
 
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -18,47 +19,60 @@ _QUICK_GELU = 1.702  # x * sigmoid(1.702 x)
 class DecoderLayer:
     """A decoder layer that calls the modules of transformers."""
 
-    def __init__(self, layer: Any, *, is_last: bool) -> None:
+    def __init__(self, layer: Any) -> None:
         attention = layer.self_attn
         self._layer = layer
-        keys = (attention.k_proj, attention.v_proj)
-        self._projections = keys if is_last else (attention.q_proj, *keys)
+        self._keys = (attention.k_proj, attention.v_proj)
+        self._queries = attention.q_proj
 
     def project(self, hidden: Tensor) -> list[Tensor]:
-        """Return queries (unless it is the last layer), keys and values: [rows, tokens, size]."""
-        normed = self._layer.input_layernorm(hidden)
-        return [projection(normed) for projection in self._projections]
+        """Return queries, keys and values: [rows, tokens, size]."""
+        normed = rms(self._layer.input_layernorm, hidden)
+        return [projection(normed) for projection in (self._queries, *self._keys)]
+
+    def project_keys(self, hidden: Tensor) -> list[Tensor]:
+        """Return keys and values: [rows, tokens, size]."""
+        normed = rms(self._layer.input_layernorm, hidden)
+        return [projection(normed) for projection in self._keys]
 
     def finish(self, hidden: Tensor, attended: Tensor) -> Tensor:
         """Return the hidden states behind the layer."""
         hidden = hidden + self._layer.self_attn.o_proj(attended)
-        mlp: Tensor = self._layer.mlp(self._layer.post_attention_layernorm(hidden))
+        mlp: Tensor = self._layer.mlp(rms(self._layer.post_attention_layernorm, hidden))
         return hidden + mlp
 
 
 class PackedDecoderLayer:
-    """A decoder layer with packed weights. See `DecoderLayer`."""
+    """A decoder layer with packed copies of the weights. See `DecoderLayer`."""
 
-    def __init__(self, layer: Any, *, is_last: bool) -> None:
+    def __init__(self, layer: Any) -> None:
         attention, mlp = layer.self_attn, layer.mlp
-        projections = [attention.k_proj, attention.v_proj]
-        if not is_last:
-            projections = [attention.q_proj, *projections]
-            self._out = PackedLinear([attention.o_proj])
-            self._gate, self._up = PackedLinear([mlp.gate_proj]), PackedLinear([mlp.up_proj])
-            self._down = PackedLinear([mlp.down_proj])
+        keys = [attention.k_proj, attention.v_proj]
+        projections = [attention.q_proj, *keys]
         self._sizes = [projection.out_features for projection in projections]
         self._projections = PackedLinear(projections)
+        self._make_keys = partial(PackedLinear, keys)
+        self._out = PackedLinear([attention.o_proj])
+        self._gate, self._up = PackedLinear([mlp.gate_proj]), PackedLinear([mlp.up_proj])
+        self._down = PackedLinear([mlp.down_proj])
         self._norms = layer.input_layernorm, layer.post_attention_layernorm
 
     def project(self, hidden: Tensor) -> list[Tensor]:
         """See `DecoderLayer.project`."""
-        return list(self._projections(_rms_norm(self._norms[0], hidden)).split(self._sizes, -1))
+        return list(self._projections(rms(self._norms[0], hidden)).split(self._sizes, -1))
+
+    def project_keys(self, hidden: Tensor) -> list[Tensor]:
+        """See `DecoderLayer.project_keys`."""
+        return list(self._keys(rms(self._norms[0], hidden)).split(self._sizes[1:], -1))
+
+    @cached_property
+    def _keys(self) -> PackedLinear:
+        return self._make_keys()
 
     def finish(self, hidden: Tensor, attended: Tensor) -> Tensor:
         """See `DecoderLayer.finish`."""
         hidden = self._out.add(attended, hidden)
-        normed = _rms_norm(self._norms[1], hidden)
+        normed = rms(self._norms[1], hidden)
         return self._down.add(self._up.multiply(normed, self._gate.silu(normed)), hidden)
 
 
@@ -98,7 +112,8 @@ def rotate(states: Tensor, cos: Tensor, sin: Tensor, out: Tensor) -> Tensor:
     return out
 
 
-def _rms_norm(norm: Any, hidden: Tensor) -> Tensor:
+def rms(norm: Any, hidden: Tensor) -> Tensor:
+    """Run a norm layer of a Llama decoder as one operation."""
     return rms_norm(hidden, norm.weight.shape, norm.weight, norm.variance_epsilon)
 
 

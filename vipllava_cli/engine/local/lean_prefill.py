@@ -4,28 +4,20 @@ transformers also computes the layers of the vision tower behind those that the 
 before the image for each image, and queries and MLP of the last decoder layer. A KV cache has none of it.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 from transformers import DynamicCache
 from transformers.models.clip.modeling_clip import CLIPEncoderLayer, CLIPVisionModel
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaModel
 
-from vipllava_cli.engine.local.lean_layers import (
-    DecoderLayer,
-    PackedDecoderLayer,
-    PackedTowerLayer,
-    rotate,
-)
+from vipllava_cli.engine.local.lean_decoder import LeanDecoder, Pair
+from vipllava_cli.engine.local.lean_layers import PackedTowerLayer
 from vipllava_cli.engine.local.roomy_cache import keeps_all_tokens, new_cache
 
 # Images that a small model reads at a time. More are not faster, and take more memory.
 IMAGES_AT_A_TIME = 8
-
-_Pair = tuple[Tensor, Tensor]  # keys and values [rows, heads, tokens, size]
 
 
 class LeanPrefill:
@@ -37,62 +29,43 @@ class LeanPrefill:
     def __init__(self, model: Any, *, is_small: bool) -> None:
         self._model = model.model
         self._image_token = model.config.image_token_id
-        self._config = model.config.get_text_config()
-        attention = self._model.language_model.layers[0].self_attn
-        self._head_size, self._scale = attention.head_dim, attention.scaling
-        layers = self._model.language_model.layers
-        tower = self._model.vision_tower.encoder.layers
         is_packed = is_small and _is_packable(model)
-        kind = PackedDecoderLayer if is_packed else DecoderLayer
-        self._layers = [kind(layer, is_last=layer is layers[-1]) for layer in layers]
+        self.decoder = LeanDecoder(model, is_packed=is_packed)
+        tower = self._model.vision_tower.encoder.layers
         features = model.config.vision_feature_layer
         chosen = [features] if isinstance(features, int) else features
         self._features = [number % (len(tower) + 1) for number in chosen]
         used = tower[: max(self._features)]
         self._tower = [PackedTowerLayer(layer) for layer in used] if is_packed else list(used)
         self._images_at_a_time = IMAGES_AT_A_TIME if is_small else None
-        self._text: tuple[tuple[int, ...], list[_Pair]] = ((), [])  # the last one before an image
+        self._text: tuple[tuple[int, ...], list[Pair]] = ((), [])  # the last one before an image
 
     def run(self, pixels: Tensor, ids: tuple[int, ...]) -> DynamicCache:
         """Return the cache of a prompt up to the end of the image, with a row for each image.
 
         `pixels` are [images, 3, side, side]. `ids` are the tokens, which end with those of the image.
         """
-        cache = new_cache(self._config)
-        pairs = [layer.reserve(self._shape(len(pixels), len(ids))) for layer in cache.layers]
+        cache, pairs = self.decoder.reserve(len(pixels), len(ids))
         length = ids.index(self._image_token)
         for written, text in zip(pairs, self._text_pairs(ids[:length]), strict=True):
             for to, states in zip(written, text, strict=True):
                 to[:, :, :length] = states
-        angles = self._angles(len(ids))
+        angles = self.decoder.angles(torch.arange(len(ids)))
         rows = self._images_at_a_time or len(pixels)
         for start in range(0, len(pixels), rows):
             end = start + rows
             some = [(keys[start:end], values[start:end]) for keys, values in pairs]
-            self._read(self._project(pixels[start:end]), some, angles, length)
+            self.decoder.read(self._project(pixels[start:end]), some, angles, length)
         return cache
 
-    def _shape(self, rows: int, tokens: int) -> Tensor:
-        """Return a tensor with the shape and the type of keys, without memory of its own."""
-        one = torch.empty(1, dtype=self._model.dtype)
-        return one.expand(rows, self._config.num_key_value_heads, tokens, self._head_size)
-
-    def _angles(self, tokens: int) -> _Pair:
-        """Return cosines and sines [tokens, head size] of the positions from 0."""
-        positions = torch.arange(tokens)[None]
-        like = torch.empty(0, dtype=self._model.dtype)
-        cos, sin = self._model.language_model.rotary_emb(like, position_ids=positions)
-        return cos[0], sin[0]
-
-    def _text_pairs(self, ids: tuple[int, ...]) -> list[_Pair]:
+    def _text_pairs(self, ids: tuple[int, ...]) -> list[Pair]:
         """Return keys and values of the text before an image, in one row."""
         known, pairs = self._text
         if not pairs or known != ids:
-            cache = new_cache(self._config)
-            pairs = [layer.reserve(self._shape(1, len(ids))) for layer in cache.layers]
+            _, pairs = self.decoder.reserve(1, len(ids))
             if ids:
-                hidden = self._model.get_input_embeddings()(torch.tensor([ids]))
-                self._read(hidden, pairs, self._angles(len(ids)), 0)
+                angles = self.decoder.angles(torch.arange(len(ids)))
+                self.decoder.read(self.decoder.embed(torch.tensor([ids])), pairs, angles, 0)
             self._text = ids, pairs
         return pairs
 
@@ -105,39 +78,6 @@ class LeanPrefill:
         features = torch.cat([states[number][:, 1:] for number in self._features], -1)
         projected: Tensor = self._model.multi_modal_projector(features)
         return projected
-
-    def _read(self, hidden: Tensor, pairs: Sequence[_Pair], angles: _Pair, start: int) -> None:
-        """Run the decoder over hidden states behind the first `start` tokens.
-
-        `pairs` have those of each layer. Writes the others to them.
-        """
-        rows, tokens, _ = hidden.shape
-        cos, sin = (part[start:] for part in angles)
-        mask = _mask(tokens, start, hidden.dtype) if start else None
-        for layer, (keys, values) in zip(self._layers, pairs, strict=True):
-            *queries, new_keys, new_values = (
-                part.view(rows, tokens, -1, self._head_size).transpose(1, 2)
-                for part in layer.project(hidden)
-            )
-            rotate(new_keys, cos, sin, keys[:, :, start:])
-            values[:, :, start:] = new_values
-            for states in queries:  # none in the last layer
-                attended = scaled_dot_product_attention(
-                    rotate(states, cos, sin, torch.empty_like(states)),
-                    keys,
-                    values,
-                    mask,
-                    is_causal=mask is None,
-                    scale=self._scale,
-                    enable_gqa=states.shape[1] != keys.shape[1],
-                )
-                hidden = layer.finish(hidden, attended.transpose(1, 2).reshape(rows, tokens, -1))
-
-
-def _mask(tokens: int, start: int, dtype: torch.dtype) -> Tensor:
-    """Return the mask [tokens, start + tokens] of tokens that see those before them."""
-    mask = torch.full((tokens, start + tokens), -torch.inf, dtype=dtype)
-    return mask.triu_(start + 1)
 
 
 def supports_lean_prefill(model: Any) -> bool:

@@ -10,6 +10,7 @@ import transformers.utils.logging
 from huggingface_hub.utils.tqdm import disable_progress_bars
 from transformers import GenerationConfig, PreTrainedModel
 
+from vipllava_cli.engine.hardware.batch_size import SMALL_MODEL_BYTES
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import inspect_machine
 from vipllava_cli.engine.hardware.model_spec import TOWER
@@ -24,6 +25,7 @@ from vipllava_cli.engine.local.error_translation import (
 )
 from vipllava_cli.engine.local.families import RunFamily
 from vipllava_cli.engine.local.model_source import ModelSource, find_source
+from vipllava_cli.engine.local.packed_modules import pack_linears
 from vipllava_cli.engine.local.quantization import (
     quantization_config,
     quantize_layers,
@@ -137,6 +139,8 @@ def _load_model(
         layers = [model.get_submodule(name) for name in needs.spec.layer_modules]
         quantize_layers(model, layers, DTYPES[needs.dtype], widened=needs.widened)
     model.eval()
+    if placement.main_device == "cpu" and needs.all_weights > SMALL_MODEL_BYTES:
+        pack_linears(model)
     loaded: PreTrainedModel = model
     return loaded
 

@@ -64,13 +64,15 @@ class PackedLinear:
 
 
 def can_pack(weight: Tensor) -> bool:
-    """Return whether this torch has the operations of oneDNN for such a weight.
+    """Return whether this torch has the operations of oneDNN for such a weight, and the CPU its type.
 
     They are not part of the public interface of torch, whose compiler uses them.
     """
-    return (
-        weight.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
-    )
+    operations = ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_supported")
+    if not torch.backends.mkldnn.is_available():
+        return False
+    if not all(hasattr(torch.ops.mkldnn, name) for name in operations):
+        return False
+    if weight.dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return weight.dtype == torch.float32

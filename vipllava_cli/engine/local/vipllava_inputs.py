@@ -15,6 +15,7 @@ from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.hub.families import VIPLLAVA
 from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.inputs import ModelInputs
+from vipllava_cli.engine.local.lean_decoder import LeanDecoder
 from vipllava_cli.engine.local.lean_prefill import LeanPrefill, supports_lean_prefill
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
 from vipllava_cli.engine.local.square_pixels import SquarePixels
@@ -153,6 +154,14 @@ class VipLlavaInputs(ModelInputs):
     @cached_property
     def _knows_lean_prefill(self) -> bool:
         return supports_lean_prefill(self.model)
+
+    @property
+    def lean_decoder(self) -> LeanDecoder | None:
+        """See `ModelInputs.lean_decoder`."""
+        if not self._knows_lean_prefill:
+            return None
+        made = list(self._lean_prefills.values())
+        return (made[-1] if made else self._lean_prefill_for(1)).decoder
 
     def _lean_prefill_for(self, images: int) -> LeanPrefill:
         """Return the prefill for this number of images. The first image alone packs no weights."""
