@@ -12,6 +12,7 @@ from transformers import DynamicCache
 from vipllava_cli.engine.local.fused_norms import fused_norms
 from vipllava_cli.engine.local.lean_decoder import LeanDecoder
 from vipllava_cli.engine.local.roomy_cache import RoomyLayer
+from vipllava_cli.engine.local.shared_prefix import SharedPrefix
 
 _logger = logging.getLogger("vipllava")
 
@@ -20,7 +21,8 @@ class PlainSteps:
     """Runs ordinary forward passes. The cache grows, and rows can leave.
 
     `is_token` [rows, prompt] is False for padding, None without padding. `positions` [rows, 1] are those
-    of the next tokens. At most `limit` steps follow. `lean` computes them in place of the model.
+    of the next tokens. At most `limit` steps follow. `lean` computes them in place of the model, behind
+    `prefix`, which is not in the cache.
     """
 
     def __init__(
@@ -31,10 +33,12 @@ class PlainSteps:
         positions: Tensor,
         limit: int,
         lean: LeanDecoder | None = None,
+        prefix: SharedPrefix | None = None,
     ) -> None:
         self.cache = cache
         self._model = model
         self._lean = lean
+        self._prefix = prefix
         self._positions = positions
         self._length = cache.get_seq_length()
         self._mask: Tensor | None = None
@@ -48,7 +52,7 @@ class PlainSteps:
         mask = None if self._mask is None else self._mask[..., : self._length]
         positions, self._positions = self._positions, self._positions + 1
         if self._lean is not None:
-            return self._lean.score(tokens[:, None], positions, self.cache, mask)
+            return self._lean.score(tokens[:, None], positions, self.cache, mask, self._prefix)
         output = self._model(
             input_ids=tokens[:, None],
             attention_mask=mask,
@@ -62,6 +66,8 @@ class PlainSteps:
     def keep(self, rows: Tensor) -> None:
         """Keep only these rows: the others have ended."""
         self.cache.batch_select_indices(rows)
+        if self._prefix is not None:
+            self._prefix = self._prefix.keep(rows.tolist())
         self._positions = self._positions[rows]
         if self._mask is not None:
             self._mask = self._mask[rows]

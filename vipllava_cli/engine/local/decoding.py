@@ -21,6 +21,7 @@ from vipllava_cli.engine.local.decode_steps import PlainSteps, StaticSteps
 from vipllava_cli.engine.local.error_translation import is_out_of_memory
 from vipllava_cli.engine.local.lean_decoder import LeanDecoder, causal_mask
 from vipllava_cli.engine.local.roomy_cache import fill_cache, keeps_all_tokens, new_cache
+from vipllava_cli.engine.local.shared_prefix import SharedPrefix
 from vipllava_cli.engine.local.stop_texts import StopTexts
 from vipllava_cli.engine.local.streaming import Stream
 from vipllava_cli.engine.local.token_choice import TokenChoice, token_choice
@@ -104,14 +105,15 @@ class Decoder:
     def _run(self, request: DecodeRequest) -> list[list[int]]:
         answers = AnswersSoFar(request.ids, self._ends, self._stops, request.stream, request.stop)
         reader = _TokenReader(answers, token_choice(request.options), self._device)
-        cache = self._start_cache(request)
-        scores, is_token, positions = self._prefill(request, cache)
+        prefix = self._shared_prefix(request)
+        cache = self._start_cache(request) if prefix is None else new_cache(self._config)
+        scores, is_token, positions = self._prefill(request, cache, prefix)
         tokens = reader.choose(scores)
         steps: PlainSteps | StaticSteps | None = None
         for _ in range(request.limit - 1):
             if answers.have_ended:
                 break
-            steps = steps or self._first_steps(request, cache, is_token, positions)
+            steps = steps or self._first_steps(request, cache, is_token, positions, prefix)
             if isinstance(steps, StaticSteps):
                 if not steps.has_room:
                     steps = self._larger_steps(steps, is_token)
@@ -131,6 +133,14 @@ class Decoder:
         """Make the GPU of the model the one whose streams and graphs torch uses."""
         is_gpu = self._device.type == "cuda"
         return torch.cuda.device(self._device) if is_gpu else nullcontext()
+
+    def _shared_prefix(self, request: DecodeRequest) -> SharedPrefix | None:
+        """Return the cached start of the prompts, if their rows can share it without a copy."""
+        if request.cache is None or request.cached_rows is None or self.is_static:
+            return None
+        if self._find_lean() is None:
+            return None
+        return SharedPrefix(request.cache, tuple(request.cached_rows.tolist()))
 
     def _start_cache(self, request: DecodeRequest) -> DynamicCache:
         """Return the cache of a run, with the tokens of the prompts that are cached."""
@@ -164,14 +174,14 @@ class Decoder:
         return rows, _rounded(length + min(request.limit, _MAX_ROOM))
 
     def _prefill(
-        self, request: DecodeRequest, cache: DynamicCache
+        self, request: DecodeRequest, cache: DynamicCache, prefix: SharedPrefix | None
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Run the model over the tokens that are not cached.
 
-        Returns the scores of the first new tokens, where the prompts have tokens (None for everywhere),
-        and the positions [rows, 1] of the first new tokens.
+        Returns the scores of the first new tokens, where the rows of the cache have tokens (None for
+        everywhere), and the positions [rows, 1] of the first new tokens.
         """
-        cached = cache.get_seq_length()
+        cached = cache.get_seq_length() if prefix is None else prefix.tokens
         ids = request.ids[:, cached:].to(self._device)
         mask = None if request.mask is None else request.mask.to(self._device)
         if mask is None:
@@ -184,8 +194,10 @@ class Decoder:
         is_token = None if mask is None else mask.bool()
         lean = self._find_lean()
         if lean is not None and not request.images:
+            if is_token is not None and prefix is not None:
+                is_token = is_token[:, cached:]
             is_seen = None if is_token is None else _seen(is_token, ids.shape[1])
-            return lean.score(ids, positions, cache, is_seen), is_token, following
+            return lean.score(ids, positions, cache, is_seen, prefix), is_token, following
         output = self._model(
             input_ids=ids,
             attention_mask=mask,
@@ -205,6 +217,7 @@ class Decoder:
         cache: DynamicCache,
         is_token: Tensor | None,
         positions: Tensor,
+        prefix: SharedPrefix | None,
     ) -> PlainSteps | StaticSteps:
         if self.is_static:
             key = self._size(request)
@@ -214,7 +227,9 @@ class Decoder:
             steps.begin(is_token, positions)
             if self._prepare(steps):
                 return steps
-        return PlainSteps(self._model, cache, is_token, positions, request.limit, self._find_lean())
+        return PlainSteps(
+            self._model, cache, is_token, positions, request.limit, self._find_lean(), prefix
+        )
 
     def _prepare(self, steps: StaticSteps) -> bool:
         """Record the CUDA graph of the steps. Returns whether that worked; later runs do not try it."""

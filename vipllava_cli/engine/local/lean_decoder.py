@@ -10,6 +10,7 @@ from transformers import DynamicCache
 
 from vipllava_cli.engine.local.lean_layers import DecoderLayer, PackedDecoderLayer, rms, rotate
 from vipllava_cli.engine.local.roomy_cache import new_cache
+from vipllava_cli.engine.local.shared_prefix import SharedPrefix
 
 Pair = tuple[Tensor, Tensor]  # keys and values [rows, heads, tokens, size], or cosines and sines
 
@@ -65,26 +66,38 @@ class LeanDecoder:
             rotate(new_keys, cos, sin, keys[:, :, start:])
             values[:, :, start:] = new_values
             for states in queries:  # none in the last layer
-                hidden = layer.finish(hidden, self._attend(states, keys, values, cos, sin, mask))
+                rotated = rotate(states, cos, sin, torch.empty_like(states))
+                attended = self._attend(rotated, keys, values, mask)
+                hidden = layer.finish(hidden, _join_heads(attended))
 
     def score(
-        self, ids: Tensor, positions: Tensor, cache: DynamicCache, is_seen: Tensor | None
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        cache: DynamicCache,
+        is_seen: Tensor | None,
+        prefix: SharedPrefix | None = None,
     ) -> Tensor:
         """Add tokens [rows, new] to the cache. Returns the scores [rows, vocabulary] behind the last.
 
         `is_seen` [rows, 1, 1 or new, cached and new] says what a token attends to. None: to all
-        tokens before it.
+        tokens before it. The tokens of `prefix` come before those of the cache.
         """
         hidden = self._embed(ids)
         cos, sin = (part[:, None] for part in self.angles(positions))
         if is_seen is None and ids.shape[1] > 1:
             cached: int = cache.get_seq_length()
-            is_seen = causal_mask(ids.shape[1], cached)
-        for layer, kept in zip(self._layers, cache.layers, strict=True):
+            is_seen = causal_mask(ids.shape[1], cached)[None, None]
+        for number, (layer, kept) in enumerate(zip(self._layers, cache.layers, strict=True)):
             states, new_keys, new_values = map(self._heads, layer.project(hidden))
             rotated = rotate(new_keys, cos, sin, torch.empty_like(new_keys))
             keys, values = kept.update(rotated, new_values)
-            hidden = layer.finish(hidden, self._attend(states, keys, values, cos, sin, is_seen))
+            queries = rotate(states, cos, sin, torch.empty_like(states))
+            if prefix is None:
+                attended = self._attend(queries, keys, values, is_seen)
+            else:
+                attended = prefix.attend(number, queries, keys, values, is_seen, self._scale)
+            hidden = layer.finish(hidden, _join_heads(attended))
         scores: Tensor = self._head(rms(self._norm, hidden[:, -1]))
         return scores
 
@@ -93,31 +106,26 @@ class LeanDecoder:
         rows, tokens, _ = states.shape
         return states.view(rows, tokens, -1, self._head_size).transpose(1, 2)
 
-    def _attend(
-        self,
-        states: Tensor,
-        keys: Tensor,
-        values: Tensor,
-        cos: Tensor,
-        sin: Tensor,
-        mask: Tensor | None,
-    ) -> Tensor:
-        rows, heads, tokens, size = states.shape
-        queries = rotate(states, cos, sin, torch.empty_like(states))
-        if tokens == 1 and states.dtype != torch.float32:
-            return _attend_once(queries, keys, values, mask, self._scale).view(
-                rows, 1, heads * size
-            )
-        attended = scaled_dot_product_attention(
+    def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the attention [rows, heads, tokens, size]."""
+        tokens = queries.shape[2]
+        if tokens == 1 and queries.dtype != torch.float32:
+            return _attend_once(queries, keys, values, mask, self._scale)
+        return scaled_dot_product_attention(
             queries,
             keys,
             values,
             mask,
             is_causal=mask is None and tokens > 1,
             scale=self._scale,
-            enable_gqa=heads != keys.shape[1],
+            enable_gqa=queries.shape[1] != keys.shape[1],
         )
-        return attended.transpose(1, 2).reshape(rows, tokens, heads * size)
+
+
+def _join_heads(states: Tensor) -> Tensor:
+    """Join [rows, heads, tokens, size] to [rows, tokens, heads * size]."""
+    rows, heads, tokens, size = states.shape
+    return states.transpose(1, 2).reshape(rows, tokens, heads * size)
 
 
 def _attend_once(
