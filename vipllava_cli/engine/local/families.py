@@ -11,11 +11,7 @@ from typing import Any
 from vipllava_cli.engine.hub.families import FAMILIES, VIPLLAVA
 from vipllava_cli.errors import ModelError
 
-_MROPE = "its positions count the rows and columns of the image"
-_CROSS = "its layers read the image beside the prompt"
-_BOTH_WAYS = "the tokens of its image see each other in both directions"
-
-WINDOW = "its layers see a window of the prompt"
+BOTH_WAYS = "the tokens of its prompt see each other in both directions"
 
 
 @dataclass(frozen=True)
@@ -26,8 +22,9 @@ class RunFamily:
     tower is of that type. `plain_reason` says why each question reads its image again; empty if the
     KV cache of an image serves all questions about it. If the family `pads_image`, its images are
     padded to a square, as in its training; all others get the image as it is. `token_types` is the
-    model's input that says which tokens are those of an image. A `fixed_tower` runs only where its
-    weights are, because its code reads their device (transformers 5.23.0).
+    model's input that says which tokens are those of an image. With `has_grid_positions`, positions
+    count the rows and columns of an image, and the text behind it goes on from there. A `fixed_tower`
+    runs only where its weights are, because its code reads their device (transformers 5.23.0).
     """
 
     model_type: str
@@ -36,6 +33,7 @@ class RunFamily:
     plain_reason: str = ""
     pads_image: bool = False
     token_types: str = ""
+    has_grid_positions: bool = False
     fixed_tower: bool = False
 
     @property
@@ -53,24 +51,24 @@ RUN_FAMILIES: tuple[RunFamily, ...] = (
     RunFamily("llava", "LlavaProcessor", pads_image=True),
     RunFamily("llava_next", "LlavaNextProcessor"),
     RunFamily("llava_onevision", "LlavaOnevisionProcessor"),
-    RunFamily("qwen2_vl", "Qwen2VLProcessor", plain_reason=_MROPE, token_types=_MM_TYPES),
-    RunFamily("qwen2_5_vl", "Qwen2_5_VLProcessor", plain_reason=_MROPE, token_types=_MM_TYPES),
-    RunFamily("qwen3_vl", "Qwen3VLProcessor", plain_reason=_MROPE, token_types=_MM_TYPES),
+    RunFamily("qwen2_vl", "Qwen2VLProcessor", has_grid_positions=True, token_types=_MM_TYPES),
+    RunFamily("qwen2_5_vl", "Qwen2_5_VLProcessor", has_grid_positions=True, token_types=_MM_TYPES),
+    RunFamily("qwen3_vl", "Qwen3VLProcessor", has_grid_positions=True, token_types=_MM_TYPES),
     RunFamily(
         "glm4v",
         "Glm4vProcessor",
-        plain_reason=_MROPE,
+        has_grid_positions=True,
         token_types=_MM_TYPES,
         fixed_tower=True,
     ),
     RunFamily("internvl", "InternVLProcessor"),
     RunFamily("smolvlm", "SmolVLMProcessor", fixed_tower=True),
     RunFamily("idefics3", "Idefics3Processor", fixed_tower=True),
-    RunFamily("gemma3", "Gemma3Processor", plain_reason=_BOTH_WAYS, token_types=_TYPES),
+    RunFamily("gemma3", "Gemma3Processor", token_types=_TYPES),
     RunFamily("mistral3", "PixtralProcessor"),
-    RunFamily("llama4", "Llama4Processor", plain_reason=WINDOW),
-    RunFamily("mllama", "MllamaProcessor", plain_reason=_CROSS, fixed_tower=True),
-    RunFamily("aya_vision", "AyaVisionProcessor", plain_reason=WINDOW),
+    RunFamily("llama4", "Llama4Processor"),
+    RunFamily("mllama", "MllamaProcessor", fixed_tower=True),
+    RunFamily("aya_vision", "AyaVisionProcessor"),
     RunFamily("ovis2", "Ovis2Processor"),
 )
 

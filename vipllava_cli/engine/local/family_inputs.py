@@ -18,7 +18,7 @@ from vipllava_cli.engine.base import ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.hub.image_limits import read_size_limits
 from vipllava_cli.engine.local.error_translation import translate_errors
-from vipllava_cli.engine.local.families import WINDOW, RunFamily
+from vipllava_cli.engine.local.families import BOTH_WAYS, RunFamily
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.loading import Loaded
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE
@@ -29,7 +29,7 @@ from vipllava_cli.errors import ModelError, UsageError
 _TEXT_INPUTS = (
     "input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "text_replacement_offsets"
 )  # fmt: skip
-_CROSS_MASK = "cross_attention_mask"
+_CROSS_MASK, _GRID = "cross_attention_mask", "image_grid_thw"
 
 _SAMPLE = Turn("question", "(answer)")
 
@@ -77,16 +77,21 @@ class FamilyInputs(ModelInputs):
             size_limits=read_size_limits(checkpoint.folder),
         )
 
-    @cached_property
+    @property
     def plain_reason(self) -> str:  # type: ignore[override]
         """Why each question reads its image again; empty if a prefix cache serves all of them."""
         text = self.model.config.get_text_config()
+        is_both_ways = getattr(text, "use_bidirectional_attention", None)
+        return BOTH_WAYS if is_both_ways else self.family.plain_reason
+
+    @cached_property
+    def has_window(self) -> bool:
+        """Whether some layers see only a window of the prompt."""
+        text = self.model.config.get_text_config()
         layers = getattr(text, "layer_types", None) or ()
-        if self.family.plain_reason or not (
-            getattr(text, "sliding_window", None) or any("full" not in layer for layer in layers)
-        ):
-            return self.family.plain_reason
-        return WINDOW
+        return bool(getattr(text, "sliding_window", None)) or any(
+            "full" not in layer for layer in layers
+        )
 
     # --- images ----------------------------------------------------------------------------------
 
@@ -140,9 +145,7 @@ class FamilyInputs(ModelInputs):
             name: _stack([image.tensors[name] for image in images]) for name in images[0].tensors
         }
         if self.family.token_types:
-            inputs[self.family.token_types] = torch.isin(
-                ids.cpu(), torch.tensor(self.processor.image_token_ids)
-            ).long()
+            inputs[self.family.token_types] = self._token_types(ids)
         if images[0].tiles is not None:
             inputs[_CROSS_MASK] = self._cross_mask(images, ids)
         dtype = self.model.dtype
@@ -150,6 +153,25 @@ class FamilyInputs(ModelInputs):
             name: value.to(self.device, dtype if value.is_floating_point() else None)
             for name, value in inputs.items()
         }
+
+    def _token_types(self, ids: Tensor) -> Tensor:
+        """Say which tokens are those of an image: 1, else 0."""
+        return torch.isin(ids.cpu(), torch.tensor(self.processor.image_token_ids)).long()
+
+    def rest_inputs(
+        self, views: Sequence[ModelView], ids: Tensor, mask: Tensor | None, cached: int
+    ) -> Mapping[str, Tensor]:
+        """See `ModelInputs.rest_inputs`. The positions of text depend on the size of the image."""
+        images = [cast(FamilyImage, view.pixels) for view in views]
+        if images[0].tiles is not None:
+            return {_CROSS_MASK: self._cross_mask(images, ids).to(self.device)}
+        if not self.family.has_grid_positions:
+            return {}
+        grids = [image.tensors[_GRID] for image in images]
+        positions, _ = self.model.model.get_rope_index(
+            ids, self._token_types(ids), image_grid_thw=torch.cat(grids), attention_mask=mask
+        )
+        return {"position_ids": positions[..., cached:].to(self.device)}
 
     def _cross_mask(self, images: Sequence[FamilyImage], ids: Tensor) -> Tensor:
         """Say which tokens read which tiles: all after the image. [rows, tokens, 1, tiles]."""

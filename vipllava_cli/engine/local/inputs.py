@@ -78,6 +78,15 @@ class ModelInputs(ABC):
     def image_inputs(self, views: Sequence[ModelView], ids: Tensor) -> Mapping[str, Tensor]:
         """Return the model's inputs for the images of prompts, whose ids are [views, longest]."""
 
+    def rest_inputs(
+        self, views: Sequence[ModelView], ids: Tensor, mask: Tensor | None, cached: int
+    ) -> Mapping[str, Tensor]:
+        """Return the model's further inputs for the tokens behind the first `cached`.
+
+        A prefix cache holds those first tokens. `ids` are [views, longest]; `mask` is 0 for padding.
+        """
+        return {}
+
     @property
     def image_note(self) -> str:
         """See `ModelInfo.image_note`."""
