@@ -24,33 +24,10 @@ from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.templates import Turn
 
-_WORDS = [
-    "what",
-    "is",
-    "in",
-    "the",
-    "red",
-    "box",
-    "a",
-    "penguin",
-    "and",
-    "car",
-    "stand",
-    "on",
-    "green",
-    "hill",
-    "describe",
-    "image",
-    "blue",
-    "arrow",
-    "12",
-    "345",
-    "yes?",
-    "no!",
-    "house:",
-    "it's",
-    "###",
-]
+_WORDS = (
+    "what", "is", "in", "the", "red", "box", "a", "penguin", "and", "on", "green", "describe",
+    "arrow", "12", "345", "yes?", "no!", "house:", "it's", "###",
+)  # fmt: skip
 _NEW_TOKENS = 8
 _SHORT = GenerationOptions(max_new_tokens=_NEW_TOKENS)
 _CHOICES = GenerationOptions(choices=("a cat", "the red box", "no"))
@@ -182,4 +159,4 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     for line in _lines(given.family or sorted(LAYOUTS), given.count, given.seed):
-        print(line, flush=True)
+        print(line, flush=True)  # noqa: T201 - the output of this program
