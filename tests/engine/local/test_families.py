@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file, save_file
-from transformers import ProcessorMixin
+from transformers import AutoModelForImageTextToText, ProcessorMixin
 
 from tests.support.family_checkpoints import make_family_checkpoint
 from tests.support.family_layouts import LAYOUTS
@@ -233,22 +233,33 @@ def test_a_plan_counts_every_parameter(engine: FamilyEngine) -> None:
     assert spec.image_tokens > 0
 
 
-def test_a_head_in_the_file_counts_whatever_the_config_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_equal", [True, False])
+@pytest.mark.parametrize("tied", [None, True, False])
+@pytest.mark.parametrize("name", ["internvl", "gemma3", "llava"])
+def test_a_stored_head_counts_as_often_as_it_is_loaded(
+    name: str, tied: bool | None, is_equal: bool, tmp_path: Path
+) -> None:
     """Published configs of InternVL do not say that their head is one of its own."""
-    folder = make_family_checkpoint("internvl", tmp_path / "model")
+    folder = make_family_checkpoint(name, tmp_path / "model")
     weights = load_file(folder / "model.safetensors")
-    table = next(value for name, value in weights.items() if name.endswith("embed_tokens.weight"))
-    weights["language_model.lm_head.weight"] = table.flip(0).contiguous()
+    table = next(value for key, value in weights.items() if key.endswith("embed_tokens.weight"))
+    head = table.clone() if is_equal else table.flip(0).contiguous()
+    stored = next((key for key in weights if key.endswith("lm_head.weight")), "lm_head.weight")
+    weights[stored] = head
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     config = json.loads((folder / "config.json").read_text())
     for part in (config, config["text_config"]):
         part.pop("tie_word_embeddings", None)
+        if tied is not None:
+            part["tie_word_embeddings"] = tied
     (folder / "config.json").write_text(json.dumps(config))
     spec = make_plan(str(folder), None, LoadOptions(device="cpu")).placement.needs.spec
-    assert spec.parameters == sum(value.numel() for value in weights.values())
     engine = open_engine(str(folder))
     assert isinstance(engine, FamilyEngine)
-    assert torch.equal(engine.model.get_output_embeddings().weight, table.flip(0))
+    assert torch.equal(engine.model.get_output_embeddings().weight, head)
+    library = AutoModelForImageTextToText.from_pretrained(folder)
+    for model in (engine.model, library):
+        assert spec.parameters == sum(each.numel() for each in model.parameters())
 
 
 def test_the_model_has_its_own_template_and_control_words(
@@ -256,7 +267,8 @@ def test_the_model_has_its_own_template_and_control_words(
 ) -> None:
     view, model = prompts[0].view, engine.info.name
     # Pixtral checkpoints are of the class of LLaVA-1.5, which documents coordinates.
-    assert engine.info.family == (family if family == "pixtral" else LAYOUTS[family].model_type)
+    of_class = {"pixtral": "pixtral", "llava": "llava-1.5"}
+    assert engine.info.family == of_class.get(family, LAYOUTS[family].model_type)
     assert engine.info.pads_image == (family == "llava")
     assert (read_view_size(model) is None) == (family != "llava")
     assert find_template("auto", model) == engine.info.template_for("auto") == "chat"

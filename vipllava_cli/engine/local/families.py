@@ -19,7 +19,8 @@ class RunFamily:
     """How checkpoints of one `model_type` are run.
 
     `processor` is a class of transformers. A row with a `tower` is for the checkpoints whose vision
-    tower is of that type. `plain_reason` says why each question reads its image again; empty if the
+    tower is of that type. A `version` is a name that is not used for other models: a server may call
+    any LLaVA `llava`. `plain_reason` says why each question reads its image again; empty if the
     KV cache of an image serves all questions about it. If the family `pads_image`, its images are
     padded to a square, as in its training; all others get the image as it is. `token_types` is the
     model's input that says which tokens are those of an image. With `has_grid_positions`, positions
@@ -30,6 +31,7 @@ class RunFamily:
     model_type: str
     processor: str
     tower: str = ""
+    version: str = ""
     plain_reason: str = ""
     pads_image: bool = False
     token_types: str = ""
@@ -38,8 +40,8 @@ class RunFamily:
 
     @property
     def name(self) -> str:
-        """What decides how coordinates are written: the `model_type`, or that of the tower."""
-        return self.tower or self.model_type
+        """What decides how coordinates are written: the version, or the type of the tower or model."""
+        return self.version or self.tower or self.model_type
 
 
 _MM_TYPES, _TYPES = "mm_token_type_ids", "token_type_ids"
@@ -48,7 +50,7 @@ _MM_TYPES, _TYPES = "mm_token_type_ids", "token_type_ids"
 RUN_FAMILIES: tuple[RunFamily, ...] = (
     RunFamily("llava", "PixtralProcessor", tower="pixtral"),
     # LLaVA-1.5 trained on padded images. Its published processor crops the centre instead.
-    RunFamily("llava", "LlavaProcessor", pads_image=True),
+    RunFamily("llava", "LlavaProcessor", version="llava-1.5", pads_image=True),
     RunFamily("llava_next", "LlavaNextProcessor"),
     RunFamily("llava_onevision", "LlavaOnevisionProcessor"),
     RunFamily("qwen2_vl", "Qwen2VLProcessor", has_grid_positions=True, token_types=_MM_TYPES),
