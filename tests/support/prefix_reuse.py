@@ -75,7 +75,7 @@ class ReuseCheck:
 
     def _compare_turns(self, view: ModelView, questions: Sequence[str]) -> None:
         conversation, turns = self._engine.start_conversation(), list[Turn]()
-        for question in questions:
+        for question in questions[:1] if self._engine.default_template else questions:
             asked = [*turns, Turn(question)]
             reply = conversation.answer(view, asked, options=_SHORT)
             fresh = self._fresh(view, conversation.encode_turns(asked))

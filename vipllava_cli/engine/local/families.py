@@ -13,6 +13,16 @@ from vipllava_cli.errors import ModelError
 
 BOTH_WAYS = "the tokens of its prompt see each other in both directions"
 
+# PaliGemma has no chat template and answers one question at a time.
+_QUESTION_ALONE = """\
+<image>{{ bos_token }}
+{%- for message in messages if message.role == 'user' -%}
+{%- if loop.last -%}{%- for part in message.content if part.type == 'text' -%}
+{{ part.text }}
+{%- endfor -%}{%- endif -%}
+{%- endfor -%}
+{{ '\\n' }}"""
+
 
 @dataclass(frozen=True)
 class RunFamily:
@@ -20,12 +30,13 @@ class RunFamily:
 
     `processor` is a class of transformers. A row with a `tower` is for the checkpoints whose vision
     tower is of that type. A `version` is a name that is not used for other models: a server may call
-    any LLaVA `llava`. `plain_reason` says why each question reads its image again; empty if the
-    KV cache of an image serves all questions about it. If the family `pads_image`, its images are
-    padded to a square, as in its training; all others get the image as it is. `token_types` is the
-    model's input that says which tokens are those of an image. With `has_grid_positions`, positions
-    count the rows and columns of an image, and the text behind it goes on from there. A `fixed_tower`
-    runs only where its weights are, because its code reads their device (transformers 5.23.0).
+    any LLaVA `llava`. `plain_reason` says why each question reads its image again; empty if the KV
+    cache of an image serves all questions about it. If the family `pads_image`, its images are padded
+    to a square, as in its training; all others get the image as it is. `token_types` is the model's
+    input that says which tokens are those of an image. With `has_grid_positions`, positions count the
+    rows and columns of an image, and the text behind it goes on from there. `template` is the chat
+    template of checkpoints that have none. A `fixed_tower` runs only where its weights are, because
+    its code reads their device (transformers 5.23.0).
     """
 
     model_type: str
@@ -36,6 +47,7 @@ class RunFamily:
     pads_image: bool = False
     token_types: str = ""
     has_grid_positions: bool = False
+    template: str = ""
     fixed_tower: bool = False
 
     @property
@@ -63,6 +75,7 @@ RUN_FAMILIES: tuple[RunFamily, ...] = (
         token_types=_MM_TYPES,
         fixed_tower=True,
     ),
+    RunFamily("qwen3_vl_moe", "Qwen3VLProcessor", has_grid_positions=True, token_types=_MM_TYPES),
     RunFamily("internvl", "InternVLProcessor"),
     RunFamily("smolvlm", "SmolVLMProcessor", fixed_tower=True),
     RunFamily("idefics3", "Idefics3Processor", fixed_tower=True),
@@ -70,6 +83,20 @@ RUN_FAMILIES: tuple[RunFamily, ...] = (
     RunFamily("mistral3", "PixtralProcessor"),
     RunFamily("llama4", "Llama4Processor"),
     RunFamily("mllama", "MllamaProcessor", fixed_tower=True),
+    RunFamily(
+        "glm46v",
+        "Glm46VProcessor",
+        has_grid_positions=True,
+        token_types=_MM_TYPES,
+        fixed_tower=True,
+    ),
+    RunFamily(
+        "paligemma",
+        "PaliGemmaProcessor",
+        plain_reason=BOTH_WAYS,
+        token_types=_TYPES,
+        template=_QUESTION_ALONE,
+    ),
     RunFamily("aya_vision", "AyaVisionProcessor"),
     RunFamily("ovis2", "Ovis2Processor"),
 )

@@ -27,7 +27,8 @@ from vipllava_cli.errors import ModelError, UsageError
 
 # What a processor returns about the text. Everything else is about the image.
 _TEXT_INPUTS = (
-    "input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "text_replacement_offsets"
+    "input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "text_replacement_offsets",
+    "labels",
 )  # fmt: skip
 _CROSS_MASK, _GRID = "cross_attention_mask", "image_grid_thw"
 
@@ -84,6 +85,11 @@ class FamilyInputs(ModelInputs):
         is_both_ways = getattr(text, "use_bidirectional_attention", None)
         return BOTH_WAYS if is_both_ways else self.family.plain_reason
 
+    @property
+    def default_template(self) -> str:  # type: ignore[override]
+        """The chat template of a checkpoint that has none."""
+        return self.family.template
+
     @cached_property
     def has_window(self) -> bool:
         """Whether some layers see only a window of the prompt."""
@@ -138,14 +144,16 @@ class FamilyInputs(ModelInputs):
         special = {id for id in ids if id in added and added[id].special}
         return frozenset({self._image_token, *special} - {self.tokenizer.bos_token_id})
 
-    def image_inputs(self, views: Sequence[ModelView], ids: Tensor) -> Mapping[str, Tensor]:
+    def image_inputs(
+        self, views: Sequence[ModelView], ids: Tensor, answer_tokens: int = 0
+    ) -> Mapping[str, Tensor]:
         """See `ModelInputs.image_inputs`. Images of several sizes are padded to the largest."""
         images = [cast(FamilyImage, view.pixels) for view in views]
         inputs = {
             name: _stack([image.tensors[name] for image in images]) for name in images[0].tensors
         }
         if self.family.token_types:
-            inputs[self.family.token_types] = self._token_types(ids)
+            inputs[self.family.token_types] = self._token_types(ids, answer_tokens)
         if images[0].tiles is not None:
             inputs[_CROSS_MASK] = self._cross_mask(images, ids)
         dtype = self.model.dtype
@@ -154,8 +162,14 @@ class FamilyInputs(ModelInputs):
             for name, value in inputs.items()
         }
 
-    def _token_types(self, ids: Tensor) -> Tensor:
-        """Say which tokens are those of an image: 1, else 0."""
+    def _token_types(self, ids: Tensor, answer_tokens: int = 0) -> Tensor:
+        """Say which tokens are those of an image: 1, else 0.
+
+        In a family whose prompt sees itself in both directions, say which tokens are of an answer.
+        """
+        if self.family.plain_reason:
+            is_answer = torch.arange(ids.shape[1]) >= ids.shape[1] - answer_tokens
+            return is_answer.long().expand(ids.shape)
         return torch.isin(ids.cpu(), torch.tensor(self.processor.image_token_ids)).long()
 
     def rest_inputs(
@@ -236,7 +250,7 @@ class FamilyInputs(ModelInputs):
     def encode(self, text: str) -> tuple[int, ...]:
         """Tokenize an expanded prompt from its start. Most templates write the first token."""
         bos = self.tokenizer.bos_token
-        has_start = bool(bos) and text.startswith(bos)
+        has_start = bool(bos) and (text.startswith(bos) or bool(self.default_template))
         with self._lock:
             ids: list[int] = self.tokenizer(text, add_special_tokens=not has_start)["input_ids"]
         self.check_rows(ids)

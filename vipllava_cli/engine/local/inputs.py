@@ -40,6 +40,7 @@ class ModelInputs(ABC):
         "use its instruction-tuned checkpoint, or add chat_template.jinja to its folder"
     )
     plain_reason = ""  # why each question reads its image again
+    default_template = ""  # of checkpoints that have no chat template
 
     def __init__(self, checkpoint: Checkpoint, loaded: Loaded) -> None:
         self.model = loaded.model
@@ -75,8 +76,13 @@ class ModelInputs(ABC):
         """Return the index after the last image token."""
 
     @abstractmethod
-    def image_inputs(self, views: Sequence[ModelView], ids: Tensor) -> Mapping[str, Tensor]:
-        """Return the model's inputs for the images of prompts, whose ids are [views, longest]."""
+    def image_inputs(
+        self, views: Sequence[ModelView], ids: Tensor, answer_tokens: int = 0
+    ) -> Mapping[str, Tensor]:
+        """Return the model's inputs for the images of prompts, whose ids are [views, longest].
+
+        The last `answer_tokens` are not of the prompts, but of answers.
+        """
 
     def rest_inputs(
         self, views: Sequence[ModelView], ids: Tensor, mask: Tensor | None, cached: int
@@ -113,7 +119,8 @@ class ModelInputs(ABC):
     @cached_property
     def _chat_renderer(self) -> ChatRenderer | None:
         """The renderer of the processor's template. None if it has none."""
-        template = self.processor.chat_template or self.tokenizer.chat_template
+        own = self.processor.chat_template or self.tokenizer.chat_template
+        template = own or self.default_template
         if isinstance(template, dict):
             template = template.get("default")
         if not template or not isinstance(template, str):

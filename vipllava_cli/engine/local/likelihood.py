@@ -93,7 +93,7 @@ def score_choices_plain(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 logits_to_keep=len(tokens) + 1,
-                **inputs.image_inputs([prompt.view], ids),
+                **inputs.image_inputs([prompt.view], ids, len(tokens)),
             )
             check_scores(output.logits)
             scores = output.logits[0].float().log_softmax(-1)

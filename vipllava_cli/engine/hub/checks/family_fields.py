@@ -185,6 +185,10 @@ FAMILY_RULES: Rules = {
     ),
     "interleave_moe_layer_step": whole(0, _MAX_LAYERS),
     "no_rope_layer_interval": whole(1, _MAX_LAYERS),
+    "decoder_sparse_step": whole(1, _MAX_LAYERS),
+    "mlp_only_layers": _LAYER_NUMBERS,
+    "moe_intermediate_size": _WIDE,
+    "num_experts": whole(1, 1024),
     "num_experts_per_tok": whole(1, 1024),
     "num_local_experts": whole(1, 1024),
     # attention
