@@ -22,8 +22,8 @@ pytestmark = [
 CHOICES = GenerationOptions(choices=("a cat", "the red box", "no"))
 
 
-def open_family(folder: Path, **options: str) -> FamilyEngine:
-    engine = open_engine(str(folder), load_options=LoadOptions(device="cpu", **options))
+def open_family(folder: Path, quantize: str | None = None) -> FamilyEngine:
+    engine = open_engine(str(folder), load_options=LoadOptions(device="cpu", quantize=quantize))
     assert isinstance(engine, FamilyEngine)
     return engine
 
