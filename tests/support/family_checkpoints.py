@@ -46,7 +46,8 @@ def _made(family: str, in_shards: bool, dtype: torch.dtype) -> Path:
     tokenizer = make_tokenizer(layout.tokenizer)
     _write_tokenizer(folder, layout, tokenizer)
     _write_processor(folder, layout)
-    (folder / "chat_template.jinja").write_text(TEMPLATES[family])
+    if family in TEMPLATES:
+        (folder / "chat_template.jinja").write_text(TEMPLATES[family])
     _write_model(folder, layout, tokenizer, dtype, "170KB" if in_shards else "5GB")
     return folder
 
@@ -107,11 +108,12 @@ def _write_tokenizer(folder: Path, layout: FamilyLayout, tokenizer: Tokenizer) -
     added = {
         str(number): {
             "content": token.content, "lstrip": False, "normalized": False, "rstrip": False,
-            "single_word": False, "special": True,
+            "single_word": False, "special": token.special,
         }
         for number, token in sorted(tokenizer.get_added_tokens_decoder().items())
     }  # fmt: skip
-    named = [token for token in layout.tokenizer.last if token not in roles.values()]
+    special = {value["content"] for value in added.values() if value["special"]}
+    named = [token for token in layout.tokenizer.last if token in special - {*roles.values()}]
     config: dict[str, Any] = {
         "added_tokens_decoder": added,
         "additional_special_tokens": named[:100],
@@ -125,8 +127,8 @@ def _write_tokenizer(folder: Path, layout: FamilyLayout, tokenizer: Tokenizer) -
         **extra,
     }
     _write(folder / "tokenizer_config.json", config)
-    special = {role: roles[role] for role in _SPECIAL if role in roles}
-    _write(folder / "special_tokens_map.json", special)
+    roles = {role: roles[role] for role in _SPECIAL if role in roles}
+    _write(folder / "special_tokens_map.json", roles)
 
 
 def _write_processor(folder: Path, layout: FamilyLayout) -> None:

@@ -174,6 +174,23 @@ def _gemma3(id_of: IdOf) -> dict[str, Any]:
     }
 
 
+def _paligemma(text: Mapping[str, Any]) -> Callable[[IdOf], dict[str, Any]]:
+    def config(id_of: IdOf) -> dict[str, Any]:
+        return {
+            "image_token_index": id_of("<image>"),
+            "projection_dim": HIDDEN,
+            "hidden_size": HIDDEN,
+            "text_config": {**_WIDE_HEADS, **text, "num_image_tokens": 16},
+            "vision_config": {
+                "model_type": "siglip_vision_model",
+                **_VISION,
+                "vision_use_head": False,
+            },
+        }
+
+    return config
+
+
 def _pixtral(id_of: IdOf) -> dict[str, Any]:
     return {
         "image_token_index": id_of("[IMG]"),
@@ -317,6 +334,31 @@ _PIXTRAL_TOKENS = {
     "image_break_token": "[IMG_BREAK]",
     "image_end_token": "[IMG_END]",
 }
+_MOE = {
+    "moe_intermediate_size": 48,
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "tie_word_embeddings": False,
+}
+_QWEN3_VISION = {
+    "patch_size": 16,
+    "out_hidden_size": HIDDEN,
+    "num_position_embeddings": 16,
+    "deepstack_visual_indexes": [0],
+}
+_QWEN3_IMAGES = {
+    "patch_size": 16,
+    "size": {"shortest_edge": 64 * 64, "longest_edge": 128 * 128},
+    "image_mean": [0.5] * 3,
+    "image_std": [0.5] * 3,
+}
+_PALIGEMMA_IMAGES = {
+    "size": _SQUARE,
+    "image_mean": [0.5] * 3,
+    "image_std": [0.5] * 3,
+    "resample": 3,
+    "image_seq_length": 16,
+}
 _IDEFICS_IMAGES = {"size": {"longest_edge": 128}, "max_image_size": {"longest_edge": 64}}
 
 LAYOUTS: Mapping[str, FamilyLayout] = {
@@ -353,19 +395,14 @@ LAYOUTS: Mapping[str, FamilyLayout] = {
     ),
     "qwen3_vl": FamilyLayout(
         "qwen3_vl", family_tokens.QWEN,
-        _qwen(
-            {
-                "patch_size": 16, "out_hidden_size": HIDDEN, "num_position_embeddings": 16,
-                "deepstack_visual_indexes": [0],
-            },
-            _WIDE_HEADS, [4, 2, 2],
-        ),
-        "Qwen2VLImageProcessorFast",
-        {
-            "patch_size": 16, "size": {"shortest_edge": 64 * 64, "longest_edge": 128 * 128},
-            "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
-        },
+        _qwen(_QWEN3_VISION, _WIDE_HEADS, [4, 2, 2]), "Qwen2VLImageProcessorFast", _QWEN3_IMAGES,
         "Qwen3VLProcessor", ("<|im_end|>", "<|endoftext|>"),
+        video_processor="Qwen3VLVideoProcessor",
+    ),
+    "qwen3_vl_moe": FamilyLayout(
+        "qwen3_vl_moe", family_tokens.QWEN,
+        _qwen(_QWEN3_VISION, {**_WIDE_HEADS, **_MOE}, [4, 2, 2]), "Qwen2VLImageProcessorFast",
+        _QWEN3_IMAGES, "Qwen3VLProcessor", ("<|im_end|>", "<|endoftext|>"),
         video_processor="Qwen3VLVideoProcessor",
     ),
     "internvl": FamilyLayout(
@@ -415,6 +452,19 @@ LAYOUTS: Mapping[str, FamilyLayout] = {
     "glm4v": FamilyLayout(
         "glm4v", family_tokens.GLM, _glm4v, "Glm4vImageProcessor", _QWEN_IMAGES, "Glm4vProcessor",
         ("<|endoftext|>", "<|user|>"), video_processor="Glm4vVideoProcessor",
+    ),
+    "glm46v": FamilyLayout(
+        "glm46v", family_tokens.GLM, _glm4v, "Glm46VImageProcessor", _QWEN_IMAGES, "Glm46VProcessor",
+        ("<|endoftext|>", "<|user|>"), video_processor="Glm46VVideoProcessor",
+    ),
+    "paligemma": FamilyLayout(
+        "paligemma", family_tokens.PALIGEMMA, _paligemma({"model_type": "gemma"}),
+        "SiglipImageProcessor", _PALIGEMMA_IMAGES, "PaliGemmaProcessor", ("<eos>",),
+    ),
+    "paligemma2": FamilyLayout(
+        "paligemma", family_tokens.PALIGEMMA,
+        _paligemma({"model_type": "gemma2", "query_pre_attn_scalar": 16, "sliding_window": 4096}),
+        "SiglipImageProcessor", _PALIGEMMA_IMAGES, "PaliGemmaProcessor", ("<eos>",),
     ),
     "aya_vision": FamilyLayout(
         "aya_vision", family_tokens.AYA, _aya_vision, "GotOcr2ImageProcessor",

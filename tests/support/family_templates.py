@@ -162,6 +162,7 @@ TEMPLATES: Mapping[str, str] = {
     "qwen2_vl": _chatml(_QWEN_IMAGE, _HELPFUL),
     "qwen2_5_vl": _chatml(_QWEN_IMAGE, _HELPFUL),
     "qwen3_vl": _chatml(_QWEN_IMAGE),
+    "qwen3_vl_moe": _chatml(_QWEN_IMAGE),
     "internvl": _chatml("<IMG_CONTEXT>\\n"),
     "ovis2": _chatml("<image>\\n", _HELPFUL),
     "smolvlm": _SMOLVLM,
@@ -172,5 +173,6 @@ TEMPLATES: Mapping[str, str] = {
     "llama4": _headers("<|header_start|>", "<|header_end|>", "<|eot|>"),
     "mllama": _headers("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
     "glm4v": _GLM,
+    "glm46v": _GLM,
     "aya_vision": _AYA,
 }

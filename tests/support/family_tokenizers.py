@@ -1,6 +1,7 @@
 """Small tokenizers in the layouts of published model families, trained on a few lines of text."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -56,6 +57,7 @@ class TokenizerLayout:
 
     `kind` is a key of BYTE_PATTERNS, `digits` (GPT-2 with single digits), `llama2` or `gemma`. The tokens
     `first` have the lowest ids, `last` the highest. `roles` are the fields of tokenizer_config.json.
+    Added tokens that start with a pattern of `plain` are not special: an answer keeps them.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class TokenizerLayout:
     last: Sequence[str]
     roles: Mapping[str, str] = field(default_factory=dict)
     puts_bos_first: bool = False
+    plain: Sequence[str] = ()
 
 
 def make_tokenizer(layout: TokenizerLayout) -> Tokenizer:
@@ -83,8 +86,11 @@ def make_tokenizer(layout: TokenizerLayout) -> Tokenizer:
     tokenizer = Tokenizer(model)
     _add_parts(tokenizer, layout.kind)
     special = [AddedToken(token, special=True, normalized=False) for token in layout.first]
-    special += [AddedToken(token, special=True, normalized=False) for token in layout.last]
-    tokenizer.add_special_tokens(special)
+    for token in layout.last:
+        is_plain = any(re.match(pattern, token) for pattern in layout.plain)
+        special.append(AddedToken(token, special=not is_plain, normalized=False))
+    for added in special:  # in the order of their ids
+        (tokenizer.add_special_tokens if added.special else tokenizer.add_tokens)([added])
     if layout.puts_bos_first:
         bos = layout.roles["bos_token"]
         tokenizer.post_processor = processors.TemplateProcessing(

@@ -86,6 +86,18 @@ GEMMA3 = TokenizerLayout(
     | _roles(boi="<start_of_image>", eoi="<end_of_image>", image="<image_soft_token>"),
     puts_bos_first=True,
 )  # fmt: skip
+PALIGEMMA = TokenizerLayout(
+    "gemma",
+    _GEMMA_TOKENS,
+    (
+        *(f"<loc{number:04}>" for number in range(1024)),
+        *(f"<seg{number:03}>" for number in range(128)),
+        "<image>",
+    ),
+    _GEMMA_ROLES | _roles(image="<image>"),
+    puts_bos_first=True,
+    plain=(r"<loc\d", r"<seg\d"),
+)
 TEKKEN = TokenizerLayout(
     "tekken",
     (

@@ -32,8 +32,8 @@ class ModelInfo:
     `dtype` is the precision of the decoder: `bf16`, `fp16`, `fp32`, `int8` or `nf4`. The model sees a
     square of `image_side` pixels in patches of `patch_size` pixels; None if that is unknown. A model on
     a server has the server's address as `revision`, the `device` `server` and an empty `dtype`.
-    `family` is the `model_type` of a checkpoint (`pixtral`, which is of LLaVA's type, apart), or the name
-    of a model on its server. `pads_image` says
+    `family` is the `model_type` of a checkpoint (of LLaVA's type, it is `pixtral` or `llava-1.5`), or
+    the name of a model on its server. `pads_image` says
     whether images are padded to a square before the model's processor gets them. `size_limits` are the
     sizes that this processor leaves as they are; None if that is unknown. `image_note` says in a line
     for a person how questions about one image share the work.

@@ -30,7 +30,7 @@ FAMILIES = (
     "kimi-vl",
     "gemini-2.5-flash",
     "paligemma2",
-    "llava:7b",
+    "llava:7b-v1.5-q4_0",
 )
 GREEN = (0, 200, 0)
 

@@ -133,7 +133,7 @@ def test_a_question_without_a_mark_gets_the_places_in_front() -> None:
     assert ask("what is this?", "coordinates", BOX) == (
         'Look at the region {"bbox_2d": [100, 300, 300, 500]}. what is this?'
     )
-    assert ask("what are these?", "coordinates", BOX, POINT, ARROW, model="llava") == (
+    assert ask("what are these?", "coordinates", BOX, POINT, ARROW, model="llava-1.5") == (
         "Look at the region [0.1, 0.3, 0.3, 0.5], the point [0.75, 0.35] and the arrow with its tip at"
         " [0.5, 0.5]. what are these?"
     )
@@ -168,7 +168,7 @@ def test_pixels_are_those_of_the_image_that_is_sent() -> None:
     [
         ("qwen3-vl", '{"bbox_2d": [100, 100, 300, 500]}'),
         ("qwen2.5vl", '{"bbox_2d": [20, 11, 59, 56]}'),  # 200x100 becomes 196x112
-        ("llava", "[0.1, 0.3, 0.3, 0.5]"),  # by its own padding
+        ("llava-1.5", "[0.1, 0.3, 0.3, 0.5]"),  # by its own padding
     ],
 )
 def test_the_places_on_an_image_without_padding(model: str, text: str) -> None:

@@ -131,9 +131,9 @@ def test_other_numbers_in_prose_are_no_marks(answer: str) -> None:
 
 
 def test_whole_numbers_in_prose_are_no_fractions() -> None:
-    assert boxes("[0, 0, 1, 1]", "llava") == []
-    assert boxes("[0, 0, 1, 1.0]", "llava") == []
-    assert boxes("[0.0, 0.3, 1, 0.9]", "llava") == [(0, 112, 640, 480)]
+    assert boxes("[0, 0, 1, 1]", "llava-1.5") == []
+    assert boxes("[0, 0, 1, 1.0]", "llava-1.5") == []
+    assert boxes("[0.0, 0.3, 1, 0.9]", "llava-1.5") == [(0, 112, 640, 480)]
 
 
 def test_a_crop_is_where_the_model_saw_it() -> None:

@@ -119,7 +119,7 @@ def _linear(layer: "nn.Module") -> int:
     """Count the parameters that quantization changes: the matrices of linear layers."""
     from torch import nn
 
-    return sum(each.weight.numel() for each in layer.modules() if isinstance(each, nn.Linear))
+    return sum(each.weight.numel() for each in layer.modules() if type(each) is nn.Linear)
 
 
 # --- tokens of an image --------------------------------------------------------------------------
@@ -158,10 +158,13 @@ _IMAGE_TOKENS: Mapping[str, Callable[[Mapping[str, Any]], int]] = {
     "qwen2_vl": _native,
     "qwen2_5_vl": _native,
     "qwen3_vl": _native,
+    "qwen3_vl_moe": _native,
     "glm4v": _native,
+    "glm46v": _native,
     "internvl": lambda config: 13 * int(config["image_seq_length"]),
     "smolvlm": lambda config: _squares(config, 17, config["scale_factor"]),
     "idefics3": lambda config: _squares(config, 17, config["scale_factor"]),
+    "paligemma": _squares,
     "gemma3": lambda config: int(config["mm_tokens_per_image"]),
     "mistral3": lambda config: _squares(config, 1, config["spatial_merge_size"]),
     "llama4": lambda config: _squares(config, 17, 2),

@@ -32,7 +32,7 @@ from vipllava_cli.engine.hub.checks.tokenizer import check_tokenizer
 from vipllava_cli.engine.hub.checks.tokenizer_files import PROCESSOR_RULES, check_tokenizer_file
 from vipllava_cli.engine.hub.checks.weights import check_weights, read_header
 from vipllava_cli.engine.hub.config_defaults import VISION_DEFAULTS
-from vipllava_cli.engine.hub.config_fixes import fix_config, fix_head
+from vipllava_cli.engine.hub.config_fixes import fix_config, untie_head
 from vipllava_cli.engine.hub.families import FAMILIES, VIPLLAVA, ModelFamily
 from vipllava_cli.engine.hub.names import (
     canonical_name,
@@ -45,6 +45,7 @@ from vipllava_cli.engine.hub.names import (
 )
 from vipllava_cli.engine.hub.outside_values import check_repository, check_revision
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED, TINY_REVISION
+from vipllava_cli.engine.hub.stored_heads import stores_other_head
 from vipllava_cli.errors import ModelError, UsageError, short_repr
 
 INDEX_FILE = "model.safetensors.index.json"
@@ -280,7 +281,9 @@ def fitted_config(folder: Path, name: str) -> dict[str, Any]:
     config = read_config(folder, name)
     if config["model_type"] != VIPLLAVA:
         check_family_weights(config, shapes, name)
-        return fix_head(config, shapes)
+        has_head = any(weight.endswith("lm_head.weight") for weight in shapes)
+        files = weight_files(folder, name) if has_head else []
+        return untie_head(config) if stores_other_head(folder / file for file in files) else config
     config = fix_config(config, shapes, name)
     check_weights(config, shapes, name)
     return config

@@ -26,20 +26,14 @@ def fix_config(config: Mapping[str, Any], shapes: WeightShapes, name: str) -> di
     return fixed
 
 
-def fix_head(config: Mapping[str, Any], shapes: WeightShapes) -> dict[str, Any]:
-    """Say that a model has a head of its own if its weights do, and its config.json is silent.
+def untie_head(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Say that a model has a head of its own, whatever its config.json says. Returns a changed copy.
 
     The default of several families is a head that is the embeddings, and published files leave the
-    field out: transformers (5.23.0) then loads both. Returns a changed copy.
+    field out or have a wrong one. transformers (5.23.0) loads a head that differs in any case.
     """
-    fixed = dict(config)
-    parts = (config, config["text_config"])
-    is_silent = config.get("tie_word_embeddings") is None
-    is_tied = any(part.get("tie_word_embeddings") for part in parts)
-    if is_silent and not is_tied and _find_shape(shapes, "lm_head.weight"):
-        fixed["tie_word_embeddings"] = False
-        fixed["text_config"] = {**config["text_config"], "tie_word_embeddings": False}
-    return fixed
+    text = {**config["text_config"], "tie_word_embeddings": False}
+    return {**config, "tie_word_embeddings": False, "text_config": text}
 
 
 def _feature_layers(config: Mapping[str, Any], shapes: WeightShapes, name: str) -> int | list[int]:

@@ -92,6 +92,14 @@ _ROWS = (
         "Qwen/Qwen3-VL-2B-Instruct",
     ),
     ModelFamily(
+        "qwen3_vl_moe",
+        "Qwen3-VL MoE",
+        ("qwen3_vl_moe_text",),
+        ("qwen3_vl_moe_vision", "qwen3_vl_moe", "qwen3_vl"),
+        ("Qwen2VLImageProcessor",),
+        "Qwen/Qwen3-VL-30B-A3B-Instruct",
+    ),
+    ModelFamily(
         "internvl",
         "InternVL",
         ("qwen2", "qwen3", "llama"),
@@ -156,12 +164,28 @@ _ROWS = (
         "zai-org/GLM-4.1V-9B-Thinking",
     ),
     ModelFamily(
+        "glm46v",
+        "GLM-4.6V",
+        ("glm4v_text",),
+        ("glm4v_vision", "glm4v", "glm46v"),
+        ("Glm46VImageProcessor", "Glm4vImageProcessor"),
+        "zai-org/GLM-4.6V-Flash",
+    ),
+    ModelFamily(
         "aya_vision",
         "Aya Vision",
         ("cohere2",),
         (_SIGLIP,),
         ("GotOcr2ImageProcessor",),
         "CohereLabs/aya-vision-8b",
+    ),
+    ModelFamily(
+        "paligemma",
+        "PaliGemma",
+        ("gemma", "gemma2"),
+        (_SIGLIP,),
+        ("SiglipImageProcessor",),
+        "google/paligemma2-3b-mix-224",
     ),
     ModelFamily(
         "ovis2",

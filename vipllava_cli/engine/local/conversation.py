@@ -119,12 +119,14 @@ class LocalConversation(ABC):
         cached = 0 if prefix is None else len(prefix.ids)
         if prefix is None:
             prefix = inputs.prefill_images([prompt.view], prompt.ids)
+        ids = torch.tensor([prompt.ids])
         request = DecodeRequest(
-            torch.tensor([prompt.ids]),
+            ids,
             None,
             inputs.max_new_tokens_for(prompt, options),
             options,
             prefix.cache,
+            images=inputs.rest_inputs([prompt.view], ids, None, len(prefix.ids)),
             stream=stream,
             stop=stop,
         )

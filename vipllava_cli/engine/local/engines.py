@@ -1,7 +1,8 @@
 """The local engine for each kind of model."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -16,6 +17,8 @@ from vipllava_cli.engine.local.streaming import Stream
 from vipllava_cli.engine.local.vipllava_conversation import VipLlavaConversation
 from vipllava_cli.engine.local.vipllava_inputs import VipLlavaInputs
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
+
+_Start = tuple[ModelView, tuple[int, ...]]  # the part of a prompt up to the end of its image
 
 
 class VipLlavaEngine(VipLlavaInputs, LocalEngine):
@@ -58,23 +61,35 @@ class FamilyEngine(FamilyInputs, LocalEngine):
         if options.temperature > 0 or options.choices:
             return list(self.answer(prompts, options))
         start = time.perf_counter()
-        views = [prompt.view for prompt in prompts]
-        groups: dict[tuple[int, ModelView | None], list[int]] = {}
+        starts = [(prompt.view, prompt.ids[: self.image_end(prompt.ids)]) for prompt in prompts]
+        counts = Counter(starts)
+        groups: dict[tuple[int, _Start | None], list[int]] = {}
         for row, prompt in enumerate(prompts):
-            is_shared = not self.plain_reason and views.count(prompt.view) > 1
+            is_shared = not self.plain_reason and counts[starts[row]] > 1
             limit = self.max_new_tokens_for(prompt, options)
-            groups.setdefault((limit, prompt.view if is_shared else None), []).append(row)
+            groups.setdefault((limit, starts[row] if is_shared else None), []).append(row)
         answers: dict[int, Answer] = {}
         for (_, shared), rows in groups.items():
             group = [prompts[row] for row in rows]
-            found = (
-                self._generate(group, None, (), options, start)
-                if shared is None
-                else self._answer_group(group, options)
-            )
-            answers |= zip(rows, found, strict=True)
+            if shared is None:
+                answers |= zip(rows, self._generate(group, None, (), options, start), strict=True)
+                continue
+            cache = self.prefill_images([group[0].view], group[0].ids).cache
+            for part in self._parts(group):
+                some = [group[number] for number in part]
+                found = self._generate(some, cache, [0] * len(some), options, start)
+                answers |= zip((rows[number] for number in part), found, strict=True)
         seconds = (time.perf_counter() - start) / len(prompts)
         return [replace(answers[row], seconds=seconds) for row in range(len(prompts))]
+
+    def _parts(self, prompts: Sequence[Prompt]) -> Iterable[list[int]]:
+        """Split prompts with one prefix into batches. A window would count their padding as tokens."""
+        if not self.has_window:
+            return [list(range(len(prompts)))]
+        parts: dict[int, list[int]] = {}
+        for number, prompt in enumerate(prompts):
+            parts.setdefault(len(prompt.ids), []).append(number)
+        return parts.values()
 
     def start_conversation(self) -> FamilyConversation:
         """See `Engine.start_conversation`."""

@@ -65,7 +65,7 @@ class FamilyConversation(LocalConversation):
             None,
             inputs.max_new_tokens_for(prompt, options),
             options,
-            images=inputs.image_inputs([prompt.view], ids),
+            images=inputs.image_inputs([prompt.view], ids, stream.start_tokens),
             stream=stream,
             stop=stop,
         )

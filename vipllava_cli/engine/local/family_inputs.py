@@ -18,7 +18,7 @@ from vipllava_cli.engine.base import ModelInfo, ModelView, Prompt
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.hub.image_limits import read_size_limits
 from vipllava_cli.engine.local.error_translation import translate_errors
-from vipllava_cli.engine.local.families import WINDOW, RunFamily
+from vipllava_cli.engine.local.families import BOTH_WAYS, RunFamily
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.loading import Loaded
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE
@@ -27,9 +27,10 @@ from vipllava_cli.errors import ModelError, UsageError
 
 # What a processor returns about the text. Everything else is about the image.
 _TEXT_INPUTS = (
-    "input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "text_replacement_offsets"
+    "input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "text_replacement_offsets",
+    "labels",
 )  # fmt: skip
-_CROSS_MASK = "cross_attention_mask"
+_CROSS_MASK, _GRID = "cross_attention_mask", "image_grid_thw"
 
 _SAMPLE = Turn("question", "(answer)")
 
@@ -77,16 +78,26 @@ class FamilyInputs(ModelInputs):
             size_limits=read_size_limits(checkpoint.folder),
         )
 
-    @cached_property
+    @property
     def plain_reason(self) -> str:  # type: ignore[override]
         """Why each question reads its image again; empty if a prefix cache serves all of them."""
         text = self.model.config.get_text_config()
+        is_both_ways = getattr(text, "use_bidirectional_attention", None)
+        return BOTH_WAYS if is_both_ways else self.family.plain_reason
+
+    @property
+    def default_template(self) -> str:  # type: ignore[override]
+        """The chat template of a checkpoint that has none."""
+        return self.family.template
+
+    @cached_property
+    def has_window(self) -> bool:
+        """Whether some layers see only a window of the prompt."""
+        text = self.model.config.get_text_config()
         layers = getattr(text, "layer_types", None) or ()
-        if self.family.plain_reason or not (
-            getattr(text, "sliding_window", None) or any("full" not in layer for layer in layers)
-        ):
-            return self.family.plain_reason
-        return WINDOW
+        return bool(getattr(text, "sliding_window", None)) or any(
+            "full" not in layer for layer in layers
+        )
 
     # --- images ----------------------------------------------------------------------------------
 
@@ -133,16 +144,16 @@ class FamilyInputs(ModelInputs):
         special = {id for id in ids if id in added and added[id].special}
         return frozenset({self._image_token, *special} - {self.tokenizer.bos_token_id})
 
-    def image_inputs(self, views: Sequence[ModelView], ids: Tensor) -> Mapping[str, Tensor]:
+    def image_inputs(
+        self, views: Sequence[ModelView], ids: Tensor, answer_tokens: int = 0
+    ) -> Mapping[str, Tensor]:
         """See `ModelInputs.image_inputs`. Images of several sizes are padded to the largest."""
         images = [cast(FamilyImage, view.pixels) for view in views]
         inputs = {
             name: _stack([image.tensors[name] for image in images]) for name in images[0].tensors
         }
         if self.family.token_types:
-            inputs[self.family.token_types] = torch.isin(
-                ids.cpu(), torch.tensor(self.processor.image_token_ids)
-            ).long()
+            inputs[self.family.token_types] = self._token_types(ids, answer_tokens)
         if images[0].tiles is not None:
             inputs[_CROSS_MASK] = self._cross_mask(images, ids)
         dtype = self.model.dtype
@@ -150,6 +161,31 @@ class FamilyInputs(ModelInputs):
             name: value.to(self.device, dtype if value.is_floating_point() else None)
             for name, value in inputs.items()
         }
+
+    def _token_types(self, ids: Tensor, answer_tokens: int = 0) -> Tensor:
+        """Say which tokens are those of an image: 1, else 0.
+
+        In a family whose prompt sees itself in both directions, say which tokens are of an answer.
+        """
+        if self.family.plain_reason:
+            is_answer = torch.arange(ids.shape[1]) >= ids.shape[1] - answer_tokens
+            return is_answer.long().expand(ids.shape)
+        return torch.isin(ids.cpu(), torch.tensor(self.processor.image_token_ids)).long()
+
+    def rest_inputs(
+        self, views: Sequence[ModelView], ids: Tensor, mask: Tensor | None, cached: int
+    ) -> Mapping[str, Tensor]:
+        """See `ModelInputs.rest_inputs`. The positions of text depend on the size of the image."""
+        images = [cast(FamilyImage, view.pixels) for view in views]
+        if images[0].tiles is not None:
+            return {_CROSS_MASK: self._cross_mask(images, ids).to(self.device)}
+        if not self.family.has_grid_positions:
+            return {}
+        grids = [image.tensors[_GRID] for image in images]
+        positions, _ = self.model.model.get_rope_index(
+            ids, self._token_types(ids), image_grid_thw=torch.cat(grids), attention_mask=mask
+        )
+        return {"position_ids": positions[..., cached:].to(self.device)}
 
     def _cross_mask(self, images: Sequence[FamilyImage], ids: Tensor) -> Tensor:
         """Say which tokens read which tiles: all after the image. [rows, tokens, 1, tiles]."""
@@ -214,7 +250,7 @@ class FamilyInputs(ModelInputs):
     def encode(self, text: str) -> tuple[int, ...]:
         """Tokenize an expanded prompt from its start. Most templates write the first token."""
         bos = self.tokenizer.bos_token
-        has_start = bool(bos) and text.startswith(bos)
+        has_start = bool(bos) and (text.startswith(bos) or bool(self.default_template))
         with self._lock:
             ids: list[int] = self.tokenizer(text, add_special_tokens=not has_start)["input_ids"]
         self.check_rows(ids)

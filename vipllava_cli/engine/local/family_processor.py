@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 import transformers
-from transformers import AutoImageProcessor, AutoTokenizer, ProcessorMixin
+from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedConfig, ProcessorMixin
 from transformers.image_processing_utils import BaseImageProcessor
 
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
@@ -70,9 +70,14 @@ _OWN: Mapping[str, type[Any]] = {"PixtralProcessor": PixtralProcessor}
 _OWN_IMAGES: Mapping[str, type[Any]] = {"Llama4ImageProcessor": Llama4ImageProcessor}
 
 
-def load_family_processor(checkpoint: Checkpoint, family: RunFamily) -> Any:
-    """Load the processor of a checkpoint. Raises ModelError, and what transformers raises."""
-    return _image_only(_processor_class(family, checkpoint.name)).from_pretrained(
+def load_family_processor(
+    checkpoint: Checkpoint, family: RunFamily, config: PreTrainedConfig
+) -> Any:
+    """Load the processor of a checkpoint. Raises ModelError, and what transformers raises.
+
+    `config` is the checked one: transformers would read config.json again.
+    """
+    return _image_only(_processor_class(family, checkpoint.name), config).from_pretrained(
         checkpoint.folder, local_files_only=True
     )
 
@@ -92,13 +97,13 @@ def _processor_class(family: RunFamily, name: str) -> type[Any]:
     return found
 
 
-def _image_only(processor_class: type[Any]) -> type[Any]:
+def _image_only(processor_class: type[Any], config: PreTrainedConfig) -> type[Any]:
     """Return a subclass that loads an image processor and a tokenizer, and nothing for videos."""
 
     class ImageOnly(processor_class):
         @classmethod
         def _get_arguments_from_pretrained(cls, folder: Any, *_: Any, **__: Any) -> list[Any]:
-            return [_LOADERS[name](folder) for name in cls.get_attributes()]
+            return [_LOADERS[name](folder, config) for name in cls.get_attributes()]
 
         def check_argument_for_proper_class(self, name: str, argument: Any) -> Any:
             if not isinstance(argument, _NoVideos):
@@ -108,20 +113,22 @@ def _image_only(processor_class: type[Any]) -> type[Any]:
     return ImageOnly
 
 
-def _load_image_processor(folder: Any) -> Any:
+def _load_image_processor(folder: Any, config: PreTrainedConfig) -> Any:
     values, _ = BaseImageProcessor.get_image_processor_dict(folder, local_files_only=True)
     own = _OWN_IMAGES.get(str(values.get("image_processor_type")).removesuffix("Fast"))
     if own is not None:
         return own.from_dict(values)
-    return AutoImageProcessor.from_pretrained(folder, backend=_PILLOW, local_files_only=True)
+    return AutoImageProcessor.from_pretrained(
+        folder, config=config, backend=_PILLOW, local_files_only=True
+    )
 
 
-def _load_tokenizer(folder: Any) -> Any:
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+def _load_tokenizer(folder: Any, config: PreTrainedConfig) -> Any:
+    return AutoTokenizer.from_pretrained(folder, config=config, local_files_only=True)
 
 
 _LOADERS = {
     "image_processor": _load_image_processor,
     "tokenizer": _load_tokenizer,
-    "video_processor": lambda _: _NoVideos(),
+    "video_processor": lambda *_: _NoVideos(),
 }

@@ -234,7 +234,9 @@ class LocalEngine(ModelInputs):
             options,
             cache,
             None if cache is None or cached_rows is None else torch.tensor(cached_rows),
-            self.image_inputs(views, ids) if cache is None else {},
+            self.image_inputs(views, ids)
+            if cache is None
+            else self.rest_inputs(views, ids, mask, cached),
             stream,
         )
         rows = generate_tokens(self, request)

@@ -41,6 +41,7 @@ class ModelInputs(ABC):
         "use its instruction-tuned checkpoint, or add chat_template.jinja to its folder"
     )
     plain_reason = ""  # why each question reads its image again
+    default_template = ""  # of checkpoints that have no chat template
 
     def __init__(self, checkpoint: Checkpoint, loaded: Loaded) -> None:
         self.model = loaded.model
@@ -76,8 +77,22 @@ class ModelInputs(ABC):
         """Return the index after the last image token."""
 
     @abstractmethod
-    def image_inputs(self, views: Sequence[ModelView], ids: Tensor) -> Mapping[str, Tensor]:
-        """Return the model's inputs for the images of prompts, whose ids are [views, longest]."""
+    def image_inputs(
+        self, views: Sequence[ModelView], ids: Tensor, answer_tokens: int = 0
+    ) -> Mapping[str, Tensor]:
+        """Return the model's inputs for the images of prompts, whose ids are [views, longest].
+
+        The last `answer_tokens` are not of the prompts, but of answers.
+        """
+
+    def rest_inputs(
+        self, views: Sequence[ModelView], ids: Tensor, mask: Tensor | None, cached: int
+    ) -> Mapping[str, Tensor]:
+        """Return the model's further inputs for the tokens behind the first `cached`.
+
+        A prefix cache holds those first tokens. `ids` are [views, longest]; `mask` is 0 for padding.
+        """
+        return {}
 
     @property
     def image_note(self) -> str:
@@ -105,7 +120,8 @@ class ModelInputs(ABC):
     @cached_property
     def _chat_renderer(self) -> ChatRenderer | None:
         """The renderer of the processor's template. None if it has none."""
-        template = self.processor.chat_template or self.tokenizer.chat_template
+        own = self.processor.chat_template or self.tokenizer.chat_template
+        template = own or self.default_template
         if isinstance(template, dict):
             template = template.get("default")
         if not template or not isinstance(template, str):

@@ -64,9 +64,9 @@ def score_choices(
     continuations = [row[shared:] for row in rows]
     with torch.inference_mode(), translate_errors():
         # Run the rest of the shared tokens once. Its last position predicts each first token.
-        first = _log_probabilities(inputs, cache, [prompt.ids[cached:shared]])[:, -1:]
+        first = _log_probabilities(inputs, prompt, cache, [prompt.ids[cached:shared]])[:, -1:]
         cache.batch_repeat_interleave(len(rows))
-        rest = _log_probabilities(inputs, cache, continuations)
+        rest = _log_probabilities(inputs, prompt, cache, continuations)
         scores = torch.cat([first.expand(len(rows), -1, -1), rest], dim=1)
     likelihoods = [
         log_likelihood(scores[number], tokens, ends)
@@ -93,7 +93,7 @@ def score_choices_plain(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 logits_to_keep=len(tokens) + 1,
-                **inputs.image_inputs([prompt.view], ids),
+                **inputs.image_inputs([prompt.view], ids, len(tokens)),
             )
             check_scores(output.logits)
             scores = output.logits[0].float().log_softmax(-1)
@@ -129,16 +129,23 @@ def _shared_length(rows: Sequence[Sequence[int]]) -> int:
 
 
 def _log_probabilities(
-    inputs: ModelInputs, cache: DynamicCache, rows: Sequence[Sequence[int]]
+    inputs: ModelInputs, prompt: Prompt, cache: DynamicCache, rows: Sequence[Sequence[int]]
 ) -> Tensor:
     """Return the log-probabilities of each next token: float32 [rows, longest, vocabulary].
 
-    Rows are padded on the right. A causal model never attends to that padding from a row's own tokens.
+    `rows` follow the start of the prompt, which is in the cache. They are padded on the right. A causal
+    model never attends to that padding from a row's own tokens.
     """
     longest = max(map(len, rows))
     padded = [[*row, *[inputs.end_tokens[0]] * (longest - len(row))] for row in rows]
+    ids = torch.tensor(padded)
+    cached = cache.get_seq_length()
+    complete = torch.cat([torch.tensor([prompt.ids[:cached]]).expand(len(rows), -1), ids], dim=1)
     output = inputs.model(
-        input_ids=torch.tensor(padded, device=inputs.device), past_key_values=cache, use_cache=True
+        input_ids=ids.to(inputs.device),
+        past_key_values=cache,
+        use_cache=True,
+        **inputs.rest_inputs([prompt.view] * len(rows), complete, None, cached),
     )
     check_scores(output.logits)
     scores: Tensor = output.logits.float().log_softmax(-1)

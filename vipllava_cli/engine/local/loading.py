@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import transformers.utils.logging
 from huggingface_hub.utils.tqdm import disable_progress_bars
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
 
 from vipllava_cli.engine.hardware.batch_size import SMALL_MODEL_BYTES
 from vipllava_cli.engine.hardware.load_options import LoadOptions
@@ -42,6 +42,7 @@ DTYPES: Mapping[str, torch.dtype] = {
 
 # Values of `--attention` that have another name in transformers.
 _ATTENTION: Mapping[str, str] = {"flash": "flash_attention_2"}
+_WITHOUT_SDPA = ("gemma2",)  # it limits the scores of attention
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _load_model(
             # Weights that are quantized here keep the type of the file: no copy to another type first.
             dtype="auto" if quantizes_here else DTYPES[needs.dtype],
             device_map=placement.device_map,
-            attn_implementation=_ATTENTION.get(placement.attention, placement.attention),
+            attn_implementation=_attention(config, placement.attention),
             quantization_config=library_quantization,
             use_safetensors=True,
             local_files_only=True,
@@ -143,6 +144,14 @@ def _load_model(
         pack_linears(model)
     loaded: PreTrainedModel = model
     return loaded
+
+
+def _attention(config: PreTrainedConfig, chosen: str) -> str | dict[str, str]:
+    """Return the attention of the parts of a model, as transformers names it."""
+    name = _ATTENTION.get(chosen, chosen)
+    if name != "sdpa" or config.get_text_config().model_type not in _WITHOUT_SDPA:
+        return name
+    return {"": "eager", "text_config": "eager", "vision_config": name}
 
 
 def _generation_ids(published: GenerationConfig) -> GenerationConfig:

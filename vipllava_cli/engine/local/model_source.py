@@ -51,7 +51,7 @@ def find_source(checkpoint: Checkpoint) -> ModelSource:
         config,
         read_family_spec(fixed),
         model_class,
-        lambda: load_family_processor(checkpoint, family),
+        lambda: load_family_processor(checkpoint, family, config),
         family,
     )
 

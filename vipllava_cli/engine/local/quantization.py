@@ -94,7 +94,8 @@ def quantize_layers(
     for layer in layers:
         for module in list(layer.modules()):
             for name, child in module.named_children():
-                if isinstance(child, nn.Linear):
+                # The router of Llama 4 is of another class of linear layers.
+                if isinstance(child, nn.Linear) and type(child) in (nn.Linear, WidenedLinear):
                     setattr(module, name, Int8Linear(child, widened=widened))
     for weight in model.parameters():
         weight.data = weight.data.to(dtype)

@@ -79,7 +79,7 @@ class RoomyLayer(DynamicLayer):
         self._write((keys, values), 0, indices)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "RoomyLayer":
-        copied = RoomyLayer(self.capacity)
+        copied = type(self)(self.capacity)
         if self.get_seq_length():
             copied.fill(self)
         return copied
@@ -114,11 +114,22 @@ class RoomyLayer(DynamicLayer):
         return self.capacity if self.capacity >= length else length + room
 
 
+class CrossAttentionLayer(RoomyLayer):
+    """Keys and values of an image that the prompt reads in cross-attention: no tokens of the prompt."""
+
+    def crop(self, tokens_to_remove: int) -> None:
+        """Keep the image: a crop is about tokens of the prompt."""
+
+
 def new_cache(config: PretrainedConfig, capacity: int = 0) -> DynamicCache:
     """Make an empty cache, with room for `capacity` tokens if the layers keep all tokens."""
     cache = DynamicCache(config=config)
     if keeps_all_tokens(cache):
-        cache.layers = [RoomyLayer(capacity) for _ in cache.layers]
+        crossing = getattr(config, "cross_attention_layers", None) or ()
+        cache.layers = [
+            CrossAttentionLayer() if number in crossing else RoomyLayer(capacity)
+            for number in range(len(cache.layers))
+        ]
     return cache
 
 

@@ -15,9 +15,9 @@ from vipllava_cli.engine.prompts.templates import STOPS
 class Stream(BaseStreamer):
     """Passes an answer's text to `on_text` as it grows, and collects the new tokens.
 
-    `start_ids` are the tokens of an answer to continue; `on_text` does not receive their text. `stops`
-    are the texts that end an answer. `first_token_time` is the value of `time.perf_counter()` at the
-    first new token.
+    `start_ids` are the tokens of an answer to continue, `start_tokens` counts them; `on_text` does not
+    receive their text. `stops` are the texts that end an answer. `first_token_time` is the value of
+    `time.perf_counter()` at the first new token.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class Stream(BaseStreamer):
         self.new_ids: list[int] = []
         self._sent = len(stable_text(self._text(), stops)) if start_ids else 0
         self._has_prompt = False
+        self.start_tokens = len(self._start_ids)
         self.first_token_time: float | None = None
 
     def put(self, value: Tensor) -> None:

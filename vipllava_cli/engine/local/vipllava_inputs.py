@@ -129,7 +129,9 @@ class VipLlavaInputs(ModelInputs):
         first: int = ids.index(self.model.config.image_token_id)
         return first + self.image_tokens
 
-    def image_inputs(self, views: Sequence[ModelView], ids: Tensor) -> Mapping[str, Tensor]:
+    def image_inputs(
+        self, views: Sequence[ModelView], ids: Tensor, answer_tokens: int = 0
+    ) -> Mapping[str, Tensor]:
         """Return pixels [views, 3, side, side] on the model's device and in its dtype."""
         pixels = torch.cat([cast(Tensor, view.pixels) for view in views])
         return {"pixel_values": pixels.to(self.device, self.model.dtype)}

@@ -186,8 +186,10 @@ CONVENTIONS: Sequence[RegionConvention] = (
         "LLaVA-1.5",
         Unit.SQUARE_FRACTIONS,
         Notation.BRACKETS,
-        _names(r"(vip-?)?llava"),
-        ("vipllava", "llava"),
+        # LLaVA-NeXT (1.6) and LLaVA-OneVision document none: haotian-liu/LLaVA, issue 1158 has no answer,
+        # and the pages of LLaVA-VL/LLaVA-NeXT name no coordinates. Ollama's name `llava` is 1.6.
+        _names(r"vip-?llava|llava[-_.:]?(\d+b-)?v?1[._]5"),
+        ("vipllava",),
         "LLaVA's training data llava_v1_5_mix665k (RefCOCO and Visual Genome rows); padding:"
         " haotian-liu/LLaVA, issues 606 and 822",
     ),

@@ -83,6 +83,10 @@ _ROPE = optional(
 _LAYER_NUMBERS = _list_of(whole(-_MAX_LAYERS, _MAX_LAYERS), _MAX_LAYERS)
 _FEATURE_LAYER = optional(one_or_more(-_MAX_LAYERS, _MAX_LAYERS, 64))
 _DTYPE = optional(one_of(TYPES))
+_FLAG_OR_NUMBER = Rule(
+    "true, false or a whole number from 0 to 64",
+    lambda value: FLAG.accepts(value) or whole(0, 64).accepts(value),
+)
 
 PINPOINTS = _pairs(1, 4096, 64)
 FAMILY_RULES: Rules = {
@@ -181,6 +185,10 @@ FAMILY_RULES: Rules = {
     ),
     "interleave_moe_layer_step": whole(0, _MAX_LAYERS),
     "no_rope_layer_interval": whole(1, _MAX_LAYERS),
+    "decoder_sparse_step": whole(1, _MAX_LAYERS),
+    "mlp_only_layers": _LAYER_NUMBERS,
+    "moe_intermediate_size": _WIDE,
+    "num_experts": whole(1, 1024),
     "num_experts_per_tok": whole(1, 1024),
     "num_local_experts": whole(1, 1024),
     # attention
@@ -190,7 +198,7 @@ FAMILY_RULES: Rules = {
     "num_key_value_heads": optional(_HEADS),
     "attention_bias": FLAG,
     "attention_chunk_size": optional(_POSITIONS),
-    "attn_temperature_tuning": FLAG,
+    "attn_temperature_tuning": _FLAG_OR_NUMBER,
     "attn_scale": _FACTOR,
     "floor_scale": whole(1, 1 << 24),
     "qkv_bias": FLAG,
@@ -263,6 +271,8 @@ _PARTS = ("text_config", "vision_config")
 _FLAT = ("qwen2_vl", "qwen2_5_vl")
 _OF_TEXT = ("bos_token_id", "eos_token_id", "pad_token_id")
 _OF_ALL = ("dtype", "model_type", "tie_word_embeddings", "torch_dtype")
+# transformers (5.23.0) joins the features of several vision layers in the other families only.
+_ONE_FEATURE_LAYER = ("aya_vision", "internvl", "mistral3")
 
 
 def check_family_config(
@@ -287,7 +297,20 @@ def check_family_config(
                 f"{name}: config.json lacks {part}, or it is no object: get the checkpoint again"
             )
         known[part] = _check_part(values, types[part], f"{where}{part}.")
+    _choose_one_layer(known, family, where)
     return known
+
+
+def _choose_one_layer(known: dict[str, Any], family: ModelFamily, where: str) -> None:
+    """Take the only vision layer out of its list. Raises ModelError for several that cannot be joined."""
+    layers = known.get("vision_feature_layer")
+    if isinstance(layers, list) and len(layers) == 1:
+        known["vision_feature_layer"] = layers[0]
+    elif isinstance(layers, list) and family.model_type in _ONE_FEATURE_LAYER:
+        raise ModelError(
+            f"{where}vision_feature_layer lists {len(layers)} layers: expected one, because {family.name}"
+            " does not join the features of several"
+        )
 
 
 def _is_of_text(field: str) -> bool:
@@ -314,6 +337,8 @@ def _check_part(
         for each in nested or [rope]:
             check_fields(each, _FAMILY_ROPE_RULES, f"{where}{field}.")
     _check_relations(found, where.rstrip("."))
+    if "attn_temperature_tuning" in found:  # Llama 4 was published with a number
+        found["attn_temperature_tuning"] = bool(found["attn_temperature_tuning"])
     return found
 
 

@@ -39,7 +39,7 @@ _SIZES = ("size", "crop_size", "pad_size", "max_image_size")
 _SIDE_FIELDS = ("shortest_edge", "longest_edge", "height", "width")
 _AREA_FIELDS = ("shortest_edge", "longest_edge", "min_pixels", "max_pixels")
 # These processors resize to an area, and every other one to a length.
-_BY_AREA = ("Qwen2VLImageProcessor", "Glm4vImageProcessor")
+_BY_AREA = ("Qwen2VLImageProcessor", "Glm46VImageProcessor", "Glm4vImageProcessor")
 # The processors whose last size is the side of what the vision tower sees.
 _BY_SIDE = (
     "CLIPImageProcessor",

@@ -25,7 +25,7 @@ _WITHOUT_POSITIONS = (
     "pixtral",
     *(
         f"{family}{ending}"
-        for family in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+        for family in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
         for ending in ("", "_vision")
     ),
 )
