@@ -17,7 +17,7 @@ from vipllava_cli.engine.local.error_translation import translate_errors
 from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.lean_prefill import LeanPrefill, supports_lean_prefill
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
-from vipllava_cli.engine.local.square_pixels import SquarePixels
+from vipllava_cli.engine.local.square_pixels import SquarePixels, TablePixels, join_pixels
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE
 from vipllava_cli.engine.prompts.control_words import IMAGE
 from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
@@ -58,7 +58,7 @@ class VipLlavaInputs(ModelInputs):
 
     @translate_errors()
     def view(self, image: Image.Image) -> ModelView:
-        """See `Engine.view`. Pixels are float32 [1, 3, side, side] on the CPU."""
+        """See `Engine.view`. `image_inputs` makes tensors of the pixels."""
         return ModelView(self._square_pixels(image))
 
     @cached_property
@@ -130,7 +130,7 @@ class VipLlavaInputs(ModelInputs):
 
     def image_inputs(self, views: Sequence[ModelView], ids: Tensor) -> Mapping[str, Tensor]:
         """Return pixels [views, 3, side, side] on the model's device and in its dtype."""
-        pixels = torch.cat([cast(Tensor, view.pixels) for view in views])
+        pixels = join_pixels([cast("Tensor | TablePixels", view.pixels) for view in views])
         return {"pixel_values": pixels.to(self.device, self.model.dtype)}
 
     # --- prefill -------------------------------------------------------------------------------
