@@ -82,7 +82,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         )
         for name, summary in _LOADINGS.items()
     },
-    "questions": Scenario("several questions about an image", "questions", limit=300),
+    "questions": Scenario("several questions about an image", "questions", limit=400),
     "choices": Scenario("scoring choices, against an answer of their length", "choices"),
     "fields": Scenario("several fields, against one question", "fields", sizes=("tiny",)),
     "server": Scenario("`batch`, against `transformers serve`", "server", sizes=("tiny",)),
@@ -94,7 +94,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         is_named=True,
     ),
     "startup": Scenario("`--help`, against a bare Typer program", "startup", sizes=NO_SIZE),
-    "memory": Scenario("the peak memory of `batch`", "memory", sizes=NO_SIZE, limit=400),
+    "memory": Scenario("the peak memory of `batch`", "memory", sizes=NO_SIZE, limit=900),
     "kills": Scenario("a `batch` that is killed and restarted", "kills", sizes=NO_SIZE, limit=500),
     "photographs": Scenario("what is taken for a photograph", "photographs", sizes=NO_SIZE),
 }
