@@ -47,8 +47,11 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def choose_names(given: Sequence[str], device: str) -> list[str]:
-    """Return the scenarios for a device whose names start like the given ones."""
+def choose_names(given: Sequence[str], device: str, *, is_quick: bool = False) -> list[str]:
+    """Return the scenarios for a device whose names start like the given ones.
+
+    Without names, these are all but the long ones that have to be named. A quick run has them, too.
+    """
     for text in given:
         if not any(name.startswith(text) for name in SCENARIOS):
             raise SystemExit(f"error: no scenario {text}: see `python -m benchmarks list`")
@@ -56,7 +59,8 @@ def choose_names(given: Sequence[str], device: str) -> list[str]:
     return [
         name
         for name, scenario in SCENARIOS.items()
-        if kind in scenario.devices and (not given or name.startswith(tuple(given)))
+        if kind in scenario.devices
+        and (name.startswith(tuple(given)) if given else is_quick or not scenario.is_named)
     ]
 
 
@@ -73,7 +77,7 @@ def run(given: argparse.Namespace) -> int:
     """Run, and rewrite the files after each event. Returns 1 if a scenario failed."""
     deadline = time.monotonic() + given.seconds
     sizes = given.size or (["tiny"] if given.is_quick else [])
-    jobs = choose_jobs(choose_names(given.names, given.device), sizes)
+    jobs = choose_jobs(choose_names(given.names, given.device, is_quick=given.is_quick), sizes)
     machine = describe_machine(given.device)
     print(describe_in_words(machine))
     given.out.mkdir(parents=True, exist_ok=True)

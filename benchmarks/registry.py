@@ -10,8 +10,8 @@ class Scenario:
 
     `sizes` are the models that it runs with unless sizes are given. One with the shipped model only, or
     with none, has the size `-`. `limit` is in seconds, for a full run. Scenarios that are `alone` get
-    a process of their own, the others share a process and its open model. `devices` are the kinds of
-    device it is for.
+    a process of their own, the others share a process and its open model. One that `is_named` runs if
+    its name is given, and in quick runs. `devices` are the kinds of device it is for.
     """
 
     summary: str
@@ -20,6 +20,7 @@ class Scenario:
     limit: int = 120
     argument: str = ""
     alone: bool = False
+    is_named: bool = False
     devices: tuple[str, ...] = ("cpu", "cuda")
 
     @property
@@ -81,12 +82,19 @@ SCENARIOS: Mapping[str, Scenario] = {
         )
         for name, summary in _LOADINGS.items()
     },
-    "questions": Scenario("several questions about an image", "questions", limit=300),
+    "questions": Scenario("several questions about an image", "questions", limit=400),
     "choices": Scenario("scoring choices, against an answer of their length", "choices"),
     "fields": Scenario("several fields, against one question", "fields", sizes=("tiny",)),
     "server": Scenario("`batch`, against `transformers serve`", "server", sizes=("tiny",)),
+    "equality": Scenario(
+        "answers of the fast paths, against `generate` over complete prompts",
+        "equality",
+        limit=3600,
+        alone=True,
+        is_named=True,
+    ),
     "startup": Scenario("`--help`, against a bare Typer program", "startup", sizes=NO_SIZE),
-    "memory": Scenario("the peak memory of `batch`", "memory", sizes=NO_SIZE, limit=400),
+    "memory": Scenario("the peak memory of `batch`", "memory", sizes=NO_SIZE, limit=900),
     "kills": Scenario("a `batch` that is killed and restarted", "kills", sizes=NO_SIZE, limit=500),
     "photographs": Scenario("what is taken for a photograph", "photographs", sizes=NO_SIZE),
 }

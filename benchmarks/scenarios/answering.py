@@ -6,6 +6,7 @@ from benchmarks.measuring import NotAvailable, seconds
 from benchmarks.scenes import SAMPLE
 from vipllava_cli.engine.base import Answer, Engine, Prompt
 from vipllava_cli.engine.options import GenerationOptions
+from vipllava_cli.engine.prompts.templates import Turn
 from vipllava_cli.images.square import pad_to_square
 
 QUESTION = "what is the object within the red rectangle doing, and what is it made of?"
@@ -33,18 +34,20 @@ def prefill_seconds(engine: Engine, rounds: int) -> list[float]:
 def token_seconds(engine: Engine, tokens: int, rounds: int) -> tuple[list[float], float]:
     """Time one token after the first, and return the mean context in tokens.
 
-    The time of a prompt with one token is taken off that of a long answer, round by round.
+    Each round is a conversation of one turn, which notes the time of its first token: what other
+    programs take during the prompt does not count.
 
-    Raises NotAvailable if the machine is so busy that this leaves nothing.
+    Raises NotAvailable if the model ends its answer at once.
     """
-    prompt = new_prompt(engine)
-    given = answer(engine, prompt, tokens)  # warms up, too
-    answer(engine, prompt, 1)
-    times = []
-    for _ in range(rounds):
-        short = seconds(lambda: answer(engine, prompt, 1))
-        long = seconds(lambda: answer(engine, prompt, tokens))
-        times.append((long - short) / max(given.answer_tokens - 1, 1))
-    if min(times) <= 0:
-        raise NotAvailable("a long answer took no longer than a short one: the machine is busy")
-    return times, len(prompt.ids) + given.answer_tokens / 2
+    view = new_prompt(engine).view
+    options = GenerationOptions(max_new_tokens=tokens)
+    times, context = [], 0.0
+    for _ in range(rounds + 1):  # the first one warms up
+        conversation = engine.start_conversation()
+        reply = conversation.answer(view, [Turn(QUESTION)], options=options)
+        later = reply.answer.answer_tokens - 1
+        if later < 1:
+            raise NotAvailable("the answer has one token: no later token to time")
+        times.append((reply.answer.seconds - reply.first_token_seconds) / later)
+        context = reply.answer.prompt_tokens + reply.answer.answer_tokens / 2
+    return times[1:], context

@@ -46,7 +46,10 @@ def run(bench: Bench) -> Iterator[Measure]:
     minimal.append(str(TOKENS))
 
     def start(command: list[str]) -> None:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - own commands
+        """Run a command, and show what it prints, such as progress bars, only if it fails."""
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - own commands
+        if done.returncode:
+            raise RuntimeError(f"exit code {done.returncode}: {done.stderr.strip()[-300:]}")
 
     rounds = bench.choose(5 if bench.size == "tiny" else 1, 1)
     times = interleave(

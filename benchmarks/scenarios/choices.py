@@ -6,14 +6,12 @@ ends it.
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from benchmarks.bench import Bench
 from benchmarks.measuring import Measure, interleave, summarize, summarize_ratio
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from vipllava_cli.engine.base import Prompt
     from vipllava_cli.engine.local.generate import LocalEngine
     from vipllava_cli.engine.options import GenerationOptions
@@ -27,16 +25,15 @@ def log_likelihood_in_full(engine: "LocalEngine", prompt: "Prompt", choice: str)
 
     ids = engine.encode(prompt.text + choice)
     stop = engine.encode(prompt.text + choice + "###")[len(ids)]
-    pixels = cast("Tensor", prompt.view.pixels).to(engine.device, engine.model.dtype)
+    rows = torch.tensor([ids], device=engine.device)
     with torch.inference_mode():
-        logits = engine.model(
-            input_ids=torch.tensor([ids], device=engine.device), pixel_values=pixels
-        ).logits[0]
+        output = engine.model(input_ids=rows, **engine.image_inputs([prompt.view], rows))
+    logits = output.logits[0]
     scores = logits.double().log_softmax(-1)
     choice_score = sum(
         float(scores[index - 1, ids[index]]) for index in range(len(prompt.ids), len(ids))
     )
-    return choice_score + float(scores[-1, [*engine.end_tokens, stop]].logsumexp(0))
+    return choice_score + float(scores[-1, sorted({*engine.end_tokens, stop})].logsumexp(0))
 
 
 def answer(engine: "LocalEngine", prompt: "Prompt", options: "GenerationOptions") -> None:

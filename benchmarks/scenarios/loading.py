@@ -46,14 +46,15 @@ def run_measured(command: Sequence[str]) -> MeasuredRun:
     """Run a command, and sample its memory fifty times per second."""
     start = time.perf_counter()
     peak = 0
-    with tempfile.TemporaryFile("w+") as stdout:
-        process = psutil.Popen(command, stdout=stdout)
+    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+        process = psutil.Popen(command, stdout=stdout, stderr=stderr)
         while process.poll() is None:
             peak = max(peak, anonymous_memory(process))
             time.sleep(0.02)
         duration = time.perf_counter() - start
         if process.returncode:
-            raise RuntimeError(f"{' '.join(command)} failed with exit code {process.returncode}")
+            stderr.seek(0)
+            raise RuntimeError(f"exit code {process.returncode}: {stderr.read().strip()[-300:]}")
         stdout.seek(0)
         return MeasuredRun(stdout.read(), peak, duration)
 

@@ -31,12 +31,10 @@ def last_logits(engine: "LocalEngine", prompt: "Prompt") -> "Tensor":
     """Return the logits of the token after the prompt, in float32 on the CPU."""
     import torch
 
-    pixels = cast("Tensor", prompt.view.pixels).to(engine.device, engine.model.dtype)
     ids = torch.tensor([prompt.ids], device=engine.device)
     with torch.inference_mode():
-        return cast(
-            "Tensor", engine.model(input_ids=ids, pixel_values=pixels).logits[0, -1].float().cpu()
-        )
+        output = engine.model(input_ids=ids, **engine.image_inputs([prompt.view], ids))
+    return cast("Tensor", output.logits[0, -1].float().cpu())
 
 
 def run(bench: Bench) -> Iterator[Measure]:

@@ -1,7 +1,8 @@
 """What `vipllava plan` predicts, against what an answer of the planned length takes."""
 
-import resource
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import psutil
 
 from benchmarks.bench import Bench
 from benchmarks.measuring import Measure, seconds, summarize
+from benchmarks.scenarios.loading import anonymous_memory
 
 if TYPE_CHECKING:
     from vipllava_cli.engine.hardware.placement_types import Placement
@@ -38,13 +40,13 @@ def run(bench: Bench) -> Iterator[Measure]:
     length = sample.estimate.prompt_tokens + TOKENS
     plan = make_plan(model, None, LoadOptions(bench.device, length=length))
     bench.close()
-    before = start_memory(bench)
+    memory = GpuMemory(bench.device) if bench.on_cuda else MainMemory()
     yield Measure("loading", seconds(bench.open), "s")
     engine = bench.open()
     answer(engine, new_prompt(engine), TOKENS)
-    taken, predicted = peak_memory(bench) - before, predicted_bytes(plan.placement)
+    taken, predicted = memory.taken(), predicted_bytes(plan.placement)
     yield Measure("memory predicted", predicted / 2**30, "GiB")
-    yield Measure("memory measured", taken / 2**30, "GiB", note=_MEMORY_NOTES[bench.on_cuda])
+    yield Measure("memory measured", taken / 2**30, "GiB", note=memory.note)
     yield Measure("memory predicted / measured", predicted / taken, goal=MEMORY_GOAL)
     rounds = bench.choose(3, 1)
     prompts = prefill_seconds(engine, rounds)
@@ -60,27 +62,55 @@ def run(bench: Bench) -> Iterator[Measure]:
     yield Measure("prompt predicted / measured", ratio, goal=SPEED_GOAL)
 
 
-_MEMORY_NOTES = {
-    True: "the peak of torch's tensors",
-    False: "the peak of the process, with the mapped weights that it read",
-}
+@dataclass
+class MainMemory:
+    """Watches the memory of this process, from the libraries on.
+
+    Weights in the precision of the file stay mapped, and count where they were read. Files that
+    loading reads and drops do not count: the system takes their pages back when it needs memory.
+    """
+
+    note = "anonymous memory without the libraries, and the mapped weights that were read"
+    _before: int = 0
+    _peak: int = 0
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        import transformers
+
+        import vipllava_cli.engine.local.engines  # noqa: F401 - before the memory is read
+
+        assert transformers.VipLlavaForConditionalGeneration  # imports its modules
+        self._before = anonymous_memory(psutil.Process())
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def taken(self) -> int:
+        """Return the peak in bytes, and end."""
+        self._ended.set()
+        maps = psutil.Process().memory_maps()
+        mapped = sum(each.rss for each in maps if each.path.endswith(".safetensors"))
+        return self._peak - self._before + mapped
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.01):
+            self._peak = max(self._peak, anonymous_memory(psutil.Process()))
 
 
-def start_memory(bench: Bench) -> int:
-    """Start to watch the memory. Returns the bytes in use: on a GPU those of torch's tensors."""
-    if not bench.on_cuda:
-        return psutil.Process().memory_info().rss
-    import torch
+class GpuMemory:
+    """Watches the memory of torch's tensors on a GPU."""
 
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats(bench.device)
-    return torch.cuda.memory_allocated(bench.device)
+    note = "the peak of torch's tensors"
 
+    def __init__(self, device: str) -> None:
+        import torch
 
-def peak_memory(bench: Bench) -> int:
-    """Return the peak of the bytes in use."""
-    if not bench.on_cuda:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    import torch
+        self._device = device
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+        self._before = torch.cuda.memory_allocated(device)
 
-    return torch.cuda.max_memory_allocated(bench.device)
+    def taken(self) -> int:
+        """Return the peak in bytes."""
+        import torch
+
+        return torch.cuda.max_memory_allocated(self._device) - self._before

@@ -43,7 +43,7 @@ def compare_calls(bench: Bench) -> Iterator[Measure]:
 
     assert answer_in_one_call() == answer_separately()
     times = interleave(
-        {SEPARATE: answer_separately, ONE: answer_in_one_call}, bench.choose(5, 1), warm_up=False
+        {SEPARATE: answer_separately, ONE: answer_in_one_call}, bench.choose(3, 1), warm_up=False
     )
     what = f"time of {len(questions)} calls relative to one with {len(questions)} questions"
     yield summarize_ratio(what, times[SEPARATE], times[ONE])
@@ -58,7 +58,7 @@ def compare_batches(bench: Bench) -> Iterator[Measure]:
 
     engine = bench.open()
     questions = QUESTIONS[: bench.choose(8, 2)]
-    paths = write_scenes(bench.folder / "scenes", bench.choose(4, 2))
+    paths = write_scenes(bench.folder / "scenes", 2)
     few, out = paths[:1], bench.folder / "questions.jsonl"
     rows = rows_of(paths, questions)
     separate = [
@@ -77,7 +77,7 @@ def compare_batches(bench: Bench) -> Iterator[Measure]:
                 engine, few, TOKENS, len(questions), questions
             ),
         },
-        bench.choose(3, 1),
+        bench.choose(2, 1),
         warm_up=False,
     )
     images = dict(zip(times, (len(paths), len(paths), len(few), len(few)), strict=True))

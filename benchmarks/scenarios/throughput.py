@@ -24,7 +24,7 @@ class Work:
 
 
 WORKS = {
-    "tiny": Work(256, 16, 128, 8, 5),
+    "tiny": Work(256, 16, 128, 8, 3),
     "mid": Work(8, 2, 8, 16, 2),
     "7b": Work(64, 2, 64, 64, 2),
 }

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 Event = dict[str, Any]
 
-# Why a scenario may have no figures: a machine lacks a package, or other programs keep it busy.
-MAY_BE_ABSENT = "is not installed|: not installed; see|the machine is busy"
+# Why a scenario may have no figures: a machine lacks a package.
+MAY_BE_ABSENT = "is not installed|: not installed; see"
 PROCESSOR_SECONDS = 120  # a minute of both cores of an idle machine
 
 

@@ -57,6 +57,9 @@ def test_names_are_chosen_by_their_start_and_device() -> None:
         "placement-disk",
     ]
     assert "placement-cpu" not in program.choose_names([], "cpu")
+    assert "equality" not in program.choose_names([], "cpu")
+    assert "equality" in program.choose_names([], "cpu", is_quick=True)
+    assert program.choose_names(["equality"], "cpu") == ["equality"]
     with pytest.raises(SystemExit, match="no scenario nonsense"):
         program.choose_names(["nonsense"], "cpu")
 

@@ -28,6 +28,17 @@ def test_a_gpu_that_holds_the_7b_is_limited_by_its_bandwidth() -> None:
     assert result.assumed == ()
 
 
+def test_the_head_computes_one_token_and_the_tower_attends() -> None:
+    """Compare with the arithmetic of the parts: two operations for each weight and token."""
+    card = replace(SMALL_GPU, gpus={0: Memory(80 * GIB, 78 * GIB)})
+    work = estimate_on(card, H100).prompt_seconds * H100.operations
+    layers = 32 * (2 * 202.4e6 * 636 + 2 * 636**2 * 4096)
+    tower = 2 * 303.5e6 * 576 + 4 * 24 * 1024 * 576**2
+    projector = 2 * (5120 * 4096 + 4096**2) * 576
+    head = 2 * 4096 * 32064
+    assert work == pytest.approx(layers + tower + projector + head, rel=0.005)
+
+
 def test_weights_beside_a_gpu_cross_the_bus_for_every_token() -> None:
     placement = plan_placement(spec_of("7b"), LoadOptions(), SMALL_GPU)
     result = estimate(placement, lambda _: H100)

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from tests.support.machines import FOUR_GPUS, LAPTOP
-from vipllava_cli.engine.hardware.machine import location_memory
+from vipllava_cli.engine.hardware.machine import location_memory, measure_operations, measure_speed
 
 
 def test_free_memory_stays_within_the_limit_of_a_container(
@@ -19,6 +19,16 @@ def test_free_memory_stays_within_the_limit_of_a_container(
         memory = location_memory(location)
         assert memory.free == 2_000_000
         assert memory.total == psutil.virtual_memory().total
+
+
+@pytest.mark.model
+def test_the_speed_of_a_cpu_is_that_of_a_layer() -> None:
+    """A layer takes longer than its products alone, and not much longer."""
+    speed = measure_speed("cpu", "fp32")
+    assert 1e8 < speed.bandwidth < 1e12
+    assert 1e9 < speed.operations < 1e14
+    measure_operations.cache_clear()
+    assert measure_operations("cpu", "fp32") == pytest.approx(speed.operations, rel=0.9)
 
 
 def test_devices_are_listed_fastest_first() -> None:

@@ -1,7 +1,5 @@
 """The likelihood of choices, compared with full runs."""
 
-from typing import cast
-
 import pytest
 import torch
 from PIL import Image
@@ -22,9 +20,9 @@ def log_likelihood_in_full(
     text = engine.format_first_prompt(QUESTION, template) + " " + choice
     prompt, ids = engine.encode(engine.format_first_prompt(QUESTION, template)), engine.encode(text)
     with torch.inference_mode():
+        rows = torch.tensor([ids])
         scores = engine.model(
-            input_ids=torch.tensor([ids]),
-            pixel_values=cast(torch.Tensor, engine.view(image).pixels),
+            input_ids=rows, **engine.image_inputs([engine.view(image)], rows)
         ).logits[0]
     scores = scores.double().log_softmax(-1)
     choice_score = sum(scores[index - 1, ids[index]] for index in range(len(prompt), len(ids)))

@@ -17,11 +17,14 @@ from vipllava_cli.engine.hardware.machine import (
     Origin,
     Speed,
     inspect_machine,
+    measure_bandwidth,
+    measure_operations,
     measure_speed,
 )
 from vipllava_cli.engine.hardware.memory_needs import ITEM_BYTES
 from vipllava_cli.engine.hardware.model_spec import (
     EMBEDDINGS,
+    HEAD,
     LAYER,
     PROJECTOR,
     TOWER,
@@ -175,10 +178,9 @@ def _speed(location: Location, placement: Placement, machine: Machine) -> Speed:
     if isinstance(location, int):
         is_present = location in machine.gpus
         return measure_speed(f"cuda:{location}", dtype) if is_present else ASSUMED_GPU
-    speed = measure_speed(location, dtype)
     if not placement.needs.widened:
-        return speed
-    return Speed(speed.bandwidth, measure_speed(location, "fp32").operations)
+        return measure_speed(location, dtype)
+    return Speed(measure_bandwidth(location, dtype), measure_operations(location, "fp32"))
 
 
 @dataclass
@@ -201,7 +203,8 @@ def estimate(
 ) -> Estimate:
     """Estimate from the two hardware limits, arithmetic and bandwidth.
 
-    A prompt costs two operations for each weight and token. A new token reads all weights once.
+    A prompt costs two operations for each weight and token, and the attention; the head computes its
+    last token only. A new token reads all weights once.
     `speed_of` returns the speed of a device.
     """
     tokens = placement.needs.spec.image_tokens + _TEXT_TOKENS
@@ -228,13 +231,19 @@ def _count_work(placement: Placement, tokens: int) -> _Work:
     needs, spec = placement.needs, placement.needs.spec
     layer_cache = spec.kv_width * tokens * ITEM_BYTES[needs.dtype]
     work = _Work()
+    towers = [part for part in spec.parts if part.kind == TOWER]
+    tower = max(towers, key=lambda part: part.parameters, default=None)
     for part in spec.parts:
         location = placement.locations[part.module]
         device = compute_location(location, placement.main_device)
         sees_image_only = part.kind in {TOWER, PROJECTOR}
         if part.kind != EMBEDDINGS:
-            rows = spec.image_tokens if sees_image_only else tokens
+            rows = 1 if part.kind == HEAD else spec.image_tokens if sees_image_only else tokens
             work.operations[device] += 2 * part.parameters * rows
+        if part is tower:  # attention
+            work.operations[device] += (
+                4 * spec.vision_layers * spec.vision_hidden * spec.image_tokens**2
+            )
         if sees_image_only or part.kind == EMBEDDINGS:
             continue
         if part.kind == LAYER:

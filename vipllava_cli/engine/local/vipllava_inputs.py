@@ -18,7 +18,7 @@ from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.lean_decoder import LeanDecoder
 from vipllava_cli.engine.local.lean_prefill import LeanPrefill, supports_lean_prefill
 from vipllava_cli.engine.local.prefix_cache import PrefixCache
-from vipllava_cli.engine.local.square_pixels import SquarePixels
+from vipllava_cli.engine.local.square_pixels import SquarePixels, TablePixels, join_pixels
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE
 from vipllava_cli.engine.prompts.control_words import IMAGE
 from vipllava_cli.engine.prompts.templates import STOPS, TEMPLATES, Turn, render
@@ -59,7 +59,7 @@ class VipLlavaInputs(ModelInputs):
 
     @translate_errors()
     def view(self, image: Image.Image) -> ModelView:
-        """See `Engine.view`. Pixels are float32 [1, 3, side, side] on the CPU."""
+        """See `Engine.view`. `image_inputs` makes tensors of the pixels."""
         return ModelView(self._square_pixels(image))
 
     @cached_property
@@ -133,7 +133,7 @@ class VipLlavaInputs(ModelInputs):
         self, views: Sequence[ModelView], ids: Tensor, answer_tokens: int = 0
     ) -> Mapping[str, Tensor]:
         """Return pixels [views, 3, side, side] on the model's device and in its dtype."""
-        pixels = torch.cat([cast(Tensor, view.pixels) for view in views])
+        pixels = join_pixels([cast("Tensor | TablePixels", view.pixels) for view in views])
         return {"pixel_values": pixels.to(self.device, self.model.dtype)}
 
     # --- prefill -------------------------------------------------------------------------------
