@@ -76,10 +76,14 @@ def test_enlarged_regions_are_beside_the_image(crop: tuple[int, int, int, int] |
         ((value - (left, top)[at % 2]) * scale + offsets[at % 2]) * 1000 / side
         for at, value in enumerate(place)
     ]
-    [found] = coords(request, answer(*numbers), "qwen3-vl")
-    assert found == pytest.approx(place, abs=0.2)
+    [corners] = coords(request, answer(*numbers), "qwen3-vl")
+    assert corners == pytest.approx(place, abs=0.2)
     beside = [offsets[0] + 1, offsets[1] + whole[1] + 2, offsets[0] + 90, offsets[1] + composed[1]]
-    assert coords(request, answer(*(value * 1000 / side for value in beside)), "qwen3-vl") == []
+    found = find_record_marks(
+        request, answer(*(value * 1000 / side for value in beside)), info("qwen3-vl")
+    )
+    assert found.marks == ()
+    assert "points at an enlarged copy beside the image (1 region)" in found.note
 
 
 def test_pixels_of_an_image_that_was_made_smaller_for_its_model() -> None:

@@ -3,6 +3,7 @@
 A region whose place is uncertain becomes no mark: a wrong mark is worse than none.
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -122,21 +123,23 @@ def find_answer_marks(
     if not regions:
         return NO_MARKS
     known = find_convention(family, limits)
-    places = [_find_place(region, known, seen) for region in regions]
+    found = [_find_place(region, known, seen) for region in regions]
+    places = [() if place is _BESIDE else place for place in found]
     colors = unused_colors(taken)
     marks = tuple(
         Mark("point" if len(place) == 1 else "box", (place,), next(colors), label=region.label)
         for region, place in zip(regions, places, strict=True)
         if place
     )
-    return AnswerMarks(marks, _note(regions, places, known, family))
+    return AnswerMarks(marks, _note(regions, found, known, family))
 
 
 Place = tuple[tuple[float, float], ...]  # the two corners of a box, a point, or nothing
+_BESIDE: Place = ((math.nan, math.nan),)  # around an enlarged region, beside the image
 
 
 def _find_place(region: TextRegion, known: RegionConvention | None, seen: SeenImage) -> Place:
-    """Return the corners of a region on the upright image; empty if they are not certain."""
+    """Return the corners of a region on the upright image; empty if they are not certain, or _BESIDE."""
     convention = _convention(region.written, known)
     if convention is None or not region.numbers or _is_other_unit(region, convention):
         return ()
@@ -149,9 +152,8 @@ def _find_place(region: TextRegion, known: RegionConvention | None, seen: SeenIm
     if is_bare and min(shares[2] - shares[0], shares[3] - shares[1]) < _MIN_BARE_SIDE:
         return ()
     corners = seen.corners(place)
-    # A box around an enlarged region is beside the image.
     is_beside = seen.composed is not None and _is_centred_outside(corners, seen.part)
-    return () if is_beside else _clip(corners, seen.part)
+    return _BESIDE if is_beside else _clip(corners, seen.part)
 
 
 def _convention(written: Written, known: RegionConvention | None) -> RegionConvention | None:
@@ -206,20 +208,26 @@ def _within(value: float, low: float, high: float) -> float:
 
 
 def _note(
-    regions: Sequence[TextRegion],
-    places: Sequence[Place],
+    read: Sequence[TextRegion],
+    found: Sequence[Place],
     known: RegionConvention | None,
     family: str,
 ) -> str:
     """Say why regions are no marks. Bare numbers may be anything, and are not mentioned."""
     written = [
         (region, place)
-        for region, place in zip(regions, places, strict=True)
+        for region, place in zip(read, found, strict=True)
         if region.written is not PROSE
     ]
-    unread = [region for region, place in written if not place]
-    if not unread:
+    lost = [(region, place) for region, place in written if not place or place is _BESIDE]
+    if not lost:
         return ""
+    if all(place is _BESIDE for _, place in lost):
+        return (
+            f"the answer points at an enlarged copy beside the image ({count_noun(len(lost), 'region')}):"
+            " that becomes no mark; --mark-style drawn sends no copies"
+        )
+    unread = [region for region, _ in lost]
     if all(_convention(region.written, known) is None for region in unread):
         return (
             f"the answer has {count_noun(len(unread), 'region')} in coordinates, and {short_repr(family)}"
