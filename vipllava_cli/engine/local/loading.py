@@ -22,6 +22,7 @@ from vipllava_cli.engine.local.error_translation import (
     is_library_error,
     is_out_of_memory,
 )
+from vipllava_cli.engine.local.empty_tensors import EmptyTensors
 from vipllava_cli.engine.local.families import RunFamily
 from vipllava_cli.engine.local.model_source import ModelSource, find_source
 from vipllava_cli.engine.local.quantization import (
@@ -115,7 +116,7 @@ def _load_model(
     if needs.widened:
         skipped = needs.spec.layer_modules if library_quantization is not None else ()
         model_class = widened_class(model_class, skipped)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), EmptyTensors():
         # A weight without a module of its own is a part, too (`family_spec.py`).
         warnings.filterwarnings("ignore", "The following device_map keys")
         model, report = model_class.from_pretrained(
