@@ -71,9 +71,7 @@ def defer_imports() -> None:
     if "transformers.modeling_utils" in sys.modules:
         return
     has_compiler = _DYNAMO in sys.modules
-    defer_module(
-        _DYNAMO, _DECORATORS, submodules=(_NEEDED_SUBMODULE,), after=_decorate_pending
-    )
+    defer_module(_DYNAMO, _DECORATORS, submodules=(_NEEDED_SUBMODULE,), after=_decorate_pending)
     defer_module("httpcore2")  # huggingface_hub imports it for the names of two errors
     defer_model_index()
     if not has_compiler:

@@ -17,12 +17,12 @@ from vipllava_cli.engine.hardware.placement import plan_placement
 from vipllava_cli.engine.hardware.placement_types import Placement, compute_location
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.hub.checks.schema import GENERATION_RULES
+from vipllava_cli.engine.local.empty_tensors import EmptyTensors
 from vipllava_cli.engine.local.error_translation import (
     error_text,
     is_library_error,
     is_out_of_memory,
 )
-from vipllava_cli.engine.local.empty_tensors import EmptyTensors
 from vipllava_cli.engine.local.families import RunFamily
 from vipllava_cli.engine.local.model_source import ModelSource, find_source
 from vipllava_cli.engine.local.quantization import (

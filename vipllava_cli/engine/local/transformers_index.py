@@ -97,7 +97,7 @@ def _growing(lazy_module: Any, scan: Any) -> Any:
     """Return the class of lazy modules, changed so that it scans all models when it lacks a name."""
     lock = threading.RLock()
 
-    class GrowingModule(lazy_module):  # type: ignore[misc]
+    class GrowingModule(lazy_module):
         def __init__(self, name: str, file: str, structure: Structure, **rest: Any) -> None:
             super().__init__(name, file, structure, **rest)
             if name in _SCANNED:
@@ -130,7 +130,7 @@ def _growing(lazy_module: Any, scan: Any) -> Any:
 
         def __reduce__(self) -> Any:
             self._grow()
-            return (lazy_module, *super().__reduce__()[1:])
+            return super().__reduce__()
 
         def _grow(self) -> None:
             """Take over the index of a lazy module that knows all models."""
@@ -145,4 +145,6 @@ def _growing(lazy_module: Any, scan: Any) -> Any:
                 self.__dict__.update({part: whole[part] for part in _INDEX if part in whole})
                 del self.__dict__["_short"]
 
+    for attribute in ("__module__", "__name__", "__qualname__"):  # for pickle, which looks it up
+        setattr(GrowingModule, attribute, getattr(lazy_module, attribute))
     return GrowingModule
