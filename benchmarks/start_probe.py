@@ -15,7 +15,7 @@ import os
 import runpy
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -45,7 +45,7 @@ class Probe:
     """Counts seconds of processor time by part."""
 
     def __init__(self) -> None:
-        self.times: Counter[str] = Counter({PYTHON: now()})  # type: ignore[dict-item]
+        self.times: dict[str, float] = defaultdict(float, {PYTHON: now()})
         self._inner: list[float] = []  # what the modules under way spent in others
         self._collection_start = 0.0
 
@@ -75,7 +75,7 @@ class Probe:
             return work()
         finally:
             taken = now() - start
-            self.times[part] += taken - self._inner.pop()  # type: ignore[assignment]
+            self.times[part] += taken - self._inner.pop()
             if self._inner:
                 self._inner[-1] += taken
 
@@ -84,7 +84,7 @@ class Probe:
             self._collection_start = now()
             return
         taken = now() - self._collection_start
-        self.times[COLLECTION] += taken  # type: ignore[assignment]
+        self.times[COLLECTION] += taken
         if self._inner:
             self._inner[-1] += taken
 

@@ -18,6 +18,7 @@ class Knot:
 
 @pytest.fixture(autouse=True)
 def collecting() -> Iterator[None]:
+    gc.unfreeze()  # a test of a command froze some
     gc.enable()
     yield
     gc.unfreeze()
@@ -60,6 +61,18 @@ def test_freezing_leaves_the_objects_out_and_takes_later_ones() -> None:
     gc.collect()
     assert later() is None
     assert kept[0].itself is kept[0]
+
+
+def test_a_second_model_freezes_nothing_of_the_first() -> None:
+    with paused_collection(freezes=True):
+        pass
+    first = [Knot()]
+    gone = weakref.ref(first[0])
+    with paused_collection(freezes=True):
+        pass
+    first.clear()
+    gc.collect()
+    assert gone() is None
 
 
 def test_an_inner_block_leaves_the_outer_one_paused() -> None:
