@@ -76,6 +76,9 @@ SCENARIOS: Mapping[str, Scenario] = {
         for name, (summary, devices) in _PLACEMENTS.items()
     },
     "ask": Scenario("a cold `ask`, against a minimal script", "ask", sizes=("tiny",), alone=True),
+    "ask-profile": Scenario(
+        "where the time of a cold `ask` goes", "ask_profile", sizes=("tiny",), alone=True
+    ),
     **{
         f"loading-{name}": Scenario(
             summary, "loading", argument=name, limit=900, alone=True, devices=("cpu",)

@@ -13,9 +13,14 @@ def main() -> None:
         _open_missing_streams()
         _escape_unencodable_text()
         _escape_messages()
-        from vipllava_cli.storage.ending import end_cleanly_on_signals, end_process
+        from vipllava_cli.storage.ending import (
+            end_cleanly_on_signals,
+            end_process,
+            end_without_teardown,
+        )
 
         end_cleanly_on_signals()
+        end_with = end_without_teardown()
         from vipllava_cli.cli.app import app
 
         code = app(prog_name="vipllava", standalone_mode=False)
@@ -27,6 +32,7 @@ def main() -> None:
         # If the interrupt passed through `exec`, which the dataclass decorator calls, CPython ends
         # the process by the signal and ignores the exit code of `sys.exit`.
         os._exit(code)
+    end_with(code or 0)
     sys.exit(code)
 
 

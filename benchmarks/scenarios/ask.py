@@ -4,6 +4,7 @@ The minimal script does the same with transformers alone, and stops at the end o
 `ask` also draws the mark, checks the files and prints a record.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,8 +31,8 @@ print(processor.decode(ids[0][len(inputs["input_ids"][0]):], skip_special_tokens
 """
 
 
-def run(bench: Bench) -> Iterator[Measure]:
-    """Time both commands, in turn."""
+def make_commands(bench: Bench) -> tuple[list[str], list[str]]:
+    """Return the command of `ask`, and that of the minimal script."""
     from vipllava_cli.engine.hub.checkpoints import find_checkpoint
     from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
 
@@ -43,11 +44,23 @@ def run(bench: Bench) -> Iterator[Measure]:
     folder = str(find_checkpoint(model).folder)
     prompt = render(TEMPLATES["human"], [Turn(question)])
     minimal = [sys.executable, "-c", MINIMAL, folder, bench.device, str(SAMPLE), prompt]
-    minimal.append(str(TOKENS))
+    return ours, [*minimal, str(TOKENS)]
+
+
+def users_environment() -> dict[str, str]:
+    """Return the environment, without a setting that lets Python compile modules at every start."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+
+
+def run(bench: Bench) -> Iterator[Measure]:
+    """Time both commands, in turn."""
+    ours, minimal = make_commands(bench)
 
     def start(command: list[str]) -> None:
         """Run a command, and show what it prints, such as progress bars, only if it fails."""
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - own commands
+        done = subprocess.run(  # noqa: S603 - own commands
+            command, capture_output=True, text=True, check=False, env=users_environment()
+        )
         if done.returncode:
             raise RuntimeError(f"exit code {done.returncode}: {done.stderr.strip()[-300:]}")
 

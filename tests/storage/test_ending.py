@@ -80,3 +80,58 @@ def test_an_interrupt_in_a_block_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), atomic_file(str(tmp_path / "out")):
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
+
+
+END = """
+import atexit, os, sys, threading, time
+from vipllava_cli.storage.ending import end_without_teardown
+class Part:
+    def __del__(self):
+        os.write(1, b"teardown\\n")
+part = Part()
+end_with = end_without_teardown()
+atexit.register(lambda: print("registered"))
+threading.Thread(target=lambda: (time.sleep(0.2), print("thread"))).start()
+print("buffered", flush=False)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "printed"),
+    [
+        ("end_with(6); sys.exit(6)", 6, "buffered thread registered"),
+        ("end_with(0)", 0, "buffered thread registered"),
+        ("end_with(3); end_with(4)", 4, "buffered thread registered"),
+        ("sys.exit(5)", 5, "buffered thread registered teardown"),
+        ("1 / 0", 1, "buffered thread registered teardown"),
+        ("os.fork() or sys.exit(9); os.wait(); end_with(2)", 2, None),
+    ],
+)
+def test_a_normal_end_runs_all_but_the_teardown(
+    code: str, exit_code: int, printed: str | None
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", END + code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == exit_code, done.stderr
+    if printed is not None:
+        assert done.stdout.split() == printed.split()
+
+
+def test_a_full_disk_at_the_end_is_reported_as_python_reports_it() -> None:
+    code = "import sys; sys.stdout = open('/dev/full', 'w'); print('x')\n" + END.replace(
+        'print("buffered", flush=False)', ""
+    ).replace('print("thread")', "0").replace('print("registered")', "0")
+    done = subprocess.run(
+        [sys.executable, "-c", code + "end_with(0); sys.exit(0)"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 120
+    assert "No space left on device" in done.stderr

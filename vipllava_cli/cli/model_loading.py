@@ -9,6 +9,7 @@ from vipllava_cli.cli.photo_warning import advise_photo_model
 from vipllava_cli.cli.server_options import NO_SERVER_FLAGS, ServerFlags
 from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.engine.base import Engine, ViewSize
+from vipllava_cli.engine.collection import paused_collection
 from vipllava_cli.engine.family import model_reference
 from vipllava_cli.engine.open import (
     find_server,
@@ -45,7 +46,7 @@ def open_model(
     server.refuse_for_local(chosen.model or DEFAULT_MODEL)
     if not (chosen.model or messages.quiet) and take_daily_turn(_TINY_STAMP):
         messages.note(_tiny_notice())
-    with messages.waiting("loading the model"):
+    with messages.waiting("loading the model"), paused_collection(freezes=True):
         engine = open_engine(
             chosen.model or DEFAULT_MODEL,
             revision=chosen.revision,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from vipllava_cli.engine.base import Engine, ViewSize
+from vipllava_cli.engine.collection import paused_collection
 from vipllava_cli.engine.options import DEFAULT_MODEL
 from vipllava_cli.errors import UsageError, short_repr
 from vipllava_cli.storage.folders import check_working_folder
@@ -60,14 +61,15 @@ def open_engine(
     os.environ.setdefault(*_LARGE_PAGES)
     for library in _VERBOSE_LIBRARIES:
         logging.getLogger(library).setLevel(logging.ERROR)
-    from vipllava_cli.engine.local.deferred_imports import defer_imports
+    with paused_collection():
+        from vipllava_cli.engine.local.deferred_imports import defer_imports
 
-    defer_imports()
-    from vipllava_cli.engine.local.engines import make_engine
-    from vipllava_cli.engine.local.loading import load
+        defer_imports()
+        from vipllava_cli.engine.local.engines import make_engine
+        from vipllava_cli.engine.local.loading import load
 
-    chosen = load_options or LoadOptions(device, dtype)
-    return make_engine(checkpoint, load(checkpoint, chosen, on_plan))
+        chosen = load_options or LoadOptions(device, dtype)
+        return make_engine(checkpoint, load(checkpoint, chosen, on_plan))
 
 
 def find_server(model: str) -> "ServerModel | None":

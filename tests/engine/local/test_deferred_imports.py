@@ -7,7 +7,14 @@ import pytest
 
 pytestmark = pytest.mark.model
 
-HEAVY = ("torch._dynamo.eval_frame", "torch.distributed.tensor", "torch._inductor")
+HEAVY = (
+    "torch._dynamo.eval_frame",
+    "torch.distributed.tensor",
+    "torch._inductor",
+    "torch.fx.experimental.symbolic_shapes",
+    "sympy",
+    "httpcore2._sync",
+)
 
 
 def _run(code: str) -> str:
@@ -64,3 +71,16 @@ def test_a_process_that_has_the_compiler_keeps_it() -> None:
         "print(type(torch._dynamo).__name__, torch._dynamo.eval_frame.__name__)"
     )
     assert printed == "module torch._dynamo.eval_frame"
+
+
+def test_the_client_for_downloads_works_afterwards() -> None:
+    printed = _run(
+        "import vipllava_cli; vipllava_cli.load_model('tiny')\n"
+        "import httpx2\n"
+        "try:\n"
+        "    httpx2.get('http://127.0.0.1:9/', trust_env=False)\n"
+        "except httpx2.ConnectError as error:\n"
+        "    import httpcore2\n"
+        "    print(type(httpcore2).__name__, issubclass(httpcore2.ReadTimeout, Exception))"
+    )
+    assert printed == "module True"

@@ -1,59 +1,32 @@
-"""Defer parts of torch that transformers imports and that answering does not use.
+"""Defer parts of torch and transformers that the program imports and that answering does not use.
 
-transformers 5.23.0 imports `torch._dynamo` for decorators that only `torch.compile` reads, and
-`torch.distributed` for models on several machines: a fifth of the time in which the program starts.
+transformers 5.23.0 imports `torch._dynamo` for decorators that only `torch.compile` reads,
+`torch.distributed` for models on several machines, and a client for downloads.
 """
 
 import functools
-import importlib
-import importlib.util
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 import torch
 
+from vipllava_cli.engine.local.deferred_module import defer_module
+from vipllava_cli.engine.local.transformers_index import defer_model_index
+
 _DYNAMO = "torch._dynamo"
 # The only submodule that transformers imports by its name. It needs nothing of its package.
-_NEEDED_SUBMODULE = "torch._dynamo._trace_wrapped_higher_order_op"
+_NEEDED_SUBMODULE = "_trace_wrapped_higher_order_op"
 
-
-class DeferredPackage(ModuleType):
-    """`torch._dynamo`, executed when a submodule is imported, or an attribute without a stand-in is read.
-
-    A decorator among the stand-ins returns its function. The package decorates it when it is executed,
-    and so before `torch.compile` sees it.
-    """
-
-    def __getattr__(self, attribute: str) -> Any:
-        if (
-            attribute.startswith("__") and attribute != "__path__"
-        ):  # the import system probes for some
-            raise AttributeError(attribute)
-        stand_in = _STAND_INS.get(attribute)
-        return stand_in or getattr(_execute(self), attribute)
-
-
-_lock = threading.RLock()
 _pending: list[Callable[[ModuleType], object]] = []  # what the executed package decorates
 
 
-def _execute(package: ModuleType) -> ModuleType:
-    with _lock:
-        if isinstance(package, DeferredPackage):
-            package.__class__ = ModuleType  # type: ignore[assignment]
-            spec: Any = package.__spec__
-            package.__path__ = list(spec.submodule_search_locations)
-            spec.loader.exec_module(package)
-            while _pending:
-                _pending.pop()(package)
-    return package
-
-
 def _decorate_later(decorator: str) -> Callable[[Any], Any]:
-    """Return a stand-in for a decorator that marks its function for `torch.compile`."""
+    """Return a stand-in for a decorator that marks its function for `torch.compile`.
+
+    The package decorates the function when it is executed, and so before `torch.compile` sees it.
+    """
 
     def stand_in(function: Any) -> Any:
         _pending.append(lambda dynamo: getattr(dynamo, decorator)(function))
@@ -81,7 +54,12 @@ def _disable(function: Any = None, *arguments: Any, **options: Any) -> Any:
     return call
 
 
-_STAND_INS: Mapping[str, Callable[..., Any]] = {
+def _decorate_pending(dynamo: ModuleType) -> None:
+    while _pending:
+        _pending.pop()(dynamo)
+
+
+_DECORATORS: Mapping[str, Callable[..., Any]] = {
     "allow_in_graph": _decorate_later("allow_in_graph"),
     "assume_constant_result": _decorate_later("assume_constant_result"),
     "disable": _disable,
@@ -90,15 +68,14 @@ _STAND_INS: Mapping[str, Callable[..., Any]] = {
 
 def defer_imports() -> None:
     """Defer the imports, unless another part of the process has them already."""
-    spec = importlib.util.find_spec(_DYNAMO)
-    if "transformers.modeling_utils" in sys.modules or _DYNAMO in sys.modules or spec is None:
+    if "transformers.modeling_utils" in sys.modules:
         return
-    package = importlib.util.module_from_spec(spec)
-    sys.modules[_DYNAMO] = package
-    importlib.import_module(_NEEDED_SUBMODULE)
-    package.__class__ = DeferredPackage
-    del package.__path__
-    _answer_without_distributed()
+    has_compiler = _DYNAMO in sys.modules
+    defer_module(_DYNAMO, _DECORATORS, submodules=(_NEEDED_SUBMODULE,), after=_decorate_pending)
+    defer_module("httpcore2")  # huggingface_hub imports it for the names of two errors
+    defer_model_index()
+    if not has_compiler:
+        _answer_without_distributed()
 
 
 def _answer_without_distributed() -> None:

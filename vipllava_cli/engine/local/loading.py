@@ -18,6 +18,7 @@ from vipllava_cli.engine.hardware.placement import plan_placement
 from vipllava_cli.engine.hardware.placement_types import Placement, compute_location
 from vipllava_cli.engine.hub.checkpoints import Checkpoint
 from vipllava_cli.engine.hub.checks.schema import GENERATION_RULES
+from vipllava_cli.engine.local.empty_tensors import EmptyTensors
 from vipllava_cli.engine.local.error_translation import (
     error_text,
     is_library_error,
@@ -118,7 +119,7 @@ def _load_model(
     if needs.widened:
         skipped = needs.spec.layer_modules if library_quantization is not None else ()
         model_class = widened_class(model_class, skipped)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), EmptyTensors():
         # A weight without a module of its own is a part, too (`family_spec.py`).
         warnings.filterwarnings("ignore", "The following device_map keys")
         model, report = model_class.from_pretrained(
