@@ -16,6 +16,9 @@ def main() -> None:
         from vipllava_cli.storage.ending import end_cleanly_on_signals, end_process
 
         end_cleanly_on_signals()
+        from vipllava_cli.cli.lean_http import skip_async_libraries
+
+        skip_async_libraries()
         from vipllava_cli.cli.app import app
 
         code = app(prog_name="vipllava", standalone_mode=False)

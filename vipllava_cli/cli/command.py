@@ -16,6 +16,7 @@ from typer.core import TyperCommand
 
 from vipllava_cli.cli.help_page import print_help_end
 from vipllava_cli.cli.options import OLD_NAMES, OPTION_KEYS, MarkOptions
+from vipllava_cli.cli.quick_values import convert_quickly
 from vipllava_cli.cli.usage_errors import HELP, check_number, help_command, unexpected_arguments
 from vipllava_cli.cli.words import check_words
 from vipllava_cli.errors import ExitCode, UsageError, VipllavaError
@@ -66,6 +67,7 @@ class OrderedCommand(TyperCommand):
             for parameter in self.params:
                 check_number(parameter, values.get(parameter.name))
         ctx.default_map = self._user_defaults(must_be_valid=must_be_valid)
+        convert_quickly(self.params)
         return super().parse_args(ctx, args)
 
     def _user_defaults(self, *, must_be_valid: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 from vipllava_cli.cli.command import hide_flag_types, run_guarded
 from vipllava_cli.cli.completion import join_equals_signs
 from vipllava_cli.cli.help_page import print_help_end
+from vipllava_cli.cli.quick_values import convert_quickly
 from vipllava_cli.cli.usage_errors import (
     WORDS,
     describe_usage_error,
@@ -30,6 +31,7 @@ class Group(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta[WORDS] = tuple(args)
+        convert_quickly(self.params)
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:

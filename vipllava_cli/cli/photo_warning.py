@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from vipllava_cli.cli.terminal.messages import Messages
-from vipllava_cli.engine.hub.checkpoints import find_checkpoint
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 from vipllava_cli.errors import InputError, ModelError
 from vipllava_cli.images.source import display_name
@@ -67,6 +66,8 @@ def advise_photo_model(step: str) -> str:
 
     `step` is what to do then: `--model {}`, with a place for the name.
     """
+    from vipllava_cli.engine.hub.checkpoints import find_checkpoint  # takes 0.1 s
+
     use: Callable[[str], str] = step.format
     try:
         find_checkpoint(PHOTO_MODEL)

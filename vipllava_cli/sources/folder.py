@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.suffixes import SUFFIXES
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.rows import Row, Source, StoredRows
 from vipllava_cli.storage.counts import count_noun, list_some
@@ -97,22 +98,14 @@ def _in_natural_order(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(natsorted(names, alg=ns.PATH | ns.IGNORECASE))
 
 
-@cache
 def image_suffixes() -> tuple[str, ...]:
     """Return the lower-case suffixes of the image formats that the program reads."""
-    from PIL import Image
-
-    from vipllava_cli.images.opening import FORMATS, HEIC_SUFFIXES
-
-    registered = Image.registered_extensions().items()
-    found = (suffix for suffix, format in registered if format in FORMATS)
-    return (*found, *HEIC_SUFFIXES)
+    return SUFFIXES
 
 
 def image_names(stem: str) -> list[str]:
     """Return the names that an image may have whose suffix is unknown, such as those of cameras."""
-    suffixes = (".jpg", *image_suffixes())
-    return [stem + suffix for suffix in (*suffixes, *(each.upper() for each in suffixes))]
+    return [stem + suffix for suffix in (*SUFFIXES, *(each.upper() for each in SUFFIXES))]
 
 
 def _walk(

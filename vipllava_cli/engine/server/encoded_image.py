@@ -3,9 +3,13 @@
 import base64
 import io
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from PIL import Image
+
+from vipllava_cli.images.lossy import is_lossy, remember_loss
 
 MAX_BYTES = 3 << 20  # 4 MiB in base64: several hosted models take at most 5 MB an image
 SMALL_SIDE = 1024  # pixels, after a server has found an image too large
@@ -38,16 +42,34 @@ class EncodedImage:
         with self._lock:
             if self._small is None:
                 image = Image.open(io.BytesIO(self.data)).convert("RGB")
-                self._small = encode(image.resize((side, side), Image.Resampling.LANCZOS))
+                small = image.resize((side, side), Image.Resampling.LANCZOS)
+                self._small = encode(remember_loss(small, self.data))
             return self._small
 
 
+class _TooLargeError(Exception):
+    """The encoded image has more than MAX_BYTES."""
+
+
+class _LimitedBytes(io.BytesIO):
+    """A file that raises _TooLargeError above MAX_BYTES: an image that will not do is not encoded to its end."""
+
+    def write(self, data: Any, /) -> int:
+        if self.tell() + len(data) > MAX_BYTES:
+            raise _TooLargeError
+        return super().write(data)
+
+
 def encode(image: Image.Image) -> EncodedImage:
-    """Encode a square RGB image: as PNG, above MAX_BYTES as JPEG, and then at half the size."""
+    """Encode a square RGB image: as PNG, above MAX_BYTES as JPEG, and then at half the size.
+
+    An image that comes from a JPEG becomes a JPEG.
+    """
+    formats = (("JPEG", _JPEG),) if is_lossy(image) else (("PNG", _PNG), ("JPEG", _JPEG))
     while True:
-        for format, options in (("PNG", _PNG), ("JPEG", _JPEG)):
-            encoded = io.BytesIO()
-            image.save(encoded, format, **options)
-            if encoded.tell() <= MAX_BYTES:
+        for format, options in formats:
+            encoded = _LimitedBytes()
+            with suppress(_TooLargeError):
+                image.save(encoded, format, **options)
                 return EncodedImage(encoded.getvalue(), format, image.width)
         image = image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
