@@ -1,10 +1,56 @@
 """The entry point of the program: `vipllava`, or `python -m vipllava_cli`."""
 
+import atexit
+import gc
 import io
 import os
 import sys
 
 INTERRUPTED = 130  # as in errors.py, which is not imported yet when Ctrl-C may come
+_FIRST_COLLECTION = 200_000  # objects; the modules of a command have about 130,000, and none is garbage
+
+
+def run() -> None:
+    """Run the command line, and end the process.
+
+    Start and end take 0.2 s less than with `main` alone: no garbage is looked for during the imports, and
+    the modules are not taken apart.
+    """
+    _postpone_garbage_collection()
+    try:
+        main()
+    except SystemExit as end:
+        if _can_end_at_once(end.code):
+            atexit._run_exitfuncs()
+            os._exit(end.code)  # type: ignore[arg-type]
+        raise
+
+
+def _postpone_garbage_collection() -> None:
+    """Look for garbage as usual only after the first collection, which comes late."""
+    usual = gc.get_threshold()
+
+    def restore(phase: str, _: object) -> None:
+        if phase == "stop":
+            gc.callbacks.remove(restore)
+            gc.set_threshold(*usual)
+
+    gc.callbacks.append(restore)
+    gc.set_threshold(_FIRST_COLLECTION)
+
+
+def _can_end_at_once(code: object) -> bool:
+    """Return whether all output is written, and no thread or tool waits for the end of the interpreter."""
+    import threading
+
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):  # the interpreter says so, with an exit code of its own
+        return False
+    others = [each for each in threading.enumerate() if each is not threading.main_thread()]
+    is_watched = sys.getprofile() is not None or sys.gettrace() is not None
+    return isinstance(code, int) and all(each.daemon for each in others) and not is_watched
 
 
 def main() -> None:
@@ -68,4 +114,4 @@ _STREAMS = (
 )
 
 if __name__ == "__main__":
-    main()
+    run()
