@@ -24,8 +24,9 @@ from vipllava_cli.images.data_address import shorten_in_text
 from vipllava_cli.marks.shape_table import SHAPES
 
 
-def hide_flag_types(parameters: list[Any]) -> list[Any]:
-    """Remove the type of flags from the help, which would show `--json <bool>`."""
+def prepare_parameters(parameters: list[Any]) -> list[Any]:
+    """Convert values quickly, and remove the type of flags from the help: not `--json <bool>`."""
+    convert_quickly(parameters)
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
@@ -36,7 +37,7 @@ class OrderedCommand(TyperCommand):
     """A Typer command that keeps the order of its options in `ctx.meta["order"]`."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return hide_flag_types(super().get_params(ctx))
+        return prepare_parameters(super().get_params(ctx))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         super().format_help(ctx, formatter)
@@ -67,7 +68,6 @@ class OrderedCommand(TyperCommand):
             for parameter in self.params:
                 check_number(parameter, values.get(parameter.name))
         ctx.default_map = self._user_defaults(must_be_valid=must_be_valid)
-        convert_quickly(self.params)
         return super().parse_args(ctx, args)
 
     def _user_defaults(self, *, must_be_valid: bool) -> dict[str, Any]:

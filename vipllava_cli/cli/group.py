@@ -7,10 +7,9 @@ from typing import Any
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from vipllava_cli.cli.command import hide_flag_types, run_guarded
+from vipllava_cli.cli.command import prepare_parameters, run_guarded
 from vipllava_cli.cli.completion import join_equals_signs
 from vipllava_cli.cli.help_page import print_help_end
-from vipllava_cli.cli.quick_values import convert_quickly
 from vipllava_cli.cli.usage_errors import (
     WORDS,
     describe_usage_error,
@@ -31,11 +30,10 @@ class Group(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta[WORDS] = tuple(args)
-        convert_quickly(self.params)
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return hide_flag_types(super().get_params(ctx))
+        return prepare_parameters(super().get_params(ctx))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         super().format_help(ctx, formatter)

@@ -5,7 +5,7 @@ gave. It still does so for a value that is not certainly right: the errors are i
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -48,11 +48,11 @@ class _QuickParameter:
 
 def _convert(value: Any, annotation: Any, info: Any, param: Any, ctx: Any) -> Any:
     """Convert a value. Raises _UncertainError for any that pydantic might refuse or change."""
-    if info.parser is not None:
-        raise _UncertainError
     if get_origin(annotation) is list and isinstance(value, list | tuple):
         (item,) = get_args(annotation)
         return [_convert(each, item, info, param, ctx) for each in value]
+    if info.parser is not None:
+        return _parse(value, info.parser)
     if not isinstance(annotation, type):
         raise _UncertainError
     if issubclass(annotation, Enum):
@@ -64,6 +64,13 @@ def _convert(value: Any, annotation: Any, info: Any, param: Any, ctx: Any) -> An
     if annotation in (int, float):
         return _number(value, annotation, info)
     raise _UncertainError
+
+
+def _parse(value: Any, parser: Callable[[Any], Any]) -> Any:
+    try:
+        return parser(value)
+    except ValueError:
+        raise _UncertainError from None
 
 
 def _choice(value: Any, choices: type[Enum]) -> Enum:
