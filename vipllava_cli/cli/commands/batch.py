@@ -1,5 +1,6 @@
 """`vipllava batch`: ask about many images, and resume after a stop."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -181,6 +182,12 @@ def batch(
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
     from vipllava_cli.cli import model_loading
+
+    messages = output.messages()
+    is_asking = not (dry_run or pick) and _is_new_run(sources, out)
+    open_model = model_loading.open_ahead if is_asking else model_loading.open_later
+    opener = open_model(model, messages, server)  # before the imports that take long
+
     from vipllava_cli.cli.batch_outputs import check_csv_safe, check_outputs, check_replaced
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
     from vipllava_cli.engine.prompts.questions import strip_question
@@ -191,7 +198,6 @@ def batch(
     from vipllava_cli.sources.read_options import ReadOptions
     from vipllava_cli.storage.journal import open_journal
 
-    messages = output.messages()
     fields.refuse_questions(question or (), "--question")
     on_conflict = choose_on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
@@ -232,7 +238,6 @@ def batch(
             check_replaced(outputs, task, names, source, force=force)
             if dry_run:
                 return _print_plan(source, task, journal, messages)
-            opener = partial(model_loading.open_model, model, messages, server)
             run = partial(BatchRun, source, task, journal, opener, fail_fast=fail_fast)
             summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
@@ -240,6 +245,11 @@ def batch(
     _finish(summary, outputs, task, messages, csv_safe=csv_safe)
     _print_next_command(summary, source, outputs, messages, fresh=fresh)
     return _exit_code(summary, is_interrupted=is_interrupted)
+
+
+def _is_new_run(sources: Sequence[str], out: str | None) -> bool:
+    """Return whether the run most likely asks a question: its sources exist, and its output does not."""
+    return out is not None and not os.path.lexists(out) and all(map(os.path.exists, sources))
 
 
 def _note_labels(source: "Source", choices: str | None) -> "Source":
