@@ -1,29 +1,54 @@
 """The entry point of the program: `vipllava`, or `python -m vipllava_cli`."""
 
-import atexit
 import gc
 import io
 import os
 import sys
 
 INTERRUPTED = 130  # as in errors.py, which is not imported yet when Ctrl-C may come
-_FIRST_COLLECTION = 200_000  # objects; the modules of a command have about 130,000, and none is garbage
+_FIRST_COLLECTION = (
+    200_000  # objects; the modules of a command have about 130,000, and none is garbage
+)
 
 
 def run() -> None:
-    """Run the command line, and end the process.
-
-    Start and end take 0.2 s less than with `main` alone: no garbage is looked for during the imports, and
-    the modules are not taken apart.
-    """
+    """Run the command line in a process of its own: it starts and ends without what only others need."""
     _postpone_garbage_collection()
+    main(owns_process=True)
+
+
+def main(*, owns_process: bool = False) -> None:
+    """Run the command line and exit. Ctrl-C ends the program at any time, even during imports."""
     try:
-        main()
-    except SystemExit as end:
-        if _can_end_at_once(end.code):
-            atexit._run_exitfuncs()
-            os._exit(end.code)  # type: ignore[arg-type]
-        raise
+        _open_missing_streams()
+        _escape_unencodable_text()
+        _escape_messages()
+        from vipllava_cli.storage.ending import (
+            end_cleanly_on_signals,
+            end_process,
+            end_without_teardown,
+        )
+
+        end_cleanly_on_signals()
+        end_with = end_without_teardown()
+        if owns_process:
+            from vipllava_cli.cli.lean_http import skip_async_libraries
+
+            skip_async_libraries()
+        from vipllava_cli.cli.app import app
+
+        code = app(prog_name="vipllava", standalone_mode=False)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        if "vipllava_cli.storage.ending" in sys.modules:
+            end_process(code)
+        # If the interrupt passed through `exec`, which the dataclass decorator calls, CPython ends
+        # the process by the signal and ignores the exit code of `sys.exit`.
+        os._exit(code)
+    if owns_process:
+        end_with(code or 0)
+    sys.exit(code)
 
 
 def _postpone_garbage_collection() -> None:
@@ -37,46 +62,6 @@ def _postpone_garbage_collection() -> None:
 
     gc.callbacks.append(restore)
     gc.set_threshold(_FIRST_COLLECTION)
-
-
-def _can_end_at_once(code: object) -> bool:
-    """Return whether all output is written, and no thread or tool waits for the end of the interpreter."""
-    import threading
-
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError):  # the interpreter says so, with an exit code of its own
-        return False
-    others = [each for each in threading.enumerate() if each is not threading.main_thread()]
-    is_watched = sys.getprofile() is not None or sys.gettrace() is not None
-    return isinstance(code, int) and all(each.daemon for each in others) and not is_watched
-
-
-def main() -> None:
-    """Run the command line and exit. Ctrl-C ends the program at any time, even during imports."""
-    try:
-        _open_missing_streams()
-        _escape_unencodable_text()
-        _escape_messages()
-        from vipllava_cli.storage.ending import end_cleanly_on_signals, end_process
-
-        end_cleanly_on_signals()
-        from vipllava_cli.cli.lean_http import skip_async_libraries
-
-        skip_async_libraries()
-        from vipllava_cli.cli.app import app
-
-        code = app(prog_name="vipllava", standalone_mode=False)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    if code == INTERRUPTED:
-        if "vipllava_cli.storage.ending" in sys.modules:
-            end_process(code)
-        # If the interrupt passed through `exec`, which the dataclass decorator calls, CPython ends
-        # the process by the signal and ignores the exit code of `sys.exit`.
-        os._exit(code)
-    sys.exit(code)
 
 
 def _open_missing_streams() -> None:

@@ -25,7 +25,7 @@ class _Finder:
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != _PACKAGE:
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         if spec is not None:
             spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
@@ -41,10 +41,11 @@ class _Loader:
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        hidden = [name for name in _UNUSED if name not in sys.modules]
-        sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] - None means "not installed"
+        modules: dict[str, Any] = sys.modules
+        hidden = [name for name in _UNUSED if name not in modules]
+        modules.update(dict.fromkeys(hidden))  # None stands for a package that is not installed
         try:
             self._loader.exec_module(module)
         finally:
             for name in hidden:
-                sys.modules.pop(name, None)
+                modules.pop(name, None)

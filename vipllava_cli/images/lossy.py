@@ -1,4 +1,4 @@
-"""Whether an image comes from a JPEG: such an image may be a JPEG again, in a tenth of the time of a PNG."""
+"""Whether an image comes from a JPEG. It may be a JPEG again, in a tenth of the time of a PNG."""
 
 from PIL import Image
 

@@ -52,7 +52,7 @@ class _TooLargeError(Exception):
 
 
 class _LimitedBytes(io.BytesIO):
-    """A file that raises _TooLargeError above MAX_BYTES: an image that will not do is not encoded to its end."""
+    """A file that raises _TooLargeError above MAX_BYTES: the rest of an image is not encoded in vain."""
 
     def write(self, data: Any, /) -> int:
         if self.tell() + len(data) > MAX_BYTES:

@@ -40,7 +40,7 @@ def check_images_once_a_day(engine: ServerEngine) -> None:
 
 
 class CheckInBackground:
-    """The check of images, which runs while the first rows are prepared. No row is asked before it passes."""
+    """The check of images, which runs while rows are prepared. No row is asked before it passes."""
 
     def __init__(self, engine: ServerEngine) -> None:
         self._engine = engine
@@ -87,9 +87,7 @@ def check_images(engine: ServerEngine) -> str:
     )
 
 
-def _ask_both(
-    engine: ServerEngine, view: ModelView
-) -> tuple[Completion, Callable[[], Completion]]:
+def _ask_both(engine: ServerEngine, view: ModelView) -> tuple[Completion, Callable[[], Completion]]:
     """Ask with the image, and without it: at the same time if the engine takes two requests at a time.
 
     Returns the first reply, and a function that returns the second one. Raises GenerationError,

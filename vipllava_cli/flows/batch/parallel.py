@@ -24,7 +24,10 @@ class ParallelAnswers(Generic[B, A]):
     """
 
     def __init__(
-        self, answer: Callable[[B], A], parallel: int, should_stop: Callable[[], bool] = lambda: False
+        self,
+        answer: Callable[[B], A],
+        parallel: int,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._answer = answer
         self._parallel = parallel
