@@ -85,6 +85,11 @@ SCENARIOS: Mapping[str, Scenario] = {
     "choices": Scenario("scoring choices, against an answer of their length", "choices"),
     "fields": Scenario("several fields, against one question", "fields", sizes=("tiny",)),
     "server": Scenario("`batch`, against `transformers serve`", "server", sizes=("tiny",)),
+    "requests": Scenario(
+        "a whole `batch` on a server, against one request after the other",
+        "requests",
+        sizes=NO_SIZE,
+    ),
     "startup": Scenario("`--help`, against a bare Typer program", "startup", sizes=NO_SIZE),
     "memory": Scenario("the peak memory of `batch`", "memory", sizes=NO_SIZE, limit=400),
     "kills": Scenario("a `batch` that is killed and restarted", "kills", sizes=NO_SIZE, limit=500),

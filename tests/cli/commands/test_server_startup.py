@@ -21,7 +21,16 @@ home = pytest.fixture(autouse=True)(server_home)
 # Packages that take long to import, and that no question to a server needs.
 UNUSED = {
     *("torch", "transformers", "accelerate", "tokenizers", "safetensors", "huggingface_hub"),
-    *("pydantic", "trio._core", "anyio.abc", "hpack", "openai", "prompt_toolkit", "pyarrow", "tkinter"),
+    *(
+        "pydantic",
+        "trio._core",
+        "anyio.abc",
+        "hpack",
+        "openai",
+        "prompt_toolkit",
+        "pyarrow",
+        "tkinter",
+    ),
     *("PIL.DdsImagePlugin", "PIL.PdfParser"),  # Pillow has imported all of its formats
 }
 MAX_MODULES = 850  # 770 with Python 3.11
