@@ -1,4 +1,4 @@
-"""A chat completions server that answers each request after a wait: `python -m benchmarks.stand_in SECONDS`.
+"""A server of chat completions that answers after a wait: `python -m benchmarks.stand_in SECONDS`.
 
 It prints its port. One thread serves all connections, so that its own work takes little of the machine.
 """

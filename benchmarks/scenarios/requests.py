@@ -45,7 +45,7 @@ def stand_in(seconds: float) -> Iterator[int]:
     command = [sys.executable, "-m", "benchmarks.stand_in", str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - own
         try:
-            assert process.stdout  # noqa: S101 - a pipe
+            assert process.stdout
             yield int(process.stdout.readline())
         finally:
             process.terminate()
