@@ -65,25 +65,26 @@ def test_shrinks_on_request() -> None:
 
 
 def test_sends_what_comes_from_a_jpeg_as_jpeg_with_the_colour_of_the_mark(tmp_path: Path) -> None:
-    for name in ("scene.jpg", "scene.png"):
-        _noise(400).save(tmp_path / name)
+    for name, side in (("scene.jpg", 700), ("scene.png", 700), ("small.jpg", 400)):
+        _noise(side).save(tmp_path / name)
     box = resolve_text("box", "lime:50,50,150,150", size=(400, 400))
     sent = {
-        path.suffix: MarkedImage(open_image(str(path)), (box,)).for_model()
+        path.name: MarkedImage(open_image(str(path)), (box,)).for_model()
         for path in tmp_path.iterdir()
     }
-    encoded = {suffix: encode(image) for suffix, image in sent.items()}
-    assert {suffix: image.format for suffix, image in encoded.items()} == {
-        ".jpg": "JPEG",
-        ".png": "PNG",
+    encoded = {name: encode(image) for name, image in sent.items()}
+    assert {name: image.format for name, image in encoded.items()} == {
+        "scene.jpg": "JPEG",
+        "scene.png": "PNG",
+        "small.jpg": "PNG",
     }
-    drawn = np.asarray(sent[".jpg"], np.int16)
+    drawn = np.asarray(sent["scene.jpg"], np.int16)
     is_lime = (drawn == (0, 255, 0)).all(axis=2)
-    received = np.asarray(_open(encoded[".jpg"]), np.int16)
+    received = np.asarray(_open(encoded["scene.jpg"]), np.int16)
     assert is_lime.sum() > 100
     assert np.abs(received - drawn)[is_lime].max() < 60
     assert np.abs(received - drawn).mean() < 3
-    assert _open(encoded[".jpg"], 200).format == "JPEG"
+    assert _open(encoded["scene.jpg"], 650).format == "JPEG"
 
 
 def test_an_image_that_will_not_do_is_not_encoded_to_its_end() -> None:

@@ -13,6 +13,7 @@ from vipllava_cli.images.lossy import is_lossy, remember_loss
 
 MAX_BYTES = 3 << 20  # 4 MiB in base64: several hosted models take at most 5 MB an image
 SMALL_SIDE = 1024  # pixels, after a server has found an image too large
+_MIN_JPEG_SIDE = 600  # pixels; a smaller PNG costs little, and loses nothing
 _PNG = {"compress_level": 1}  # of a photograph: a quarter of the default's time, 4 % more bytes
 _JPEG = {"quality": 95, "subsampling": 0}  # full chroma resolution keeps thin coloured lines sharp
 
@@ -63,9 +64,10 @@ class _LimitedBytes(io.BytesIO):
 def encode(image: Image.Image) -> EncodedImage:
     """Encode a square RGB image: as PNG, above MAX_BYTES as JPEG, and then at half the size.
 
-    An image that comes from a JPEG becomes a JPEG.
+    A large image that comes from a JPEG becomes a JPEG, in a tenth of the time.
     """
-    formats = (("JPEG", _JPEG),) if is_lossy(image) else (("PNG", _PNG), ("JPEG", _JPEG))
+    is_jpeg = is_lossy(image) and image.width >= _MIN_JPEG_SIDE
+    formats = (("JPEG", _JPEG),) if is_jpeg else (("PNG", _PNG), ("JPEG", _JPEG))
     while True:
         for format, options in formats:
             encoded = _LimitedBytes()
