@@ -27,7 +27,8 @@ def _parameters() -> Iterator[tuple[str, Any, Any]]:
         name, command, ctx = waiting.pop()
         for child, each in getattr(command, "commands", {}).items():
             waiting.append((f"{name} {child}", each, typer.Context(each, ctx, info_name=child)))
-        for parameter in command.params:
+        parameters: list[Any] = list(command.params)
+        for parameter in parameters:
             described = parameter.type_descriptor
             info = described.parameter_info
             kind = (described.annotation, info.min, info.max, info.parser, parameter.multiple)

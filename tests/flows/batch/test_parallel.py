@@ -49,9 +49,14 @@ def test_raises_an_error_after_the_outcomes_in_flight() -> None:
 
 
 def test_batches_that_wait_keep_the_threads_busy() -> None:
-    """While the first thread of the caller does something else, four threads answer five batches."""
+    """While their owner does something else, four threads answer five batches."""
     answered: list[int] = []
-    answers = ParallelAnswers(lambda number: answered.append(number) or number, 4)  # type: ignore[func-returns-value]
+
+    def answer(number: int) -> int:
+        answered.append(number)
+        return number
+
+    answers = ParallelAnswers(answer, 4)
     for number in range(5):
         answers.add(number)
     deadline = time.monotonic() + 10

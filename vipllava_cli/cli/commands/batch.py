@@ -38,6 +38,7 @@ from vipllava_cli.storage.ending import end_process
 if TYPE_CHECKING:  # `--help` needs none of these
     from vipllava_cli.cli.batch_outputs import BatchOutputs
     from vipllava_cli.cli.terminal.messages import Messages
+    from vipllava_cli.engine.base import Engine
     from vipllava_cli.flows.batch.run import BatchRun, BatchSummary
     from vipllava_cli.flows.batch.task import BatchTask
     from vipllava_cli.marks.marked_image import ImageFile
@@ -181,13 +182,9 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
-    from vipllava_cli.cli import model_loading
-
     messages = output.messages()
-    is_asking = not (dry_run or pick) and _is_new_run(sources, out)
-    open_model = model_loading.open_ahead if is_asking else model_loading.open_later
-    opener = open_model(model, messages, server)  # before the imports that take long
-
+    opener = _start_opening(sources, out, model, server, messages, may_ask=not (dry_run or pick))
+    from vipllava_cli.cli import model_loading
     from vipllava_cli.cli.batch_outputs import check_csv_safe, check_outputs, check_replaced
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
     from vipllava_cli.engine.prompts.questions import strip_question
@@ -247,9 +244,23 @@ def batch(
     return _exit_code(summary, is_interrupted=is_interrupted)
 
 
-def _is_new_run(sources: Sequence[str], out: str | None) -> bool:
-    """Return whether the run most likely asks a question: its sources exist, and its output does not."""
-    return out is not None and not os.path.lexists(out) and all(map(os.path.exists, sources))
+def _start_opening(
+    sources: Sequence[str],
+    out: str | None,
+    model: ModelOptions,
+    server: ParallelServerFlags,
+    messages: "Messages",
+    *,
+    may_ask: bool,
+) -> Callable[[], "Engine"]:
+    """Return what opens the model. A model on a server is opened now if a question is most likely.
+
+    That is so if the sources exist, and the output does not. The imports that follow take long.
+    """
+    from vipllava_cli.cli.model_loading import open_ahead, open_later
+
+    is_new = out is not None and not os.path.lexists(out) and all(map(os.path.exists, sources))
+    return (open_ahead if may_ask and is_new else open_later)(model, messages, server)
 
 
 def _note_labels(source: "Source", choices: str | None) -> "Source":
