@@ -96,6 +96,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         alone=True,
         is_named=True,
     ),
+    "requests": Scenario(
+        "a whole `batch` on a server, against one request after the other",
+        "requests",
+        sizes=NO_SIZE,
+    ),
     "startup": Scenario("`--help`, against a bare Typer program", "startup", sizes=NO_SIZE),
     "memory": Scenario("the peak memory of `batch`", "memory", sizes=NO_SIZE, limit=900),
     "kills": Scenario("a `batch` that is killed and restarted", "kills", sizes=NO_SIZE, limit=500),

@@ -1,13 +1,23 @@
 """The entry point of the program: `vipllava`, or `python -m vipllava_cli`."""
 
+import gc
 import io
 import os
 import sys
 
 INTERRUPTED = 130  # as in errors.py, which is not imported yet when Ctrl-C may come
+_FIRST_COLLECTION = (
+    200_000  # objects; the modules of a command have about 130,000, and none is garbage
+)
 
 
-def main() -> None:
+def run() -> None:
+    """Run the command line in a process of its own: it starts and ends without what only others need."""
+    _postpone_garbage_collection()
+    main(owns_process=True)
+
+
+def main(*, owns_process: bool = False) -> None:
     """Run the command line and exit. Ctrl-C ends the program at any time, even during imports."""
     try:
         _open_missing_streams()
@@ -21,6 +31,10 @@ def main() -> None:
 
         end_cleanly_on_signals()
         end_with = end_without_teardown()
+        if owns_process:
+            from vipllava_cli.cli.lean_http import skip_async_libraries
+
+            skip_async_libraries()
         from vipllava_cli.cli.app import app
 
         code = app(prog_name="vipllava", standalone_mode=False)
@@ -32,8 +46,22 @@ def main() -> None:
         # If the interrupt passed through `exec`, which the dataclass decorator calls, CPython ends
         # the process by the signal and ignores the exit code of `sys.exit`.
         os._exit(code)
-    end_with(code or 0)
+    if owns_process:
+        end_with(code or 0)
     sys.exit(code)
+
+
+def _postpone_garbage_collection() -> None:
+    """Look for garbage as usual only after the first collection, which comes late."""
+    usual = gc.get_threshold()
+
+    def restore(phase: str, _: object) -> None:
+        if phase == "stop":
+            gc.callbacks.remove(restore)
+            gc.set_threshold(*usual)
+
+    gc.callbacks.append(restore)
+    gc.set_threshold(_FIRST_COLLECTION)
 
 
 def _open_missing_streams() -> None:
@@ -71,4 +99,4 @@ _STREAMS = (
 )
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -16,6 +16,7 @@ from typer.core import TyperCommand
 
 from vipllava_cli.cli.help_page import print_help_end
 from vipllava_cli.cli.options import OLD_NAMES, OPTION_KEYS, MarkOptions
+from vipllava_cli.cli.quick_values import convert_quickly
 from vipllava_cli.cli.usage_errors import HELP, check_number, help_command, unexpected_arguments
 from vipllava_cli.cli.words import check_words
 from vipllava_cli.errors import ExitCode, UsageError, VipllavaError
@@ -23,8 +24,9 @@ from vipllava_cli.images.data_address import shorten_in_text
 from vipllava_cli.marks.shape_table import SHAPES
 
 
-def hide_flag_types(parameters: list[Any]) -> list[Any]:
-    """Remove the type of flags from the help, which would show `--json <bool>`."""
+def prepare_parameters(parameters: list[Any]) -> list[Any]:
+    """Convert values quickly, and remove the type of flags from the help: not `--json <bool>`."""
+    convert_quickly(parameters)
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
@@ -35,7 +37,7 @@ class OrderedCommand(TyperCommand):
     """A Typer command that keeps the order of its options in `ctx.meta["order"]`."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return hide_flag_types(super().get_params(ctx))
+        return prepare_parameters(super().get_params(ctx))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         super().format_help(ctx, formatter)

@@ -7,7 +7,7 @@ from typing import Any
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from vipllava_cli.cli.command import hide_flag_types, run_guarded
+from vipllava_cli.cli.command import prepare_parameters, run_guarded
 from vipllava_cli.cli.completion import join_equals_signs
 from vipllava_cli.cli.help_page import print_help_end
 from vipllava_cli.cli.usage_errors import (
@@ -33,7 +33,7 @@ class Group(TyperGroup):
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return hide_flag_types(super().get_params(ctx))
+        return prepare_parameters(super().get_params(ctx))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         super().format_help(ctx, formatter)

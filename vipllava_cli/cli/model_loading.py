@@ -1,7 +1,10 @@
 """Open the model that the options name."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import fields
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from vipllava_cli.cli.options import ModelOptions
@@ -61,6 +64,37 @@ def open_model(
     return engine
 
 
+def open_later(
+    options: ModelOptions, messages: Messages, server: ServerFlags
+) -> Callable[[], Engine]:
+    """Return what opens the model when it is needed."""
+    return lambda: open_model(options, messages, server)
+
+
+def open_ahead(
+    options: ModelOptions, messages: Messages, server: ServerFlags
+) -> Callable[[], Engine]:
+    """Return what opens the model. A model on a server is opened now, in a thread.
+
+    So the check that images reach it runs while the program imports what reads and draws images. Errors
+    are those of `open_model`, when the model is needed.
+    """
+    if find_server(options.chosen().model or DEFAULT_MODEL) is None:
+        return open_later(options, messages, server)
+    from concurrent.futures import Future
+
+    opened: Future[Engine] = Future()
+
+    def run() -> None:
+        try:
+            opened.set_result(open_model(options, messages, server))
+        except BaseException as error:
+            opened.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return opened.result
+
+
 def open_server_model(
     server: "ServerModel",
     options: ModelOptions,
@@ -83,11 +117,13 @@ def open_server_model(
             f"{' and '.join(unused)} {have} no effect: {server.name} runs on a server, which decides"
             " that itself"
         )
-    with messages.waiting(f"checking that images reach {server.model}"):
+    chosen = flags.server_options()
+    checking = f"checking that images reach {server.model}"
+    with messages.waiting(checking) if chosen.waits_for_check else nullcontext():
         engine = open_engine(
             server.name,
             revision=revision,
-            server_options=flags.server_options(),
+            server_options=chosen,
             on_note=messages.note,
         )
     messages.detail(engine.info.summary)

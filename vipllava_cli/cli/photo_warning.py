@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from vipllava_cli.cli.terminal.messages import Messages
-from vipllava_cli.engine.hub.checkpoints import find_checkpoint
 from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 from vipllava_cli.errors import InputError, ModelError
 from vipllava_cli.images.source import display_name
-from vipllava_cli.marks.marked_image import ImageFile
 from vipllava_cli.storage.sizes import decimal_size
+
+if TYPE_CHECKING:
+    from vipllava_cli.marks.marked_image import ImageFile
 
 PHOTO_MODEL = next(iter(PUBLISHED))  # the smallest model that knows photographs
 
@@ -25,7 +27,7 @@ class PhotoWarning:
     checked: set[str] = field(default_factory=set)
     photographs: set[str] = field(default_factory=set)
 
-    def check(self, file: ImageFile) -> bool:
+    def check(self, file: "ImageFile") -> bool:
         """Return whether an image is a new photograph that the model does not know. Thread-safe.
 
         A damaged image is none: the question about it reports that.
@@ -43,7 +45,7 @@ class PhotoWarning:
             self.photographs.add(file.fingerprint)
         return is_photograph
 
-    def warn_of(self, file: ImageFile, messages: Messages) -> None:
+    def warn_of(self, file: "ImageFile", messages: Messages) -> None:
         """Print a warning if this image is a new photograph."""
         if not messages.quiet and self.check(file):
             messages.warning(
@@ -67,6 +69,8 @@ def advise_photo_model(step: str) -> str:
 
     `step` is what to do then: `--model {}`, with a place for the name.
     """
+    from vipllava_cli.engine.hub.checkpoints import find_checkpoint  # takes 0.1 s
+
     use: Callable[[str], str] = step.format
     try:
         find_checkpoint(PHOTO_MODEL)

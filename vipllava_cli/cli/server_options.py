@@ -1,7 +1,7 @@
 """The options for models on servers. `--help` imports this module and nothing heavy with it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
@@ -35,6 +35,8 @@ class ServerFlags:
         _server("Do not check once a day that images reach the model.", "--no-image-check"),
     ] = False
 
+    _asks_many: ClassVar[bool] = False
+
     def server_options(self) -> "ServerOptions":
         """Convert to the engine's options."""
         from dataclasses import replace
@@ -47,6 +49,7 @@ class ServerFlags:
             parallel=DEFAULTS.parallel if parallel is None else parallel,
             timeout=DEFAULTS.timeout if self.timeout is None else self.timeout,
             checks_images=not self.no_image_check,
+            waits_for_check=not self._asks_many,
         )
 
     def refuse_for_local(self, model: str) -> None:
@@ -67,7 +70,9 @@ class ServerFlags:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ParallelServerFlags(ServerFlags):
-    """How to ask a model on a server many questions."""
+    """How to ask a model on a server many questions, the first of which are prepared during the check."""
+
+    _asks_many = True
 
     parallel: Annotated[
         int | None,

@@ -24,7 +24,6 @@ FORMATS = (
     *("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF"),
     *("JPEG2000", "ICO", "ICNS", "QOI", "DDS", "PCX", "SGI", "TGA"),
 )
-HEIC_SUFFIXES = (".heic", ".heif", ".hif")
 MAX_PIXELS = 200_000_000  # the largest phone cameras; such an image takes about 2 GB
 
 EXPECTED = "a JPEG, PNG, WebP, GIF, TIFF or BMP"

@@ -16,6 +16,7 @@ from vipllava_cli.images.load import (
     read_header,
     read_orientation,
 )
+from vipllava_cli.images.lossy import remember_loss
 from vipllava_cli.images.resized import SizeLimits, resize_within
 from vipllava_cli.images.source import (
     CLIPBOARD,
@@ -181,7 +182,8 @@ class MarkedImage:
         plain = replace(self, answer_marks=())
         shown = plain.drawn() if self.style.draws_marks else self._shown().convert("RGB")
         sent = fit_to_model(shown, is_padded=is_padded)
-        return resize_within(sent, self.size_limits) if self.size_limits else sent
+        sent = resize_within(sent, self.size_limits) if self.size_limits else sent
+        return remember_loss(sent, self.file.data)
 
     def _shown(self) -> Image.Image:
         image = self.file.image

@@ -1,11 +1,13 @@
 """An image folder -> one row per image. Also lists folders for the other readers."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from vipllava_cli.errors import InputError
+from vipllava_cli.images.suffixes import SUFFIXES
 from vipllava_cli.sources.formats import SourceFormat
 from vipllava_cli.sources.rows import Row, Source, StoredRows
 from vipllava_cli.storage.counts import count_noun, list_some
@@ -90,29 +92,28 @@ def list_folder(folder: str) -> Listing:
     )
 
 
+# A name with one number, such as `scene-12.png`.
+_NUMBERED = re.compile(r"([^0-9.]*)([0-9]{1,18})([^0-9]*)")
+
+
 @lru_cache(maxsize=2)  # a run lists its folders several times, and this takes most of the time
 def _in_natural_order(names: tuple[str, ...]) -> tuple[str, ...]:
-    from natsort import natsorted, ns
+    found = [match for name in names if name.isascii() and (match := _NUMBERED.fullmatch(name))]
+    if len(found) == len(names) and len({match.group(1, 3) for match in found}) == 1:
+        return tuple(match.string for match in sorted(found, key=lambda match: int(match[2])))
+    from natsort import natsorted, ns  # takes 20 ms
 
     return tuple(natsorted(names, alg=ns.PATH | ns.IGNORECASE))
 
 
-@cache
 def image_suffixes() -> tuple[str, ...]:
     """Return the lower-case suffixes of the image formats that the program reads."""
-    from PIL import Image
-
-    from vipllava_cli.images.opening import FORMATS, HEIC_SUFFIXES
-
-    registered = Image.registered_extensions().items()
-    found = (suffix for suffix, format in registered if format in FORMATS)
-    return (*found, *HEIC_SUFFIXES)
+    return SUFFIXES
 
 
 def image_names(stem: str) -> list[str]:
     """Return the names that an image may have whose suffix is unknown, such as those of cameras."""
-    suffixes = (".jpg", *image_suffixes())
-    return [stem + suffix for suffix in (*suffixes, *(each.upper() for each in suffixes))]
+    return [stem + suffix for suffix in (*SUFFIXES, *(each.upper() for each in SUFFIXES))]
 
 
 def _walk(

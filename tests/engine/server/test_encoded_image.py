@@ -2,11 +2,21 @@
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
-from vipllava_cli.engine.server.encoded_image import MAX_BYTES, EncodedImage, encode
+from tests.support.marks import resolve_text
+from vipllava_cli.engine.server.encoded_image import (
+    MAX_BYTES,
+    EncodedImage,
+    _LimitedBytes,
+    _TooLargeError,
+    encode,
+)
+from vipllava_cli.marks.marked_image import MarkedImage, open_image
 
 
 def _open(image: EncodedImage, max_side: int | None = None) -> Image.Image:
@@ -65,3 +75,33 @@ def test_makes_small_images_smaller_on_request() -> None:
     assert max(green, blue) < 60
     flat = encode(Image.new("RGB", (400, 400), "white"))
     assert _open(flat, 1024).format == "PNG"  # JPEG takes more bytes
+
+
+def test_sends_what_comes_from_a_jpeg_as_jpeg_with_the_colour_of_the_mark(tmp_path: Path) -> None:
+    for name, side in (("scene.jpg", 700), ("scene.png", 700), ("small.jpg", 400)):
+        _noise(side).save(tmp_path / name)
+    box = resolve_text("box", "lime:50,50,150,150", size=(400, 400))
+    sent = {
+        path.name: MarkedImage(open_image(str(path)), (box,)).for_model()
+        for path in tmp_path.iterdir()
+    }
+    encoded = {name: encode(image) for name, image in sent.items()}
+    assert {name: image.format for name, image in encoded.items()} == {
+        "scene.jpg": "JPEG",
+        "scene.png": "PNG",
+        "small.jpg": "PNG",
+    }
+    drawn = np.asarray(sent["scene.jpg"], np.int16)
+    is_lime = (drawn == (0, 255, 0)).all(axis=2)
+    received = np.asarray(_open(encoded["scene.jpg"]), np.int16)
+    assert is_lime.sum() > 100
+    assert np.abs(received - drawn)[is_lime].max() < 60
+    assert np.abs(received - drawn).mean() < 3
+    assert _open(encoded["scene.jpg"], 650).format == "JPEG"
+
+
+def test_an_image_that_will_not_do_is_not_encoded_to_its_end() -> None:
+    encoded = _LimitedBytes()
+    with pytest.raises(_TooLargeError):
+        _noise(2400, values=256).save(encoded, "PNG", compress_level=1)
+    assert encoded.tell() <= MAX_BYTES

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.support.server_engines import engine_at
 from tests.support.vision_server import VisionServer, serving
@@ -21,8 +22,35 @@ def test_takes_a_number_that_is_read_as_proof(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("secrets.randbelow", lambda _: 2345)
     state = VisionServer(counts_tokens=False, answers={"Which number": "It shows 12 345."})
     with serving(state) as server:
-        engine_at(server)
+        engine_at(server, parallel=1)
     assert sum(server.asked.values()) == 1
+
+
+def test_asks_with_and_without_the_image_at_the_same_time() -> None:
+    with serving(VisionServer(latency=0.3)) as server:
+        engine_at(server, parallel=2)
+    assert server.max_parallel == 2
+
+
+def test_rows_are_prepared_during_the_check_and_asked_after_it() -> None:
+    with serving(VisionServer(latency=0.3)) as server:
+        engine = engine_at(server, waits_for_check=False)
+        prompt = engine.prompt(engine.view(Image.new("RGB", (64, 64))), "where?")
+        assert server.answered.total() == 0
+        assert engine.answer_batch([prompt])[0].text == "the answer to where?"
+        engine.wait_until_checked()
+    questions = [body["messages"][-1]["content"][-1]["text"] for body in server.bodies]
+    assert ["Which number" in question for question in questions] == [True, True, False]
+
+
+def test_no_row_is_asked_if_the_check_fails() -> None:
+    with serving(VisionServer(sees_images=False)) as server:
+        engine = engine_at(server, waits_for_check=False)
+        prompt = engine.prompt(engine.view(Image.new("RGB", (64, 64))), "where?")
+        for _ in range(2):
+            with pytest.raises(ModelError, match="images do not reach a-vision-model"):
+                engine.answer_batch([prompt])
+    assert not server.rows()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`vipllava batch`: ask about many images, and resume after a stop."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -37,6 +38,7 @@ from vipllava_cli.storage.ending import end_process
 if TYPE_CHECKING:  # `--help` needs none of these
     from vipllava_cli.cli.batch_outputs import BatchOutputs
     from vipllava_cli.cli.terminal.messages import Messages
+    from vipllava_cli.engine.base import Engine
     from vipllava_cli.flows.batch.run import BatchRun, BatchSummary
     from vipllava_cli.flows.batch.task import BatchTask
     from vipllava_cli.marks.marked_image import ImageFile
@@ -180,6 +182,8 @@ def batch(
 
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
+    messages = output.messages()
+    opener = _start_opening(sources, out, model, server, messages, may_ask=not (dry_run or pick))
     from vipllava_cli.cli import model_loading
     from vipllava_cli.cli.batch_outputs import check_csv_safe, check_outputs, check_replaced
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
@@ -191,7 +195,6 @@ def batch(
     from vipllava_cli.sources.read_options import ReadOptions
     from vipllava_cli.storage.journal import open_journal
 
-    messages = output.messages()
     fields.refuse_questions(question or (), "--question")
     on_conflict = choose_on_conflict(append=append, fresh=fresh, force=force)
     names, pattern_notes = parse_arguments(sources, question or ())
@@ -232,7 +235,6 @@ def batch(
             check_replaced(outputs, task, names, source, force=force)
             if dry_run:
                 return _print_plan(source, task, journal, messages)
-            opener = partial(model_loading.open_model, model, messages, server)
             run = partial(BatchRun, source, task, journal, opener, fail_fast=fail_fast)
             summary, is_interrupted = _run(partial(run, batch_size=size), source, task, messages)
     except KeyboardInterrupt:  # the second Ctrl-C: a normal exit would wait for the reader threads
@@ -240,6 +242,25 @@ def batch(
     _finish(summary, outputs, task, messages, csv_safe=csv_safe)
     _print_next_command(summary, source, outputs, messages, fresh=fresh)
     return _exit_code(summary, is_interrupted=is_interrupted)
+
+
+def _start_opening(
+    sources: Sequence[str],
+    out: str | None,
+    model: ModelOptions,
+    server: ParallelServerFlags,
+    messages: "Messages",
+    *,
+    may_ask: bool,
+) -> Callable[[], "Engine"]:
+    """Return what opens the model. A model on a server is opened now if a question is most likely.
+
+    That is so if the sources exist, and the output does not. The imports that follow take long.
+    """
+    from vipllava_cli.cli.model_loading import open_ahead, open_later
+
+    is_new = out is not None and not os.path.lexists(out) and all(map(os.path.exists, sources))
+    return (open_ahead if may_ask and is_new else open_later)(model, messages, server)
 
 
 def _note_labels(source: "Source", choices: str | None) -> "Source":

@@ -50,6 +50,7 @@ class ServerEngine:
         self.client = client
         self.parallel = parallel
         self.info = info_of(client.server)
+        self.wait_until_checked: Callable[[], None] = lambda: None  # see `CheckInBackground`
         self._lock = threading.Lock()
         self._prompt_tokens = self._answer_tokens = 0
 
@@ -109,6 +110,7 @@ class ServerEngine:
         options: GenerationOptions,
         on_text: Callable[[str], None] | None = None,
     ) -> Answer:
+        self.wait_until_checked()
         if options.choices:
             return self._choose(prompt, options)
         start = time.perf_counter()

@@ -7,7 +7,10 @@ the model reads.
 import hashlib
 import re
 import secrets
+import threading
+from collections.abc import Callable
 from dataclasses import replace
+from queue import SimpleQueue
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -36,28 +39,78 @@ def check_images_once_a_day(engine: ServerEngine) -> None:
         stamp(name)
 
 
+class CheckInBackground:
+    """The check of images, which runs while rows are prepared. No row is asked before it passes."""
+
+    def __init__(self, engine: ServerEngine) -> None:
+        self._engine = engine
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait for the check. Raises what it raised, in each thread that waits."""
+        self._thread.join()
+        if isinstance(self._error, ModelError):
+            raise ModelError(str(self._error))
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            check_images_once_a_day(self._engine)
+        except BaseException as error:
+            self._error = error
+
+
 def check_images(engine: ServerEngine) -> str:
     """Return how images are known to arrive. Raises ModelError if nothing shows that they do."""
     number = str(secrets.randbelow(90_000) + 10_000)
     view = ModelView(encode(_draw(number)))
     model = engine.info.name
     try:
-        with_image = _ask(engine, view)
+        with_image, without = _ask_both(engine, view)
         if number in re.sub(r"\D", "", with_image.text):
             return "it reads a number in an image"
-        without = _ask(engine, None) if with_image.prompt_tokens else with_image
+        counted = with_image.prompt_tokens
+        added = counted - without().prompt_tokens if counted else 0
     except GenerationError as error:
         raise ModelError(f"{model} cannot be asked about an image: {error}") from None
-    added = with_image.prompt_tokens - without.prompt_tokens
     if added >= _MIN_IMAGE_TOKENS:
         return f"an image adds {added} prompt tokens"
-    counted = f"an image adds {added} prompt tokens, and " if with_image.prompt_tokens else ""
+    tokens = f"an image adds {added} prompt tokens, and " if counted else ""
     read = f"it read {with_image.text[:40]!r}" if with_image.text else "it read nothing"
     raise ModelError(
-        f"images do not reach {model} at {engine.info.revision}: {counted}{read} where the image"
+        f"images do not reach {model} at {engine.info.revision}: {tokens}{read} where the image"
         f" shows {number}; choose a model that sees images, or skip this check with"
         " --no-image-check"
     )
+
+
+def _ask_both(engine: ServerEngine, view: ModelView) -> tuple[Completion, Callable[[], Completion]]:
+    """Ask with the image, and without it: at the same time if the engine takes two requests at a time.
+
+    Returns the first reply, and a function that returns the second one. Raises GenerationError,
+    ModelError.
+    """
+    if engine.parallel == 1:
+        return _ask(engine, view), lambda: _ask(engine, None)
+    outcome: SimpleQueue[Completion | BaseException] = SimpleQueue()
+
+    def ask_without() -> None:
+        try:
+            outcome.put(_ask(engine, None))
+        except BaseException as error:
+            outcome.put(error)
+
+    def without() -> Completion:
+        found = outcome.get()
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    threading.Thread(target=ask_without, daemon=True).start()
+    return _ask(engine, view), without
 
 
 def _ask(engine: ServerEngine, view: ModelView | None) -> Completion:

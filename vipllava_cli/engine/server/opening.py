@@ -11,7 +11,7 @@ from vipllava_cli.engine.server.config import (
     ServerModel,
 )
 from vipllava_cli.engine.server.engine import PARALLEL, ServerEngine
-from vipllava_cli.engine.server.image_check import check_images_once_a_day
+from vipllava_cli.engine.server.image_check import CheckInBackground, check_images_once_a_day
 from vipllava_cli.engine.server.keys import find_key
 from vipllava_cli.errors import ModelError
 
@@ -22,13 +22,15 @@ _logger = logging.getLogger("vipllava")
 class ServerOptions:
     """How to use a server: requests at a time, seconds without a byte, the check of images.
 
-    `pause` is the first wait after an error, in seconds.
+    `pause` is the first wait after an error, in seconds. Unless it `waits_for_check`, the opening returns
+    at once, and the first question waits.
     """
 
     parallel: int = PARALLEL
     timeout: float = TIMEOUT
     checks_images: bool = True
     pause: float = PAUSE
+    waits_for_check: bool = True
 
 
 DEFAULTS = ServerOptions()
@@ -52,8 +54,10 @@ def open_server(
     )
     note_open_key(client)
     engine = ServerEngine(client, chosen.parallel)
-    if chosen.checks_images:
+    if chosen.checks_images and chosen.waits_for_check:
         check_images_once_a_day(engine)
+    elif chosen.checks_images:
+        engine.wait_until_checked = CheckInBackground(engine).wait
     return engine
 
 

@@ -8,29 +8,43 @@ from typing import Generic, TypeVar
 B = TypeVar("B")
 A = TypeVar("A")
 
+_THREADS_PER_WAITING = 4
+
+
+class _Skipped:
+    """The outcome of a batch that did not start."""
+
 
 class ParallelAnswers(Generic[B, A]):
     """Calls `answer` for batches in at most `parallel` threads.
 
     Outcomes come in the order in which they are ready. They belong to one thread, which calls all
-    methods; only `answer` runs in others.
+    methods; only `answer` runs in others. A few more batches wait for a thread: no thread is idle while
+    outcomes are written. They do not start after an error, or once `should_stop` is true.
     """
 
-    def __init__(self, answer: Callable[[B], A], parallel: int) -> None:
+    def __init__(
+        self,
+        answer: Callable[[B], A],
+        parallel: int,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._answer = answer
         self._parallel = parallel
+        self._should_stop = should_stop
         self._batches: SimpleQueue[B | None] = SimpleQueue()
-        self._outcomes: SimpleQueue[A | BaseException] = SimpleQueue()
+        self._outcomes: SimpleQueue[A | BaseException | _Skipped] = SimpleQueue()
         self._threads = 0
-        self._running = 0
+        self._running = 0  # or waiting
         self._error: BaseException | None = None
+        self._has_failed = False  # set by the threads
 
     def add(self, batch: B) -> list[A]:
-        """Start a batch. Returns the outcomes that are ready, at least one if all threads are busy.
+        """Start a batch. Returns the outcomes that are ready, at least one if no more batches may wait.
 
         Raises what `answer` raises.
         """
-        is_full = self._running >= self._parallel
+        is_full = self._running >= self._parallel + self._parallel // _THREADS_PER_WAITING
         ready = self._ready() if is_full or self._error or not self._outcomes.empty() else []
         if self._error:
             return ready
@@ -64,7 +78,7 @@ class ParallelAnswers(Generic[B, A]):
             self._running -= 1
             if isinstance(outcome, BaseException):
                 self._error = self._error or outcome
-            else:
+            elif not isinstance(outcome, _Skipped):
                 ready.append(outcome)
         if self._error and not ready:
             raise self._error
@@ -72,7 +86,11 @@ class ParallelAnswers(Generic[B, A]):
 
     def _work(self) -> None:
         while (batch := self._batches.get()) is not None:
+            if self._has_failed or self._should_stop():
+                self._outcomes.put(_Skipped())
+                continue
             try:
                 self._outcomes.put(self._answer(batch))
             except BaseException as error:
+                self._has_failed = True
                 self._outcomes.put(error)

@@ -217,8 +217,14 @@ class BatchRun:
             if len(pending) >= max(threshold, self.batch_size or 1):
                 self._answer(pending)
                 pending = []
-                threshold = min(2 * max(threshold, self.batch_size or 1), self._max_grouped())
+                threshold = self._next_threshold(threshold)
         self._answer(pending)
+
+    def _next_threshold(self, threshold: int) -> int:
+        """Return how many questions are grouped next. Those that are sent alone need no group."""
+        if self._engine and self._engine.parallel > 1:
+            return self.batch_size or 1
+        return min(2 * max(threshold, self.batch_size or 1), self._max_grouped())
 
     def _write_resolved(self, planned: PlannedRow) -> list[PendingQuestion]:
         """Write the questions that need no model. Return the others."""
@@ -274,7 +280,7 @@ class BatchRun:
     def _start_batch(self, batch: Sequence[PendingQuestion], parallel: int) -> None:
         """Answer one batch in another thread, and write the finished batches."""
         if self._parallel is None:
-            self._parallel = ParallelAnswers(self._collect, parallel)
+            self._parallel = ParallelAnswers(self._collect, parallel, self.stop.is_set)
         self._write_outcomes(self._parallel.add(batch))
 
     def _collect(self, batch: Sequence[PendingQuestion]) -> list[Outcome]:

@@ -11,7 +11,7 @@ from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL.WebPImagePlugin import WebPImageFile
 
 CELL = 96  # side of a sprite on the sheet, in pixels
 COLUMNS = 10  # sprites per row of the sheet
@@ -199,7 +199,7 @@ SPRITE_STYLES = ("noto", "fluent")
 def sprites(style: str) -> tuple[NDArray[np.uint8], ...]:
     """Load a sprite sheet. Returns one RGBA array, uint8 [CELL, CELL, 4], per object class."""
     with files(__package__).joinpath(f"sprites-{style}.webp").open("rb") as file:
-        sheet = np.array(Image.open(file).convert("RGBA"))
+        sheet = np.array(WebPImageFile(file).convert("RGBA"))  # `Image.open` imports all formats
     return tuple(_cell(sheet, *divmod(index, COLUMNS)) for index in range(len(OBJECT_CLASSES)))
 
 
