@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import fields
 from functools import partial
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from vipllava_cli.cli.options import ModelOptions
@@ -24,6 +23,7 @@ from vipllava_cli.engine.open import (
 )
 from vipllava_cli.engine.options import DEFAULT_MODEL
 from vipllava_cli.engine.prompts.references import Reference
+from vipllava_cli.errors import VipllavaError
 from vipllava_cli.storage.daily_stamp import take_daily_turn
 from vipllava_cli.storage.settings import read_settings
 from vipllava_cli.storage.sizes import binary_size
@@ -74,25 +74,23 @@ def open_later(
 def open_ahead(
     options: ModelOptions, messages: Messages, server: ServerFlags
 ) -> Callable[[], Engine]:
-    """Return what opens the model. A model on a server is opened now, in a thread.
+    """Return what opens the model. A model on a server is opened now.
 
     So the check that images reach it runs while the program imports what reads and draws images. Errors
     are those of `open_model`, when the model is needed.
     """
     if find_server(options.chosen().model or DEFAULT_MODEL) is None:
         return open_later(options, messages, server)
-    from concurrent.futures import Future
+    try:
+        engine = open_model(options, messages, server)
+    except VipllavaError as error:
+        raised = error
 
-    opened: Future[Engine] = Future()
+        def fail() -> Engine:
+            raise raised
 
-    def run() -> None:
-        try:
-            opened.set_result(open_model(options, messages, server))
-        except BaseException as error:
-            opened.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    return opened.result
+        return fail
+    return lambda: engine
 
 
 def open_server_model(

@@ -145,8 +145,14 @@ class _LazyProxy(_LazyTransport):
         return httpx2.HTTPTransport(verify=self._verify(), proxy=httpx2.Proxy(self._address))
 
 
-def load_certificates() -> ssl.SSLContext:
-    """Load the trusted certificates, which takes about 30 ms."""
+def load_certificates(address: str = "") -> ssl.SSLContext:
+    """Load the trusted certificates, which takes about 30 ms.
+
+    Requests to an `address` without encryption, and over no encrypted proxy, need none.
+    """
+    proxies = get_environment_proxies().values()
+    if address.startswith("http://") and not any(str(each).startswith("https") for each in proxies):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody
     return httpx2.create_ssl_context(verify=_certificates())
 
 

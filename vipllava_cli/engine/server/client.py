@@ -171,7 +171,7 @@ class ServerClient:
 
             limits = self.limits
             with self._lock:  # one thread loads them for all
-                self._certificates = self._certificates or load_certificates()
+                self._certificates = self._certificates or load_certificates(self.server.url)
             self._local.client = make_client(
                 limits=ReplyLimits(limits.max_body, limits.max_times * self.timeout),
                 min_speed=limits.min_speed,
