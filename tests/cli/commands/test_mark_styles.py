@@ -372,3 +372,13 @@ def test_styles_that_do_not_name_marks_are_refused_for_options_by_text(
     )  # fmt: skip
     assert finished.code == 2
     assert "--by letter" in finished.stderr
+
+
+@pytest.mark.parametrize("style", ["drawn", "numbered", "crop"])
+def test_clipart_says_nothing_of_the_marks_that_its_questions_only_name(
+    run: Run, server: VisionServer, style: str
+) -> None:
+    add(run, server, "llava:7b")
+    finished = run("eval", "clipart", "--n", "4", "--model", "box", "--mark-style", style)
+    assert finished.code == 0
+    assert "names the" not in finished.stderr

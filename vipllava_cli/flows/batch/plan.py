@@ -122,7 +122,7 @@ class Planner:
             row.id,
             tuple(questions),
             marked_image if has_pending else None,
-            notes=notes,
+            notes=notes if task.notes_rows else (),
             default_question=task.default_question(row),
         )
 

@@ -41,7 +41,8 @@ class BatchTask:
     `window` for images of more than 8 bits. `save_marked` is a folder for the marked images, or None;
     with `replaces_marked`, they replace files of the same names that no run made. With `view_size`, rows
     with regions too small for the model get a note. `reference` is how questions refer to the marks.
-    `template` is as in records, never `auto`.
+    `template` is as in records, never `auto`. `notes_rows` is false for rows that the program made, whose
+    questions name absent marks on purpose.
     """
 
     model: tuple[str, str]
@@ -59,6 +60,7 @@ class BatchTask:
     on_conflict: OnConflict = OnConflict.refuse
     view_size: ViewSize | None = None
     reference: Reference = DRAWN
+    notes_rows: bool = True
 
     def specs(self, row: Row) -> tuple[MarkSpec, ...]:
         """Return the marks of a row, those of the task last."""

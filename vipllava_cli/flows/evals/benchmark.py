@@ -60,6 +60,7 @@ class Benchmark:
     - `facts` returns the options that the scores name.
     - `combine` returns results about several results together, which count as groups of their own.
     - `from_predictions` returns results of stored answers by id, if the benchmark supports them.
+    - `notes_rows` is that of `BatchTask`.
     """
 
     name: str
@@ -73,3 +74,4 @@ class Benchmark:
     facts: Callable[[DatasetOptions], dict[str, Any]] = _row_facts
     combine: Callable[[Sequence[Result], Scorer], list[Result]] | None = None
     from_predictions: Callable[[DatasetOptions, Mapping[str, str]], list[Result]] | None = None
+    notes_rows: bool = True

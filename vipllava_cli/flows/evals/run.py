@@ -111,6 +111,7 @@ def answer_samples(
             options.max_new_tokens or benchmark.max_new_tokens, choices=choices
         ),
         reference=model.reference,
+        notes_rows=benchmark.notes_rows,
     )
     batch, path = SampleBatch(folder), folder / RECORDS_NAME
 
