@@ -52,3 +52,16 @@ def test_shrinks_on_request() -> None:
     encoded = encode(Image.new("RGB", (1500, 1500), "lime"))
     assert _open(encoded, 1024).size == (1024, 1024)
     assert _open(encoded, 2000).size == (1500, 1500)
+
+
+def test_makes_small_images_smaller_on_request() -> None:
+    image = encode(_noise(1000))
+    assert image.format == "PNG"
+    shrunk = _open(image, 1024)
+    assert (shrunk.format, shrunk.size) == ("JPEG", (1000, 1000))
+    assert len(image.url(1024)) < 0.7 * len(image.url())
+    red, green, blue = np.asarray(shrunk.convert("RGB"))[500, 104].tolist()
+    assert red > 200
+    assert max(green, blue) < 60
+    flat = encode(Image.new("RGB", (400, 400), "white"))
+    assert _open(flat, 1024).format == "PNG"  # JPEG takes more bytes

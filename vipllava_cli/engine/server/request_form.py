@@ -116,7 +116,7 @@ class AdaptiveForm:
             self._current = replace(self._current, max_side=SMALL_SIDE)
         self.note_once(
             f"the server finds the image too large: images have at most {SMALL_SIDE}x{SMALL_SIDE}"
-            " pixels from now on",
+            " pixels from now on, and fewer bytes",
             "size",
         )
         return True
