@@ -82,3 +82,11 @@ def test_a_head_that_is_the_embeddings_stays_so(tmp_path: Path) -> None:
     model = AutoModelForImageTextToText.from_pretrained(tmp_path)
     spec = read_family_spec(fitted_config(tmp_path, "model"))
     assert spec.parameters == sum(each.numel() for each in model.parameters())
+
+
+def test_a_default_start_token_without_an_embedding_is_not_used(tmp_path: Path) -> None:
+    make_family_checkpoint("qwen2_5_vl", tmp_path)
+    path = tmp_path / "generation_config.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({**values, "bos_token_id": 151_643}))  # of the library's own config
+    find_checkpoint(str(tmp_path))

@@ -190,10 +190,13 @@ def _check_relations(config: Mapping[str, Any], where: str) -> None:
 def check_generation(values: Mapping[str, Any], rows: int, name: str) -> None:
     """Check the token ids of a generation_config.json for a model with `rows` embeddings.
 
-    Raises ModelError.
+    The id of the start may have no embedding: the prompt has its start from the chat template. Configs of
+    transformers have such a default. Raises ModelError.
     """
     where = f"{name}: generation_config.json: "
     for field, value in check_fields(values, GENERATION_RULES, where).items():
+        if field == "bos_token_id":
+            continue
         for id in value if isinstance(value, list) else [value]:
             if id is not None and id >= rows:
                 raise ModelError(f"{where}{field} is {id}, and the model has {rows} embeddings")
