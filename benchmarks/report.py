@@ -9,11 +9,13 @@ HEADER = "| scenario | what | median | quartiles | goal |\n|---|---|---|---|---|
 
 
 def write_table(machine: dict[str, Any], events: Sequence[dict[str, Any]]) -> str:
-    """Return the machine, a table of the figures, and what did not run."""
+    """Return the machine, the time of the run, a table of the figures, and what did not run."""
     rows = [HEADER, *map(_row, (each for each in events if each["event"] == "measure"))]
     missing = [f"- {line}" for line in _missing(events)]
     absent = ["", "Not measured:", "", *missing] if missing else []
-    return "\n".join([f"Machine: {describe_in_words(machine)}.", "", *rows, *absent, ""])
+    minutes = sum(each["seconds"] for each in events if each["event"] == "end") / 60
+    first = f"Machine: {describe_in_words(machine)}. The scenarios took {number(minutes)} minutes."
+    return "\n".join([first, "", *rows, *absent, ""])
 
 
 def _row(event: dict[str, Any]) -> str:

@@ -72,6 +72,7 @@ def check_scenario(events: list[Event]) -> None:
 def check_table(text: str, events: list[Event]) -> None:
     """Check that the table has a row for each figure, and a line for what is missing."""
     lines = text.splitlines()
+    assert re.search(r"The scenarios took [0-9.]+ minutes\.$", lines[0])
     rows = [line for line in lines if line.startswith("|")]
     assert {line.count("|") for line in rows} == {6}
     measures = [event for event in events if event["event"] == "measure"]
