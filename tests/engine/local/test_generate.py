@@ -13,7 +13,7 @@ from vipllava_cli.engine.hardware.estimate import make_plan
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.local.engines import VipLlavaEngine
 from vipllava_cli.engine.open import open_engine
-from vipllava_cli.engine.options import GREEDY, GenerationOptions
+from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.engine.prompts.templates import TEMPLATES, Turn, render
 from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
 from vipllava_cli.images.square import pad_to_square
@@ -145,19 +145,6 @@ def test_an_answer_at_the_token_limit_has_the_reason_length(
     exact = next(engine.answer([prompt]))
     same = GenerationOptions(max_new_tokens=exact.answer_tokens)
     assert next(engine.answer([prompt], same)).finish_reason == "stop"
-
-
-def test_an_answer_cut_inside_a_character_ends_before_it(
-    engine: VipLlavaEngine, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decode = engine.tokenizer.decode
-    monkeypatch.setattr(
-        engine.tokenizer,
-        "decode",
-        lambda ids, **options: f"{decode(ids, **options)} caf\ufffd\ufffd",
-    )
-    [cut] = engine.answer([prompt], replace(GREEDY, max_new_tokens=1))
-    assert (cut.finish_reason, cut.text.endswith("caf")) == ("length", True)
 
 
 def test_sampling_repeats_with_its_seed_and_keeps_the_global_one(

@@ -27,22 +27,6 @@ class CharacterTokenizer:
         return "".join(map(chr, ids))
 
 
-class ByteTokenizer:
-    """A tokenizer whose tokens are the bytes of UTF-8."""
-
-    def decode(self, ids: list[int], skip_special_tokens: bool = True) -> str:
-        return bytes(ids).decode(errors="replace")
-
-
-def test_a_stream_that_ends_inside_a_character_sends_nothing_of_it() -> None:
-    pieces: list[str] = []
-    stream = Stream(ByteTokenizer(), pieces.append)
-    stream.put(torch.tensor([1, 2, 3]))
-    stream.add(list("a café 犬".encode())[:-1])
-    stream.end()
-    assert "".join(pieces) == "a café"
-
-
 @pytest.mark.parametrize("answer", ["a cat###Human: no", "a #1 cat##", "a cat ", "###", "# # ok"])
 def test_a_stream_never_sends_part_of_a_stop_text(answer: str) -> None:
     pieces: list[str] = []

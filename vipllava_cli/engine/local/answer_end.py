@@ -19,11 +19,6 @@ def answer_text(tokenizer: Any, ids: Sequence[int], stops: Sequence[str] = STOPS
     return text.lstrip()
 
 
-def without_cut_character(text: str) -> str:
-    """Remove what the decoder writes for the first bytes of a character, whose rest was cut off."""
-    return text.rstrip(_REPLACEMENT)
-
-
 def contains_stop(tokenizer: Any, ids: Sequence[int], stops: Sequence[str] = STOPS) -> bool:
     """Return whether the decoded tokens contain a stop text."""
     text = tokenizer.decode(list(ids), skip_special_tokens=True)
@@ -32,7 +27,7 @@ def contains_stop(tokenizer: Any, ids: Sequence[int], stops: Sequence[str] = STO
 
 def stable_text(text: str, stops: Sequence[str] = STOPS) -> str:
     """Cut off what the next tokens may change: part of a stop text or character, trailing space."""
-    text = without_cut_character(text)
+    text = text.rstrip(_REPLACEMENT)
     for stop in stops:
         for size in range(len(stop) - 1, 0, -1):
             if text.endswith(stop[:size]):

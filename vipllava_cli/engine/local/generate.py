@@ -15,7 +15,7 @@ from transformers import DynamicCache
 
 from vipllava_cli.engine.base import Answer, ModelView, Prompt
 from vipllava_cli.engine.hardware.batch_size import answer_threads, current_batch_size
-from vipllava_cli.engine.local.answer_end import answer_text, without_cut_character
+from vipllava_cli.engine.local.answer_end import answer_text
 from vipllava_cli.engine.local.choice_tree import Encoder, score_choice_trees
 from vipllava_cli.engine.local.conversation import LocalConversation
 from vipllava_cli.engine.local.decoding import DecodeRequest
@@ -265,9 +265,8 @@ class LocalEngine(ModelInputs):
     @translate_errors()
     def _make_answer(self, prompt: Prompt, new_ids: list[int], seconds: float) -> Answer:
         answer = self.answer_end.trim(new_ids)
-        text = answer_text(self.tokenizer, answer.ids, self.stops)
         return Answer(
-            (text if answer.is_complete else without_cut_character(text)).rstrip(),
+            answer_text(self.tokenizer, answer.ids, self.stops).rstrip(),
             "stop" if answer.is_complete else "length",
             len(prompt.ids),
             len(answer.ids),

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
-from vipllava_cli.engine.local.answer_end import answer_text, stable_text, without_cut_character
+from vipllava_cli.engine.local.answer_end import answer_text, stable_text
 from vipllava_cli.engine.local.error_translation import output_errors
 from vipllava_cli.engine.prompts.templates import STOPS
 
@@ -52,7 +52,7 @@ class Stream(BaseStreamer):
 
     def end(self) -> None:
         """Send the rest of the text. `generate` calls this at the end."""
-        self._send(without_cut_character(self._text()).rstrip())
+        self._send(self._text().rstrip())
 
     def _text(self) -> str:
         return answer_text(self._tokenizer, self._start_ids + self.new_ids, self._stops)
