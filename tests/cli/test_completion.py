@@ -64,7 +64,7 @@ def complete(cache: Path, *words: str) -> list[str]:
         (["models", "use", "a"], ["ann/my-vip"]),
         (["models", "info", "t"], ["tiny"]),
         (["models", "pull", ""], ["7b", "13b", "ann/my-vip", *EXAMPLES]),
-        (["models", "pull", "google/"], ["google/gemma-3-4b-it"]),
+        (["models", "pull", "google/"], ["google/gemma-3-4b-it", "google/paligemma2-3b-mix-224"]),
         (["models", "remove", ""], ["ann/my-vip"]),
         (["plan", "7"], ["7b"]),
         (["help", "models", "p"], ["pull"]),

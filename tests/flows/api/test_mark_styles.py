@@ -38,7 +38,7 @@ def test_ask_batch_and_chat_refer_to_a_mark_alike() -> None:
 
 
 def test_a_conversation_names_a_place_once() -> None:
-    chat = model("llava").chat(IMAGE, marks=[BOX], mark_style="coordinates")
+    chat = model("llava-1.5").chat(IMAGE, marks=[BOX], mark_style="coordinates")
     questions = [chat.ask("what is this?").record["question"] for _ in range(2)]
     assert questions == ["Look at the region [0.1, 0.3, 0.3, 0.5]. what is this?", "what is this?"]
     chat.add_mark(Box(100, 10, 160, 50))

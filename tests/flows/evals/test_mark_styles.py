@@ -30,12 +30,12 @@ def test_the_questions_of_a_benchmark_refer_to_marks_in_the_style(
     name: str, write: Callable[[Path, int], Path], style: ReferenceStyle, tmp_path: Path
 ) -> None:
     data, out = write(tmp_path / "data", 2), tmp_path / "out"
-    info = replace(INFO, family="llava")
+    info = replace(INFO, family="llava-1.5")
     model = EvalModel(
         "fake",
         "1",
         lambda: FakeEngine(info=info),
-        reference=choose_reference(style.value, "llava", "fake"),
+        reference=choose_reference(style.value, "llava-1.5", "fake"),
     )
     evaluation = answer_samples(
         BENCHMARKS[name], DatasetOptions(data), out, model, SilentListener()

@@ -183,7 +183,7 @@ def batch(
     vipllava batch images/ --out results.jsonl --question "what is in the red box?"
     """
     messages = output.messages()
-    opener = _start_opening(sources, out, model, server, messages, may_ask=not (dry_run or pick))
+    opener = _opener(sources, out, model, server, messages, mark_style, waits=dry_run or pick)
     from vipllava_cli.cli import model_loading
     from vipllava_cli.cli.batch_outputs import check_csv_safe, check_outputs, check_replaced
     from vipllava_cli.cli.conflicts import check_conflicts, choose_on_conflict
@@ -244,23 +244,26 @@ def batch(
     return _exit_code(summary, is_interrupted=is_interrupted)
 
 
-def _start_opening(
+def _opener(
     sources: Sequence[str],
     out: str | None,
     model: ModelOptions,
     server: ParallelServerFlags,
     messages: "Messages",
+    mark_style: MarkStyleName,
     *,
-    may_ask: bool,
+    waits: bool,
 ) -> Callable[[], "Engine"]:
     """Return what opens the model. A model on a server is opened now if a question is most likely.
 
-    That is so if the sources exist, and the output does not. The imports that follow take long.
+    That is so if the sources exist, the output does not, and no mark style needs a look at the model.
+    The imports that follow take long. `waits` leaves it for later.
     """
     from vipllava_cli.cli.model_loading import open_ahead, open_later
 
     is_new = out is not None and not os.path.lexists(out) and all(map(os.path.exists, sources))
-    return (open_ahead if may_ask and is_new else open_later)(model, messages, server)
+    may_ask = is_new and mark_style is MarkStyleName.auto and not waits
+    return (open_ahead if may_ask else open_later)(model, messages, server)
 
 
 def _note_labels(source: "Source", choices: str | None) -> "Source":
