@@ -83,10 +83,10 @@ def run(bench: Bench) -> Iterator[Measure]:
     """Kill, restart, compare."""
     kills = bench.choose(20, 1)
     moments = random.Random(4)  # noqa: S311 - the same moments in every run
-    manifest = write_manifest(bench.folder / "kills", bench.choose(300, 8))
+    manifest = write_manifest(bench.folder / "kills", bench.choose(420, 8))
     uninterrupted, out = bench.folder / "uninterrupted.jsonl", bench.folder / "killed.jsonl"
     subprocess.run(batch_command(manifest, uninterrupted), check=True)  # noqa: S603 - the program itself
-    rows_per_kill = len(complete_lines(uninterrupted)) // (kills + 2)
+    rows_per_kill = len(complete_lines(uninterrupted)) // (kills + 5)
     before: list[bytes] = []
     torn = 0
     for number in range(kills):

@@ -92,6 +92,8 @@ def load_here(model: str, quantize: str | None) -> None:
 def touch_weights(model: "Module") -> None:
     """Read one number of every memory page, so that the system reads the mapped weights."""
     for weight in model.parameters():
+        if weight.is_mkldnn:  # packed, and so read already
+            continue
         weight.detach().view(-1)[:: max(PAGE // weight.element_size(), 1)].sum()
 
 
