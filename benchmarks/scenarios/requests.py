@@ -1,4 +1,4 @@
-"""A whole `batch` on a server that takes 200 ms an answer, against one request after the other.
+"""A whole `batch` on a server that takes 200 ms an answer, against the same with `--parallel 1`.
 
 The time is that of the command, from the start of its process to its end. The first run of a day also
 checks that images reach the model.
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.bench import Bench
-from benchmarks.measuring import Measure, interleave, summarize
+from benchmarks.measuring import Measure, interleave, seconds, summarize
 from benchmarks.scenes import QUESTION, write_scenes
 
 SECONDS, AT_A_TIME = 0.2, 32
@@ -22,7 +22,7 @@ GOAL = "at least 20"
 
 
 def run(bench: Bench) -> Iterator[Measure]:
-    """Measure the command, and its ratio to requests that wait one after the other."""
+    """Measure the command, and its ratio to that with one request after the other."""
     count = bench.choose(200, 32)
     folder = bench.folder / "requests"
     write_scenes(folder / "scenes", count)
@@ -33,10 +33,12 @@ def run(bench: Bench) -> Iterator[Measure]:
             LATER: lambda: run_batch(folder, environment, is_first=False),
         }
         times = interleave(works, bench.choose(7, 1))
+        alone = seconds(lambda: run_batch(folder, environment, is_first=False, parallel=1))
+    yield Measure(f"{count} rows, one after the other", alone, "s")
     for name, values in times.items():
         yield summarize(f"{name}: {count} rows, {AT_A_TIME} at a time", values, "s")
-        ratios = [count * SECONDS / each for each in values]
-        yield summarize(f"{name}: relative to one after the other", ratios, "", GOAL)
+        ratios = [alone / each for each in values]
+        yield summarize(f"{name}: one after the other relative to that", ratios, "", GOAL)
 
 
 @contextmanager
@@ -61,15 +63,17 @@ def make_home(folder: Path, port: int) -> dict[str, str]:
     return environment
 
 
-def run_batch(folder: Path, environment: dict[str, str], *, is_first: bool) -> None:
+def run_batch(
+    folder: Path, environment: dict[str, str], *, is_first: bool, parallel: int = AT_A_TIME
+) -> None:
     """Run the command. The first run of a day finds no stamp of a check."""
     out = folder / "out.jsonl"
     out.unlink(missing_ok=True)
     for stamp in (folder / "home").rglob("image-check-*") if is_first else ():
         stamp.unlink()
     asked = ["--question", QUESTION, "--box", "20%,20%,60%,60%", "--model", "box"]
-    scenes, parallel = str(folder / "scenes"), ["--parallel", str(AT_A_TIME)]
-    _run(["batch", scenes, "--out", str(out), *asked, *parallel], environment)
+    asked += ["--parallel", str(parallel)]
+    _run(["batch", str(folder / "scenes"), "--out", str(out), *asked], environment)
 
 
 def _run(arguments: list[str], environment: dict[str, str]) -> None:
