@@ -21,7 +21,7 @@ def _name(server: VisionServer) -> None:
 
 
 def test_asks_one_question_many_and_a_conversation() -> None:
-    with serving(VisionServer(latency=0.02)) as server:
+    with serving(VisionServer(latency=0.2)) as server:
         _name(server)
         model = load_model("box", parallel=8)
         assert model.ask(IMAGE, "where?").text == "the answer to where?"
