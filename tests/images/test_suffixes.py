@@ -1,4 +1,4 @@
-"""The suffixes of image files: those that Pillow has for the formats that the program reads."""
+"""The program knows every suffix that Pillow has for its image formats."""
 
 from PIL import Image
 

@@ -37,7 +37,7 @@ _TOLERANCE = 1e-3  # of a log-likelihood
 class ReuseCheck:
     """Asks an engine about shared images, and compares with runs that share nothing.
 
-    `cases` counts the comparisons, `differences` describes those that differ.
+    `cases` counts the comparisons. `differences` describes each answer that is not equal.
     """
 
     def __init__(self, engine: FamilyEngine, seed: int) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.support.vision_server import MODEL, VisionServer
 from vipllava_cli.engine.server.config import make_server_model
@@ -42,6 +43,13 @@ def write_rows(folder: Path, count: int, image: Path) -> Path:
     path = folder / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+def manifest(folder: Path, count: int) -> Path:
+    """Write rows as `write_rows` does, and the small image that they are about."""
+    image = folder / "image.png"
+    Image.new("RGB", (80, 60), "red").save(image)
+    return write_rows(folder, count, image)
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

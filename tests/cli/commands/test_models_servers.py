@@ -13,11 +13,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from PIL import Image
 
 from tests.conftest import Run
 from tests.support.commands import assert_error_line, run_in_process
-from tests.support.server_engines import read_records, server_home, write_rows
+from tests.support.server_engines import manifest, read_records, server_home
 from tests.support.vision_server import MODEL, VisionServer, serving
 
 KEY = "sk-canary-93ab"
@@ -39,12 +38,6 @@ def box(server: VisionServer, run: Run) -> VisionServer:
     """The server under the name `box`."""
     assert run("models", "add", "box", "--url", server.url, "--model", MODEL).code == 0
     return server
-
-
-def manifest(folder: Path, count: int) -> Path:
-    image = folder / "image.png"
-    Image.new("RGB", (80, 60), "red").save(image)
-    return write_rows(folder, count, image)
 
 
 def test_names_a_server_and_forgets_it(server: VisionServer, home: Path, run: Run) -> None:

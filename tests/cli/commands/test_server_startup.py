@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 import vipllava_cli.sources.open
 from tests.conftest import Run
-from tests.support.server_engines import read_records, server_home, write_rows
+from tests.support.server_engines import manifest, read_records, server_home
 from tests.support.vision_server import MODEL, VisionServer, serving
 
 home = pytest.fixture(autouse=True)(server_home)
@@ -41,12 +40,6 @@ def box(run: Run) -> Iterator[VisionServer]:
     with serving(VisionServer()) as server:
         assert run("models", "add", "box", "--url", server.url, "--model", MODEL).code == 0
         yield server
-
-
-def manifest(folder: Path, count: int) -> Path:
-    image = folder / "image.png"
-    Image.new("RGB", (80, 60), "red").save(image)
-    return write_rows(folder, count, image)
 
 
 @pytest.mark.slow

@@ -277,7 +277,7 @@ class _TokenReader:
         return not self._waiting
 
     def choose(self, scores: Tensor) -> Tensor:
-        """Choose the next tokens [rows], and give the answers those that a GPU has computed before."""
+        """Choose the next tokens [rows], and add the tokens that have arrived to the answers."""
         tokens, reported = self._choice(scores)
         self._waiting.append(_PendingTokens(reported))
         if len(self._waiting) > self._ahead:

@@ -49,8 +49,8 @@ def defer_module(
 ) -> None:
     """Defer a module, unless it is imported or missing.
 
-    `stand_ins` replace attributes until the module is executed. `submodules` are imported now: those that
-    need nothing of their package. `after` receives the executed module.
+    `stand_ins` replace attributes until the module is executed. `submodules` are imported now, so they
+    must not need their package. `after` receives the executed module.
     """
     spec = importlib.util.find_spec(name)
     if name in sys.modules or spec is None or spec.loader is None:

@@ -40,7 +40,8 @@ class FamilyImage:
     """An image as the model takes it.
 
     `tensors` are the model's inputs, with one image in each. `text` replaces the placeholder of a
-    prompt, and `ids` are its tokens. `tiles` are those that cross-attention reads; None without it.
+    prompt, and `ids` are its tokens. `tiles` is 1 for each tile that the
+    image fills; None for models without cross-attention.
     """
 
     tensors: Mapping[str, Tensor]

@@ -23,7 +23,7 @@ def fused_norms(model: Any) -> Iterator[None]:
         if type(module) is LlamaRMSNorm and "forward" not in vars(module)
     ]
     for norm in norms:
-        norm.forward = partial(_fused, norm)
+        norm.forward = partial(fused_norm, norm)
     try:
         yield
     finally:
@@ -31,5 +31,6 @@ def fused_norms(model: Any) -> Iterator[None]:
             del norm.forward
 
 
-def _fused(norm: LlamaRMSNorm, hidden_states: Tensor) -> Tensor:
+def fused_norm(norm: LlamaRMSNorm, hidden_states: Tensor) -> Tensor:
+    """Run a norm layer of a Llama decoder as one operation."""
     return rms_norm(hidden_states, norm.weight.shape, norm.weight, norm.variance_epsilon)

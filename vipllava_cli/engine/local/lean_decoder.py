@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import DynamicCache
 
-from vipllava_cli.engine.local.lean_layers import DecoderLayer, PackedDecoderLayer, rms, rotate
+from vipllava_cli.engine.local.fused_norms import fused_norm
+from vipllava_cli.engine.local.lean_layers import DecoderLayer, PackedDecoderLayer, rotate
 from vipllava_cli.engine.local.roomy_cache import new_cache
 from vipllava_cli.engine.local.shared_prefix import SharedPrefix
 
@@ -58,7 +59,7 @@ class LeanDecoder:
         """
         tokens = hidden.shape[1]
         cos, sin = (part[start:] for part in angles)
-        mask = _mask(tokens, start, hidden.dtype) if start else None
+        mask = causal_mask(tokens, start) if start else None
         for layer, (keys, values) in zip(self._layers, pairs, strict=True):
             is_last = layer is self._layers[-1]
             parts = layer.project_keys(hidden) if is_last else layer.project(hidden)
@@ -98,7 +99,7 @@ class LeanDecoder:
             else:
                 attended = prefix.attend(number, queries, keys, values, is_seen, self._scale)
             hidden = layer.finish(hidden, _join_heads(attended))
-        scores: Tensor = self._head(rms(self._norm, hidden[:, -1]))
+        scores: Tensor = self._head(fused_norm(self._norm, hidden[:, -1]))
         return scores
 
     def _heads(self, states: Tensor) -> Tensor:
@@ -147,9 +148,3 @@ def _attend_once(
 def causal_mask(tokens: int, cached: int) -> Tensor:
     """Return where [tokens, cached + tokens] each token finds those up to itself."""
     return torch.ones(tokens, cached + tokens, dtype=torch.bool).tril_(cached)
-
-
-def _mask(tokens: int, start: int, dtype: torch.dtype) -> Tensor:
-    """Return the mask [tokens, start + tokens] of tokens that see those before them."""
-    mask = torch.full((tokens, start + tokens), -torch.inf, dtype=dtype)
-    return mask.triu_(start + 1)

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import layer_norm, rms_norm, scaled_dot_product_attention
+from torch.nn.functional import layer_norm, scaled_dot_product_attention
 
+from vipllava_cli.engine.local.fused_norms import fused_norm
 from vipllava_cli.engine.local.packed_linear import PackedLinear
 
 _QUICK_GELU = 1.702  # x * sigmoid(1.702 x)
@@ -27,18 +28,18 @@ class DecoderLayer:
 
     def project(self, hidden: Tensor) -> list[Tensor]:
         """Return queries, keys and values: [rows, tokens, size]."""
-        normed = rms(self._layer.input_layernorm, hidden)
+        normed = fused_norm(self._layer.input_layernorm, hidden)
         return [projection(normed) for projection in (self._queries, *self._keys)]
 
     def project_keys(self, hidden: Tensor) -> list[Tensor]:
         """Return keys and values: [rows, tokens, size]."""
-        normed = rms(self._layer.input_layernorm, hidden)
+        normed = fused_norm(self._layer.input_layernorm, hidden)
         return [projection(normed) for projection in self._keys]
 
     def finish(self, hidden: Tensor, attended: Tensor) -> Tensor:
         """Return the hidden states behind the layer."""
         hidden = hidden + self._layer.self_attn.o_proj(attended)
-        mlp: Tensor = self._layer.mlp(rms(self._layer.post_attention_layernorm, hidden))
+        mlp: Tensor = self._layer.mlp(fused_norm(self._layer.post_attention_layernorm, hidden))
         return hidden + mlp
 
 
@@ -59,11 +60,11 @@ class PackedDecoderLayer:
 
     def project(self, hidden: Tensor) -> list[Tensor]:
         """See `DecoderLayer.project`."""
-        return list(self._projections(rms(self._norms[0], hidden)).split(self._sizes, -1))
+        return list(self._projections(fused_norm(self._norms[0], hidden)).split(self._sizes, -1))
 
     def project_keys(self, hidden: Tensor) -> list[Tensor]:
         """See `DecoderLayer.project_keys`."""
-        return list(self._keys(rms(self._norms[0], hidden)).split(self._sizes[1:], -1))
+        return list(self._keys(fused_norm(self._norms[0], hidden)).split(self._sizes[1:], -1))
 
     @cached_property
     def _keys(self) -> PackedLinear:
@@ -72,7 +73,7 @@ class PackedDecoderLayer:
     def finish(self, hidden: Tensor, attended: Tensor) -> Tensor:
         """See `DecoderLayer.finish`."""
         hidden = self._out.add(attended, hidden)
-        normed = rms(self._norms[1], hidden)
+        normed = fused_norm(self._norms[1], hidden)
         return self._down.add(self._up.multiply(normed, self._gate.silu(normed)), hidden)
 
 
@@ -102,7 +103,7 @@ class PackedTowerLayer:
 def rotate(states: Tensor, cos: Tensor, sin: Tensor, out: Tensor) -> Tensor:
     """Write states [rows, heads, tokens, size], turned by their positions, to `out`.
 
-    The angles are [tokens, size], and both halves of a head have the same ones.
+    The angles are [tokens, size], or have axes for rows and heads. Both halves of a head have equal ones.
     """
     half = states.shape[-1] // 2
     first, second = states[..., :half], states[..., half:]
@@ -110,11 +111,6 @@ def rotate(states: Tensor, cos: Tensor, sin: Tensor, out: Tensor) -> Tensor:
     out[..., :half].addcmul_(second, sin[..., :half], value=-1)
     out[..., half:].addcmul_(first, sin[..., half:])
     return out
-
-
-def rms(norm: Any, hidden: Tensor) -> Tensor:
-    """Run a norm layer of a Llama decoder as one operation."""
-    return rms_norm(hidden, norm.weight.shape, norm.weight, norm.variance_epsilon)
 
 
 def _layer_norm(norm: Any, hidden: Tensor) -> Tensor:
