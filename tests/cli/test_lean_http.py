@@ -14,12 +14,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 skip_async_libraries()
-before = list(sys.meta_path)
 import httpx2
 server = HTTPServer(("127.0.0.1", 0), Handler)
 threading.Thread(target=server.handle_request).start()
 status = httpx2.get(f"http://127.0.0.1:{server.server_port}", trust_env=False).status_code
-print(status, {"anyio", "h2", "trio"} & set(sys.modules), len(before) - len(sys.meta_path))
+print(status, {"anyio", "h2", "trio"} & set(sys.modules))
 """
 LATER = "import anyio; print(anyio.run.__name__)"
 
@@ -32,11 +31,11 @@ def _run(program: str) -> list[str]:
 
 
 def test_hides_what_is_installed() -> None:
-    assert _run(PROGRAM) == ["204 set() 1"]
+    assert _run(PROGRAM) == ["204 set()"]
 
 
 def test_others_can_be_imported_later() -> None:
-    assert _run(PROGRAM + LATER) == ["204 set() 1", "run"]
+    assert _run(PROGRAM + LATER) == ["204 set()", "run"]
 
 
 def test_changes_nothing_where_the_client_is_loaded() -> None:

@@ -4,15 +4,13 @@
 has which name, and `transformers.models` reads them again.
 """
 
-import importlib.util
 import sys
 import threading
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from vipllava_cli.engine.import_hook import Execute, wrap_execution
 
 _PACKAGE = "transformers"
 # The modules whose names come from a scan of all models -> the folder below theirs that is scanned.
@@ -30,29 +28,15 @@ Structure = dict[frozenset[str], dict[str, set[str]]]
 def defer_model_index() -> None:
     """Let transformers read the files of `KNOWN_MODELS` alone, unless it is imported already."""
     if _PACKAGE not in sys.modules:
-        sys.meta_path.insert(0, _AfterImport())
+        wrap_execution(_IMPORT_UTILS, _change_after)
 
 
-class _AfterImport(MetaPathFinder):
-    """Changes one module of transformers as soon as it is executed."""
+def _change_after(execute: Execute) -> Execute:
+    def execute_and_change(module: ModuleType) -> None:
+        execute(module)
+        _change(module)
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname != _IMPORT_UTILS:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
-        loader: Any = spec and spec.loader
-        if loader is not None:
-            execute = loader.exec_module
-
-            def execute_and_change(module: ModuleType) -> None:
-                execute(module)
-                _change(module)
-
-            loader.exec_module = execute_and_change
-        return spec
+    return execute_and_change
 
 
 def _change(import_utils: Any) -> None:
