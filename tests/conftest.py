@@ -20,6 +20,7 @@ os.environ["VIPLLAVA_HOME"] = os.devnull  # nobody's own settings; a test that k
 
 from tests.support import warm
 from tests.support.devices import kinds_of_devices
+from tests.support.session_folders import remove_session_folders
 from vipllava_cli.cli.app import app
 from vipllava_cli.engine.base import Engine
 from vipllava_cli.engine.open import open_engine
@@ -44,7 +45,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a fast run that imported torch."""
+    """Remove what all tests shared, and fail a fast run that imported torch."""
+    remove_session_folders()
     if _is_fast(session.config) and "torch" in sys.modules:
         raise pytest.UsageError("a test that is not marked `model` imported torch")
 

@@ -6,13 +6,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 from PIL import Image
 
 from tests.support.batch import read_answers, run_over
 from tests.support.server_engines import engine_at, server_home
+from tests.support.session_folders import make_session_folder
 from tests.support.vision_server import VisionServer, serving
 from vipllava_cli.engine.base import Engine, Prompt
 from vipllava_cli.engine.fields import Field, FieldType
@@ -67,7 +67,7 @@ def _open_family(family: str) -> Engine:
     """Open a small random checkpoint of another family."""
     from tests.support.family_checkpoints import make_family_checkpoint  # imports torch
 
-    return open_engine(str(make_family_checkpoint(family, Path(mkdtemp(prefix="vipllava-")))))
+    return open_engine(str(make_family_checkpoint(family, make_session_folder("vipllava-"))))
 
 
 def _server(parallel: int) -> Callable[[], AbstractContextManager[Opened]]:

@@ -1,12 +1,11 @@
 """Devices that tests aim at: of the tests' own, so that a program that replaces one harms no machine."""
 
-import atexit
 import os
-import shutil
 import stat
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+
+from tests.support.session_folders import make_session_folder
 
 _NUMBERS = {"null": (1, 3), "zero": (1, 5), "full": (1, 7)}  # of Linux
 OF_THE_MACHINE = ("null", "zero", "full", "random", "urandom", "tty")
@@ -26,8 +25,7 @@ def device(name: str) -> str:
     """
     if os.geteuid() != 0:
         return f"/dev/{name}"
-    folder = mkdtemp(prefix="devices-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = make_session_folder("devices-")
     os.chmod(folder, 0o755)  # noqa: S103 - some tests run as another user
     path = os.path.join(folder, name)
     try:

@@ -7,7 +7,6 @@ import json
 import shutil
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -18,11 +17,11 @@ from transformers import AutoConfig, AutoModelForImageTextToText, GenerationConf
 from tests.support.family_layouts import FAMILIES, LAYOUTS, FamilyLayout
 from tests.support.family_templates import TEMPLATES
 from tests.support.family_tokenizers import make_tokenizer
+from tests.support.session_folders import make_session_folder
 
 __all__ = ["FAMILIES", "make_family_checkpoint"]
 
 _SHARD_BYTES = 200_000
-_FOLDERS: list[TemporaryDirectory[str]] = []  # removed when the process ends
 _SPARE_ROWS = 8  # of the embeddings: published models have more rows than tokens
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token")
 
@@ -40,8 +39,7 @@ def make_family_checkpoint(
 
 @cache
 def _made(family: str, in_shards: bool, dtype: torch.dtype) -> Path:
-    _FOLDERS.append(TemporaryDirectory(prefix=f"vipllava-{family}-"))
-    folder = Path(_FOLDERS[-1].name)
+    folder = make_session_folder(f"vipllava-{family}-")
     layout = LAYOUTS[family]
     tokenizer = make_tokenizer(layout.tokenizer)
     _write_tokenizer(folder, layout, tokenizer)

@@ -19,7 +19,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import termios
 import time
 from collections.abc import Mapping
@@ -106,7 +105,10 @@ def _server(kind: str) -> str:
     """Start a server process, which ends with this one. Returns the path of its socket."""
     if kind == WHOLE and _SHARED in os.environ:
         return os.environ[_SHARED]
-    path = os.path.join(tempfile.mkdtemp(), "warm")
+    # Not above: a worker starts with this file alone.
+    from tests.support.session_folders import make_session_folder
+
+    path = os.path.join(make_session_folder("warm-"), "warm")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)
     listener.listen()
