@@ -38,7 +38,6 @@ def _time(work: Callable[[], object], device: str, repeats: int) -> float:
     return median(seconds(repeat) / repeats for _ in range(_ROUNDS))
 
 
-@cache
 def copy_bandwidth(device: str) -> float:
     """Measure the bytes/s that a copy within the device's memory reads and writes together."""
     sizes = _SIZES[device.partition(":")[0]]

@@ -6,7 +6,7 @@ ends it.
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.bench import Bench
 from benchmarks.measuring import Measure, interleave, summarize, summarize_ratio
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 CHOICES = ("a dog", "a cat", "a red car", "an old tree", "two birds", "a bowl", "a man", "nothing")
 
 
-def log_likelihood_in_full(engine: "LocalEngine", prompt: "Prompt", choice: str) -> float:
-    """Compute the log-likelihood of a choice in one run over the complete text, without a cache."""
+def log_likelihood_in_full(
+    engine: "LocalEngine", model: Any, prompt: "Prompt", choice: str
+) -> float:
+    """Compute the log-likelihood of a choice in one run of a model over the complete text.
+
+    The engine encodes the text.
+    """
     import torch
 
     ids = engine.encode(prompt.text + choice)
     stop = engine.encode(prompt.text + choice + "###")[len(ids)]
     rows = torch.tensor([ids], device=engine.device)
     with torch.inference_mode():
-        output = engine.model(input_ids=rows, **engine.image_inputs([prompt.view], rows))
+        output = model(input_ids=rows, **engine.image_inputs([prompt.view], rows))
     logits = output.logits[0]
     scores = logits.double().log_softmax(-1)
     choice_score = sum(
@@ -67,7 +72,7 @@ def run(bench: Bench) -> Iterator[Measure]:
     )
     yield ratio
     (scores,) = engine.answer([prompt], scored)
-    full = [log_likelihood_in_full(engine, prompt, choice) for choice in CHOICES]
+    full = [log_likelihood_in_full(engine, engine.model, prompt, choice) for choice in CHOICES]
     expected = torch.tensor(full).softmax(0).tolist()
     pairs = zip(scores.choices, expected, strict=True)
     error = max(abs(choice.probability - probability) for choice, probability in pairs)

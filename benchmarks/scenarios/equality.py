@@ -1,14 +1,15 @@
 """Random cases through the fast paths, against `generate` of transformers over complete prompts.
 
 A case is a batch of different images and lengths, several questions about an image, a conversation, or
-choices beside a free answer. The slow twin answers each prompt alone, from the image on. All run in
-float32, and both sides compare texts: each token of `mid` is a word of its own.
+choices beside a free answer. The slow twin answers each prompt alone, from the image on, with a model as
+transformers loads it. All run in float32, and both sides compare texts: each token of `mid` is a word of
+its own.
 """
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.bench import Bench
 from benchmarks.measuring import Measure
@@ -32,6 +33,7 @@ class Cases:
     """
 
     engine: "LocalEngine"
+    plain: Any
     rng: random.Random
     views: "Sequence[ModelView]"
     questions: Sequence[str]
@@ -116,7 +118,7 @@ class Cases:
 
         key = prompt.view, prompt.text, choice
         if key not in self._scores:
-            self._scores[key] = log_likelihood_in_full(self.engine, prompt, choice)
+            self._scores[key] = log_likelihood_in_full(self.engine, self.plain, prompt, choice)
         return self._scores[key]
 
     def _generate(self, view: "ModelView", ids: tuple[int, ...]) -> str:
@@ -126,7 +128,7 @@ class Cases:
 
         engine = self.engine
         rows = torch.tensor([ids], device=engine.device)
-        output = engine.model.generate(
+        output = self.plain.generate(
             input_ids=rows,
             attention_mask=torch.ones_like(rows),
             **engine.image_inputs([view], rows),
@@ -149,8 +151,21 @@ def run(bench: Bench) -> Iterator[Measure]:
     image = pad_to_square(Image.open(SAMPLE).convert("RGB"))
     views = [engine.view(image.rotate(17 * number)) for number in range(bench.choose(3, 2))]
     questions = [" ".join(rng.choices(WORDS, k=rng.randint(1, 12))) for _ in range(4)]
-    cases = Cases(engine, rng, views, questions, bench.choose(8, 3))
+    cases = Cases(engine, _load_plain(bench), rng, views, questions, bench.choose(8, 3))
     count = bench.choose(50, 1)  # of each kind
     for kind in KINDS:
         equal = sum(cases.is_equal(kind) for _ in range(count))
         yield Measure(f"equal cases: {kind}", equal, f"of {count}", goal=f"{count}")
+
+
+def _load_plain(bench: Bench) -> Any:
+    """Load the model without this program's changes to its weights and layers."""
+    import torch
+    from transformers import VipLlavaForConditionalGeneration
+
+    from vipllava_cli.engine.hub.checkpoints import find_checkpoint
+
+    folder = find_checkpoint(bench.model()).folder
+    return VipLlavaForConditionalGeneration.from_pretrained(
+        folder, device_map=bench.device, dtype=torch.float32
+    )

@@ -1,4 +1,4 @@
-"""Packed weights and the lean decoder in bf16 compute what the modules of transformers do."""
+"""Packed weights and the lean decoder compute what the modules of transformers do."""
 
 import copy
 from pathlib import Path
@@ -24,9 +24,12 @@ pytestmark = pytest.mark.model
 QUESTION = "what is in the red box?"
 
 
-def is_supported() -> bool:
-    """Return whether this CPU computes with packed weights in bf16."""
-    return can_pack(torch.zeros(8, 8, dtype=torch.bfloat16))
+TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+def is_supported(dtype: str = "bf16") -> bool:
+    """Return whether this CPU computes with packed weights of a type."""
+    return can_pack(torch.zeros(8, 8, dtype=TYPES[dtype]))
 
 
 @pytest.fixture
@@ -47,34 +50,36 @@ def answers(engine: Any) -> list[str]:
     return alone
 
 
-def test_a_large_model_in_bf16_answers_as_a_plain_one(packing: None) -> None:
-    packed = open_engine(device="cpu", dtype="bf16")
+@pytest.mark.parametrize("dtype", TYPES)
+def test_a_large_model_answers_as_a_plain_one(packing: None, dtype: str) -> None:
+    packed = open_engine(device="cpu", dtype=dtype)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loading, "pack_linears", lambda model: None)
-        plain = open_engine(device="cpu", dtype="bf16")
+        plain = open_engine(device="cpu", dtype=dtype)
     assert isinstance(packed, VipLlavaEngine)
     assert isinstance(plain, VipLlavaEngine)
     kinds = {type(module) for module in linears(packed.model)}
-    assert kinds == ({PackedModule} if is_supported() else {nn.Linear})
+    assert kinds == ({PackedModule} if is_supported(dtype) else {nn.Linear})
     assert answers(packed) == answers(plain)
 
 
-def test_a_model_in_fp32_is_not_packed(packing: None) -> None:
-    engine = open_engine(device="cpu", dtype="fp32")
+def test_a_model_in_fp16_is_not_packed(packing: None) -> None:
+    engine = open_engine(device="cpu", dtype="fp16")
     assert isinstance(engine, VipLlavaEngine)
-    assert {type(module) for module in linears(engine.model)} == {nn.Linear}
+    assert PackedModule not in {type(module) for module in linears(engine.model)}
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [("bf16", 0.02), ("fp32", 1e-5)])
 @pytest.mark.parametrize("rows", [1, 2, 7, 64, 300])
-def test_products_are_those_of_the_plain_weights(rows: int) -> None:
+def test_products_are_those_of_the_plain_weights(rows: int, dtype: str, tolerance: float) -> None:
     torch.manual_seed(rows)
-    layers = nn.Sequential(nn.Linear(40, 72), nn.Linear(72, 33, bias=False)).bfloat16()
+    layers = nn.Sequential(nn.Linear(40, 72), nn.Linear(72, 33, bias=False)).to(TYPES[dtype])
     packed = copy.deepcopy(layers)
     pack_linears(packed)
-    input = torch.randn(2, rows, 40).bfloat16()
+    input = torch.randn(2, rows, 40).to(TYPES[dtype])
     with torch.inference_mode():
         expected = layers.float()(input.float())
-        torch.testing.assert_close(packed(input).float(), expected, atol=0.02, rtol=0.02)
+        torch.testing.assert_close(packed(input).float(), expected, atol=tolerance, rtol=tolerance)
 
 
 def test_a_weight_that_an_embedding_shares_stays_as_it_is() -> None:
