@@ -75,7 +75,7 @@ def mark_to_json(mark: Mark) -> dict[str, Any]:
 
 
 class MarksFile(NamedTuple):
-    """The marks of a file. `answer_marks` are those that the answer of a record points at."""
+    """The marks of a file. The answer of a record points at `answer_marks`."""
 
     marks: list[MarkSpec]
     answer_marks: list[MarkSpec]

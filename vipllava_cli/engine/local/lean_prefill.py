@@ -1,7 +1,8 @@
 """Prefills prompts of ViP-LLaVA up to the end of the image on a CPU, without what nobody reads.
 
-transformers also computes the layers of the vision tower behind those that the projector reads, the text
-before the image for each image, and queries and MLP of the last decoder layer. A KV cache has none of it.
+transformers also computes three things that a KV cache does not contain: the last layers of the vision
+tower, which the projector does not read; the text before the image, again for each image; the queries and
+the MLP of the last decoder layer.
 """
 
 from typing import Any
@@ -81,7 +82,7 @@ class LeanPrefill:
 
 
 def supports_lean_prefill(model: Any) -> bool:
-    """Return whether the parts of the model are those that this module knows, all in main memory."""
+    """Return whether this module knows all parts of the model, and all are in main memory."""
     parts = model.model
     config = model.config.get_text_config()
     return (

@@ -221,7 +221,7 @@ class BatchRun:
         self._answer(pending)
 
     def _next_threshold(self, threshold: int) -> int:
-        """Return how many questions are grouped next. Those that are sent alone need no group."""
+        """Return how many questions are grouped next. A server gets each question alone."""
         if self._engine and self._engine.parallel > 1:
             return self.batch_size or 1
         return min(2 * max(threshold, self.batch_size or 1), self._max_grouped())

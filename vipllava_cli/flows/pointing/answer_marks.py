@@ -117,7 +117,7 @@ def find_answer_marks(
 ) -> AnswerMarks:
     """Find the marks of an answer of a model family. `family` and `limits` are those of `ModelInfo`.
 
-    Their colours are none of those that the marks on the image have `taken`.
+    Their colours differ from `taken`, the colours of the marks on the image.
     """
     regions = find_regions(answer)
     if not regions:
