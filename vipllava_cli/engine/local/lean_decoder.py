@@ -94,6 +94,9 @@ class LeanDecoder:
             rotated = rotate(new_keys, cos, sin, torch.empty_like(new_keys))
             keys, values = kept.update(rotated, new_values)
             queries = rotate(states, cos, sin, torch.empty_like(states))
+            if layer is self._layers[-1]:  # nobody reads what follows for the other tokens
+                queries, hidden = queries[:, :, -1:], hidden[:, -1:]
+                is_seen = None if is_seen is None else is_seen[:, :, -1:]
             if prefix is None:
                 attended = self._attend(queries, keys, values, is_seen)
             else:

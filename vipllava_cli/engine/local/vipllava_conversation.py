@@ -18,6 +18,7 @@ class VipLlavaConversation(LocalConversation):
     def __init__(self, inputs: VipLlavaInputs) -> None:
         super().__init__(inputs)
         self._texts_around_answer = lru_cache(maxsize=4096)(inputs.texts_around_answer)
+        self._encode = lru_cache(maxsize=8)(inputs.encode)  # each turn repeats the first prompt
 
     def encode_turns(
         self, turns: Sequence[Turn], template: str = DEFAULT_TEMPLATE
@@ -25,7 +26,7 @@ class VipLlavaConversation(LocalConversation):
         """See `LocalConversation.encode_turns`."""
         first, *later = turns
         prompt = self._inputs.format_first_prompt(first.question, template)
-        ids = list(self._inputs.encode(prompt))
+        ids = list(self._encode(prompt))
         previous = first
         for turn in later:
             lead, question = self._texts_around_answer(previous.question, turn.question, template)
