@@ -105,7 +105,7 @@ def prefill(engine: VipLlavaEngine, ids: Tensor) -> DynamicCache:
     cache = new_cache(engine.model.config.get_text_config())
     with torch.inference_mode():
         model: Any = engine.model
-        model(input_ids=ids, past_key_values=cache, use_cache=True)
+        model(input_ids=ids, cache=cache, use_cache=True)
     return cache
 
 

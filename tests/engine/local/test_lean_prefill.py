@@ -59,7 +59,7 @@ def prefill(
         lean = LeanPrefill(model, is_small=small).run(pixels, ids)
         own = DynamicCache(config=model.config.get_text_config())
         rows = torch.tensor([ids]).expand(len(views), -1)
-        model(input_ids=rows, pixel_values=pixels, past_key_values=own, use_cache=True)
+        model(input_ids=rows, pixel_values=pixels, cache=own, use_cache=True)
     return lean, own
 
 
@@ -198,5 +198,5 @@ def test_the_first_scores_are_those_of_a_complete_pass(engine: VipLlavaEngine) -
         last: Tensor = output.logits[0, -1]
         return last
 
-    rest = scores(ids[len(prefix.ids) :], past_key_values=prefix.cache)
+    rest = scores(ids[len(prefix.ids) :], cache=prefix.cache)
     torch.testing.assert_close(rest, scores(ids, **pixels), atol=1e-3, rtol=1e-3)

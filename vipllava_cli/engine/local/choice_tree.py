@@ -129,7 +129,7 @@ def _log_probabilities(
         input_ids=ids.to(inputs.device),
         attention_mask=mask.to(inputs.device),
         position_ids=positions.to(inputs.device),
-        past_key_values=cache,
+        cache=cache,
         use_cache=True,
     )
     check_scores(output.logits)

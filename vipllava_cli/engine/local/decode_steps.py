@@ -57,7 +57,7 @@ class PlainSteps:
             input_ids=tokens[:, None],
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=self.cache,
+            cache=self.cache,
             use_cache=True,
         )
         scores: Tensor = output.logits[:, -1]
@@ -136,7 +136,7 @@ class StaticSteps:
                 input_ids=self._tokens,
                 attention_mask=_additive(is_seen, dtype),
                 position_ids=self.positions,
-                past_key_values=self._cache,
+                cache=self._cache,
                 use_cache=True,
             )
         scores: Tensor = output.logits[:, -1]

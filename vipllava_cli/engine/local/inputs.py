@@ -197,7 +197,7 @@ class ModelInputs(ABC):
         with torch.inference_mode(), translate_errors():
             self.model(
                 input_ids=rows,
-                past_key_values=cache,
+                cache=cache,
                 use_cache=True,
                 logits_to_keep=1,
                 **self.image_inputs(views, rows),

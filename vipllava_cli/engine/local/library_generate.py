@@ -28,7 +28,7 @@ def library_generate(inputs: ModelInputs, request: DecodeRequest) -> list[list[i
         output = inputs.model.generate(
             input_ids=request.ids.to(inputs.device),
             attention_mask=mask.to(inputs.device),
-            past_key_values=cache,
+            cache=cache,
             generation_config=_generation_config(inputs, request.options, request.limit),
             logits_processor=FINITE_SCORES,
             stopping_criteria=StoppingCriteriaList(criteria),

@@ -143,7 +143,7 @@ def _log_probabilities(
     complete = torch.cat([torch.tensor([prompt.ids[:cached]]).expand(len(rows), -1), ids], dim=1)
     output = inputs.model(
         input_ids=ids.to(inputs.device),
-        past_key_values=cache,
+        cache=cache,
         use_cache=True,
         **inputs.rest_inputs([prompt.view] * len(rows), complete, None, cached),
     )

@@ -9,6 +9,7 @@ import torch
 import transformers.utils.logging
 from huggingface_hub.utils.tqdm import disable_progress_bars
 from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import MoeCausalLMOutputWithPast
 
 from vipllava_cli.engine.hardware.batch_size import SMALL_MODEL_BYTES
 from vipllava_cli.engine.hardware.load_options import LoadOptions
@@ -69,6 +70,7 @@ def load(
     Raises ModelError if the checkpoint is damaged or does not fit, and OutOfMemoryError.
     """
     _silence_libraries()
+    _complete_outputs()
     name = checkpoint.name
     try:
         source = find_source(checkpoint)
@@ -186,3 +188,8 @@ def _silence_libraries() -> None:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     disable_progress_bars()
+
+
+def _complete_outputs() -> None:
+    """Add the attribute that Llama 4 reads from its language model's output (transformers 5.24.0)."""
+    MoeCausalLMOutputWithPast.image_outputs = None
