@@ -1,7 +1,7 @@
 """Linear layers of large models on a CPU, with weights in the order of oneDNN.
 
-A product of one row, as for a new token, takes half of the time that it takes with plain weights. In
-fp32, so does a product of 2 to 32 rows.
+A product of one row, as for a new token, takes 0.6 to 0.8 of the time that it takes with plain weights.
+In fp32, one of 4 to 32 rows takes 0.2 to 0.7 of the time.
 """
 
 import ctypes
@@ -20,9 +20,8 @@ from vipllava_cli.engine.local.packed_linear import can_pack
 _ROWS = 64
 # oneDNN multiplies this many rows at a time. It reads weights more slowly for fewer rows than for all.
 _LEAST_ROWS = 6
-_KEPT_FREE = (
-    64 << 20
-)  # bytes of plain weights that stay in the heap before the system gets them back
+# Bytes of plain weights that stay in the heap before the system gets them back.
+_KEPT_FREE = 64 << 20
 
 
 class PackedModule(nn.Linear):
