@@ -137,9 +137,9 @@ class MarkedImage:
     """An image file and the marks on it.
 
     `crop` is the part that the model sees: left, top, right, bottom in pixels. None is the full image.
-    `style` is how the image refers to the marks. `size_limits` are those of a model that counts pixels
-    of the resized image. `answer_marks` are those that an answer points at. They are drawn with their
-    labels, and for people only: the model does not see them.
+    `style` is how the image refers to the marks. `size_limits` belong to a model that counts pixels
+    of the resized image. An answer points at `answer_marks`. They are drawn with their labels, and for
+    people only: the model does not see them.
     """
 
     file: ImageFile

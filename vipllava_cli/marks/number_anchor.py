@@ -8,7 +8,7 @@ import numpy as np
 from vipllava_cli.marks.number_layout import Anchor
 from vipllava_cli.marks.types import Mark
 
-_SIDE = 128  # pixels of the copy on which the place is looked for
+_SIDE = 128  # pixels: the side of a small copy of the mark, in which the search runs
 
 
 def find_anchor(mark: Mark, clearance: float) -> Anchor | None:

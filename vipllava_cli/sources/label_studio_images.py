@@ -22,7 +22,7 @@ AMBIGUOUS = "the task has several images, and the file does not say which one it
 
 @dataclass(frozen=True)
 class TaskImage:
-    """An image of a task. `names` are those that its file may have; `address` is on the web.
+    """An image of a task. Its file has one of `names`; `address` is on the web.
 
     `item` is its number among the images of a field, from 0.
     """

@@ -59,7 +59,7 @@ _NUMBERS = re.compile(r"[\s,;]+")
 
 
 def canonical_names(names: Iterable[str]) -> dict[str, str]:
-    """Map the names of columns to those that the program knows: `Image` and `path` are `image`.
+    """Map the names of columns to the names in the program: `Image` and `path` are `image`.
 
     Other names stay as they are. So do second columns for one field.
     """

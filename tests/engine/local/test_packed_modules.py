@@ -71,7 +71,7 @@ def test_a_model_in_fp16_is_not_packed(packing: None) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("bf16", 0.02), ("fp32", 1e-5)])
-@pytest.mark.parametrize("rows", [1, 2, 7, 64, 300])
+@pytest.mark.parametrize("rows", [0, 1, 2, 7, 64, 300])
 def test_products_are_those_of_the_plain_weights(rows: int, dtype: str, tolerance: float) -> None:
     torch.manual_seed(rows)
     layers = nn.Sequential(nn.Linear(40, 72), nn.Linear(72, 33, bias=False)).to(TYPES[dtype])

@@ -32,8 +32,8 @@ class PackedModule(nn.Linear):
         rows = input.shape[:-1].numel()
         if rows >= _LEAST_ROWS:
             return self._multiply(input)
-        flat = pad(input.reshape(rows, -1), (0, 0, 0, _LEAST_ROWS - rows))
-        return self._multiply(flat)[:rows].view(*input.shape[:-1], -1)
+        flat = pad(input.reshape(rows, self.in_features), (0, 0, 0, _LEAST_ROWS - rows))
+        return self._multiply(flat)[:rows].view(*input.shape[:-1], self.out_features)
 
     def _multiply(self, input: Tensor) -> Tensor:
         run = torch.ops.mkldnn._linear_pointwise
