@@ -189,7 +189,8 @@ def test_resumes_a_killed_batch_without_asking_twice(box: VisionServer, tmp_path
     assert [record["id"] for record in read_records(out)] == [f"r{n}" for n in range(60)]
     asked_twice = {question for question, count in box.rows().items() if count > 1}
     assert not asked_twice & stored
-    assert len(asked_twice) <= 4  # those in flight
+    # Four rows at the server, one that waits for a thread, and one whose answer is about to be written
+    assert len(asked_twice) <= 6
     assert len(first) >= 20
 
 
