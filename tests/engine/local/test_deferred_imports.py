@@ -11,8 +11,7 @@ HEAVY = (
     "torch._dynamo.eval_frame",
     "torch.distributed.tensor",
     "torch._inductor",
-    "torch.fx.experimental.symbolic_shapes",
-    "sympy",
+    "sympy",  # for torch.fx.experimental.symbolic_shapes
     "httpcore2._sync",
 )
 
@@ -63,6 +62,25 @@ def test_a_function_that_the_compiler_must_skip_is_skipped() -> None:
         "    print(type(error).__name__)"
     )
     assert printed.splitlines() == ["[2.0]", "[4.0]", "Unsupported"]
+
+
+def test_flex_attention_works_afterwards() -> None:
+    printed = _run(
+        "import sys, torch, vipllava_cli; vipllava_cli.load_model('tiny')\n"
+        "from torch.nn.attention import flex_attention\n"
+        "flex_attention._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG = True\n"
+        "print('sympy' in sys.modules)\n"
+        "rows = torch.randn(1, 1, 16, 16)\n"
+        "mask = flex_attention.create_block_mask(lambda b, h, q, k: q >= k, 1, 1, 16, 16, 'cpu')\n"
+        "found = flex_attention.flex_attention(rows, rows, rows, block_mask=mask)\n"
+        "plain = torch.nn.functional.scaled_dot_product_attention(rows, rows, rows, is_causal=True)\n"
+        "print(torch.allclose(found, plain, atol=1e-5))\n"
+        "from torch.fx.experimental import symbolic_shapes\n"
+        "symbolic_shapes.ShapeEnv()\n"
+        "name = 'has_free_unbacked_symbols'\n"
+        "print(getattr(flex_attention, name, None) in (None, getattr(symbolic_shapes, name)))"
+    )
+    assert printed.splitlines() == ["False", "True", "True"]
 
 
 def test_a_process_that_has_the_compiler_keeps_it() -> None:

@@ -1,7 +1,8 @@
 """Defer parts of torch and transformers that the program imports and that answering does not use.
 
-transformers 5.23.0 imports `torch._dynamo` for decorators that only `torch.compile` reads,
-`torch.distributed` for models on several machines, and a client for downloads.
+transformers 5.24.0 imports `torch._dynamo` for decorators that only `torch.compile` reads,
+`torch.distributed` for models on several machines, and a client for downloads. The module of torch 2.14
+for flex attention imports sympy by way of `torch.fx.experimental.symbolic_shapes`.
 """
 
 import functools
@@ -12,12 +13,15 @@ from typing import Any
 
 import torch
 
-from vipllava_cli.engine.local.deferred_module import defer_module
+from vipllava_cli.engine.local.deferred_module import defer_module, executed_module
 from vipllava_cli.engine.local.transformers_index import defer_model_index
 
 _DYNAMO = "torch._dynamo"
 # The only submodule that transformers imports by its name. It needs nothing of its package.
 _NEEDED_SUBMODULE = "_trace_wrapped_higher_order_op"
+
+_SHAPES = "torch.fx.experimental.symbolic_shapes"
+_FLEX_ATTENTION = "torch.nn.attention.flex_attention"
 
 _pending: list[Callable[[ModuleType], object]] = []  # what the executed package decorates
 
@@ -66,12 +70,30 @@ _DECORATORS: Mapping[str, Callable[..., Any]] = {
 }
 
 
+def _has_free_unbacked_symbols(value: Any) -> Any:
+    """Stand in for the only function of symbolic shapes that flex attention imports."""
+    return executed_module(_SHAPES).has_free_unbacked_symbols(value)
+
+
+def _give_flex_attention_its_function(shapes: ModuleType) -> None:
+    # torch.compile knows the function itself, and not its stand-in.
+    flex_attention = sys.modules.get(_FLEX_ATTENTION)
+    name = "has_free_unbacked_symbols"
+    if flex_attention and vars(flex_attention).get(name) is _has_free_unbacked_symbols:
+        setattr(flex_attention, name, getattr(shapes, name))
+
+
 def defer_imports() -> None:
     """Defer the imports, unless another part of the process has them already."""
     if "transformers.modeling_utils" in sys.modules:
         return
     has_compiler = _DYNAMO in sys.modules
     defer_module(_DYNAMO, _DECORATORS, submodules=(_NEEDED_SUBMODULE,), after=_decorate_pending)
+    defer_module(
+        _SHAPES,
+        {"has_free_unbacked_symbols": _has_free_unbacked_symbols},
+        after=_give_flex_attention_its_function,
+    )
     defer_module("httpcore2")  # huggingface_hub imports it for the names of two errors
     defer_model_index()
     if not has_compiler:

@@ -70,6 +70,15 @@ def defer_module(
         del module.__path__  # so that the import of a submodule executes the module first
 
 
+def executed_module(name: str) -> ModuleType:
+    """Return an imported module, executed if it still waits."""
+    module = sys.modules[name]
+    with _lock:
+        if module in _stand_ins:
+            _execute(module)
+    return module
+
+
 def _execute(module: ModuleType) -> None:
     stand_ins = _stand_ins.pop(module)
     spec: Any = module.__spec__
