@@ -7,8 +7,9 @@ import pytest
 from tests.support.machines import GIB, LAPTOP, SMALL_GPU, spec_of
 from vipllava_cli.engine.hardware.estimate import Estimate, estimate
 from vipllava_cli.engine.hardware.load_options import LoadOptions
-from vipllava_cli.engine.hardware.machine import ASSUMED_GPU, BUS_BANDWIDTH, Machine, Memory, Speed
+from vipllava_cli.engine.hardware.machine import Machine, Memory
 from vipllava_cli.engine.hardware.placement import plan_placement
+from vipllava_cli.engine.hardware.speed import ASSUMED_GPU, BUS_BANDWIDTH, Speed, TokenCosts
 
 H100 = Speed(3.35e12, 5e14)
 
@@ -53,6 +54,16 @@ def test_layers_on_the_disk_are_slowest() -> None:
     on_disk, in_memory = estimate_on(small, cpu), estimate_on(large, cpu)
     assert on_disk.tokens_per_second < in_memory.tokens_per_second / 3
     assert on_disk.assumed == ("a disk of 1.5 GB/s",)
+
+
+def test_a_token_takes_longer_than_its_weights() -> None:
+    """It also reads the KV cache, and each of the 32 layers takes time of its own."""
+    card = replace(SMALL_GPU, gpus={0: Memory(80 * GIB, 78 * GIB)})
+    cached = 2 * 32 * 4096 * 636 * 2
+    without = 1 / estimate_on(card, H100).tokens_per_second - cached / H100.bandwidth
+    costs = replace(H100, token_costs=TokenCosts(cache_bandwidth=1e11, layer_seconds=1e-4))
+    token = 1 / estimate_on(card, costs).tokens_per_second
+    assert token - without == pytest.approx(cached / 1e11 + 32 * 1e-4)
 
 
 def test_an_assumed_speed_is_named() -> None:

@@ -6,7 +6,8 @@ import psutil
 import pytest
 
 from tests.support.machines import FOUR_GPUS, LAPTOP
-from vipllava_cli.engine.hardware.machine import location_memory, measure_operations, measure_speed
+from vipllava_cli.engine.hardware.machine import location_memory
+from vipllava_cli.engine.hardware.measured_speed import measure_operations, measure_speed
 
 
 def test_free_memory_stays_within_the_limit_of_a_container(

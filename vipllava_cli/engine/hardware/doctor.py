@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from vipllava_cli.engine.hardware.estimate import make_plan
 from vipllava_cli.engine.hardware.load_options import LoadOptions
-from vipllava_cli.engine.hardware.machine import Machine, inspect_machine, measure_speed
+from vipllava_cli.engine.hardware.machine import Machine, inspect_machine
+from vipllava_cli.engine.hardware.measured_speed import measure_bandwidth, measure_operations
 from vipllava_cli.engine.hardware.placement_types import location_name
 from vipllava_cli.engine.hub.cache import cache_folder
 from vipllava_cli.engine.hub.catalog import known_models
@@ -84,9 +85,9 @@ def _speed_facts(machine: Machine) -> Facts:
     measured += [(f"cuda:{number}", machine.half_dtype) for number in machine.gpus]
     facts = {}
     for device, dtype in measured:
-        speed = measure_speed(device, dtype)
+        bandwidth, operations = measure_bandwidth(device, dtype), measure_operations(device, dtype)
         facts[f"{device} in {dtype}"] = (
-            f"reads {speed.bandwidth / 1e9:.1f} GB/s, multiplies {speed.operations / 1e9:.0f} GFLOP/s"
+            f"reads {bandwidth / 1e9:.1f} GB/s, multiplies {operations / 1e9:.0f} GFLOP/s"
         )
     return facts
 

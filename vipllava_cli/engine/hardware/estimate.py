@@ -10,17 +10,8 @@ from huggingface_hub.constants import is_offline_mode
 from vipllava_cli.engine.hardware.family_spec import read_family_spec
 from vipllava_cli.engine.hardware.given_speeds import MEASURE, GivenSpeeds, Link
 from vipllava_cli.engine.hardware.load_options import LoadOptions
-from vipllava_cli.engine.hardware.machine import (
-    ASSUMED_GPU,
-    Location,
-    Machine,
-    Origin,
-    Speed,
-    inspect_machine,
-    measure_bandwidth,
-    measure_operations,
-    measure_speed,
-)
+from vipllava_cli.engine.hardware.machine import Location, Machine, inspect_machine
+from vipllava_cli.engine.hardware.measured_speed import measure_speed
 from vipllava_cli.engine.hardware.memory_needs import ITEM_BYTES
 from vipllava_cli.engine.hardware.model_spec import (
     EMBEDDINGS,
@@ -37,6 +28,7 @@ from vipllava_cli.engine.hardware.placement_types import (
     compute_location,
     location_name,
 )
+from vipllava_cli.engine.hardware.speed import ASSUMED_GPU, Origin, Speed, TokenCosts
 from vipllava_cli.engine.hub.cache import snapshot_folder
 from vipllava_cli.engine.hub.checkpoints import (
     HubName,
@@ -178,22 +170,29 @@ def _speed(location: Location, placement: Placement, machine: Machine) -> Speed:
     if isinstance(location, int):
         is_present = location in machine.gpus
         return measure_speed(f"cuda:{location}", dtype) if is_present else ASSUMED_GPU
-    if not placement.needs.widened:
-        return measure_speed(location, dtype)
-    return Speed(measure_bandwidth(location, dtype), measure_operations(location, "fp32"))
+    return measure_speed(location, dtype, "fp32" if placement.needs.widened else None)
 
 
 @dataclass
 class _Work:
     """The cost of a prompt and of a token, by location.
 
-    `operations` of the prompt and bytes `read` for each token, by the device that computes; bytes
-    `moved` to that device for each pass, by the location that stores them.
+    `operations` of the prompt, bytes of weights `read` and of the `cache` for each token, and its decoder
+    `layers`, by the device that computes; bytes `moved` to that device for each pass, by the location
+    that stores them.
     """
 
     operations: defaultdict[Location, float] = field(default_factory=lambda: defaultdict(float))
     read: defaultdict[Location, float] = field(default_factory=lambda: defaultdict(float))
+    cache: defaultdict[Location, float] = field(default_factory=lambda: defaultdict(float))
+    layers: defaultdict[Location, int] = field(default_factory=lambda: defaultdict(int))
     moved: defaultdict[Location, float] = field(default_factory=lambda: defaultdict(float))
+
+    def token_seconds(self, device: Location, speed: Speed) -> float:
+        """Return the time that a device takes for its part of a token."""
+        costs = speed.token_costs or TokenCosts(speed.bandwidth, 0)
+        reading = self.read[device] / speed.bandwidth + self.cache[device] / costs.cache_bandwidth
+        return reading + self.layers[device] * costs.layer_seconds
 
 
 def estimate(
@@ -204,7 +203,7 @@ def estimate(
     """Estimate from the two hardware limits, arithmetic and bandwidth.
 
     A prompt costs two operations for each weight and token, and the attention; the head computes its
-    last token only. A new token reads all weights once.
+    last token only. A new token reads all weights and the KV cache once.
     `speed_of` returns the speed of a device.
     """
     tokens = placement.needs.spec.image_tokens + _TEXT_TOKENS
@@ -215,7 +214,7 @@ def estimate(
         size / used_links[_LINKS[str(source)]].bandwidth for source, size in work.moved.items()
     )
     prompt = sum(count / speeds[device].operations for device, count in work.operations.items())
-    token = sum(size / speeds[device].bandwidth for device, size in work.read.items())
+    token = sum(work.token_seconds(device, speed) for device, speed in speeds.items())
     return Estimate(
         tokens,
         prompt + moving,
@@ -248,7 +247,8 @@ def _count_work(placement: Placement, tokens: int) -> _Work:
             continue
         if part.kind == LAYER:
             work.operations[device] += 2 * tokens**2 * spec.hidden  # attention
-            work.read[device] += layer_cache
+            work.cache[device] += layer_cache
+            work.layers[device] += 1
         if location == device:
             work.read[device] += needs.weights(part)
         else:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from vipllava_cli.engine.hardware.load_options import parse_by_location
-from vipllava_cli.engine.hardware.machine import (
+from vipllava_cli.engine.hardware.machine import Location
+from vipllava_cli.engine.hardware.speed import (
     ASSUMED_GPU,
     BUS_BANDWIDTH,
     DISK_BANDWIDTH,
-    Location,
     Origin,
     Speed,
 )

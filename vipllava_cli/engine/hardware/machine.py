@@ -1,22 +1,13 @@
-"""The devices of a machine, their free memory, and how fast they compute."""
+"""The devices of a machine, and their free memory."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import psutil
 
-from vipllava_cli.engine.options import gpu_number
 from vipllava_cli.images.memory import free_memory
 from vipllava_cli.storage.folders import check_working_folder
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
 
 Location = int | str
 """Where weights can be stored: the number of a GPU, `cpu`, `mps` or `disk`."""
@@ -28,31 +19,6 @@ EXTRAS: Mapping[str, str] = {
     "flash_attn": "pip install flash-attn",
 }
 
-DISK_BANDWIDTH = 1.5e9  # bytes/s, assumed: a solid-state disk
-BUS_BANDWIDTH = 16e9  # bytes/s, assumed: from memory to a GPU
-
-_TIMED_SECONDS = 0.15
-
-
-@dataclass(frozen=True)
-class _Products:
-    """The products that measure a speed.
-
-    `rows` x `side` by `side` x `side` is limited by arithmetic; on a CPU, a decoder layer of this width
-    takes its place. One row by a matrix of `size` bytes is limited by memory. `repeats` products run
-    before the clock stops.
-    """
-
-    rows: int
-    side: int
-    size: int
-    repeats: int = 1
-
-
-# A GPU finishes the products of a CPU sooner than Python starts the next one.
-_CPU_PRODUCTS = _Products(256, 1024, 128 << 20)  # more than the caches of a CPU hold
-_GPU_PRODUCTS = _Products(4096, 4096, 512 << 20, repeats=10)
-
 
 @dataclass(frozen=True)
 class Memory:
@@ -60,31 +26,6 @@ class Memory:
 
     total: int
     free: int
-
-
-class Origin(StrEnum):
-    """Where the figure of a speed comes from."""
-
-    measured = "measured"
-    given = "given"
-    assumed = "assumed"
-
-
-@dataclass(frozen=True)
-class Speed:
-    """How fast a device computes.
-
-    `bandwidth` is the bytes/s that a product with one row reads. `operations` is the operations/s of
-    a product with many rows, or on a CPU of a decoder layer.
-    """
-
-    bandwidth: float
-    operations: float
-    bandwidth_origin: Origin = Origin.measured
-    operations_origin: Origin = Origin.measured
-
-
-ASSUMED_GPU = Speed(300e9, 20e12, Origin.assumed, Origin.assumed)
 
 
 @dataclass(frozen=True)
@@ -164,94 +105,3 @@ def has_fast_bf16() -> bool:
     import torch
 
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def measure_speed(device: str, dtype: str) -> Speed:
-    """Time products for a fraction of a second on a device of this machine.
-
-    `dtype` is `fp32`, `bf16` or `fp16`.
-    """
-    return Speed(measure_bandwidth(device, dtype), measure_operations(device, dtype))
-
-
-@cache
-def measure_bandwidth(device: str, dtype: str) -> float:
-    """Measure the bytes/s that a product with one row reads. See `measure_speed`."""
-    import torch
-
-    products, size = _CPU_PRODUCTS, _CPU_PRODUCTS.size
-    gpu = gpu_number(device)
-    if gpu is not None:
-        products, size = _GPU_PRODUCTS, min(_GPU_PRODUCTS.size, location_memory(gpu).free // 4)
-    kind, side = _dtype(dtype), products.side
-    with torch.inference_mode():
-        long = torch.ones(size // kind.itemsize // side, side, dtype=kind, device=device)
-        row = torch.ones(1, side, dtype=kind, device=device)
-        seconds = _best_seconds(
-            lambda: torch.nn.functional.linear(row, long), device, products.repeats
-        )
-    return long.nbytes / seconds
-
-
-@cache
-def measure_operations(device: str, dtype: str) -> float:
-    """Measure the operations/s of products with many rows. See `measure_speed`.
-
-    On a CPU, norms, activations and attention take a third of a prompt, so a whole layer is timed.
-    """
-    import torch
-
-    is_gpu = gpu_number(device) is not None
-    products = _GPU_PRODUCTS if is_gpu else _CPU_PRODUCTS
-    rows, side = products.rows, products.side
-    with torch.inference_mode():
-        hidden = torch.ones(rows, side, dtype=_dtype(dtype), device=device)
-        if device == "cpu":
-            weights = [hidden.new_ones(out, side) / side for out in (3 * side, side, 4 * side)]
-            weights.append(weights[-1].T.contiguous())
-            seconds = _best_seconds(lambda: _run_layer(hidden, weights), device, products.repeats)
-            work = 2 * rows * sum(map(torch.numel, weights)) + 4 * rows**2 * side
-            return work / seconds
-        square = hidden.new_ones(side, side)
-        seconds = _best_seconds(
-            lambda: torch.nn.functional.linear(hidden, square), device, products.repeats
-        )
-    return 2 * rows * square.numel() / seconds
-
-
-def _run_layer(hidden: "Tensor", weights: "Sequence[Tensor]") -> "Tensor":
-    """Run a decoder layer over hidden states [rows, side], with heads of 64."""
-    from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
-
-    rows, side = hidden.shape
-    attention, out, up, down = weights
-    projected = linear(rms_norm(hidden, (side,)), attention)
-    attended = scaled_dot_product_attention(
-        *projected.view(1, rows, 3, -1, 64).permute(2, 0, 3, 1, 4)
-    )
-    hidden = hidden + linear(attended.transpose(1, 2).reshape(rows, side), out)
-    return hidden + linear(silu(linear(rms_norm(hidden, (side,)), up)), down)
-
-
-def _dtype(name: str) -> "torch.dtype":
-    import torch
-
-    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(name, torch.float32)
-
-
-def _best_seconds(work: Callable[[], object], device: str, repeats: int) -> float:
-    """Return the shortest time of several runs, after a warm-up: other processes may slow some down.
-
-    Each run repeats the work, and the time is that of one repetition.
-    """
-    import torch
-
-    times: list[float] = []
-    while len(times) < 4 or sum(times) * repeats < _TIMED_SECONDS:
-        start = time.perf_counter()
-        for _ in range(repeats):
-            work()
-        if device.startswith("cuda"):
-            torch.cuda.synchronize(device)
-        times.append((time.perf_counter() - start) / repeats)
-    return min(times[1:])
