@@ -5,11 +5,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import DynamicCache
 
 from vipllava_cli.engine.local.fused_norms import fused_norm
 from vipllava_cli.engine.local.lean_layers import DecoderLayer, PackedDecoderLayer, rotate
+from vipllava_cli.engine.local.packed_modules import LEAST_ROWS, PackedModule
 from vipllava_cli.engine.local.roomy_cache import new_cache
 from vipllava_cli.engine.local.shared_prefix import SharedPrefix
 
@@ -32,6 +33,8 @@ class LeanDecoder:
         self._head_size, self._scale = attention.head_dim, attention.scaling
         kind = PackedDecoderLayer if is_packed else DecoderLayer
         self._layers = [kind(layer) for layer in decoder.layers]
+        has_packed_modules = type(attention.q_proj) is PackedModule
+        self._least_rows = LEAST_ROWS if has_packed_modules else 0
 
     def reserve(self, rows: int, tokens: int) -> tuple[DynamicCache, list[Pair]]:
         """Return a cache for these tokens, and the keys and values of each layer, for `read` to write."""
@@ -84,26 +87,34 @@ class LeanDecoder:
         `is_seen` [rows, 1, 1 or new, cached and new] says what a token attends to. None: to all
         tokens before it. The tokens of `prefix` come before those of the cache.
         """
-        hidden = self._embed(ids)
+        rows, new = ids.shape
+        hidden = self._pad(self._embed(ids).flatten(0, 1))
         cos, sin = (part[:, None] for part in self.angles(positions))
         if is_seen is None and ids.shape[1] > 1:
             cached: int = cache.get_seq_length()
             is_seen = causal_mask(ids.shape[1], cached)[None, None]
         for number, (layer, kept) in enumerate(zip(self._layers, cache.layers, strict=True)):
-            states, new_keys, new_values = map(self._heads, layer.project(hidden))
+            parts = (part[: rows * new].view(rows, new, -1) for part in layer.project(hidden))
+            states, new_keys, new_values = map(self._heads, parts)
             rotated = rotate(new_keys, cos, sin, torch.empty_like(new_keys))
             keys, values = kept.update(rotated, new_values)
             queries = rotate(states, cos, sin, torch.empty_like(states))
             if layer is self._layers[-1]:  # nobody reads what follows for the other tokens
-                queries, hidden = queries[:, :, -1:], hidden[:, -1:]
+                queries = queries[:, :, -1:]
+                hidden = self._pad(hidden[: rows * new].view(rows, new, -1)[:, -1])
                 is_seen = None if is_seen is None else is_seen[:, :, -1:]
             if prefix is None:
                 attended = self._attend(queries, keys, values, is_seen)
             else:
                 attended = prefix.attend(number, queries, keys, values, is_seen, self._scale)
-            hidden = layer.finish(hidden, _join_heads(attended))
-        scores: Tensor = self._head(fused_norm(self._norm, hidden[:, -1]))
+            hidden = layer.finish(hidden, self._pad(_join_heads(attended).flatten(0, 1)))
+        scores: Tensor = self._head(fused_norm(self._norm, hidden))[:rows]
         return scores
+
+    def _pad(self, hidden: Tensor) -> Tensor:
+        """Add empty tokens to hidden states [tokens, size], so that no product has to do that."""
+        missing = self._least_rows - len(hidden)
+        return pad(hidden, (0, 0, 0, missing)) if missing > 0 else hidden
 
     def _heads(self, states: Tensor) -> Tensor:
         """Split [rows, tokens, heads * size] into [rows, heads, tokens, size]."""

@@ -19,7 +19,7 @@ from vipllava_cli.engine.local.packed_linear import can_pack
 # number. In fp32 this one is the fastest or nearly so for 1 to 600 rows.
 _ROWS = 64
 # oneDNN multiplies this many rows at a time. It reads weights more slowly for fewer rows than for all.
-_LEAST_ROWS = 6
+LEAST_ROWS = 6
 # Bytes of plain weights that stay in the heap before the system gets them back.
 _KEPT_FREE = 64 << 20
 
@@ -30,9 +30,9 @@ class PackedModule(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         """Map [..., in] to [..., out]."""
         rows = input.shape[:-1].numel()
-        if rows >= _LEAST_ROWS:
+        if rows >= LEAST_ROWS:
             return self._multiply(input)
-        flat = pad(input.reshape(rows, self.in_features), (0, 0, 0, _LEAST_ROWS - rows))
+        flat = pad(input.reshape(rows, self.in_features), (0, 0, 0, LEAST_ROWS - rows))
         return self._multiply(flat)[:rows].view(*input.shape[:-1], self.out_features)
 
     def _multiply(self, input: Tensor) -> Tensor:
