@@ -93,6 +93,10 @@ def _speed_facts(machine: Machine) -> Facts:
 
 
 def _version(package: str) -> str:
+    if package == "torch":
+        import torch
+
+        return str(torch.__version__)  # with the build, like 2.14.1+cu130, which packages leave out
     try:
         return version(package)
     except PackageNotFoundError:
