@@ -77,6 +77,7 @@ def test_fields_are_read(text: str, fields: tuple[Field, ...]) -> None:
         ("a: b: c|d", "has two colons"),
         ("a: b|c d: e|f", "put ; between fields"),
         ("a: x|y; A: p|q", "two fields have the name 'A'"),
+        ("a: x|y; a: p|q", "two fields have the name 'a'"),
         ("text: free; text: free", "two fields have the name 'text'"),
         ('a "what?: x|y', "is not closed"),
         ('a "": x|y', "the question of the field 'a' is empty"),

@@ -49,18 +49,18 @@ def parse_fields(text: str) -> tuple[Field, ...]:
 
 def check_names(names: Iterable[str]) -> None:
     """Raise InputError for a name that cannot be used, and for two equal names."""
-    seen: dict[str, str] = {}
+    seen: set[str] = set()
     for name in names:
         if len(name) > MAX_NAME or not name.isprintable():
             raise InputError(
                 f"the name of a field is a short text of at most {MAX_NAME} characters, not"
                 f" {short_repr(name)}"
             )
-        earlier = seen.setdefault(name.casefold(), name)
-        if earlier is not name:
+        if name.casefold() in seen:
             raise InputError(
                 f"two fields have the name {short_repr(name)}: give each a name of its own"
             )
+        seen.add(name.casefold())
 
 
 # --- tokens ----------------------------------------------------------------------------------
