@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tests.support.chat_session import FakeSession
+from tests.support.deep_images import png16, ramp
 from vipllava_cli.flows.chat.session_file import read_session
 from vipllava_cli.flows.chat.state import ChatState
 
@@ -29,6 +30,7 @@ def test_save_and_load_take_a_path_in_quotes(fake: FakeSession, tmp_path: Path) 
     fake.enter("one?", f'/save "{path}"')
     assert len(read_session(str(path)).turns) == 1
     escaped = str(path).replace(" ", "\\ ")
+    fake.session.autosave.file = None
     for text in (escaped, f"'{path}'", path.as_uri(), str(path)):
         fake.chat.state = ChatState()
         assert fake.enter(f"/load {text}").startswith("> one?\n"), text
@@ -42,11 +44,33 @@ def test_a_saved_conversation_is_loaded_with_its_turns(fake: FakeSession, tmp_pa
     saved = fake.chat.state
     fake.chat.state = ChatState()
     printed = fake.enter(f"/load {path}", "three?")
-    assert printed.startswith("> one?\n")
+    assert printed.startswith(
+        f"note: later turns are not saved to {path}: /save FILE saves them\n> one?\n"
+    )
     assert "> two?\n" in printed
     assert printed.endswith("200x100, red box\n")
     assert fake.chat.state.turns[:2] == saved.turns
     assert read_session(str(path)).turns == saved.turns, "/load stops saving to the old file"
+
+
+def test_a_loaded_conversation_keeps_its_window(fake: FakeSession, tmp_path: Path) -> None:
+    scans = [tmp_path / "1.png", tmp_path / "2.png"]
+    for scan in scans:
+        scan.write_bytes(png16(ramp(top=4000)))
+    path = tmp_path / "s.json"
+    fake.enter(f"/image {scans[0]}", "/set window 0,2000", "one?", f"/save {path}")
+    fake.enter("/set window off", f"/load {path}")
+    assert fake.enter("/set window").startswith("window is 0,2000;")
+    assert "percentiles" not in fake.enter(f"/image {scans[1]}")
+
+
+def test_a_loaded_conversation_gets_the_notes_of_a_resumed_one(
+    fake: FakeSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.json"
+    fake.enter("/box 10,10,12,12", "one?", f"/save {path}")
+    note = "note: the red box is smaller than one patch of the model's view"
+    assert note in fake.enter(f"/load {path}")
 
 
 def test_a_loaded_mark_that_touches_no_pixel_becomes_a_note(

@@ -1,6 +1,12 @@
 """The slash commands about the session: /set, /save, /load."""
 
-from vipllava_cli.cli.repl.image_commands import describe_image
+from dataclasses import replace
+
+from vipllava_cli.cli.repl.image_commands import (
+    describe_image,
+    note_small_mark,
+    warn_of_photograph,
+)
 from vipllava_cli.cli.repl.session import ChatSession
 from vipllava_cli.cli.repl.settings import describe_setting, describe_settings, set_value
 from vipllava_cli.cli.repl.typed_paths import typed_path
@@ -39,10 +45,15 @@ def load(session: ChatSession, argument: str) -> None:
         raise UsageError("/load needs a file name: /load FILE")
     saved = read_session(typed_path(argument))
     resumed = resume_chat(saved, session.chat.engine.info.name)
-    session.chat.state = resumed.state
-    session.autosave.file = None  # that file holds the replaced conversation
-    session.messages.note(*resumed.notes)
+    chat, messages = session.chat, session.messages
+    chat.state, chat.settings = resumed.state, replace(chat.settings, window=saved.window)
+    messages.note(*resumed.notes)
+    left, session.autosave.file = session.autosave.file, None
+    if left:  # that file holds the replaced conversation
+        messages.note(f"later turns are not saved to {left}: /save FILE saves them")
     show_history(session)
+    note_small_mark(session)
+    warn_of_photograph(session)
 
 
 def show_history(session: ChatSession) -> None:
