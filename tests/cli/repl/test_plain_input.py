@@ -28,6 +28,13 @@ def test_a_pipe_gives_a_line_at_a_time_and_ends(monkeypatch: pytest.MonkeyPatch)
     assert lines.confirm("really?")
 
 
+def test_a_file_of_questions_may_start_with_a_byte_order_mark(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    give_stdin(monkeypatch, b"\xef\xbb\xbf/marks\r\n")
+    assert PipeInput().read() == "/marks"
+
+
 def test_three_quotes_enclose_several_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

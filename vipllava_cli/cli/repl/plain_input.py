@@ -38,7 +38,10 @@ class PipeInput:
     """Reads one line of stdin at a time."""
 
     def read(self) -> str:
-        """See `LineInput.read`. Bytes that are not UTF-8 become surrogates."""
+        """See `LineInput.read`. Bytes that are not UTF-8 become surrogates.
+
+        A file of questions may start with a byte order mark, as editors on Windows write it.
+        """
         if sys.stdin is None:
             raise EOFError
         line = sys.stdin.buffer.readline(MAX_LINE_BYTES + 1)
@@ -50,7 +53,7 @@ class PipeInput:
                 f"a line of stdin has more than {MAX_LINE_BYTES:,} bytes: expected one question"
                 " per line"
             )
-        return line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+        return line.decode("utf-8", "surrogateescape").removeprefix("\ufeff").rstrip("\r\n")
 
     def confirm(self, question: str) -> bool:
         """Return True: a pipe cannot answer."""
