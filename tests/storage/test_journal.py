@@ -204,6 +204,15 @@ def test_answers_are_saved_when_another_program_changes_the_file(
     assert ids(rescued) == [*saved]
 
 
+def test_the_command_that_continues_rescued_answers_is_quoted(tmp_path: Path) -> None:
+    folder = tmp_path / "my run"
+    folder.mkdir()
+    with open_journal(folder / "results.jsonl") as journal:
+        (folder / "results.jsonl").unlink()
+        with pytest.raises(InputError, match=r"with --out '.*/my run/results\.rescued\.jsonl'$"):
+            journal.append([row("a")])
+
+
 NO_ERROR = '{"schema": 1, "id": "a", "key": "b"}\n'
 
 

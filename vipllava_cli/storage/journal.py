@@ -9,6 +9,7 @@ their rows again. Before it writes, it copies these lines to a file beside the j
 """
 
 import os
+import shlex
 import sys
 import tempfile
 import zlib
@@ -179,7 +180,8 @@ class Journal:
         what = "changed" if is_same else "removed or replaced"
         raise InputError(
             f"another program has {what} {self.path} during this run: {rescued} holds the"
-            f" {count} records that remain; to continue, repeat the command with --out {rescued}"
+            f" {count} records that remain; to continue, repeat the command with --out"
+            f" {shlex.quote(str(rescued))}"
         )
 
     def _rescue(self, lines: Sequence[bytes]) -> tuple[Path, int]:

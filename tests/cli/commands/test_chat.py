@@ -96,11 +96,15 @@ def test_width_and_alpha_reach_the_marks_of_flags_and_of_commands(run: Run, tmp_
 
 
 def test_a_conversation_is_saved_and_resumed(run: Run, tmp_path: Path, home: Path) -> None:
-    session = tmp_path / "s.json"
+    session = tmp_path / "my chat.json"
     first = run("chat", GARDEN, "--box", BUTTERFLY, "--save", session, stdin=b"what is {1}?\n")
     assert first.stdout == "a butterfly\n"
     refused = run("chat", GARDEN, "--save", session, stdin=b"")
-    assert (refused.code, "already exists" in refused.stderr) == (ExitCode.INPUT, True)
+    assert refused.code is ExitCode.INPUT
+    assert refused.stderr == (
+        f"error: {session} already exists: give another name, or add --resume '{session}' to continue"
+        " that conversation\n"
+    )
     again = run(
         "chat", "--resume", session, "--save", session, stdin=b"what kind of thing is {1}?\n"
     )

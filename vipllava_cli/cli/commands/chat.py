@@ -1,6 +1,7 @@
 """`vipllava chat`: a conversation about an image."""
 
 import os
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -220,7 +221,8 @@ def _open_autosave(
         is_resumed = resume is not None and os.path.realpath(save) == os.path.realpath(resume)
         if os.path.lexists(save) and not is_resumed:
             raise InputError(
-                f"{save} already exists: give another name, or resume it with --resume {save}"
+                f"{save} already exists: give another name, or add --resume {shlex.quote(save)} to"
+                " continue that conversation"
             )
         check_writable(save)
     return Autosave(messages, save, keep_last)
