@@ -207,8 +207,9 @@ def _become(
     time.tzset()
     if constants := sys.modules.get("huggingface_hub.constants"):
         importlib.reload(constants)  # it reads the environment when it is imported
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the process ends
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
+    sys.stdin = open(0, encoding=encoding, closefd=False)  # noqa: SIM115 - open until the process ends
+    sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
     flag, source, *rest = arguments
     sys.argv = [source if flag == "-m" else flag, *rest]

@@ -1,18 +1,22 @@
 """Renderers of answers without a terminal, and Ctrl-C during an answer."""
 
+import io
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.support.fake_engine import FakeEngine
 from vipllava_cli.cli.terminal.answers import (
     AnswerTask,
     LineRenderer,
     PlainRenderer,
+    TerminalRenderer,
     stop_on_ctrl_c,
 )
+from vipllava_cli.cli.terminal.messages import Messages
 from vipllava_cli.flows.chat.chat import Chat
 from vipllava_cli.flows.chat.state import ChatState, RecordedTurn
 from vipllava_cli.marks.marked_image import MarkedImage, open_image
@@ -60,3 +64,14 @@ def test_a_stopped_answer_stays_in_a_terminal_and_ends_a_pipe(chat: Chat) -> Non
     assert turn.record.finish_reason == "stopped"
     with pytest.raises(KeyboardInterrupt):
         LineRenderer().render(ask(chat, interrupt=True))
+
+
+def test_spinners_have_characters_of_the_terminal(chat: Chat) -> None:
+    shown = io.BytesIO()
+    stream = io.TextIOWrapper(shown, "latin-1", "backslashreplace", write_through=True)
+    messages = Messages(console=Console(file=stream, force_terminal=True))
+    with messages.waiting("loading"):
+        pass
+    TerminalRenderer(messages).render(ask(chat))
+    assert b"loading" in shown.getvalue()
+    assert b"\\u" not in shown.getvalue()

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from tests.conftest import SAMPLES
-from tests.support.terminal import QUERY, WITH_SIXEL, WITHOUT_SIXEL, run_in_terminal
+from tests.support.terminal import ESCAPES, QUERY, WITH_SIXEL, WITHOUT_SIXEL, run_in_terminal
 
 if sys.platform == "win32":
     pytest.skip("needs a terminal of POSIX", allow_module_level=True)
@@ -97,3 +97,19 @@ def test_a_dry_run_shows_no_image_on_a_terminal_without_colours(image: Path) -> 
 def test_a_terminal_without_colours_is_an_error() -> None:
     received = run_in_terminal("annotate", ZOO, "--show", variables={"TERM": "dumb"})
     assert received == (b"error: --show needs colours, and TERM=dumb has none; use -o FILE\r\n")
+
+
+LATIN_1 = {"PYTHONIOENCODING": "iso8859-1"}
+
+
+def test_a_terminal_without_utf_8_is_an_error() -> None:
+    received = run_in_terminal("annotate", ZOO, "--show", variables=LATIN_1)
+    assert " ".join(ESCAPES.sub("", received.decode()).split()) == (
+        "error: --show needs UTF-8, and the encoding of this terminal is iso8859-1; use -o FILE"
+    )
+
+
+def test_iterm2_shows_images_without_utf_8() -> None:
+    variables = {**LATIN_1, "LC_TERMINAL": "iTerm2"}
+    received = run_in_terminal("annotate", ZOO, "--show", variables=variables)
+    assert received.startswith(b"\x1b]1337;File=inline=1;")

@@ -13,7 +13,12 @@ from rich.text import Text
 
 from vipllava_cli.cli.terminal.escapes import safe
 from vipllava_cli.cli.terminal.markdown import markdown
-from vipllava_cli.cli.terminal.messages import Messages, print_answer, print_piece
+from vipllava_cli.cli.terminal.messages import (
+    Messages,
+    print_answer,
+    print_piece,
+    spinner_name,
+)
 from vipllava_cli.flows.chat.state import RecordedTurn
 
 # Generates an answer. Takes `on_text`, for each piece of text, and `stop`, which returns True when
@@ -54,7 +59,7 @@ class TerminalRenderer:
 
     def render(self, task: AnswerTask) -> RecordedTurn | None:
         """See `AnswerRenderer.render`."""
-        growing = _GrowingText()
+        growing = _GrowingText(spinner_name(self._messages.console))
         # The live text uses the console of the notes, so that Rich prints notes above it.
         live = Live(growing, console=self._messages.console, transient=True, refresh_per_second=12)
         with stop_on_ctrl_c() as stop, live:
@@ -67,9 +72,9 @@ class TerminalRenderer:
 class _GrowingText:
     """A spinner before the first piece of text, then the last lines that fit on the screen."""
 
-    def __init__(self) -> None:
+    def __init__(self, spinner: str) -> None:
         self._text = ""
-        self._spinner = Spinner("dots")
+        self._spinner = Spinner(spinner)
 
     def add(self, piece: str) -> None:
         self._text += piece

@@ -35,7 +35,7 @@ _METHODS = {"sixel": "Sixel", "tgp": "Kitty graphics"}  # by the module of textu
 
 
 def can_show() -> bool:
-    """Return whether stdout is a terminal of a known size with colours."""
+    """Return whether stdout is a terminal of a known size, with colours and UTF-8."""
     return not _find_obstacle()
 
 
@@ -52,6 +52,8 @@ def _find_obstacle() -> str:
         return "needs a terminal"
     if _console().color_system is None:
         return f"needs colours, and TERM={os.environ.get('TERM', '')} has none"
+    if _console().options.ascii_only and not _is_iterm2():
+        return f"needs UTF-8, and the encoding of this terminal is {_console().encoding}"
     return ""
 
 
@@ -80,10 +82,9 @@ def show(image: Image.Image) -> None:
 
 def drawing_method() -> str:
     """Name the method that draws images on stdout, or the reason why none does."""
-    if not sys.stdout.isatty():
-        return "none: stdout is not a terminal"
-    if _console().color_system is None:
-        return f"none: TERM={os.environ.get('TERM', '')} has no colours"
+    obstacle = _find_obstacle()
+    if obstacle:
+        return f"none: --show {obstacle}"
     if _is_iterm2():
         return "iTerm2 inline images"
     with _hidden_stdin():

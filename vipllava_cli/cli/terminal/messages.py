@@ -68,6 +68,11 @@ def print_error(message: str) -> None:
     Messages().error(message)
 
 
+def spinner_name(console: Console) -> str:
+    """Return the name of a spinner whose characters the encoding of the terminal has."""
+    return "line" if console.options.ascii_only else "dots"
+
+
 @dataclass(frozen=True)
 class Messages:
     """The messages beside the answer, as `-q` and `-v` select them."""
@@ -116,7 +121,7 @@ class Messages:
         """Show a spinner on a terminal while the block runs."""
         if self.quiet or not self.console.is_terminal:
             return nullcontext()
-        return self.console.status(Text(one_line(activity)))
+        return self.console.status(Text(one_line(activity)), spinner=spinner_name(self.console))
 
     def _print_prefixed(self, prefix: str, style: str, message: str) -> None:
         self.console.print(Text.assemble((prefix, style), one_line(message)))
