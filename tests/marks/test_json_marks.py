@@ -91,6 +91,15 @@ def test_a_marks_file_is_a_list_or_an_object_with_one(value: Any, tmp_path: Path
     assert specs == [mark_from_json(BOX, "percent")] * 2
 
 
+def test_a_file_of_several_records_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text('{"marks": []}\n{"marks": []}\n')
+    with pytest.raises(
+        InputError, match="several JSON values, like the records of several answers"
+    ):
+        read_marks_file(str(path))
+
+
 def test_a_record_has_its_marks_and_those_of_its_answer(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     box = {"shape": "box", "coords": [1, 2, 3, 4]}

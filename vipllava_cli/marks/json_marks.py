@@ -9,6 +9,7 @@ map.
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from json import JSONDecodeError
 from typing import Any, NamedTuple
 
 from vipllava_cli.errors import InputError, short_repr
@@ -95,6 +96,11 @@ def read_marks_file(name: str, units: str = Units.px) -> MarksFile:
     except OSError as error:
         raise InputError(f"the marks file {name} cannot be read: {error.strerror}") from None
     except ValueError as error:
+        if isinstance(error, JSONDecodeError) and error.msg == "Extra data":
+            raise InputError(
+                f"the marks file {name} contains several JSON values, like the records of several"
+                " answers: write the one with the marks to a file of its own"
+            ) from None
         raise InputError(f"the marks file {name} is not JSON ({error}): {_EXPECTED_FILE}") from None
     fields = {"marks": value} if isinstance(value, list) else value
     if not isinstance(fields, dict) or "shape" in fields:
