@@ -172,3 +172,28 @@ def test_an_existing_export_is_replaced_only_with_force(
     assert run(*again, "--force").code == 0
     assert len(read_regions(out)) == 1
     assert not list(tmp_path.glob(".vipllava-*"))
+
+
+@pytest.mark.parametrize("format", ["coco", *RASTERED])
+def test_pixels_left_of_the_image_are_not_on_it(format: str, tmp_path: Path, run: Run) -> None:
+    """Rows 10 to 30 of the first part end left of the image; a hole makes it pixels."""
+    image = write_image(tmp_path / "a.jpg")
+    parts = [[-80, 10, -40, 10, 60, 90, -60, 90], [5, 70, 20, 70, 20, 80, 5, 80]]
+    out, _ = export(run, tmp_path, format, record(image, "a.jpg#1", mark("contour", parts)))
+    ((_, (found,)),) = read_regions(out)
+    assert found.bounds == pytest.approx((0, 42, 60, 90), abs=2)
+
+
+def test_outlines_of_yolo_end_at_the_edges_of_the_image(tmp_path: Path, run: Run) -> None:
+    """A program for training refuses a label file with a share outside of 0 to 1."""
+    image = write_image(tmp_path / "a.jpg")
+    outline = [-60, 10, 100, 20, 260, 60, 90, 150]
+    shapes = (mark("contour", outline), mark("scribble", [10, 10, 300, 60]))
+    rows = (record(image, f"a.jpg#{number}", each) for number, each in enumerate(shapes, 1))
+    out, _ = export(run, tmp_path, "yolo", *rows)
+    lines = (out / "labels" / "a.txt").read_text().splitlines()
+    assert all(0 <= float(word) <= 1 for line in lines for word in line.split()[1:])
+    (_, (contour,)), (_, (box,)) = read_regions(out)
+    expected = fill([tuple(zip(outline[::2], outline[1::2], strict=True))], (200, 100))
+    assert np.abs(fill(contour.parts, (200, 100)).astype(int) - expected).sum() == 0
+    assert box.bounds == pytest.approx((10, 10, 200, 60), abs=0.01)

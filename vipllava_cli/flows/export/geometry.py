@@ -118,6 +118,29 @@ def joined(parts: Sequence[Points]) -> Points:
     return tuple([*points, start] if len(parts) > 1 else points)
 
 
+def clipped(points: Points, size: Size) -> Points:
+    """Return the part of an outline that is inside the image; none if nothing is.
+
+    Sutherland and Hodgman: one edge of the image after the other.
+    """
+    for axis, side in enumerate(size):
+        for edge, direction in ((0, 1), (side, -1)):
+            points = tuple(_clip_edge(points, axis, edge, direction))
+    return points
+
+
+def _clip_edge(points: Points, axis: int, edge: float, direction: int) -> Iterator[XY]:
+    """Iterate over the outline on one side of an edge: above it if `direction` is 1, below it if -1."""
+    for start, end in zip((*points[-1:], *points[:-1]), points, strict=True):
+        before, after = ((point[axis] - edge) * direction for point in (start, end))
+        if before * after < 0:
+            share = before / (before - after)
+            x, y = (a + (b - a) * share for a, b in zip(start, end, strict=True))
+            yield (edge, y) if axis == 0 else (x, edge)
+        if after >= 0:
+            yield end
+
+
 def polygon_area(points: Points) -> float:
     """Return the area of a polygon, in square pixels."""
     array = np.asarray(points)
@@ -150,7 +173,7 @@ def fill(parts: Sequence[Points], size: Size) -> NDArray[np.uint8]:
         u, v = ends[crosses, 0], ends[crosses, 1]
         edges = np.sort(x + (row - y) * (u - x) / (v - y))
         for left, right in zip(edges[::2], edges[1::2], strict=True):
-            pixels[row, max(math.ceil(left), 0) : math.floor(right) + 1] = 1
+            pixels[row, max(math.ceil(left), 0) : max(math.floor(right) + 1, 0)] = 1
     return pixels
 
 
