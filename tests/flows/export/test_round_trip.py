@@ -197,3 +197,12 @@ def test_outlines_of_yolo_end_at_the_edges_of_the_image(tmp_path: Path, run: Run
     expected = fill([tuple(zip(outline[::2], outline[1::2], strict=True))], (200, 100))
     assert np.abs(fill(contour.parts, (200, 100)).astype(int) - expected).sum() == 0
     assert box.bounds == pytest.approx((10, 10, 200, 60), abs=0.01)
+
+
+@pytest.mark.parametrize("format", sorted(set(OUT) - {"voc"}))  # VOC counts whole pixels
+def test_a_box_thinner_than_a_pixel_keeps_its_size(format: str, tmp_path: Path, run: Run) -> None:
+    image = write_image(tmp_path / "a.jpg")
+    box = [20.5, 10.25, 20.75, 60]
+    out, _ = export(run, tmp_path, format, record(image, "a.jpg#1", mark("box", box)))
+    ((_, (found,)),) = read_regions(out)
+    assert found.bounds == pytest.approx(box, abs=0.001)

@@ -118,7 +118,8 @@ class _AnnotationIds:
 
 
 def _geometry(mark: Mark, size: tuple[int, int]) -> Json:
-    left, top, right, bottom = mark.bounds if mark.shape == "point" else box_around(mark, size)
+    is_exact = mark.shape in ("box", "point")
+    left, top, right, bottom = mark.bounds if is_exact else box_around(mark, size)
     bbox = [rounded(value) for value in (left, top, right - left, bottom - top)]
     if mark.shape == "box":
         return {"bbox": bbox, "segmentation": [], "area": rounded(bbox[2] * bbox[3])}
