@@ -96,6 +96,14 @@ class ExportImage:
         """The answers about the image, or about several of its regions."""
         return [a for group in self.groups if len(group.regions) != 1 for a in group.answers]
 
+    def merge(self, other: "ExportImage") -> None:
+        """Take the regions and the answers of another entry for this image."""
+        first = len(self.regions)
+        self.regions += other.regions
+        for group in other.groups:
+            shifted = tuple(first + position for position in group.regions)
+            self.group(shifted).answers += group.answers
+
     def marked(self) -> Iterator[tuple[int, Region, Mark]]:
         """Iterate over the regions with a mark, with their positions."""
         for position, region in enumerate(self.regions):
@@ -110,6 +118,15 @@ class Dataset:
     images: list[ExportImage]
     classes: Sequence[str] = ()
     notes: list[str] = field(default_factory=list)
+
+    def merge_images(self) -> None:
+        """Give each image once, with all its regions: a source may list an image several times."""
+        merged: dict[str, ExportImage] = {}
+        for image in self.images:
+            first = merged.setdefault(image.name, image)
+            if first is not image:
+                first.merge(image)
+        self.images = list(merged.values())
 
     def drop_unread_images(self) -> None:
         """Remove the images of a source whose size is unknown."""

@@ -127,6 +127,7 @@ def _write(
         task.csv_safe,
     )
     if not is_same_format:
+        dataset.merge_images()
         dataset.drop_unread_images()
         dataset.note_invalid_regions()
     made = WRITERS[task.format].write(dataset, target)

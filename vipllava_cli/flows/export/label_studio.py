@@ -5,6 +5,7 @@ for `--choices`, else text. https://labelstud.io/guide/predictions
 """
 
 import hashlib
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -215,19 +216,20 @@ def _is_editable(tasks: Any) -> bool:
 
 def _add_predictions(tasks: list[Json], dataset: Dataset, shapes: ShapeConverter) -> list[str]:
     """Add predictions to tasks. Those of the same models are replaced. Returns notes."""
-    images = {image.id: image for image in dataset.images if image.size[0] and image.groups}
+    waiting: dict[str, deque[ExportImage]] = defaultdict(deque)
+    for each in dataset.images:
+        waiting[each.id].append(each)
     names = _control_names(tasks)
     own = {(each["type"], each.get("from_name")) for task in tasks for each in _results(task)}
-    added = set()
+    rest = 0
     for task in tasks:
         found = task_images(task, prefers_files=False)
-        if len(found) != 1:
+        images = [_next_image(waiting, each.name) for each in found]
+        answered = [image for image in images if image and image.size[0] and image.groups]
+        if len(found) != 1 or not answered:
+            rest += len(answered)
             continue
-        ids = (found[0].name, original_name(found[0].name))
-        image = next((images[id] for id in ids if id in images), None)
-        if image is None:
-            continue
-        added.add(image.id)
+        image = answered[0]
         new = list(_predictions(image, shapes, _original_regions(task)))
         versions = {prediction["model_version"] for prediction in new}
         old = task.get("predictions")
@@ -237,9 +239,14 @@ def _add_predictions(tasks: list[Json], dataset: Dataset, shapes: ShapeConverter
             if not isinstance(prediction, dict) or prediction.get("model_version") not in versions
         ]
         task["predictions"] = kept + _with_names(new, names, own)
-    rest = len(images) - len(added)
     left_out = f"{count_noun(rest, 'image')} of tasks with several images: no predictions added"
     return [left_out] if rest else []
+
+
+def _next_image(waiting: Mapping[str, deque[ExportImage]], name: str) -> ExportImage | None:
+    """Take the image of a task. Several tasks may be about one image."""
+    ids = (name, original_name(name))
+    return next((waiting[id].popleft() for id in ids if waiting.get(id)), None)
 
 
 def _original_regions(task: Json) -> dict[str, Json]:

@@ -1,7 +1,7 @@
 """The file that `batch` read, with the answers of its records: images and regions in its order."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -143,25 +143,27 @@ def _dataset(
 ) -> Dataset:
     """Resolve the regions of a source, and give them their answers. Raises InputError."""
     finder = _ImageFinder(images, paths)
-    rows_of: dict[int, list[AnsweredRow]] = defaultdict(list)
-    failed: dict[int, list[AnsweredRow]] = defaultdict(list)
-    unmatched = 0
+    rows_of: dict[tuple[int, ...], list[AnsweredRow]] = defaultdict(list)
     for row in rows:
-        position = finder.find(row)
-        if position is None:
-            unmatched += 1
-        else:
-            (rows_of if row.size else failed)[position].append(row)
-    dataset = Dataset([])
-    unreadable = 0
-    for position, source in enumerate(images):
-        size = next((row.size for row in rows_of[position] if row.size), None)
-        image = _export_image(source, size, paths)
-        unreadable += image is None
-        dataset.images.append(image or ExportImage(source.id, source.name, (0, 0)))
-        if image is not None:
-            unmatched += sum(not add_row(image, row, may_add=False) for row in rows_of[position])
-            _add_failed(image, failed[position])
+        rows_of[finder.find(row)].append(row)
+    unmatched = len(rows_of.pop((), ()))
+    sizes = {
+        position: row.size
+        for positions, own in rows_of.items()
+        for row in reversed(own)
+        if row.size
+        for position in positions
+    }
+    exported = [_export_image(each, sizes.get(at), paths) for at, each in enumerate(images)]
+    unreadable = exported.count(None)
+    dataset = Dataset(
+        [
+            image or ExportImage(source.id, source.name, (0, 0))
+            for image, source in zip(exported, images, strict=True)
+        ]
+    )
+    for positions, own in rows_of.items():
+        unmatched += _add_rows([image for at in positions if (image := exported[at])], own)
     if unmatched == len(rows):
         raise InputError(
             "no record is about a region of --source: give the file that batch read for these records"
@@ -183,24 +185,26 @@ class _ImageFinder:
 
     def __init__(self, images: Sequence[SourceImage], paths: ImagePaths) -> None:
         self._paths = paths
-        self._by_path: dict[str, int] = {}
-        self._by_id: dict[str, int] = {}
+        self._keys = [paths.key(image.name) for image in images]
+        self._by_path: dict[str, list[int]] = defaultdict(list)
+        self._by_id: dict[str, list[int]] = defaultdict(list)
         self._by_name: dict[str, list[int]] = defaultdict(list)
         for position, image in enumerate(images):
-            self._by_path.setdefault(paths.key(image.name), position)
-            self._by_id.setdefault(image.id, position)
+            self._by_path[self._keys[position]].append(position)
+            self._by_id[image.id].append(position)
             self._by_name[_file_name(image.name)].append(position)
 
-    def find(self, row: AnsweredRow) -> int | None:
-        """Return the position of the image, or None."""
+    def find(self, row: AnsweredRow) -> tuple[int, ...]:
+        """Return the positions of the image: several if the source lists it several times."""
         by_path = self._by_path.get(self._paths.key(row.image))
         if by_path is not None:
-            return by_path
+            return tuple(by_path)
         by_id = self._by_id.get(row.image_id)
         if by_id is not None:
-            return by_id
-        named = self._by_name.get(_file_name(row.image), [])
-        return named[0] if len(named) == 1 else None
+            return tuple(by_id)
+        named = self._by_name.get(_file_name(row.image), ())
+        is_one_image = len({self._keys[position] for position in named}) == 1
+        return tuple(named) if is_one_image else ()
 
 
 def _file_name(path: str) -> str:
@@ -242,11 +246,28 @@ def _resolve(spec: MarkSpec, size: tuple[int, int], opened: Callable[[], ImageFi
     return resolved.marks[0]
 
 
-def _add_failed(image: ExportImage, rows: Iterable[AnsweredRow]) -> None:
-    """Add the errors of rows that failed before their marks were known, by the numbers in their ids."""
-    for row in rows:
-        number = row.number
-        if number is not None and number <= len(image.regions):
-            image.group((number - 1,)).answers.append(row.answer)
-        else:
-            image.group(()).answers.append(row.answer)
+def _add_rows(entries: Sequence[ExportImage], rows: Iterable[AnsweredRow]) -> int:
+    """Add rows to the entries of their image. Returns how many are about no region of it.
+
+    Of rows with one id and one question, the first begins to look at the first entry, the second at the
+    second.
+    """
+    unmatched = 0
+    seen: Counter[tuple[str, str, str]] = Counter()
+    for row in rows if entries else ():
+        same = row.row_id, row.answer.question, row.answer.model
+        first = seen[same] % len(entries)
+        seen[same] += 1
+        ordered = (*entries[first:], *entries[:first])
+        if row.size is None:
+            _add_failed(ordered[0], row)
+        elif not any(add_row(entry, row, may_add=False) for entry in ordered):
+            unmatched += 1
+    return unmatched
+
+
+def _add_failed(image: ExportImage, row: AnsweredRow) -> None:
+    """Add the error of a row that failed before its marks were known, by the number in its id."""
+    number = row.number or 0
+    is_region = 0 < number <= len(image.regions)
+    image.group((number - 1,) if is_region else ()).answers.append(row.answer)
