@@ -67,10 +67,13 @@ def _read_file(file: str, context: FileContext) -> AnnotatedImage:
     image = context.find_image(file, list(filter(None, names)))
     sizes = (declared_size(*(child_text(root, side) for side in sides)) for sides in _SIZES)
     size = next(filter(None, sizes), None)
-    # LabelMe on the web keeps the objects that were deleted.
-    objects = (each for each in root.findall("object") if child_text(each, "deleted") != "1")
-    regions = tuple(map(_region, objects))
+    regions = tuple(map(_region, find_objects(root)))
     return AnnotatedImage(context.image_id(image), image.path, file, regions, size, image.error)
+
+
+def find_objects(root: "Element") -> list["Element"]:
+    """Return the objects of a file. LabelMe on the web keeps those that were deleted."""
+    return [each for each in root.findall("object") if child_text(each, "deleted") != "1"]
 
 
 def _region(element: "Element") -> Region:

@@ -267,3 +267,24 @@ def test_rows_of_llava_are_training_rows(tmp_path: Path, run: Run) -> None:
     ((read, _),) = read_regions(out)
     assert read.questions == ("what is the object within the red rectangle?", "is it new?")
     assert read.extra["expected"] == ["metal", "yes"]
+
+
+def test_objects_that_labelme_on_the_web_has_deleted_stay_in_a_copy(
+    tmp_path: Path, run: Run
+) -> None:
+    image = write_image(tmp_path / "a.jpg")
+    polygon = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((10, 10), (50, 10), (50, 40)))
+    objects = "".join(
+        f"<object><name>{name}</name><deleted>{flag}</deleted><polygon>{polygon}</polygon></object>"
+        for name, flag in (("gone", 1), ("kept", 0))
+    )
+    source = tmp_path / "a.xml"
+    source.write_text(f"<annotation><filename>a.jpg</filename>{objects}</annotation>")
+    contour = mark("contour", [10, 10, 50, 10, 50, 40], label="kept")
+    results = write_records(tmp_path / "results.jsonl", record(image, "a.jpg#1", contour))
+    out = tmp_path / "out.xml"
+    ended = run("export", results, "--to", "voc", "--source", source, "-o", out)
+    assert ended.code == 0, ended
+    assert "<name>gone</name>" in out.read_text()
+    [(row, _)] = read_regions(out)
+    assert (row.extra["label"], row.extra["answer"]) == ("kept", "metal")

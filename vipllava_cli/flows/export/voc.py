@@ -22,6 +22,7 @@ from vipllava_cli.flows.export.per_image import file_names, source_files
 from vipllava_cli.flows.export.read_source import pair_regions
 from vipllava_cli.marks.types import Mark
 from vipllava_cli.sources.coco_region import MARK_SHAPE
+from vipllava_cli.sources.voc import find_objects
 from vipllava_cli.sources.xml_files import child_text, parse_xml
 
 _SHAPES = {"ellipse": "contour", "point": "box", "arrow": "box", "scribble": "box"}
@@ -107,7 +108,7 @@ def _with_answers(dataset: Dataset, target: Target, sources: Sequence[str]) -> d
     for image, file, source in source_files(dataset, target, sources):
         root = parse_xml(source, target.encoding)
         _add_attributes(root, answer_attributes(image.answers))
-        objects = pair_regions(root.findall("object"), image, source)
+        objects = pair_regions(find_objects(root), image, source)
         for position, (element, region) in enumerate(objects):
             _add_attributes(element, answer_attributes(image.answers_of(position)))
             name = element.find("name")
