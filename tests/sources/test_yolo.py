@@ -72,6 +72,8 @@ def test_label_files_may_be_beside_the_images(tmp_path: Path) -> None:
         "0.5 0.1 0.1 0.5 0.5",
         "0 40 30 20 10",
         "0 0.5 0.5 0.2 0.2 0.9 1",
+        "0 0.5 0.5 0.5 0.2 1.57",
+        "0 0.5 0.5 0.5 0.2 -0.3",
     ],
 )
 def test_a_malformed_line_is_a_bad_row(tmp_path: Path, line: str) -> None:

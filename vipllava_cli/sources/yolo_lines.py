@@ -155,6 +155,11 @@ def _box(numbers: Sequence[float], words: Sequence[str], length: int) -> _Parsed
             f"expected {length} numbers after the class, as kpt_shape says, found {len(numbers)}"
         )
     confidence = numbers[length] if rest else None
+    if confidence is not None and not 0 <= confidence <= 1:
+        raise InputError(
+            f"expected a confidence from 0 to 1 after the box, found {words[length]}: a rotated box is"
+            " the x y of its four corners"
+        )
     track = None
     if rest == 2:
         if not numbers[-1].is_integer():
