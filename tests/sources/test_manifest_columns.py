@@ -69,3 +69,11 @@ def test_columns_that_marks_hide_are_named(tmp_path: Path) -> None:
     assert ["a row with box does not use the columns x1, y1, x2, y2" in n for n in found.notes] == [
         True
     ]
+
+
+@pytest.mark.parametrize(("column", "box"), [("bbox", "20,30,40,25"), ("boxes", "20,30,60,55")])
+def test_an_empty_list_of_boxes_is_a_row_without_a_mark(
+    tmp_path: Path, column: str, box: str
+) -> None:
+    found = read_table(tmp_path, f"image,{column}", "a.jpg,[]", f'a.jpg,"[{box}]"', "a.jpg,null")
+    assert (found.regions, found.errors) == ([BOX], [])

@@ -207,6 +207,8 @@ def _number_lists(value: Any, column: str, form: str) -> list[list[float]]:
             value = json.loads(text)
         except (ValueError, RecursionError):
             value = [part for part in _NUMBERS.split(text.strip("()[] ")) if part]
+        if value in (None, []):  # a list column of a program in which some rows have no box
+            return []
     if not isinstance(value, list):
         raise InputError(f"expected {column} as a list {form}, found {short_repr(value)}")
     nested = value if value and all(isinstance(part, list) for part in value) else [value]
