@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 from tests.support.sources import write_coco, write_file, write_images, write_labelme, write_voc
 from tests.support.zips import pack_folder
@@ -131,3 +133,24 @@ def test_a_manifest_beside_annotations_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "rows.csv") in note
     assert str(tmp_path / "rows.jsonl") in note
     assert "as the source" in note
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "filename,region_shape_attributes,region_attributes\n"
+        'a.jpg,"{""name"":""point"",""cx"":10,""cy"":20}",{}\n',
+        "id,image,label\n"
+        '1,a.jpg,"[{""x"":1,""y"":1,""width"":9,""height"":9,""original_width"":200}]"\n',
+    ],
+    ids=["via", "label-studio"],
+)
+def test_the_table_that_is_read_is_not_said_to_be_unread(tmp_path: Path, table: str) -> None:
+    write_images(tmp_path, "a.jpg")
+    write_file(tmp_path / "export.csv", table)
+    assert read_source(str(tmp_path)).total == 1
+    assert not [note for note in read_notes(tmp_path) if "as the source" in note]
+    write_file(tmp_path / "rows.csv", "image,question\na.jpg,what?\n")
+    [note] = [note for note in read_notes(tmp_path) if "as the source" in note]
+    assert "rows.csv" in note
+    assert "export.csv" not in note

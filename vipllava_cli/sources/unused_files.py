@@ -61,7 +61,7 @@ def _manifest_notes(folder: str, listing: Listing, format: SourceFormat) -> Iter
         return  # its questions are manifests
     tables = [file for suffix in _MANIFESTS for file in listing.with_suffix(suffix)]
     paths = [os.path.join(folder, file) for file in tables[:_MAX_MANIFESTS]]
-    manifests = [path for path in paths if _is_manifest(path)]
+    manifests = [path for path in paths if _is_manifest(path) and detect_format(path) != format]
     if manifests:
         yield (
             f"{list_some(manifests)} may hold questions or regions, and the {format} files are read"
