@@ -129,6 +129,20 @@ def test_a_small_outline_is_no_pose(tmp_path: Path) -> None:
     assert row.extra["confidence"] == 0.9
 
 
+@pytest.mark.parametrize(
+    "outline",
+    ["0.65 0 0.61 0.86 0.40 0.56 0 0.25 0.39 0", "0.52 1 0.93 0.61 1 0.69 1 0.98 0.98 1"],
+    ids=["left-top", "right-bottom"],
+)
+def test_an_outline_along_the_edges_of_the_image_is_no_pose(tmp_path: Path, outline: str) -> None:
+    """Its 0 and 1 stand where the visibilities of two keypoints would."""
+    write_images(tmp_path / "images", "a.jpg")
+    write_file(tmp_path / "labels" / "a.txt", f"0 {outline}\n")
+    [row] = read_rows(tmp_path)
+    [mark] = resolve(row.marks)
+    assert (mark.shape, len(mark.parts[0])) == ("contour", 5)
+
+
 POSE = "0 0.5 0.5 0.2 0.2 0.45 0.45 0.55 0.45 0.5 0.55"
 POSE_BOX = (80.0, 40.0, 120.0, 60.0)
 

@@ -23,6 +23,8 @@ def pose_length(numbers: Sequence[float]) -> int | None:
         if remainder or count < _MIN_LABELLED or not _are_inside(numbers[:length]):
             continue
         values = numbers[_BOX + 2 : length : 3]
+        if any(numbers[_BOX:length]) and not any(values):
+            continue  # an outline along the left or the top edge: keypoints without a place are 0 0 0
         if all(value in _VISIBILITIES for value in values):
             return length
         is_prediction = all(0 <= value <= 1 for value in values)
@@ -32,8 +34,10 @@ def pose_length(numbers: Sequence[float]) -> int | None:
 
 
 def _are_inside(numbers: Sequence[float]) -> bool:
-    """Return whether the visible keypoints lie in the box."""
+    """Return whether the visible keypoints lie in the box, and the box in the image."""
     x, y, width, height = numbers[:_BOX]
+    if max(abs(x - 0.5) + width / 2, abs(y - 0.5) + height / 2) > 0.5 + _SLACK:
+        return False
     points = zip(numbers[_BOX::3], numbers[_BOX + 1 :: 3], numbers[_BOX + 2 :: 3], strict=True)
     return all(
         abs(px - x) <= width / 2 + _SLACK and abs(py - y) <= height / 2 + _SLACK
