@@ -199,6 +199,15 @@ def test_outlines_of_yolo_end_at_the_edges_of_the_image(tmp_path: Path, run: Run
     assert box.bounds == pytest.approx((10, 10, 200, 60), abs=0.01)
 
 
+@pytest.mark.parametrize("format", ["coco", "voc", "yolo", "label-studio"])
+def test_the_box_around_a_line_is_in_the_image(format: str, tmp_path: Path, run: Run) -> None:
+    image = write_image(tmp_path / "a.jpg")
+    line = mark("scribble", [-30, 20, 150, 130])
+    out, _ = export(run, tmp_path, format, record(image, "a.jpg#1", line))
+    ((_, (box,)),) = read_regions(out)
+    assert box.bounds == pytest.approx((0, 20, 150, 100), abs=0.01)
+
+
 @pytest.mark.parametrize("format", sorted(set(OUT) - {"voc"}))  # VOC counts whole pixels
 def test_a_box_thinner_than_a_pixel_keeps_its_size(format: str, tmp_path: Path, run: Run) -> None:
     image = write_image(tmp_path / "a.jpg")

@@ -82,14 +82,15 @@ def _converted(mark: Mark, shape: str, size: Size) -> Mark:
 
 
 def box_around(mark: Mark, size: Size) -> Edges:
-    """Return left, top, right, bottom of a mark. A point and a line get a side of a pixel."""
+    """Return left, top, right, bottom of a mark in the image. Each side has a pixel or more."""
     left, top, right, bottom = mark.bounds
-    left, right = _widen(left, right, size[0])
-    top, bottom = _widen(top, bottom, size[1])
+    left, right = _fit(left, right, size[0])
+    top, bottom = _fit(top, bottom, size[1])
     return left, top, right, bottom
 
 
-def _widen(low: float, high: float, side: int) -> tuple[float, float]:
+def _fit(low: float, high: float, side: int) -> tuple[float, float]:
+    low, high = max(low, 0.0), min(high, float(side))
     if high - low >= _MIN_SIDE:
         return low, high
     start = min(max((low + high - _MIN_SIDE) / 2, 0.0), max(side - _MIN_SIDE, 0.0))

@@ -8,13 +8,12 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 
 from vipllava_cli.errors import InputError
 from vipllava_cli.flows.export.attributes import answer_attributes, region_attributes
 from vipllava_cli.flows.export.dataset import UNLABELLED, Dataset, ExportImage
-from vipllava_cli.flows.export.geometry import ShapeConverter, clipped, outlines
+from vipllava_cli.flows.export.geometry import ShapeConverter, clipped
 from vipllava_cli.flows.export.output import Content, Export, Target
 from vipllava_cli.flows.export.per_image import image_stems
 from vipllava_cli.images.data_address import is_data_address
@@ -111,11 +110,8 @@ def _png(name: str) -> bytes:
 def _numbers(mark: Mark, size: tuple[int, int]) -> str:
     """Return the shares of a mark. Training programs refuse files with shares outside of 0 to 1."""
     width, height = size
-    [outline] = outlines(mark)
-    inside = clipped(outline, size)
-    points = inside if len(inside) > 2 else outline
     if mark.shape == "box":
-        left, top, right, bottom = replace(mark, parts=(points,)).bounds
+        left, top, right, bottom = mark.bounds
         values = [
             (left + right) / 2 / width,
             (top + bottom) / 2 / height,
@@ -123,6 +119,9 @@ def _numbers(mark: Mark, size: tuple[int, int]) -> str:
             (bottom - top) / height,
         ]
     else:
+        [outline] = mark.parts
+        inside = clipped(outline, size)
+        points = inside if len(inside) > 2 else outline
         values = [share for x, y in points for share in (x / width, y / height)]
     return " ".join(f"{value:.{_DIGITS}f}" for value in values)
 
