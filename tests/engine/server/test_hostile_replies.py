@@ -84,6 +84,11 @@ def stream(*events: object, end: str = "\n\n", done: bool = True) -> bytes:
     return "".join(f"data: {text}{end}" for text in texts).encode()
 
 
+def without_error(piece: dict[str, Any]) -> dict[str, Any]:
+    """Return the piece with the fields of an error, which say that there is none."""
+    return {"choices": [each | {"error": None} for each in piece["choices"]], "error": None}
+
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 LAST = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
@@ -130,6 +135,19 @@ ANSWERED: dict[str, Reaction] = {
     "stream of bytes": slowly(RAW_PIECES),
     "stream with a byte order mark": slowly(b"\xef\xbb\xbf" + RAW_PIECES, 2),
     "stream with comments": slowly(b": hello\n\nevent: message\nid: 1\nretry: 3\n" + RAW_PIECES, 50),
+    "stream that begins with a wait": slowly(b"retry: 3000\n\n" + RAW_PIECES, 50),
+    "stream with events without choices": slowly(
+        stream(PIECES[0], {"type": "ping"}, *PIECES[1:], {"usage": {"prompt_tokens": 7}}), 50
+    ),
+    "stream with errors null": slowly(stream(*map(without_error, PIECES)), 50),
+    "stream of parts with thoughts": slowly(
+        stream(
+            chunk(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "no"}]}]),
+            *(chunk(content=[{"type": "text", "text": letter}]) for letter in ANSWER),
+            LAST,
+        ),
+        50,
+    ),
     "stream with usage null": slowly(stream(*(each | {"usage": None} for each in PIECES)), 50),
     "stream with messages": slowly(stream({"choices": [{"message": {"content": ANSWER}}]}), 50),
     "stream that goes on": slowly(stream(*PIECES) + b"\n" * 10_000, 5000),
@@ -184,6 +202,9 @@ FAILED: dict[str, tuple[Reaction, str]] = {
     ),
     "stream with an error": (
         slowly(stream(*PIECES[:3], ERROR, *PIECES[3:]), 50), "instead of an answer (the model cra"
+    ),
+    "stream with an error beside a choice": (
+        slowly(stream(*PIECES[:3], chunk(content="") | ERROR), 50), "instead of an answer (the model cra"
     ),
     "stream without an end": (slowly(stream(*PIECES[:3], done=False), 50), "before the answer was"),
     "stream of nonsense": (slowly(b"data: {no}\n\n"), "a part of a stream that is not JSON"),

@@ -94,7 +94,7 @@ def parse_completion(body: Any) -> Completion:
 def _read(choice: Mapping[str, Any], message: Mapping[str, Any], usage: Any) -> Completion:
     given = choice.get("finish_reason")
     finish_reason = _FINISH_REASONS.get(given.lower() if isinstance(given, str) else "")
-    content = _text(message.get("content"))
+    content = text_content(message.get("content"))
     is_call = given in _CALLS and not content.strip()
     if finish_reason is None or is_call:
         raise FailedReplyError(f"ended its reply with {short_repr(given)}{_detail(content)}")
@@ -104,7 +104,7 @@ def _read(choice: Mapping[str, Any], message: Mapping[str, Any], usage: Any) -> 
     split = split_reasoning(content)
     if finish_reason == "content_filter" and not split.answer:
         raise FailedReplyError("ended its reply by a content filter before an answer")
-    thoughts = [_text(message.get(name)) for name in ("reasoning_content", "reasoning")]
+    thoughts = [text_content(message.get(name)) for name in ("reasoning_content", "reasoning")]
     reasoning = "\n".join(filter(None, (next(filter(None, thoughts), ""), split.reasoning)))
     is_cut = split.is_cut or finish_reason == "length"
     listed = (choice.get("logprobs") or {}) if isinstance(choice.get("logprobs"), dict) else {}
@@ -126,7 +126,7 @@ def _detail(text: str) -> str:
     return f" ({words})" if words else ""
 
 
-def _text(content: Any) -> str:
+def text_content(content: Any) -> str:
     """Return text content; of a list of parts, the texts that are not thoughts."""
     if isinstance(content, str):
         return content

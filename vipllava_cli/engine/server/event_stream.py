@@ -4,6 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from vipllava_cli.engine.server.completion import text_content
+from vipllava_cli.engine.server.server_errors import find_error
+
 _END = "[DONE]"
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
@@ -25,14 +28,14 @@ class StreamedCompletion:
             self.is_complete = True
             return ""
         part = json.loads(event)
-        if not isinstance(part, Mapping) or "choices" not in part:
+        if not isinstance(part, Mapping) or find_error(part) is not None:
             self._other = part
             return ""
         self._usage = part.get("usage") or self._usage
-        return "".join(self._add_choice(choice) for choice in part["choices"] or ())
+        return "".join(self._add_choice(choice) for choice in part.get("choices") or ())
 
     def _add_choice(self, choice: Mapping[str, Any]) -> str:
-        if "error" in choice:
+        if choice.get("error"):
             self._other = {"error": choice["error"]}
             return ""
         self._reason = choice.get("finish_reason") or self._reason
@@ -41,10 +44,9 @@ class StreamedCompletion:
         self._log_probabilities += listed if isinstance(listed, list) else []
         texts = choice.get("delta") or choice.get("message") or {}
         for name in _TEXTS:
-            if isinstance(texts.get(name), str):
-                self._message.setdefault(name, []).append(texts[name])
-        content = texts.get("content")
-        return content if isinstance(content, str) else ""
+            if text := text_content(texts.get(name)):
+                self._message.setdefault(name, []).append(text)
+        return text_content(texts.get("content"))
 
     def body(self) -> Any:
         """Return the completion so far, or the error that an event holds."""

@@ -17,12 +17,8 @@ from vipllava_cli.engine.server.reasoning import AnswerPieces
 from vipllava_cli.engine.server.server_errors import is_web_page
 
 MAX_ERROR_BODY = 64 << 10
-_STREAM_STARTS = (
-    "d",
-    "e",
-    "i",
-    ":",
-)  # of "data:", "event:", "id:" and comments; JSON starts otherwise
+# Of "data:", "event:", "id:", "retry:" and comments; JSON starts otherwise.
+_STREAM_STARTS = ("d", "e", "i", "r", ":")
 
 
 class Reply:
