@@ -3,6 +3,8 @@
 import ast
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,23 @@ def test_the_python_code_of_a_page_runs(
     for block in _PYTHON.findall(page.source):
         exec(compile(block, page.path.name, "exec"), names)
     assert (tmp_path / "marked.png").exists()
+
+
+@pytest.mark.slow
+def test_the_python_code_of_the_pages_has_no_type_errors(tmp_path: Path) -> None:
+    """A strict type checker accepts it in the project of a user."""
+    for page in USER_PAGES:
+        code = "\n".join(_PYTHON.findall(page.source))
+        (tmp_path / f"{page.path.stem.lower().replace('-', '_')}.py").write_text(code)
+    options = ("--strict", "--config-file", ROOT / "pyproject.toml", "--cache-dir", tmp_path)
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *tmp_path.glob("*.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert checked.returncode == 0, checked.stdout
 
 
 def read_notebook() -> Any:

@@ -9,7 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -18,10 +18,13 @@ from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.mask_name import parse_values
 from vipllava_cli.marks.mask_region import find_array_region
 from vipllava_cli.marks.masks import trace_outlines
-from vipllava_cli.marks.types import XY, MarkSpec
+from vipllava_cli.marks.types import MarkSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Number: TypeAlias = "float | np.integer[Any] | np.floating[Any]"
+Points: TypeAlias = "Sequence[tuple[Number, Number]] | NDArray[Any]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +43,8 @@ class Shape(ABC):
     shape: ClassVar[str]
 
     color: str | None = None
-    width: float | None = None
-    alpha: float | None = None
+    width: Number | None = None
+    alpha: Number | None = None
     label: str | None = None
     units: str = "px"
 
@@ -70,10 +73,10 @@ class Box(Shape):
 
     shape: ClassVar[str] = "box"
 
-    x1: float
-    y1: float
-    x2: float
-    y2: float
+    x1: Number
+    y1: Number
+    x2: Number
+    y2: Number
 
     def _region(self, size: tuple[int, int]) -> dict[str, Any]:
         return {"coords": [self.x1, self.y1, self.x2, self.y2]}
@@ -92,10 +95,10 @@ class Arrow(Shape):
 
     shape: ClassVar[str] = "arrow"
 
-    x1: float
-    y1: float
-    x2: float | None = None
-    y2: float | None = None
+    x1: Number
+    y1: Number
+    x2: Number | None = None
+    y2: Number | None = None
 
     def _region(self, size: tuple[int, int]) -> dict[str, Any]:
         coords = (self.x1, self.y1, self.x2, self.y2)
@@ -108,8 +111,8 @@ class Point(Shape):
 
     shape: ClassVar[str] = "point"
 
-    x: float
-    y: float
+    x: Number
+    y: Number
 
     def _region(self, size: tuple[int, int]) -> dict[str, Any]:
         return {"coords": [self.x, self.y]}
@@ -121,7 +124,7 @@ class Triangle(Shape):
 
     shape: ClassVar[str] = "triangle"
 
-    points: Sequence[XY]
+    points: Points
 
     def _region(self, size: tuple[int, int]) -> dict[str, Any]:
         return {"coords": _flat(self.points)}
@@ -145,7 +148,7 @@ class Mask(Shape):
 
     shape: ClassVar[str] = "mask"
 
-    region: Sequence[XY] | str | os.PathLike[str] | NDArray[Any]
+    region: Points | str | os.PathLike[str]
     value: int | str | Sequence[int | str] | None = None
 
     def _region(self, size: tuple[int, int]) -> dict[str, Any]:

@@ -218,7 +218,7 @@ def test_wrong_input_is_an_error_of_the_family(model: Model) -> None:
     with pytest.raises(InputError, match="found int"):
         model.ask(3, "what?")  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"float64 \[4, 4, 3\]"):
-        draw(np.zeros((4, 4, 3)), [])  # type: ignore[arg-type]
+        draw(np.zeros((4, 4, 3)), [])
     with pytest.raises(InputError, match=r"expected points \(x, y\)"):
         draw(GARDEN, [Triangle([(1, 2), (3,)])])  # type: ignore[list-item]
     with pytest.raises(UsageError, match=r"contains \{2\}"):

@@ -65,9 +65,9 @@ def test_marks_are_a_list(marks: Any) -> None:
 
 def test_marks_take_numpy_numbers_tuples_and_arrays() -> None:
     expected = draw(GARDEN, [Box(10, 20, 110, 220, width=5)]).tobytes()
-    coords: Any = np.array([10, 20, 110, 220], np.float32)
+    coords = np.array([10, 20, 110, 220], np.float32)
     marks: list[Any] = [
-        Box(*coords, width=np.int64(5)),  # type: ignore[arg-type]
+        Box(*map(np.float32, coords), width=np.int64(5)),
         {"shape": "box", "coords": coords, "width": 5},
         {"shape": "box", "coords": (10, 20, 110, 220), "width": 5},
     ]

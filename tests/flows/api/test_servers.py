@@ -29,7 +29,7 @@ def test_asks_one_question_many_and_a_conversation() -> None:
         rows = [
             {"id": str(n), "image": IMAGE, "question": f"what is number {n}."} for n in range(20)
         ]
-        responses = list(model.batch(rows))  # type: ignore[arg-type]
+        responses = list(model.batch(rows))
         chat = model.chat(IMAGE)
         assert chat.ask("why?").text == "the answer to why?"
     assert [response.record["id"] for response in responses] == [str(n) for n in range(20)]

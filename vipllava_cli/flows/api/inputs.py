@@ -30,7 +30,7 @@ from vipllava_cli.marks.types import MarkSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ImageInput: TypeAlias = "str | os.PathLike[str] | Image.Image | NDArray[np.uint8]"
+ImageInput: TypeAlias = "str | os.PathLike[str] | Image.Image | NDArray[Any]"
 MarkInput: TypeAlias = "Shape | Mapping[str, Any]"  # a mark, or its JSON form as in records
 
 IN_MEMORY = "<image in memory>"  # the `image` of a record whose image has no path

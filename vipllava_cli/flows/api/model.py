@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TypedDict
+from typing import Any, TypeAlias
 
 from vipllava_cli.engine.base import Engine, ModelInfo
 from vipllava_cli.engine.open import find_server, ignored_settings_note, open_engine
@@ -63,15 +63,9 @@ from vipllava_cli.images.window import Window, check_window
 from vipllava_cli.marks.reference_style import AUTO
 from vipllava_cli.storage.records import Record, Request, failure
 
-
-class BatchRow(TypedDict, total=False):
-    """A row of `Model.batch`. Only `image` and, without fields, `question` are required."""
-
-    id: str
-    image: ImageInput
-    question: str
-    marks: Sequence[MarkInput]
-    choices: Sequence[str]
+_ROW_FIELDS = ("id", "image", "question", "marks", "choices")
+# A type with a key for each field would refuse lists of dicts: checkers infer one type for all values.
+BatchRow: TypeAlias = "Mapping[str, Any]"
 
 
 def load_model(
@@ -286,7 +280,7 @@ class Model:
         id = str(number if given_id is None else given_id)
         try:
             has_fields = bool(settings.options.fields)
-            check_row(row, number, BatchRow.__annotations__, has_fields=has_fields)
+            check_row(row, number, _ROW_FIELDS, has_fields=has_fields)
             question = None if has_fields else check_question(row["question"])
             marked, notes = mark_image(
                 row["image"],
