@@ -281,3 +281,17 @@ def test_hides_a_key_that_the_server_repeats(
     ):
         ask(engine_at(server, checks_images=False), streams)
     assert "bad key …" in str(error.value)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("key", ["null", "1", "none"])
+def test_a_placeholder_for_a_key_changes_no_answer(
+    key: str, streams: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers on the own machine want no key, or any: people set a short word."""
+    monkeypatch.setenv("VIPLLAVA_KEY_BOX", key)
+    answer = "1, null or none"
+    reaction = slowly(stream(chunk(content=answer), LAST)) if streams else message(content=answer)
+    with serving(VisionServer(react=reaction)) as server:
+        assert ask(engine_at(server, checks_images=False), streams) == answer
+    assert server.keys == [f"Bearer {key}"]

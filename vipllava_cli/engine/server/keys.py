@@ -10,6 +10,7 @@ from vipllava_cli.errors import ModelError
 
 KEYRING_SERVICE = "vipllava"
 _HIDDEN = "…"
+_MIN_SECRET = 8  # characters; a shorter one is a placeholder for a server that wants no key: `none`
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,17 @@ class Key:
     def __str__(self) -> str:
         return _HIDDEN if self.value else ""
 
+    @property
+    def is_secret(self) -> bool:
+        return len(self.value) >= _MIN_SECRET
+
     def hide_in(self, text: str) -> str:
-        """Remove the key from a text."""
-        return text.replace(self.value, _HIDDEN) if self.value else text
+        """Remove the key from a text, unless it is a placeholder, which may be any word of an answer."""
+        return text.replace(self.value, _HIDDEN) if self.is_secret else text
 
     def start_in(self, text: str) -> int:
         """Return the length of the longest end of a text that the key begins with."""
-        lengths = range(min(len(self.value) - 1, len(text)), 0, -1)
+        lengths = range(min(len(self.value) - 1, len(text)) if self.is_secret else 0, 0, -1)
         return next((n for n in lengths if text.endswith(self.value[:n])), 0)
 
     def headers(self) -> dict[str, str]:
