@@ -11,7 +11,7 @@ from tests.support.deep_images import png16, ramp
 from vipllava_cli import Box, InputError, UsageError, draw
 from vipllava_cli.flows.api.inputs import mark_image
 
-KINDS = ["uint16", "int16", "int32", "float32", "float64"]
+KINDS = ["uint16", "int16", "int32", "float32", "float64", ">u2", ">f8"]
 
 
 @pytest.mark.parametrize("dtype", KINDS)

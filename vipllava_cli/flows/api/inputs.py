@@ -73,13 +73,14 @@ def open_input(image: ImageInput, window: Sequence[float] | None = None) -> Imag
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
     is_grey, is_rgb = array.ndim == 2, array.ndim == 3 and array.shape[2] == 3
-    is_deep = is_grey and array.dtype in _DEEP_TYPES
+    dtype = array.dtype.newbyteorder("=")  # FITS and TIFF readers keep the byte order of the file
+    is_deep = is_grey and dtype in _DEEP_TYPES
     if not is_deep and (array.dtype != np.uint8 or not (is_grey or is_rgb)):
         raise InputError(
             "expected an array uint8 [height, width, 3] in RGB, or uint8, uint16, int16, int32, float32"
             f" or float64 [height, width], found {array.dtype} {list(array.shape)}"
         )
-    return Image.fromarray(array.astype(_DEEP_TYPES[array.dtype]) if is_deep else array)
+    return Image.fromarray(array.astype(_DEEP_TYPES[dtype]) if is_deep else array)
 
 
 # The types of arrays with more than 8 bits -> the nearest type of a Pillow image.
