@@ -28,6 +28,10 @@ def test_reset_removes_the_turns_and_keeps_image_and_marks(fake: FakeSession) ->
 def test_more_continues_an_answer_that_was_cut_off(
     fake: FakeSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert "answer cut off at 1 token: /more" in fake.enter(
+        "/set max-new-tokens 1", "why?", "/undo"
+    )
+    capsys.readouterr()
     printed = fake.enter("/set max-new-tokens 4", "what?")
     assert "answer cut off at 4 tokens: /more continues it" in printed
     fake.enter("/set max-new-tokens 100", "/more")

@@ -144,6 +144,18 @@ def test_a_batch_reads_its_rows_as_they_are_needed() -> None:
     assert len(read) == 4
 
 
+def test_a_batch_answers_the_rows_before_one_that_cannot_be_read() -> None:
+    def rows() -> Iterator[Any]:
+        for question in "abc":
+            yield {"image": GARDEN, "question": question}
+        raise ConnectionError("the source of the rows is gone")
+
+    answers = Model(FakeEngine()).batch(rows(), batch_size=2)
+    assert [next(answers).record["question"] for _ in range(3)] == ["a", "b", "c"]
+    with pytest.raises(ConnectionError):
+        next(answers)
+
+
 def test_a_batch_that_does_not_fit_is_halved_and_a_broken_row_is_one_error() -> None:
     questions = ["a", "b", "broken", "d", "e"]
     engine = FakeEngine(fits=2, broken="broken")

@@ -54,11 +54,15 @@ def test_rows_that_cannot_be_asked_have_records_and_count_as_failed(
     (good,) = json.loads((data / "rows.json").read_text())
     changes = [(change, message) for of, change, message in BAD_ROWS if of == name]
     bad = [change({**good, "id": f"bad-{number}"}) for number, (change, _) in enumerate(changes)]
-    files.write_rows(data, [*bad, good])
+    files.write_rows(data, [*bad, {**good, "id": None}])
     result = run("eval", name, "--data", data, "--out", out, "--json", *QUIET)
     assert result.code == 6, result.stderr
     scores = json.loads(result.stdout)
-    failed = [record for record in read_records(out).values() if record["error"]]
+    records = read_records(out)
+    assert all(
+        f"{len(bad) + 1}" in id for id in list(records)[len(bad) :]
+    )  # without an id: its number
+    failed = [record for record in records.values() if record["error"]]
     assert len(failed) == scores["failed"] == len(bad)
     for record, (_, message) in zip(failed, changes, strict=True):
         assert message in record["error"]["message"]

@@ -6,6 +6,7 @@ from vipllava_cli.cli.terminal.answers import AnswerTask
 from vipllava_cli.engine.base import NO_LIMIT
 from vipllava_cli.flows.chat.chat import Chat
 from vipllava_cli.flows.chat.state import ChatState
+from vipllava_cli.storage.counts import count_noun
 
 
 def show_answer(session: ChatSession, task: AnswerTask) -> None:
@@ -25,8 +26,8 @@ def show_answer(session: ChatSession, task: AnswerTask) -> None:
         messages.note("answer stopped: /more continues it")
     elif turn.record.finish_reason == "length":
         messages.note(
-            f"answer cut off at {turn.record.answer_tokens} tokens: /more continues it,"
-            " /set max-new-tokens N raises the limit"
+            f"answer cut off at {count_noun(turn.record.answer_tokens, 'token')}: /more continues"
+            " it, /set max-new-tokens N raises the limit"
         )
     if chat.is_nearly_full():
         messages.note(

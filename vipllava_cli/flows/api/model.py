@@ -218,9 +218,10 @@ class Model:
         """Answer many rows, several at a time. Yields one response per row, in their order.
 
         A row that fails gives a response with `error`, and the others continue. Rows are read as
-        they are needed. `batch_size` None takes as many rows as fit into memory. `fields` are asked
-        about every row, as in `ask`; the rows then have no question and no choices. `vipllava batch`
-        also writes the answers to a file and resumes after a stop.
+        they are needed. If reading one raises, the rows before it are answered first. `batch_size`
+        None takes as many rows as fit into memory. `fields` are asked about every row, as in `ask`;
+        the rows then have no question and no choices. `vipllava batch` also writes the answers to a
+        file and resumes after a stop.
 
         Raises:
             InputError: A field cannot be used.
@@ -271,7 +272,7 @@ class Model:
     def _answers(
         self, numbered: Iterator[tuple[int, BatchRow]], size: int, settings: _BatchSettings
     ) -> Iterator[Response]:
-        while chunk := list(islice(numbered, size)):
+        for chunk in _chunks(numbered, size):
             yield from self._answer([self._plan(row, number, settings) for number, row in chunk])
 
     def _plan(self, row: BatchRow, number: int, settings: _BatchSettings) -> _PlannedRow:
@@ -352,6 +353,25 @@ class _PlannedRow:
     options: GenerationOptions
     prompts: Prompts | VipllavaError
     notes: tuple[str, ...] = ()
+
+
+def _chunks(
+    rows: Iterator[tuple[int, BatchRow]], size: int
+) -> Iterator[list[tuple[int, BatchRow]]]:
+    """Yield rows, `size` at a time. If reading one raises, those before it come first."""
+    error: Exception | None = None
+    while error is None:
+        chunk: list[tuple[int, BatchRow]] = []
+        try:
+            for row in islice(rows, size):
+                chunk.append(row)
+        except Exception as raised:  # of the caller's iterator
+            error = raised
+        if chunk:
+            yield chunk
+        if not error and len(chunk) < size:
+            return
+    raise error
 
 
 def _failed_request(id: str, row: BatchRow, info: ModelInfo, settings: _BatchSettings) -> Request:

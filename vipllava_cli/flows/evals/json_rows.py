@@ -60,7 +60,8 @@ def parse_samples(
     A row that cannot be asked becomes a sample with its error, which fails in these `groups`.
     """
     for number, row in enumerate(islice(rows, limit), 1):
-        id = str(row.get("id", number)) if isinstance(row, Mapping) else str(number)
+        given = row.get("id") if isinstance(row, Mapping) else None
+        id = str(number if given is None else given)
         try:
             if not isinstance(row, Mapping):
                 raise InputError(f"row {number} is not an object: found {short_repr(row)}")
