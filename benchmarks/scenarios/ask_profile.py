@@ -26,7 +26,7 @@ def run(bench: Bench) -> Iterator[Measure]:
         "ask": _write(bench, "ask", _OURS, ours[ours.index("vipllava_cli") + 1 :]),
         "minimal script": _write(bench, "minimal", MINIMAL, minimal[minimal.index(MINIMAL) + 1 :]),
     }
-    rounds = bench.choose(5, 1)
+    rounds = bench.choose(3, 1)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in programs}
     for number in range(-int(rounds > 1), rounds):
         for name, command in programs.items():

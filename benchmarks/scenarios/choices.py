@@ -63,7 +63,7 @@ def run(bench: Bench) -> Iterator[Measure]:
         "eight choices": partial(answer, engine, prompt, scored),
         "one answer": partial(answer, engine, prompt, generated),
     }
-    times = interleave(works, bench.choose(9, 1))
+    times = interleave(works, bench.choose(5, 1))
     for name, values in times.items():
         note = f"{longest} tokens" if name == "eight choices" else f"{longest + 1} tokens"
         yield summarize(name, [1000 * each for each in values], "ms", note=note)

@@ -75,7 +75,7 @@ def run(bench: Bench) -> Iterator[Measure]:
     rows = make_rows(bench.folder / "fields", bench.choose(50, 4))
     out = bench.folder / "fields.jsonl"
     times: dict[str, list[float]] = {name: [] for name in tasks}
-    for _ in range(bench.choose(5, 1) + 1):
+    for _ in range(bench.choose(4, 1) + 1):
         for name, task in tasks.items():
             start = time.process_time()
             run_task(engine, rows, out, task)
