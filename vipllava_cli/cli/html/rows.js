@@ -126,6 +126,9 @@ document.addEventListener("DOMContentLoaded", () => {
   waiting.forEach(showThumbnail);
 });
 
+// A printed page has the rows that were never in view, too.
+addEventListener("beforeprint", () => [...list.children].forEach(showThumbnail));
+
 // --- rows -----------------------------------------------------------------------------------
 
 const VERDICTS = { right: "✓ right", wrong: "✕ wrong", failed: "✕ failed" };
