@@ -19,3 +19,18 @@ def test_paper_shows_the_images_of_all_rows(page: Page, tmp_path: Path) -> None:
     assert page.js("list.querySelectorAll('.thumb img').length") < 40
     printed = page.driver.execute_cdp_cmd("Page.printToPDF", {})
     assert base64.b64decode(printed["data"]).count(b"/Subtype /Image") == 40
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_long_names_of_models_leave_room_for_the_other_figures(
+    page: Page, image: Path, width: int
+) -> None:
+    names = [f"Qwen/Qwen3-VL-30B-A3B-Instruct-{n}" for n in range(20)]
+    page.open(
+        page_of(image.parent, [row(n, model=name) for n, name in enumerate(names)]), width=width
+    )
+    heights = page.js(
+        "[...document.querySelectorAll('#counts dt')].map((each) => each.offsetHeight)"
+    )
+    assert len(set(heights)) == 1  # each name of a figure is one line
+    assert page.js("document.documentElement.scrollWidth <= innerWidth")
