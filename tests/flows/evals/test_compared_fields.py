@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.report_pages import failed, results, row
+from vipllava_cli.flows.evals.answer_rule import AnswerRule
 from vipllava_cli.flows.evals.compare import compare
 
 OPTIONS = {
@@ -57,3 +58,27 @@ def test_a_truth_may_be_an_object_of_fields(tmp_path: Path) -> None:
     comparison = compare([results(tmp_path, rows)], "gold")
     assert comparison.truths == {"row-0:material": "wood", "row-0:damaged": "yes"}
     assert comparison.wrong_ids == ["row-0:material"]
+
+
+def test_truths_of_a_table_are_read_by_the_type_of_the_field(tmp_path: Path) -> None:
+    """Programs that write tables have their own forms of booleans and numbers."""
+    described = [
+        {"name": "worn", "type": "choice", "choices": ["Yes", "No"]},
+        {"name": "damaged", "type": "boolean", "choices": ["yes", "no"]},
+        {"name": "price", "type": "number"},
+        {"name": "count", "type": "integer"},
+        {"name": "text", "type": "text"},
+    ]
+    answers = {"worn": "Yes", "damaged": False, "price": 12.5, "count": 1000, "text": "1000"}
+    truths = [
+        {"worn": True, "damaged": "0.0", "price": "12.50", "count": "1,000", "text": "1,000"},
+        {"worn": "TRUE", "damaged": 0.0, "price": "+12.5", "count": 1000.0, "text": "1000"},
+        {"worn": False, "damaged": 1, "price": "12.5 to 13", "count": "-1000", "text": ""},
+    ]
+    rows = [
+        row(n, options={"fields": described}, fields=answers, extra=truth)
+        for n, truth in enumerate(truths)
+    ]
+    comparison = compare([results(tmp_path, rows)], rule=AnswerRule(is_strict=True))
+    wrong = {"row-0:text", *(f"row-2:{name}" for name in ("worn", "damaged", "price", "count"))}
+    assert set(comparison.wrong_ids) == wrong

@@ -65,6 +65,16 @@ def find_number(text: str) -> float | None:
     """Return the first number in an answer, in digits or as a word; None without one."""
     digits = _NUMBER.search(text)
     if digits and len(digits[0]) <= _MAX_DIGITS:
-        return float(digits[0].replace(",", "").replace("\u2212", "-"))
+        return _to_float(digits[0])
     words = (NUMBERS.get(word) for word in re.findall(r"[a-z]+", text.lower()))
     return next((float(word) for word in words if word is not None), None)
+
+
+def read_number(text: str) -> float | None:
+    """Return the number that the digits of a text are, as in `1,000` or `12.50`; None for any other."""
+    digits = _NUMBER.fullmatch(text.strip())
+    return _to_float(digits[0]) if digits and len(digits[0]) <= _MAX_DIGITS else None
+
+
+def _to_float(digits: str) -> float:
+    return float(digits.replace(",", "").replace("\u2212", "-"))
