@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.report_pages import failed, results, row
+from vipllava_cli.errors import InputError
 from vipllava_cli.flows.evals.answer_rule import AnswerRule
 from vipllava_cli.flows.evals.compare import compare
 
@@ -82,3 +85,14 @@ def test_truths_of_a_table_are_read_by_the_type_of_the_field(tmp_path: Path) -> 
     comparison = compare([results(tmp_path, rows)], rule=AnswerRule(is_strict=True))
     wrong = {"row-0:text", *(f"row-2:{name}" for name in ("worn", "damaged", "price", "count"))}
     assert set(comparison.wrong_ids) == wrong
+
+
+def test_a_text_is_no_truth_of_several_fields(tmp_path: Path) -> None:
+    rows = [answered(0, "metal", damaged=True, extra={"label": "bin", "empty": ""})]
+    file = results(tmp_path, rows)
+    with pytest.raises(InputError, match="need an object there, like") as raised:
+        compare([file], "label")
+    assert "did you mean" not in str(raised.value)
+    plain = results(tmp_path, [row(0, extra={"empty": ""})], "plain.jsonl")
+    with pytest.raises(InputError, match="its cells are empty there; its columns are 'empty'"):
+        compare([plain], "empty")

@@ -244,11 +244,7 @@ def compare(
     rule = rule or AnswerRule()
     truths = dict(_iter_truths(files, ids, truth_column, rule)) if truth_column else {}
     if column and not truths:
-        where = f"of {first.name}" if not others else "that is in all files"
-        raise InputError(
-            f"no row {where} has a column {short_repr(column)} with a truth: {_list_columns(files)}"
-            f"{_did_you_mean(files, column)}"
-        )
+        raise InputError(_no_truth(files, column))
     comparison = Comparison(
         files,
         ids,
@@ -276,10 +272,22 @@ def _check_truths(comparison: Comparison) -> None:
         )
 
 
-def _did_you_mean(files: Sequence[ResultFile], column: str) -> str:
+def _no_truth(files: Sequence[ResultFile], column: str) -> str:
+    """Say why no row has a truth in a column."""
+    first, *others = files
+    where = "that is in all files" if others else f"of {first.name}"
     columns = [name for file in files for name in file.columns]
-    near = difflib.get_close_matches(column, columns, 1)
-    return f"; did you mean {short_repr(near[0])}?" if near else ""
+    message = f"no row {where} has a column {short_repr(column)} with a truth"
+    if column not in columns:
+        near = difflib.get_close_matches(column, columns, 1)
+        hint = f"; did you mean {short_repr(near[0])}?" if near else ""
+        return f"{message}: {_list_columns(files)}{hint}"
+    if any(row.is_one_of_fields for file in files for row in file.rows.values()):
+        return (
+            f"{message}: answers with several fields need an object there, like"
+            ' {"material": "wood"}; without --truth, the column of its name is the truth of a field'
+        )
+    return f"{message}: its cells are empty there; {_list_columns(files)}"
 
 
 def _list_columns(files: Sequence[ResultFile]) -> str:

@@ -27,7 +27,8 @@ class ComparedRow:
 
     `question_hash` is equal for equal question, marks and crop. `answer` is None for a failed row.
     `truths` holds the targets by column, without empty ones; `scores` the stored scores by scorer.
-    `mark_style` is how the question refers to the marks.
+    `mark_style` is how the question refers to the marks. `is_one_of_fields`: the record has several
+    fields, and this row is about one of them.
     """
 
     question_hash: int
@@ -36,6 +37,7 @@ class ComparedRow:
     scores: Mapping[str, float]
     model: str
     mark_style: str = ReferenceStyle.drawn.value
+    is_one_of_fields: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,15 @@ def _field_row(column: str | None, record: Json, field: ComparedField) -> Compar
     )
     truths = {name: text for name, text in texts.items() if text}
     model = str(record.get("model") or "")
-    return ComparedRow(question_hash, field.answer, truths, {}, model, _mark_style(record))
+    return ComparedRow(
+        question_hash,
+        field.answer,
+        truths,
+        {},
+        model,
+        _mark_style(record),
+        is_one_of_fields=not field.is_only,
+    )
 
 
 def _mark_style(record: Json) -> str:
