@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.conftest import Run
 from tests.support.browser import Page
+from tests.support.comparisons import write_answers
 from tests.support.report_pages import page_of, row
 
 pytestmark = pytest.mark.browser
@@ -34,3 +36,12 @@ def test_long_names_of_models_leave_room_for_the_other_figures(
     )
     assert len(set(heights)) == 1  # each name of a figure is one line
     assert page.js("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_comparison_without_changes_says_that_it_has_no_rows(
+    run: Run, page: Page, image: Path
+) -> None:
+    files = [write_answers(image.parent, name, ["a cat"]) for name in ("a.jsonl", "b.jsonl")]
+    run("compare", *files, "-o", image.parent / "same.html")
+    page.driver.get((image.parent / "same.html").as_uri())
+    assert page.find("#nothing").text == "There are no rows to show."

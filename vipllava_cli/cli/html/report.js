@@ -230,5 +230,7 @@ find("counts").append(...summary());
 find("skipped").textContent = data.skippedNote;
 find("skipped").hidden = !data.skippedNote;
 find("kinds").append(...KINDS.map(kindChoice));
+// A comparison without a changed or wrong answer has nothing to filter.
+if (!rows.length) find("nothing").textContent = "There are no rows to show.";
 sort.append(...ORDERS.map(({ name }, number) => new Option(name, number)));
 arrange();
