@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT, Run
 from tests.support.comparisons import record, write_answers, write_two_files
-from tests.support.report_pages import results, row
+from tests.support.report_pages import blocks, results, row
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.flows.evals.answer_rule import AnswerRule
 from vipllava_cli.flows.evals.compare import compare, mcnemar_p_value
@@ -320,3 +320,35 @@ def test_scores_need_no_truth_and_a_failed_row_is_wrong(image: Path) -> None:
     assert (comparison.scorer, comparison.column) == ("s", None)
     assert comparison.right_share(comparison.first)[0] == 0.5
     assert comparison.right_counts(comparison.first).failed == 1
+
+
+def test_answers_that_a_judge_could_not_grade_are_neither_right_nor_wrong(
+    run: Run, image: Path
+) -> None:
+    """`eval` stores an empty object of scores for them."""
+    judge: list[Mapping[str, object]] = [{"judge": score} for score in (1, 0.5, 0)]
+    a = scored(image.parent, "a.jsonl", [{}, *judge])
+    b = scored(image.parent, "b.jsonl", [*judge, {}])
+    ended = run("compare", a, b, "--json")
+    assert "2 of 4 rows have an answer without a grade" in ended.stderr
+    found = json.loads(ended.stdout)
+    assert (found["rows"], found["scorer"]) == (4, "judge")
+    assert [(f["right"], f["score"]) for f in found["files"]] == [(0.5, 0.75), (0.0, 0.25)]
+    assert [each["of"] for each in found["files"][0]["labels"]] == [2]
+    assert found["against_first"][0]["right_to_wrong"] == ["row-1"]
+    page = image.parent / "page.html"
+    run("compare", a, b, "-o", page)
+    verdicts = [[each[2] for each in r["answers"][1:]] for r in blocks(page)["data"]["rows"]]
+    assert verdicts == [["", ""], ["right", "wrong"], ["wrong", "wrong"], ["", ""]]
+    comparison = compare([scored(image.parent, name, [{}]) for name in ("c.jsonl", "d.jsonl")])
+    assert (comparison.scorer, comparison.column) == (None, "wanted")
+
+
+def test_a_row_changes_if_another_judge_grades_the_same_answer_differently(image: Path) -> None:
+    files = [
+        results(image.parent, [record(n, "a cat", scores={"judge": score}) for n in range(6)], name)
+        for name, score in (("a.jsonl", 0.5), ("b.jsonl", 1))
+    ]
+    (change,) = compare(files).changes
+    assert list(change.changed) == list(change.fixes) == [f"row-{n}" for n in range(6)]
+    assert change.p_value == 2 / 2**6

@@ -103,6 +103,6 @@ def _row(comparison: Comparison, record: Json) -> Json:
 def _verdict(comparison: Comparison, file: ResultFile, id: str) -> str:
     if file.answer(id) is None:
         return "failed"
-    if comparison.scorer is None and id not in comparison.truths:
+    if id not in comparison.scored_ids:
         return ""
     return "right" if comparison.is_correct(file, id) else "wrong"

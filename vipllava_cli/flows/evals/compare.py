@@ -3,12 +3,13 @@
 Rows with the same id belong together. Only rows that every file has are compared. A failed row has no
 answer and counts as wrong.
 
-An answer is right if its stored score is 1, where every row has a score by a common scorer. Otherwise
-an `AnswerRule` compares the answer with the truth in the record.
+An answer is right if its stored score is 1, where every row has a score by a common scorer, apart from
+rows that a judge could not grade. Otherwise an `AnswerRule` compares the answer with the truth in the
+record.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from vipllava_cli.flows.evals.result_files import TRUTH_COLUMNS, ResultFile, rea
 
 @dataclass(frozen=True)
 class Change:
-    """The ids of rows whose answers differ between the first file and another.
+    """The ids of rows that differ between the first file and another, in the answer or in its score.
 
     `regressions` were right and are wrong now, `fixes` the reverse. `p_value` is that of McNemar's
     test, None if right answers are unknown.
@@ -73,9 +74,9 @@ class Comparison:
         return self.scorer is not None or self.column is not None
 
     @cached_property
-    def scored_ids(self) -> Sequence[str]:
+    def scored_ids(self) -> Collection[str]:
         """The ids of the rows that are right or wrong."""
-        return list(self.truths) if self.scorer is None else self.ids
+        return self.truths.keys() if self.scorer is None else _graded_ids(self.files, self.ids)
 
     def is_correct(self, file: ResultFile, id: str) -> bool:
         """Return whether the answer of a scored row is right."""
@@ -90,14 +91,15 @@ class Comparison:
 
     def mean_score(self, file: ResultFile) -> float:
         """Return the mean of the stored scores."""
-        return sum(self.score(file, id) for id in self.ids) / len(self.ids)
+        return sum(self.score(file, id) for id in self.scored_ids) / len(self.scored_ids)
 
     @property
     def has_partial_scores(self) -> bool:
         """Whether an answer has a stored score between 0 and 1."""
         if self.scorer is None:
             return False
-        return any(self.score(file, id) not in (0, 1) for file in self.files for id in self.ids)
+        scores = (self.score(file, id) for file in self.files for id in self.scored_ids)
+        return any(score not in (0, 1) for score in scores)
 
     def failed(self, file: ResultFile) -> int:
         """Count the rows without an answer."""
@@ -172,6 +174,12 @@ class Comparison:
             yield f"{different} of {len(self.ids)} rows have different questions or marks in another file"
         if self.scorer is not None:
             yield f'an answer is right if its stored score by "{self.scorer}" is 1'
+            ungraded = len(self.ids) - len(self.scored_ids)
+            if ungraded:
+                yield (
+                    f"{ungraded} of {len(self.ids)} rows have an answer without a grade: they are neither"
+                    " right nor wrong"
+                )
         elif self.column is None:
             yield (
                 "no row has a truth to compare with: name its column with --truth COLUMN"
@@ -207,15 +215,15 @@ class Comparison:
 
     def _change(self, file: ResultFile) -> Change:
         before, after = self.first, file
-        changed = [id for id in self.ids if before.answer(id) != after.answer(id)]
-        scored = set(self.scored_ids)
-        flipped = [
-            id
-            for id in changed
-            if id in scored and self.is_correct(before, id) != self.is_correct(after, id)
-        ]
-        regressions = [id for id in flipped if self.is_correct(before, id)]
-        fixes = [id for id in flipped if self.is_correct(after, id)]
+        # Two judges may give one answer different scores.
+        flipped = {
+            id: self.is_correct(after, id)
+            for id in self.scored_ids
+            if self.is_correct(before, id) != self.is_correct(after, id)
+        }
+        changed = [id for id in self.ids if id in flipped or before.answer(id) != after.answer(id)]
+        regressions = [id for id, is_right in flipped.items() if not is_right]
+        fixes = [id for id, is_right in flipped.items() if is_right]
         p_value = mcnemar_p_value(len(regressions), len(fixes)) if self.is_scored else None
         return Change(file, changed, regressions, fixes, p_value)
 
@@ -311,15 +319,25 @@ def mcnemar_p_value(regressions: int, fixes: int) -> float:
 
 
 def _find_common_scorer(files: Sequence[ResultFile], ids: Sequence[str]) -> str | None:
-    """Return the first scorer, in the order of the first file, that scored every row of all files."""
+    """Return the first scorer, in the order of the first file, that scored every row of all files.
+
+    Rows that a judge could not grade do not count.
+    """
+    graded = list(_graded_ids(files, ids))
     return next(
         (
             name
-            for name in files[0].rows[ids[0]].scores
-            if all(name in file.rows[id].scores for file in files for id in ids)
+            for name in (files[0].rows[graded[0]].scores if graded else ())
+            if all(name in file.rows[id].scores for file in files for id in graded)
         ),
         None,
     )
+
+
+def _graded_ids(files: Sequence[ResultFile], ids: Sequence[str]) -> Collection[str]:
+    """Return the rows whose answers a judge could grade in all files, in order."""
+    graded = (id for id in ids if not any(file.rows[id].is_ungraded for file in files))
+    return dict.fromkeys(graded).keys()
 
 
 def _find_truth_column(files: Sequence[ResultFile], ids: Sequence[str]) -> str | None:

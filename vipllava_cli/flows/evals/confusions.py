@@ -67,6 +67,8 @@ def count_labels(comparison: Comparison, file: ResultFile) -> LabelTable:
     labels: dict[str, LabelCounts] = {}
     spellings: dict[str, Counter[str]] = {}
     for id, truth in comparison.truths.items():
+        if id not in comparison.scored_ids:
+            continue
         counts = labels.setdefault(comparison.rule.key(truth), LabelCounts())
         counts.spellings[truth] += 1
         answer = file.answer(id)

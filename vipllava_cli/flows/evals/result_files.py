@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.evals.compared_fields import FIELD_COLUMN, ComparedField, compared_fields
-from vipllava_cli.flows.evals.record_scores import read_scores
+from vipllava_cli.flows.evals.record_scores import SCORES, read_scores
 from vipllava_cli.flows.evals.scorers import OR
 from vipllava_cli.marks.reference_style import ReferenceStyle
 from vipllava_cli.storage.files import STANDARD_INPUT, same_file
@@ -28,7 +28,7 @@ class ComparedRow:
     `question_hash` is equal for equal question, marks and crop. `answer` is None for a failed row.
     `truths` holds the targets by column, without empty ones; `scores` the stored scores by scorer.
     `mark_style` is how the question refers to the marks. `is_one_of_fields`: the record has several
-    fields, and this row is about one of them.
+    fields, and this row is about one of them. `is_ungraded`: a judge could not grade the answer.
     """
 
     question_hash: int
@@ -38,6 +38,7 @@ class ComparedRow:
     model: str
     mark_style: str = ReferenceStyle.drawn.value
     is_one_of_fields: bool = False
+    is_ungraded: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,16 @@ def _parse_record(
     question_hash = hash(json.dumps([record.get(name) for name in _QUESTION_FIELDS]))
     model = str(record.get("model") or "")
     style = _mark_style(record)
-    return [(id, ComparedRow(question_hash, answer, truths, read_scores(extra), model, style))]
+    row = ComparedRow(
+        question_hash,
+        answer,
+        truths,
+        read_scores(extra),
+        model,
+        style,
+        is_ungraded=extra.get(SCORES) == {},
+    )
+    return [(id, row)]
 
 
 def _field_row(column: str | None, record: Json, field: ComparedField) -> ComparedRow:
