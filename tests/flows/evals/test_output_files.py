@@ -61,9 +61,16 @@ def test_json_and_csv_have_the_keys_of_version_0_1_0() -> None:
 def test_predictions_are_one_object_of_texts(tmp_path: Path) -> None:
     path = write_predictions(tmp_path, {"v1_0": "a dog", "v1_1": ""})
     assert read_predictions(path) == {"v1_0": "a dog", "v1_1": ""}
-    for text in ("[]", '{"v1_0": 1}', "prose"):
+    for text in ("[]", "prose"):
         path.write_text(text)
         with pytest.raises(InputError, match="expected one JSON object"):
             read_predictions(path)
     with pytest.raises(InputError, match="cannot be read"):
         read_predictions(tmp_path / "gone.json")
+
+
+def test_an_answer_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.json"
+    path.write_text('{"v1_0": "a dog", "v1_1": null, "v1_2": 5}')
+    with pytest.raises(InputError, match="the prediction of 'v1_1' is None: expected a text"):
+        read_predictions(path)

@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.errors import InputError
+from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.evals.benchmark import Benchmark
 from vipllava_cli.flows.evals.dataset import MAX_DATA_BYTES
 from vipllava_cli.flows.evals.metrics import (
@@ -111,12 +111,16 @@ def read_predictions(file: Path) -> dict[str, str]:
         raise InputError(f"{file} cannot be read: {error.strerror}") from None
     except ValueError:
         predictions = None
-    if not isinstance(predictions, dict) or not all(
-        isinstance(text, str) for text in predictions.values()
-    ):
+    if not isinstance(predictions, dict):
         raise InputError(
             f'{file} does not hold predictions: expected one JSON object, {{"v1_0": "…", …}}'
         )
+    for id, text in predictions.items():
+        if not isinstance(text, str):
+            raise InputError(
+                f"{file}: the prediction of {short_repr(id)} is {short_repr(text)}: expected a text;"
+                " leave out questions without an answer"
+            )
     return predictions
 
 
