@@ -74,6 +74,14 @@ def test_the_plan_of_a_machine_with_given_speeds_measures_nothing(
     assert "assumed, not measured: GPU 1 with 20 TFLOP/s\n" in half
 
 
+def test_a_given_bandwidth_of_the_cpu_decides_the_speed_of_tokens(run: Run) -> None:
+    machine = ("plan", "7b", "--device", "cpu", "--max-memory", "cpu=64GiB")
+    speed = ("--bandwidth", "cpu=1000GB/s", "--json")
+    measured = json.loads(run(*machine, *speed).stdout)
+    given = json.loads(run(*machine, *speed, "--tflops", "cpu=1").stdout)
+    assert measured["tokens_a_second"] == given["tokens_a_second"] > 60
+
+
 def test_the_bus_and_the_disk_may_be_given(run: Run) -> None:
     machine = ("plan", "7b", "--max-memory", "0=8GiB,cpu=4GiB", "--tflops", "0=400")
     fast = "0=3350GB/s,bus=64GB/s,disk=7GB/s"

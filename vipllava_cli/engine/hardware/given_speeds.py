@@ -49,7 +49,10 @@ class GivenSpeeds:
         bandwidth, operations = self.bandwidth.get(location), self.operations.get(location)
         speed = ASSUMED_GPU if bandwidth and operations else measure()
         if bandwidth:
-            speed = replace(speed, bandwidth=bandwidth, bandwidth_origin=Origin.given)
+            # Measured costs of a token are those of the memory of this machine.
+            speed = replace(
+                speed, bandwidth=bandwidth, bandwidth_origin=Origin.given, token_costs=None
+            )
         if operations:
             speed = replace(speed, operations=operations, operations_origin=Origin.given)
         return speed
