@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vipllava_cli.engine.hub.cached_names import cached_names
+from vipllava_cli.engine.hub.cached_names import cached_folders, cached_names
+from vipllava_cli.engine.hub.catalog import known_models
 
 
 def test_only_vipllava_models_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,3 +30,16 @@ def test_only_vipllava_models_are_named(tmp_path: Path, monkeypatch: pytest.Monk
 def test_there_may_be_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "none"))
     assert list(cached_names()) == []
+
+
+@pytest.mark.parametrize(
+    "stray", ["models--ann--vip--copy", "models--ann--vip..2", "models--a--b.git"]
+)
+def test_a_folder_that_is_no_hub_name_is_passed_over(
+    stray: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    (tmp_path / stray / "blobs").mkdir(parents=True)
+    (tmp_path / "models--ann-b_c--vip.2-x").mkdir()
+    assert [name for name, _ in cached_folders()] == ["ann-b_c/vip.2-x"]
+    assert [model.name for model in known_models()] == ["tiny", "7b", "13b"]

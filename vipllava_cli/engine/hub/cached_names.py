@@ -9,7 +9,9 @@ from vipllava_cli.engine.hub.checks.files import read_json
 from vipllava_cli.engine.hub.families import FAMILIES
 from vipllava_cli.errors import ModelError
 
-_FOLDER_NAME = re.compile(r"models--([\w.-]{1,96}?)--([\w.-]{1,96})", re.ASCII)
+# A part of a hub name starts and ends with a letter or digit, and has neither -- nor .. in it.
+_PART = r"(\w(?:(?!--|\.\.)[\w.-]){0,95})(?<![.-])"
+_FOLDER_NAME = re.compile(rf"models--{_PART}--{_PART}(?<!\.git)", re.ASCII)
 
 
 def cached_names() -> Iterator[str]:
