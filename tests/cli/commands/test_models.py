@@ -13,7 +13,7 @@ from huggingface_hub import constants
 from safetensors.numpy import load, save
 
 from tests.conftest import SAMPLES, Run
-from tests.support.hub import StandInHub
+from tests.support.hub import COMMIT, StandInHub
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +87,13 @@ def test_a_file_that_the_disk_damaged_is_downloaded_again(run: Run, tmp_path: Pa
     again = run("models", "pull", "7b")
     assert again.code == 0
     assert "model.safetensors was damaged" in again.stderr
+
+
+@pytest.mark.usefixtures("online")
+def test_the_advice_after_a_download_names_its_revision(run: Run) -> None:
+    pulled = run("models", "pull", "7b", "--revision", COMMIT).stderr
+    assert f"`vipllava models use 7b --revision {COMMIT}`" in pulled
+    assert "note:" not in run("models", "use", "7b", "--revision", COMMIT).stderr
 
 
 @pytest.mark.usefixtures("online")

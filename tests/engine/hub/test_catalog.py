@@ -1,11 +1,12 @@
 """The list of models and the facts about each."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from vipllava_cli.engine.hub.catalog import known_models, model_facts
-from vipllava_cli.engine.hub.registry import PUBLISHED
+from vipllava_cli.engine.hub.registry import BUNDLED, PUBLISHED
 from vipllava_cli.errors import ModelError
 
 
@@ -45,4 +46,28 @@ def test_a_published_model_is_described_before_it_is_downloaded() -> None:
 
 def test_an_unknown_model_has_no_facts() -> None:
     with pytest.raises(ModelError, match="models pull somebody/something"):
+        model_facts("somebody/something")
+
+
+@pytest.mark.parametrize(("reference", "shown"), [("v1.0", "v1.0"), ("", "0123abc")])
+def test_a_model_at_another_revision_than_main_is_listed(
+    reference: str, shown: str, empty_cache: Path
+) -> None:
+    root = empty_cache / "models--somebody--something"
+    snapshot = shutil.copytree(BUNDLED["tiny"], root / "snapshots" / "0123abc")
+    (root / "blobs").mkdir()
+    (root / "blobs" / "weights").write_bytes(b"weights")
+    (root / "refs").mkdir()
+    if reference:
+        (root / "refs" / reference).write_text("0123abc")
+    models = {model.name: model for model in known_models()}
+    assert models["somebody/something"].where == f"at revision {shown}"
+    advice = (
+        f"is on this machine at revision {shown}, not main: use --revision {shown}, or download"
+    )
+    with pytest.raises(ModelError, match=advice):
+        model_facts("somebody/something")
+    assert model_facts("somebody/something", shown)["folder"] == str(snapshot)
+    (snapshot / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="is incomplete on this machine"):
         model_facts("somebody/something")

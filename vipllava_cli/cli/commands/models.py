@@ -141,9 +141,10 @@ def pull(
     with watch_download(messages, f"downloading {name}", remote.size) as advance:
         download.fetch(name, remote, advance, messages.note)
     checkpoint = find_checkpoint(name, revision)
+    option = f" --revision {revision}" if revision else ""
     messages.say(
         f"{name} is complete: {decimal_size(remote.size)} in {checkpoint.folder}; set it as the"
-        f" default with `vipllava models use {name}`"
+        f" default with `vipllava models use {name}{option}`"
     )
 
 

@@ -15,6 +15,7 @@ from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
 from vipllava_cli.engine.hub.cached_names import cached_folders
+from vipllava_cli.engine.hub.outside_values import is_plain_name
 
 _COMMIT = re.compile(r"[0-9A-Za-z]{1,64}", re.ASCII)
 _MAX_REFERENCE = 100  # bytes
@@ -41,6 +42,20 @@ def snapshot_folder(repository: str, revision: str) -> Path | None:
         if (snapshot / "config.json").is_file():
             return snapshot
     return None
+
+
+def cached_revisions(repository: str) -> Iterator[str]:
+    """Yield the revisions in the cache, which may lack files: branches and tags, then other commits."""
+    folder = repository_folder(repository)
+    named = set()
+    for path in sorted(folder.glob("refs/*")):
+        snapshot = is_plain_name(path.name) and snapshot_folder(repository, path.name)
+        if snapshot:
+            named.add(snapshot)
+            yield path.name
+    for snapshot in sorted(folder.glob("snapshots/*")):
+        if snapshot not in named and snapshot_folder(repository, snapshot.name):
+            yield snapshot.name
 
 
 def _read_reference(path: Path) -> str:

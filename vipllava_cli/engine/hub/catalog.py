@@ -1,6 +1,7 @@
 """The list of models: those with a short name, and those in the local cache. Imports no torch."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -8,11 +9,13 @@ from typing import Any
 
 from vipllava_cli.engine.hub.cache import (
     cached_repositories,
+    cached_revisions,
     cached_size,
     has_cached_files,
     snapshot_folder,
 )
 from vipllava_cli.engine.hub.checkpoints import (
+    complete_revision,
     find_checkpoint,
     hub_name,
     read_config,
@@ -142,20 +145,19 @@ def _locate(name: str) -> tuple[str, bool]:
         return str(find_checkpoint(name).folder), True
     except ModelError:
         hub = hub_name(name)
-        is_partial = hub is not None and has_cached_files(hub.repository)
-        return ("incomplete" if is_partial else "not downloaded"), False
+        if hub is None or not has_cached_files(hub.repository):
+            return "not downloaded", False
+        other = complete_revision(hub.repository)
+        return (f"at revision {other}" if other else "incomplete"), False
 
 
 def _is_supported(repository: str) -> bool:
-    hub = hub_name(repository)
-    folder = hub and snapshot_folder(hub.repository, hub.revision)
-    if not folder:
-        return False
-    try:
-        read_config(folder, repository)
-    except ModelError:
-        return False
-    return True
+    for revision in cached_revisions(repository):
+        folder = snapshot_folder(repository, revision)
+        with suppress(ModelError):
+            if folder and read_config(folder, repository):
+                return True
+    return False
 
 
 def _folder_size(folder: Path) -> int:

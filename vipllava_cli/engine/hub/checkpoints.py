@@ -9,7 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vipllava_cli.engine.hub.cache import has_cached_files, snapshot_folder
+from vipllava_cli.engine.hub.cache import (
+    cached_revisions,
+    has_cached_files,
+    snapshot_folder,
+)
 from vipllava_cli.engine.hub.checks.family_fields import check_family_config
 from vipllava_cli.engine.hub.checks.family_images import PROCESSOR_RULES as FAMILY_PROCESSOR_RULES
 from vipllava_cli.engine.hub.checks.family_images import check_family_images
@@ -138,6 +142,11 @@ def _find_in_cache(name: str, hub: HubName, revision: str | None) -> Checkpoint:
     if folder is None:
         at_revision = f" at revision {revision}" if revision else ""
         pull = pull_command(name, revision)
+        if other := complete_revision(hub.repository):
+            raise ModelError(
+                f"the model {hub.repository} is on this machine at revision {other}, not"
+                f" {hub.revision}: use --revision {other}, or download {hub.revision} with {pull}"
+            )
         if has_cached_files(hub.repository):
             raise ModelError(
                 f"the model {hub.repository}{at_revision} is incomplete on this machine: {pull} downloads"
@@ -152,6 +161,15 @@ def _find_in_cache(name: str, hub: HubName, revision: str | None) -> Checkpoint:
             f" {pull}"
         )
     return Checkpoint(name, folder, folder.name)
+
+
+def complete_revision(repository: str) -> str:
+    """Return the first cached revision with a complete checkpoint, or an empty text."""
+    for revision in cached_revisions(repository):
+        with suppress(ModelError):
+            find_checkpoint(repository, revision)
+            return revision
+    return ""
 
 
 # --- what a complete checkpoint needs --------------------------------------------------------
