@@ -80,6 +80,29 @@ def test_bash_completes(cache: Path, words: list[str], expected: list[str]) -> N
     assert complete(cache, *words) == expected
 
 
+@pytest.mark.parametrize(
+    ("typed", "first", "last"),
+    [("vipllava ", "ask", "config"), ("vipllava ask cat.jpg --", "--box", "--help")],
+)
+def test_fish_gets_one_line_for_each_completion(typed: str, first: str, last: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "vipllava_cli"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            **os.environ,
+            "_VIPLLAVA_COMPLETE": "complete_fish",
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+            "_TYPER_COMPLETE_ARGS": typed,
+        },
+    )
+    words = [line.partition("\t")[0] for line in ended.stdout.splitlines()]
+    assert (words[0], words[-1]) == (first, last)
+    assert not [word for word in words if " " in word or "=" in word]
+    assert len(words) == len(set(words)) == ended.stdout.count("\t")
+
+
 def test_a_damaged_settings_file_does_not_disturb(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

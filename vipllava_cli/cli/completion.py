@@ -95,6 +95,12 @@ def join_equals_signs() -> None:
     os.environ["COMP_CWORD"] = str(sum(at < int(current) for at in kept))
 
 
+def keep_descriptions_on_one_line() -> None:
+    """Let Rich wrap no description: fish and PowerShell take every line as a completion."""
+    if "_VIPLLAVA_COMPLETE" in os.environ:
+        os.environ["COLUMNS"] = "10000"
+
+
 def complete_commands(ctx: typer.Context) -> list[str]:
     """Return the subcommands of the group that the words before it name."""
     command: Any = ctx.find_root().command

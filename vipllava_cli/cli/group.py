@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from vipllava_cli.cli.command import prepare_parameters, run_guarded
-from vipllava_cli.cli.completion import join_equals_signs
+from vipllava_cli.cli.completion import join_equals_signs, keep_descriptions_on_one_line
 from vipllava_cli.cli.help_page import print_help_end
 from vipllava_cli.cli.usage_errors import (
     WORDS,
@@ -74,6 +74,7 @@ class Program(Group):
 
     def _main_shell_completion(self, *arguments: Any, **settings: Any) -> None:
         join_equals_signs()
+        keep_descriptions_on_one_line()
         super()._main_shell_completion(*arguments, **settings)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
