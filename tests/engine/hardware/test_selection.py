@@ -26,6 +26,16 @@ def test_a_small_model_runs_in_32_bits_on_a_cpu_and_a_large_one_in_16() -> None:
     assert choose_dtype("cuda", "auto", tiny, replace(SMALL_GPU, half_dtype="fp16"))[0] == "fp16"
 
 
+def test_the_reason_is_about_the_precision_that_the_plan_names() -> None:
+    large = spec_of("7b")
+    quantized = plan_placement(large, LoadOptions(quantize="int8"), replace(LAPTOP, fast_bf16=True))
+    assert (quantized.dtype_name, quantized.dtype_reason) == ("int8", "as requested")
+    # A plan of another machine, or with layers in main memory, is not "fast on this GPU".
+    assert (
+        plan_placement(large, LoadOptions(), SMALL_GPU).dtype_reason == "GPUs are fast in 16 bits"
+    )
+
+
 def test_a_missing_device_is_one_line() -> None:
     with pytest.raises(ModelError, match=r"no cuda device.*--device cpu"):
         plan_placement(spec_of("7b"), LoadOptions(device="cuda"), LAPTOP)

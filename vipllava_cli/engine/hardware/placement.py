@@ -12,6 +12,7 @@ from vipllava_cli.engine.hardware.model_spec import ModelSpec
 from vipllava_cli.engine.hardware.placement_types import Placement
 from vipllava_cli.engine.hardware.refusal import explain_refusal
 from vipllava_cli.engine.hardware.selection import (
+    AS_REQUESTED,
     check_quantize,
     choose_attention,
     choose_device,
@@ -87,7 +88,7 @@ def _choose(
         widened=device == "cpu" and not is_native,
     )
     budgets = dict(_budgets(device, load_options, machine, hypothetical=hypothetical))
-    return _Choice(device, needs, budgets, reason)
+    return _Choice(device, needs, budgets, AS_REQUESTED if load_options.quantize else reason)
 
 
 def _fits(
