@@ -29,12 +29,14 @@ DEFAULT_PANEL = "Options"
 
 
 def commands_page() -> str:
-    """Return the command reference: every subcommand with its usage, arguments and options."""
+    """Return the command reference: the program and every subcommand with their options."""
     sections = [
         "# Command reference",
         NOTICE,
-        "`vipllava COMMAND --help` prints the same. Options of one name have one meaning in every"
-        " subcommand.",
+        "`vipllava COMMAND --help` prints the same.",
+        "## Without a subcommand",
+        "```text\nvipllava [OPTIONS]\n```",
+        *_option_sections(*program()),
     ]
     for context, command in iter_commands():
         sections += _command_sections(context, command)
@@ -43,11 +45,15 @@ def commands_page() -> str:
     return "\n\n".join(sections) + "\n"
 
 
+def program() -> tuple[Any, Any]:
+    """Return the program with its context."""
+    root: Any = typer.main.get_command(app)
+    return root.make_context("vipllava", ["ask"], resilient_parsing=True), root
+
+
 def iter_commands() -> Iterator[tuple[Any, Any]]:
     """Yield each listed subcommand with its context, a group before its own subcommands."""
-    root: Any = typer.main.get_command(app)
-    context = root.make_context("vipllava", ["ask"], resilient_parsing=True)
-    yield from _walk(context, root)
+    yield from _walk(*program())
 
 
 def _walk(parent: Any, group: Any) -> Iterator[tuple[Any, Any]]:
@@ -71,6 +77,10 @@ def _command_sections(context: Any, command: Any) -> Iterator[str]:
     if arguments:
         rows = [(f"`{each.name}`", _values(each), _help(each)) for each in arguments]
         yield _table(("argument", "value", "meaning"), rows)
+    yield from _option_sections(context, command)
+
+
+def _option_sections(context: Any, command: Any) -> Iterator[str]:
     panels: dict[str, list[tuple[str, ...]]] = {}
     for option in command.get_params(context):
         if option.param_type_name == "option" and not option.hidden and option.name != "help":
@@ -159,7 +169,7 @@ def _summary(path: Path) -> str:
 PAGES: Mapping[Path, Callable[[], str]] = {
     ROOT / "docs/commands.md": commands_page,
     ROOT / "docs/files.md": files_page,
-    ROOT / "docs/vipllava.1": lambda: man_page(list(iter_commands()), typer.main.get_command(app)),
+    ROOT / "docs/vipllava.1": lambda: man_page(list(iter_commands()), program()),
 }
 
 

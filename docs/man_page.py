@@ -18,15 +18,16 @@ NOTICE = r".\" Written by docs/generate_commands.py: run `make docs` to update i
 COMMON = 3  # subcommands: an option of as many is described once, in its own section
 
 
-def man_page(commands: Sequence[tuple[Any, Any]], program: Any) -> str:
-    """Return the page in roff. `commands` has each subcommand with its context."""
+def man_page(commands: Sequence[tuple[Any, Any]], program: tuple[Any, Any]) -> str:
+    """Return the page in roff. `commands` has each subcommand with its context, `program` itself."""
     counts = Counter(
         entry
         for context, command in commands
         for entry in {_entry(each) for each in _options(context, command)}
     )
     common = {entry for entry, count in counts.items() if count >= COMMON}
-    summary = program.help.rstrip(".")
+    description = program[1].help
+    summary = description.rstrip(".")
     lines = [
         NOTICE,
         f'.TH VIPLLAVA 1 "" "vipllava {__version__}" "User Commands"',
@@ -39,8 +40,10 @@ def man_page(commands: Sequence[tuple[Any, Any]], program: Any) -> str:
         ".B vipllava",
         r"\fIIMAGE\fR \fIQUESTION\fR [\fIOPTIONS\fR]",
         ".SH DESCRIPTION",
-        _text(program.help),
+        _text(description),
         _text("Without a command, an image in front means ask."),
+        ".SH OPTIONS",
+        *_list(_entry(option) for option in _options(*program)),
         ".SH COMMANDS",
     ]
     for context, command in commands:
@@ -64,7 +67,7 @@ def _command(context: Any, command: Any, common: set[tuple[str, str]]) -> Iterat
     if example:
         yield from (".PP", "Example:", ".PP", ".nf", ".RS", _text(example.strip()), ".RE", ".fi")
     arguments = [each for each in command.params if each.param_type_name == "argument"]
-    yield from _list((each.name, each.help or "") for each in arguments)
+    yield from _list((each.metavar or each.name, each.help or "") for each in arguments)
     own, shared = [], []
     for option in _options(context, command):
         if _entry(option) in common:
@@ -101,14 +104,14 @@ def _entry(option: Any) -> tuple[str, str]:
     form = "" if option.is_flag else f" {option.metavar or value_form(option)}"
     text = " ".join((option.help or "").split())
     default = option.default
-    if option.show_default and default not in (None, False):
+    if option.show_default and default is not None and default is not False:
         text += f" (default: {getattr(default, 'value', default)})"
     return ", ".join(option.opts) + form, text
 
 
 def _exit_codes() -> list[tuple[str, str]]:
     page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
-    return re.findall(r"^\| (\d+) \| (.*?) \|", page, re.MULTILINE)
+    return re.findall(r"^\| (\d[\d, ]*) \| (.*?) \|", page, re.MULTILINE)
 
 
 def _list(entries: Iterable[tuple[str, str]]) -> Iterator[str]:

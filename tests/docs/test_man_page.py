@@ -16,17 +16,21 @@ SOURCE = PAGE.read_text(encoding="utf-8")
 
 
 def test_it_names_every_subcommand_option_variable_and_exit_code() -> None:
+    options = SOURCE.partition(".SH OPTIONS")[2].partition(".SH")[0]
+    assert all(rf"\-\-{name}" in options for name in ("version", "install\\-completion"))
     for context, command in iter_commands():
         section = SOURCE.partition(f'.SS "{context.command_path}"\n')[2].partition("\n.S")[0]
         for parameter in command.get_params(context):
             if parameter.param_type_name == "argument":
-                assert rf"\fB{parameter.name}\fR" in section
+                assert rf"\fB{parameter.metavar or parameter.name}\fR" in section
             elif parameter.name != "help" and not parameter.hidden:
                 assert _text(max(parameter.opts, key=len)) in section
     for name in ENVIRONMENT:
         assert rf"\fB{name}\fR" in SOURCE
     codes = SOURCE.partition(".SH EXIT STATUS")[2]
     assert all(rf"\fB{code.value}\fR" in codes for code in ExitCode)
+    assert r"\fB129, 143\fR" in codes
+    assert r"Seed of the sampling; needs \-\-temperature. (default: 0)" in SOURCE
 
 
 @pytest.mark.parametrize(
