@@ -45,10 +45,10 @@ def source_name(name: str) -> str:
 @contextmanager
 def open_binary(name: str) -> Iterator[BinaryIO]:
     """Open a regular file, standard input, or what the shell opened. Raises InputError."""
-    if name == STANDARD_INPUT:
-        yield sys.stdin.buffer
-        return
     try:
+        if name == STANDARD_INPUT:
+            yield sys.stdin.buffer
+            return
         with open_regular(name, streams=True) as file:
             yield file
     except IrregularFileError as error:
@@ -60,7 +60,7 @@ def open_binary(name: str) -> Iterator[BinaryIO]:
     except IsADirectoryError:
         raise InputError(f"{name} is a folder, expected a file: name a file in it") from None
     except OSError as error:
-        raise InputError(f"cannot read {name}: {error.strerror or error}") from None
+        raise InputError(f"cannot read {source_name(name)}: {error.strerror or error}") from None
 
 
 def is_rereadable(name: str) -> bool:

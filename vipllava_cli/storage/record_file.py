@@ -47,8 +47,7 @@ class RecordFile(Generic[T]):
 
     @property
     def title(self) -> str:
-        is_standard = str(self.path) == STANDARD_INPUT
-        return self.name or ("standard input" if is_standard else self.path.name)
+        return self.name or ("standard input" if _is_standard(self.path) else self.path.name)
 
     def __iter__(self) -> Iterator[T]:
         """Raises InputError if the file is not readable or contains no record."""
@@ -100,7 +99,7 @@ class RecordFile(Generic[T]):
 def _open(results: Path) -> Iterator[BinaryIO]:
     """Open a file, or standard input for `-`. Raises InputError, also for errors while reading."""
     try:
-        if str(results) == STANDARD_INPUT:
+        if _is_standard(results):
             yield sys.stdin.buffer
         else:
             with open_regular(results, streams=True) as file:
@@ -113,7 +112,12 @@ def _open(results: Path) -> Iterator[BinaryIO]:
     except IsADirectoryError:
         raise InputError(f"{results} is a folder: name a file of results in it") from None
     except OSError as error:
-        raise InputError(f"{results} cannot be read: {error.strerror or error}") from None
+        name = "standard input" if _is_standard(results) else results
+        raise InputError(f"{name} cannot be read: {error.strerror or error}") from None
+
+
+def _is_standard(results: Path) -> bool:
+    return str(results) == STANDARD_INPUT
 
 
 _OPTIONAL = (

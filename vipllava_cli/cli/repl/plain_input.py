@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from vipllava_cli.cli.terminal.escapes import safe, unescaped
 from vipllava_cli.cli.terminal.keyboard import Keyboard
 from vipllava_cli.cli.terminal.messages import one_line
-from vipllava_cli.errors import UsageError
+from vipllava_cli.errors import InputError, UsageError
 
 QUOTES = '"""'
 MAX_TYPED_LENGTH = 50_000  # characters of a line typed ahead
@@ -38,13 +38,16 @@ class PipeInput:
     """Reads one line of stdin at a time."""
 
     def read(self) -> str:
-        """See `LineInput.read`. Bytes that are not UTF-8 become surrogates.
+        """See `LineInput.read`. Bytes that are not UTF-8 become surrogates. Raises InputError.
 
         A file of questions may start with a byte order mark, as editors on Windows write it.
         """
         if sys.stdin is None:
             raise EOFError
-        line = sys.stdin.buffer.readline(MAX_LINE_BYTES + 1)
+        try:
+            line = sys.stdin.buffer.readline(MAX_LINE_BYTES + 1)
+        except OSError as error:
+            raise InputError(f"standard input cannot be read: {error.strerror}") from None
         if not line:
             raise EOFError
         if len(line) > MAX_LINE_BYTES:
