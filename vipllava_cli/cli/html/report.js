@@ -31,12 +31,27 @@ const fieldOf = (row, name) => row.fields.find((each) => each.name === name);
 const valueOf = (row, name) => fieldOf(row, name)?.value ?? "";
 const certainty = (row, name) => fieldOf(row, name)?.probability ?? 2; // without one, last
 const hasChoices = (name) => rows.some((row) => certainty(row, name) <= 1);
-const FIELD_ORDERS = fieldNames.flatMap((name) => [
-  { name, compare: (a, b) => failedLast(a, b) || compare(valueOf(a, name), valueOf(b, name)) },
-  ...(hasChoices(name)
-    ? [{ name: `${name}, least certain first`, compare: (a, b) => certainty(a, name) - certainty(b, name) }]
-    : []),
-]);
+
+/** Compare a field of two rows, as numbers if all its values are numbers; empty ones come first. */
+function valueOrder(name) {
+  const numberOf = (row) => (valueOf(row, name) === "" ? -Infinity : Number(valueOf(row, name)));
+  if (rows.some((row) => Number.isNaN(numberOf(row)))) {
+    return (a, b) => compare(valueOf(a, name), valueOf(b, name));
+  }
+  return (a, b) => numberOf(a) - numberOf(b);
+}
+
+/** List the orders by a field: its value, and its probability. */
+function fieldOrders(name) {
+  const byValue = valueOrder(name);
+  const value = { name, compare: (a, b) => failedLast(a, b) || byValue(a, b) };
+  const probability = {
+    name: `${name}, least certain first`,
+    compare: (a, b) => certainty(a, name) - certainty(b, name),
+  };
+  return hasChoices(name) ? [value, probability] : [value];
+}
+const FIELD_ORDERS = fieldNames.flatMap(fieldOrders);
 const ORDERS = data.kinds ? ROW_ORDERS : [...ROW_ORDERS, ...ANSWER_ORDERS, ...FIELD_ORDERS];
 
 // --- filter and order -----------------------------------------------------------------------
