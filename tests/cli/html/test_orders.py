@@ -1,6 +1,8 @@
-"""The orders of the page."""
+"""The filter and the orders of the page, with numbers and with accents."""
 
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from selenium.webdriver.support.ui import Select
@@ -9,6 +11,9 @@ from tests.support.browser import Page
 from tests.support.report_pages import page_of, row
 
 pytestmark = pytest.mark.browser
+
+Form = Literal["NFC", "NFD"]
+FORMS: tuple[Form, ...] = ("NFC", "NFD")
 
 
 def test_number_fields_are_sorted_as_numbers(page: Page, image: Path) -> None:
@@ -26,3 +31,15 @@ def test_number_fields_are_sorted_as_numbers(page: Page, image: Path) -> None:
     assert [each for each in page.ids() if sizes[int(each[-1])].startswith("size")] == [
         "row-2", "row-5", "row-0",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", FORMS)
+@pytest.mark.parametrize("name", ["café", "東京ビル", "고양이"])
+def test_the_filter_finds_names_with_accents_in_either_form(
+    page: Page, image: Path, name: str, typed: Form
+) -> None:
+    """On macOS, a letter and its accent are two characters in the name of a file."""
+    rows = [row(n, image=unicodedata.normalize(form, name)) for n, form in enumerate(FORMS)]
+    page.open(page_of(image.parent, [*rows, row(2)]))
+    page.find("#filter").send_keys(unicodedata.normalize(typed, name))
+    assert page.ids() == ["row-0", "row-1"]

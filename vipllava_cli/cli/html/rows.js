@@ -41,9 +41,9 @@ function count(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** Normalize text for the filter: case and white space do not count. */
+/** Normalize text for the filter: case, white space and the form of accents do not count. */
 function normalize(text) {
-  return text.toLowerCase().replace(/\s{2,}|[^\S ]/g, " ");
+  return text.normalize("NFC").toLowerCase().replace(/\s{2,}|[^\S ]/g, " ");
 }
 
 /** Collect the texts of a row that the filter searches. */
