@@ -171,7 +171,7 @@ def _source_columns(
     for record in records:
         if len(names) <= MAX_EXTRA_COLUMNS:
             names.update(dict.fromkeys(record["extra"]))
-        has_label = has_label or bool(_label(record))
+        has_label = has_label or bool(label_of(record))
     ordered = [LABEL] * has_label + [name for name in names if name != LABEL or not has_label]
     taken = {*_COLUMNS, "extra", "", *reserved}
     columns = {}
@@ -204,7 +204,7 @@ def _flatten(
         "error": error["message"],
     }
     cells = {name: _cell(flat[name]) for name in _COLUMNS}
-    extra = {**record["extra"], LABEL: _label(record)}
+    extra = {**record["extra"], LABEL: label_of(record)}
     cells |= {column: _text_cell(extra.get(name)) for name, column in columns.items()}
     if has_rest:
         rest = {name: value for name, value in record["extra"].items() if name not in columns}
@@ -212,11 +212,15 @@ def _flatten(
     return cells
 
 
-def _label(record: Mapping[str, Any]) -> Any:
-    """Return the label in the source, else the labels of the marks."""
-    label = record["extra"].get(LABEL)
-    labels = (mark.get("label") for mark in record["marks"])
-    return ", ".join(dict.fromkeys(filter(None, labels))) or None if label is None else label
+def label_of(record: Mapping[str, Any]) -> Any:
+    """Return the label in the source, else the labels of the marks; None without any."""
+    label = (record.get("extra") or {}).get(LABEL)
+    if label is not None:
+        return label
+    labels = (mark.get("label") for mark in record["marks"] if isinstance(mark, dict))
+    return (
+        ", ".join(dict.fromkeys(each for each in labels if each and isinstance(each, str))) or None
+    )
 
 
 def _text_cell(value: Any) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.support.comparisons import record, write_answers, write_two_files
-from tests.support.report_pages import results, row
+from tests.support.report_pages import BOX, results, row
 from vipllava_cli.errors import ExitCode, InputError
 from vipllava_cli.flows.evals.compare import compare
 
@@ -94,3 +94,15 @@ def test_a_record_without_an_id_is_skipped(image: Path) -> None:
     assert compare([a, b]).ids == ["row-0"]
     with pytest.raises(InputError, match="contains no record"):
         compare([a, results(image.parent, [record(0, "x", id=5)], "c.jsonl")])
+
+
+def test_the_label_of_the_marks_is_a_column_as_in_a_table(image: Path) -> None:
+    """`extra` has no label, if a manifest gives it to its marks. Other programs may write any marks."""
+    rows = [
+        row(0, answer="A cat.", marks=["damaged", {"label": 5}, BOX | {"label": "cat"}]),
+        row(1, answer="a dog", marks=[BOX | {"label": "cat"}], extra={"label": "dog"}),
+        row(2, marks=[BOX]),
+    ]
+    comparison = compare([results(image.parent, rows)], "label")
+    assert comparison.truths == {"row-0": "cat", "row-1": "dog"}
+    assert comparison.wrong_ids == []

@@ -15,7 +15,7 @@ from vipllava_cli.flows.evals.scorers import OR
 from vipllava_cli.marks.reference_style import ReferenceStyle
 from vipllava_cli.storage.files import STANDARD_INPUT, same_file
 from vipllava_cli.storage.record_file import RECORDS_NAME, Json, RecordFile, folder_records
-from vipllava_cli.storage.tables import records_path
+from vipllava_cli.storage.tables import LABEL, label_of, records_path
 
 # Columns that may hold the target.
 TRUTH_COLUMNS = ("wanted", "truth", "answer", "expected", FIELD_COLUMN)
@@ -128,7 +128,7 @@ def _parse_record(
     id = record.get("id")
     if not isinstance(id, str):
         raise ValueError("no id")
-    extra = record["extra"] or {}
+    extra = _source_fields(record)
     texts = {name: _target_text(_pick_by_question(value, id)) for name, value in extra.items()}
     columns.update(dict.fromkeys(name for name, text in texts.items() if text is not None))
     fields = list(compared_fields(record))
@@ -159,7 +159,7 @@ def _parse_record(
 
 def _field_row(column: str | None, record: Json, field: ComparedField) -> ComparedRow:
     """Return the row of a field."""
-    extra = record["extra"] or {}
+    extra = _source_fields(record)
     targets = {name: field.target(extra.get(name)) for name in TRUTH_COLUMNS}
     targets[FIELD_COLUMN] = field.own_target(extra.get(field.name))
     if column:
@@ -179,6 +179,12 @@ def _field_row(column: str | None, record: Json, field: ComparedField) -> Compar
         _mark_style(record),
         is_one_of_fields=not field.is_only,
     )
+
+
+def _source_fields(record: Json) -> Json:
+    """Return the fields of the source. The label of the marks is one of them, as in a table."""
+    extra, label = record["extra"] or {}, label_of(record)
+    return extra if label is None else {**extra, LABEL: label}
 
 
 def _mark_style(record: Json) -> str:
