@@ -47,6 +47,12 @@ def test_an_image_is_named_by_its_file(tmp_path: Path, image: str, name: str) ->
     assert (shown["image"], shown["name"]) == (image, name)
 
 
+def test_escaped_characters_do_not_shorten_the_name_of_an_image(tmp_path: Path) -> None:
+    (shown,) = page_rows(tmp_path, row(image="images/\u202a2024\u202c photo\x07.png"))
+    assert shown["image"] == "images/\\u202a2024\\u202c photo\\x07.png"
+    assert shown["name"] == "\\u202a2024\\u202c photo\\x07.png"
+
+
 @pytest.mark.parametrize("seconds", ["NaN", "1e999", "-1", "true", '"1"', "null", "9" * 400])
 def test_an_invalid_duration_is_null(tmp_path: Path, seconds: str) -> None:
     line = json.dumps(row(seconds=0)).replace('"seconds": 0', f'"seconds": {seconds}')

@@ -76,12 +76,12 @@ def _short_name(image: str) -> str:
 def report_row(record: Json) -> Json:
     """Convert a record to a row of the page, as text without control characters."""
     error, seconds = record.get("error"), record.get("seconds")
-    record = {**record, "image": display_name(record["image"])}
-    image = safe(record["image"])
+    image = display_name(record["image"])
+    record = {**record, "image": image}
     return {
         "id": cell_text(record.get("id")),
-        "image": image,
-        "name": _short_name(image),
+        "image": safe(image),
+        "name": safe(_short_name(image)),  # an escape has a backslash, which separates folders
         "question": cell_text(record.get("question")),
         "answer": cell_text(record.get("answer")),
         "fields": _fields(record),
