@@ -22,6 +22,7 @@ def test_the_variables_of_the_code_are_listed() -> None:
     listed = {name for names in ENVIRONMENT for name in names.split(", ")}
     code = "\n".join(path.read_text() for path in (ROOT / "vipllava_cli").rglob("*.py"))
     read = set(re.findall(r'environ(?:\.get\(|\[)\s*"(\w+)"', code)) - {"TERM", "DISPLAY"}
+    read |= {f"{prefix}NAME" for prefix in re.findall(r'"(VIPLLAVA_\w+_)"', code)}
     assert {name for name in read if name.startswith(("VIP", "HF", "VISUAL", "EDITOR"))} <= listed
 
 

@@ -16,6 +16,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "HF_TOKEN": "Token for private models on the Hugging Face Hub.",
     "OPENAI_BASE_URL": "Address of the server of `--model openai:MODEL`.",
     "OPENAI_API_KEY": "Key for `--model openai:MODEL`, and for the judge of `eval vip-bench`.",
+    "VIPLLAVA_KEY_NAME": "Key for `--model NAME`, a name of `vipllava models add`; NAME in capitals.",
     "VISUAL, EDITOR": "Editor that Ctrl-G opens in a chat.",
     "NO_COLOR": "Any value turns off colours.",
 }
