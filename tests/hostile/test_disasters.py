@@ -377,6 +377,32 @@ def test_a_folder_without_permission_is_found_before_the_work(
     assert not Path("r.jsonl").exists()
 
 
+def test_a_closed_folder_keeps_answers_in_the_order_that_they_have(run: Run) -> None:
+    write_answers(run, "r.jsonl")
+    first, *others = Path("r.jsonl").read_bytes().splitlines(keepends=True)
+    os.mkdir("shut")
+    unsorted = b"".join([*others, first])
+    Path("shut/r.jsonl").write_bytes(unsorted)
+    Path("shut/r.jsonl").chmod(0o666)
+    Path("shut").chmod(0o555)
+    with as_nobody():
+        result = run(*BATCH[:-1], "shut/r.jsonl")
+    assert_one_error(result, INPUT, "Permission denied")
+    assert "make sure that its folder has space and can be written" in result.stderr
+    assert Path("shut/r.jsonl").read_bytes() == unsorted
+
+
+@pytest.mark.parametrize("command", [ASK, (*BATCH[:1], "images/00.png", *BATCH[2:])])
+def test_a_file_in_a_folder_that_cannot_be_opened_is_not_called_missing(
+    run: Run, command: tuple[str, ...]
+) -> None:
+    Path("images").chmod(0o000)
+    with as_nobody():
+        result = run(*command)
+    Path("images").chmod(0o700)
+    assert_one_error(result, INPUT, "images/00.png cannot be read: Permission denied")
+
+
 @pytest.mark.parametrize("mask", [0o077, 0o000, 0o777])
 def test_any_umask_keeps_the_answers(run: Run, mask: int) -> None:
     with with_umask(mask), as_nobody():
@@ -426,6 +452,16 @@ def test_settings_of_another_kind(run: Run, kind: str) -> None:
         result = run(*command)
         assert_one_error(result, int(ExitCode.USAGE), "settings.json cannot be read")
         assert "correct the file or delete it" in result.stderr
+
+
+def test_settings_without_permission_are_not_called_damaged(run: Run) -> None:
+    os.mkdir("home/config")
+    Path("home/config/settings.json").write_text('{"model": "7b"}')
+    Path("home/config/settings.json").chmod(0o000)
+    with as_nobody():
+        result = run("config", "show")
+    assert_one_error(result, int(ExitCode.USAGE), "Permission denied; check the permissions")
+    assert "delete" not in result.stderr
 
 
 @pytest.mark.parametrize("kind", ["file", "device", "unwritable", "relative"])

@@ -9,6 +9,7 @@ from vipllava_cli.images.stretch import WINDOW_OPTION
 from vipllava_cli.images.window import Window
 from vipllava_cli.marks.marked_image import ImageFile, open_image
 from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.storage.files import check_folders_open
 from vipllava_cli.storage.similar_names import find_similar
 from vipllava_cli.storage.zip_archive import find_member
 
@@ -44,10 +45,14 @@ def image_path(name: str) -> str:
 
 
 def check_exists(source: Source) -> None:
-    """Raise InputError, with a similar name if there is one, for a file that does not exist."""
+    """Raise InputError, with a similar name if there is one, for a file that does not exist.
+
+    A file in a folder that cannot be opened is an InputError, too.
+    """
     path = source.location
     if not path or not source.is_local or os.path.lexists(path) or find_member(path):
         return
+    check_folders_open(path)
     is_clipboard = f"{path.lower()}:" == CLIPBOARD
     similar = CLIPBOARD if is_clipboard else find_similar_image(path)
     advice = f"did you mean {similar}?" if similar else "check the name of the image"

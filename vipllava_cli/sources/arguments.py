@@ -11,7 +11,7 @@ from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.source import display_name, is_any_address, parse_source
 from vipllava_cli.sources.folder import image_suffixes
 from vipllava_cli.storage.counts import count_noun
-from vipllava_cli.storage.files import STANDARD_INPUT
+from vipllava_cli.storage.files import STANDARD_INPUT, check_folders_open
 from vipllava_cli.storage.similar_names import advise_on_name
 from vipllava_cli.storage.zip_archive import find_member
 
@@ -69,6 +69,7 @@ def _expand(argument: str) -> SourceNames:
         return SourceNames((str(source),))
     if _PATTERN.search(path):
         return _match(path)
+    check_folders_open(path)
     raise InputError(
         f"there is no file or folder {display_name(path) or repr(path)}: {_advice(path)}"
     )

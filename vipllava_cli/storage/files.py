@@ -39,6 +39,18 @@ def same_open_file(file: IO[bytes], path: Path) -> bool:
     return False
 
 
+def check_folders_open(path: str) -> None:
+    """Raise InputError if a folder of a path cannot be opened: what is in it is not known."""
+    try:
+        os.lstat(path)
+    except PermissionError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}; check the permissions of its folder"
+        ) from None
+    except (OSError, ValueError):
+        pass
+
+
 def unused_name(path: Path) -> Path:
     """Return the path, or the first of `name-2.ext`, `name-3.ext`, … that does not exist."""
     names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))

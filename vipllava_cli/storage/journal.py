@@ -224,8 +224,8 @@ class Journal:
                 self._write_in_order(places)
             except InputError as error:
                 raise InputError(
-                    f"{self.path} contains all rows, but not in the source's order ({error}): free some"
-                    " space, then repeat the command"
+                    f"{self.path} contains all rows, but not in the source's order ({error}): make"
+                    " sure that its folder has space and can be written, then repeat the command"
                 ) from None
         return len(unlisted)
 

@@ -45,6 +45,11 @@ def read_settings() -> UserSettings:
         return _from_json(read_json(path, _MAX_BYTES))
     except (FileNotFoundError, NotADirectoryError):
         return UserSettings()
+    except PermissionError as error:
+        raise UsageError(
+            f"the settings in {path} cannot be read: {error.strerror}; check the permissions of the"
+            " file and its folder"
+        ) from None
     except (OSError, ValueError, InputError) as error:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             raise  # the file is not to blame
