@@ -305,7 +305,7 @@ def test_a_conversation_on_a_full_disk_goes_on(run: Run) -> None:
             *("chat", "images/00.png", "--model", "tiny", "-q", "--save", "chat.json"),
             stdin=b"what is it?\nwhat is red?\n",
         )
-    assert_one_error(result, DONE, "chat.json cannot be written")
+    assert_one_error(result, INPUT, "chat.json cannot be written")
     assert len(result.stdout.splitlines()) == 2
     assert not Path("chat.json").exists()
 

@@ -20,7 +20,7 @@ def run_chat(session: ChatSession) -> ExitCode:
             interrupted = False
             _handle_line(session, line)
         except EOFError:
-            return ExitCode.DONE
+            return session.exit_code
         except KeyboardInterrupt as error:
             line_abandoned = isinstance(error, LineAbandoned)
             if (interrupted and not line_abandoned) or not session.is_interactive:

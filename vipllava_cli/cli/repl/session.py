@@ -7,7 +7,7 @@ from typing import Protocol
 from vipllava_cli.cli.photo_warning import PhotoWarning
 from vipllava_cli.cli.terminal.answers import AnswerRenderer
 from vipllava_cli.cli.terminal.messages import Messages
-from vipllava_cli.errors import InputError, UsageError
+from vipllava_cli.errors import ExitCode, InputError, UsageError
 from vipllava_cli.flows.chat.chat import Chat
 from vipllava_cli.flows.chat.session_file import write_session
 from vipllava_cli.flows.chat.state import ChatState
@@ -34,12 +34,13 @@ class Autosave:
     """Saves the conversation after each change.
 
     `file` is the file of `--save` or `/save`. With `keep_last`, a conversation that has turns also
-    goes to the state folder, where `--continue` finds it.
+    goes to the state folder, where `--continue` finds it. `lacks_turns`: `file` could not be written.
     """
 
     messages: Messages
     file: str | None = None
     keep_last: bool = False
+    lacks_turns: bool = False
 
     def __post_init__(self) -> None:
         self._left = file_identity(self.file) if self.file else None
@@ -52,6 +53,7 @@ class Autosave:
             except InputError as error:
                 self.messages.error(str(error))
                 self.file = None
+                self.lacks_turns = True
         if self.keep_last and state.turns:
             try:
                 write_session(state, str(private_file(LAST_SESSION)), private=True)
@@ -69,6 +71,7 @@ class Autosave:
             self._left = None
         self._write(state, name)
         self.file = name
+        self.lacks_turns = False
 
     def _write(self, state: ChatState, name: str) -> None:
         """Write the session file. Raises InputError, also if another program has changed it."""
@@ -100,6 +103,12 @@ class ChatSession:
 
     def __post_init__(self) -> None:
         self.photo_warning = PhotoWarning(self.chat.engine.info.name)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The code of a session that ends now. A person has seen that a file lacks turns."""
+        is_failed = self.autosave.lacks_turns and not self.is_interactive
+        return ExitCode.INPUT if is_failed else ExitCode.DONE
 
     def save(self) -> None:
         """Save the conversation as it is now."""
