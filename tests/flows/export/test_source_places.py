@@ -179,3 +179,16 @@ def test_results_get_the_names_of_their_coco_file(tmp_path: Path, run: Run) -> N
     ended = run("export", tmp_path / "results.jsonl", "--to", "voc", "-o", tmp_path / "v", *coco)
     assert ended.code == 2
     assert "--source" in ended.stderr
+
+
+@pytest.mark.parametrize("format", ["labelme", "voc", "yolo"])
+def test_images_with_the_longest_names_have_files_of_their_own(
+    tmp_path: Path, run: Run, format: str
+) -> None:
+    names = ("\u00e9" * 125 + "a.jpg", "\u00e9" * 125 + "b.jpg")
+    images = [write_image(tmp_path / "in" / name) for name in names]
+    rows = [record(image, image.name, mark("box", BOX), extra={"label": "a"}) for image in images]
+    write_records(tmp_path / "results.jsonl", *rows)
+    out, ended = export(run, tmp_path, format)
+    assert ended.code == 0, ended.stderr
+    assert len(read_regions(out)) == 2

@@ -13,6 +13,8 @@ from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import STANDARD_INPUT
 from vipllava_cli.storage.zip_archive import find_member, is_member
 
+MAX_STEM_BYTES = 240  # of the 255 that file systems allow a name
+
 
 class ImagePaths:
     """Finds the images that records name: from the working directory, then beside the records."""
@@ -139,7 +141,8 @@ def unique_stems(names: Sequence[str], relative_to: Callable[[str], str]) -> dic
     if len({stem.casefold() for stem in stems.values()}) < len(stems):
         stems = {name: os.path.splitext(relative_to(name))[0] for name in names}
     taken: set[str] = set()
-    for name, stem in stems.items():
+    for name, long_stem in stems.items():
+        stem = "/".join(map(_shortened, long_stem.split("/")))
         unique, number = stem, 1
         while unique.casefold() in taken:
             number += 1
@@ -147,3 +150,11 @@ def unique_stems(names: Sequence[str], relative_to: Callable[[str], str]) -> dic
         taken.add(unique.casefold())
         stems[name] = unique
     return stems
+
+
+def _shortened(part: str) -> str:
+    """Cut a part of a path that leaves no room for a suffix and a number, as of a long address."""
+    encoded = part.encode("utf-8", "surrogatepass")
+    if len(encoded) <= MAX_STEM_BYTES:
+        return part
+    return encoded[:MAX_STEM_BYTES].decode("utf-8", "ignore")
