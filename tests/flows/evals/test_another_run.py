@@ -123,6 +123,7 @@ def test_force_resumes_the_same_run(tmp_path: Path) -> None:
 def test_a_stopped_forced_run_resumes_without_force(tmp_path: Path) -> None:
     _run(tmp_path)
     _run(tmp_path, options=replace(OPTIONS, seed=1), force=True, is_stopped=True)
+    assert not list(tmp_path.glob("scores.*")), "the scores of the other run"
     _run(tmp_path, options=replace(OPTIONS, seed=1), model=replace(MODEL, open=_no_engine))
 
 

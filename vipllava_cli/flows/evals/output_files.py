@@ -132,6 +132,12 @@ _STARTS: Mapping[str, bytes] = {
 }
 
 
+def remove_scores(folder: Path) -> None:
+    """Remove the scores and predictions of a run, before another one takes its place."""
+    for name in (*_STARTS, PREDICTIONS_NAME):
+        (folder / name).unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file of a run atomically. Raises InputError."""
     with atomic_file(str(path)) as file:

@@ -27,9 +27,9 @@ from vipllava_cli.flows.evals.metrics import (
     score_result,
 )
 from vipllava_cli.flows.evals.output_files import (
-    SCORES_NAME,
     check_run_folder,
     read_predictions,
+    remove_scores,
     write_predictions,
     write_scores,
 )
@@ -133,8 +133,8 @@ def answer_samples(
             raise InputError(
                 f"{difference}: give another --out, or add --force to start over in {folder}"
             ) from None
-        # Scores of the earlier run would stop the run that continues this one.
-        (folder / SCORES_NAME).unlink(missing_ok=True)
+        # Scores of the earlier run would stop the run that continues this one, or pass for its own.
+        remove_scores(folder)
         samples, batch = benchmark.load(options), SampleBatch(folder, overwrite=True)
         with open_journal(path, fresh=True, force=True) as journal:
             answer(journal)
