@@ -8,6 +8,7 @@ from tests.support.machines import GIB, LAPTOP, SMALL_GPU, spec_of
 from vipllava_cli.engine.hardware.estimate import Estimate, estimate
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import Machine, Memory
+from vipllava_cli.engine.hardware.model_spec import HEAD
 from vipllava_cli.engine.hardware.placement import plan_placement
 from vipllava_cli.engine.hardware.speed import ASSUMED_GPU, BUS_BANDWIDTH, Speed, TokenCosts
 
@@ -64,6 +65,16 @@ def test_a_token_takes_longer_than_its_weights() -> None:
     costs = replace(H100, token_costs=TokenCosts(cache_bandwidth=1e11, layer_seconds=1e-4))
     token = 1 / estimate_on(card, costs).tokens_per_second
     assert token - without == pytest.approx(cached / 1e11 + 32 * 1e-4)
+
+
+def test_a_tied_head_reads_the_embeddings_for_every_token() -> None:
+    card = replace(SMALL_GPU, gpus={0: Memory(80 * GIB, 78 * GIB)})
+    spec = spec_of("7b")
+    parts = (replace(part, parameters=0) if part.kind == HEAD else part for part in spec.parts)
+    tied = plan_placement(replace(spec, parts=tuple(parts)), LoadOptions(), card)
+    result, stored = estimate(tied, lambda _: H100), estimate_on(card, H100)
+    assert result.tokens_per_second == pytest.approx(stored.tokens_per_second)
+    assert result.prompt_seconds == pytest.approx(stored.prompt_seconds)
 
 
 def test_an_assumed_speed_is_named() -> None:

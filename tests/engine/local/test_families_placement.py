@@ -17,7 +17,7 @@ pytestmark = pytest.mark.model
 
 
 def on_disk(kibibytes: int) -> LoadOptions:
-    """Return options with which the vision tower does not fit into memory."""
+    """Return options with which some parts do not fit into memory."""
     return LoadOptions(device="cpu", max_memory={"cpu": kibibytes << 10})
 
 
@@ -32,6 +32,16 @@ def test_weights_on_the_disk_give_the_same_answer(tmp_path: Path) -> None:
     engine = open_engine(folder, load_options=on_disk(1300))
     assert isinstance(engine, FamilyEngine)
     assert engine.placement.locations["model.vision_tower"] == "disk"
+    assert answer(engine) == answer(open_engine(folder))
+
+
+def test_a_head_that_is_the_embeddings_stays_with_them(tmp_path: Path) -> None:
+    folder = str(make_family_checkpoint("gemma3", tmp_path / "model"))
+    engine = open_engine(folder, load_options=on_disk(1400))
+    assert isinstance(engine, FamilyEngine)
+    locations = engine.placement.locations
+    assert locations["model.language_model.embed_tokens"] == locations["lm_head"] == "cpu"
+    assert "disk" in locations.values()
     assert answer(engine) == answer(open_engine(folder))
 
 

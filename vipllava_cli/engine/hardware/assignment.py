@@ -54,7 +54,8 @@ def _fill_in_order(
 ) -> dict[str, Location] | None:
     """Fill one location after the other, in the order of the parts. The disk takes any size.
 
-    A layer brings its KV cache to the locations in `cached`. Returns None if the parts do not fit.
+    A layer brings its KV cache to the locations in `cached`. A tied head stays with the embeddings: its
+    weights are nowhere else. Returns None if the parts do not fit.
     """
     left = {location: available.get(location, 0) for location in locations}
     if any(free < 0 for location, free in left.items() if location != "disk"):
@@ -73,4 +74,4 @@ def _fill_in_order(
             remaining.pop(0)
         else:
             return None
-    return assigned
+    return {part.module: assigned[needs.spec.holder(part).module] for part in needs.spec.parts}

@@ -238,7 +238,7 @@ def _count_work(placement: Placement, tokens: int) -> _Work:
         sees_image_only = part.kind in {TOWER, PROJECTOR}
         if part.kind != EMBEDDINGS:
             rows = 1 if part.kind == HEAD else spec.image_tokens if sees_image_only else tokens
-            work.operations[device] += 2 * part.parameters * rows
+            work.operations[device] += 2 * spec.holder(part).parameters * rows
         if part is tower:  # attention
             work.operations[device] += (
                 4 * spec.vision_layers * spec.vision_hidden * spec.image_tokens**2
@@ -249,10 +249,11 @@ def _count_work(placement: Placement, tokens: int) -> _Work:
             work.operations[device] += 2 * tokens**2 * spec.hidden  # attention
             work.cache[device] += layer_cache
             work.layers[device] += 1
+        weights = needs.weights(spec.holder(part))
         if location == device:
-            work.read[device] += needs.weights(part)
+            work.read[device] += weights
         else:
-            work.moved[location] += needs.weights(part)
+            work.moved[location] += weights
     return work
 
 

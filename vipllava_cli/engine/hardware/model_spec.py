@@ -53,6 +53,12 @@ class ModelSpec:
     def parameters(self) -> int:
         return sum(part.parameters for part in self.parts)
 
+    def holder(self, part: ModelPart) -> ModelPart:
+        """Return the part that holds the weights of a part: the embeddings for a tied head."""
+        if part.kind != HEAD or part.parameters:
+            return part
+        return next(each for each in self.parts if each.kind == EMBEDDINGS)
+
     @property
     def layers(self) -> int:
         """The number of decoder layers."""
