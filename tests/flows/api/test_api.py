@@ -131,6 +131,14 @@ def test_a_row_that_fails_does_not_stop_the_others(model: Model) -> None:
     assert chosen.error is None
 
 
+def test_a_row_with_a_choice_that_is_too_long_does_not_stop_the_others(model: Model) -> None:
+    row = {"image": str(SAMPLES / "zoo-red-box.png"), "question": "what is in the red box?"}
+    choices = (["a cow", "a penguin"], ["a cow", "a penguin " * 1000], ["a penguin", "a tree"])
+    first, failed, last = model.batch({**row, "choices": some} for some in choices)
+    assert first.text == last.text == "a penguin"
+    assert "tiny reads at most 2047" in str(failed.error)
+
+
 def test_a_batch_reads_its_rows_as_they_are_needed() -> None:
     read: list[int] = []
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from vipllava_cli.errors import GenerationError, OutOfMemoryError
+from vipllava_cli.errors import GenerationError, OutOfMemoryError, UsageError
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -15,8 +15,8 @@ def answer_with_fallback(
 ) -> list[A | GenerationError]:
     """Answer all questions as one batch: in order, an answer or the error for each.
 
-    `answer` answers a batch, and raises GenerationError. A batch that does not fit into
-    memory is halved. After any other error each question runs alone.
+    `answer` answers a batch, and raises GenerationError, or UsageError for a choice. A batch that does
+    not fit into memory is halved. After any other error each question runs alone.
     """
     outcomes: list[A | GenerationError] = []
     for part in iter_parts(answer, questions):
@@ -53,6 +53,8 @@ def iter_parts(
     except GenerationError as error:
         # A copy without the traceback, which would keep the failed batch in memory.
         failed = type(error)(str(error))
+    except UsageError as error:  # one row has a choice that the model cannot read
+        failed = GenerationError(str(error))
     else:
         yield answers
         return
