@@ -288,6 +288,8 @@ def test_the_model_has_its_own_template_and_control_words(
     for word in (engine.processor.image_token, engine.tokenizer.decode(engine.end_tokens[-1])):
         with pytest.raises(UsageError, match="control word"):
             engine.prompt(view, f"hello {word} there")
+        with pytest.raises(UsageError, match=r"the choice contains .* control word"):
+            list(engine.answer(prompts[:1], GenerationOptions(choices=("yes", f"no{word}"))))
 
 
 def test_every_accepted_family_runs_and_has_a_checkpoint_here() -> None:

@@ -23,7 +23,7 @@ from vipllava_cli.engine.local.inputs import ModelInputs
 from vipllava_cli.engine.local.loading import Loaded
 from vipllava_cli.engine.options import DEFAULT_TEMPLATE
 from vipllava_cli.engine.prompts.templates import Turn
-from vipllava_cli.errors import ModelError, UsageError
+from vipllava_cli.errors import ModelError
 
 # What a processor returns about the text. Everything else is about the image.
 _TEXT_INPUTS = (
@@ -208,17 +208,12 @@ class FamilyInputs(ModelInputs):
     def render(self, turns: tuple[Turn, ...]) -> str:
         """Render a conversation. Raises UsageError for a question with a control word of the model."""
         for turn in turns:
-            for word in self._control_words:
-                if word in turn.question:
-                    raise UsageError(
-                        f"the question contains {word}, a control word of {self.info.name}: write it"
-                        " in another way"
-                    )
+            self.check_words(turn.question, "question")
         text: str = self._render(turns)
         return text
 
     @cached_property
-    def _control_words(self) -> frozenset[str]:
+    def control_words(self) -> frozenset[str]:  # type: ignore[override]
         """The special tokens that make up a prompt or end an answer."""
         added = self.tokenizer.added_tokens_decoder.values()
         special = {str(token) for token in added if token.special and str(token).strip()}

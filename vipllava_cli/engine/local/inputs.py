@@ -1,7 +1,7 @@
 """The inputs of a model, apart from what differs between kinds of models."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TypeGuard
 
@@ -42,6 +42,7 @@ class ModelInputs(ABC):
     )
     plain_reason = ""  # why each question reads its image again
     default_template = ""  # of checkpoints that have no chat template
+    control_words: Collection[str] = ()  # beside those of `prompts/control_words.py`
 
     def __init__(self, checkpoint: Checkpoint, loaded: Loaded) -> None:
         self.model = loaded.model
@@ -138,6 +139,15 @@ class ModelInputs(ABC):
                 f"the tokenizer of {self.info.name} does not fit its model: the prompt has the token"
                 f" {max(ids)}, and the model has {self._rows} embeddings; get the checkpoint again"
             )
+
+    def check_words(self, text: str, what: str) -> None:
+        """Raise UsageError if a text contains a control word. `what` says what the text is."""
+        for word in self.control_words:
+            if word in text:
+                raise UsageError(
+                    f"the {what} contains {word}, a control word of {self.info.name}: write it"
+                    " in another way"
+                )
 
     def check_prompt_length(self, tokens: int) -> None:
         """Raise UsageError if a prompt of this length leaves no token for an answer."""

@@ -33,8 +33,10 @@ def encode_choices(
 ) -> EncodedChoices:
     """Encode choices behind a prompt, given as text and token ids.
 
-    Raises UsageError if a choice makes the prompt too long.
+    Raises UsageError for a choice with a control word, or one that makes the prompt too long.
     """
+    for choice in choices:
+        inputs.check_words(choice, "choice")
     rows = tuple(inputs.encode(text + choice) for choice in choices)
     for row in rows:
         inputs.check_prompt_length(len(row))
