@@ -18,7 +18,7 @@ _MAX_LISTED = 4  # in a message
 class AnnotationFile:
     """An annotation file, and a function from the possible names of an image to the image.
 
-    `prefix` goes before the ids of images, so that the ids of several files differ.
+    `prefix` is put before each image id, to keep the ids of several files apart.
     """
 
     path: str

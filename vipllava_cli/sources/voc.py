@@ -72,7 +72,7 @@ def _read_file(file: str, context: FileContext) -> AnnotatedImage:
 
 
 def find_objects(root: "Element") -> list["Element"]:
-    """Return the objects of a file. LabelMe on the web keeps those that were deleted."""
+    """Return the objects of a file, without the deleted ones, which LabelMe on the web keeps."""
     return [each for each in root.findall("object") if child_text(each, "deleted") != "1"]
 
 

@@ -66,7 +66,7 @@ class _Listed:
     notes: list[str] = field(default_factory=list)
 
     def add(self, path: str, folders: Sequence[str], encoding: str | None) -> None:
-        """Add the images in a folder, or those that a text file lists, one per line."""
+        """Add the images of a folder, or of a text file with one image per line."""
         if os.path.isdir(path):
             names = (os.path.join(path, image) for image in list_folder(path).images)
             self.images.update(dict.fromkeys(names))

@@ -1,8 +1,8 @@
 """The end of the program by a signal: no temporary file stays behind.
 
 SIGTERM and SIGHUP end the program with the exit codes 143 and 129, after its temporary files are
-removed. They are codes like 130 after Ctrl-C, and those that a shell shows for these signals: every
-caller reads the same number.
+removed. A shell shows the same codes for these signals, as it shows 130 for Ctrl-C: every caller
+reads the same number.
 """
 
 import atexit

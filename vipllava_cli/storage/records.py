@@ -183,7 +183,7 @@ def check_record(
 def check_stored(row: Any) -> dict[str, Any]:
     """Check a row of a journal: a record of a batch, or a grade of a judge. Raises ValueError.
 
-    Fields may be missing, but those that are there have the types of a record. An answer has a key.
+    Fields may be missing. Each field that is present has the type of a record. An answer has a key.
     """
     checked = check_record(row, required=("id", "key"))
     if checked.get("error", "") in ("", {}):
