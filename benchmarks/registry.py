@@ -10,8 +10,9 @@ class Scenario:
 
     `sizes` are the models that it runs with unless sizes are given. One with the shipped model only, or
     with none, has the size `-`. `limit` is in seconds, for a full run. Scenarios that are `alone` get
-    a process of their own, the others share a process and its open model. One that `is_named` runs if
-    its name is given, and in quick runs. `devices` are the kinds of device it is for.
+    a process of their own, the others share a process and its open model. One that `runs_commands`
+    opens no model itself: a quick run has it beside the others. One that `is_named` runs if its name is
+    given, and in quick runs. `devices` are the kinds of device it is for.
     """
 
     summary: str
@@ -20,6 +21,7 @@ class Scenario:
     limit: int = 120
     argument: str = ""
     alone: bool = False
+    runs_commands: bool = False
     is_named: bool = False
     devices: tuple[str, ...] = ("cpu", "cuda")
 
@@ -75,13 +77,29 @@ SCENARIOS: Mapping[str, Scenario] = {
         )
         for name, (summary, devices) in _PLACEMENTS.items()
     },
-    "ask": Scenario("a cold `ask`, against a minimal script", "ask", sizes=("tiny",), alone=True),
+    "ask": Scenario(
+        "a cold `ask`, against a minimal script",
+        "ask",
+        sizes=("tiny",),
+        alone=True,
+        runs_commands=True,
+    ),
     "ask-profile": Scenario(
-        "where the time of a cold `ask` goes", "ask_profile", sizes=("tiny",), alone=True
+        "where the time of a cold `ask` goes",
+        "ask_profile",
+        sizes=("tiny",),
+        alone=True,
+        runs_commands=True,
     ),
     **{
         f"loading-{name}": Scenario(
-            summary, "loading", argument=name, limit=900, alone=True, devices=("cpu",)
+            summary,
+            "loading",
+            argument=name,
+            limit=900,
+            alone=True,
+            runs_commands=True,
+            devices=("cpu",),
         )
         for name, summary in _LOADINGS.items()
     },

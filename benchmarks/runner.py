@@ -47,7 +47,7 @@ class Runner:
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield the events of all jobs, each with its size."""
-        groups = [list(group) for _, group in groupby(jobs, key=self._process)]
+        groups = self._group(jobs)
         if not self.is_quick:
             for group in groups:
                 yield from self._run_group(group)
@@ -81,10 +81,14 @@ class Runner:
                 return
             yield from self._run_process(waiting)
 
-    def _process(self, job: Job) -> tuple[str, str]:
-        """Return what is equal for jobs that share a process. A quick run saves processes."""
-        is_alone = SCENARIOS[job.name].alone and not self.is_quick
-        return job.size, job.name if is_alone else ""
+    def _group(self, jobs: Sequence[Job]) -> list[list[Job]]:
+        """Return the jobs of each process. A quick run saves processes."""
+        if not self.is_quick:
+            return [list(group) for _, group in groupby(jobs, key=_process)]
+        groups: dict[tuple[str, bool], list[Job]] = {}
+        for job in jobs:
+            groups.setdefault((job.size, SCENARIOS[job.name].runs_commands), []).append(job)
+        return list(groups.values())
 
     def _run_process(self, waiting: list[Job]) -> Iterator[Event]:
         """Run a worker until it ends or has to end. Takes the jobs that it finished from `waiting`."""
@@ -136,6 +140,11 @@ class Runner:
 
     def _limit(self, job: Job) -> int:
         return QUICK_LIMIT if self.is_quick else SCENARIOS[job.name].limit
+
+
+def _process(job: Job) -> tuple[str, str]:
+    """Return what is equal for neighbours that share a process."""
+    return job.size, job.name if SCENARIOS[job.name].alone else ""
 
 
 def _failed(job: Job, reason: str) -> Event:
