@@ -105,6 +105,8 @@ def test_a_conversation_is_saved_and_resumed(run: Run, tmp_path: Path, home: Pat
         f"error: {session} already exists: give another name, or add --resume '{session}' to continue"
         " that conversation\n"
     )
+    folder = run("chat", GARDEN, "--save", tmp_path, stdin=b"")
+    assert folder.stderr == f"error: {tmp_path} is a folder: name a file in it\n"
     again = run(
         "chat", "--resume", session, "--save", session, stdin=b"what kind of thing is {1}?\n"
     )

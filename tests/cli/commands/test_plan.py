@@ -105,6 +105,10 @@ def test_the_bus_and_the_disk_may_be_given(run: Run) -> None:
         (["--tflops", "disk=1"], "invalid --tflops 'disk=1': expected a GPU number or cpu or mps"),
         (["--tflops", "cpu=1,cpu=2"], "it names cpu twice"),
         (["--max-memory", "cpu=20GiB", "--tflops", "7=1"], "--tflops names GPU 7, and this plan"),
+        (
+            ["--max-memory", "cpu=20GiB", "--bandwidth", "mps=3"],
+            "--bandwidth names mps, and this plan",
+        ),
         (["--device", "gpu"], "invalid --device 'gpu': expected auto, cpu, mps, cuda for all GPUs"),
         (["--device", "cuda:9"], "there is no GPU 9 for --device cuda:9"),
     ],

@@ -57,7 +57,7 @@ def test_scores_are_by_capability_and_by_exact_set_also_of_stored_predictions(
     graded = run(*command, "--out", tmp_path / "graded", "--predictions", stored)
     assert graded.code == 0, graded.stderr
     assert find_score(json.loads(graded.stdout), judge) == (0.75, 4)
-    assert "1 of the predictions do not belong to a question" in graded.stderr
+    assert f"predictions without a question in {data}: 1" in graded.stderr
 
     stored.write_text(json.dumps({"v1_0": "a penguin"}))
     graded = run(*command, "--out", tmp_path / "some", "--predictions", stored, "-q")

@@ -219,7 +219,7 @@ def _open_autosave(
 
     if save is not None:
         is_resumed = resume is not None and os.path.realpath(save) == os.path.realpath(resume)
-        if os.path.lexists(save) and not is_resumed:
+        if os.path.lexists(save) and not os.path.isdir(save) and not is_resumed:
             raise InputError(
                 f"{save} already exists: give another name, or add --resume {shlex.quote(save)} to"
                 " continue that conversation"

@@ -166,9 +166,7 @@ def vip_bench(
             BENCHMARKS["vip-bench"], questions.dataset(), questions.out, questions.predictions
         )
         if unknown:
-            messages.note(
-                f"{unknown} of the predictions do not belong to a question of {questions.data}"
-            )
+            messages.note(f"predictions without a question in {questions.data}: {unknown}")
     evaluation.csv_safe = questions.csv_safe
     if judge is None:
         messages.note(

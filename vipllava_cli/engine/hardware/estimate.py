@@ -127,12 +127,17 @@ def _read_spec(config: Mapping[str, Any], name: str) -> ModelSpec:
 
 def _check_given(given: GivenSpeeds, placement: Placement) -> None:
     """Raise UsageError for the speed of a GPU that the plan does not use: probably a wrong number."""
-    for option, number in given.gpus():
-        if number not in placement.budgets:
+    for option, location in given.accelerators():
+        if location not in placement.budgets:
             used = ", ".join(map(location_name, placement.budgets))
+            other = (
+                f", or add {location}=… to --max-memory to plan for a machine with this GPU"
+                if isinstance(location, int)
+                else ""
+            )
             raise UsageError(
-                f"{option} names GPU {number}, and this plan uses {used}: name one of these, or add"
-                f" {number}=… to --max-memory to plan for a machine with this GPU"
+                f"{option} names {location_name(location)}, and this plan uses {used}: name one of"
+                f" these{other}"
             )
 
 

@@ -66,11 +66,11 @@ class GivenSpeeds:
             for name, link in _ASSUMED_LINKS.items()
         }
 
-    def gpus(self) -> Iterator[tuple[str, int]]:
-        """Yield the GPUs whose speed is given, each with the option that names it."""
+    def accelerators(self) -> Iterator[tuple[str, Location]]:
+        """Yield the GPUs and MPS if their speed is given, each with the option that names it."""
         for option, values in ((BANDWIDTH, self.bandwidth), (TFLOPS, self.operations)):
             for location in values:
-                if isinstance(location, int):
+                if isinstance(location, int) or location == "mps":
                     yield option, location
 
 
