@@ -219,6 +219,25 @@ def test_records_of_another_file_are_refused(tmp_path: Path, run: Run) -> None:
     ended = run("export", results, "--to", "coco", "-o", tmp_path / "o.json", "--source", file)
     assert ended.code == 3
     assert "no record is about a region of --source" in ended.stderr
+    assert "and the --images of that batch\n" in ended.stderr
+
+
+def test_a_copy_keeps_the_regions_of_a_missing_image(tmp_path: Path, run: Run) -> None:
+    file = coco(tmp_path)
+    content = json.loads(file.read_text())
+    content["images"].append({"id": 8, "file_name": "lost.jpg"})
+    content["annotations"].append({**content["annotations"][0], "id": 6, "image_id": 8})
+    file.write_text(json.dumps(content))
+    failed = {"error": {"type": "InputError", "message": "found no image lost.jpg"}}
+    lost = record(tmp_path / "lost.jpg", "lost.jpg#1", answer=None, width=None, **failed)
+    found = record(tmp_path / "a.jpg", "a.jpg#1", mark("box", BOXES[0], label="dog"))
+    write_records(tmp_path / "results.jsonl", found, lost)
+    ended = export(run, tmp_path, "coco", "out.json", file)
+    assert "1 image of --source cannot be read" in ended.stderr
+    annotations = json.loads((tmp_path / "out.json").read_text())["annotations"]
+    assert [each["attributes"].get("error") for each in annotations] == [
+        None, None, "found no image lost.jpg",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("folder", ["C:\\data\\photos\\", "/mnt/elsewhere/", "x\\"])

@@ -154,19 +154,14 @@ def _dataset(
         if row.size
         for position in positions
     }
-    exported = [_export_image(each, sizes.get(at), paths) for at, each in enumerate(images)]
-    unreadable = exported.count(None)
-    dataset = Dataset(
-        [
-            image or ExportImage(source.id, source.name, (0, 0))
-            for image, source in zip(exported, images, strict=True)
-        ]
-    )
+    dataset = Dataset([_export_image(each, sizes.get(at), paths) for at, each in enumerate(images)])
+    unreadable = sum(not image.size[0] for image in dataset.images)
     for positions, own in rows_of.items():
-        unmatched += _add_rows([image for at in positions if (image := exported[at])], own)
+        unmatched += _add_rows([dataset.images[at] for at in positions], own)
     if unmatched == len(rows):
         raise InputError(
-            "no record is about a region of --source: give the file that batch read for these records"
+            "no record is about a region of --source: give the file that batch read for these records,"
+            " and the --images of that batch"
         )
     if unmatched:
         dataset.notes.append(
@@ -214,8 +209,11 @@ def _file_name(path: str) -> str:
 
 def _export_image(
     source: SourceImage, size: tuple[int, int] | None, paths: ImagePaths
-) -> ExportImage | None:
-    """Resolve the regions of an image. Returns None if its size is unknown and it cannot be read."""
+) -> ExportImage:
+    """Resolve the regions of an image.
+
+    An image of unknown size that cannot be read has the size (0, 0), and its regions have no marks.
+    """
     file: ImageFile | None = None
 
     def opened() -> ImageFile:
@@ -226,10 +224,10 @@ def _export_image(
     try:
         size = size or opened().size
     except InputError:
-        return None
-    image = ExportImage(source.id, source.name, size)
+        size = None
+    image = ExportImage(source.id, source.name, size or (0, 0))
     for number, region in enumerate(source.regions, 1):
-        mark = None if region.spec is None else _resolve(region.spec, size, opened)
+        mark = _resolve(region.spec, size, opened) if region.spec and size else None
         image.regions.append(Region(mark, region.label, number, region.extra))
     return image
 
@@ -254,7 +252,7 @@ def _add_rows(entries: Sequence[ExportImage], rows: Iterable[AnsweredRow]) -> in
     """
     unmatched = 0
     seen: Counter[tuple[str, str, str]] = Counter()
-    for row in rows if entries else ():
+    for row in rows:
         same = row.row_id, row.answer.question, row.answer.model
         first = seen[same] % len(entries)
         seen[same] += 1
