@@ -90,6 +90,18 @@ def test_a_mask_image_may_be_in_quotes_after_its_colour(fake: FakeSession, tmp_p
     ]  # fmt: skip
 
 
+def test_the_outline_of_a_mask_image_is_described_in_short(
+    fake: FakeSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "mask.png"
+    mask = Image.new("L", (200, 100))
+    mask.paste(255, (20, 20, 80, 80))
+    mask.save(path)
+    described = "1 mask red of 236 points within 20.5,20.5,79.5,79.5\n"
+    assert fake.enter(f"/mask {path}") == described
+    assert fake.enter("/marks") == described
+
+
 def test_picked_boxes_have_the_width_and_alpha_of_the_settings(
     fake: FakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,7 +81,7 @@ _PLAIN_KEYS = (('""" … """', "write several lines"), _STOP_KEY)
 _MARK_FORMS: Mapping[str, str] = {
     **{name: shape.syntax for name, shape in SHAPES.items()},
     "arrow": "X1,Y1,X2,Y2|X,Y",
-    **dict.fromkeys(MASK_SHAPES, "X1,Y1,…|FILE"),
+    **dict.fromkeys(MASK_SHAPES, "X1,Y1,…|FILE[:VALUE]"),
 }
 
 

@@ -7,10 +7,19 @@ from vipllava_cli.marks.types import Mark
 from vipllava_cli.storage.counts import count_noun
 
 MAX_DESCRIBED = 8
+MAX_POINTS = 50
 
 
 def describe_mark(mark: Mark) -> str:
-    """Describe a mark as the user can type it: `box red:10,20,110,220`."""
+    """Describe a mark as the user can type it: `box red:10,20,110,220`.
+
+    The outline of a mask image may have thousands of points: their number and the box around them stand
+    for more than MAX_POINTS.
+    """
+    points = sum(map(len, mark.parts))
+    if points > MAX_POINTS:
+        around = ",".join(f"{value:g}" for value in mark.bounds)
+        return f"{mark.shape} {mark.color} of {points} points within {around}"
     coords = mark_to_json(mark)["coords"]
     parts = coords if isinstance(coords[0], list) else [coords]
     numbers = " and ".join(",".join(f"{value:g}" for value in part) for part in parts)
