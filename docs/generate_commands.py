@@ -101,7 +101,8 @@ def _values(parameter: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         forms: Sequence[str] = [each.value for each in kind]
     else:
-        forms = (parameter.metavar or "").split("|")
+        metavar = parameter.metavar or ""
+        forms = [metavar] if " " in metavar else metavar.split("|")  # a form with spaces is a text
     return " or ".join(f"`{form}`" for form in forms if form)
 
 

@@ -48,3 +48,9 @@ def test_check_names_a_page_that_is_not_current(
     assert main([]) == 0
     assert main(["--check"]) == 0
     assert page.read_text() == "new\n"
+
+
+def test_a_value_with_alternatives_inside_is_one_form() -> None:
+    page = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    assert r"| `--fields` | `NAME: A\|B; …` |" in page
+    assert "| `--mask` | `[COLOUR:]X1,Y1,…` or `FILE[:VALUE]` |" in page
