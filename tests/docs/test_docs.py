@@ -138,6 +138,19 @@ def test_paths_of_modules_exist(page: Page) -> None:
             assert any((root / span).exists() for root in roots), span
 
 
+def test_the_tables_that_contributors_extend_are_in_the_named_files() -> None:
+    path, tables = "", []
+    for file, table in re.findall(
+        r"`([\w/]+\.py)`:|`(_?[A-Z_]{4,})`", page("CONTRIBUTING.md").source.partition("## Add a")[2]
+    ):
+        path = file or path
+        if table:
+            tables.append(table)
+            code = (ROOT / "vipllava_cli" / path).read_text(encoding="utf-8")
+            assert re.search(rf"^{table}\b", code, re.MULTILINE), f"{path} has no {table}"
+    assert {"SHAPES", "_DRAWERS", "READERS", "BENCHMARKS"} <= set(tables)
+
+
 def test_the_architecture_page_lists_the_layers_of_the_contract() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     layers = next(each["layers"] for each in contracts["contracts"] if each["id"] == "layers")
