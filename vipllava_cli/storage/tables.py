@@ -126,13 +126,16 @@ def journal_path(table: Path) -> Path:
 def records_path(path: Path) -> Path:
     """Return the records of a table, and any other path as it is.
 
-    Raises InputError for a table without its records: its cells are no records, and may be edited.
+    A run that was stopped has written records, and no table yet. Raises InputError for a table without
+    its records: its cells are no records, and may be edited.
     """
-    if path.suffix.lower() not in TABLES or not path.is_file():
+    if path.suffix.lower() not in TABLES:
         return path
     records = journal_path(path)
-    if records.is_file():
+    if records.is_file() and (path.is_file() or not path.exists()):
         return records
+    if not path.is_file():
+        return path
     with path.open("rb") as file:
         if file.read(1) == b"{":  # lines of records under another name
             return path
