@@ -54,7 +54,12 @@ def chat(
         str | None, _session("Save the conversation to FILE.", "--save", metavar="FILE")
     ] = None,
     resume: Annotated[
-        str | None, _session("Resume the conversation saved in FILE.", "--resume", metavar="FILE")
+        str | None,
+        _session(
+            "Resume the conversation saved in FILE; with --save FILE, it gets the later turns.",
+            "--resume",
+            metavar="FILE",
+        ),
     ] = None,
     resume_last: Annotated[bool, _session("Resume the last conversation.", "--continue")] = False,
     no_history: Annotated[
