@@ -74,7 +74,7 @@ def _attend(
     """Return the attention of the rows of one image. The shared keys are [heads, tokens, size]."""
     rows, heads, new, size = queries.shape
     kept = shared[0].shape[0]  # heads of the cache, each for one or several heads of the queries
-    grouped = queries.view(rows, kept, -1, size)
+    grouped = queries.reshape(rows, kept, -1, size)
     together = grouped.transpose(0, 1).reshape(kept, -1, size)
     of_shared = (together @ shared[0].transpose(1, 2)).view(kept, rows, -1, shared[0].shape[1])
     of_own = grouped @ own[0].transpose(2, 3)
