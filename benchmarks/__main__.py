@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import time
@@ -32,12 +33,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="few and short rounds, to see that it works",
     )
     run.add_argument("--size", choices=SIZES, action="append", help="instead of a scenario's own")
-    run.add_argument("--device", default="cpu", help="cpu or cuda:0 (default: cpu)")
-    run.add_argument("--seconds", type=float, default=24 * 3600, help="of the whole run")
+    run.add_argument("--device", type=device, default="cpu", help="cpu or cuda:0 (default: cpu)")
+    run.add_argument("--seconds", type=seconds, default=24 * 3600, help="of the whole run")
     run.add_argument("--out", type=Path, default=OUT, help="folder of results.jsonl and results.md")
     run.add_argument(
         "--images",
-        type=Path,
+        type=folder,
         action="append",
         default=[],
         metavar="FOLDER",
@@ -45,6 +46,33 @@ def make_parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--checkpoints", type=Path, default=FOLDER, help="folder of random models")
     return parser
+
+
+def device(text: str) -> str:
+    """Return a device that this machine has. Imports torch for a GPU only."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"invalid device {text!r}: expected cpu or cuda:0")
+    if text != "cpu":
+        import torch
+
+        if int(text.partition(":")[2] or 0) >= (gpus := torch.cuda.device_count()):
+            raise argparse.ArgumentTypeError(f"no {text}: torch finds {gpus} GPUs on this machine")
+    return text
+
+
+def seconds(text: str) -> float:
+    """Return a time limit."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"invalid time {text!r}: expected seconds above 0")
+    return value
+
+
+def folder(text: str) -> Path:
+    """Return a folder that exists."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text}")
+    return Path(text)
 
 
 def choose_names(given: Sequence[str], device: str, *, is_quick: bool = False) -> list[str]:
@@ -56,12 +84,15 @@ def choose_names(given: Sequence[str], device: str, *, is_quick: bool = False) -
         if not any(name.startswith(text) for name in SCENARIOS):
             raise SystemExit(f"error: no scenario {text}: see `python -m benchmarks list`")
     kind = device.partition(":")[0]
-    return [
+    names = [
         name
         for name, scenario in SCENARIOS.items()
         if kind in scenario.devices
         and (name.startswith(tuple(given)) if given else is_quick or not scenario.is_named)
     ]
+    if not names:
+        raise SystemExit(f"error: none of these scenarios runs on {device}: {' '.join(given)}")
+    return names
 
 
 def choose_jobs(names: Sequence[str], sizes: Sequence[str]) -> list[Job]:
@@ -74,30 +105,44 @@ def choose_jobs(names: Sequence[str], sizes: Sequence[str]) -> list[Job]:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Run, and rewrite the files after each event. Returns 1 if a scenario failed."""
+    """Run, and rewrite the files after each event. Returns 1 if a scenario failed.
+
+    Ctrl-C ends the run, and leaves the figures until then.
+    """
     deadline = time.monotonic() + given.seconds
     sizes = given.size or (["tiny"] if given.is_quick else [])
     jobs = choose_jobs(choose_names(given.names, given.device, is_quick=given.is_quick), sizes)
     machine = describe_machine(given.device)
     print(describe_in_words(machine))
-    given.out.mkdir(parents=True, exist_ok=True)
     events: list[dict[str, Any]] = []
+    write_results(given.out, machine, events)
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(
             given.device, given.is_quick, Path(folder), given.checkpoints, deadline, given.images
         )
-        for event in runner.run(jobs):
-            events.append(event)
-            print(describe_event(event), flush=True)
-            write_results(given.out, machine, events)
+        try:
+            for event in runner.run(jobs):
+                events.append(event)
+                print(describe_event(event), flush=True)
+                write_results(given.out, machine, events)
+        except KeyboardInterrupt:
+            print(f"interrupted: {given.out} has the figures until now", file=sys.stderr)
+            return 130
     return int(any(event["event"] == "error" for event in events))
 
 
 def write_results(out: Path, machine: dict[str, Any], events: Sequence[dict[str, Any]]) -> None:
-    """Write the JSON lines and the table."""
+    """Write the JSON lines and the table. Raises SystemExit if the folder cannot be written."""
     lines = [{"event": "machine", **machine}, *events]
-    (out / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (out / "results.md").write_text(write_table(machine, events))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (out / "results.md").write_text(write_table(machine, events))
+    except OSError as error:
+        reason = error.strerror or error
+        raise SystemExit(
+            f"error: {out} cannot be written: {reason}; choose another --out"
+        ) from None
 
 
 def describe_event(event: dict[str, Any]) -> str:

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -44,14 +45,11 @@ class Runner:
     checkpoints: Path
     deadline: float
     images: Sequence[Path] = ()
+    _workers: "set[subprocess.Popen[bytes]]" = field(default_factory=set)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
-        """Yield the events of all jobs, each with its size."""
+        """Yield the events of all jobs, each with its size. Ctrl-C ends the workers at once."""
         groups = self._group(jobs)
-        if not self.is_quick:
-            for group in groups:
-                yield from self._run_group(group)
-            return
         events: queue.Queue[Event | None] = queue.Queue()  # None when a group has ended
 
         def run_group(group: list[Job]) -> None:
@@ -61,16 +59,26 @@ class Runner:
             finally:
                 events.put(None)
 
-        with ThreadPoolExecutor(QUICK_PROCESSES) as threads:
+        with ThreadPoolExecutor(QUICK_PROCESSES if self.is_quick else 1) as threads:
             started = [threads.submit(run_group, group) for group in groups]
             running = len(groups)
-            while running:
-                if (event := events.get()) is None:
-                    running -= 1
-                else:
-                    yield event
+            try:
+                while running:
+                    if (event := events.get()) is None:
+                        running -= 1
+                    else:
+                        yield event
+            except BaseException:  # the pool would wait for the scenarios
+                self._stop()
+                raise
             for each in started:
                 each.result()  # raises what the thread raised
+
+    def _stop(self) -> None:
+        """End all workers, and start no other."""
+        self.deadline = 0
+        for worker in list(self._workers):
+            _kill_group(worker)
 
     def _run_group(self, waiting: list[Job]) -> Iterator[Event]:
         """Run jobs in one process, and in another one after a failure."""
@@ -103,22 +111,28 @@ class Runner:
         worker = subprocess.Popen(  # noqa: S603 - the program itself
             command, stdout=subprocess.PIPE, start_new_session=True, env={**os.environ, **threads}
         )
+        self._workers.add(worker)
         events: queue.Queue[Event | None] = queue.Queue()
         assert worker.stdout is not None
         reader = threading.Thread(target=_read, args=(worker.stdout, events), daemon=True)
         reader.start()
         try:
-            yield from self._follow(waiting, events)
+            has_closed = yield from self._follow(waiting, events)
         finally:
-            _kill(worker)
+            self._workers.discard(worker)
+            _end(worker)
             reader.join()
             worker.stdout.close()
-        code = worker.returncode
-        if waiting and code not in (0, -signal.SIGKILL):
-            yield _failed(waiting.pop(0), f"the process ended with exit code {code}")
+        if waiting and has_closed:
+            yield _failed(waiting.pop(0), _describe_end(worker.returncode))
 
-    def _follow(self, waiting: list[Job], events: "queue.Queue[Event | None]") -> Iterator[Event]:
-        """Yield events until the worker closes its output or exceeds a limit."""
+    def _follow(
+        self, waiting: list[Job], events: "queue.Queue[Event | None]"
+    ) -> Generator[Event, None, bool]:
+        """Yield events until the worker has finished, closes its output or exceeds a limit.
+
+        Returns whether the worker closed its output.
+        """
         end = time.monotonic() + self._limit(waiting[0]) + STARTING
         while True:
             left = min(end, self.deadline) - time.monotonic()
@@ -128,14 +142,14 @@ class Runner:
                 job = waiting.pop(0)
                 whole = "the run" if self.deadline <= end else f"{job.name} ({self._limit(job)} s)"
                 yield _failed(job, f"stopped: the time of {whole} was over")
-                return
+                return False
             if event is None:
-                return
+                return True
             yield event | {"size": waiting[0].size}
             if event["event"] == "end":
                 waiting.pop(0)
                 if not waiting:
-                    return
+                    return False
                 end = time.monotonic() + self._limit(waiting[0])
 
     def _limit(self, job: Job) -> int:
@@ -151,16 +165,27 @@ def _failed(job: Job, reason: str) -> Event:
     return {"event": "error", "scenario": job.name, "size": job.size, "reason": reason}
 
 
+def _describe_end(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "the process was killed: the memory may have been full"
+    return f"the process ended with exit code {code}"
+
+
 def _read(lines: IO[bytes], events: "queue.Queue[Event | None]") -> None:
     for line in lines:
         events.put(json.loads(line))
     events.put(None)
 
 
-def _kill(worker: "subprocess.Popen[bytes]") -> None:
+def _end(worker: "subprocess.Popen[bytes]") -> None:
     """End a worker and its children, if it has not ended by itself."""
     try:
         worker.wait(timeout=5 if worker.poll() is None else 0)
     except subprocess.TimeoutExpired:
-        os.killpg(worker.pid, signal.SIGKILL)
+        _kill_group(worker)
         worker.wait()
+
+
+def _kill_group(worker: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(worker.pid, signal.SIGKILL)

@@ -78,7 +78,7 @@ def compare_batches(bench: Bench) -> Iterator[Measure]:
             ),
         },
         bench.choose(2, 1),
-        warm_up=False,
+        warm_up=not bench.is_quick,
     )
     images = dict(zip(times, (len(paths), len(paths), len(few), len(few)), strict=True))
     ours = [each / len(paths) for each in times.pop("batch")]

@@ -1,5 +1,6 @@
 """The harness: names, limits, and scenarios that fail, hang or crash."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -21,13 +22,17 @@ HELPERS = {"__init__", "answering"}
 
 # A worker whose scenarios behave as their names say.
 WORKER = """
-import json, os, sys, time
+import json, os, signal, sys, time
 for name in sys.argv[1:sys.argv.index("--size")]:
     print(json.dumps({"event": "start", "scenario": name}), flush=True)
     if name == "hangs":
         time.sleep(600)
     if name == "crashes":
         os._exit(3)
+    if name == "leaves":
+        sys.exit()
+    if name == "is killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     print(json.dumps({"event": "end", "scenario": name, "seconds": 0}), flush=True)
 """
 
@@ -92,6 +97,11 @@ def test_works_take_turns_after_a_warm_up() -> None:
 
 # --- failures --------------------------------------------------------------------------------
 
+OUTCOMES = {
+    "crashes": "the process ended with exit code 3",
+    "leaves": "the process ended with exit code 0",
+    "is killed": "the process was killed: the memory may have been full",
+}
 
 RunJobs = Callable[..., list[Event]]
 
@@ -105,7 +115,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunJobs:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHONPATH", raising=False)
     scenario = SCENARIOS["decode"]
-    limited = dict.fromkeys(("works", "also", "crashes", "hangs"), scenario)
+    limited = dict.fromkeys((*OUTCOMES, "works", "also", "hangs"), scenario)
     monkeypatch.setattr(runner, "SCENARIOS", limited)
     monkeypatch.setattr(Runner, "_limit", lambda self, job: 2)
 
@@ -125,10 +135,11 @@ def outcomes(events: list[Event]) -> list[tuple[str, str]]:
     ]
 
 
-def test_a_crash_leaves_an_error_and_the_others_run(run: RunJobs) -> None:
-    assert outcomes(run("works", "crashes", "also")) == [
+@pytest.mark.parametrize(("name", "reason"), OUTCOMES.items())
+def test_a_crash_leaves_an_error_and_the_others_run(run: RunJobs, name: str, reason: str) -> None:
+    assert outcomes(run("works", name, "also")) == [
         ("works", "end"),
-        ("crashes", "the process ended with exit code 3"),
+        (name, reason),
         ("also", "end"),
     ]
 
@@ -146,3 +157,51 @@ def test_nothing_starts_after_the_end_of_the_run(run: RunJobs) -> None:
         ("works", "not run: the time of the whole run was over"),
         ("also", "not run: the time of the whole run was over"),
     ]
+
+
+# --- the command -----------------------------------------------------------------------------
+
+
+def start(*options: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "benchmarks", "run", *options]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--quick",)])
+def test_an_interrupted_run_ends_at_once_and_leaves_its_figures(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    process = start("kills", "startup", "--out", str(tmp_path), *options)
+    assert process.stdout
+    assert any("start" in line for line in process.stdout if "load" not in line)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=4)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == f"interrupted: {tmp_path} has the figures until now"
+    assert "Traceback" not in errors
+    assert '"start"' in (tmp_path / "results.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--device", "gpu"), "invalid device 'gpu': expected cpu or cuda:0"),
+        (("--seconds", "0"), "invalid time '0': expected seconds above 0"),
+        (("--images", "missing"), "there is no folder missing"),
+        (("--out", __file__), f"{__file__} cannot be written: File exists; choose another --out"),
+    ],
+)
+def test_a_wrong_option_gives_a_line(options: tuple[str, ...], message: str) -> None:
+    process = start("startup", *options)
+    output, errors = process.communicate()
+    assert process.returncode in (1, 2)
+    assert errors.splitlines()[-1].endswith(message)
+    assert "Traceback" not in errors
+    assert "start" not in output.splitlines()[1:]
+
+
+def test_a_scenario_of_another_device_is_refused() -> None:
+    with pytest.raises(SystemExit, match="none of these scenarios runs on cuda:0: loading"):
+        program.choose_names(["loading"], "cuda:0")
