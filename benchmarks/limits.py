@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from statistics import median
 
 import torch
@@ -46,7 +45,6 @@ def copy_bandwidth(device: str) -> float:
     return 2 * sizes.copied / _time(lambda: target.copy_(source), device, sizes.repeats)
 
 
-@cache
 def read_bandwidth(device: str, dtype: str) -> float:
     """Measure the bytes/s that the product of one row and a large matrix reads."""
     sizes = _SIZES[device.partition(":")[0]]
@@ -57,7 +55,6 @@ def read_bandwidth(device: str, dtype: str) -> float:
     return matrix.nbytes / work
 
 
-@cache
 def matrix_peak(device: str, dtype: str) -> float:
     """Measure the operations/s of a product of two large random matrices."""
     sizes = _SIZES[device.partition(":")[0]]
@@ -80,7 +77,8 @@ def prompt_operations(needs: MemoryNeeds, tokens: int) -> float:
     """Return the operations of a prompt: two for each weight and token, and the attention.
 
     A decoder's token attends to the half of the prompt before it, on average. The head computes the
-    last token only.
+    last token only. These are the operations of a complete forward pass, of which `lean_prefill.py`
+    leaves out a tenth.
     """
     spec = needs.spec
     rows = {TOWER: spec.image_tokens + 1, PROJECTOR: spec.image_tokens, LAYER: tokens, HEAD: 1}
