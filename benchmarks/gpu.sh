@@ -5,7 +5,12 @@
 #
 # WHEELS is a folder of wheels that the machine lacks; a missing or empty one installs nothing.
 # OUT receives results.jsonl, results.md and log.txt. SIZE is 7b, DEVICE cuda:0, SECONDS 480 by default.
+# The exit status is that of `benchmarks run`: 1 if a scenario failed.
 set -uo pipefail
+if (($# < 2)); then
+  echo "error: usage: bash benchmarks/gpu.sh WHEELS OUT [SIZE [DEVICE [SECONDS [OPTION ...]]]]" >&2
+  exit 2
+fi
 start=$SECONDS
 wheels=${1:+$(realpath -m "$1")} out=$(realpath -m "$2") size=${3:-7b} device=${4:-cuda:0} seconds=${5:-480}
 cd "$(dirname "$0")/.."
@@ -30,5 +35,7 @@ export PYTHONWARNINGS=ignore::SyntaxWarning # of libraries, in every process aga
   "$python" -m benchmarks run machine decode prefill throughput chat plan precision placement ask \
     --size "$size" --device "$device" --seconds $((seconds - SECONDS + start)) \
     --checkpoints "$work/checkpoints" --out "$out" "${@:6}"
+  status=$?
   echo "all: $((SECONDS - start)) s"
+  exit $status
 } 2>&1 | tee "$out/log.txt"

@@ -205,3 +205,13 @@ def test_a_wrong_option_gives_a_line(options: tuple[str, ...], message: str) -> 
 def test_a_scenario_of_another_device_is_refused() -> None:
     with pytest.raises(SystemExit, match="none of these scenarios runs on cuda:0: loading"):
         program.choose_names(["loading"], "cuda:0")
+
+
+def test_the_script_for_a_gpu_needs_folders(tmp_path: Path) -> None:
+    script = ROOT / "benchmarks" / "gpu.sh"
+    done = subprocess.run(
+        ["/bin/bash", str(script)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: usage: bash benchmarks/gpu.sh WHEELS OUT ")
+    assert not done.stdout
