@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -25,6 +25,7 @@ from vipllava_cli.engine.local.lean_prefill import (
 )
 from vipllava_cli.engine.open import open_engine
 from vipllava_cli.engine.options import GenerationOptions
+from vipllava_cli.errors import UsageError
 from vipllava_cli.images.square import pad_to_square
 
 pytestmark = pytest.mark.model
@@ -200,3 +201,17 @@ def test_the_first_scores_are_those_of_a_complete_pass(engine: VipLlavaEngine) -
 
     rest = scores(ids[len(prefix.ids) :], cache=prefix.cache)
     torch.testing.assert_close(rest, scores(ids, **pixels), atol=1e-3, rtol=1e-3)
+
+
+def test_a_template_that_ends_with_the_image_is_refused(tmp_path: Path) -> None:
+    make("tiny", tmp_path / "model")
+    template = (
+        "{% for message in messages %}{% for part in message.content | reverse %}"
+        "{{ part.text if part.type == 'text' else '<image>' }}{% endfor %}{% endfor %}"
+    )
+    (tmp_path / "model" / "chat_template.jinja").write_text(template)
+    engine = open_engine(str(tmp_path / "model"), device="cpu")
+    [view] = make_views(cast(VipLlavaEngine, engine), 1)
+    with pytest.raises(UsageError, match=r"ends a prompt with the image.*use --template human"):
+        engine.prompt(view, "what is it?", "chat")
+    assert engine.prompt(view, "what is it?", "human")

@@ -108,8 +108,8 @@ class VipLlavaInputs(ModelInputs):
 
         Repeating the id equals repeating `<image>` in the text, and is faster.
 
-        Raises UsageError if the text does not contain exactly one image, and ModelError if the tokenizer
-        does not know the image token.
+        Raises UsageError if the text does not contain exactly one image or ends with it, and ModelError
+        if the tokenizer does not know the image token.
         """
         image = self.model.config.image_token_id
         ids: list[int] = self.tokenizer(text)["input_ids"]
@@ -122,6 +122,11 @@ class VipLlavaInputs(ModelInputs):
             )
         self.check_rows(ids)
         position = ids.index(image)
+        if position == len(ids) - 1:  # no token is left to read behind the cached image
+            raise UsageError(
+                f"the chat template of {self.info.name} ends a prompt with the image, and the model"
+                f" reads text behind it: {self.broken_template_advice}"
+            )
         return (*ids[:position], *[image] * self.image_tokens, *ids[position + 1 :])
 
     def image_end(self, ids: tuple[int, ...]) -> int:
