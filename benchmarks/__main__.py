@@ -126,6 +126,7 @@ def run(given: argparse.Namespace) -> int:
                 print(describe_event(event), flush=True)
                 write_results(given.out, machine, events)
         except KeyboardInterrupt:
+            write_results(given.out, machine, events)  # it may have come while they were written
             print(f"interrupted: {given.out} has the figures until now", file=sys.stderr)
             return 130
     return int(any(event["event"] == "error" for event in events))
