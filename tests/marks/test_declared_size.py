@@ -151,3 +151,14 @@ def test_the_orientation_is_that_of_pillow(tmp_path: Path) -> None:
             assert read_orientation(data, "a") == orientation
     turned = Image.open(io.BytesIO(data))
     assert ImageOps.exif_transpose(turned).size == (120, 160)
+
+
+def test_the_orientation_of_a_jpeg_can_be_in_xmp_alone(tmp_path: Path) -> None:
+    xmp = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    Image.new("L", STORED).save(tmp_path / "a.jpg", xmp=xmp)
+    file = open_image(str(tmp_path / "a.jpg"))
+    assert file.size == file.image.size == (120, 160)
+    resolved = resolve_marks(
+        [box(CORNERS, STORED)], file.size, read_orientation=file.read_orientation
+    )
+    assert resolved.marks[0].bounds == pytest.approx((80, 100, 110, 150))

@@ -6,6 +6,7 @@ decodes the files whose cost the header does not bound.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,15 +106,16 @@ def read_header(data: bytes, name: str, frame: int = FIRST_FRAME) -> Header:
 
 def read_orientation(data: bytes, name: str) -> int:
     """Read the EXIF orientation, 1 to 8. It is 1 for an image that is stored upright."""
-    if data.startswith(_JPEG_START) and data.find(_JPEG_EXIF, 0, _JPEG_EXIF_BYTES) < 0:
+    if data.startswith(_JPEG_START) and not _ORIENTATION_SOURCE.search(data, 0, _JPEG_HEAD_BYTES):
         return UPRIGHT  # most JPEGs: no need to parse the header
     check_file(data, name)
     read = workers.read_orientation if needs_worker(data) else pixels.read_orientation
     return read(data, name)
 
 
-_JPEG_START, _JPEG_EXIF = b"\xff\xd8\xff", b"Exif\0\0"
-_JPEG_EXIF_BYTES = 1 << 18  # EXIF is the first or second segment, of at most 64 KiB each
+_JPEG_START = b"\xff\xd8\xff"
+_ORIENTATION_SOURCE = re.compile(rb"Exif\0\0|tiff:Orientation")  # in the EXIF or the XMP segment
+_JPEG_HEAD_BYTES = 1 << 18  # they are among the first segments, of at most 64 KiB each
 
 
 def _read_pixels(data: bytes, name: str, frame: int, *, any_bits: bool = False) -> Pixels:
