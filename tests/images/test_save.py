@@ -25,10 +25,16 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
         save_image(Image.new("RGB", (8, 6)), str(tmp_path / "out.xyz"), force=True)
 
 
-def test_an_image_too_large_for_its_format_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be written"):
-        save_image(Image.new("RGB", (70_000, 1)), str(tmp_path / "out.jpg"), force=False)
+@pytest.mark.parametrize(("suffix", "side"), [("jpg", 65_500), ("webp", 16_383)])
+def test_an_image_too_large_for_its_format_is_one_line_and_leaves_no_file(
+    suffix: str, side: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / f"out.{suffix}")
+    with pytest.raises(InputError, match=rf"{side + 1}x1 pixels.* at most {side} .*\.png"):
+        save_image(Image.new("RGB", (side + 1, 1)), path, force=False)
     assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().err == ""  # libjpeg has a line of its own
+    save_image(Image.new("RGB", (side, 1)), path, force=False)
 
 
 def test_different_ids_have_different_safe_paths(tmp_path: Path) -> None:
@@ -41,7 +47,7 @@ def test_different_ids_have_different_safe_paths(tmp_path: Path) -> None:
         path.touch()
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
 @pytest.mark.parametrize(("colors", "size", "is_kept"), [
     (b"RGB ", 3000, True),
     (b"RGB ", 2_000_000, False),  # Pillow opens no such PNG

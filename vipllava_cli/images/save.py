@@ -33,7 +33,7 @@ _FORMATS: Mapping[str, tuple[str, Mapping[str, int]]] = {
     ".tiff": ("TIFF", {}),
 }
 
-_WITH_PROFILE = ("PNG", "TIFF")  # Pillow writes the colour profile of the source
+_MAX_SIDES: Mapping[str, int] = {"JPEG": 65_500, "WEBP": 16_383}  # pixels; others hold any image
 _MAX_PROFILE = 1 << 20  # bytes; Pillow opens no PNG with a larger one
 _PROFILE_COLORS = slice(16, 20)  # of a profile: what its colours are
 
@@ -59,12 +59,22 @@ def save_image(image: Image.Image, name: str, *, force: bool) -> None:
         image.save(sys.stdout.buffer, "PNG", icc_profile=_profile_to_keep(image))
         return
     format, options = _FORMATS[Path(name).suffix.lower()]
-    profile = {"icc_profile": _profile_to_keep(image)} if format in _WITH_PROFILE else {}
+    _check_sides(image, format, name)
     try:
         with atomic_file(name) as file:
-            image.save(file, format, **options, **profile)
-    except ValueError as error:  # the image is too large for the format
+            image.save(file, format, **options, icc_profile=_profile_to_keep(image))
+    except ValueError as error:  # WebP cannot hold every image below its limit
         raise unwritable(name, error) from None
+
+
+def _check_sides(image: Image.Image, format: str, name: str) -> None:
+    """Raise InputError for an image that is too wide or too high for its format."""
+    limit = _MAX_SIDES.get(format)
+    if limit is not None and max(image.size) > limit:
+        raise InputError(
+            f"{name} cannot be written: the image is {image.width}x{image.height} pixels, and a"
+            f" {format} has at most {limit} on a side; give a path that ends in .png"
+        )
 
 
 def _profile_to_keep(image: Image.Image) -> bytes | None:
