@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import ExifTags, Image
 
 from tests.conftest import Run
 from tests.support.picker import Visit, fake_window
@@ -61,3 +62,31 @@ def test_a_cancelled_window_writes_and_asks_nothing(
     assert (result.code, result.stdout) == (ExitCode.INTERRUPTED, "")
     assert result.stderr == "cancelled: no file is written and no question asked\n"
     assert [path.name for path in tmp_path.iterdir()] == [image.name]
+
+
+def test_marks_of_a_record_fit_an_image_of_another_size(run: Run, tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    marks = '"marks": [{"shape": "box", "coords": [20, 10, 60, 40], "color": "red"}]'
+    record.write_text(f'{{"width": 80, "height": 60, {marks}}}')
+    small, tall = tmp_path / "small.png", tmp_path / "tall.png"
+    Image.new("RGB", (40, 30)).save(small)
+    Image.new("RGB", (40, 60)).save(tall)
+    drawn = run("annotate", small, "--marks", record, "-o", tmp_path / "a.png")
+    assert (drawn.code, drawn.stderr.count("note: scaled the marks to the image")) == (0, 1)
+    run("annotate", small, "--box", "red:10,5,30,20", "-o", tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    refused = run("annotate", tall, "--marks", record, "-o", tmp_path / "c.png")
+    assert refused.code == ExitCode.INPUT
+    assert "an image of 80x60 pixels, but it has 40x60 pixels" in refused.stderr
+    assert not (tmp_path / "c.png").exists()
+
+
+def test_marks_of_a_record_are_those_of_the_upright_image(run: Run, tmp_path: Path) -> None:
+    record, turned = tmp_path / "record.json", tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (60, 60)).save(turned, exif=exif)
+    marks = '"marks": [{"shape": "box", "coords": [20, 10, 60, 40]}]'
+    record.write_text(f'{{"width": 60, "height": 60, {marks}}}')
+    drawn = run("annotate", turned, "--marks", record, "-o", tmp_path / "a.png")
+    assert drawn.stderr == f"note: wrote {tmp_path / 'a.png'}, 60x60 pixels, 1 mark\n"

@@ -39,8 +39,9 @@ def fit_to_image(
         return spec, None
     width, height = size
     if (declared.width, declared.height) == size:
-        return spec, _orientation_note(size, read_orientation())
-    orientation = read_orientation()
+        note = None if declared.is_upright else _orientation_note(size, read_orientation())
+        return spec, note
+    orientation = UPRIGHT if declared.is_upright else read_orientation()
     turn = _TURNS.get(orientation)
     if turn and (declared.height, declared.width) == size:
         note = f"turned the marks like the image: {_says(declared)}, its size before the EXIF turn"

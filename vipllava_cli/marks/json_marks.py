@@ -17,7 +17,7 @@ from vipllava_cli.marks.colors import parse_color
 from vipllava_cli.marks.mask_name import parse_values
 from vipllava_cli.marks.parse import check_coordinates, check_count, check_mark_count, parse_units
 from vipllava_cli.marks.shape_table import MASK_SHAPES, SHAPES, Units, with_article
-from vipllava_cli.marks.types import Coordinate, Mark, MarkSpec, MarkStyle
+from vipllava_cli.marks.types import Coordinate, DeclaredSize, Mark, MarkSpec, MarkStyle
 from vipllava_cli.storage.json_files import read_json
 
 _FIELDS = {"shape", "coords", "color", "width", "alpha", "label", "units", "file", "value"}
@@ -89,7 +89,7 @@ class MarksFile(NamedTuple):
 def read_marks_file(name: str, units: str = Units.px) -> MarksFile:
     """Read a JSON file: a list of marks, or an object with such a list in `marks`, like a record.
 
-    Raises InputError.
+    The size of the image in a record is that of the image of its coordinates. Raises InputError.
     """
     try:
         value = read_json(name, MAX_BYTES, streams=True)
@@ -109,13 +109,23 @@ def read_marks_file(name: str, units: str = Units.px) -> MarksFile:
     if not isinstance(marks, list) or not isinstance(pointed, list):
         raise InputError(f"the marks file {name} contains no list of marks: {_EXPECTED_FILE}")
     check_mark_count(len(marks) + len(pointed))
+    declared = _declared_size(fields)
     specs = []
     for number, item in enumerate([*marks, *pointed], 1):
         try:
-            specs.append(mark_from_json(item, units))
+            specs.append(replace(mark_from_json(item, units), declared=declared))
         except InputError as error:
             raise InputError(f"{name}, mark {number}: {error}") from None
     return MarksFile(specs[: len(marks)], specs[len(marks) :])
+
+
+def _declared_size(record: Mapping[str, Any]) -> DeclaredSize | None:
+    """Return the upright size of the image that a record is about, if it has one."""
+    width: Any = record.get("width")
+    height: Any = record.get("height")
+    if not all(is_finite_number(side) and side > 0 for side in (width, height)):
+        return None
+    return DeclaredSize(width, height, is_upright=True)
 
 
 def _parts(coords: Any, shape: str, units: Any) -> tuple[tuple[Coordinate, ...], ...]:

@@ -27,10 +27,14 @@ class Coordinate:
 
 @dataclass(frozen=True)
 class DeclaredSize:
-    """The size in pixels that a file declares for the image of its coordinates."""
+    """The size in pixels that a file declares for the image of its coordinates.
+
+    `is_upright`: it is known to be the size of the upright image.
+    """
 
     width: float
     height: float
+    is_upright: bool = False
 
 
 @dataclass(frozen=True)
