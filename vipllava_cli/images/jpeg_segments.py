@@ -12,6 +12,8 @@ MAX_JUNK = 1 << 20  # bytes between segments
 # Pixels times scans. A usual progressive JPEG has 10 scans.
 MAX_SCANNED_PIXELS, _USUAL_SCANS = 4_000_000_000, 25
 
+_MAX_BITS = 16  # of a value, in any coding
+
 _EOI, _SOS, _STUFFED, _TEM = 0xD9, 0xDA, 0x00, 0x01
 _RESTARTS_AND_SOI = range(0xD0, 0xD9)
 _SIZED_FRAMES = tuple(marker for marker in range(0xC0, 0xD0) if marker not in (0xC4, 0xC8, 0xCC))
@@ -33,7 +35,7 @@ class _Segment:
 
 
 def check_jpeg(data: bytes, name: str) -> None:
-    """Raise InputError for metadata and scans beyond all reason. Reads the segments only.
+    """Raise InputError for metadata and scans beyond all reason, and for 12 bits. Reads the segments.
 
     Pillow 13.0.0 copies all EXIF segments again for each one, skips junk byte by byte, and libjpeg goes
     over all pixels for each scan.
@@ -51,9 +53,19 @@ def check_jpeg(data: bytes, name: str) -> None:
             )
         if segment.marker in _SIZED_FRAMES:
             frame = segment
+            _check_bits(int.from_bytes(data[frame.start : frame.start + 1], "big"), name)
         elif segment.marker == _SOS:
             _check_scans(data, frame, segment, name)
             return
+
+
+def _check_bits(bits: int, name: str) -> None:
+    """Raise InputError for an intact image that Pillow does not read. Other numbers are damage."""
+    if 8 < bits <= _MAX_BITS:
+        raise InputError(
+            f"{name} is a JPEG of {bits} bits, which is not read: expected 8 bits; save it as a 16-bit"
+            " PNG or TIFF"
+        )
 
 
 def uses_common_coding(data: bytes) -> bool:
