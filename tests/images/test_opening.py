@@ -1,6 +1,9 @@
 """Opening: the formats that Pillow reads, and damaged metadata that does not matter."""
 
 import io
+import struct
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from PIL import Image
@@ -35,6 +38,24 @@ def test_every_kind_of_tga_is_read(mode: str, compression: str | None) -> None:
     image = Image.new("RGB", (64, 48), ORANGE).convert(mode)
     data = encode(image, "TGA", compression=compression)
     assert decode(data, "x").tobytes() == image.convert("RGB").tobytes()
+
+
+def bmp_with_alpha(image: Image.Image) -> bytes:
+    """Encode as a BMP of version 4, whose fourth byte is the opacity: Pillow writes version 3."""
+    pixels = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes("raw", "BGRA")
+    size = struct.pack("<3I2H6I", 108, *image.size, 1, 32, 3, len(pixels), 0, 0, 0, 0)
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs" + bytes(48)
+    return b"BM" + struct.pack("<3I", 122 + len(pixels), 0, 122) + size + masks + pixels
+
+
+@pytest.mark.parametrize("write", [bmp_with_alpha, partial(encode, format="TGA")])
+def test_opacity_that_hides_all_pixels_of_a_bmp_or_tga_is_not_used(
+    write: Callable[[Image.Image], bytes],
+) -> None:
+    image = Image.new("RGBA", (64, 48), (*ORANGE, 0))
+    assert has_center_color(decode(write(image), "x"), ORANGE)
+    image.putpixel((0, 0), (0, 0, 0, 255))
+    assert has_center_color(decode(write(image), "x"), (255, 255, 255))
 
 
 @pytest.mark.parametrize("content", [bytes(99), b"\0\0\2" + bytes(9) + b"\xff\xff\xff\xff\x18\0"])

@@ -116,7 +116,17 @@ def read_pixels(data: bytes, name: str, frame: int, *, any_bits: bool = False) -
             orientation = UPRIGHT if image.format == "TIFF" else _orientation(image, data)
             return Pixels(None, read_values(image, data), orientation)
         image.load()
-        return Pixels(image, None, _loaded_orientation(image))
+        return Pixels(_without_unused_alpha(image), None, _loaded_orientation(image))
+
+
+def _without_unused_alpha(image: Image.Image) -> Image.Image:
+    """Return a BMP or TGA as opaque if all of its pixels are transparent.
+
+    Windows and Photoshop leave the fourth byte of each pixel at 0. Other programs show such a file.
+    """
+    if image.format not in ("BMP", "TGA") or image.mode != "RGBA":
+        return image
+    return image if image.getchannel("A").getbbox() else image.convert("RGB")
 
 
 def _swaps_sides(image: Image.Image, data: bytes) -> bool:
