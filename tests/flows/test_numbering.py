@@ -33,6 +33,12 @@ def test_two_red_boxes_get_numbers_for_a_placeholder(
     assert notes == ((expected,) if numbers else ())
 
 
+@pytest.mark.parametrize("names", [("grey", "gray"), ("darkgreen", "dark-green", "#006400")])
+def test_names_of_one_colour_are_alike(names: tuple[str, ...], tmp_path: Path) -> None:
+    marked = mark(tmp_path, *(f"{name}:1,1,50,50" for name in names))
+    assert with_numbers(marked, ["what is {1}?"])[0].numbers
+
+
 def test_more_marks_than_colours_get_numbers(tmp_path: Path) -> None:
     count = len(NAMED_COLORS)
     assert not with_numbers(mark(tmp_path, *["1,1,50,50"] * count))[0].numbers

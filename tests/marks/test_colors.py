@@ -19,6 +19,10 @@ from vipllava_cli.marks.colors import MODEL_COLORS, NAMED_COLORS, Color, parse_c
         ("green", "green", (0, 128, 0)),
         ("cyan", "aqua", (0, 255, 255)),
         ("#808080", "gray", (128, 128, 128)),
+        ("grey", "gray", (128, 128, 128)),
+        ("DarkGrey", "darkgray", (169, 169, 169)),
+        ("darkgreen", "dark green", (0, 100, 0)),
+        ("#006400", "dark green", (0, 100, 0)),
     ],
 )
 def test_a_colour_is_a_css_name_or_hexadecimal(

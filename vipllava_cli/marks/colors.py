@@ -75,17 +75,19 @@ _HEX = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 def parse_color(text: str) -> Color:
     """Parse a CSS colour name, a shade like `dark-green`, `#rgb` or `#rrggbb`. Raises InputError.
 
-    A name whose colour is one of MODEL_COLORS becomes that colour: `cyan` is `aqua`.
+    A colour has one name, so that marks alike are found: `cyan` is `aqua`, `darkgreen` and `#006400`
+    are `dark green`, and `grey` is `gray`.
     """
     name = text.strip().lower()
-    if name in _css_names():
+    is_css = name in _css_names()
+    if is_css or _HEX.fullmatch(name):
         rgb = _css_rgb(name)
-        return next((color for color in MODEL_COLORS if color.rgb == rgb), Color(name, rgb))
+        same = next((color for color in NAMED_COLORS if color.rgb == rgb), None)
+        other = Color(name.replace("grey", "gray"), rgb) if is_css else _name_nearest(rgb)
+        return same or other
     shade = _SHADES_BY_NAME.get(" ".join(name.replace("-", " ").split()))
     if shade:
         return shade
-    if _HEX.fullmatch(name):
-        return _name_nearest(_css_rgb(name))
     names = [color.name for color in MODEL_COLORS]
     near = difflib.get_close_matches(
         name, [*names, *map(str, SHADES), *_css_names()], 1, _MIN_SIMILARITY
