@@ -107,6 +107,7 @@ def test_names_of_marks_become_those_of_the_style(style: str, typed: str, text: 
 def test_only_names_of_the_marks_change() -> None:
     for typed in (
         "is the dark red box here?",
+        "is the dark-red box here?",
         "are the red boxes new?",
         "is a green circle in region 1?",
         "what is the redbox?",
@@ -121,6 +122,19 @@ def test_the_green_box_is_first_the_one_of_that_colour() -> None:
         "region 2 and region 1"
     )
     assert ask("the green box", "numbered", dark) == "region 1"
+
+
+@pytest.mark.parametrize(("typed", "color"), [
+    ("dark-green", "dark-green"),
+    ("darkgreen", "dark-green"),
+    ("dark green", "darkgreen"),
+    ("grey", "grey"),
+    ("gray", "grey"),
+    ("darkgrey", "darkgrey"),
+])  # fmt: skip
+def test_a_colour_is_known_in_every_spelling(typed: str, color: str) -> None:
+    box = resolve_text("box", f"{color}:1,1,9,9")
+    assert ask(f"what is in the {typed} box?", "numbered", box) == "what is in region 1?"
 
 
 def test_a_number_tells_equal_marks_apart() -> None:

@@ -79,7 +79,9 @@ def repeated_phrases(marks: Sequence[Mark]) -> set[str]:
 
 def color_words(color: Color) -> tuple[str, ...]:
     """Return the words that people use for a colour: `green` also stands for `dark green`."""
-    return color.name, color.name.split()[-1], *COLOR_WORDS.get(color.name, ())
+    name = color.name
+    spellings = name.replace(" ", "-"), name.replace(" ", ""), name.replace("gray", "grey")
+    return name, name.split()[-1], *spellings, *COLOR_WORDS.get(name, ())
 
 
 def find_undrawn_mark(text: str, marks: Sequence[Mark]) -> str | None:

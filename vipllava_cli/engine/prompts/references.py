@@ -177,7 +177,8 @@ class MarkNames:
 
     def _rename(self, match: re.Match[str]) -> str:
         before = match.string[: match.start("name")].split()
-        if before and before[-1].lower() in TONES:  # `the dark red box` is no red one
+        # `the dark red box` and `the dark-red box` are no red one
+        if before and before[-1].lower().removesuffix("-") in TONES:
             return match[0]
         name = " ".join(match["name"].lower().split())
         number = self._numbers_by_name[name]
