@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.regions import CASES, read_regions
+from vipllava_cli.sources.formats import RowUnit
+from vipllava_cli.sources.open import read_source
+from vipllava_cli.sources.rows import Row
 
 HEADER = "LabelName,ImageID,Confidence,XMax,XMin,YMin,YMax,IsGroupOf,IsInside"
 
@@ -60,3 +63,12 @@ def test_a_missing_mask_fails_its_row(tmp_path: Path) -> None:
     shutil.rmtree(source / "masks")
     found = read_regions(source)
     assert "0001_m0a_ab.png" in found.errors[0]
+
+
+def test_lines_of_an_image_need_not_follow_each_other(tmp_path: Path) -> None:
+    shutil.copy(CASES / "01-coco-float-ids" / "a.jpg", tmp_path / "b.jpg")
+    near, far = "0.375,0.125,0.25,0.5,0,0", "0.75,0.5,0.25,0.5,0,0"
+    source = write(tmp_path, f"n,a,1,{near}", f"n,b,1,{near}", f"f,a,1,{far}", f"f,b,1,{far}")
+    assert [row.id for row in read_source(str(source)).rows] == ["a#1", "a#2", "b#1", "b#2"]
+    rows = [row for row in read_source(str(source), per=RowUnit.image).rows if isinstance(row, Row)]
+    assert [(row.id, row.extra["labels"]) for row in rows] == [("a", ["n", "f"]), ("b", ["n", "f"])]

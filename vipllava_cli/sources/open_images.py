@@ -5,7 +5,7 @@ the classes are in another CSV. https://storage.googleapis.com/openimages/web/do
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -39,6 +39,8 @@ _CLASS_FILE = "class-descriptions"  # a part of the name
 # Relative to the folder of the table: where the file of the classes may be.
 _CLASS_FOLDERS = ("", os.pardir, "metadata", os.path.join(os.pardir, "metadata"))
 
+LineGroups = Iterator[tuple[str, Iterable[Mapping[str, str]]]]  # the id of an image, its lines
+
 
 def is_open_images(name: str) -> bool:
     """Return whether a table has the columns of Open Images."""
@@ -62,7 +64,7 @@ def read_open_images(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Annot
     return Annotations(
         name,
         SourceFormat.open_images,
-        partial(_iter_images, file, options.encoding, classes),
+        partial(_iter_images, file, _line_groups(file.path, options.encoding), classes),
         notes=(note,) if not classes and _ID in read_head_text(file.path) else (),
     )
 
@@ -85,12 +87,35 @@ def _read_class_names(name: str) -> dict[str, str]:
     return {id.strip(): label.strip().strip('"') for id, _, label in pairs if label.strip()}
 
 
+def _line_groups(table: str, encoding: str | None) -> Callable[[], LineGroups]:
+    """Return what iterates over the images with their lines, in the order of the images' first lines.
+
+    Reads all lines into memory only if the lines of an image do not follow each other.
+    """
+    records = partial(iter_records, table, encoding)
+    seen: set[str] = set()
+    for id, _ in groupby(records(), _image_id):
+        if id in seen:
+            return partial(_iter_groups, records)
+        seen.add(id)
+    return lambda: groupby(records(), _image_id)
+
+
+def _iter_groups(records: Callable[[], Iterable[Mapping[str, str]]]) -> LineGroups:
+    groups: dict[str, list[Mapping[str, str]]] = {}
+    for record in records():
+        groups.setdefault(_image_id(record), []).append(record)
+    yield from groups.items()
+
+
+def _image_id(record: Mapping[str, str]) -> str:
+    return record.get("ImageID") or ""
+
+
 def _iter_images(
-    file: AnnotationFile, encoding: str | None, classes: Mapping[str, str]
+    file: AnnotationFile, line_groups: Callable[[], LineGroups], classes: Mapping[str, str]
 ) -> Iterator[AnnotatedImage | BadRow]:
-    """Iterate over the images. The lines of an image follow each other, so that any table fits."""
-    records = iter_records(file.path, encoding)
-    for id, lines in groupby(records, lambda record: record.get("ImageID") or ""):
+    for id, lines in line_groups():
         is_name = id.lower().endswith(image_suffixes())
         found = file.find_image([id] if is_name else image_names(id))
         regions = tuple(_region(line, classes, file) for line in lines)
