@@ -31,7 +31,7 @@ def retry_command(arguments: Sequence[str], *, fresh: bool, out: str, page: str 
     if page is None or "--force" in words:
         return batch_command(arguments, fresh=fresh)
     words = _without_option(words, "--report")
-    report = _join([*_program(program), "report", out, "-o", page, "--force"])
+    report = _join([*_program(program), "report", _argument(out), "-o", page, "--force"])
     return f"{batch_command([program, *words], fresh=fresh)}; {report}"
 
 
@@ -40,7 +40,7 @@ def marks_command(arguments: Sequence[str], *, sources: Sequence[str], manifest:
     program, *words = arguments
     words = _without_option(words, "--format")  # that of the sources
     words = [word for word in words if word != "--pick" and word not in sources]
-    words[1:1] = [manifest]  # after the subcommand
+    words[1:1] = [_argument(manifest)]  # after the subcommand
     return _join([*_program(program), *words])
 
 
@@ -50,6 +50,11 @@ def _without_option(words: Sequence[str], name: str) -> list[str]:
         start = words.index(name)
         return [*words[:start], *words[start + 2 :]]
     return [word for word in words if not word.startswith(f"{name}=")]
+
+
+def _argument(path: str) -> str:
+    """Return a path that is no option: `./-o.jsonl` for `-o.jsonl`."""
+    return os.path.join(os.curdir, path) if path.startswith("-") else path
 
 
 def _join(words: Sequence[str]) -> str:

@@ -276,6 +276,18 @@ def test_the_next_command_neither_starts_over_nor_stops_at_its_page(
     assert batch_command(["vipllava", "batch", "x"], fresh=fresh) == "vipllava batch x"
 
 
+def test_the_second_command_after_failures_takes_a_name_with_a_hyphen(
+    images: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (images / "bad.png").write_bytes(b"")
+    words = ["batch", "images", "--out=./-r.jsonl", "--model", "tiny", "--report", "r.html"]
+    monkeypatch.setattr(sys, "argv", ["vipllava", *words])
+    *_, command = run(*words).stderr.splitlines()[-1].split("; ")
+    Path("r.html").write_text("old")
+    assert run(*shlex.split(command)[1:]).code == 0
+    assert "bad.png" in Path("r.html").read_text()
+
+
 def test_the_command_after_failures_keeps_an_edited_table(
     images: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,9 @@ def test_the_command_after_a_stop_asks_the_same_question() -> None:
     )
     command = marks_command(words, sources=["a", "b"], manifest="r.marks.jsonl")
     assert command == "vipllava batch r.marks.jsonl --question 'is {1} a cat?' -o r.csv"
+    words = ["vipllava", "batch", "a", "--pick", "--out=-r.csv"]
+    command = marks_command(words, sources=["a"], manifest="-r.marks.jsonl")
+    assert command == "vipllava batch ./-r.marks.jsonl --out=-r.csv"
 
 
 def test_a_second_line_about_an_image_is_refused(
