@@ -12,8 +12,8 @@ from vipllava_cli.storage.files import same_file
 def batch_command(arguments: Sequence[str], *, fresh: bool) -> str:
     """Return the command that continues a run of `batch`, for a shell in the same folder.
 
-    `arguments` are those of the process, `sys.argv`. `fresh`: the run ignored the earlier answers,
-    which the next one must not do.
+    `arguments` are those of the process, `sys.argv`. `fresh`: the run deleted the earlier answers,
+    and the next one must not delete its own.
     """
     program, *words = arguments
     if fresh:

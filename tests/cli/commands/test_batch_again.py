@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -238,6 +239,20 @@ def test_the_last_line_says_what_a_pipe_needs_and_how_to_resume(batch: Batch, im
         "stopped early; to resume: vipllava batch images --out r.jsonl --model tiny"
         " --fail-fast --force"
     )
+
+
+def test_a_fresh_run_that_stops_before_its_first_answer_starts_over_again(
+    batch: Batch, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch()
+    before = Path("r.jsonl").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "max_batch_size", lambda: signal.raise_signal(signal.SIGINT))
+        stopped = batch("--fresh", "--force")
+    assert stopped.code == 130
+    assert Path("r.jsonl").read_bytes() == before
+    command = stopped.stderr.splitlines()[-1].partition(": ")[2]
+    assert command == "vipllava batch images --out r.jsonl --model tiny --fresh --force"
 
 
 def test_many_reasons_are_cut_with_a_count(batch: Batch, images: Path) -> None:

@@ -393,7 +393,8 @@ def _print_next_command(
         page = str(outputs.report) if outputs.report else None
         command = retry_command(sys.argv, fresh=fresh, out=str(outputs.out), page=page)
     else:
-        advice, command = "stopped early; to resume", batch_command(sys.argv, fresh=fresh)
+        advice = "stopped early; to resume"
+        command = batch_command(sys.argv, fresh=fresh and summary.rows > 0)
     if not source.is_rereadable:
         advice += ", with the same rows on its input"
     print_next_command(messages, advice, command)
