@@ -78,11 +78,31 @@ def test_a_pattern_matches_folders_and_files_without_images_too() -> None:
     assert parse_arguments(["parts/*"]).names == ("parts/1.jsonl", "parts/2.csv")
 
 
+def test_a_recursive_pattern_visits_each_folder_once(tmp_path: Path) -> None:
+    touch("photos/trip/3.png")
+    touch("elsewhere/4.png")
+    for number in range(3):  # the paths through these links are 3 ** 40
+        Path(f"photos/loop{number}").symlink_to(tmp_path / "photos")
+    Path("photos/link").symlink_to(tmp_path / "elsewhere")
+    below = ("photos/link/4.png", "photos/trip/3.png")
+    images = ("photos/1.JPG", "photos/2.png", "photos/10.png", *below)
+    assert parse_arguments(["photos/**"]).names == images
+    assert parse_arguments(["photos/**/*"]).names == images
+    assert parse_arguments(["photos/**/trip/**/*.png"]).names == ("photos/trip/3.png",)
+    assert "photos/trip/3.png" in parse_arguments(["**/*.png"]).names
+    assert parse_arguments([f"{tmp_path}/*/**/4.png"]).names == (
+        f"{tmp_path}/elsewhere/4.png",
+        f"{tmp_path}/photos/link/4.png",
+    )
+
+
 def test_a_repeated_name_counts_once() -> None:
     names, _ = parse_arguments(
         ["photos/10.png", "photos/*.png", "./photos/2.png", "photos", "photos/"]
     )
     assert names == ("photos/10.png", "photos/2.png", "photos")
+    names, _ = parse_arguments(["photos/10.png", "photos/2.png", "./photos/10.png"])
+    assert names == ("photos/10.png", "photos/2.png")
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ import glob
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vipllava_cli.errors import InputError, UsageError
 from vipllava_cli.images.source import display_name, is_any_address, parse_source
-from vipllava_cli.sources.folder import image_suffixes
+from vipllava_cli.sources.folder import image_suffixes, iter_subfolders
 from vipllava_cli.storage.counts import count_noun
 from vipllava_cli.storage.files import STANDARD_INPUT, check_folders_open
 from vipllava_cli.storage.similar_names import advise_on_name
@@ -17,6 +17,8 @@ from vipllava_cli.storage.zip_archive import find_member
 
 _NAME_ADVICE = "check the name of the source"
 _PATTERN = re.compile(r"[*?\[]")
+# A pattern with the part `**`: what is before and after it.
+_RECURSIVE = re.compile(r"(|.*?/)\*\*(?:/(.*))?", re.DOTALL)
 
 
 class SourceNames(NamedTuple):
@@ -43,9 +45,10 @@ def parse_arguments(arguments: Sequence[str], questions: Sequence[str] = ()) -> 
         found = _expand(argument)
         names += found.names
         notes += found.notes
-    return SourceNames(
-        tuple({_normal(name): name for name in reversed(names)}.values())[::-1], tuple(notes)
-    )
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(_normal(name), name)
+    return SourceNames(tuple(first.values()), tuple(notes))
 
 
 def is_image_name(name: str) -> bool:
@@ -85,7 +88,7 @@ def _match(pattern: str) -> SourceNames:
     """
     from natsort import natsorted, ns
 
-    matches = natsorted(sorted(glob.glob(pattern, recursive=True)), alg=ns.PATH | ns.IGNORECASE)
+    matches = natsorted(sorted(set(_iter_matches(pattern))), alg=ns.PATH | ns.IGNORECASE)
     if not matches:
         raise InputError(f"no file or folder matches {pattern}: {_question_advice(pattern)}")
     if not any(map(is_image_name, matches)):
@@ -100,6 +103,19 @@ def _match(pattern: str) -> SourceNames:
     are = "is not an image" if others == 1 else "are not images"
     note = f"{pattern}: skipped {count_noun(others, 'file')} that {are}"
     return SourceNames(tuple(images), (note,) if others else ())
+
+
+def _iter_matches(pattern: str) -> Iterator[str]:
+    """Iterate over the paths that match. `**` visits each folder once: links may form cycles."""
+    recursive = _RECURSIVE.fullmatch(pattern)
+    if not recursive:
+        yield from glob.iglob(pattern, recursive=True)  # with backslashes, on Windows
+        return
+    head, tail = recursive.groups()
+    for top in glob.iglob(head) if head else ("",):
+        for subfolder in iter_subfolders(top or os.curdir):
+            folder = glob.escape(os.path.join(top, subfolder))
+            yield from _iter_matches(os.path.join(folder, tail or "*"))
 
 
 # --- names that do not exist -----------------------------------------------------------------

@@ -92,6 +92,13 @@ def list_folder(folder: str) -> Listing:
     )
 
 
+def iter_subfolders(folder: str) -> Iterator[str]:
+    """Iterate over the folders that `list_folder` visits, as paths in `folder`; itself is empty."""
+    for root, folders, _, _ in _walk(folder, []):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        yield "" if root == folder else os.path.relpath(root, folder)
+
+
 # A name with one number, such as `scene-12.png`.
 _NUMBERED = re.compile(r"([^0-9.]*)([0-9]{1,18})([^0-9]*)")
 
