@@ -1,5 +1,6 @@
 """Writing images."""
 
+import os
 import random
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def test_an_image_too_large_for_its_format_is_one_line_and_leaves_no_file(
 
 
 def test_different_ids_have_different_safe_paths(tmp_path: Path) -> None:
-    ids = ["a", "a/b", "a_b", "../a", ".a", "a\0b", "x" * 300, "x" * 301, "\ud800", "é:q1"]
+    names = [os.fsdecode(b"caf\xe8"), os.fsdecode(b"caf\xe9"), "é:q1"]
+    ids = ["a", "a/b", "a_b", "../a", ".a", "a\0b", "x" * 300, "x" * 301, "\ud800", *names]
     paths = [marked_image_path(tmp_path, id) for id in ids]
     assert paths[0] == tmp_path / "a.png"
     assert len(set(paths)) == len(ids)

@@ -146,5 +146,5 @@ def marked_image_path(folder: Path, id: str) -> Path:
     """
     name = re.sub(r"[^\w.#~ -]", "_", id).lstrip(".")[:80]
     if name != id:
-        name += f"-{hashlib.sha256(id.encode('utf-8', 'replace')).hexdigest()[:8]}"
+        name += f"-{hashlib.sha256(id.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
     return folder / f"{name}.png"
