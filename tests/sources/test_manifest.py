@@ -84,6 +84,7 @@ def test_a_manifest_from_a_spreadsheet_or_a_windows_editor_reads_the_same(tmp_pa
         plain,
         b"\xef\xbb\xbf" + plain.replace(b"\n", b"\r\n"),
         plain.replace(b",", b";"),
+        b"sep=\t\r\n" + plain.replace(b",", b"\t"),
         b'"id", "image", "question"\n"1", "a.jpg", "what is \xc3\xa4?"\n',
     ):
         assert read_rows(write_file(tmp_path / "m.csv", content)) == [expected]
@@ -189,6 +190,14 @@ def test_a_bad_line_of_a_table_is_a_bad_row(tmp_path: Path, line: str, expected:
     assert bad.id == "line 3"
     assert expected in str(bad.error)
     assert isinstance(good, Row)
+
+
+def test_an_open_quote_is_named_with_its_line(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "m.csv", 'image,question\na.jpg,x\nb.jpg,"what?\nc.jpg,y\n')
+    good, bad = read_source(str(path)).rows
+    assert isinstance(good, Row)
+    assert isinstance(bad, BadRow)
+    assert "m.csv, line 3: a quote is not closed" in str(bad.error)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ _MAX_CELL = 16 * 1024 * 1024  # characters; an outline in `marks` exceeds csv's 
 # An empty cell of these columns counts as a missing value.
 _OPTIONAL_COLUMNS = ("id", "question", "questions", "choices", "marks")
 
-_SEPARATOR_LINE = re.compile(r"sep=(?P<separator>[,;\t|])", re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r"\s*sep=(?P<separator>[,;\t|])\s*", re.IGNORECASE)
 
 _SEPARATORS: Mapping[SourceFormat, str] = {
     SourceFormat.csv: ",;",  # some spreadsheets write semicolons
@@ -67,7 +67,7 @@ def read_tsv(name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
 def detect_table(text: str) -> SourceFormat | None:
     """Detect the format of a table by its header. Returns None without a column for the image."""
     first, _, rest = text.partition("\n")
-    header = rest.partition("\n")[0] if _SEPARATOR_LINE.fullmatch(first.strip()) else first
+    header = rest.partition("\n")[0] if _SEPARATOR_LINE.fullmatch(first) else first
     for format, separators in _SEPARATORS.items():
         cells = header.split(_find_separator(header, separators))
         if "image" in canonical_names(cell.strip().strip('"') for cell in cells).values():
@@ -142,7 +142,7 @@ def iter_table(
     csv.field_size_limit(_MAX_CELL)
     lines = _iter_text_lines(name, encoding)
     first, skipped = next(lines, ""), 0
-    chosen = _SEPARATOR_LINE.fullmatch(first.strip())
+    chosen = _SEPARATOR_LINE.fullmatch(first)
     if chosen:  # a spreadsheet names the separator
         first, skipped = next(lines, ""), 1
     separator = chosen["separator"] if chosen else _find_separator(first, separators)
@@ -157,10 +157,18 @@ def iter_table(
         except StopIteration:
             return
         except csv.Error as error:
-            yield number, header, InputError(f"expected cells between {separator!r}: {error}")
+            yield number, header, _line_error(error, separator)
         else:
             if any(cells):
                 yield number, header, cells
+
+
+def _line_error(error: csv.Error, separator: str) -> InputError:
+    if str(error) == "unexpected end of data":
+        return InputError(
+            "a quote is not closed, so this cell holds the rest of the file: close it"
+        )
+    return InputError(f"expected cells between {separator!r}: {error}")
 
 
 def _iter_text_lines(name: str, encoding: str | None) -> Iterator[str]:
