@@ -1,12 +1,13 @@
 """The memory of a machine."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from tests.support.machines import FOUR_GPUS, LAPTOP
-from vipllava_cli.engine.hardware.machine import location_memory
+from vipllava_cli.engine.hardware.machine import has_fast_bf16, location_memory
 from vipllava_cli.engine.hardware.measured_speed import measure_operations, measure_speed
 
 
@@ -35,3 +36,13 @@ def test_the_speed_of_a_cpu_is_that_of_a_layer() -> None:
 def test_devices_are_listed_fastest_first() -> None:
     assert FOUR_GPUS.devices == ("cuda", "cpu")
     assert LAPTOP.devices == ("cpu",)
+
+
+@pytest.mark.model
+def test_a_torch_without_onednn_has_no_fast_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The torch of macOS lacks these operations."""
+    import torch
+
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace())
+    assert not has_fast_bf16()

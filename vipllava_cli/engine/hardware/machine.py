@@ -101,7 +101,11 @@ def location_memory(location: Location) -> Memory:
 
 
 def has_fast_bf16() -> bool:
-    """Return whether this CPU has instructions for products of bfloat16 matrices."""
+    """Return whether this CPU has instructions for products of bfloat16 matrices.
+
+    A torch without oneDNN, as that of macOS, has no function that tells it, and does not use them.
+    """
     import torch
 
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    has_onednn = torch.backends.mkldnn.is_available()
+    return has_onednn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
