@@ -118,7 +118,7 @@ class Decoder:
                 if not steps.has_room:
                     steps = self._larger_steps(steps, is_token)
             elif reader.is_done and answers.should_drop_rows:
-                rows = torch.tensor(answers.drop_rows(), device=self._device)
+                rows = torch.tensor(answers.drop_rows())
                 steps.keep(rows)
                 tokens = tokens[rows]
             tokens = reader.choose(steps.step(tokens))
@@ -145,8 +145,6 @@ class Decoder:
     def _start_cache(self, request: DecodeRequest) -> DynamicCache:
         """Return the cache of a run, with the tokens of the prompts that are cached."""
         given, rows = request.cache, request.cached_rows
-        if rows is not None:
-            rows = rows.to(self._device)
         if not self.is_static:
             if given is not None and rows is None:
                 return given

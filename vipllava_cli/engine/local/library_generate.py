@@ -19,7 +19,7 @@ def library_generate(inputs: ModelInputs, request: DecodeRequest) -> list[list[i
     cache = request.cache
     if cache is not None and request.cached_rows is not None:
         cache = copy.deepcopy(cache)
-        cache.batch_select_indices(request.cached_rows.to(inputs.device))
+        cache.batch_select_indices(request.cached_rows)
     mask = torch.ones_like(request.ids) if request.mask is None else request.mask
     criteria: list[StoppingCriteria] = [*inputs.stop_criteria]
     if request.stop is not None:

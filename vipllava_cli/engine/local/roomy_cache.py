@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers import DynamicCache, PretrainedConfig
 from transformers.cache_utils import DynamicLayer
@@ -92,8 +91,11 @@ class RoomyLayer(DynamicLayer):
         for buffer, new in zip(self._buffers, states, strict=True):
             if indices is None:
                 buffer[:, :, start:end] = new
-            else:
-                torch.index_select(new, 0, indices, out=buffer[:, :, start:end])
+                continue
+            # Not `index_select`: it needs the indices on the GPU of each layer, and on MPS torch 2.13
+            # writes to a view as if its numbers lay without gaps.
+            for row, source in enumerate(indices.tolist()):
+                buffer[row, :, start:end] = new[source]
         self.set_length(end)
 
     def _has_room(self, total: int) -> bool:
