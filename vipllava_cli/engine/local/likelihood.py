@@ -157,8 +157,9 @@ def _log_probabilities(
 def log_likelihood(scores: Tensor, tokens: Sequence[int], ends: Sequence[int]) -> float:
     """Return the log-likelihood of the tokens followed by any of the end tokens."""
     positions = torch.arange(len(tokens), device=scores.device)
-    text = scores[positions, torch.tensor(tokens, device=scores.device)].double().sum()
-    total = float(text + scores[len(tokens), list(ends)].double().logsumexp(0))
+    # MPS has no float64.
+    text = scores[positions, torch.tensor(tokens, device=scores.device)].cpu().double().sum()
+    total = float(text + scores[len(tokens), list(ends)].cpu().double().logsumexp(0))
     return total if math.isfinite(total) else -math.inf
 
 
