@@ -61,9 +61,10 @@ def measure_bandwidth(device: str, dtype: str) -> float:
     import torch
 
     products, size = _CPU_PRODUCTS, _CPU_PRODUCTS.size
-    gpu = gpu_number(device)
-    if gpu is not None:
-        products, size = _GPU_PRODUCTS, min(_GPU_PRODUCTS.size, location_memory(gpu).free // 4)
+    if device != "cpu":
+        number = gpu_number(device)
+        free = location_memory(device if number is None else number).free
+        products, size = _GPU_PRODUCTS, min(_GPU_PRODUCTS.size, free // 4)
     kind, side = _dtype(dtype), products.side
     with torch.inference_mode():
         long = torch.ones(size // kind.itemsize // side, side, dtype=kind, device=device)
@@ -82,8 +83,7 @@ def measure_operations(device: str, dtype: str) -> float:
     """
     import torch
 
-    is_gpu = gpu_number(device) is not None
-    products = _GPU_PRODUCTS if is_gpu else _CPU_PRODUCTS
+    products = _CPU_PRODUCTS if device == "cpu" else _GPU_PRODUCTS
     rows, side = products.rows, products.side
     with torch.inference_mode():
         hidden = torch.ones(rows, side, dtype=_dtype(dtype), device=device)
@@ -182,5 +182,7 @@ def _best_seconds(work: Callable[[], object], device: str, repeats: int) -> floa
             work()
         if device.startswith("cuda"):
             torch.cuda.synchronize(device)
+        elif device == "mps":
+            torch.mps.synchronize()
         times.append((time.perf_counter() - start) / repeats)
     return min(times[1:])
