@@ -49,6 +49,14 @@ def test_a_7b_is_spread_over_a_small_gpu_and_the_cpu() -> None:
     assert placement.cache_at("cpu") == 0  # the cache is on the device that computes the layers
 
 
+def test_a_gpu_that_computes_holds_a_part() -> None:
+    """Without any part on a GPU, accelerate computes all others on the CPU, and inputs do not follow."""
+    for size in range(1792, 3072, 64):  # MiB: at first too few for the vision tower
+        card = replace(SMALL_GPU, gpus={0: Memory(4 * GIB, size << 20)})
+        placement = plan_placement(spec_of("7b"), LoadOptions(), card)
+        assert 0 in placement.locations.values(), size
+
+
 def test_several_gpus_take_equal_shares() -> None:
     placement = check(plan_placement(spec_of("13b"), LoadOptions(), FOUR_GPUS))
     weights = [placement.weights_at(number) / GIB for number in range(4)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from vipllava_cli.engine.hardware.machine import Location
 from vipllava_cli.engine.hardware.memory_needs import MemoryNeeds
-from vipllava_cli.engine.hardware.model_spec import LAYER
+from vipllava_cli.engine.hardware.model_spec import LAYER, ModelPart
 
 
 def assign_locations(
@@ -26,12 +26,27 @@ def assign_locations(
     available[first] -= needs.largest_part + needs.layer_cache * needs.spec.layers
     if first == "cpu":
         return _fill_in_order(needs, ["cpu", "disk"], available, cached=[])
-    return _fill_in_order(needs, [*computing, "cpu", "disk"], available, cached=computing[1:])
+    assigned = _fill_in_order(needs, [*computing, "cpu", "disk"], available, cached=computing[1:])
+    if assigned is None or first in assigned.values():
+        return assigned
+    smallest = _smallest_part(needs)
+    if needs.weights(smallest) > available[first]:
+        return None
+    return assigned | {smallest.module: first}
 
 
 def computing_locations(budgets: Mapping[Location, int]) -> list[Location]:
     """Return the locations that compute: the GPUs, or else main memory."""
     return [location for location in budgets if location != "cpu"] or ["cpu"]
+
+
+def _smallest_part(needs: MemoryNeeds) -> ModelPart:
+    """Return the part for a GPU that has no room for the first one.
+
+    Without any part there, accelerate would compute the model elsewhere.
+    """
+    parts = [part for part in needs.spec.parts if needs.spec.holder(part) is part]
+    return min(parts, key=needs.weights)
 
 
 def _spread_evenly(
