@@ -49,6 +49,10 @@ def test_attention_that_cannot_run_names_what_it_needs() -> None:
     installed = replace(SMALL_GPU, packages=frozenset({"flash_attn"}))
     assert plan_placement(spec_of("7b"), LoadOptions(), installed).attention == "flash"
     assert plan_placement(spec_of("7b"), LoadOptions(), SMALL_GPU).attention == "sdpa"
+    older = replace(installed, half_dtype="fp16")
+    assert plan_placement(spec_of("7b"), LoadOptions(), older).attention == "sdpa"
+    with pytest.raises(ModelError, match="needs a CUDA GPU that computes in bf16"):
+        plan_placement(spec_of("7b"), LoadOptions(attention="flash"), older)
 
 
 def test_quantization_needs_a_device_that_can_do_it() -> None:

@@ -56,3 +56,10 @@ def test_8_bit_decoder_layers_answer(tmp_path: Path) -> None:
     engine = open_engine(folder, load_options=LoadOptions(device="cpu", quantize="int8"))
     assert engine.info.dtype == "int8"
     assert answer(engine)
+
+
+def test_flash_attention_is_refused_for_a_model_without_it(tmp_path: Path) -> None:
+    folder = str(make_family_checkpoint("gemma3", tmp_path / "model"))
+    options = LoadOptions(device="cpu", attention="flash")
+    with pytest.raises(ModelError, match="does not run with --attention flash"):
+        open_engine(folder, load_options=options)

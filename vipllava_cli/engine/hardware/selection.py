@@ -87,10 +87,14 @@ def choose_attention(
     device: str, requested: str, dtype: str, machine: Machine, *, hypothetical: bool = False
 ) -> str:
     """Choose `sdpa`, `flash` or `eager`. Raises ModelError if the requested one cannot run."""
-    can_flash = device == "cuda" and dtype != "fp32"
+    # FlashAttention and bf16 need the same generation of GPUs.
+    can_flash = device == "cuda" and dtype != "fp32" and machine.half_dtype == "bf16"
     if requested == "flash" and not hypothetical:
         if not can_flash:
-            raise ModelError("--attention flash needs a CUDA GPU and 16 bits: use --attention sdpa")
+            raise ModelError(
+                "--attention flash needs a CUDA GPU that computes in bf16, and 16 bits: use --attention"
+                " sdpa"
+            )
         _require_package("flash_attn", "--attention flash", machine)
     if requested != "auto":
         return requested

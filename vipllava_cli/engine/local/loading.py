@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -33,7 +33,7 @@ from vipllava_cli.engine.local.quantization import (
     quantize_layers,
     widened_class,
 )
-from vipllava_cli.engine.options import gpu_number
+from vipllava_cli.engine.options import Attention, gpu_number
 from vipllava_cli.errors import ModelError, OutOfMemoryError, VipllavaError
 
 DTYPES: Mapping[str, torch.dtype] = {
@@ -75,7 +75,8 @@ def load(
     try:
         source = find_source(checkpoint)
         machine = inspect_machine(gpu_number(load_options.device))
-        placement = plan_placement(source.spec, load_options, machine)
+        known_options = _with_known_attention(load_options, source.model_class, name)
+        placement = plan_placement(source.spec, known_options, machine)
         if source.family is not None and source.family.fixed_tower:
             _check_tower(placement, name)
         if on_plan:
@@ -96,6 +97,18 @@ def load(
     return Loaded(model, processor, placement, source.family)
 
 
+def _with_known_attention(
+    load_options: LoadOptions, model_class: type[PreTrainedModel], name: str
+) -> LoadOptions:
+    """Leave FlashAttention out of the choice for a model without it. Raises ModelError if requested."""
+    if model_class._supports_flash_attn:
+        return load_options
+    if load_options.attention == Attention.flash:
+        raise ModelError(f"{name} does not run with --attention flash: use --attention sdpa")
+    is_open = load_options.attention == Attention.auto
+    return replace(load_options, attention=Attention.sdpa.value) if is_open else load_options
+
+
 def _check_tower(placement: Placement, name: str) -> None:
     """Raise ModelError if the vision tower is to be computed elsewhere than its weights are."""
     for part in placement.needs.spec.parts:
@@ -112,7 +125,7 @@ def _load_model(
 ) -> PreTrainedModel:
     needs, config = placement.needs, source.config
     library_quantization = needs.quantize and quantization_config(
-        needs.quantize, needs.spec, on_cpu=placement.main_device == "cpu"
+        needs.quantize, needs.spec, DTYPES[needs.dtype], on_cpu=placement.main_device == "cpu"
     )
     quantizes_here = needs.quantize is not None and library_quantization is None
     if quantizes_here:
