@@ -147,31 +147,34 @@ def widened_class(
     return WidenedModel
 
 
-def quantization_config(quantize: str, spec: ModelSpec, *, on_cpu: bool) -> Any:
+def quantization_config(quantize: str, spec: ModelSpec, dtype: torch.dtype, *, on_cpu: bool) -> Any:
     """Return the `quantization_config` of transformers; None if this module quantizes.
 
-    The package that quantizes must be installed.
+    `dtype` is that of everything else. The package that quantizes must be installed.
     """
     if on_cpu and quantize == INT8:
         return None
     # Full names: without the leading `model.`, the libraries skip nothing.
     unquantized = [part.module for part in spec.parts if part.kind != LAYER]
-    return _CONFIGS[quantize](unquantized, on_cpu)
+    return _CONFIGS[quantize](unquantized, torch.float32 if on_cpu else dtype)
 
 
-def _int8_config(unquantized: list[str], on_cpu: bool) -> Any:
+def _int8_config(unquantized: list[str], dtype: torch.dtype) -> Any:
     from torchao.quantization import Int8WeightOnlyConfig
 
     return TorchAoConfig(Int8WeightOnlyConfig(), modules_to_not_convert=unquantized)
 
 
-def _nf4_config(unquantized: list[str], on_cpu: bool) -> Any:
+def _nf4_config(unquantized: list[str], dtype: torch.dtype) -> Any:
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type=NF4,
-        bnb_4bit_compute_dtype=torch.float32 if on_cpu else torch.bfloat16,
+        bnb_4bit_compute_dtype=dtype,
         llm_int8_skip_modules=unquantized,
     )
 
 
-_CONFIGS: Mapping[str, Callable[[list[str], bool], Any]] = {INT8: _int8_config, NF4: _nf4_config}
+_CONFIGS: Mapping[str, Callable[[list[str], torch.dtype], Any]] = {
+    INT8: _int8_config,
+    NF4: _nf4_config,
+}
