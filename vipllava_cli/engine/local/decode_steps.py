@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -163,16 +164,21 @@ class StaticSteps:
         """
         if self._graph is not None or self._device.type != "cuda":
             return
-        stream = torch.cuda.Stream(self._device)
+        stream = _capture_stream(self._device)
         stream.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(stream):
-            self._forward()  # writes at the position that the first replay writes, too
-        torch.cuda.current_stream(self._device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-            self._scores = self._forward()
+        with torch.cuda.stream(stream):  # a capture that fails does not leave the stream by itself
+            self._forward()  # writes at the position that the first replay writes, too
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                self._scores = self._forward()
         self._graph = graph
         _logger.debug("decoding with a CUDA graph: %d rows, %d tokens", self.rows, self.capacity)
+
+
+@cache
+def _capture_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream that records graphs. On each stream, the products keep memory of their own."""
+    return torch.cuda.Stream(device)
 
 
 @contextmanager
