@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from benchmarks.bench import Bench
 from benchmarks.measuring import Measure, seconds
+from vipllava_cli.engine.options import gpu_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,10 +20,10 @@ SHARE = 0.6  # of the weights that stay on the first device
 def memory_limits(bench: Bench, weights: int, workspace: int) -> str | None:
     """Return the `--max-memory` of a placement; None for everything on one device."""
     some = f"{int(SHARE * weights + workspace) >> 20}MiB"
-    first = "0" if bench.on_cuda else "cpu"
+    first = gpu_number(bench.device) or 0 if bench.on_cuda else "cpu"
     return {
         "one": None,
-        "cpu": f"0={some}",
+        "cpu": f"{first}={some}",
         "disk": f"{first}={some}" + (",cpu=1GiB" if bench.on_cuda else ""),
     }[bench.argument]
 
