@@ -7,7 +7,8 @@ import torch
 
 from vipllava_cli.errors import GenerationError, ModelError, OutOfMemoryError, VipllavaError
 
-_OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory")  # of CUDA and the CPU allocator
+# Of CUDA and MPS, of cuBLAS and of the CPU allocator.
+_OUT_OF_MEMORY_TEXTS = ("out of memory", "STATUS_ALLOC_FAILED", "can't allocate memory")
 
 # A panic of the Rust code in tokenizers and safetensors. It is no Exception, and has no public name
 # (tokenizers 0.23.3, safetensors 0.8.0).
