@@ -57,6 +57,17 @@ def test_a_gpu_that_computes_holds_a_part() -> None:
         assert 0 in placement.locations.values(), size
 
 
+@pytest.mark.parametrize("quantize", [None, "nf4"])
+def test_a_first_gpu_that_others_use_stays_empty(quantize: str | None) -> None:
+    """The prompts go where the model is."""
+    for free in (0, GIB // 4, GIB // 2, 3 * GIB // 4):
+        cards = {0: Memory(24 * GIB, free), 1: Memory(24 * GIB, 23 * GIB)}
+        shared = replace(SMALL_GPU, gpus=cards, packages=QUANTIZING_PACKAGES)
+        placement = plan_placement(spec_of("7b"), LoadOptions(quantize=quantize), shared)
+        assert (placement.device_map, placement.main_device) == ({"": 1}, "cuda:1")
+        assert placement.batch_size > 1
+
+
 def test_several_gpus_take_equal_shares() -> None:
     placement = check(plan_placement(spec_of("13b"), LoadOptions(), FOUR_GPUS))
     weights = [placement.weights_at(number) / GIB for number in range(4)]

@@ -12,9 +12,27 @@ def assign_locations(
 ) -> dict[str, Location] | None:
     """Assign each part a location: computing devices if all fit, else also memory or disk.
 
-    Returns None if the computation itself does not fit.
+    The first GPU with a part is the main device: others before it are too full. Returns None if the
+    computation itself does not fit.
     """
     computing = computing_locations(budgets)
+    for start, main in enumerate(computing):
+        assigned = _assign(needs, budgets, computing[start:])
+        if assigned is not None and (main == "cpu" or main in assigned.values()):
+            return assigned
+    return None
+
+
+def main_location(locations: Mapping[str, Location], budgets: Mapping[Location, int]) -> Location:
+    """Return the main device of a result of `assign_locations`."""
+    computing = computing_locations(budgets)
+    return next((each for each in computing if each in locations.values()), computing[0])
+
+
+def _assign(
+    needs: MemoryNeeds, budgets: Mapping[Location, int], computing: Sequence[Location]
+) -> dict[str, Location] | None:
+    """Assign each part a location, with the first of these devices as the main device."""
     first = computing[0]
     available = dict(budgets)
     available[first] -= needs.workspace + needs.activations
@@ -27,7 +45,7 @@ def assign_locations(
     if first == "cpu":
         return _fill_in_order(needs, ["cpu", "disk"], available, cached=[])
     assigned = _fill_in_order(needs, [*computing, "cpu", "disk"], available, cached=computing[1:])
-    if assigned is None or first in assigned.values():
+    if assigned is None or not {*computing}.isdisjoint(assigned.values()):
         return assigned
     smallest = _smallest_part(needs)
     if needs.weights(smallest) > available[first]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from vipllava_cli.engine.hardware.assignment import assign_locations
+from vipllava_cli.engine.hardware.assignment import assign_locations, main_location
 from vipllava_cli.engine.hardware.batch_size import planned_batch_size, usable_memory
 from vipllava_cli.engine.hardware.load_options import LoadOptions
 from vipllava_cli.engine.hardware.machine import EXTRAS, Location, Machine
@@ -43,11 +43,11 @@ def plan_placement(
 
         installed = frozenset(EXTRAS) if hypothetical else machine.packages
         raise ModelError(explain_refusal(needs, budgets, load_options, fits, installed))
-    first = next(iter(budgets))
+    main = main_location(locations, budgets)
     placement = Placement(
         needs,
         locations,
-        f"cuda:{first}" if isinstance(first, int) else first,
+        f"cuda:{main}" if isinstance(main, int) else main,
         budgets,
         attention=choose_attention(
             choice.device, load_options.attention, needs.dtype, machine, hypothetical=hypothetical
