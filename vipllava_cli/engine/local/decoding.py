@@ -88,7 +88,7 @@ class Decoder:
     def is_static(self) -> bool:
         """Whether steps run in tensors of fixed sizes, for CUDA graphs. All weights are on one GPU."""
         devices = {weight.device for weight in self._model.parameters()}
-        return self._device.type == "cuda" and len(devices) == 1
+        return self._device.type == "cuda" and devices == {self._device}
 
     def run(self, request: DecodeRequest) -> list[list[int]]:
         """Return the new tokens of each row, with the end token or those of the stop text.
