@@ -84,6 +84,12 @@ def test_rows_are_distinguished_by_their_complete_id() -> None:
     ]  # fmt: skip
 
 
+def test_a_row_that_cannot_be_asked_is_not_a_part_of_another_row_with_its_id() -> None:
+    answers = {"1/answer": "A", "1/rationale": "A", "1": None}
+    combined = combine_rows([_result(*each) for each in answers.items()], SCORERS["exact"])
+    assert [result.answer for result in combined] == ["yes", None]
+
+
 def test_a_point_is_on_an_object_that_does_not_cover_the_center_of_its_box(
     tmp_path: Path,
 ) -> None:

@@ -61,10 +61,12 @@ def load(options: DatasetOptions) -> Iterator[Sample]:
 
 def combine_rows(results: Iterable[Result], scorer: Scorer) -> list[Result]:
     """Return a Q to AR result for each row: correct if both the answer and the rationale are."""
-    rows: dict[str, list[Result]] = {}
+    rows: dict[tuple[str, bool], list[Result]] = {}
     for result in results:
-        rows.setdefault(_TASK.sub("", result.id), []).append(result)
-    return [combine(id, parts, scorer, {"task": BOTH}) for id, parts in rows.items()]
+        # A row that cannot be asked is one result without a task, perhaps with the id of another row.
+        id = _TASK.sub("", result.id)
+        rows.setdefault((id, id == result.id), []).append(result)
+    return [combine(id, parts, scorer, {"task": BOTH}) for (id, _), parts in rows.items()]
 
 
 # --- a row -------------------------------------------------------------------------------------
