@@ -44,6 +44,14 @@ def test_ids_become_unique_and_errors_become_bad_rows(tmp_path: Path) -> None:
     assert [each.id for each in batch.results([{"id": "a~2", "answer": None}])] == ["a~2"]
 
 
+def test_an_id_that_ends_like_that_of_a_question_is_a_sample_of_its_own(tmp_path: Path) -> None:
+    batch = SampleBatch(tmp_path)
+    ids = ["a", "a:q1", "a:q3"]
+    list(batch.rows(Sample(id, "a.png", (_case(f"{id}?", id),)) for id in ids))
+    results = batch.results([{"id": id, "answer": "x"} for id in [*ids, "a:q2"]])
+    assert [(each.id, each.case.target) for each in results] == [(id, id) for id in ids]
+
+
 def test_options_that_the_model_scores_become_choices(tmp_path: Path) -> None:
     options = ("a dog", "a cat")
     case = Case("?", "a cat", {}, options, by_text=True)

@@ -105,7 +105,7 @@ class SampleBatch:
         """Yield a result for each record that belongs to a sample."""
         for record in records:
             id, _, number = record["id"].rpartition(":q")
-            if id not in self.cases or not number.isdecimal():
+            if len(self.cases.get(id, ())) < 2 or not number.isdecimal():
                 id, number = record["id"], ""
             cases = self.cases.get(id, ())
             if cases:
