@@ -56,6 +56,11 @@ def test_the_first_letter_is_what_the_published_code_takes(answer: str, expected
     assert score("first_letter", answer, "B", OPTIONS) == expected
 
 
+def test_a_letter_that_no_option_has_is_the_text_of_an_option() -> None:
+    assert score("letter", "y", "B", ("x", "y", "B")) == 1
+    assert score("letter", "b", "B", ("x", "y", "B")) == 1
+
+
 def test_a_target_that_is_a_text_is_scored_by_its_letter() -> None:
     case = Case("?", "The cat", {}, OPTIONS, by_text=True)
     assert SCORERS["letter"](Result("0", case, "The cat")) == 1

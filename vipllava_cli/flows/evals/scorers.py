@@ -106,8 +106,9 @@ def find_letter(answer: str, options: Sequence[str]) -> str | None:
     """
     answer = _DECORATION.sub(lambda match: match[1] or "", answer).strip()
     match = _LETTER.fullmatch(answer)
-    if match:
-        return (match["only"] or match["first"]).upper()
+    # `x` alone is the text of an option, if the options are A to D.
+    if match and (found := (match["only"] or match["first"]).upper()) in LETTERS[: len(options)]:
+        return str(found)
     named = {next(filter(None, match.groups())).upper() for match in _NAMED_LETTER.finditer(answer)}
     if len(named) == 1:
         return str(named.pop())
