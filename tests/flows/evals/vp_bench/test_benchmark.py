@@ -118,6 +118,16 @@ def test_the_question_is_that_of_the_published_evaluation(
     assert all(image.size for image in server.images)  # sent as data URLs that the server decodes
 
 
+def test_no_text_of_a_row_stands_for_a_mark(server: VisionServer, tmp_path: Path, run: Run) -> None:
+    answer(server, ["B"])
+    rows = rows_with(["B"], context="The set {1}.", A="{1}", B="y", answer="y")
+    data, out = files.write_parquet(tmp_path / "vp.parquet", rows), tmp_path / "out"
+    result = run("eval", "vp-bench", "--data", data, "--out", out, "--model", "box", "-q")
+    assert (result.code, result.stderr) == (0, "")
+    lines = read_records(out)["0"]["question"].split("\n")
+    assert lines[:4] == ["The set { 1}.", "what is row 0?", "A. { 1}", "B. y"]
+
+
 @pytest.mark.parametrize(("by", "asked"), [("likelihood", "A, B, C"), ("text", "a dog, a cat")])
 def test_a_server_without_likelihoods_is_asked_for_one_of_the_choices(
     server: VisionServer, tmp_path: Path, run: Run, by: str, asked: str

@@ -147,7 +147,7 @@ def _stage_2_samples(
         groups = {**groups, "source": source} if source else groups
         try:
             region = mark_region(fields, forms)
-            question = region.name_marks(text_cell(fields.get("question")))
+            question = region.name_marks(without_placeholders(text_cell(fields.get("question"))))
             parsed = parse_question({**fields, "question": question}, may_be_free=True)
             case = parsed.case(options.by, groups)
             image = image_cell(region.image)

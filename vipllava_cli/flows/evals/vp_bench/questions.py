@@ -70,7 +70,8 @@ def parse_question(fields: Mapping[str, Any], *, may_be_free: bool = False) -> R
     if len(options) == 1 or not (options or (may_be_free and len(answer) > 1)):
         found = f"only {next(iter(options))}" if options else "none"
         raise InputError(f"expected two options or more in A to D, found {found}")
-    return RowQuestion(question, text_cell(first_cell(fields, CONTEXT)), options, answer)
+    context = without_placeholders(text_cell(first_cell(fields, CONTEXT)))
+    return RowQuestion(question, context, options, answer)
 
 
 def _parse_options(fields: Mapping[str, Any]) -> dict[str, str]:
@@ -84,7 +85,7 @@ def _parse_options(fields: Mapping[str, Any]) -> dict[str, str]:
             if len(listed) > len(LETTERS):
                 raise InputError(f"expected at most {len(LETTERS)} options, found {len(listed)}")
             texts = dict(zip(LETTERS, map(_without_letter, listed), strict=False))
-    return {letter: text for letter, text in texts.items() if text}
+    return {letter: without_placeholders(text) for letter, text in texts.items() if text}
 
 
 def _without_letter(option: Any) -> str:
