@@ -19,6 +19,7 @@ from vipllava_cli import (
     Model,
     Scribble,
     UsageError,
+    VipllavaError,
     draw,
     load_model,
     read_records,
@@ -136,6 +137,25 @@ def test_options_are_checked_before_anything_runs(model: Any, options: Any) -> N
             call(GARDEN, *(["what?"] if call == model.ask else []), options=options)
     with pytest.raises(UsageError, match=r"^expected "):
         model.batch([ROW], options=options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"choices": "ab"}, "choices are two or more different answers"),
+        ({"choices": ("a",)}, "choices are two or more different answers"),
+        ({"choices": ("a", "b"), "temperature": 1.0}, "remove the temperature"),
+        ({"fields": ("kind",)}, "or a JSON Schema as fields"),
+    ],
+)
+def test_choices_and_fields_of_the_options_are_checked_like_arguments(
+    model: Any, options: Any, message: str
+) -> None:
+    chosen = GenerationOptions(**options)
+    with pytest.raises(VipllavaError, match=message):
+        model.ask(GARDEN, None if chosen.fields else "what?", options=chosen)
+    with pytest.raises(VipllavaError, match=message):
+        model.batch([ROW], options=chosen)
 
 
 def test_an_unknown_template_is_a_usage_error(model: Any) -> None:

@@ -34,6 +34,14 @@ def test_the_window_is_exact(form: str, tmp_path: Path) -> None:
     assert pixels[20, 30].tolist() == [round(int(values[20, 30]) / 8190 * 255)] * 3
 
 
+def test_the_window_may_be_numbers_of_numpy() -> None:
+    values: Any = ramp("uint16")
+    window = np.percentile(values, (1, 99))
+    expected = draw(values, [], window=(float(window[0]), float(window[1])))
+    for given in (window, tuple(window)):
+        assert draw(values, [], window=given).tobytes() == expected.tobytes()
+
+
 @pytest.mark.parametrize("window", [(5, 5), "0,5", (1, float("nan")), 5])
 def test_a_window_that_makes_no_sense_is_refused(window: Any) -> None:
     with pytest.raises(UsageError, match="window: expected two numbers"):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from vipllava_cli.engine.fields import Field
 from vipllava_cli.engine.options import GenerationOptions
 from vipllava_cli.errors import InputError, UsageError, short_repr
 from vipllava_cli.flows.fields.grammar import EXAMPLE, parse_fields
@@ -25,7 +26,7 @@ def with_fields(
     """
     if fields is None and not options.fields:
         return options, ()
-    schema = SchemaFields(options.fields) if fields is None else _read(fields)
+    schema = _read(options.fields if fields is None else fields)
     for name, is_given in (
         ("question", question is not None),
         ("choices", bool(options.choices)),
@@ -37,6 +38,8 @@ def with_fields(
 
 
 def _read(fields: Any) -> SchemaFields:
+    if isinstance(fields, tuple) and all(isinstance(field, Field) for field in fields):
+        return SchemaFields(fields)
     try:
         if isinstance(fields, str):
             return SchemaFields(parse_fields(fields))

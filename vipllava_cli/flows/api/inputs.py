@@ -19,7 +19,7 @@ from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.referring import with_reference
 from vipllava_cli.images.save import encode_in_memory
 from vipllava_cli.images.source import Source
-from vipllava_cli.images.window import check_window
+from vipllava_cli.images.window import Window, check_window
 from vipllava_cli.marks.json_marks import mark_from_json
 from vipllava_cli.marks.marked_image import ImageFile, MarkedImage, open_image, zoom_in
 from vipllava_cli.marks.reference_style import WITHOUT_COORDINATES, ReferenceStyle
@@ -59,7 +59,7 @@ def mark_image(
 
 def open_input(image: ImageInput, window: Sequence[float] | None = None) -> ImageFile:
     """Open a path or address, or encode an image in memory. Raises InputError, UsageError."""
-    shown = None if window is None else check_window(window)
+    shown = read_window(window)
     if isinstance(image, str | os.PathLike):
         return open_image(check_path(image, "image"), window=shown)
     if isinstance(image, np.ndarray):
@@ -69,6 +69,11 @@ def open_input(image: ImageInput, window: Sequence[float] | None = None) -> Imag
             f"expected a path, a PIL image or a numpy array as image, found {type(image).__name__}"
         )
     return ImageFile(Source(IN_MEMORY), encode_in_memory(image, "the image in memory"), shown)
+
+
+def read_window(window: Any) -> Window | None:
+    """Return the range of values to show, which may be NumPy numbers. Raises UsageError."""
+    return None if window is None else check_window(to_json_value(window))
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
@@ -99,13 +104,21 @@ def mark_spec(mark: MarkInput, size: tuple[int, int]) -> MarkSpec:
 
 
 def with_choices(options: GenerationOptions, choices: Any) -> GenerationOptions:
-    """Add answers to choose from. Raises InputError, and UsageError beside a temperature."""
-    if choices is None or (isinstance(choices, Sized) and len(choices) == 0):
+    """Add answers to choose from; without any, those of the options stay.
+
+    Raises InputError, and UsageError beside a temperature.
+    """
+    given = options.choices if _is_nothing(choices) else choices
+    if _is_nothing(given):
         return options
     if options.temperature > 0:
         raise UsageError("choices are scored, not sampled: remove the temperature")
-    is_list = isinstance(choices, Iterable) and not isinstance(choices, str | Mapping)
-    return replace(options, choices=check_choices(list(choices) if is_list else choices))
+    is_list = isinstance(given, Iterable) and not isinstance(given, str | Mapping)
+    return replace(options, choices=check_choices(list(given) if is_list else given))
+
+
+def _is_nothing(choices: Any) -> bool:
+    return choices is None or (isinstance(choices, Sized) and len(choices) == 0)
 
 
 def image_name(image: Any) -> str:

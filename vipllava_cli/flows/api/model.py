@@ -50,6 +50,7 @@ from vipllava_cli.flows.api.inputs import (
     MarkInput,
     image_name,
     mark_image,
+    read_window,
     with_choices,
 )
 from vipllava_cli.flows.api.response import Response, to_response
@@ -59,7 +60,7 @@ from vipllava_cli.flows.numbering import with_numbers
 from vipllava_cli.flows.referring import name_marks
 from vipllava_cli.flows.requests import make_request
 from vipllava_cli.images.source import record_name
-from vipllava_cli.images.window import Window, check_window
+from vipllava_cli.images.window import Window
 from vipllava_cli.marks.reference_style import AUTO
 from vipllava_cli.storage.records import Record, Request, failure
 
@@ -231,8 +232,8 @@ class Model:
         """
         check_generation(template, options)
         numbered = enumerate(check_rows(rows, batch_size), 1)
-        chosen, _ = with_fields(options, fields, None)
-        shown = None if window is None else check_window(window)
+        chosen, _ = with_fields(with_choices(options, ()), fields, None)
+        shown = read_window(window)
         reference = check_mark_style(mark_style, self.info)
         shown_template = self.info.template_for(template)
         settings = _BatchSettings(numbers, zoom, shown, reference, shown_template, chosen)
