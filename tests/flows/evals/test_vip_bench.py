@@ -66,6 +66,25 @@ def test_scores_are_by_capability_and_by_exact_set_also_of_stored_predictions(
     assert (find_score(scores, judge), scores["failed"]) == ((0.25, 4), 3)
 
 
+def test_stored_predictions_do_not_replace_the_scores_of_another_run(
+    run: Run, tmp_path: Path
+) -> None:
+    out, stored = tmp_path / "out", tmp_path / "stored.json"
+    rows = files.visual7w(tmp_path / "v7w", 1)
+    assert run("eval", "visual7w", "--data", rows, "--out", out, *QUIET).code == 0
+    scores = (out / "scores.json").read_bytes()
+    stored.write_text(json.dumps({"v1_0": "a penguin"}))
+    data = files.vip_bench(tmp_path / "data", ROWS)
+    result = run(
+        "eval", "vip-bench", "--data", data, "--judge", "exact", "--predictions", stored, "--out", out,
+    )  # fmt: skip
+    assert result.code == 3
+    assert result.stderr == (
+        f"error: {out} has a run of visual7w, but this run is of vip-bench: give another --out\n"
+    )
+    assert (out / "scores.json").read_bytes() == scores
+
+
 def test_without_a_judge_a_run_writes_predictions_and_names_the_options(
     run: Run, tmp_path: Path
 ) -> None:

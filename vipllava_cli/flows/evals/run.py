@@ -164,6 +164,10 @@ def load_predictions(
     stored = read_predictions(file)
     results = benchmark.from_predictions(options, stored)
     check_run_folder(folder, [file])
+    try:
+        check_same_run(folder, benchmark, options)
+    except AnotherRunError as error:
+        raise InputError(f"{error}: give another --out") from None
     make_folder(folder)
     unknown = len(stored.keys() - {result.id for result in results})
     limited = list(islice(results, options.limit))
