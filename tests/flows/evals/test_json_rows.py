@@ -98,3 +98,12 @@ def test_an_empty_array_of_rows_is_an_error(run: Run, tmp_path: Path) -> None:
     result = run("eval", "pointqa", "--data", data, "--out", tmp_path / "out", *QUIET)
     assert (result.code, result.stdout) == (3, "")
     assert f"{data} has no rows" in result.stderr
+
+
+def test_a_run_may_keep_its_files_beside_the_data(run: Run, tmp_path: Path) -> None:
+    data = files.pointqa(tmp_path / "data", 1)
+    for style in ("drawn", "all", "drawn"):
+        result = run(
+            "eval", "pointqa", "--data", data, "--out", data, "--mark-style", style, *QUIET
+        )
+        assert (result.code, result.stderr) == (0, "")

@@ -10,6 +10,7 @@ from vipllava_cli.engine.prompts.control_words import neutralize
 from vipllava_cli.engine.prompts.templates import LETTER_LINE
 from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.evals.dataset import MAX_DATA_BYTES, Case, Groups, Sample
+from vipllava_cli.flows.evals.output_files import RUN_NAMES
 from vipllava_cli.marks.colors import MODEL_COLORS, Color, parse_color
 from vipllava_cli.marks.types import Coordinate, MarkSpec
 from vipllava_cli.storage.json_files import read_json
@@ -44,7 +45,7 @@ def read_rows(data: Path, questions: Path | None, fields: Sequence[str]) -> list
 
 
 def _find_json_file(data: Path, expected: str) -> Path:
-    files = sorted(data.glob("*.json"))
+    files = sorted(file for file in data.glob("*.json") if file.name not in RUN_NAMES)
     if len(files) == 1:
         return files[0]
     names = ", ".join(file.name for file in files[:5])

@@ -28,6 +28,7 @@ from vipllava_cli.storage.record_file import RECORDS_NAME
 
 SCORES_NAME = "scores.json"
 PREDICTIONS_NAME = "predictions.json"
+STYLES_NAME = "styles.json"  # of a run in all mark styles
 
 # Key in scores.json -> the attribute of a metric.
 _JSON_KEYS: Mapping[str, str] = {
@@ -130,6 +131,9 @@ _STARTS: Mapping[str, bytes] = {
     "scores.csv": ",".join(_CSV_COLUMNS[:4]).encode(),
     "scores.md": b"# ",
 }
+
+# Files of a run that a folder of data may also hold, if the run keeps its files there.
+RUN_NAMES = (*_STARTS, PREDICTIONS_NAME, STYLES_NAME)
 
 
 def remove_scores(folder: Path) -> None:

@@ -7,13 +7,18 @@ from typing import Any
 
 from vipllava_cli.errors import UsageError
 from vipllava_cli.flows.evals.metrics import Metric
-from vipllava_cli.flows.evals.output_files import format_share, scores_to_json, write_text
+from vipllava_cli.flows.evals.output_files import (
+    STYLES_NAME,
+    format_share,
+    scores_to_json,
+    write_text,
+)
 from vipllava_cli.flows.evals.run import Evaluation
 from vipllava_cli.marks.reference_style import ReferenceStyle
 
 ALL_STYLES = "all"
-JSON_NAME, MARKDOWN_NAME = "styles.json", "styles.md"
-STARTS: Mapping[str, bytes] = {JSON_NAME: b'{\n  "benchmark"', MARKDOWN_NAME: b"# "}
+MARKDOWN_NAME = "styles.md"
+STARTS: Mapping[str, bytes] = {STYLES_NAME: b'{\n  "benchmark"', MARKDOWN_NAME: b"# "}
 
 Scores = Mapping[str, Evaluation]  # by style, in the order of the table
 Row = tuple[str, Sequence[Metric | None]]  # a group, and its metric in each style
@@ -64,7 +69,7 @@ def _name(key: tuple[str, str, str], *, several: bool) -> str:
 
 def write_style_scores(folder: Path, scores: Scores) -> None:
     """Write `styles.json` and `styles.md`. Raises InputError."""
-    write_text(folder / JSON_NAME, json.dumps(style_scores_to_json(scores), indent=2) + "\n")
+    write_text(folder / STYLES_NAME, json.dumps(style_scores_to_json(scores), indent=2) + "\n")
     write_text(folder / MARKDOWN_NAME, format_style_table(scores))
 
 

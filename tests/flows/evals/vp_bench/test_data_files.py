@@ -12,6 +12,7 @@ from tests.support import vp_bench_files as files
 from vipllava_cli.errors import InputError
 from vipllava_cli.flows.evals.benchmark import DatasetOptions
 from vipllava_cli.flows.evals.vp_bench.benchmark import load
+from vipllava_cli.flows.evals.vp_bench.data_files import find_files
 
 COLUMNS = "question, answer, image, A, B"
 
@@ -46,6 +47,12 @@ def test_the_table_for_vlmevalkit_holds_the_same_rows(tmp_path: Path) -> None:
     table = load(DatasetOptions(files.write_tsv(tmp_path / "vp.tsv", same)))
     for one, other in zip(parquet, table, strict=True):
         assert (one.id, one.image, one.cases) == (other.id, other.image, other.cases)
+
+
+def test_a_table_of_scores_beside_the_data_is_not_a_part_of_them(tmp_path: Path) -> None:
+    (tmp_path / "vp.csv").write_text("index,question,A,B,answer,image\n")
+    (tmp_path / "scores.csv").write_text("rule,what,group,right\n")
+    assert [file.path.name for file in find_files(tmp_path)] == ["vp.csv"]
 
 
 def test_ids_are_row_numbers_without_an_index(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from natsort import natsorted
 
 from vipllava_cli.errors import InputError, UsageError, short_repr
+from vipllava_cli.flows.evals.output_files import RUN_NAMES
 from vipllava_cli.sources.files import read_head
 from vipllava_cli.sources.plain_tables import iter_records, table_columns
 from vipllava_cli.storage.similar_names import advise_on_name
@@ -67,7 +68,8 @@ def find_files(data: Path) -> list[DataFile]:
     """
     if data.is_dir():
         paths = list(data.glob(f"*{PARQUET}")) or list(data.rglob(f"*{PARQUET}"))
-        paths = paths or [path for suffix in TABLES for path in data.glob(f"*{suffix}")]
+        tables = (path for suffix in TABLES for path in data.glob(f"*{suffix}"))
+        paths = paths or [path for path in tables if path.name not in RUN_NAMES]
         if not paths:
             raise InputError(f"{data} has no Parquet file: {_EXPECTED}")
     elif data.is_file():
