@@ -26,7 +26,9 @@ def test_other_values_are_refused_in_one_line(text: str) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("value", [(5, 5), "0,5", (1, float("nan")), 5, (True, 2), (1,), {1: 2}])
+@pytest.mark.parametrize(
+    "value", [(5, 5), "0,5", (1, float("nan")), 5, (True, 2), (1,), {1: 2}, (0, 10**400)]
+)
 def test_values_of_a_program_are_checked(value: Any) -> None:
     with pytest.raises(UsageError, match="window: expected two numbers"):
         check_window(value)

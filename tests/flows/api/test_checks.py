@@ -126,6 +126,7 @@ def test_a_batch_size_is_a_positive_integer(model: Any, size: Any) -> None:
         GenerationOptions(temperature=float("nan")),
         GenerationOptions(temperature="hot"),  # type: ignore[arg-type]
         GenerationOptions(max_new_tokens=0),
+        GenerationOptions(max_new_tokens=10**400),
         GenerationOptions(max_new_tokens=2.5),  # type: ignore[arg-type]
         GenerationOptions(top_p=0),
         GenerationOptions(seed=None),  # type: ignore[arg-type]

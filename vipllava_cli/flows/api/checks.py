@@ -5,7 +5,6 @@ The parameters are `Any`: annotations do not stop a program without a type check
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -84,7 +83,7 @@ def check_generation(template: Any, options: Any) -> None:
     for name, kind, low, high in _RANGES:
         value = getattr(options, name)
         is_number = isinstance(value, (int, kind)) and not isinstance(value, bool)
-        if not is_number or math.isnan(value) or not low <= value <= high:
+        if not is_number or not low <= value <= high:
             noun = "an integer" if kind is int else "a number"
             raise UsageError(
                 f"expected {noun} from {low} to {high} as {name}, found {short_repr(value)}"
