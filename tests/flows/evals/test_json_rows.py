@@ -38,6 +38,7 @@ BAD_ROWS: list[tuple[str, Change, str]] = [
     ("pointqa", _with({"answer": None}), 'expected a text "answer"'),
     ("vcr", _with({"question": ["Who", "is", [9], "?"]}), "names object 9"),
     ("vcr", _with({"question": "Who?"}), 'expected "question", a list'),
+    ("visual7w", _with({"bboxes": [[1, 2, 10**400, 4]] * 4}), "found [1, 2, a huge number, 4]"),
     ("vcr", _with({"answer_label": 4}), "a number from 0 to 3"),
     ("vcr", _with({"meta_dir": "gone.json"}), "there is no gone.json"),
     ("vcr", _with({"meta_dir": "rows.json"}), "is not a meta file"),

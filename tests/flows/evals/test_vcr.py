@@ -90,6 +90,19 @@ def test_a_row_that_cannot_be_asked_is_not_a_part_of_another_row_with_its_id() -
     assert [result.answer for result in combined] == ["yes", None]
 
 
+@pytest.mark.parametrize("coordinate", [float("nan"), 10**400, 1e300], ids=["nan", "huge", "far"])
+def test_a_polygon_without_a_place_is_the_error_of_its_row(
+    tmp_path: Path, coordinate: float
+) -> None:
+    data = files.vcr(tmp_path, 2)
+    meta = json.loads((data / "vcr1images/0.json").read_text())
+    meta["segms"][0] = [[[coordinate, 10], [20, 10], [20, 80]]]
+    (data / "vcr1images/0.json").write_text(json.dumps(meta))
+    broken, *others = load(DatasetOptions(data))
+    assert "0.json is not a meta file of VCR" in str(broken.error)
+    assert [sample.error for sample in others] == [None, None]
+
+
 def test_a_point_is_on_an_object_that_does_not_cover_the_center_of_its_box(
     tmp_path: Path,
 ) -> None:

@@ -114,3 +114,10 @@ def test_colours_depend_on_the_seed_and_the_row_alone(tmp_path: Path) -> None:
     assert colors(0, None)[:2] == colors(0, 2)
     assert colors(0, None) != colors(1, None)
     assert len({tuple(each) for each in colors(0, None)}) > 1
+
+
+def test_an_id_may_be_any_json_text(tmp_path: Path) -> None:
+    data = files.visual7w(tmp_path, 1)
+    (row,) = json.loads((data / "rows.json").read_text())
+    (sample,) = load(DatasetOptions(files.write_rows(data, [{**row, "id": "a\ud800"}])))
+    assert (sample.id, sample.error) == ("a\ud800", None)

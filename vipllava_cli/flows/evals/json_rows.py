@@ -12,6 +12,7 @@ from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.evals.dataset import MAX_DATA_BYTES, Case, Groups, Sample
 from vipllava_cli.flows.evals.output_files import RUN_NAMES
 from vipllava_cli.marks.colors import MODEL_COLORS, Color, parse_color
+from vipllava_cli.marks.json_marks import is_finite_number
 from vipllava_cli.marks.types import Coordinate, MarkSpec
 from vipllava_cli.storage.json_files import read_json
 from vipllava_cli.storage.similar_names import describe_missing_folder
@@ -114,7 +115,7 @@ def parse_boxes(row: Mapping[str, Any], count: int) -> list[tuple[float, ...]]:
 
 def parse_box(value: Any) -> tuple[float, ...]:
     """Check a box [x1, y1, x2, y2]. Raises InputError."""
-    has_numbers = isinstance(value, list) and all(type(number) in (int, float) for number in value)
+    has_numbers = isinstance(value, list) and all(map(is_finite_number, value))
     if not has_numbers or len(value) != 4:
         raise InputError(f"expected a box [x1, y1, x2, y2], found {short_repr(value)}")
     return tuple(map(float, value))
@@ -136,7 +137,8 @@ def choose_colors(id: str, seed: int, count: int) -> list[Color]:
     The model's named colours come first.
     """
     trained, others = list(MODEL_COLORS), [parse_color(name) for name in _MORE_COLORS]
-    Random(f"{seed}:{id}").shuffle(trained)  # noqa: S311 - colours, which must be the same in every run
+    text = f"{seed}:{id}".encode("utf-8", "surrogatepass")
+    Random(text).shuffle(trained)  # noqa: S311 - colours, which must be the same in every run
     if count > len(trained) + len(others):
         raise InputError(
             f"the row names {count} objects, but there are only {len(trained) + len(others)} colours"

@@ -50,6 +50,8 @@ GROUPS: Groups = {"task": (ANSWER, RATIONALE)}
 _TASK = re.compile(r"/(answer|rationale)(?=(~\d+)?$)")
 _CLOSING = (".", ",", "?", "!", ":", ";")  # no space before these
 
+_MAX_COORDINATE = 1e6  # pixels; no image is that large
+
 Words = Sequence[str | list[int]]  # a list of indices names objects
 
 
@@ -196,15 +198,22 @@ def _read_points(row: Mapping[str, Any], data: Path) -> list[tuple[float, float]
         boxes = [parse_box(box[:4]) for box in meta["boxes"]]
         segments = meta.get("segms") or [[]] * len(boxes)
         polygons = [
-            [np.array(p, np.float32).reshape(-1, 2) for p in parts if len(p) > 2]
-            for parts in segments
+            [_parse_polygon(points) for points in parts if len(points) > 2] for parts in segments
         ]
         return [_point_on(box, parts) for box, parts in zip(boxes, polygons, strict=True)]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{path} is not a meta file of VCR: expected boxes and as many segms"
             f" ({short_repr(str(error))})"
         ) from None
+
+
+def _parse_polygon(points: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return the points [x, y] of a polygon. Raises ValueError, OverflowError."""
+    polygon = np.array(points, np.float64).reshape(-1, 2)
+    if not (np.abs(polygon) < _MAX_COORDINATE).all():
+        raise ValueError("a polygon has a coordinate that is no finite number of pixels")
+    return polygon.astype(np.float32)
 
 
 def _point_on(

@@ -87,6 +87,8 @@ def test_several_boxes_have_different_colours_and_a_box_of_sizes_becomes_corners
         ([1, 2, 3, 4, 5], None, "boxes of 4 numbers"),
         ("somewhere", None, "boxes of 4 numbers, found 'somewhere'"),
         ([True, 2, 3, 4], None, "boxes of 4 numbers"),
+        ([1, 2, 10**400, 4], None, "boxes of 4 numbers, found [1, 2, a huge number, 4]"),
+        ([1, 2, float("nan"), 4], None, "boxes of 4 numbers, found [1, 2, nan, 4]"),
         (None, [[1, 2], [3, 4]], 'expected "meta_polygon" with polygons of 3 points or more'),
         (None, {"size": [4, 4], "counts": "abc"}, "polygons of 3 points or more"),
         (None, None, "the row has no region in meta_bbox or meta_polygon"),

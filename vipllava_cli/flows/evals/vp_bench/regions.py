@@ -19,6 +19,7 @@ from vipllava_cli.errors import InputError, short_repr
 from vipllava_cli.flows.evals.vp_bench.cells import parsed_cell, text_cell
 from vipllava_cli.flows.evals.vp_bench.data_files import DataFile
 from vipllava_cli.marks.colors import MODEL_COLORS
+from vipllava_cli.marks.json_marks import is_finite_number
 from vipllava_cli.marks.types import Coordinate, MarkSpec
 
 ROLES = ("relation", "object", "subject", "default")
@@ -137,7 +138,7 @@ def _numbers(region: Any, name: str) -> Iterator[Numbers]:
         if is_right:
             yield numbers
             return
-    elif isinstance(region, list):
+    elif isinstance(region, list) and not any(isinstance(part, int | float) for part in region):
         if least == 6 and all(_is_flat(point) and len(point) == 2 for point in region):
             region = [[number for point in region for number in point]]
             yield from _numbers(region[0], name)
@@ -150,11 +151,7 @@ def _numbers(region: Any, name: str) -> Iterator[Numbers]:
 
 
 def _is_flat(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(item, int | float) and not isinstance(item, bool) for item in value)
-    )
+    return isinstance(value, list) and bool(value) and all(map(is_finite_number, value))
 
 
 def _corners(box: Numbers, form: str) -> Numbers:
