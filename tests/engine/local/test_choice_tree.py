@@ -43,6 +43,27 @@ def test_each_answer_equals_that_of_its_question_alone(
             assert choice.probability == pytest.approx(single.probability, abs=1e-4)
 
 
+@pytest.mark.parametrize("most", [None, 1], ids=["together", "one view at a time"])
+def test_choices_of_a_batch_equal_those_of_each_image_alone(
+    engine: VipLlavaEngine, monkeypatch: pytest.MonkeyPatch, most: int | None
+) -> None:
+    """Also where the scores of all images together take too much memory."""
+    if most is not None:
+        monkeypatch.setattr("vipllava_cli.engine.local.generate._MAX_SCORES", most)
+    options = QUESTIONS[0][1]
+    views = [
+        engine.view(pad_to_square(open_sample(name))) for name in ("zoo-red-box", "farm", "street")
+    ]
+    prompts = [engine.prompt(view, "what is in the red box?") for view in (*views, views[0])]
+    together = engine.answer_batch(prompts, options)
+    for prompt, answer in zip(prompts, together, strict=True):
+        [alone] = engine.answer([prompt], options)
+        assert answer.text == alone.text
+        expected = [choice.log_likelihood for choice in alone.choices]
+        found = [choice.log_likelihood for choice in answer.choices]
+        assert found == pytest.approx(expected, abs=1e-3)
+
+
 def test_sampling_and_other_attention_answer_the_same_way(
     engine: VipLlavaEngine, zoo: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,8 @@ from vipllava_cli.engine.local.streaming import Stream
 from vipllava_cli.engine.local.token_generation import generate_tokens
 from vipllava_cli.engine.options import GREEDY, GenerationOptions
 
+_MAX_SCORES = 256 << 20  # bytes of the scores of one pass over choices
+
 
 class LocalEngine(ModelInputs):
     """Implements `Engine` with a transformers model in this process.
@@ -69,10 +71,11 @@ class LocalEngine(ModelInputs):
     ) -> list[Answer]:
         """See `Engine.answer_batch`.
 
-        Samples prompts sequentially: a sampled answer must not depend on its batch. Scores the choices
-        of each prompt as one batch.
+        Samples prompts sequentially: a sampled answer must not depend on its batch.
         """
-        if options.temperature > 0 or options.choices:
+        if options.choices:
+            return self.answer_each(prompts, [options] * len(prompts))
+        if options.temperature > 0:
             return list(self.answer(prompts, options))
         start = time.perf_counter()
         groups: dict[tuple[tuple[int, ...], int], list[int]] = {}
@@ -103,7 +106,8 @@ class LocalEngine(ModelInputs):
         groups: dict[tuple[int, ...], list[int]] = {}
         for row, prompt in enumerate(prompts):
             groups.setdefault(prompt.ids[: self.image_end(prompt.ids)], []).append(row)
-        parts = [part for rows in groups.values() for part in self._split(prompts, rows)]
+        split = (part for rows in groups.values() for part in self._split(prompts, rows))
+        parts = [part for rows in split for part in self._split_scores(questions, rows)]
         run = self._pool.map if self._pool and len(parts) > 1 else map
         finished = run(lambda part: self._answer_part([questions[row] for row in part]), parts)
         answers: dict[int, Answer] = {}
@@ -194,6 +198,37 @@ class LocalEngine(ModelInputs):
         for row in rows:
             parts[thread_of[prompts[row].view]].append(row)
         return parts
+
+    def _split_scores(
+        self, questions: Sequence[tuple[Prompt, GenerationOptions]], rows: Sequence[int]
+    ) -> Iterator[list[int]]:
+        """Split rows where the scores of their choices take more than _MAX_SCORES bytes in float32.
+
+        Rows with the same view stay together.
+        """
+        rows_of: dict[ModelView, list[int]] = {}
+        for row in rows:
+            rows_of.setdefault(questions[row][0].view, []).append(row)
+        most = _MAX_SCORES // (4 * self.model.config.get_text_config().vocab_size)
+        part: list[int] = []
+        views = longest = 0
+        for of_view in rows_of.values():
+            tokens = sum(self._scored_tokens(*questions[row]) for row in of_view)
+            longest = max(longest, tokens)
+            if views and (views + 1) * longest > most:
+                yield part
+                part, views, longest = [], 0, tokens
+            part += of_view
+            views += 1
+        yield part
+
+    def _scored_tokens(self, prompt: Prompt, options: GenerationOptions) -> int:
+        """Return the tokens behind the image that the choices of a question need."""
+        if not options.choices:
+            return 0
+        encoded = self._encode_choices(prompt.text, prompt.ids, options.choices)
+        own = sum(len(row) - encoded.shared for row in encoded.rows)
+        return encoded.shared - self.image_end(prompt.ids) + own
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor | None:
