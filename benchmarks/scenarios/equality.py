@@ -1,9 +1,9 @@
 """Random cases through the fast paths, against `generate` of transformers over complete prompts.
 
 A case is a batch of different images and lengths, several questions about an image, a conversation, or
-choices beside a free answer. The slow twin answers each prompt alone, from the image on, with a model as
-transformers loads it. All run in float32, and both sides compare texts: each token of `mid` is a word of
-its own.
+choices beside a free answer and of several images. The slow twin answers each prompt alone, from the
+image on, with a model as transformers loads it. All run in float32, and both sides compare texts: each
+token of `mid` is a word of its own.
 """
 
 import random
@@ -16,7 +16,7 @@ from benchmarks.measuring import Measure
 from benchmarks.scenes import SAMPLE
 
 if TYPE_CHECKING:
-    from vipllava_cli.engine.base import ModelView, Prompt
+    from vipllava_cli.engine.base import Answer, ModelView, Prompt
     from vipllava_cli.engine.local.generate import LocalEngine
 
 WORDS = ("what", "is", "in", "the", "red", "box", "left", "of", "a", "thing", "marked", "or", "it")
@@ -86,24 +86,26 @@ class Cases:
         return True
 
     def _compare_choices(self, view: "ModelView") -> bool:
+        """Score choices beside a free answer, and those of a batch of images."""
         from vipllava_cli.engine.options import GenerationOptions
 
         free, scored = self._prompt(view), self._prompt(view)
-        choices = tuple(self.rng.sample(CHOICES, 3))
         options = GenerationOptions(max_new_tokens=self.tokens)
-        answers = self.engine.answer_each(
-            [free, scored], [options, replace(options, choices=choices)]
+        choices = tuple(self.rng.sample(CHOICES, 3))
+        with_choices = replace(options, choices=choices)
+        answer, chosen = self.engine.answer_each([free, scored], [options, with_choices])
+        prompts = [self._prompt(each) for each in self.rng.sample(self.views, 2)]
+        batch = self.engine.answer_batch(prompts, with_choices)
+        return answer.text == self._plain_answer(view, free.ids) and all(
+            self._is_likeliest(*pair)
+            for pair in zip([scored, *prompts], [chosen, *batch], strict=True)
         )
-        full = [self._plain_score(scored, choice) for choice in choices]
-        errors = [
-            abs(choice.log_likelihood - expected)
-            for choice, expected in zip(answers[1].choices, full, strict=True)
-        ]
-        return (
-            max(errors) < TOLERANCE
-            and answers[1].text == choices[full.index(max(full))]
-            and answers[0].text == self._plain_answer(view, free.ids)
-        )
+
+    def _is_likeliest(self, prompt: "Prompt", answer: "Answer") -> bool:
+        """Return whether the scores are those of full runs, and the answer has the best one."""
+        full = {choice.text: self._plain_score(prompt, choice.text) for choice in answer.choices}
+        errors = [abs(choice.log_likelihood - full[choice.text]) for choice in answer.choices]
+        return max(errors) < TOLERANCE and answer.text == max(full, key=lambda text: full[text])
 
     def _plain_answer(self, view: "ModelView", ids: tuple[int, ...]) -> str:
         """Answer one complete prompt with `generate`."""
