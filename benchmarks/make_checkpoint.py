@@ -43,6 +43,15 @@ OLDER_NAMES = (
 )
 
 
+# Of the public checkpoints: the class token of the tower is counted, and left out again.
+_PROCESSOR = {
+    "processor_class": "LlavaProcessor",
+    "patch_size": 14,
+    "num_additional_image_tokens": 1,
+    "vision_feature_select_strategy": "default",
+}
+
+
 def make_config(size: str) -> dict[str, Any]:
     """Make a config.json with the keys of a public one."""
     config = json.loads(json.dumps(PUBLISHED[size if size in PUBLISHED else "7b"].config))
@@ -169,7 +178,7 @@ def write_tokenizer(folder: Path, side: int) -> None:
     images |= {"size": {"shortest_edge": side}, "crop_size": {"height": side, "width": side}}
     images["processor_class"] = "LlavaProcessor"
     (folder / "preprocessor_config.json").write_text(json.dumps(images))
-    (folder / "processor_config.json").write_text(json.dumps({"processor_class": "LlavaProcessor"}))
+    (folder / "processor_config.json").write_text(json.dumps(_PROCESSOR))
     generation = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": PAD}
     (folder / "generation_config.json").write_text(json.dumps(generation))
 
