@@ -61,10 +61,10 @@ def make_client(
 
     A proxy that cannot be used is an error only of a request that needs it, so that NO_PROXY helps. The
     request then raises ProxySettingError. A `guarded` client ends replies that are slower than
-    `min_speed` bytes a second, and one with `limits` those that are too long, see `web_guard`. One with
-    `limits` sends questions, and refuses to send them again without encryption: a redirect to http://
-    raises UnencryptedRedirectError. Clients of several threads may share the `certificates` that
-    `load_certificates` returns.
+    `min_speed` bytes a second. A client with `limits` also ends replies that are too long: see
+    `web_guard`. It sends questions, and refuses to send them again without encryption: a redirect to
+    http:// raises UnencryptedRedirectError. Clients of several threads may share the `certificates`
+    that `load_certificates` returns.
     """
     if limits is not None:
         options.setdefault("event_hooks", {"response": [_refuse_unencrypted]})
